@@ -1,0 +1,148 @@
+// A model as a directory that burgeon and transformers both load: config.json, generation_config.json,
+// model.safetensors and tokenizer files. Written all or nothing (replace-directory.ts has the crash windows); read
+// lazily, from burgeon or from Hugging Face. A checkpoint is such a directory with more files in it: checkpoint.ts.
+
+import { lstat, readdir, readFile, realpath } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import type { ModelConfig } from '../config/model-config.ts';
+import { checkpointError, explainFailure } from './checkpoint-error.ts';
+import { type FileDigest, writeTextDurably } from './durable-file.ts';
+import {
+  configFromHuggingFace,
+  configToHuggingFace,
+  endOfTextFromHuggingFace,
+  savedPrefix,
+  tensorTable,
+} from './huggingface.ts';
+import { readJsonObject, toJsonText } from './json.ts';
+import { existingDirectory, replaceDirectory } from './replace-directory.ts';
+import { writeSafetensors } from './safetensors.ts';
+import { openWeights, shardIndexFile, weightsFile } from './weights.ts';
+
+/** What a model directory holds; what is read from one can be written to another. */
+export interface ModelContents {
+  readonly model: ModelConfig;
+  /** Id of the end-of-text token, stored as bos and eos; undefined when the vocabulary has none. */
+  readonly endOfText?: number | undefined;
+  /** File name → text; the names are those isTokenizerFile accepts. */
+  readonly tokenizerFiles: Readonly<Record<string, string>>;
+  /** The float32 values of one tensor of tensorTable(model), row-major. Called once per tensor when writing. */
+  readTensor(name: string): Promise<Float32Array>;
+}
+
+/** A model directory opened for reading; tensors are read when asked for. */
+export interface OpenModelDirectory extends ModelContents {
+  readonly directory: string;
+  close(): Promise<void>;
+}
+
+export const configFile = 'config.json';
+const generationConfigFile = 'generation_config.json';
+
+/** Whether a file name is one under which tokenizers store themselves. Readers and writers go by this alone. */
+export function isTokenizerFile(name: string): boolean {
+  return /^((burgeon_)?tokenizer[\w-]*\.json|vocab\.json|merges\.txt|special_tokens_map\.json|added_tokens\.json)$/.test(
+    name,
+  );
+}
+
+/** Whether a file name may occur in a model directory that burgeon replaces. */
+export function isModelFile(name: string): boolean {
+  const isWeights = name === weightsFile || name === shardIndexFile || /^model-\d+-of-\d+\.safetensors$/.test(name);
+  return isWeights || name === configFile || name === generationConfigFile || isTokenizerFile(name);
+}
+
+/**
+ * Writes a model directory, or replaces one; a failure or kill at any point leaves what was there before.
+ * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT when `directory` holds anything that is not part of a GPT-2 model.
+ */
+export function writeModelDirectory(directory: string, contents: ModelContents): Promise<void> {
+  return explainFailure(`writing model ${directory}`, async () => {
+    // A symbolic link stays, and what it points to is replaced.
+    const target = await realpath(directory).catch(() => resolve(directory));
+    const isTarget = (name: string) => name === basename(target);
+    await replaceDirectory(target, isTarget, checkIsModelDirectory, async (temporary) => {
+      await writeModelFiles(temporary, contents);
+    });
+  });
+}
+
+/**
+ * Writes the files of a model into an empty directory.
+ * @returns file name → size and hash.
+ */
+export async function writeModelFiles(directory: string, contents: ModelContents): Promise<Record<string, FileDigest>> {
+  const { model, endOfText, tokenizerFiles } = contents;
+  const texts: Record<string, string> = {
+    [configFile]: toJsonText(configFile, configToHuggingFace(model, endOfText)),
+    [generationConfigFile]: toJsonText(generationConfigFile, {
+      bos_token_id: endOfText ?? null,
+      eos_token_id: endOfText ?? null,
+    }),
+    ...tokenizerFiles,
+  };
+  const stranger = Object.keys(tokenizerFiles).find((name) => !isTokenizerFile(name));
+  if (stranger !== undefined) {
+    throw checkpointError(`tokenizer file ${stranger}: expected a name like tokenizer.json, vocab.json or merges.txt`);
+  }
+  const files: Record<string, FileDigest> = {};
+  const tensors = tensorTable(model).map(({ name, shape }) => ({
+    name: savedPrefix + name,
+    dtype: 'F32' as const,
+    shape,
+    data: () => contents.readTensor(name),
+  }));
+  files[weightsFile] = await writeSafetensors(join(directory, weightsFile), tensors, { format: 'pt' });
+  for (const [name, text] of Object.entries(texts)) files[name] = await writeTextDurably(join(directory, name), text);
+  return files;
+}
+
+/**
+ * Opens a Hugging Face GPT-2 directory, one written by writeModelDirectory, or a checkpoint (its optimizer is not
+ * needed). Checks the config, tensor names and shapes; not hashes, which only checkpoints have (readCheckpoint).
+ * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT naming the file and what is wrong with it.
+ */
+export function readModelDirectory(directory: string): Promise<OpenModelDirectory> {
+  return explainFailure(`reading model ${directory}`, async () => {
+    const actual = await existingDirectory(resolve(directory));
+    const entries = await readdir(actual);
+    if (!entries.includes(configFile)) {
+      throw checkpointError(
+        `${directory}: expected a model directory with ${configFile} and ${weightsFile}, found no ${configFile}`,
+      );
+    }
+    const path = join(actual, configFile);
+    const config = await readJsonObject(path);
+    const model = configFromHuggingFace(config, path);
+    const tokenizerFiles: Record<string, string> = {};
+    for (const name of entries.filter(isTokenizerFile))
+      tokenizerFiles[name] = await readFile(join(actual, name), 'utf8');
+    const weights = await openWeights(actual, model);
+    return {
+      directory: actual,
+      model,
+      endOfText: endOfTextFromHuggingFace(config),
+      tokenizerFiles,
+      readTensor: weights.read,
+      close: weights.close,
+    };
+  });
+}
+
+/** Refuses to replace anything but an empty directory or a GPT-2 model with nothing else beside it. */
+async function checkIsModelDirectory(path: string): Promise<void> {
+  const advice = 'nothing was written; choose another directory or remove this one';
+  if (!(await lstat(path)).isDirectory()) {
+    throw checkpointError(`${path}: expected a directory, found a file; ${advice}`);
+  }
+  const entries = await readdir(path);
+  if (entries.length === 0) return;
+  const strangers = entries.filter((name) => !isModelFile(name));
+  if (strangers.length > 0) {
+    throw checkpointError(`${path}: expected a model directory, found also ${strangers.join(', ')}; ${advice}`);
+  }
+  const isGpt2 = entries.includes(configFile) && (await readJsonObject(join(path, configFile))).model_type === 'gpt2';
+  if (!isGpt2) {
+    throw checkpointError(`${path}: expected a GPT-2 model directory, found no such ${configFile}; ${advice}`);
+  }
+}

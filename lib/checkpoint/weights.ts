@@ -1,0 +1,88 @@
+// The weights of a model directory: one model.safetensors, or shards with an index. Opens, checks names and shapes
+// against the model, and reads one tensor at a time. config.json and everything else is model-directory.ts.
+
+import { access } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { ModelConfig } from '../config/model-config.ts';
+import { checkpointError } from './checkpoint-error.ts';
+import { resolveTensorNames } from './huggingface.ts';
+import { isJsonObject, readJsonObject } from './json.ts';
+import { openSafetensors, type SafetensorsFile } from './safetensors.ts';
+
+export const weightsFile = 'model.safetensors';
+export const shardIndexFile = 'model.safetensors.index.json';
+
+/** Open weights; names are those of tensorTable. */
+export interface Weights {
+  read(name: string): Promise<Float32Array>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the weights in a directory; model.safetensors wins over shards, as in transformers.
+ * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT when they are absent, damaged, or not those of `model`.
+ */
+export async function openWeights(directory: string, model: ModelConfig): Promise<Weights> {
+  const exists = (name: string) =>
+    access(join(directory, name)).then(
+      () => true,
+      () => false,
+    );
+  if (await exists(weightsFile)) return openFiles(directory, weightsFile, undefined, model);
+  if (await exists(shardIndexFile)) {
+    return openFiles(directory, shardIndexFile, await readWeightMap(join(directory, shardIndexFile)), model);
+  }
+  throw checkpointError(
+    `${directory}: expected ${weightsFile} or ${shardIndexFile}, found neither. Other formats (pytorch_model.bin) must be ` +
+      'converted first, for instance with save_pretrained of a recent transformers',
+  );
+}
+
+async function readWeightMap(path: string): Promise<Record<string, string>> {
+  const { weight_map: weightMap } = await readJsonObject(path);
+  // Only plain names: an index must not point outside its directory.
+  const isShard = (file: unknown) =>
+    typeof file === 'string' && file === basename(file) && file.endsWith('.safetensors');
+  if (isJsonObject(weightMap) && Object.values(weightMap).every(isShard)) return weightMap as Record<string, string>;
+  throw checkpointError(
+    `${path}: weight_map: expected a map from tensor to .safetensors file name in the same directory`,
+  );
+}
+
+/** @param weightMap tensor name → shard; undefined for the single file `source`. */
+async function openFiles(
+  directory: string,
+  source: string,
+  weightMap: Record<string, string> | undefined,
+  model: ModelConfig,
+): Promise<Weights> {
+  const files = new Map<string, SafetensorsFile>();
+  const close = async () => {
+    await Promise.all([...files.values()].map((file) => file.close()));
+  };
+  try {
+    for (const name of new Set(weightMap ? Object.values(weightMap) : [source])) {
+      files.set(name, await openSafetensors(join(directory, name)));
+    }
+    const holders = weightMap
+      ? new Map(Object.entries(weightMap).map(([tensor, shard]) => [tensor, files.get(shard)!]))
+      : new Map(files.get(source)!.names.map((tensor) => [tensor, files.get(source)!]));
+    const found = new Map(
+      [...holders].map(([tensor, file]) => {
+        const layout = file.tensors.get(tensor);
+        if (layout) return [tensor, layout];
+        throw checkpointError(`${file.path}: tensor ${tensor} is missing, although ${source} says it is here`);
+      }),
+    );
+    const fileNames = resolveTensorNames(found, model, join(directory, source));
+    const read = async (name: string) => {
+      const fileName = fileNames.get(name);
+      if (fileName === undefined) throw checkpointError(`${directory}: the model has no tensor called ${name}`);
+      return holders.get(fileName)!.read(fileName);
+    };
+    return { read, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

@@ -1,0 +1,53 @@
+// The nearest valid name to a mistyped one, for "did you mean ...?". Used for configuration keys, preset names and
+// command-line options.
+
+/**
+ * Damerau-Levenshtein distance (optimal string alignment): insertions, deletions, substitutions and swaps of neighbours,
+ * each 1. Two letters that differ only in case, or a missing separator (- or _), cost half.
+ */
+export function editDistance(a: string, b: string): number {
+  // rows[i][j]: distance between the first i characters of a and the first j of b.
+  const rows: number[][] = Array.from({ length: a.length + 1 }, () => new Array<number>(b.length + 1).fill(0));
+  for (let i = 1; i <= a.length; i++) rows[i]![0] = rows[i - 1]![0]! + gapCost(a[i - 1]!);
+  for (let j = 1; j <= b.length; j++) rows[0]![j] = rows[0]![j - 1]! + gapCost(b[j - 1]!);
+  for (let i = 1; i <= a.length; i++) {
+    for (let j = 1; j <= b.length; j++) {
+      const [x, y] = [a[i - 1]!, b[j - 1]!];
+      let best = Math.min(
+        rows[i - 1]![j]! + gapCost(x),
+        rows[i]![j - 1]! + gapCost(y),
+        rows[i - 1]![j - 1]! + substitutionCost(x, y),
+      );
+      if (i > 1 && j > 1 && x === b[j - 2] && y === a[i - 2]) best = Math.min(best, rows[i - 2]![j - 2]! + 1);
+      rows[i]![j] = best;
+    }
+  }
+  return rows[a.length]![b.length]!;
+}
+
+/**
+ * The candidate nearest to `name`, or undefined if none is near: a distance of at most a third of the longer length.
+ * Ties go to the earlier candidate.
+ */
+export function nearestName(name: string, candidates: Iterable<string>): string | undefined {
+  let nearest: string | undefined;
+  let nearestDistance = Number.POSITIVE_INFINITY;
+  for (const candidate of candidates) {
+    const distance = editDistance(name, candidate);
+    const limit = Math.max(1, Math.max(name.length, candidate.length) / 3);
+    if (distance <= limit && distance < nearestDistance) {
+      nearest = candidate;
+      nearestDistance = distance;
+    }
+  }
+  return nearest;
+}
+
+function gapCost(character: string): number {
+  return character === '-' || character === '_' ? 0.5 : 1;
+}
+
+function substitutionCost(x: string, y: string): number {
+  if (x === y) return 0;
+  return x.toLowerCase() === y.toLowerCase() ? 0.5 : 1;
+}

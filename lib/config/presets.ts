@@ -1,0 +1,31 @@
+// Named model sizes. The four `gpt2` ones are the released GPT-2 models (openai/gpt-2; transformers `GPT2Config`); the
+// small ones are burgeon's, for tests and for learning on a CPU, and take their vocabulary from the data.
+
+import type { ModelConfig } from './model-config.ts';
+
+/** The fields of a preset; the rest are defaults. */
+type ModelPreset = Pick<ModelConfig, 'nLayer' | 'nHead' | 'nEmbd' | 'contextLength'> & Partial<ModelConfig>;
+
+/** Model sizes by name. Parameters in brackets; those of the small ones leave the token embedding out. */
+export const modelPresets = {
+  /** 124 M. */
+  gpt2: { nLayer: 12, nHead: 12, nEmbd: 768, contextLength: 1024, vocabSize: 50257 },
+  /** 355 M. */
+  'gpt2-medium': { nLayer: 24, nHead: 16, nEmbd: 1024, contextLength: 1024, vocabSize: 50257 },
+  /** 774 M. */
+  'gpt2-large': { nLayer: 36, nHead: 20, nEmbd: 1280, contextLength: 1024, vocabSize: 50257 },
+  /** 1.56 B. */
+  'gpt2-xl': { nLayer: 48, nHead: 25, nEmbd: 1600, contextLength: 1024, vocabSize: 50257 },
+  /** 10.7 M. */
+  'gpt2-mini': { nLayer: 6, nHead: 6, nEmbd: 384, contextLength: 256 },
+  /** 2.7 M. */
+  'gpt2-micro': { nLayer: 6, nHead: 6, nEmbd: 192, contextLength: 128 },
+  /** 0.8 M. */
+  'gpt2-nano': { nLayer: 4, nHead: 4, nEmbd: 128, contextLength: 64 },
+  /** 0.1 M; runs in seconds and learns little. */
+  'gpt2-tiny': { nLayer: 2, nHead: 2, nEmbd: 64, contextLength: 32 },
+} as const satisfies Record<string, ModelPreset>;
+
+export type ModelPresetName = keyof typeof modelPresets;
+
+export const modelPresetNames = Object.keys(modelPresets) as ModelPresetName[];

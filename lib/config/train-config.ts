@@ -1,0 +1,228 @@
+// The training configuration: every key with its meaning, default and check, in one place. Reading files is
+// `config-file.ts`, the wording of errors `validate.ts`. Rules that belong to a part (the stages of a schedule, the
+// sampler's options) are checked by building that part, so they are stated once, in `lib/est/`.
+
+import * as z from 'zod';
+import { BurgeonError } from '../errors.ts';
+import { activeCounts } from '../est/sampler.ts';
+import { isStageRate, Schedule, type StageRate, scheduleNames } from '../est/schedule.ts';
+import { learningRateSchedules } from '../optim/lr-schedule.ts';
+import { applyOverrides, readConfigFile } from './config-file.ts';
+import {
+  flag,
+  integer,
+  integerOr,
+  nonNegativeNumber,
+  number,
+  path,
+  positiveNumber,
+  section,
+  share,
+  text,
+  value,
+  word,
+} from './fields.ts';
+import { modelSchema } from './model-config.ts';
+import { listKeys } from './schema-keys.ts';
+import { validate } from './validate.ts';
+
+const stageRate = (units: string) =>
+  value<StageRate>('a rate above 0 and at most 1, or a pair [from, to] of rates', isStageRate)
+    .exactOptional()
+    .describe(`Share of active ${units}, or [from, to] for a linear ramp over the stage. Default: 1`);
+
+const stage = section({
+  endStep: integer(1)
+    .exactOptional()
+    .describe('First step after the stage. Give this or endFraction; the last needs none'),
+  endFraction: value<number | string>(
+    'a number above 0 and at most 1, or a fraction such as "2/15"',
+    (input) => readFraction(input) !== undefined,
+  )
+    .transform((input) => readFraction(input)!)
+    .exactOptional()
+    .describe('End of the stage as a fraction of the run, a number or text such as 2/15'),
+  heads: stageRate('attention heads per active layer'),
+  neurons: stageRate('MLP neurons per active layer'),
+  layers: stageRate('layers'),
+});
+
+const files = (use: string) =>
+  value<string | string[]>('a file pattern or a list of them', isFilePatterns)
+    .transform((input) => (typeof input === 'string' ? [input] : input))
+    .exactOptional()
+    .describe(`Token files for ${use}: a file pattern, or a list of them`);
+
+const estSection = section({
+  schedule: z
+    .union([word(scheduleNames, ' or a list of stages'), z.array(stage)])
+    .default('est-gpt2')
+    .describe(`Stages of the run: ${scheduleNames.join(', ')}, or a list of stages`),
+  groupsPerStep: integerOr(1, 'auto', 'sequence')
+    .default('auto')
+    .describe(
+      'Subnetworks per optimizer step; each trains on its share of the sequences. auto: at least 4 where there are ' +
+        '4 sequences; sequence: one each',
+    ),
+  neuronMultiple: integer(1).default(1).describe('Rounds the number of active neurons to a multiple of this'),
+  neuronBlock: integer(1).default(1).describe('Samples runs of this many adjacent neurons; divides model.nInner'),
+  keepFirst: integer(0).default(0).describe('First layers that are always active'),
+  keepLast: integer(0).default(0).describe('Last layers that are always active'),
+  layerScale: word(['none', 'inverse'])
+    .default('none')
+    .describe('inverse multiplies the branches of active layers by (layers / active layers)'),
+});
+
+const optimizerSection = section({
+  learningRate: positiveNumber().default(6e-4).describe('Highest learning rate'),
+  minLearningRate: nonNegativeNumber()
+    .exactOptional()
+    .describe('Learning rate of the last step; not used by constant. Default: learningRate / 10'),
+  schedule: word(learningRateSchedules).default('cosine').describe('Shape of the learning rate after warm-up'),
+  warmupSteps: integer(0)
+    .default(0)
+    .describe('Steps of linear warm-up; step s (from 0) has learningRate * (s + 1) / warmupSteps'),
+  decayFraction: share().default(0.2).describe('wsd only: share of the run, at its end, over which the rate decays'),
+  beta1: number('a number from 0 to below 1', (beta) => beta >= 0 && beta < 1)
+    .default(0.9)
+    .describe("AdamW's decay of the first moment"),
+  beta2: number('a number from 0 to below 1', (beta) => beta >= 0 && beta < 1)
+    .default(0.95)
+    .describe("AdamW's decay of the second moment"),
+  epsilon: positiveNumber().default(1e-8).describe("Added to the root of AdamW's second moment"),
+  weightDecay: nonNegativeNumber()
+    .default(0.1)
+    .describe('Decoupled weight decay of matrices and embeddings; not of biases and norms'),
+  gradientClip: nonNegativeNumber().default(1).describe('Largest global norm of the gradient; 0 turns clipping off'),
+  inactive: word(['zero-grad', 'freeze'])
+    .default('zero-grad')
+    .describe('Parameters active in no group of a step: updated with a zero gradient, or left untouched'),
+}).transform(({ minLearningRate, ...rest }, context) => {
+  if (minLearningRate !== undefined && minLearningRate > rest.learningRate) {
+    context.issues.push({
+      code: 'custom',
+      input: minLearningRate,
+      path: ['minLearningRate'],
+      message: `expected at most learningRate (${rest.learningRate}), received ${minLearningRate}`,
+    });
+  }
+  return { ...rest, minLearningRate: minLearningRate ?? rest.learningRate / 10 };
+});
+
+const dataSection = section({
+  directory: path('the path of a directory').exactOptional().describe('Directory that `burgeon prepare` wrote'),
+  train: files('training, instead of a directory'),
+  validation: files('validation, together with data.train'),
+}).transform((data, context) => {
+  if (data.directory !== undefined && (data.train !== undefined || data.validation !== undefined)) {
+    context.issues.push({
+      code: 'custom',
+      input: data,
+      path: [],
+      message: 'expected directory, or train and validation, received both; leave one out',
+    });
+  }
+  return data;
+});
+
+const fields = section({
+  model: modelSchema.describe("A preset's name, or a section with the fields below. Required"),
+  data: dataSection.prefault({}),
+  output: path('the path of a directory').describe('Run directory: checkpoints, metrics and reports. Required'),
+  seed: integer(-Number.MAX_SAFE_INTEGER).default(1).describe('Fixes everything random in the run'),
+  steps: integer(1).describe('Optimizer steps of the run. Required'),
+  batchSize: integer(1, 1_048_576).describe('Sequences per micro-batch. Required'),
+  sequenceLength: integer(1).exactOptional().describe('Tokens per sequence. Default: model.contextLength'),
+  accumulationSteps: integer(1, 1_048_576).default(1).describe('Micro-batches per optimizer step'),
+  est: estSection.prefault({}),
+  optimizer: optimizerSection.prefault({}),
+  evaluation: section({
+    every: integer(0).default(250).describe('Steps between evaluations; 0: only at the end'),
+    windows: integerOr(1, 'all').default(64).describe('Sequences of validation data per evaluation'),
+  }).prefault({}),
+  sample: section({
+    every: integer(0).default(0).describe('Steps between samples of text; 0: none'),
+    prompt: text().default('').describe('Text to continue; may be empty'),
+    length: integer(1).default(200).describe('Tokens per sample'),
+    temperature: nonNegativeNumber().default(0.8).describe('Divides the logits; 0: always the likeliest token'),
+    topK: integer(0).default(0).describe('Draws from the k likeliest tokens only; 0: off'),
+    topP: share().default(1).describe('Draws from the likeliest tokens that make up this probability; 1: off'),
+  }).prefault({}),
+  checkpoint: section({
+    every: integer(0).default(0).describe('Steps between checkpoints; 0: only at the end and on interruption'),
+    keepLast: integer(1).default(2).describe('Newest checkpoints that stay on disk'),
+    keepBest: flag().default(true).describe('Whether the checkpoint with the lowest validation loss stays as well'),
+  }).prefault({}),
+  log: section({
+    every: integer(1).default(1).describe('Steps between lines of metrics'),
+  }).prefault({}),
+  threads: integerOr(1, 'auto').default('auto').describe('Threads of the CPU backend'),
+  backend: word(['cpu', 'reference']).default('cpu').describe('What computes: fast kernels, or the plain loops'),
+});
+
+const trainSchema = fields.transform((config, context) => {
+  const { model, est, steps, sequenceLength = model.contextLength } = config;
+  const report = (path: string[], input: unknown, message: string) =>
+    context.issues.push({ code: 'custom', input, path, message });
+
+  if (sequenceLength > model.contextLength) {
+    report(
+      ['sequenceLength'],
+      sequenceLength,
+      `expected at most model.contextLength (${model.contextLength}), received ${sequenceLength}`,
+    );
+  }
+  try {
+    const schedule = new Schedule(est.schedule, steps);
+    // Counts lie between those of a stage's two ends, so checking the ends is enough.
+    const rates = schedule.stages.flatMap(({ ratesFrom, ratesTo }) => [ratesFrom, ratesTo]);
+    for (const rate of rates) activeCounts({ ...model, ...est, rates: rate });
+  } catch (error) {
+    if (!(error instanceof BurgeonError)) throw error;
+    report(['est'], est, error.message);
+  }
+  return { ...config, sequenceLength };
+});
+
+/** A complete training configuration: every default filled in, every rule checked. */
+export interface TrainConfig extends z.output<typeof trainSchema> {}
+
+/** Every key of the training configuration, with its meaning and default. */
+export const trainConfigKeys = listKeys(trainSchema);
+
+/**
+ * Checks a training configuration and fills in its defaults.
+ * @param input plain data with the keys of `trainConfigKeys`; `model` may be a preset's name.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG with one line per problem.
+ */
+export function parseTrainConfig(input: unknown): TrainConfig {
+  return validate(trainSchema, input, 'invalid training configuration');
+}
+
+/**
+ * Reads a training configuration. Relative paths inside the file stay as they are and so refer to the current working
+ * directory, not to the file's.
+ * @param file YAML or JSON.
+ * @param options.set overrides `a.b=value`, for example `optimizer.learningRate=1e-3`; the value is YAML.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG if the file is missing or no YAML, an override cannot be applied, or with
+ * one line per problem of the configuration.
+ */
+export async function loadTrainConfig(file: string, options: { set?: readonly string[] } = {}): Promise<TrainConfig> {
+  const data = applyOverrides(await readConfigFile(file), options.set ?? []);
+  return validate(trainSchema, data, `invalid training configuration in ${file}`);
+}
+
+/** A fraction of the run in (0, 1], from a number or text such as "2/15"; undefined for anything else. */
+function readFraction(input: unknown): number | undefined {
+  let fraction = input;
+  if (typeof input === 'string') {
+    const [, numerator, denominator] = /^\s*(\d+)\s*\/\s*(\d+)\s*$/.exec(input) ?? [];
+    fraction = Number(numerator) / Number(denominator);
+  }
+  return typeof fraction === 'number' && fraction > 0 && fraction <= 1 ? fraction : undefined;
+}
+
+function isFilePatterns(input: unknown): boolean {
+  const isPattern = (pattern: unknown) => typeof pattern === 'string' && pattern !== '';
+  return isPattern(input) || (Array.isArray(input) && input.length > 0 && input.every(isPattern));
+}

@@ -1,0 +1,101 @@
+// Opens training data: a directory made by prepare.ts, or lists of token files from elsewhere. What comes out are token
+// sources; reading batches from them is batch-loader.ts and fixed-windows.ts.
+
+import { join } from 'node:path';
+import { BurgeonError } from '../errors.ts';
+import type { TokenizerDescription } from '../tokenizer/description.ts';
+import { expandFiles } from './globs.ts';
+import { manifestFileName, readManifest, type SplitManifest } from './manifest.ts';
+import { TokenSource } from './token-source.ts';
+
+export type DatasetOptions =
+  | {
+      /** Made by `prepare`. */
+      directory: string;
+    }
+  | {
+      /** Token files or patterns; read in sorted order, whatever the order given. */
+      train: string | readonly string[];
+      validation?: string | readonly string[] | undefined;
+      /** V, against which every token is checked; without it none is. */
+      vocabSize?: number | undefined;
+    };
+
+export interface Dataset {
+  train: TokenSource;
+  validation?: TokenSource;
+  /** Known for prepared data. */
+  tokenizer?: TokenizerDescription;
+  vocabSize?: number;
+  /** Closes both sources. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the data; the caller closes it.
+ * @throws {BurgeonError} ERR_BURGEON_DATA when files are missing, damaged, in a format that is not supported, or not those
+ *   of the manifest.
+ */
+export async function loadDataset(options: DatasetOptions): Promise<Dataset> {
+  return 'directory' in options ? openPrepared(options.directory) : openFiles(options);
+}
+
+async function openPrepared(directory: string): Promise<Dataset> {
+  const { splits, tokenizer, vocabSize } = await readManifest(directory);
+  const open = (split: SplitManifest) => openSplit(directory, split, vocabSize);
+  const sources = await openBoth(() => open(splits.train), splits.validation && (() => open(splits.validation!)));
+  return { ...sources, tokenizer, vocabSize };
+}
+
+async function openSplit(directory: string, split: SplitManifest, vocabSize: number): Promise<TokenSource> {
+  const source = await TokenSource.open(
+    split.files.map((name) => join(directory, name)),
+    { vocabSize },
+  );
+  if (source.tokenCount === split.tokens) return source;
+  await source.close();
+  throw new BurgeonError(
+    'ERR_BURGEON_DATA',
+    `${join(directory, manifestFileName)}: expected ${split.tokens} tokens in ${split.files.join(', ')}, found ` +
+      `${source.tokenCount}; the files are not those of this manifest, prepare the data again`,
+  );
+}
+
+async function openFiles(options: Extract<DatasetOptions, { train: unknown }>): Promise<Dataset> {
+  const { train, validation, vocabSize } = options;
+  const open = async (patterns: string | readonly string[]) =>
+    TokenSource.open(await expandAll(patterns), { vocabSize });
+  const sources = await openBoth(() => open(train), validation === undefined ? undefined : () => open(validation));
+  return vocabSize === undefined ? sources : { ...sources, vocabSize };
+}
+
+async function expandAll(patterns: string | readonly string[]): Promise<string[]> {
+  const files = new Set<string>();
+  for (const pattern of typeof patterns === 'string' ? [patterns] : patterns) {
+    for (const file of await expandFiles(pattern)) files.add(file);
+  }
+  return [...files].sort();
+}
+
+/** Opens both splits, or none. */
+async function openBoth(
+  openTrain: () => Promise<TokenSource>,
+  openValidation: (() => Promise<TokenSource>) | undefined,
+): Promise<Dataset> {
+  const train = await openTrain();
+  if (!openValidation) return { train, close: () => train.close() };
+  try {
+    const validation = await openValidation();
+    return {
+      train,
+      validation,
+      async close() {
+        await train.close();
+        await validation.close();
+      },
+    };
+  } catch (error) {
+    await train.close();
+    throw error;
+  }
+}

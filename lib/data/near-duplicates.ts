@@ -1,0 +1,171 @@
+// Finds documents that mostly repeat text seen before: copies, files contained in a bundle, concatenations. A document is
+// read as words, its runs of 8 words are hashed, and winnowing (Schleimer, Wilkerson, Aiken, "Winnowing: local algorithms
+// for document fingerprinting", SIGMOD 2003) keeps the smallest of every 8 neighbouring hashes: about 22 % of them, and
+// always the same ones for the same passage, so any shared run of 15 words is noticed wherever it stands.
+//
+// Documents are judged in order and before anyone decides which split they go to: of two that overlap the later one is
+// dropped, whichever split either belongs to. That is what makes held-out text unseen, for a validation document must
+// repeat neither earlier nor later training text. Up to `threshold` of a kept document may still be repetition.
+
+import { BurgeonError } from '../errors.ts';
+import { FingerprintSet } from './fingerprint-set.ts';
+
+/** Words per hashed run: long enough that unrelated texts share hardly any, short enough to survive small edits. */
+const shingleWords = 8;
+/** Neighbouring runs of which one is kept. */
+const windowShingles = 8;
+
+/** One document on its way through the filter. */
+export interface FilteredDocument {
+  /** Adds the next piece of text; a word may be split between pieces. */
+  add(text: string): void;
+  /** Ends the document: true when it is a near-duplicate; otherwise later documents are compared with it too. */
+  isNearDuplicate(): boolean;
+}
+
+/** Remembers the fingerprints of all documents kept so far. */
+export class NearDuplicateFilter {
+  readonly #seen = new FingerprintSet();
+  readonly #threshold: number;
+
+  /**
+   * @param threshold a document is a near-duplicate when more than this share of its distinct fingerprints was seen.
+   * @throws {BurgeonError} ERR_BURGEON_CONFIG unless it is in [0, 1].
+   */
+  constructor(threshold = 0.3) {
+    if (!(threshold >= 0 && threshold <= 1)) {
+      throw new BurgeonError('ERR_BURGEON_CONFIG', `near-duplicate threshold: expected 0 to 1, received ${threshold}`);
+    }
+    this.#threshold = threshold;
+  }
+
+  /** Starts a document; end it before starting the next. */
+  document(): FilteredDocument {
+    const words = new WordHasher();
+    const winnow = new Winnowing();
+    const hash = (first: number, second: number) => winnow.addWord(first, second);
+    return {
+      add: (text) => words.add(text, hash),
+      isNearDuplicate: () => {
+        words.end(hash);
+        const fingerprints = winnow.end();
+        let seen = 0;
+        fingerprints.forEach((fingerprint) => {
+          if (this.#seen.has(fingerprint)) seen++;
+        });
+        if (seen > this.#threshold * fingerprints.size) return true;
+        fingerprints.forEach((fingerprint) => {
+          this.#seen.add(fingerprint);
+        });
+        return false;
+      },
+    };
+  }
+}
+
+type WordSink = (first: number, second: number) => void;
+
+/** Two 32-bit hashes per word. Words are separated by white space; an ideograph is a word by itself. */
+class WordHasher {
+  #first = firstSeed;
+  #second = secondSeed;
+  #length = 0;
+
+  add(text: string, sink: WordSink): void {
+    for (let i = 0; i < text.length; i++) {
+      const unit = text.charCodeAt(i);
+      if (isSpace(unit)) {
+        this.end(sink);
+        continue;
+      }
+      const isIdeograph = unit >= 0x3400 && unit <= 0x9fff;
+      if (isIdeograph) this.end(sink);
+      this.#first = Math.imul(this.#first ^ unit, firstFactor);
+      this.#second = mix(this.#second + unit);
+      this.#length++;
+      if (isIdeograph) this.end(sink);
+    }
+  }
+
+  /** Ends the word, if there is one. */
+  end(sink: WordSink): void {
+    if (this.#length > 0) sink(this.#first, this.#second);
+    this.#first = firstSeed;
+    this.#second = secondSeed;
+    this.#length = 0;
+  }
+}
+
+/** Hashes of runs of words, and of those the ones that winnowing keeps. */
+class Winnowing {
+  readonly #kept = new FingerprintSet();
+  /** Hashes of the last words, in a ring; `#words` of them have come. */
+  readonly #firsts = new Int32Array(shingleWords);
+  readonly #seconds = new Int32Array(shingleWords);
+  #words = 0;
+  /** Fingerprints of the last runs, likewise. */
+  readonly #shingles = new Float64Array(windowShingles);
+  #shingleCount = 0;
+  #lastKept = 0;
+
+  addWord(first: number, second: number): void {
+    this.#firsts[this.#words % shingleWords] = first;
+    this.#seconds[this.#words % shingleWords] = second;
+    this.#words++;
+    if (this.#words >= shingleWords) this.#addShingle(this.#fingerprint(this.#words - shingleWords, shingleWords));
+  }
+
+  /** The distinct fingerprints kept. A text too short for a whole run or window has one, of all that there is. */
+  end(): FingerprintSet {
+    if (this.#words > 0 && this.#words < shingleWords) this.#addShingle(this.#fingerprint(0, this.#words));
+    if (this.#shingleCount > 0 && this.#shingleCount < windowShingles) this.#keepSmallest(this.#shingleCount);
+    return this.#kept;
+  }
+
+  #addShingle(fingerprint: number): void {
+    this.#shingles[this.#shingleCount % windowShingles] = fingerprint;
+    this.#shingleCount++;
+    if (this.#shingleCount >= windowShingles) this.#keepSmallest(windowShingles);
+  }
+
+  /** Keeps the smallest of the first `count` fingerprints of the ring. */
+  #keepSmallest(count: number): void {
+    let smallest = this.#shingles[0]!;
+    for (let i = 1; i < count; i++) smallest = Math.min(smallest, this.#shingles[i]!);
+    // Neighbouring windows mostly agree; this spares the set most of the work.
+    if (smallest !== this.#lastKept) this.#kept.add(smallest);
+    this.#lastKept = smallest;
+  }
+
+  /** A number in [1, 2^52] from `count` words, the first of them number `start`. */
+  #fingerprint(start: number, count: number): number {
+    let first = firstSeed;
+    let second = secondSeed;
+    for (let word = start; word < start + count; word++) {
+      first = Math.imul(first ^ this.#firsts[word % shingleWords]!, firstFactor);
+      second = mix(second + this.#seconds[word % shingleWords]!);
+    }
+    // The last round spreads the entropy of both hashes over both words of the result.
+    return (mix(first ^ second) >>> 12) * 2 ** 32 + (mix(second + first) >>> 0) + 1;
+  }
+}
+
+// Seeds and multipliers: FNV-1a's (first) and the 32-bit finalizer of MurmurHash3 (second), both in the public domain.
+const firstSeed = 0x811c9dc5 | 0;
+const firstFactor = 0x01000193;
+const secondSeed = 0x9747b28c | 0;
+
+function mix(value: number): number {
+  let h = value | 0;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b | 0);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35 | 0);
+  return h ^ (h >>> 16);
+}
+
+function isSpace(unit: number): boolean {
+  return unit <= 0x20 || unit === 0x85 || unit === 0xa0 || (unit >= 0x2000 && unit <= 0x200b) || isRareSpace(unit);
+}
+
+function isRareSpace(unit: number): boolean {
+  return unit === 0x2028 || unit === 0x2029 || unit === 0x202f || unit === 0x205f || unit === 0x3000 || unit === 0xfeff;
+}

@@ -1,0 +1,91 @@
+// The one rule by which burgeon counts FLOPs, in ledger, MFU, plan and bench: a multiply-add is 2 FLOPs; matrix products
+// and attention only; causal attention counts the lower triangle; backward is twice forward; recomputation is not
+// counted. Others count the full square, or 6 N + 12 L C T per token: say so when comparing. Pure arithmetic.
+
+import type { ModelConfig } from '../config/model-config.ts';
+import type { ActiveCounts } from './sampler.ts';
+import { resolveSubnetwork, type Subnetwork } from './subnetwork.ts';
+
+/** FLOPs by matrix product. */
+export interface FlopComponents {
+  /** Query, key and value projections of the active heads. */
+  qkv: number;
+  /** Q K^T and P V over the lower triangle with its diagonal: T (T + 1) / 2 pairs per sequence and head. */
+  scores: number;
+  /** Attention output projection. */
+  outProjection: number;
+  /** Both MLP matrices. */
+  mlp: number;
+  /** The language-model head; it does not shrink with the subnetwork. */
+  head: number;
+}
+
+/** FLOPs of a pass over B sequences, forward and backward apart. */
+export interface FlopCount {
+  forward: FlopComponents;
+  /** Twice forward; zeros where no backward pass was asked for. */
+  backward: FlopComponents;
+}
+
+export interface FlopShape {
+  /** Sequences, B. */
+  batchSize: number;
+  /** Tokens per sequence, T. */
+  sequenceLength: number;
+  /** Whether to count the backward pass. Default true. */
+  backward?: boolean;
+}
+
+type FlopModel = Pick<ModelConfig, 'nLayer' | 'nHead' | 'nEmbd' | 'nInner' | 'vocabSize'>;
+
+/** Counts a pass on a subnetwork; omit `subnetwork` for the full model. */
+export function countFlops(model: FlopModel, shape: FlopShape & { subnetwork?: Subnetwork }): FlopCount {
+  const active = resolveSubnetwork(model, shape.subnetwork);
+  const totalHeads = active.reduce((sum, layer) => sum + layer.headCount, 0);
+  const totalNeurons = active.reduce((sum, layer) => sum + layer.neuronCount, 0);
+  return countFromTotals(model, shape, totalHeads, totalNeurons);
+}
+
+/** Counts a pass with `layers` active layers of `heads` heads and `neurons` neurons each. */
+export function countFlopsFromCounts(model: FlopModel, shape: FlopShape & ActiveCounts): FlopCount {
+  return countFromTotals(model, shape, shape.layers * shape.heads, shape.layers * shape.neurons);
+}
+
+/** Every cost is linear in the active heads or neurons, so their sums over all active layers are enough. */
+function countFromTotals(model: FlopModel, shape: FlopShape, totalHeads: number, totalNeurons: number): FlopCount {
+  const { batchSize, sequenceLength } = shape;
+  const { nHead, nEmbd, vocabSize } = model;
+  const tokens = batchSize * sequenceLength;
+  const width = totalHeads * (nEmbd / nHead);
+  const pairs = batchSize * ((sequenceLength * (sequenceLength + 1)) / 2);
+  const forward: FlopComponents = {
+    qkv: 3 * (2 * tokens * nEmbd * width),
+    scores: 2 * (2 * pairs * width),
+    outProjection: 2 * tokens * width * nEmbd,
+    mlp: 2 * (2 * tokens * nEmbd * totalNeurons),
+    head: 2 * tokens * nEmbd * vocabSize,
+  };
+  return { forward, backward: scaleComponents(forward, (shape.backward ?? true) ? 2 : 0) };
+}
+
+/** Block FLOPs: attention and MLP of the layers, what the EST paper counts. Of a whole pass, or of one direction. */
+export function blockFlops(count: FlopCount | FlopComponents): number {
+  if ('forward' in count) return blockFlops(count.forward) + blockFlops(count.backward);
+  return count.qkv + count.scores + count.outProjection + count.mlp;
+}
+
+/** All FLOPs: block FLOPs and the language-model head. Of a whole pass, or of one direction. */
+export function allFlops(count: FlopCount | FlopComponents): number {
+  if ('forward' in count) return allFlops(count.forward) + allFlops(count.backward);
+  return blockFlops(count) + count.head;
+}
+
+function scaleComponents(components: FlopComponents, factor: number): FlopComponents {
+  return {
+    qkv: components.qkv * factor,
+    scores: components.scores * factor,
+    outProjection: components.outProjection * factor,
+    mlp: components.mlp * factor,
+    head: components.head * factor,
+  };
+}

@@ -1,0 +1,132 @@
+// What a schedule costs on a given model before anything is trained: active counts, FLOPs and savings per stage and for
+// the run, summed exactly over steps (ramps included). Relies on `schedule.ts`, `sampler.ts` for the counts and
+// `flops.ts` for the rule. Measured time is not planned here.
+
+import type { ModelConfig } from '../config/model-config.ts';
+import { allFlops, blockFlops, countFlopsFromCounts, type FlopCount } from './flops.ts';
+import { type ActiveCounts, activeCounts, type Rates, type SamplerOptions } from './sampler.ts';
+import { Schedule } from './schedule.ts';
+
+export interface PlanOptions {
+  /** Sequences per optimizer step, over all micro-batches. */
+  sequencesPerStep: number;
+  /** Tokens per sequence, T. */
+  sequenceLength: number;
+  samplerOptions?: SamplerOptions;
+}
+
+/** One stage of the plan. FLOPs are forward and backward of all its steps. */
+export interface PlannedStage {
+  index: number;
+  startStep: number;
+  endStep: number;
+  steps: number;
+  ratesFrom: Rates;
+  ratesTo: Rates;
+  /** Active counts at the first step. */
+  countsFrom: ActiveCounts;
+  /** Active counts at the last step. */
+  countsTo: ActiveCounts;
+  blockFlops: number;
+  allFlops: number;
+  /** Block FLOPs relative to the same steps dense. */
+  blockFlopRatio: number;
+  /** All FLOPs relative to the same steps dense. */
+  allFlopRatio: number;
+}
+
+export interface SchedulePlan {
+  /** Stages that have steps; a short run may have rounded others away. */
+  stages: PlannedStage[];
+  /** FLOPs of the run, and of the same run dense. */
+  blockFlops: number;
+  allFlops: number;
+  denseBlockFlops: number;
+  denseAllFlops: number;
+  /** Share of the dense run's block FLOPs that the schedule leaves out, in [0, 1). */
+  blockSaving: number;
+  /** Share of all the dense run's FLOPs that the schedule leaves out: blockSaving * (1 - headShare). */
+  allSaving: number;
+  /** The language-model head's share of all FLOPs of a dense step. */
+  headShare: number;
+}
+
+type PlanModel = Pick<ModelConfig, 'nLayer' | 'nHead' | 'nEmbd' | 'nInner' | 'vocabSize'>;
+
+/**
+ * Plans a whole run.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG if the sampler options do not fit the model or a stage's rates.
+ */
+export function planSchedule(model: PlanModel, schedule: Schedule, options: PlanOptions): SchedulePlan {
+  const stepCost = (counts: ActiveCounts) => costOfStep(model, options, counts);
+  const countsOf = (rates: Rates) => activeCounts({ ...samplerShape(model), ...options.samplerOptions, rates });
+  const dense = stepCost({ layers: model.nLayer, heads: model.nHead, neurons: model.nInner });
+
+  const nonEmpty = schedule.stages.filter((stage) => stage.startStep < stage.endStep);
+  const stages = nonEmpty.map((stage): PlannedStage => {
+    const steps = stage.endStep - stage.startStep;
+    let block = 0;
+    let all = 0;
+    if (stage.ratesFrom === stage.ratesTo) {
+      const cost = stepCost(countsOf(stage.ratesFrom));
+      block = steps * blockFlops(cost);
+      all = steps * allFlops(cost);
+    } else {
+      for (let step = stage.startStep; step < stage.endStep; step++) {
+        const cost = stepCost(countsOf(schedule.at(step).rates));
+        block += blockFlops(cost);
+        all += allFlops(cost);
+      }
+    }
+    return {
+      ...stage,
+      steps,
+      countsFrom: countsOf(stage.ratesFrom),
+      countsTo: countsOf(stage.ratesTo),
+      blockFlops: block,
+      allFlops: all,
+      blockFlopRatio: block / (steps * blockFlops(dense)),
+      allFlopRatio: all / (steps * allFlops(dense)),
+    };
+  });
+
+  const total = (key: 'blockFlops' | 'allFlops') => stages.reduce((sum, stage) => sum + stage[key], 0);
+  const denseBlockFlops = schedule.totalSteps * blockFlops(dense);
+  const denseAllFlops = schedule.totalSteps * allFlops(dense);
+  return {
+    stages,
+    blockFlops: total('blockFlops'),
+    allFlops: total('allFlops'),
+    denseBlockFlops,
+    denseAllFlops,
+    blockSaving: 1 - total('blockFlops') / denseBlockFlops,
+    allSaving: 1 - total('allFlops') / denseAllFlops,
+    headShare: dense.forward.head / allFlops(dense.forward),
+  };
+}
+
+/**
+ * `Schedule.forTargetSaving` with the savings a stage has on this model, after rounding of counts.
+ * @param target share of the block FLOPs to save.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG if it cannot be reached, or as `planSchedule`.
+ */
+export function planTargetSaving(model: PlanModel, target: number, totalSteps: number, options: PlanOptions): Schedule {
+  const probe = new Schedule(
+    [
+      { endStep: 1, heads: 0.5, neurons: 0.5, layers: 0.5 },
+      { endStep: 2, heads: 0.5, neurons: 0.5 },
+    ],
+    2,
+  );
+  const [first, second] = planSchedule(model, probe, options).stages;
+  return Schedule.forTargetSaving(target, totalSteps, [1 - first!.blockFlopRatio, 1 - second!.blockFlopRatio]);
+}
+
+function samplerShape({ nLayer, nHead, nInner }: PlanModel) {
+  return { nLayer, nHead, nInner };
+}
+
+function costOfStep(model: PlanModel, options: PlanOptions, counts: ActiveCounts): FlopCount {
+  const { sequencesPerStep, sequenceLength } = options;
+  return countFlopsFromCounts(model, { batchSize: sequencesPerStep, sequenceLength, ...counts });
+}

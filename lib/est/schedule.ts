@@ -1,0 +1,247 @@
+// The EST schedule: stages of a run, each with rates for heads, neurons and layers, resolved to whole steps. Holds the
+// presets and the search for a target saving. Which units are active at these rates is `sampler.ts`, what a stage costs
+// on a given model is `plan.ts`; learning rate and data order do not depend on the stage.
+
+import { BurgeonError } from '../errors.ts';
+import type { Rates } from './sampler.ts';
+
+/** One rate for the whole stage, or [first, last]: a linear ramp from the stage's first step to its last. In (0, 1]. */
+export type StageRate = number | [number, number];
+
+/** A stage as configured. It starts where the one before ends; a rate left out is 1. */
+export interface StageConfig {
+  /** First step after the stage. Give this or `endFraction`; the last stage needs neither. */
+  endStep?: number;
+  /** The end as a fraction of the run, in (0, 1]: step floor(fraction * steps + 0.5). */
+  endFraction?: number;
+  heads?: StageRate;
+  neurons?: StageRate;
+  layers?: StageRate;
+}
+
+/** A stage in steps: startStep <= step < endStep. Empty if the run is too short for it. */
+export interface ResolvedStage {
+  index: number;
+  startStep: number;
+  endStep: number;
+  /** Rates at the first step. */
+  ratesFrom: Rates;
+  /** Rates at the last step. */
+  ratesTo: Rates;
+}
+
+/** The rates of one step and the index of its stage. */
+export interface ScheduledRates {
+  stage: number;
+  rates: Rates;
+}
+
+/**
+ * Schedules by name. The EST ones are inferred from the published savings (arXiv 2406.06962: 26.67 % and 25.0 % of the
+ * block FLOPs) with every rate 0.5, where a step costs 0.25 in the first stage, 0.5 in the second, 1 in the third.
+ */
+export const scheduleDefinitions = {
+  dense: [{}],
+  'est-gpt2': [
+    { endFraction: 2 / 15, heads: 0.5, neurons: 0.5, layers: 0.5 },
+    { endFraction: 7 / 15, heads: 0.5, neurons: 0.5 },
+    { endFraction: 1 },
+  ],
+  'est-tinyllama': [
+    { endFraction: 1 / 6, heads: 0.5, neurons: 0.5, layers: 0.5 },
+    { endFraction: 5 / 12, heads: 0.5, neurons: 0.5 },
+    { endFraction: 1 },
+  ],
+} as const satisfies Record<string, readonly StageConfig[]>;
+
+export type ScheduleName = keyof typeof scheduleDefinitions;
+
+export const scheduleNames = Object.keys(scheduleDefinitions) as ScheduleName[];
+
+const dimensionNames = ['heads', 'neurons', 'layers'] as const;
+
+export class Schedule {
+  readonly totalSteps: number;
+  /** In order; together they cover steps 0 to totalSteps - 1 exactly once. */
+  readonly stages: readonly ResolvedStage[];
+  /** True if no step leaves anything out. */
+  readonly isDense: boolean;
+
+  /**
+   * @param stages a preset's name, or the stages in order.
+   * @param totalSteps optimizer steps of the run, at least 1.
+   * @throws {BurgeonError} ERR_BURGEON_CONFIG if stages do not increase, do not end with the run, or a rate is not in
+   * (0, 1].
+   */
+  constructor(stages: readonly StageConfig[] | ScheduleName, totalSteps: number) {
+    if (!Number.isSafeInteger(totalSteps) || totalSteps < 1) {
+      fail(`schedule: expected a run of at least 1 step, received ${totalSteps}`);
+    }
+    this.totalSteps = totalSteps;
+    this.stages = resolveStages(typeof stages === 'string' ? definition(stages) : stages, totalSteps);
+    this.isDense = this.stages.every(
+      (stage) => stage.startStep === stage.endStep || (isFull(stage.ratesFrom) && isFull(stage.ratesTo)),
+    );
+  }
+
+  /**
+   * The rates of a step.
+   * @param step 0-based, below totalSteps.
+   * @throws {BurgeonError} ERR_BURGEON_CONFIG for a step outside the run.
+   */
+  at(step: number): ScheduledRates {
+    const stage = this.stages.find((candidate) => step < candidate.endStep);
+    if (stage === undefined || !Number.isInteger(step) || step < 0) {
+      fail(`schedule: expected a step from 0 to ${this.totalSteps - 1}, received ${step}`);
+    }
+    return { stage: stage.index, rates: ratesWithin(stage, step) };
+  }
+
+  /**
+   * The schedule of `est-gpt2`'s form that saves the given share of the block FLOPs: its two first stages keep their
+   * rates and their 2 : 5 proportion and are made longer or shorter.
+   * @param target share of the block FLOPs to save, in [0, most]; most is 4/7 with the nominal stage savings.
+   * @param totalSteps optimizer steps of the run.
+   * @param stageSavings share of a step's block FLOPs that the first and second stage save. The default is nominal;
+   * rounding of counts makes it differ on some models (`planTargetSaving` in `plan.ts` passes the exact ones).
+   * @throws {BurgeonError} ERR_BURGEON_CONFIG if the target cannot be reached.
+   */
+  static forTargetSaving(
+    target: number,
+    totalSteps: number,
+    stageSavings: readonly [number, number] = [0.75, 0.5],
+  ): Schedule {
+    const [first, second, last] = scheduleDefinitions['est-gpt2'];
+    const share = first.endFraction / second.endFraction;
+    const most = share * stageSavings[0] + (1 - share) * stageSavings[1];
+    if (!(target >= 0 && target <= most)) {
+      fail(
+        `target saving: expected a share of the block FLOPs from 0 to ${most.toFixed(4)} (both sampled stages filling ` +
+          `the whole run), received ${target}; use lower rates in stages of your own to save more`,
+      );
+    }
+    const sampledFraction = target / most;
+    const firstEnd = Math.floor(sampledFraction * share * totalSteps + 0.5);
+    // What rounding the first end to whole steps gained or lost, the second makes good.
+    const secondLength = (target * totalSteps - firstEnd * stageSavings[0]) / stageSavings[1];
+    const secondEnd = Math.min(totalSteps, firstEnd + Math.max(0, Math.floor(secondLength + 0.5)));
+    const ends = [firstEnd, secondEnd, totalSteps];
+    const stages: StageConfig[] = [first, second, last].map(({ endFraction: _, ...rates }, i) => ({
+      endStep: ends[i]!,
+      ...rates,
+    }));
+    return new Schedule(
+      stages.filter((stage, i) => stage.endStep! > (ends[i - 1] ?? 0)),
+      totalSteps,
+    );
+  }
+}
+
+function definition(name: ScheduleName): readonly StageConfig[] {
+  if (!Object.hasOwn(scheduleDefinitions, name)) {
+    fail(`schedule: expected ${scheduleNames.join(', ')} or a list of stages, received "${name}"`);
+  }
+  return scheduleDefinitions[name];
+}
+
+function resolveStages(stages: readonly StageConfig[], totalSteps: number): ResolvedStage[] {
+  if (stages.length === 0) fail('schedule: expected at least one stage, received an empty list');
+  let previousEnd = 0;
+  let startStep = 0;
+  return stages.map((stage, index) => {
+    const name = `stage ${index + 1} of ${stages.length} of the schedule`;
+    const end = exactEnd(stage, name, index === stages.length - 1, totalSteps);
+    // Compared before rounding: a mistake stays a mistake however long the run is, while a short run may round a good
+    // stage to nothing.
+    if (end <= previousEnd) {
+      fail(
+        `${name}: expected to end after step ${decimal(previousEnd)}, where it starts, received ${decimal(end)}; order stages by end`,
+      );
+    }
+    const endStep = Math.floor(end + 0.5);
+    const ratesFrom = rateSet(stage, 0, name);
+    const ratesTo = isRamped(stage) ? rateSet(stage, 1, name) : ratesFrom;
+    const resolved = { index, startStep, endStep, ratesFrom, ratesTo };
+    previousEnd = end;
+    startStep = endStep;
+    return resolved;
+  });
+}
+
+/** The end of a stage in steps, not yet rounded. */
+function exactEnd(stage: StageConfig, name: string, isLast: boolean, totalSteps: number): number {
+  const { endStep, endFraction } = stage;
+  if (endStep !== undefined && endFraction !== undefined) {
+    fail(`${name}: expected endStep or endFraction, received both (${endStep}, ${endFraction})`);
+  }
+  if (endStep !== undefined && !(Number.isSafeInteger(endStep) && endStep >= 1 && endStep <= totalSteps)) {
+    fail(`${name}: expected endStep to be an integer from 1 to the run's ${totalSteps} steps, received ${endStep}`);
+  }
+  if (endFraction !== undefined && !(endFraction > 0 && endFraction <= 1)) {
+    fail(`${name}: expected endFraction above 0 and at most 1, received ${endFraction}`);
+  }
+  const end = endStep ?? (endFraction === undefined ? undefined : endFraction * totalSteps);
+  if (!isLast) {
+    return end ?? fail(`${name}: expected endStep or endFraction, received neither; only the last stage may omit it`);
+  }
+  if (end !== undefined && end !== totalSteps) {
+    fail(
+      `${name}: the last stage ends with the run, at step ${totalSteps}, received ${endStep ?? `fraction ${endFraction}`}; ` +
+        'leave its end out',
+    );
+  }
+  return totalSteps;
+}
+
+/** The rates at the start (side 0) or end (side 1) of a stage. */
+function rateSet(stage: StageConfig, side: 0 | 1, name: string): Rates {
+  const rates: Rates = { heads: 1, neurons: 1, layers: 1 };
+  for (const dimension of dimensionNames) {
+    const rate = stage[dimension] ?? 1;
+    if (!isStageRate(rate)) {
+      fail(
+        `${name}: expected ${dimension} to be a rate above 0 and at most 1, or a pair [from, to] of rates, ` +
+          `received ${JSON.stringify(rate)}`,
+      );
+    }
+    rates[dimension] = typeof rate === 'number' ? rate : rate[side];
+  }
+  return rates;
+}
+
+function isRamped(stage: StageConfig): boolean {
+  return dimensionNames.some((dimension) => typeof stage[dimension] === 'object');
+}
+
+/** Linear between the first and the last step of the stage; both ends are exact. A stage of one step has its first. */
+function ratesWithin({ startStep, endStep, ratesFrom, ratesTo }: ResolvedStage, step: number): Rates {
+  const lastOffset = endStep - startStep - 1;
+  if (ratesFrom === ratesTo || lastOffset === 0) return ratesFrom;
+  const fraction = (step - startStep) / lastOffset;
+  // Rounding may carry a mean of two rates an ulp above 1, which is no rate.
+  const mix = (from: number, to: number) => Math.min(1, from * (1 - fraction) + to * fraction);
+  return {
+    heads: mix(ratesFrom.heads, ratesTo.heads),
+    neurons: mix(ratesFrom.neurons, ratesTo.neurons),
+    layers: mix(ratesFrom.layers, ratesTo.layers),
+  };
+}
+
+/** Whether a value is a rate in (0, 1] or a pair of them. */
+export function isStageRate(value: unknown): value is StageRate {
+  const isRate = (rate: unknown) => typeof rate === 'number' && rate > 0 && rate <= 1;
+  return isRate(value) || (Array.isArray(value) && value.length === 2 && value.every(isRate));
+}
+
+/** A step or fraction of steps, short enough for a message. */
+function decimal(step: number): string {
+  return String(Number(step.toFixed(2)));
+}
+
+function isFull(rates: Rates): boolean {
+  return rates.heads === 1 && rates.neurons === 1 && rates.layers === 1;
+}
+
+function fail(message: string): never {
+  throw new BurgeonError('ERR_BURGEON_CONFIG', message);
+}

@@ -1,0 +1,85 @@
+// The subnetwork of one group of sequences, as plain data: which layers, heads and MLP neurons take part. An absent list
+// means "all" and takes the dense path. This file defines, reads and checks it; `sampler.ts` draws it.
+
+import type { ModelConfig } from '../config/model-config.ts';
+import { BurgeonError } from '../errors.ts';
+
+/** Active layers and, per active layer, active heads and neurons. All lists are strictly ascending. */
+export interface Subnetwork {
+  /** Active layers, each in [0, L); an inactive layer is the identity. Absent: all. */
+  layers?: Int32Array;
+  /** `heads[i]`: active heads of layer `layers[i]` (layer i when `layers` is absent), in [0, NH). Absent: all. */
+  heads?: (Int32Array | undefined)[];
+  /** `neurons[i]`: active MLP neurons of layer `layers[i]` (layer i when `layers` is absent), in [0, F). Absent: all. */
+  neurons?: (Int32Array | undefined)[];
+}
+
+/** The sizes a subnetwork is checked against. */
+export type SubnetworkBounds = Pick<ModelConfig, 'nLayer' | 'nHead' | 'nInner'>;
+
+/** One active layer and how much of it takes part. */
+export interface ActiveLayer {
+  /** Index of the layer in the model. */
+  layer: number;
+  headCount: number;
+  neuronCount: number;
+}
+
+/**
+ * The active layers of a valid subnetwork, ascending, with their counts. Omit `subnetwork` for the full model.
+ * Checks nothing; see `validateSubnetwork`.
+ */
+export function resolveSubnetwork(model: SubnetworkBounds, subnetwork: Subnetwork = {}): ActiveLayer[] {
+  const layerCount = subnetwork.layers?.length ?? model.nLayer;
+  return Array.from({ length: layerCount }, (_, i) => ({
+    layer: subnetwork.layers?.[i] ?? i,
+    headCount: subnetwork.heads?.[i]?.length ?? model.nHead,
+    neuronCount: subnetwork.neurons?.[i]?.length ?? model.nInner,
+  }));
+}
+
+/**
+ * Checks that every list is a non-empty, strictly ascending Int32Array within the model's bounds, and that `heads` and
+ * `neurons` have one entry per active layer.
+ * @throws {BurgeonError} ERR_BURGEON_SHAPE, naming the list and the index.
+ */
+export function validateSubnetwork(model: SubnetworkBounds, subnetwork: Subnetwork): void {
+  const { layers, heads, neurons } = subnetwork;
+  if (layers !== undefined) checkList('subnetwork.layers', layers, model.nLayer);
+  const layerCount = layers?.length ?? model.nLayer;
+  checkPerLayer('subnetwork.heads', heads, layerCount, model.nHead);
+  checkPerLayer('subnetwork.neurons', neurons, layerCount, model.nInner);
+}
+
+function checkPerLayer(name: string, lists: (Int32Array | undefined)[] | undefined, length: number, bound: number) {
+  if (lists === undefined) return;
+  if (!Array.isArray(lists) || lists.length !== length) {
+    const received = Array.isArray(lists) ? `length ${lists.length}` : typeof lists;
+    fail(`${name}: expected an array with one entry per active layer (${length}), received ${received}`);
+  }
+  for (let i = 0; i < length; i++) {
+    const list = lists[i];
+    if (list !== undefined) checkList(`${name}[${i}]`, list, bound);
+  }
+}
+
+function checkList(name: string, list: Int32Array, bound: number): void {
+  if (!(list instanceof Int32Array)) {
+    fail(`${name}: expected an Int32Array, received ${Array.isArray(list) ? 'a plain array' : typeof list}`);
+  }
+  if (list.length === 0)
+    fail(`${name}: expected at least one index, received an empty list; leave it out to mean "all"`);
+  for (let i = 0; i < list.length; i++) {
+    const index = list[i]!;
+    if (index < 0 || index >= bound) {
+      fail(`${name}[${i}]: expected an index from 0 to ${bound - 1}, received ${index}`);
+    }
+    if (i > 0 && index <= list[i - 1]!) {
+      fail(`${name}[${i}]: expected strictly ascending indices, received ${index} after ${list[i - 1]}`);
+    }
+  }
+}
+
+function fail(message: string): never {
+  throw new BurgeonError('ERR_BURGEON_SHAPE', message);
+}

@@ -1,0 +1,429 @@
+// One model with everything it owns, as a typed object around the native handle: names and layouts are Hugging Face's,
+// errors are BurgeonErrors, everything that computes returns a Promise. One call at a time per model.
+
+import os from 'node:os';
+import type { NativeModel, NativeStepResult, Role } from '../addon/binding.ts';
+import { roles } from '../addon/binding.ts';
+import { loadAddon, native } from '../addon/load.ts';
+import { type ModelContents, readModelDirectory, writeModelDirectory } from '../checkpoint/model-directory.ts';
+import { type ModelConfig, parseModelConfig } from '../config/model-config.ts';
+import { BurgeonError } from '../errors.ts';
+import type { FlopComponents } from '../est/flops.ts';
+import { CounterRng } from '../est/rng.ts';
+import type { Subnetwork } from '../est/subnetwork.ts';
+import { initialValues } from './initialise.ts';
+import { checkSamplingOptions, chooseToken, type SamplingOptions } from './next-token.ts';
+import { type TensorView, transpose, viewTensors } from './tensor-names.ts';
+
+/** float32 everywhere, or float64 for checks (reference backend only). */
+export type Precision = 'float32' | 'float64';
+export type Backend = 'cpu' | 'reference';
+export type TensorData = Float32Array | Float64Array;
+
+export interface ModelOptions {
+  /** Threads of the engine. Default: BURGEON_THREADS, or one per available core. Results do not depend on it. */
+  threads?: number;
+  /** Default: BURGEON_DEVICE, or 'cpu'. 'reference' is plain loops: slow, for comparison. */
+  backend?: Backend;
+  /** Default 'float32'. */
+  precision?: Precision;
+}
+
+export interface CreateOptions extends ModelOptions {
+  /** Seed of the initial weights. Default 1. */
+  seed?: number;
+  /** Tokenizer files kept with the model by `save`; see `Tokenizer.files()`. */
+  tokenizerFiles?: Readonly<Record<string, string>>;
+  /** Id of the end-of-text token, if the vocabulary has one. */
+  endOfText?: number | undefined;
+}
+
+export interface BatchOptions {
+  /** Sequences in the batch, B; tokens are (B, T) row-major, so T = tokens.length / B. Default 1. */
+  batchSize?: number;
+  /** Active layers, heads and neurons; omit for the full model. */
+  subnetwork?: Subnetwork | undefined;
+  /** Multiplies both branches of every active layer. Default 1. */
+  layerScale?: number;
+}
+
+export interface ForwardOptions extends BatchOptions {
+  /** (B, T) row-major; -1 is ignored. Without targets there is no loss. */
+  targets?: Int32Array;
+  /** Also return logits: of the last position (B, V), or of all (B, T, V). */
+  logits?: 'last' | 'all';
+}
+
+export interface StepResult {
+  /** Mean nats per target that is not -1; 0 without targets. */
+  loss: number;
+  /** FLOPs executed, counted while computing; equal to what `countFlops` predicts. */
+  forwardFlops: FlopComponents;
+  backwardFlops: FlopComponents;
+  /** Milliseconds of native work. */
+  ms: number;
+}
+
+export interface ForwardResult extends StepResult {
+  logits?: TensorData;
+}
+
+export interface BackwardOptions extends BatchOptions {
+  /** Factor of the gradient that is added. Default 1. */
+  weight?: number;
+}
+
+export interface OptimizerOptions {
+  lr: number;
+  /** Default 0.9. */
+  beta1?: number;
+  /** Default 0.95. */
+  beta2?: number;
+  /** Default 1e-8. */
+  epsilon?: number;
+  /** Decoupled, on matrices only. Default 0. */
+  weightDecay?: number;
+  /** Largest global gradient norm; 0 turns clipping off. Default 0. */
+  gradientClip?: number;
+  /** What happens to units no group of the step touched (docs/method.md). Default 'zero-grad'. */
+  inactive?: 'zero-grad' | 'freeze';
+}
+
+export interface GenerateOptions extends SamplingOptions {
+  /** Tokens to add. Default 100. */
+  maxTokens?: number;
+  /** Default 1. */
+  seed?: number;
+  /** Generation ends before this token. */
+  stopToken?: number | undefined;
+  /** Called with each token as it is chosen. */
+  onToken?: (token: number) => void;
+  signal?: AbortSignal | undefined;
+}
+
+const generationStream = 0x6e7;
+
+export class Model implements Disposable {
+  readonly config: Readonly<ModelConfig>;
+  readonly tokenizerFiles: Readonly<Record<string, string>>;
+  readonly endOfText: number | undefined;
+  readonly #native: NativeModel;
+  readonly #tensors: ReadonlyMap<string, TensorView>;
+  /** Number of optimizer steps taken: AdamW's bias correction depends on it. Restore it after restoring moments. */
+  optimizerSteps = 0;
+  #running: string | undefined;
+
+  private constructor(config: ModelConfig, options: CreateOptions) {
+    const precision = options.precision ?? 'float32';
+    const { NativeModel } = loadAddon().binding;
+    this.config = Object.freeze({ ...config });
+    this.tokenizerFiles = options.tokenizerFiles ?? {};
+    this.endOfText = options.endOfText;
+    this.#native = new NativeModel(config, {
+      backend: options.backend ?? process.env.BURGEON_DEVICE ?? 'cpu',
+      maxIsa: process.env.BURGEON_MAX_ISA ?? '',
+      doublePrecision: precision === 'float64',
+      threads: chooseThreads(options.threads),
+    });
+    this.#tensors = new Map(viewTensors(this.#native.tensors()).map((view) => [view.name, view]));
+  }
+
+  /**
+   * A new model with GPT-2's initial weights.
+   * @param config a ModelConfig, a preset's name, or `{preset, ...overrides}`.
+   * @throws {BurgeonError} ERR_BURGEON_CONFIG, ERR_BURGEON_BACKEND, ERR_BURGEON_OUT_OF_MEMORY.
+   */
+  static async create(
+    config: ModelConfig | string | (Partial<ModelConfig> & { preset?: string }),
+    options: CreateOptions = {},
+  ): Promise<Model> {
+    const model = await Model.#allocate(parseModelConfig(config), options);
+    for (const view of model.#tensors.values()) {
+      const size = view.shape.reduce((product, dimension) => product * dimension, 1);
+      model.#write('weight', view, initialValues(view.name, view.index, size, model.config.nLayer, options.seed ?? 1));
+      // Large models take seconds; let the event loop turn between tensors.
+      if (size > 1 << 20) await new Promise(setImmediate);
+    }
+    return model;
+  }
+
+  /**
+   * A model from a Hugging Face GPT-2 directory, a directory written by `save`, or a checkpoint (without its optimizer).
+   * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT naming the file and what is wrong with it.
+   */
+  static async load(directory: string, options: ModelOptions = {}): Promise<Model> {
+    const source = await readModelDirectory(directory);
+    try {
+      return await Model.fromContents(source, options);
+    } finally {
+      await source.close();
+    }
+  }
+
+  /** A model with weights read from `contents`, for example an opened checkpoint. */
+  static async fromContents(contents: ModelContents, options: ModelOptions = {}): Promise<Model> {
+    const { tokenizerFiles, endOfText } = contents;
+    const model = await Model.#allocate(contents.model, { ...options, tokenizerFiles, endOfText });
+    try {
+      for (const name of model.tensorNames) await model.setParameter(name, await contents.readTensor(name));
+      return model;
+    } catch (error) {
+      model.dispose();
+      throw error;
+    }
+  }
+
+  static #allocate(config: ModelConfig, options: CreateOptions): Promise<Model> {
+    return native(() => new Model(config, options));
+  }
+
+  /** Names of all tensors, Hugging Face's without `transformer.` prefix. */
+  get tensorNames(): string[] {
+    return [...this.#tensors.keys()];
+  }
+
+  /** Shape of a tensor in Hugging Face's layout. */
+  shape(name: string): readonly number[] {
+    return this.#view(name).shape;
+  }
+
+  /** Backend, instruction set, threads and bytes held. */
+  get info() {
+    return this.#native.info();
+  }
+
+  /** Bytes of activations that a batch of this shape takes; they are taken at its first use. */
+  planBytes(batchSize: number, sequenceLength: number, gradients = true): number {
+    return this.#native.planBytes(batchSize, sequenceLength, gradients);
+  }
+
+  /**
+   * Runs the (sub)network.
+   * @param tokens (B, T) row-major, each in [0, V).
+   * @throws {BurgeonError} ERR_BURGEON_SHAPE, ERR_BURGEON_DTYPE, ERR_BURGEON_DATA, ERR_BURGEON_BUSY,
+   *   ERR_BURGEON_DISPOSED, ERR_BURGEON_OUT_OF_MEMORY.
+   */
+  forward(tokens: Int32Array, options: ForwardOptions = {}): Promise<ForwardResult> {
+    return this.#exclusively('forward()', () => this.#forward(tokens, options));
+  }
+
+  /**
+   * Adds weight * gradient of the mean loss of one group of sequences, computed on the given subnetwork.
+   * @param tokens (B, T) row-major, each in [0, V).
+   * @param targets likewise; -1 is ignored.
+   * @throws {BurgeonError} as `forward`, and ERR_BURGEON_NONFINITE when the loss is not a finite number: the gradients
+   *   are then cleared.
+   */
+  forwardBackward(tokens: Int32Array, targets: Int32Array, options: BackwardOptions = {}): Promise<StepResult> {
+    return this.#exclusively('forwardBackward()', () => {
+      const { batchSize, sequenceLength } = batchShape(tokens, options.batchSize);
+      return this.#native.forwardBackward(
+        tokens,
+        targets,
+        batchSize,
+        sequenceLength,
+        options.subnetwork ?? null,
+        options.layerScale ?? 1,
+        options.weight ?? 1,
+      );
+    });
+  }
+
+  /**
+   * One AdamW update from the gradients added since the last, which it consumes and clears.
+   * @returns the global gradient norm before clipping, and milliseconds of native work.
+   * @throws {BurgeonError} ERR_BURGEON_NONFINITE when the norm is not finite: weights stay, gradients are cleared.
+   */
+  optimizerStep(options: OptimizerOptions): Promise<{ gradientNorm: number; ms: number }> {
+    return this.#exclusively('optimizerStep()', async () => {
+      const inactive = options.inactive ?? 'zero-grad';
+      if (inactive !== 'zero-grad' && inactive !== 'freeze') {
+        throw new BurgeonError(
+          'ERR_BURGEON_CONFIG',
+          `inactive: expected 'zero-grad' or 'freeze', received ${JSON.stringify(inactive)}`,
+        );
+      }
+      const result = await this.#native.optimizerStep({
+        learningRate: options.lr,
+        beta1: options.beta1 ?? 0.9,
+        beta2: options.beta2 ?? 0.95,
+        epsilon: options.epsilon ?? 1e-8,
+        weightDecay: options.weightDecay ?? 0,
+        gradientClip: options.gradientClip ?? 0,
+        step: this.optimizerSteps + 1,
+        freeze: inactive === 'freeze',
+      });
+      this.optimizerSteps++;
+      return result;
+    });
+  }
+
+  /** Forgets the gradients added since the last optimizer step. */
+  clearGradients(): Promise<void> {
+    return this.#exclusively('clearGradients()', () => this.#native.clearGradients());
+  }
+
+  /** A copy of a tensor in Hugging Face's layout. @throws {BurgeonError} ERR_BURGEON_CONFIG for an unknown name. */
+  parameter(name: string): Promise<TensorData> {
+    return this.#exclusively('parameter()', () => this.#read('weight', this.#view(name)));
+  }
+
+  /** A copy of a tensor's accumulated gradient, likewise; zero for what no group touched. */
+  gradient(name: string): Promise<TensorData> {
+    return this.#exclusively('gradient()', () => this.#read('gradient', this.#view(name)));
+  }
+
+  /** Replaces a tensor; `data` is in Hugging Face's layout, any array of numbers of the right length. */
+  setParameter(name: string, data: ArrayLike<number>): Promise<void> {
+    return this.#exclusively('setParameter()', () => this.#write('weight', this.#view(name), data));
+  }
+
+  /** A copy of AdamW's first ('m') or second ('v') moment of a tensor, in Hugging Face's layout. */
+  moment(name: string, which: 'm' | 'v'): Promise<TensorData> {
+    return this.#exclusively('moment()', () => this.#read(which, this.#view(name)));
+  }
+
+  setMoment(name: string, which: 'm' | 'v', data: ArrayLike<number>): Promise<void> {
+    return this.#exclusively('setMoment()', () => this.#write(which, this.#view(name), data));
+  }
+
+  /** What a model directory or checkpoint holds of this model; tensors are copied when read. */
+  contents(): ModelContents {
+    return {
+      model: this.config,
+      endOfText: this.endOfText,
+      tokenizerFiles: this.tokenizerFiles,
+      readTensor: async (name) => Float32Array.from(await native(() => this.#read('weight', this.#view(name)))),
+    };
+  }
+
+  /**
+   * Writes a directory that burgeon and transformers load: all of it or, if anything fails, nothing.
+   * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT.
+   */
+  save(directory: string): Promise<void> {
+    return this.#exclusively('save()', () => writeModelDirectory(directory, this.contents()));
+  }
+
+  /**
+   * Continues a prompt, one full forward pass per token over the last `contextLength` tokens.
+   * @param prompt at least one token.
+   * @returns the added tokens.
+   */
+  generate(prompt: ArrayLike<number>, options: GenerateOptions = {}): Promise<Int32Array> {
+    return this.#exclusively('generate()', async () => {
+      checkSamplingOptions(options);
+      const { maxTokens = 100, stopToken, onToken, signal } = options;
+      if (!Number.isInteger(maxTokens) || maxTokens < 0) {
+        throw new BurgeonError('ERR_BURGEON_CONFIG', `maxTokens: expected an integer >= 0, received ${maxTokens}`);
+      }
+      if (prompt.length === 0) {
+        throw new BurgeonError('ERR_BURGEON_SHAPE', 'prompt: expected at least one token, received none');
+      }
+      const rng = new CounterRng(options.seed ?? 1, generationStream);
+      const tokens = Array.from(prompt);
+      while (tokens.length < prompt.length + maxTokens && !signal?.aborted) {
+        const window = Int32Array.from(tokens.slice(-this.config.contextLength));
+        const { logits } = await this.#forward(window, { logits: 'last' });
+        const token = chooseToken(logits!, options, rng.nextFloat());
+        if (token === stopToken) break;
+        tokens.push(token);
+        onToken?.(token);
+      }
+      return Int32Array.from(tokens.slice(prompt.length));
+    });
+  }
+
+  /** Frees the native memory, once work in flight has ended. Later calls reject with ERR_BURGEON_DISPOSED. */
+  dispose(): void {
+    this.#native.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** Several native calls may make up one of ours, so the guard is here and not only in the addon. */
+  async #exclusively<Result>(name: string, work: () => Result | Promise<Result>): Promise<Result> {
+    if (this.#running !== undefined) {
+      throw new BurgeonError(
+        'ERR_BURGEON_BUSY',
+        `model: ${name} was called while ${this.#running} is still running; await its promise first`,
+      );
+    }
+    this.#running = name;
+    try {
+      return await native(work);
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  #forward(tokens: Int32Array, options: ForwardOptions): Promise<NativeStepResult> {
+    const { batchSize, sequenceLength } = batchShape(tokens, options.batchSize);
+    return this.#native.forward(
+      tokens,
+      options.targets ?? null,
+      batchSize,
+      sequenceLength,
+      options.subnetwork ?? null,
+      options.layerScale ?? 1,
+      options.logits === 'all' ? 2 : options.logits === 'last' ? 1 : 0,
+    );
+  }
+
+  #view(name: string): TensorView {
+    const view = this.#tensors.get(name.replace(/^transformer\./, ''));
+    if (view !== undefined) return view;
+    throw new BurgeonError(
+      'ERR_BURGEON_CONFIG',
+      `tensor ${JSON.stringify(name)}: expected a name like wte.weight or h.0.attn.c_attn.weight (layers 0 to ${this.config.nLayer - 1}); tensorNames lists all`,
+    );
+  }
+
+  #read(role: Role, view: TensorView): TensorData {
+    const data = this.#native.read(roles[role], view.index);
+    const [rows, cols] = view.shape;
+    return view.transposed ? transpose(data, cols!, rows!) : data;
+  }
+
+  #write(role: Role, view: TensorView, data: ArrayLike<number>): void {
+    const size = view.shape.reduce((product, dimension) => product * dimension, 1);
+    if (data?.length !== size) {
+      throw new BurgeonError(
+        'ERR_BURGEON_SHAPE',
+        `${view.name}: expected ${size} numbers (${view.shape.join(' x ')}), received ${data?.length ?? typeof data}`,
+      );
+    }
+    const Elements = this.#native.info().precision === 'float64' ? Float64Array : Float32Array;
+    const typed = data instanceof Elements ? data : Elements.from(data);
+    const [rows, cols] = view.shape;
+    this.#native.write(roles[role], view.index, view.transposed ? transpose(typed, rows!, cols!) : typed);
+  }
+}
+
+function batchShape(tokens: Int32Array, batchSize = 1): { batchSize: number; sequenceLength: number } {
+  if (!(tokens instanceof Int32Array)) {
+    throw new BurgeonError(
+      'ERR_BURGEON_DTYPE',
+      `tokens: expected an Int32Array, received ${Object.prototype.toString.call(tokens)}`,
+    );
+  }
+  const sequenceLength = tokens.length / batchSize;
+  if (!(Number.isInteger(batchSize) && batchSize >= 1 && Number.isInteger(sequenceLength) && sequenceLength >= 1)) {
+    throw new BurgeonError(
+      'ERR_BURGEON_SHAPE',
+      `tokens: expected batchSize sequences of equal length, received ${tokens.length} tokens with batchSize ${batchSize}`,
+    );
+  }
+  return { batchSize, sequenceLength };
+}
+
+/** An explicit number, else BURGEON_THREADS, else one per available core. */
+export function chooseThreads(threads?: number): number {
+  const given = process.env.BURGEON_THREADS;
+  if (threads !== undefined || given === undefined || given === '') return threads ?? os.availableParallelism();
+  const parsed = Number(given);
+  if (Number.isInteger(parsed) && parsed >= 1) return parsed;
+  throw new BurgeonError('ERR_BURGEON_CONFIG', `BURGEON_THREADS: expected an integer >= 1, received ${given}`);
+}

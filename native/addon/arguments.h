@@ -1,0 +1,31 @@
+// Reads JavaScript arguments: each function takes the value and its name, and throws Error(kShape, kDtype, kConfig)
+// that says what was expected and what came.
+#pragma once
+
+#include <napi.h>
+
+#include <string>
+#include <vector>
+
+#include "model/config.h"
+#include "model/model.h"
+
+namespace burgeon {
+
+double read_number(const Napi::Value& value, const char* name);
+// An integer in [low, high].
+int64_t read_integer(const Napi::Value& value, const std::string& name, int64_t low, int64_t high);
+bool read_boolean(const Napi::Value& value, const char* name);
+std::string read_string(const Napi::Value& value, const char* name);
+Napi::Object read_object(const Napi::Value& value, const char* name);
+
+// Copies an Int32Array; `length` < 0 accepts any.
+std::vector<int32_t> read_int32_array(const Napi::Value& value, const std::string& name, int64_t length);
+
+ModelConfig read_model_config(const Napi::Value& value);
+ModelOptions read_model_options(const Napi::Value& value);
+OptimizerStep read_optimizer_step(const Napi::Value& value);
+// Lists only; their contents are checked by the model.
+Subnetwork read_subnetwork(const Napi::Value& value);
+
+}  // namespace burgeon

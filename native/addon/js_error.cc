@@ -1,0 +1,39 @@
+#include "addon/js_error.h"
+
+namespace burgeon {
+
+namespace {
+
+const char* name_of(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kConfig:
+      return "ERR_BURGEON_CONFIG";
+    case ErrorCode::kShape:
+      return "ERR_BURGEON_SHAPE";
+    case ErrorCode::kDtype:
+      return "ERR_BURGEON_DTYPE";
+    case ErrorCode::kBusy:
+      return "ERR_BURGEON_BUSY";
+    case ErrorCode::kDisposed:
+      return "ERR_BURGEON_DISPOSED";
+    case ErrorCode::kBackend:
+      return "ERR_BURGEON_BACKEND";
+    case ErrorCode::kOutOfMemory:
+      return "ERR_BURGEON_OUT_OF_MEMORY";
+    case ErrorCode::kNonfinite:
+      return "ERR_BURGEON_NONFINITE";
+    case ErrorCode::kData:
+      return "ERR_BURGEON_DATA";
+  }
+  return "ERR_BURGEON_BACKEND";
+}
+
+}  // namespace
+
+Napi::Error to_js_error(Napi::Env env, const Error& error) {
+  Napi::Error result = Napi::Error::New(env, error.what());
+  result.Set("code", Napi::String::New(env, name_of(error.code())));
+  return result;
+}
+
+}  // namespace burgeon

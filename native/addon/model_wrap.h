@@ -1,0 +1,44 @@
+// The JavaScript object around one native model. Converts, guards, queues; no arithmetic. lib/addon/binding.ts is its
+// exact type and documents every method.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+
+#include "model/model.h"
+
+namespace burgeon {
+
+class ModelWrap : public Napi::ObjectWrap<ModelWrap> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  explicit ModelWrap(const Napi::CallbackInfo& info);
+  ~ModelWrap() override;
+
+ private:
+  Napi::Value forward(const Napi::CallbackInfo& info);
+  Napi::Value forward_backward(const Napi::CallbackInfo& info);
+  Napi::Value optimizer_step(const Napi::CallbackInfo& info);
+  Napi::Value clear_gradients(const Napi::CallbackInfo& info);
+  Napi::Value read(const Napi::CallbackInfo& info);
+  Napi::Value write(const Napi::CallbackInfo& info);
+  Napi::Value tensors(const Napi::CallbackInfo& info);
+  Napi::Value plan_bytes(const Napi::CallbackInfo& info);
+  Napi::Value info(const Napi::CallbackInfo& info);
+  Napi::Value dispose(const Napi::CallbackInfo& info);
+
+  // The model, if it may be used now. Throws Error(kDisposed, kBusy).
+  Model& ready() const;
+  // Marks the model busy until the work is done.
+  Napi::Value run(const Napi::CallbackInfo& info, std::function<void()> work,
+                  std::function<Napi::Value(Napi::Env)> result);
+  // Tells V8 how much native memory hangs on this object.
+  void report_memory(Napi::Env env, int64_t bytes);
+
+  std::shared_ptr<Model> model_;
+  bool busy_ = false;
+  int64_t reported_bytes_ = 0;
+};
+
+}  // namespace burgeon

@@ -1,0 +1,74 @@
+#include "backend/peak.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <vector>
+
+#include "backend/select.h"
+#include "core/arena.h"
+#include "core/thread_pool.h"
+
+namespace burgeon {
+
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+constexpr int64_t kRounds = 2000;
+constexpr size_t kCopyBytes = size_t{64} << 20;
+constexpr int kRepeats = 12;
+
+}  // namespace
+
+Peak measure_peak(int threads, const std::string& max_isa) {
+  Selection selection;
+  const Ops<float>& ops = select_ops<float>("cpu", max_isa, &selection);
+  ThreadPool pool(threads);
+  Peak peak{0, 0};
+
+  struct Burst {
+    const Ops<float>* ops;
+    std::vector<std::vector<float>> data;
+    std::vector<int64_t> done;
+  } burst{&ops, std::vector<std::vector<float>>(threads, std::vector<float>(kBurstFloats, 0.5f)),
+          std::vector<int64_t>(threads)};
+  for (int repeat = 0; repeat < kRepeats; ++repeat) {
+    std::fill(burst.done.begin(), burst.done.end(), 0);
+    const auto start = std::chrono::steady_clock::now();
+    pool.run(
+        threads * 4,
+        [](void* argument, int64_t, int thread) {
+          Burst& b = *static_cast<Burst*>(argument);
+          b.done[thread] += b.ops->multiply_burst(b.data[thread].data(), kRounds);
+        },
+        &burst);
+    int64_t total = 0;
+    for (const int64_t done : burst.done) total += done;
+    peak.flops_per_second = std::max(peak.flops_per_second, 2.0 * static_cast<double>(total) / seconds_since(start));
+  }
+
+  struct Copy {
+    char* from;
+    char* to;
+    size_t chunk;
+  };
+  Arena arena(2 * kCopyBytes, "bandwidth measurement");
+  Copy copy{arena.data(), arena.data() + kCopyBytes, kCopyBytes / 64};
+  for (int repeat = 0; repeat < kRepeats; ++repeat) {
+    const auto start = std::chrono::steady_clock::now();
+    pool.run(
+        64,
+        [](void* argument, int64_t task, int) {
+          const Copy& c = *static_cast<Copy*>(argument);
+          std::memcpy(c.to + task * c.chunk, c.from + task * c.chunk, c.chunk);
+        },
+        &copy);
+    peak.bytes_per_second = std::max(peak.bytes_per_second, 2.0 * static_cast<double>(kCopyBytes) / seconds_since(start));
+  }
+  return peak;
+}
+
+}  // namespace burgeon

@@ -1,0 +1,16 @@
+// What the machine can do at best, measured: the denominators of "% of peak" in doctor, metrics and benches.
+#pragma once
+
+#include <string>
+
+namespace burgeon {
+
+struct Peak {
+  double flops_per_second;  // fp32 multiply-adds on registers and cache, x 2, all threads
+  double bytes_per_second;  // copy of memory far larger than the caches, read + written
+};
+
+// Takes about 0.3 s on `threads` threads; best of several runs. max_isa as in select_ops.
+Peak measure_peak(int threads, const std::string& max_isa);
+
+}  // namespace burgeon

@@ -1,0 +1,58 @@
+#include "backend/reference.h"
+
+namespace burgeon::ref {
+
+template <class T> EmbeddingForward<T> embedding_forward;
+template <class T> EmbeddingBackward<T> embedding_backward;
+template <class T> NormForward<T> norm_forward;
+template <class T> NormBackward<T> norm_backward;
+template <class T> LinearExpand<T> linear_expand;
+template <class T> LinearContract<T> linear_contract;
+template <class T> LinearWeightGradient<T> linear_weight_gradient;
+template <class T> LinearBiasGradient<T> linear_bias_gradient;
+template <class T> AttentionForward<T> attention_forward;
+template <class T> AttentionBackward<T> attention_backward;
+template <class T> GeluForward<T> gelu_forward;
+template <class T> GeluBackward<T> gelu_backward;
+template <class T> CrossEntropy<T> cross_entropy;
+template <class T> AdamW<T> adamw;
+template <class T> SumOfSquares<T> sum_of_squares;
+
+namespace {
+
+// Attention keeps one row of scores; nothing else needs scratch.
+ScratchSize scratch_size(const ScratchShape& shape) {
+  return {0, static_cast<size_t>(shape.sequence_length) * sizeof(double)};
+}
+
+}  // namespace
+
+template <class T>
+const Ops<T>& table() {
+  static const Ops<T> ops = {
+      "reference",
+      scratch_size,
+      embedding_forward<T>,
+      embedding_backward<T>,
+      norm_forward<T>,
+      norm_backward<T>,
+      linear_expand<T>,
+      linear_contract<T>,
+      linear_weight_gradient<T>,
+      linear_bias_gradient<T>,
+      attention_forward<T>,
+      attention_backward<T>,
+      gelu_forward<T>,
+      gelu_backward<T>,
+      cross_entropy<T>,
+      adamw<T>,
+      sum_of_squares<T>,
+      nullptr,
+  };
+  return ops;
+}
+
+template const Ops<float>& table<float>();
+template const Ops<double>& table<double>();
+
+}  // namespace burgeon::ref

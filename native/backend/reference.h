@@ -1,0 +1,11 @@
+// The table of plain reference ops.
+#pragma once
+
+#include "backend/backend.h"
+
+namespace burgeon::ref {
+
+template <class T>
+const Ops<T>& table();
+
+}  // namespace burgeon::ref

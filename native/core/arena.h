@@ -1,0 +1,51 @@
+// One block of zeroed, 64-byte aligned memory, and the plan that hands out its parts. Sizes are known before memory is
+// taken: a planner runs once with a null base to learn the size and once with the real base to get the pointers, so
+// both passes are the same text and cannot disagree.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace burgeon {
+
+class Arena {
+ public:
+  Arena() = default;
+  ~Arena();
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+  Arena(Arena&& other) noexcept;
+  Arena& operator=(Arena&& other) noexcept;
+
+  // Takes `bytes` of zeroed memory, asking for huge pages where the system has them.
+  // Throws Error(kOutOfMemory) when the machine cannot hold it; `what` names the use in the message.
+  Arena(size_t bytes, const char* what);
+
+  char* data() const { return data_; }
+  size_t size() const { return bytes_; }
+
+ private:
+  void release();
+  char* data_ = nullptr;
+  size_t bytes_ = 0;
+};
+
+// Hands out consecutive aligned pieces of a block, or only measures when the base is null.
+class ArenaCursor {
+ public:
+  explicit ArenaCursor(char* base) : base_(base) {}
+
+  template <class T>
+  T* take(int64_t count) {
+    T* piece = base_ ? reinterpret_cast<T*>(base_ + used_) : nullptr;
+    used_ += (static_cast<size_t>(count) * sizeof(T) + 63) / 64 * 64;
+    return piece;
+  }
+  size_t used() const { return used_; }
+
+ private:
+  char* base_;
+  size_t used_ = 0;
+};
+
+}  // namespace burgeon

@@ -1,0 +1,37 @@
+// What every op receives besides its operands: threads, scratch memory and the count of multiply-adds it performed.
+// Included by files that are compiled once per instruction set, so it defines no inline functions.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace burgeon {
+
+class ThreadPool;
+
+struct OpContext {
+  ThreadPool* pool;
+  char* shared_scratch;         // 64-byte aligned, ScratchSize::shared bytes, contents undefined
+  char* thread_scratch;         // thread i owns thread_scratch_bytes from i * thread_scratch_bytes
+  size_t thread_scratch_bytes;  // ScratchSize::per_thread
+  int64_t multiply_adds;        // matrix products add what they executed; attention counts the causal triangle
+};
+
+// ThreadPool::run for files that must not include its header (see backend/cpu/simd.h).
+void run_on_pool(ThreadPool* pool, int64_t count, void (*task)(void*, int64_t, int), void* argument);
+
+// The largest operands a context must serve.
+struct ScratchShape {
+  int64_t rows;             // tokens of a batch, N
+  int64_t sequence_length;  // T
+  int64_t width;            // C
+  int64_t wide;             // widest row of activations: max(3 C, F)
+  int64_t head_size;        // HS
+};
+
+struct ScratchSize {
+  size_t shared;
+  size_t per_thread;
+};
+
+}  // namespace burgeon

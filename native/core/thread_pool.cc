@@ -1,0 +1,94 @@
+#include "core/thread_pool.h"
+
+#include <chrono>
+
+#include "core/op_context.h"
+
+namespace burgeon {
+
+namespace {
+
+// Workers spin this long for the next loop before they sleep: the gaps inside a step are a few microseconds and a wake
+// costs about 50, while the gaps between steps should leave the cores to the host program.
+constexpr auto kSpin = std::chrono::microseconds(40);
+
+inline void pause() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+template <class Condition>
+bool spin_until(Condition condition) {
+  const auto end = std::chrono::steady_clock::now() + kSpin;
+  do {
+    for (int i = 0; i < 64; ++i) {
+      if (condition()) return true;
+      pause();
+    }
+  } while (std::chrono::steady_clock::now() < end);
+  return false;
+}
+
+}  // namespace
+
+ThreadPool::ThreadPool(int threads) {
+  for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
+}
+
+ThreadPool::~ThreadPool() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    stopping_ = true;
+    ++generation_;
+  }
+  wake_.notify_all();
+  for (auto& worker : workers_) worker.join();
+}
+
+void ThreadPool::run(int64_t count, Task task, void* argument) {
+  if (workers_.empty() || count <= 1) {
+    for (int64_t i = 0; i < count; ++i) task(argument, i, 0);
+    return;
+  }
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    count_ = count;
+    task_ = task;
+    argument_ = argument;
+    next_.store(0, std::memory_order_relaxed);
+    running_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
+    generation_.fetch_add(1, std::memory_order_release);
+  }
+  wake_.notify_all();
+  drain(0);
+  // A worker may hold its last task; yield rather than burn the core if the machine is busy with other work.
+  while (!spin_until([this] { return running_.load(std::memory_order_acquire) == 0; })) std::this_thread::yield();
+}
+
+void ThreadPool::drain(int thread) {
+  for (int64_t i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < count_;) task_(argument_, i, thread);
+}
+
+void ThreadPool::work(int thread) {
+  uint64_t seen = 0;
+  while (true) {
+    const auto changed = [&] { return generation_.load(std::memory_order_acquire) != seen; };
+    if (!spin_until(changed)) {
+      std::unique_lock<std::mutex> lock(mutex_);
+      wake_.wait(lock, changed);
+    }
+    if (stopping_) return;
+    ++seen;
+    drain(thread);
+    running_.fetch_sub(1, std::memory_order_release);
+  }
+}
+
+void run_on_pool(ThreadPool* pool, int64_t count, void (*task)(void*, int64_t, int), void* argument) {
+  pool->run(count, task, argument);
+}
+
+}  // namespace burgeon

@@ -1,0 +1,80 @@
+#include "model/activations.h"
+
+#include <algorithm>
+
+#include "core/arena.h"
+
+namespace burgeon {
+
+namespace {
+
+// The head is computed in blocks of rows: enough rows that reading and adding the gradient of the embedding once per
+// block is small against the product, few enough that the block stays small beside the model itself.
+constexpr int64_t kLogitBytes = int64_t{64} << 20;
+constexpr int64_t kMinLogitRows = 64;
+
+}  // namespace
+
+ScratchShape scratch_shape(const ModelConfig& config, const ActivationShape& shape) {
+  const int64_t wide = std::max(3 * config.n_embd, config.n_inner);
+  return {shape.batch * shape.sequence, shape.sequence, config.n_embd, wide, config.head_size()};
+}
+
+template <class T>
+size_t plan_activations(const ModelConfig& config, const ActivationShape& shape, const ScratchSize& scratch,
+                        int threads, char* base, Activations<T>* activations) {
+  ArenaCursor cursor(base);
+  Activations<T>& a = *activations;
+  const int64_t N = shape.batch * shape.sequence;
+  const int64_t C = config.n_embd;
+  const int64_t F = config.n_inner;
+  const int64_t V = config.vocab_size;
+
+  a.tokens = cursor.take<int32_t>(N);
+  a.targets = cursor.take<int32_t>(N);
+  a.embedded = cursor.take<T>(N * C);
+  a.layers.resize(config.n_layer);
+  for (int64_t i = 0; i < config.n_layer; ++i) {
+    LayerActivations<T>& layer = a.layers[i];
+    // Without gradients only the residual stream of the layer before is still needed: two sets alternate.
+    if (!shape.gradients && i >= 2) {
+      layer = a.layers[i - 2];
+      continue;
+    }
+    layer.ln1 = cursor.take<T>(N * C);
+    layer.ln1_mean = cursor.take<T>(N);
+    layer.ln1_rstd = cursor.take<T>(N);
+    layer.qkv = cursor.take<T>(N * 3 * C);
+    layer.att = cursor.take<T>(N * C);
+    layer.lse = cursor.take<T>(N * config.n_head);
+    layer.middle = cursor.take<T>(N * C);
+    layer.ln2 = cursor.take<T>(N * C);
+    layer.ln2_mean = cursor.take<T>(N);
+    layer.ln2_rstd = cursor.take<T>(N);
+    layer.fc = cursor.take<T>(N * F);
+    layer.gelu = cursor.take<T>(N * F);
+    layer.output = cursor.take<T>(N * C);
+  }
+  a.lnf = cursor.take<T>(N * C);
+  a.lnf_mean = cursor.take<T>(N);
+  a.lnf_rstd = cursor.take<T>(N);
+  a.losses = cursor.take<T>(N);
+  a.logit_rows = std::min(N, std::max(kMinLogitRows, kLogitBytes / (V * static_cast<int64_t>(sizeof(T)))));
+  a.logits = cursor.take<T>(a.logit_rows * V);
+  if (shape.gradients) {
+    a.dresidual = cursor.take<T>(N * C);
+    a.dnorm = cursor.take<T>(N * C);
+    a.dwide = cursor.take<T>(N * std::max(3 * C, F));
+    a.datt = cursor.take<T>(N * C);
+  }
+  a.shared_scratch = cursor.take<char>(static_cast<int64_t>(scratch.shared));
+  a.thread_scratch = cursor.take<char>(static_cast<int64_t>(scratch.per_thread) * threads);
+  return cursor.used();
+}
+
+template size_t plan_activations<float>(const ModelConfig&, const ActivationShape&, const ScratchSize&, int, char*,
+                                        Activations<float>*);
+template size_t plan_activations<double>(const ModelConfig&, const ActivationShape&, const ScratchSize&, int, char*,
+                                         Activations<double>*);
+
+}  // namespace burgeon

@@ -1,0 +1,73 @@
+// Everything a step keeps between forward and backward, and its buffers, in one planned arena.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/op_context.h"
+#include "model/config.h"
+
+namespace burgeon {
+
+// What one active layer saves for its backward pass. N = B T; A and m are the layer's active heads and neurons; buffers
+// are planned for all of them.
+template <class T>
+struct LayerActivations {
+  T* ln1;       // (N, C) normalised input of attention
+  T* ln1_mean;  // (N)
+  T* ln1_rstd;  // (N)
+  T* qkv;       // (N, 3, A, HS)
+  T* att;       // (N, A, HS)
+  T* lse;       // (B, A, T)
+  T* middle;    // (N, C) residual stream between attention and MLP
+  T* ln2;       // (N, C)
+  T* ln2_mean;  // (N)
+  T* ln2_rstd;  // (N)
+  T* fc;        // (N, m) before GELU
+  T* gelu;      // (N, m)
+  T* output;    // (N, C) residual stream after the layer
+};
+
+template <class T>
+struct Activations {
+  int32_t* tokens;   // (N)
+  int32_t* targets;  // (N)
+  T* embedded;       // (N, C)
+  std::vector<LayerActivations<T>> layers;
+  T* lnf;       // (N, C)
+  T* lnf_mean;  // (N)
+  T* lnf_rstd;  // (N)
+  T* losses;    // (N)
+  T* logits;    // (logit_rows, V): a bounded block, whatever N and V
+  int64_t logit_rows;
+  // Buffers of the backward pass.
+  T* dresidual;  // (N, C) gradient of the residual stream
+  T* dnorm;      // (N, C) gradient of a normalised input
+  T* dwide;      // (N, max(3 C, F)) gradient of qkv or fc
+  T* datt;       // (N, C) gradient of the attention output
+
+  char* shared_scratch;
+  char* thread_scratch;
+};
+
+// What the arena is planned for. Without `gradients` layers share one set of buffers.
+struct ActivationShape {
+  int64_t batch = 0;
+  int64_t sequence = 0;
+  bool gradients = false;
+
+  bool covers(const ActivationShape& other) const {
+    return batch * sequence >= other.batch * other.sequence && sequence >= other.sequence && batch >= other.batch &&
+           (gradients || !other.gradients);
+  }
+};
+
+// Lays the activations out from `base` (null: only measures) and returns the bytes used.
+template <class T>
+size_t plan_activations(const ModelConfig& config, const ActivationShape& shape, const ScratchSize& scratch,
+                        int threads, char* base, Activations<T>* activations);
+
+// The scratch an op may ask for at this shape.
+ScratchShape scratch_shape(const ModelConfig& config, const ActivationShape& shape);
+
+}  // namespace burgeon

@@ -1,0 +1,178 @@
+#include "model/model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "core/error.h"
+#include "core/thread_pool.h"
+
+namespace burgeon {
+
+namespace {
+
+std::string shape_of(int64_t batch, int64_t sequence) {
+  return "(B=" + std::to_string(batch) + ", T=" + std::to_string(sequence) + ")";
+}
+
+void check_tokens(const char* name, const int32_t* values, int64_t count, int64_t vocab, int32_t lowest) {
+  for (int64_t i = 0; i < count; ++i) {
+    if (values[i] >= lowest && values[i] < vocab) continue;
+    throw Error(ErrorCode::kData, std::string(name) + "[" + std::to_string(i) + "]: expected a token in [" +
+                                      std::to_string(lowest) + ", " + std::to_string(vocab) + "), received " +
+                                      std::to_string(values[i]));
+  }
+}
+
+template <class T>
+class TypedModel final : public Model {
+ public:
+  TypedModel(const ModelConfig& config, const ModelOptions& options)
+      : Model(config, options.threads),
+        ops_(select_ops<T>(options.backend, options.max_isa, &selection_)),
+        parameters_(config),
+        plan_(config),
+        touched_(config),
+        pool_(options.threads),
+        context_{&pool_, nullptr, nullptr, 0, 0},
+        step_(config_, ops_, parameters_, activations_, context_) {}
+
+  int element_size() const override { return sizeof(T); }
+  const std::vector<Tensor>& tensors() const override { return parameters_.tensors(); }
+  size_t parameter_bytes() const override { return parameters_.bytes(); }
+  size_t activation_bytes() const override { return arena_.size(); }
+
+  size_t plan_bytes(int64_t batch, int64_t sequence, bool gradients) const override {
+    const ActivationShape shape{batch, sequence, gradients};
+    Activations<T> measured;
+    return plan_activations(config_, shape, scratch_for(shape), threads_, nullptr, &measured);
+  }
+
+  void read(Role role, size_t index, void* data) const override {
+    const Tensor& tensor = parameters_.tensors().at(index);
+    std::memcpy(data, parameters_.data(role, tensor), static_cast<size_t>(tensor.size()) * sizeof(T));
+  }
+
+  void write(Role role, size_t index, const void* data) override {
+    const Tensor& tensor = parameters_.tensors().at(index);
+    std::memcpy(parameters_.data(role, tensor), data, static_cast<size_t>(tensor.size()) * sizeof(T));
+  }
+
+  StepResult forward(const Batch& batch, Logits which, void* logits) override {
+    const int64_t valid = prepare(batch, false);
+    StepResult result;
+    const Group group{batch.batch, batch.sequence, batch.layer_scale};
+    T* out = static_cast<T*>(logits);
+    step_.forward(group, plan_, &result.forward);
+    if (which == Logits::kLast) step_.last_logits(group, out, &result.forward);
+    if (batch.targets) {
+      T* all = which == Logits::kAll ? out : nullptr;
+      result.loss = step_.loss(group, valid, 0, all, &result.forward, &result.backward);
+    } else if (which == Logits::kAll) {
+      step_.all_logits(group, out, &result.forward);
+    }
+    return result;
+  }
+
+  StepResult forward_backward(const Batch& batch, double weight) override {
+    const int64_t valid = prepare(batch, true);
+    touched_.add(plan_, batch.subnetwork);
+    StepResult result;
+    const Group group{batch.batch, batch.sequence, batch.layer_scale};
+    step_.forward(group, plan_, &result.forward);
+    result.loss = step_.loss(group, valid, weight, nullptr, &result.forward, &result.backward);
+    if (!std::isfinite(result.loss)) {
+      clear_gradients();
+      throw Error(ErrorCode::kNonfinite, "loss: expected a finite number, computed " + std::to_string(result.loss) +
+                                             "; the gradients were cleared. A lower learning rate, more warm-up steps "
+                                             "or gradient clipping usually help");
+    }
+    step_.backward(group, plan_, &result.backward);
+    return result;
+  }
+
+  double optimizer_step(const OptimizerStep& step) override {
+    const double norm = step_.update(step, touched_);
+    if (!std::isfinite(norm)) {
+      clear_gradients();
+      throw Error(ErrorCode::kNonfinite, "gradient norm: expected a finite number, computed " + std::to_string(norm) +
+                                             "; the weights were left as they were and the gradients cleared");
+    }
+    return norm;
+  }
+
+  void clear_gradients() override {
+    parameters_.clear_gradients();
+    touched_.clear();
+  }
+
+ private:
+  ScratchSize scratch_for(const ActivationShape& shape) const {
+    ScratchSize scratch = ops_.scratch_size(scratch_shape(config_, shape));
+    scratch.per_thread = (scratch.per_thread + 63) / 64 * 64;
+    return scratch;
+  }
+
+  // Validates a batch, makes room for it and copies it in. Returns the number of targets that count.
+  int64_t prepare(const Batch& batch, bool gradients) {
+    if (batch.batch < 1 || batch.sequence < 1 || batch.sequence > config_.context_length) {
+      throw Error(ErrorCode::kShape, "tokens: expected B >= 1 and 1 <= T <= " + std::to_string(config_.context_length) +
+                                         " (the model's context length), received " +
+                                         shape_of(batch.batch, batch.sequence));
+    }
+    const int64_t count = batch.batch * batch.sequence;
+    check_tokens("tokens", batch.tokens, count, config_.vocab_size, 0);
+    int64_t valid = 0;
+    if (batch.targets) {
+      check_tokens("targets", batch.targets, count, config_.vocab_size, -1);
+      valid = count - std::count(batch.targets, batch.targets + count, -1);
+      if (valid == 0) {
+        throw Error(ErrorCode::kData, "targets: expected at least one target that is not -1, received none");
+      }
+    }
+    plan_.assign(batch.subnetwork);
+    reserve({batch.batch, batch.sequence, gradients});
+    std::memcpy(activations_.tokens, batch.tokens, static_cast<size_t>(count) * sizeof(int32_t));
+    if (batch.targets) {
+      std::memcpy(activations_.targets, batch.targets, static_cast<size_t>(count) * sizeof(int32_t));
+    }
+    context_.multiply_adds = 0;
+    return valid;
+  }
+
+  // Activations are planned once for the largest shape seen; a larger one replans.
+  void reserve(const ActivationShape& shape) {
+    if (planned_.covers(shape)) return;
+    const ActivationShape grown{std::max(shape.batch, planned_.batch), std::max(shape.sequence, planned_.sequence),
+                                shape.gradients || planned_.gradients};
+    const ScratchSize scratch = scratch_for(grown);
+    arena_ = Arena();
+    planned_ = ActivationShape();
+    arena_ = Arena(plan_activations(config_, grown, scratch, threads_, nullptr, &activations_), "activations");
+    plan_activations(config_, grown, scratch, threads_, arena_.data(), &activations_);
+    planned_ = grown;
+    context_.shared_scratch = activations_.shared_scratch;
+    context_.thread_scratch = activations_.thread_scratch;
+    context_.thread_scratch_bytes = scratch.per_thread;
+  }
+
+  const Ops<T>& ops_;
+  Parameters<T> parameters_;
+  Arena arena_;
+  Activations<T> activations_;
+  ActivationShape planned_;
+  SubnetworkPlan plan_;
+  TouchedUnits touched_;
+  ThreadPool pool_;
+  OpContext context_;
+  Step<T> step_;
+};
+
+}  // namespace
+
+std::unique_ptr<Model> Model::create(const ModelConfig& config, const ModelOptions& options) {
+  if (options.double_precision) return std::make_unique<TypedModel<double>>(config, options);
+  return std::make_unique<TypedModel<float>>(config, options);
+}
+
+}  // namespace burgeon

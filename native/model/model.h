@@ -1,0 +1,84 @@
+// A model with everything it owns: parameters, activations, threads. The only entry into the engine; validates its
+// arguments, so that steps and kernels need not. Not thread-safe: one call at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/select.h"
+#include "model/config.h"
+#include "model/parameters.h"
+#include "model/step.h"
+#include "model/subnetwork.h"
+
+namespace burgeon {
+
+struct ModelOptions {
+  std::string backend = "cpu";
+  std::string max_isa;          // "" = best
+  bool double_precision = false;  // reference backend only
+  int threads = 1;
+};
+
+// One group of sequences as it comes from the caller; pointers are read during the call only.
+struct Batch {
+  const int32_t* tokens;   // (B, T), each in [0, V)
+  const int32_t* targets;  // (B, T), each in [0, V) or -1 (ignored); null: no loss
+  int64_t batch;
+  int64_t sequence;
+  const Subnetwork* subnetwork;  // null: the full model
+  double layer_scale = 1;
+};
+
+enum class Logits { kNone, kLast, kAll };
+
+struct StepResult {
+  double loss = 0;  // mean nats per target; 0 without targets
+  Work forward;
+  Work backward;
+};
+
+class Model {
+ public:
+  // Weights, gradients and moments are zero. Throws Error(kBackend, kOutOfMemory).
+  static std::unique_ptr<Model> create(const ModelConfig& config, const ModelOptions& options);
+  virtual ~Model() = default;
+
+  const ModelConfig& config() const { return config_; }
+  const Selection& selection() const { return selection_; }
+  int threads() const { return threads_; }
+  virtual int element_size() const = 0;
+  virtual const std::vector<Tensor>& tensors() const = 0;
+  virtual size_t parameter_bytes() const = 0;
+  virtual size_t activation_bytes() const = 0;
+
+  // Bytes that activations of this shape take, without taking them.
+  virtual size_t plan_bytes(int64_t batch, int64_t sequence, bool gradients) const = 0;
+
+  // Copies a whole tensor; `data` holds tensors()[index].size() elements of element_size() bytes.
+  virtual void read(Role role, size_t index, void* data) const = 0;
+  virtual void write(Role role, size_t index, const void* data) = 0;
+
+  // logits: (B, V) for kLast, (B, T, V) for kAll, element_size() bytes each. Throws Error(kShape, kData, kNonfinite).
+  virtual StepResult forward(const Batch& batch, Logits which, void* logits) = 0;
+
+  // Adds weight * gradient of the mean loss. A loss that is not finite throws Error(kNonfinite) and clears the gradients.
+  virtual StepResult forward_backward(const Batch& batch, double weight) = 0;
+
+  // Consumes and clears the gradients; returns their norm before clipping. A norm that is not finite throws
+  // Error(kNonfinite), clears the gradients and leaves the weights alone.
+  virtual double optimizer_step(const OptimizerStep& step) = 0;
+
+  virtual void clear_gradients() = 0;
+
+ protected:
+  Model(const ModelConfig& config, int threads) : config_(config), threads_(threads) {}
+
+  const ModelConfig config_;
+  const int threads_;
+  Selection selection_;
+};
+
+}  // namespace burgeon

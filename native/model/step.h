@@ -1,0 +1,86 @@
+// One training step in reading order: forward, loss, backward, update. Generic over the backend (a table of ops) and
+// the element type; validates nothing (model.cc did) and allocates nothing.
+#pragma once
+
+#include "backend/backend.h"
+#include "model/activations.h"
+#include "model/parameters.h"
+#include "model/subnetwork.h"
+
+namespace burgeon {
+
+// Multiply-adds executed, by component (docs/method.md, "Counting FLOPs"); one multiply-add is two FLOPs.
+struct Work {
+  int64_t qkv = 0;
+  int64_t scores = 0;  // q k^T and p v, lower triangle
+  int64_t out_projection = 0;
+  int64_t mlp = 0;
+  int64_t head = 0;
+};
+
+// One group of sequences: tokens and targets are already in the activations.
+struct Group {
+  int64_t batch;
+  int64_t sequence;
+  double layer_scale;  // multiplies both branches of every layer; 1 by default
+};
+
+struct OptimizerStep {
+  double learning_rate;
+  double beta1;
+  double beta2;
+  double epsilon;
+  double weight_decay;
+  double clip;         // largest global gradient norm; 0: no clipping
+  int64_t step;        // 1-based, for the bias correction
+  bool freeze;         // leave what no group touched alone (METHOD: inactive = freeze), instead of a zero gradient
+};
+
+template <class T>
+class Step {
+ public:
+  Step(const ModelConfig& config, const Ops<T>& ops, Parameters<T>& parameters, Activations<T>& activations,
+       OpContext& context)
+      : config_(config), ops_(ops), p_(parameters), a_(activations), ctx_(context) {}
+
+  // Embedding, active layers, final norm: fills a.lnf.
+  void forward(const Group& group, const SubnetworkPlan& plan, Work* work);
+
+  // Mean loss over the targets that are not -1, of which there are `valid` > 0. With weight != 0 also leaves
+  // weight * d loss / d lnf in a.dnorm and adds the head's share of the embedding gradient. logits: (N, V) or null.
+  double loss(const Group& group, int64_t valid, double weight, T* logits, Work* forward, Work* backward);
+
+  // Logits of the last position of every sequence, (B, V), without targets.
+  void last_logits(const Group& group, T* logits, Work* work);
+  // Logits of all positions, (N, V), without targets.
+  void all_logits(const Group& group, T* logits, Work* work);
+
+  // Adds all parameter gradients, given a.dnorm from loss().
+  void backward(const Group& group, const SubnetworkPlan& plan, Work* work);
+
+  // AdamW on the accumulated gradient, which it clears. Returns the gradient norm before clipping. When that is not
+  // finite nothing is changed, and the caller must clear the gradients.
+  double update(const OptimizerStep& step, TouchedUnits& touched);
+
+ private:
+  void forward_layer(const Group& group, const ActiveLayer& active, LayerActivations<T>& saved, const T* input,
+                     Work* work);
+  void backward_layer(const Group& group, const ActiveLayer& active, LayerActivations<T>& saved, const T* input,
+                      Work* work);
+  // Calls visit(tensor, rows or null, row count, cols) for the rows of every tensor that take part in an update.
+  template <class Visit>
+  void for_each_row_list(TouchedUnits& touched, bool only_touched, Visit visit);
+  int64_t drain() {
+    const int64_t done = ctx_.multiply_adds;
+    ctx_.multiply_adds = 0;
+    return done;
+  }
+
+  const ModelConfig& config_;
+  const Ops<T>& ops_;
+  Parameters<T>& p_;
+  Activations<T>& a_;
+  OpContext& ctx_;
+};
+
+}  // namespace burgeon

@@ -1,0 +1,77 @@
+// The subnetwork of one group of sequences, as index lists: from what the caller sent to the row lists the ops read.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "model/config.h"
+
+namespace burgeon {
+
+// As received: has_* false means "all". heads[i] and neurons[i] belong to the i-th active layer; an empty vector = all.
+struct Subnetwork {
+  bool has_layers = false;
+  std::vector<int32_t> layers;
+  std::vector<std::vector<int32_t>> heads;
+  std::vector<std::vector<int32_t>> neurons;
+};
+
+// One active layer. Row lists are null when everything is active, so that rate 1 takes the dense path.
+struct ActiveLayer {
+  int64_t layer;
+  int64_t heads;    // A, number of active heads
+  int64_t neurons;  // number of active neurons
+  const int32_t* qkv_rows;     // (3 A HS) rows of qkvw and qkvb: queries, keys, values
+  const int32_t* head_rows;    // (A HS) rows of attprojw: the first third of qkv_rows
+  const int32_t* neuron_rows;  // (neurons) rows of fcw, fcb and fcprojw
+  double head_scale;           // NH / A
+  double neuron_scale;         // F / neurons
+};
+
+// Row lists of one subnetwork. Reserves for the full model once, so that later assignments allocate nothing.
+class SubnetworkPlan {
+ public:
+  explicit SubnetworkPlan(const ModelConfig& config);
+
+  // Checks the lists (ascending, in range, one per active layer) and expands them; null means the full model.
+  // Throws Error(kShape) naming the list and the offending entry.
+  void assign(const Subnetwork* subnetwork);
+
+  const std::vector<ActiveLayer>& layers() const { return layers_; }
+
+ private:
+  const ModelConfig config_;
+  std::vector<ActiveLayer> layers_;
+  std::vector<int32_t> rows_;
+};
+
+// Which units were active in any group since the last optimizer step.
+class TouchedUnits {
+ public:
+  explicit TouchedUnits(const ModelConfig& config);
+
+  void add(const SubnetworkPlan& plan, const Subnetwork* subnetwork);
+  void clear();
+
+  bool layer(int64_t layer) const { return layers_[layer]; }
+  // Rows of a layer's qkv and head tensors, and its neurons, ascending; null when all are touched.
+  // Valid until the next call.
+  struct Rows {
+    const int32_t* qkv;
+    const int32_t* head;
+    const int32_t* neurons;
+    int64_t head_count;
+    int64_t neuron_count;
+  };
+  Rows rows(int64_t layer);
+
+ private:
+  const ModelConfig config_;
+  std::vector<uint8_t> layers_;
+  std::vector<uint8_t> heads_;
+  std::vector<uint8_t> neurons_;
+  std::vector<int32_t> qkv_rows_;
+  std::vector<int32_t> neuron_rows_;
+};
+
+}  // namespace burgeon

@@ -1,0 +1,76 @@
+#include "ops/adamw/adamw.h"
+
+#include "backend/cpu/simd.h"
+
+namespace burgeon::BURGEON_ISA {
+
+namespace {
+
+constexpr int64_t kElementsPerTask = 16384;
+
+// The constants of one step, rounded once.
+struct Constants {
+  float beta1, rest1, beta2, rest2, keep, rate, root_scale, epsilon, clip;
+  explicit Constants(const AdamWStep& s)
+      : beta1(static_cast<float>(s.beta1)),
+        rest1(static_cast<float>(1 - s.beta1)),
+        beta2(static_cast<float>(s.beta2)),
+        rest2(static_cast<float>(1 - s.beta2)),
+        keep(static_cast<float>(1 - s.learning_rate * s.weight_decay)),
+        rate(static_cast<float>(s.learning_rate / s.bias_correction1)),
+        root_scale(1.0f / __builtin_sqrtf(static_cast<float>(s.bias_correction2))),
+        epsilon(static_cast<float>(s.epsilon)),
+        clip(static_cast<float>(s.gradient_scale)) {}
+};
+
+BURGEON_INLINE void update(Vec& w, Vec g, Vec& m, Vec& v, const Constants& k) {
+  g *= k.clip;
+  m = k.beta1 * m + k.rest1 * g;
+  v = k.beta2 * v + k.rest2 * (g * g);
+  w = w * k.keep - k.rate * m / (square_root(v) * k.root_scale + k.epsilon);
+}
+
+void update_span(float* w, float* g, float* m, float* v, int64_t count, const Constants& k) {
+  int64_t i = 0;
+  for (; i + kWidth <= count; i += kWidth) {
+    Vec wi = load(w + i), mi = load(m + i), vi = load(v + i);
+    update(wi, load(g + i), mi, vi, k);
+    store(w + i, wi);
+    store(m + i, mi);
+    store(v + i, vi);
+    store(g + i, Vec{});
+  }
+  if (i < count) {
+    const int64_t left = count - i;
+    Vec wi = load_first(w + i, left), mi = load_first(m + i, left), vi = load_first(v + i, left);
+    update(wi, load_first(g + i, left), mi, vi, k);
+    store_first(w + i, wi, left);
+    store_first(m + i, mi, left);
+    store_first(v + i, vi, left);
+    store_first(g + i, Vec{}, left);
+  }
+}
+
+}  // namespace
+
+void adamw(OpContext& ctx, float* w, float* g, float* m, float* v, const int32_t* rows, int64_t row_count, int64_t cols,
+           const AdamWStep& step) {
+  const Constants constants(step);
+  if (!rows) {
+    const int64_t count = row_count * cols;
+    parallel_for(ctx, ceil_div(count, kElementsPerTask), [&](int64_t task, int) {
+      const int64_t begin = task * kElementsPerTask;
+      update_span(w + begin, g + begin, m + begin, v + begin, smaller(kElementsPerTask, count - begin), constants);
+    });
+    return;
+  }
+  const int64_t rows_per_task = larger(1, kElementsPerTask / cols);
+  parallel_for(ctx, ceil_div(row_count, rows_per_task), [&](int64_t task, int) {
+    for (int64_t j = task * rows_per_task; j < smaller(row_count, (task + 1) * rows_per_task); ++j) {
+      const int64_t begin = rows[j] * cols;
+      update_span(w + begin, g + begin, m + begin, v + begin, cols, constants);
+    }
+  });
+}
+
+}  // namespace burgeon::BURGEON_ISA

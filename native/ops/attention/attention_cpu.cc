@@ -1,0 +1,220 @@
+// Blocked attention with an online softmax: no T x T buffer, tiles above the diagonal skipped. One task owns one head of
+// one sequence, so every gradient has one owner and the order of summation is fixed.
+// Source: Dao et al., FlashAttention (2022); Milakov and Gimelshein, Online normalizer calculation for softmax (2018).
+#include "ops/attention/attention.h"
+
+#include "backend/cpu/micro_kernel.h"
+
+namespace burgeon::BURGEON_ISA {
+
+namespace {
+
+constexpr int64_t kQueries = 48;             // rows of a score tile, a multiple of every kTileRows
+constexpr int64_t kKeys = 3 * kTileCols;     // columns of a score tile
+static_assert(kQueries % kTileRows == 0);
+
+int64_t padded_keys(int64_t sequence) { return ceil_div(sequence, kKeys) * kKeys; }
+int64_t padded_head(int64_t head_size) { return ceil_div(head_size, kTileCols) * kTileCols; }
+
+// Hands out consecutive pieces of a thread's scratch.
+struct Scratch {
+  float* next;
+  float* take(int64_t count) {
+    float* piece = next;
+    next += ceil_div(count, 16) * 16;
+    return piece;
+  }
+};
+
+// rows (count, head_size) of stride `stride` -> (padded count, padded head), zeros outside.
+void copy_head(float* to, const float* from, int64_t stride, int64_t count, int64_t padded, int64_t head_size,
+               int64_t head_pad) {
+  for (int64_t t = 0; t < padded; ++t) {
+    for (int64_t d = 0; d < head_pad; ++d) {
+      to[t * head_pad + d] = t < count && d < head_size ? from[t * stride + d] : 0;
+    }
+  }
+}
+
+// The same rows transposed -> (head_size, padded count), zeros outside.
+void transpose_head(float* to, const float* from, int64_t stride, int64_t count, int64_t padded, int64_t head_size) {
+  for (int64_t t = 0; t < padded; ++t) {
+    for (int64_t d = 0; d < head_size; ++d) to[d * padded + t] = t < count ? from[t * stride + d] : 0;
+  }
+}
+
+// Columns of a tile at key j0 that any query up to `last` may see, in whole register tiles.
+int64_t visible_columns(int64_t last, int64_t j0) {
+  return smaller(kKeys, ceil_div(last - j0 + 1, kTileCols) * kTileCols);
+}
+
+}  // namespace
+
+size_t attention_thread_scratch_bytes(int64_t sequence, int64_t head_size) {
+  const int64_t keys = padded_keys(sequence) + kQueries;  // query tiles may reach past the last key tile
+  const int64_t head = padded_head(head_size);
+  const int64_t backward = 4 * keys * head + 2 * head_size * keys + 2 * kKeys * head + 2 * kQueries * kKeys + keys;
+  return static_cast<size_t>(backward + 16 * 12) * sizeof(float);
+}
+
+void attention_forward(OpContext& ctx, float* out, float* lse, const float* qkv, int64_t batch, int64_t sequence,
+                       int64_t heads, int64_t head_size) {
+  const int64_t row = 3 * heads * head_size;
+  const int64_t keys = padded_keys(sequence);
+  const int64_t head_pad = padded_head(head_size);
+  const float scale = 1.0f / __builtin_sqrtf(static_cast<float>(head_size));
+  parallel_for(ctx, batch * heads, [&](int64_t task, int thread) {
+    const int64_t b = task / heads;
+    const int64_t a = task % heads;
+    const float* q = qkv + b * sequence * row + a * head_size;
+    const float* k = q + heads * head_size;
+    const float* v = k + heads * head_size;
+    Scratch scratch{reinterpret_cast<float*>(ctx.thread_scratch + thread * ctx.thread_scratch_bytes)};
+    float* keys_t = scratch.take(head_size * keys);
+    float* values = scratch.take(keys * head_pad);
+    float* scores = scratch.take(kQueries * kKeys);
+    float* sums = scratch.take(kQueries * head_pad);
+    float tops[kQueries];
+    float weights[kQueries];
+    transpose_head(keys_t, k, row, sequence, keys, head_size);
+    copy_head(values, v, row, sequence, keys, head_size, head_pad);
+
+    for (int64_t i0 = 0; i0 < sequence; i0 += kQueries) {
+      const int64_t queries = smaller(kQueries, sequence - i0);
+      const int64_t last = i0 + queries - 1;
+      for (int64_t r = 0; r < queries; ++r) {
+        tops[r] = -__builtin_inff();
+        weights[r] = 0;
+      }
+      for (int64_t j0 = 0; j0 <= last; j0 += kKeys) {
+        const int64_t columns = visible_columns(last, j0);
+        multiply_small(queries, columns, head_size, q + i0 * row, row, 1, keys_t + j0, keys, scores, kKeys, false);
+        for (int64_t r = 0; r < queries; ++r) {
+          float* p = scores + r * kKeys;
+          const int64_t visible = larger(0, smaller(columns, i0 + r - j0 + 1));
+          for (int64_t c = visible; c < columns; ++c) p[c] = -__builtin_inff();
+          if (visible == 0) {
+            for (int64_t c = 0; c < columns; ++c) p[c] = 0;
+            continue;
+          }
+          Vec tile_top = load(p);
+          for (int64_t c = kWidth; c < columns; c += kWidth) tile_top = largest(tile_top, load(p + c));
+          const float candidate = scale * largest_lane(tile_top);
+          const float top = candidate > tops[r] ? candidate : tops[r];
+          Vec sum = {};
+          for (int64_t c = 0; c < columns; c += kWidth) {
+            const Vec e = exponential(load(p + c) * scale - top);
+            store(p + c, e);
+            sum += e;
+          }
+          const float correction = exponential(splat(tops[r] - top))[0];
+          weights[r] = weights[r] * correction + sum_lanes(sum);
+          if (j0 > 0 && top != tops[r]) {
+            for (int64_t d = 0; d < head_pad; ++d) sums[r * head_pad + d] *= correction;
+          }
+          tops[r] = top;
+        }
+        multiply_small(queries, head_pad, smaller(columns, sequence - j0), scores, kKeys, 1, values + j0 * head_pad,
+                       head_pad, sums, head_pad, j0 > 0);
+      }
+      for (int64_t r = 0; r < queries; ++r) {
+        lse[task * sequence + i0 + r] = tops[r] + __builtin_logf(weights[r]);
+        float* result = out + ((b * sequence + i0 + r) * heads + a) * head_size;
+        const float inverse = 1.0f / weights[r];
+        for (int64_t d = 0; d < head_size; ++d) result[d] = sums[r * head_pad + d] * inverse;
+      }
+    }
+  });
+  ctx.multiply_adds += batch * heads * head_size * (sequence * (sequence + 1));
+}
+
+void attention_backward(OpContext& ctx, float* dqkv, const float* dout, const float* qkv, const float* out,
+                        const float* lse, int64_t batch, int64_t sequence, int64_t heads, int64_t head_size) {
+  const int64_t row = 3 * heads * head_size;
+  const int64_t out_row = heads * head_size;
+  const int64_t keys = padded_keys(sequence);
+  const int64_t head_pad = padded_head(head_size);
+  const float scale = 1.0f / __builtin_sqrtf(static_cast<float>(head_size));
+  parallel_for(ctx, batch * heads, [&](int64_t task, int thread) {
+    const int64_t b = task / heads;
+    const int64_t a = task % heads;
+    const float* q = qkv + b * sequence * row + a * head_size;
+    const float* k = q + heads * head_size;
+    const float* v = k + heads * head_size;
+    float* dq = dqkv + b * sequence * row + a * head_size;
+    float* dk = dq + heads * head_size;
+    float* dv = dk + heads * head_size;
+    const float* dresult = dout + b * sequence * out_row + a * head_size;
+    const float* result = out + b * sequence * out_row + a * head_size;
+    const float* row_lse = lse + task * sequence;
+
+    Scratch scratch{reinterpret_cast<float*>(ctx.thread_scratch + thread * ctx.thread_scratch_bytes)};
+    float* keys_t = scratch.take(head_size * keys);
+    float* values_t = scratch.take(head_size * keys);
+    float* key_rows = scratch.take(keys * head_pad);
+    float* query_rows = scratch.take((keys + kQueries) * head_pad);
+    float* dresult_rows = scratch.take((keys + kQueries) * head_pad);
+    float* dquery_rows = scratch.take((keys + kQueries) * head_pad);
+    float* dkey_tile = scratch.take(kKeys * head_pad);
+    float* dvalue_tile = scratch.take(kKeys * head_pad);
+    float* p_tile = scratch.take(kQueries * kKeys);
+    float* ds_tile = scratch.take(kQueries * kKeys);
+    float* row_dots = scratch.take(sequence);
+    transpose_head(keys_t, k, row, sequence, keys, head_size);
+    transpose_head(values_t, v, row, sequence, keys, head_size);
+    copy_head(key_rows, k, row, sequence, keys, head_size, head_pad);
+    copy_head(query_rows, q, row, sequence, sequence, head_size, head_pad);
+    copy_head(dresult_rows, dresult, out_row, sequence, sequence, head_size, head_pad);
+    for (int64_t i = 0; i < sequence * head_pad; ++i) dquery_rows[i] = 0;
+    for (int64_t i = 0; i < sequence; ++i) {
+      float sum = 0;
+      for (int64_t d = 0; d < head_size; ++d) sum += dresult[i * out_row + d] * result[i * out_row + d];
+      row_dots[i] = sum;
+    }
+
+    for (int64_t j0 = 0; j0 < sequence; j0 += kKeys) {
+      const int64_t tile_keys = smaller(kKeys, sequence - j0);
+      bool add = false;
+      for (int64_t i0 = j0 / kQueries * kQueries; i0 < sequence; i0 += kQueries) {
+        const int64_t queries = smaller(kQueries, sequence - i0);
+        const int64_t columns = visible_columns(i0 + queries - 1, j0);
+        multiply_small(queries, columns, head_size, query_rows + i0 * head_pad, head_pad, 1, keys_t + j0, keys, p_tile,
+                       kKeys, false);
+        multiply_small(queries, columns, head_size, dresult_rows + i0 * head_pad, head_pad, 1, values_t + j0, keys,
+                       ds_tile, kKeys, false);
+        for (int64_t r = 0; r < queries; ++r) {
+          float* p = p_tile + r * kKeys;
+          float* ds = ds_tile + r * kKeys;
+          const int64_t visible = larger(0, smaller(columns, i0 + r - j0 + 1));
+          for (int64_t c = 0; c < columns; c += kWidth) {
+            const Vec probability = exponential(load(p + c) * scale - row_lse[i0 + r]);
+            store(p + c, probability);
+            store(ds + c, probability * (load(ds + c) - row_dots[i0 + r]) * scale);
+          }
+          for (int64_t c = visible; c < kKeys; ++c) p[c] = ds[c] = 0;
+        }
+        // Keys that the first tile's columns leave out get no gradient from it, but their sums must start at zero.
+        const int64_t rows = add ? smaller(columns, tile_keys) : tile_keys;
+        multiply_small(rows, head_pad, queries, p_tile, 1, kKeys, dresult_rows + i0 * head_pad, head_pad, dvalue_tile,
+                       head_pad, add);
+        multiply_small(rows, head_pad, queries, ds_tile, 1, kKeys, query_rows + i0 * head_pad, head_pad, dkey_tile,
+                       head_pad, add);
+        multiply_small(queries, head_pad, smaller(columns, tile_keys), ds_tile, kKeys, 1, key_rows + j0 * head_pad,
+                       head_pad, dquery_rows + i0 * head_pad, head_pad, true);
+        add = true;
+      }
+      for (int64_t t = 0; t < tile_keys; ++t) {
+        for (int64_t d = 0; d < head_size; ++d) {
+          dk[(j0 + t) * row + d] = dkey_tile[t * head_pad + d];
+          dv[(j0 + t) * row + d] = dvalue_tile[t * head_pad + d];
+        }
+      }
+    }
+    for (int64_t i = 0; i < sequence; ++i) {
+      for (int64_t d = 0; d < head_size; ++d) dq[i * row + d] = dquery_rows[i * head_pad + d];
+    }
+  });
+  ctx.multiply_adds += 2 * batch * heads * head_size * (sequence * (sequence + 1));
+}
+
+}  // namespace burgeon::BURGEON_ISA

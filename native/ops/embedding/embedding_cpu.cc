@@ -1,0 +1,40 @@
+#include "ops/embedding/embedding.h"
+
+#include "backend/cpu/simd.h"
+
+namespace burgeon::BURGEON_ISA {
+
+namespace {
+constexpr int64_t kTokensPerTask = 64;
+constexpr int64_t kColumnsPerTask = 64;
+}  // namespace
+
+void embedding_forward(OpContext& ctx, float* x, const int32_t* tokens, const float* wte, const float* wpe,
+                       int64_t batch, int64_t sequence, int64_t width) {
+  const int64_t n = batch * sequence;
+  parallel_for(ctx, ceil_div(n, kTokensPerTask), [&](int64_t task, int) {
+    for (int64_t i = task * kTokensPerTask; i < smaller(n, (task + 1) * kTokensPerTask); ++i) {
+      const float* token = wte + tokens[i] * width;
+      const float* position = wpe + (i % sequence) * width;
+      for (int64_t c = 0; c < width; ++c) x[i * width + c] = token[c] + position[c];
+    }
+  });
+}
+
+// A task owns some columns of both tables and walks all tokens in order: no two tasks add to the same element.
+void embedding_backward(OpContext& ctx, float* dwte, float* dwpe, const float* dx, const int32_t* tokens, int64_t batch,
+                        int64_t sequence, int64_t width) {
+  parallel_for(ctx, ceil_div(width, kColumnsPerTask), [&](int64_t task, int) {
+    const int64_t begin = task * kColumnsPerTask;
+    const int64_t end = smaller(width, begin + kColumnsPerTask);
+    for (int64_t i = 0; i < batch * sequence; ++i) {
+      const float* row = dx + i * width;
+      float* token = dwte + tokens[i] * width;
+      float* position = dwpe + (i % sequence) * width;
+      for (int64_t c = begin; c < end; ++c) token[c] += row[c];
+      for (int64_t c = begin; c < end; ++c) position[c] += row[c];
+    }
+  });
+}
+
+}  // namespace burgeon::BURGEON_ISA

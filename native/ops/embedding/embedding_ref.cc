@@ -1,0 +1,31 @@
+#include "ops/embedding/embedding.h"
+
+namespace burgeon::ref {
+
+template <class T>
+void embedding_forward(OpContext&, T* x, const int32_t* tokens, const T* wte, const T* wpe, int64_t batch,
+                       int64_t sequence, int64_t width) {
+  for (int64_t i = 0; i < batch * sequence; ++i) {
+    const T* token = wte + tokens[i] * width;
+    const T* position = wpe + (i % sequence) * width;
+    for (int64_t c = 0; c < width; ++c) x[i * width + c] = token[c] + position[c];
+  }
+}
+
+template <class T>
+void embedding_backward(OpContext&, T* dwte, T* dwpe, const T* dx, const int32_t* tokens, int64_t batch,
+                        int64_t sequence, int64_t width) {
+  for (int64_t i = 0; i < batch * sequence; ++i) {
+    for (int64_t c = 0; c < width; ++c) {
+      dwte[tokens[i] * width + c] += dx[i * width + c];
+      dwpe[(i % sequence) * width + c] += dx[i * width + c];
+    }
+  }
+}
+
+template EmbeddingForward<float> embedding_forward<float>;
+template EmbeddingForward<double> embedding_forward<double>;
+template EmbeddingBackward<float> embedding_backward<float>;
+template EmbeddingBackward<double> embedding_backward<double>;
+
+}  // namespace burgeon::ref

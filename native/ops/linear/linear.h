@@ -1,0 +1,40 @@
+// Products with a weight matrix of which only some rows take part.
+//
+// Every sampled dimension leads its matrix, so a weight is w[R][cols] and a list `rows` (ascending, row_count entries)
+// names the active rows; a null list means rows 0..row_count-1. Activations are packed: column j of a packed operand
+// belongs to row rows[j]. Inactive rows are neither read nor written. Two products and one outer product are all a
+// transformer block needs: `expand` makes one value per active row, `contract` sums over them, and each is the input
+// gradient of the other.
+//
+// Outputs do not alias inputs, except that contract's y may be its residual. Sums over the shared dimension run in an
+// order that does not depend on the number of threads. multiply_adds += n * row_count * cols each.
+#pragma once
+
+#include "core/op_context.h"
+
+namespace burgeon {
+
+// y[i, j] = alpha * sum_c x[i, c] * w[rows[j], c] + bias[rows[j]]          assigns y (n, row_count)
+// x (n, cols); w (R, cols); bias (R) or null.
+template <class T>
+using LinearExpand = void(OpContext& ctx, T* y, const T* x, const T* w, const T* bias, const int32_t* rows, int64_t n,
+                          int64_t row_count, int64_t cols, T alpha);
+
+// y[i, c] = alpha * sum_j x[i, j] * w[rows[j], c] + bias_scale * bias[c] + residual[i, c]   assigns y (n, cols)
+// x (n, row_count); w (R, cols); bias (cols) or null; residual (n, cols) or null.
+template <class T>
+using LinearContract = void(OpContext& ctx, T* y, const T* x, const T* w, const T* bias, const T* residual,
+                            const int32_t* rows, int64_t n, int64_t row_count, int64_t cols, T alpha, T bias_scale);
+
+// dw[rows[j], c] += alpha * sum_i p[i, j] * q[i, c]                         adds to dw (R, cols)
+// p (n, row_count); q (n, cols).
+template <class T>
+using LinearWeightGradient = void(OpContext& ctx, T* dw, const T* p, const T* q, const int32_t* rows, int64_t n,
+                                  int64_t row_count, int64_t cols, T alpha);
+
+// db[rows[j]] += alpha * sum_i p[i, j]                                      adds to db (R); p (n, row_count)
+template <class T>
+using LinearBiasGradient = void(OpContext& ctx, T* db, const T* p, const int32_t* rows, int64_t n, int64_t row_count,
+                                T alpha);
+
+}  // namespace burgeon
