@@ -131,26 +131,41 @@ describe('sampleSubnetwork', () => {
 
   test('stays the same between versions', () => {
     // A resumed run draws the rest of its subnetworks with a newer burgeon: a change here is a breaking change.
-    const config = { nLayer: 6, nHead: 4, nInner: 8, rates: { heads: 0.5, neurons: 0.5, layers: 0.5 } };
-    const { layers, heads, neurons } = sampleSubnetwork(config, { seed: 1337, step: 100, group: 3 });
-    expect({
-      layers: layers?.join(),
-      heads: heads?.map(String),
-      neurons: neurons?.map(String),
-    }).toMatchInlineSnapshot(`
-      {
-        "heads": [
-          "0,1",
-          "1,2",
-          "0,1",
-        ],
-        "layers": "0,3,5",
-        "neurons": [
-          "0,2,3,6",
-          "1,2,5,7",
-          "0,1,3,5",
-        ],
-      }
+    // Both sides of one half: a list is drawn as the smaller of itself and its complement.
+    const drawn = [0.5, 0.75].map((rate) => {
+      const config = { nLayer: 6, nHead: 4, nInner: 8, rates: { heads: rate, neurons: rate, layers: 0.5 } };
+      const { layers, heads, neurons } = sampleSubnetwork(config, { seed: 1337, step: 100, group: 3 });
+      return { layers: layers?.join(), heads: heads?.map(String), neurons: neurons?.map(String) };
+    });
+    expect(drawn).toMatchInlineSnapshot(`
+      [
+        {
+          "heads": [
+            "0,1",
+            "1,2",
+            "0,1",
+          ],
+          "layers": "0,3,5",
+          "neurons": [
+            "0,2,3,6",
+            "1,2,5,7",
+            "0,1,3,5",
+          ],
+        },
+        {
+          "heads": [
+            "0,1,3",
+            "0,2,3",
+            "1,2,3",
+          ],
+          "layers": "0,3,5",
+          "neurons": [
+            "0,1,4,5,6,7",
+            "0,1,2,3,4,5",
+            "0,1,2,4,5,6",
+          ],
+        },
+      ]
     `);
   });
 });

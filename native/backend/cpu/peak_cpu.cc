@@ -12,10 +12,11 @@ int64_t multiply_burst(float* data, int64_t rounds) {
     for (int i = 0; i < kTileRows; ++i) {
       for (int j = 0; j < kTileVecs; ++j) total.at[i][j] += tile.at[i][j];
     }
+    asm volatile("" ::: "memory");  // or the compiler would see that every round computes the same
   }
-  // The result goes where the compiler cannot prove it unused.
+  // Every sum is stored where the compiler cannot prove it unused.
   for (int i = 0; i < kTileRows; ++i) {
-    for (int j = 0; j < kTileVecs; ++j) store(data, total.at[i][j]);
+    for (int j = 0; j < kTileVecs; ++j) store(data + (i * kTileVecs + j) * kWidth, total.at[i][j]);
   }
   return rounds * kSteps * kTileRows * kTileCols;
 }
