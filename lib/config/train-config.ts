@@ -157,7 +157,9 @@ const fields = section({
     every: integer(1).default(1).describe('Steps between lines of metrics'),
   }).prefault({}),
   threads: integerOr(1, 'auto').default('auto').describe('Threads of the CPU backend'),
-  backend: word(['cpu', 'reference']).default('cpu').describe('What computes: fast kernels, or the plain loops'),
+  backend: word(['auto', 'cpu', 'reference'])
+    .default('auto')
+    .describe('What computes: cpu, the fast kernels, or reference, the plain loops. auto: BURGEON_DEVICE, else cpu'),
 });
 
 const trainSchema = fields.transform((config, context) => {

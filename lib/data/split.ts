@@ -6,9 +6,14 @@ import { CounterRng, permutation } from '../est/rng.ts';
 const streamTag = 0x73706c6974;
 
 /**
- * Chooses validation documents so that their share of the bytes comes as close to `fraction` as whole documents allow:
- * goes through the documents in a fixed random order and takes each one that brings the share closer. Both sides get at
- * least one document.
+ * Share of the target that is close enough. Going on for the last bytes would take only documents small enough to fit, and
+ * validation would consist of smaller documents than training.
+ */
+const closeEnough = 0.98;
+
+/**
+ * Chooses validation documents for a given share of the bytes: goes through the documents in a fixed random order and
+ * takes each one that brings the share closer to `fraction`, until it is close enough. Both sides get at least one.
  * @param nBytes   sizes of the documents, at least two, each positive.
  * @param fraction share of validation, in (0, 1).
  * @returns per document, true for validation.
@@ -20,6 +25,7 @@ export function chooseValidation(nBytes: readonly number[], fraction: number): b
   let taken = 0;
   let chosen = 0;
   for (const document of order) {
+    if (taken >= closeEnough * target) break;
     const size = nBytes[document]!;
     if (Math.abs(taken + size - target) >= Math.abs(taken - target)) continue;
     isValidation[document] = true;

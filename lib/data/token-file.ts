@@ -161,13 +161,14 @@ class OpenTokenFile implements TokenFile {
     this.#vocabSize = vocabSize;
   }
 
-  async readTokens(start: number, count: number, into = new Int32Array(count)): Promise<Int32Array> {
+  async readTokens(start: number, count: number, given?: Int32Array): Promise<Int32Array> {
     const isRange = Number.isSafeInteger(start) && Number.isSafeInteger(count) && start >= 0 && count >= 0;
     if (!isRange || start + count > this.tokenCount) {
       throw this.#error(
         `expected a range within its ${this.tokenCount} tokens, received start ${start}, count ${count}`,
       );
     }
+    const into = given ?? new Int32Array(count);
     if (into.length < count) throw this.#error(`expected room for ${count} tokens, received ${into.length}`);
     const { headerBytes, tokenBytes } = this.#layout;
     const bytes = Buffer.allocUnsafe(count * tokenBytes);

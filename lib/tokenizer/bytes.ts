@@ -26,7 +26,7 @@ export function createBytesTokenizer(): Tokenizer {
       for (let i = 0; i < tokens.length; i++) tokenBytes.of(tokens[i]!);
       return tokens.length;
     },
-    cutPoint: completeLength,
+    cutPoint: (text) => completeLength(text),
     files() {
       files ??= { [descriptionFileName]: descriptionFile({ name: 'bytes' }), ...bytesTokenizerFiles() };
       return files;

@@ -56,7 +56,7 @@ export function createCharsTokenizer(characters: readonly string[]): Tokenizer {
       }
       return bytes;
     },
-    cutPoint: completeLength,
+    cutPoint: (text) => completeLength(text),
     files() {
       files ??= { [descriptionFileName]: descriptionFile(description), ...charsTokenizerFiles(characters) };
       return files;

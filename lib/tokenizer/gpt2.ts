@@ -1,7 +1,7 @@
 // GPT-2's byte pair encoding: 50,256 byte strings and <|endoftext|>. The rank table (which byte strings are tokens, in the
 // order they were learned) comes from the npm package gpt-tokenizer; splitting and merging are done here, because its
-// encoder takes quadratic time on long pieces and drops byte order marks. Ids equal those of tiktoken's "gpt2" and
-// "r50k_base" and of transformers' GPT2TokenizerFast. Hugging Face's files are written by huggingface.ts.
+// encoder takes quadratic time on long pieces (a minute for 400,000 letters without a space) and treats U+FEFF and U+0085
+// differently from the original. Ids equal those of transformers' GPT-2 tokenizer, whose files huggingface.ts writes.
 
 import ranks from 'gpt-tokenizer/bpeRanks/r50k_base';
 import { BytePairMerges } from './byte-pair-merges.ts';
@@ -132,15 +132,15 @@ export function isGpt2Vocabulary(entries: Record<string, unknown>): boolean {
  *     with the same effect; the only look-ahead follows white space, and the cut never does.
  * Places after punctuation are not safe: an apostrophe may start a contraction ('s) or end a run of punctuation.
  */
-function cutPoint(text: string): number {
-  for (let at = text.length - 1; at > 0; at--) {
+function cutPoint(text: string, after = 0): number {
+  for (let at = text.length - 1; at > after; at--) {
     const unit = text.charCodeAt(at);
     // Not inside a pair, and not before half of one whose other half is still to come.
     if (isLowSurrogate(unit) && isHighSurrogate(text.charCodeAt(at - 1))) continue;
     if (isHighSurrogate(unit) && at === text.length - 1) continue;
-    const before = classOf(codePointBefore(text, at));
-    const after = classOf(text.codePointAt(at)!);
-    if (before !== after && before !== 'space' && (before !== 'other' || after === 'space')) return at;
+    const left = classOf(codePointBefore(text, at));
+    const right = classOf(text.codePointAt(at)!);
+    if (left !== right && left !== 'space' && (left !== 'other' || right === 'space')) return at;
   }
   return 0;
 }

@@ -23,7 +23,8 @@ export class StreamEncoder {
    */
   push(text: string): Int32Array {
     const all = this.#held + text;
-    const end = this.#tokenizer.cutPoint(all);
+    // What was held back has no place to cut, except perhaps in front of a last character that was incomplete.
+    const end = this.#tokenizer.cutPoint(all, Math.max(0, this.#held.length - 2));
     this.#held = all.slice(end);
     if (this.#held.length > maxHeldLength) {
       throw new BurgeonError(

@@ -52,8 +52,9 @@ export interface Tokenizer {
   /**
    * The last position at which the text can be cut without changing a token, whatever follows it: encode(text + more)
    * is encode(text.slice(0, p)) followed by encode(text.slice(p) + more). 0 when there is none.
+   * @param after places up to this one need not be considered, 0 unless given.
    */
-  cutPoint(text: string): number;
+  cutPoint(text: string, after?: number): number;
   /** Files that make a checkpoint directory self-contained: name -> UTF-8 content. Computed once. */
   files(): Readonly<Record<string, string>>;
   /** What `createTokenizer` needs to make this tokenizer again. */

@@ -1,0 +1,22 @@
+// What this machine can do at best, measured once per process and thread count.
+
+import { loadAddon, native } from './load.ts';
+
+export interface Peak {
+  /** fp32 multiply-adds on registers and cache, x 2, all threads. */
+  flopsPerSecond: number;
+  /** Copying memory far larger than the caches, read + written. */
+  bytesPerSecond: number;
+}
+
+const measured = new Map<number, Promise<Peak>>();
+
+/** Takes about a third of a second the first time. */
+export function measurePeak(threads: number): Promise<Peak> {
+  let peak = measured.get(threads);
+  if (peak === undefined) {
+    peak = native(() => loadAddon().binding.measurePeak(threads, process.env.BURGEON_MAX_ISA ?? ''));
+    measured.set(threads, peak);
+  }
+  return peak;
+}

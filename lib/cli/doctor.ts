@@ -1,0 +1,75 @@
+// burgeon doctor: what this machine is, what was loaded and why, and how fast it is. Pasteable into a bug report.
+
+import os from 'node:os';
+import process from 'node:process';
+import { Command } from 'commander';
+import { loadAddon, packageVersion } from '../addon/load.ts';
+import { measurePeak } from '../addon/peak.ts';
+import { chooseThreads, Model } from '../model/model.ts';
+import { bytes, count, facts } from './format.ts';
+import { threadsOption } from './options.ts';
+
+export function doctorCommand(): Command {
+  return new Command('doctor')
+    .summary('versions, processor, measured peak and bandwidth, and what was loaded')
+    .description('Reports versions, processor, measured peak and bandwidth, and what was loaded and why.')
+    .addOption(threadsOption())
+    .option('--json', 'print as JSON')
+    .action(async (flags: { threads?: number; json?: boolean }) => {
+      const addon = loadAddon();
+      const threads = chooseThreads(flags.threads);
+      using probe = await Model.create({ preset: 'gpt2-tiny', vocabSize: 256 }, { threads });
+      const one = await measurePeak(1);
+      const all = await measurePeak(threads);
+      const environment = Object.entries(process.env).filter(([name]) => name.startsWith('BURGEON_'));
+      const report = {
+        burgeon: packageVersion,
+        node: process.version,
+        system: `${os.type()} ${os.release()} ${process.arch}`,
+        processor: os.cpus()[0]?.model.trim() ?? 'unknown',
+        cores: os.availableParallelism(),
+        memoryBytes: os.totalmem(),
+        addon: addon.path,
+        bestIsa: addon.binding.bestIsa,
+        backend: probe.info.backend,
+        isa: probe.info.isa,
+        isaReason: probe.info.reason,
+        threads,
+        peakFlopsPerSecond: { oneThread: one.flopsPerSecond, allThreads: all.flopsPerSecond },
+        copyBytesPerSecond: { oneThread: one.bytesPerSecond, allThreads: all.bytesPerSecond },
+        environment: Object.fromEntries(environment),
+      };
+      if (flags.json) {
+        console.log(JSON.stringify(report, null, 2));
+        return;
+      }
+      console.log(
+        facts(
+          [
+            ['burgeon', report.burgeon],
+            ['node', report.node],
+            ['system', report.system],
+            ['processor', `${report.processor}, ${report.cores} cores available`],
+            ['memory', bytes(report.memoryBytes)],
+            ['addon', report.addon],
+            ['backend', `${report.backend}, ${report.isa}: ${report.isaReason}`],
+            ['cuda', 'not used: this version has no CUDA backend'],
+            ['threads', String(threads)],
+            [
+              'fp32 peak',
+              `${count(one.flopsPerSecond)}FLOP/s on 1 thread, ${count(all.flopsPerSecond)}FLOP/s on ${threads}`,
+            ],
+            [
+              'memory copy',
+              `${count(one.bytesPerSecond)}B/s on 1 thread, ${count(all.bytesPerSecond)}B/s on ${threads} (read + written)`,
+            ],
+            [
+              'environment',
+              environment.map(([name, value]) => `${name}=${value}`).join(' ') || 'no BURGEON_ variables',
+            ],
+          ],
+          '',
+        ),
+      );
+    });
+}

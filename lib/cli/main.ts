@@ -1,0 +1,48 @@
+#!/usr/bin/env node
+// The burgeon command. One file per subcommand; what fails with a BurgeonError prints one message and exits with 1.
+
+import { Command } from 'commander';
+import { packageVersion } from '../addon/load.ts';
+import { BurgeonError } from '../errors.ts';
+import { doctorCommand } from './doctor.ts';
+import { evalCommand } from './eval.ts';
+import { planCommand } from './plan.ts';
+import { prepareCommand } from './prepare.ts';
+import { sampleCommand } from './sample.ts';
+import { trainCommand } from './train.ts';
+
+const program = new Command('burgeon')
+  .description(
+    'Pretrains GPT models with Evolving Subnetwork Training: each step computes only the sampled heads, neurons and layers.',
+  )
+  .version(packageVersion)
+  .showHelpAfterError('(--help lists what there is)')
+  .addHelpText(
+    'after',
+    '\nA first run:\n  burgeon prepare book.txt -o data/book --tokenizer chars\n  burgeon plan configs/shakespeare-char.yaml --set data.directory=data/book\n  burgeon train configs/shakespeare-char.yaml --set data.directory=data/book --set output=runs/book\n  burgeon sample runs/book',
+  );
+
+for (const command of [
+  prepareCommand(),
+  planCommand(),
+  trainCommand(),
+  evalCommand(),
+  sampleCommand(),
+  doctorCommand(),
+]) {
+  program.addCommand(command.showHelpAfterError('(--help lists what there is)'));
+}
+
+// A reader that went away (`burgeon sample ... | head`) is not an error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof BurgeonError)) throw error;
+  console.error(`burgeon: ${error.message}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,45 @@
+// Progress on a terminal: one line that is rewritten in place. Where the output is no terminal, a plain line now and
+// then instead, so that logs stay readable.
+
+/** Least time between plain lines. */
+const plainIntervalMs = 10_000;
+/** Least time between rewrites of the live line. */
+const liveIntervalMs = 100;
+
+export class ProgressLine {
+  readonly #stream: NodeJS.WriteStream;
+  readonly #isLive: boolean;
+  #lastMs = -Infinity;
+  #isShown = false;
+
+  constructor(stream: NodeJS.WriteStream = process.stderr) {
+    this.#stream = stream;
+    this.#isLive = stream.isTTY === true;
+  }
+
+  /** Shows the text, if it is time; `text` is only made then. */
+  update(text: () => string, force = false): void {
+    const now = performance.now();
+    if (!force && now - this.#lastMs < (this.#isLive ? liveIntervalMs : plainIntervalMs)) return;
+    this.#lastMs = now;
+    if (!this.#isLive) {
+      this.#stream.write(`${text()}\n`);
+      return;
+    }
+    // Cut to the width, or a wrapped line could not be rewritten.
+    this.#stream.write(`\r\x1b[2K${text().slice(0, (this.#stream.columns ?? 80) - 1)}`);
+    this.#isShown = true;
+  }
+
+  /** Prints lines that stay, above the live one. */
+  print(text: string): void {
+    this.clear();
+    this.#stream.write(`${text}\n`);
+  }
+
+  /** Removes the live line. */
+  clear(): void {
+    if (this.#isShown) this.#stream.write('\r\x1b[2K');
+    this.#isShown = false;
+  }
+}

@@ -1,0 +1,69 @@
+// burgeon sample: text from a model, as it comes.
+
+import { Command } from 'commander';
+import { Model } from '../model/model.ts';
+import { createTokenizer, loadTokenizer } from '../tokenizer/tokenizer.ts';
+import { sampleText } from '../train/text-sample.ts';
+import { interruptSignal } from './interrupt.ts';
+import { findModelDirectory, modelArgumentHelp } from './model-argument.ts';
+import { integerAtLeast, numberBetween, threadsOption } from './options.ts';
+
+interface SampleFlags {
+  prompt: string;
+  tokens: number;
+  temperature: number;
+  topK: number;
+  topP: number;
+  seed: number;
+  tokenizer?: 'gpt2' | 'bytes';
+  threads?: number;
+}
+
+export function sampleCommand(): Command {
+  return new Command('sample')
+    .summary('write text with a model')
+    .description('Writes text with a model, streaming to standard output. The same seed gives the same text.')
+    .argument('<model>', modelArgumentHelp)
+    .option('-p, --prompt <text>', 'text to continue', '')
+    .option('-n, --tokens <n>', 'most tokens to add', integerAtLeast(0), 300)
+    .option(
+      '--temperature <t>',
+      'below 1 safer, above 1 wilder, 0 always the likeliest token',
+      numberBetween(0, Infinity),
+      0.8,
+    )
+    .option('--top-k <k>', 'choose among the k likeliest tokens; 0: all', integerAtLeast(0), 0)
+    .option(
+      '--top-p <p>',
+      'choose among the likeliest tokens that reach this probability together',
+      numberBetween(1e-9, 1),
+      1,
+    )
+    .option('--seed <n>', 'fixes the text', integerAtLeast(0), 1)
+    .option('--tokenizer <name>', "gpt2 or bytes, where the model's directory has no tokenizer")
+    .addOption(threadsOption())
+    .addHelpText('after', '\nExample:\n  burgeon sample runs/shakespeare-char --prompt "ROMEO:" --tokens 500')
+    .action(async (given: string, flags: SampleFlags) => {
+      const directory = await findModelDirectory(given);
+      const tokenizer =
+        flags.tokenizer === undefined ? await loadTokenizer(directory) : createTokenizer({ name: flags.tokenizer });
+      const interrupt = interruptSignal(() => {});
+      try {
+        using model = await Model.load(directory, flags.threads === undefined ? {} : { threads: flags.threads });
+        process.stdout.write(flags.prompt);
+        const { tokens: maxTokens, temperature, topK, topP, seed } = flags;
+        await sampleText(model, tokenizer, flags.prompt, {
+          maxTokens,
+          temperature,
+          topK,
+          topP,
+          seed,
+          signal: interrupt.signal,
+          onText: (text) => process.stdout.write(text),
+        });
+        process.stdout.write('\n');
+      } finally {
+        interrupt.release();
+      }
+    });
+}

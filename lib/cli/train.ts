@@ -1,0 +1,157 @@
+// burgeon train: runs a configuration, shows how it goes, and says what came of it.
+
+import { Command } from 'commander';
+import { loadTrainConfig, type TrainConfig } from '../config/train-config.ts';
+import type { RunSummary } from '../train/summary.ts';
+import { type StepRecord, Trainer } from '../train/trainer.ts';
+import { count, duration, facts, percent, small } from './format.ts';
+import { interruptSignal } from './interrupt.ts';
+import { setOption } from './options.ts';
+import { ProgressLine } from './progress.ts';
+
+interface TrainFlags {
+  set: string[];
+  resume?: boolean;
+  overwrite?: boolean;
+  quiet?: boolean;
+  json?: boolean;
+}
+
+export function trainCommand(): Command {
+  return new Command('train')
+    .summary('pretrain a model from a configuration file')
+    .description(
+      'Pretrains a model from a configuration file. Ctrl-C stops after the current step with a checkpoint; --resume goes on\n' +
+        'from there with exactly the same result as if nothing had happened.',
+    )
+    .argument('<config>', 'training configuration, YAML or JSON; see configs/')
+    .addOption(setOption())
+    .option('--resume', 'continue the newest checkpoint in the output directory (start anew if there is none)')
+    .option('--overwrite', 'delete the run in the output directory first')
+    .option('--quiet', 'print the summary only')
+    .option('--json', 'print one JSON record per step, and the summary as the last line, to standard output')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  burgeon train configs/shakespeare-char.yaml\n  burgeon train configs/shakespeare-char.yaml --set seed=2 --set output=runs/seed2\n  burgeon train configs/shakespeare-char.yaml --resume',
+    )
+    .action(async (file: string, flags: TrainFlags, command: Command) => {
+      if (flags.resume && flags.overwrite) command.error('error: --resume and --overwrite exclude each other');
+      const config = await loadTrainConfig(file, { set: flags.set });
+      const progress = new ProgressLine();
+      const say = (text: string) => {
+        if (!flags.quiet && !flags.json) progress.print(text);
+      };
+      const interrupt = interruptSignal(() => progress.print('stopping after this step; once more to stop at once'));
+      const trainer = new Trainer(config, {
+        start: flags.resume ? 'resume' : flags.overwrite ? 'overwrite' : 'new',
+        signal: interrupt.signal,
+        onNote: (note) => progress.print(`note: ${note}`),
+      });
+      try {
+        await trainer.open();
+        say(opening(trainer));
+        const eta = new EtaClock(trainer.step);
+        for await (const record of trainer.run()) {
+          if (flags.json) console.log(JSON.stringify(record));
+          else if (!flags.quiet) showStep(record, config, progress, eta);
+        }
+        progress.clear();
+        const bigram = interrupt.signal.aborted ? null : await trainer.bigramBaseline();
+        const { summary } = trainer;
+        if (flags.json) console.log(JSON.stringify({ summary }));
+        else console.log(describeSummary({ ...summary, bigramLoss: bigram }, config, trainer.isComplete));
+        if (!trainer.isComplete) process.exitCode = 130;
+      } finally {
+        progress.clear();
+        interrupt.release();
+        await trainer.close();
+      }
+    });
+}
+
+function opening(trainer: Trainer): string {
+  const { model, config, peak } = trainer;
+  const { backend, isa, threads } = model.info;
+  const size = model.tensorNames.reduce((sum, name) => sum + model.shape(name).reduce((a, b) => a * b, 1), 0);
+  const lines = [
+    `training ${count(size)} parameters for ${config.steps} steps on ${backend} (${isa}, ${threads} thread${threads === 1 ? '' : 's'}, peak ${count(peak.flopsPerSecond)}FLOP/s) in ${config.output}`,
+  ];
+  if (trainer.step > 0) lines.push(`resumed after step ${trainer.step}`);
+  const { initialValidationLoss } = trainer.summary;
+  if (trainer.step === 0 && initialValidationLoss !== null) {
+    lines.push(`held-out loss at the start: ${initialValidationLoss.toFixed(4)} nats per token`);
+  }
+  return lines.join('\n');
+}
+
+/** Time to the end, from the pace of this process so far. */
+class EtaClock {
+  readonly #start = performance.now();
+  readonly #firstStep: number;
+
+  constructor(firstStep: number) {
+    this.#firstStep = firstStep;
+  }
+
+  remainingMs(step: number, steps: number): number {
+    return ((performance.now() - this.#start) / (step - this.#firstStep)) * (steps - step);
+  }
+}
+
+function showStep(record: StepRecord, config: TrainConfig, progress: ProgressLine, eta: EtaClock): void {
+  const { step, stage, active } = record;
+  if (record.validation) {
+    progress.print(
+      `step ${step}: held-out loss ${record.validation.loss.toFixed(4)} nats per token, training loss ${record.loss.toFixed(4)}`,
+    );
+  }
+  if (record.sample !== undefined) progress.print(`step ${step}: sample\n${record.sample}\n`);
+  progress.update(() =>
+    [
+      `step ${step}/${config.steps}`,
+      `stage ${stage} (${active.layers} layers, ${active.heads} heads, ${active.neurons} neurons)`,
+      `loss ${record.loss.toFixed(3)}`,
+      `lr ${small(record.learningRate)}`,
+      `${count(record.tokensPerSecond)} tok/s`,
+      `MFU ${percent(record.mfu, 0)}`,
+      `ETA ${duration(eta.remainingMs(step, config.steps))}`,
+    ].join('  '),
+  );
+}
+
+/** The summary as text. */
+export function describeSummary(summary: RunSummary, config: TrainConfig, isComplete: boolean): string {
+  const loss = (value: number | null) => (value === null ? 'not measured' : value.toFixed(4));
+  const rows: [string, string][] = [
+    [
+      'held-out loss',
+      `${loss(summary.initialValidationLoss)} at the start, ${loss(summary.validationLoss)} now${summary.bigramLoss === null ? '' : `, bigram baseline ${loss(summary.bigramLoss)}`} (nats per token)`,
+    ],
+  ];
+  for (const stage of summary.stages) {
+    rows.push([
+      `stage ${stage.stage}`,
+      `${stage.steps} steps, ${duration(stage.ms)}, ${(stage.ms / stage.steps).toFixed(1)} ms per step, ${percent(stage.blockFlops / stage.denseBlockFlops)} of the dense block FLOPs`,
+    ]);
+  }
+  rows.push(
+    [
+      'block FLOPs',
+      `${count(summary.blockFlops)}FLOP executed, dense ${count(summary.denseBlockFlops)}FLOP: ${percent(summary.blockSaving)} saved`,
+    ],
+    [
+      'all FLOPs',
+      `${count(summary.allFlops)}FLOP executed, dense ${count(summary.denseAllFlops)}FLOP: ${percent(summary.allSaving)} saved`,
+    ],
+    [
+      'training time',
+      summary.denseStepMs === null || summary.timeSaving === null
+        ? `${duration(summary.trainMs)}; no dense step in this run to compare with`
+        : `${duration(summary.trainMs)}; all steps at the dense rate of this run (${summary.denseStepMs.toFixed(1)} ms) would take ${duration(summary.trainMs / (1 - summary.timeSaving))}: ${percent(summary.timeSaving)} saved`,
+    ],
+  );
+  const head = isComplete
+    ? `trained ${summary.steps} steps, ${count(summary.tokens)} tokens, in ${config.output}`
+    : `stopped after step ${summary.steps} of ${config.steps}, checkpoint in ${config.output}; continue with --resume`;
+  return `${head}\n${facts(rows)}`;
+}

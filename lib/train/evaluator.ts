@@ -1,0 +1,42 @@
+// Loss of the full model over evaluation batches.
+
+import type { FixedBatch } from '../data/fixed-windows.ts';
+import { BurgeonError } from '../errors.ts';
+import type { Model } from '../model/model.ts';
+
+export interface Evaluation {
+  /** Mean nats per target. */
+  loss: number;
+  /** Targets it is the mean of. */
+  tokens: number;
+  ms: number;
+}
+
+/**
+ * Evaluates without touching gradients or optimizer state.
+ * @param options.signal stops between batches, with the mean so far.
+ * @throws {BurgeonError} ERR_BURGEON_NONFINITE when the loss is not a finite number.
+ */
+export async function evaluate(
+  model: Model,
+  batches: AsyncIterable<FixedBatch>,
+  options: { signal?: AbortSignal | undefined; onBatch?: (tokens: number) => void } = {},
+): Promise<Evaluation> {
+  const start = performance.now();
+  let sum = 0;
+  let tokens = 0;
+  for await (const batch of batches) {
+    const { loss } = await model.forward(batch.tokens, { batchSize: batch.batchSize, targets: batch.targets });
+    sum += loss * batch.targets.length;
+    tokens += batch.targets.length;
+    options.onBatch?.(tokens);
+    if (options.signal?.aborted) break;
+  }
+  if (!Number.isFinite(sum)) {
+    throw new BurgeonError(
+      'ERR_BURGEON_NONFINITE',
+      `evaluation loss: expected a finite number, computed ${sum / tokens}; the weights hold values that are not finite`,
+    );
+  }
+  return { loss: sum / tokens, tokens, ms: performance.now() - start };
+}

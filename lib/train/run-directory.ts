@@ -1,0 +1,81 @@
+// The directory of a run: who may start in it, and that only one process trains in it at a time.
+
+import { open, readFile, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { type FoundCheckpoint, findCheckpoints, latestCheckpoint } from '../checkpoint/checkpoint-list.ts';
+import { makeDirectoryDurably } from '../checkpoint/durable-file.ts';
+import { BurgeonError } from '../errors.ts';
+import { metricsFileName } from './metrics.ts';
+
+/** new: only where no run is; resume: continue the newest intact checkpoint, if any; overwrite: delete what is there. */
+export type StartMode = 'new' | 'resume' | 'overwrite';
+
+const lockName = '.burgeon.lock';
+
+export interface EnteredRun {
+  /** The checkpoint to continue from. */
+  latest: FoundCheckpoint | undefined;
+  /** Newer checkpoints that are not intact. */
+  skipped: FoundCheckpoint[];
+  /** Gives the directory free for others. */
+  leave(): Promise<void>;
+}
+
+/**
+ * Claims a run directory.
+ * @throws {BurgeonError} ERR_BURGEON_BUSY when another process trains there; ERR_BURGEON_CONFIG for `new` where a run is.
+ */
+export async function enterRunDirectory(directory: string, mode: StartMode): Promise<EnteredRun> {
+  await makeDirectoryDurably(directory);
+  const leave = await claim(path.join(directory, lockName), directory);
+  try {
+    const { latest, skipped } = await latestCheckpoint(directory);
+    if (mode === 'resume') return { latest, skipped, leave };
+    if (mode === 'overwrite') {
+      for (const checkpoint of await findCheckpoints(directory)) await rm(checkpoint.directory, { recursive: true });
+      await rm(path.join(directory, metricsFileName), { force: true });
+    } else if (latest !== undefined || skipped.length > 0) {
+      throw new BurgeonError(
+        'ERR_BURGEON_CONFIG',
+        `output ${directory}: expected no run there, found ${latest ? `a checkpoint at step ${latest.step}` : 'damaged checkpoints'}; continue it with --resume, replace it with --overwrite, or choose another output`,
+      );
+    }
+    return { latest: undefined, skipped: [], leave };
+  } catch (error) {
+    await leave();
+    throw error;
+  }
+}
+
+/** Creates the lock file; one left by a process that no longer lives is taken over. */
+async function claim(lock: string, directory: string): Promise<() => Promise<void>> {
+  for (;;) {
+    try {
+      const file = await open(lock, 'wx');
+      await file.writeFile(String(process.pid));
+      await file.close();
+      return () => rm(lock, { force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    const holder = Number(await readFile(lock, 'utf8').catch(() => ''));
+    if (isAlive(holder)) {
+      throw new BurgeonError(
+        'ERR_BURGEON_BUSY',
+        `output ${directory}: process ${holder} is training there; wait for it or choose another output`,
+      );
+    }
+    await rm(lock, { force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  if (!Number.isInteger(pid) || pid <= 0) return false;
+  if (pid === process.pid) return true;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

@@ -1,0 +1,53 @@
+// What a run achieved, in numbers: for the end of `burgeon train`, for reports and for programs.
+
+import type { RunState, StageTotals } from './run-state.ts';
+
+export interface RunSummary {
+  steps: number;
+  tokens: number;
+  initialValidationLoss: number | null;
+  validationLoss: number | null;
+  /** Loss of a bigram model fitted on the training data, on the same validation windows. */
+  bigramLoss: number | null;
+  bestStep: number | null;
+  stages: StageTotals[];
+  /** Executed FLOPs of the run and the same steps dense. */
+  blockFlops: number;
+  allFlops: number;
+  denseBlockFlops: number;
+  denseAllFlops: number;
+  /** Shares left out, in [0, 1). */
+  blockSaving: number;
+  allSaving: number;
+  /** Wall-clock milliseconds of all training steps. */
+  trainMs: number;
+  /** Mean milliseconds of the steps that left nothing out; null when there were none. */
+  denseStepMs: number | null;
+  /** Share of wall-clock time saved against all steps at the dense rate measured in this run; null without one. */
+  timeSaving: number | null;
+}
+
+export function summarise(state: RunState, bigramLoss: number | null): RunSummary {
+  const total = (key: Exclude<keyof StageTotals, 'stage'>) => state.stages.reduce((sum, stage) => sum + stage[key], 0);
+  const denseStepMs = total('denseSteps') > 0 ? total('denseMs') / total('denseSteps') : null;
+  const trainMs = total('ms');
+  const steps = total('steps');
+  return {
+    steps: state.step,
+    tokens: state.tokens,
+    initialValidationLoss: state.initialValidationLoss,
+    validationLoss: state.lastValidationLoss,
+    bigramLoss,
+    bestStep: state.best?.step ?? null,
+    stages: state.stages,
+    blockFlops: total('blockFlops'),
+    allFlops: total('allFlops'),
+    denseBlockFlops: total('denseBlockFlops'),
+    denseAllFlops: total('denseAllFlops'),
+    blockSaving: steps > 0 ? 1 - total('blockFlops') / total('denseBlockFlops') : 0,
+    allSaving: steps > 0 ? 1 - total('allFlops') / total('denseAllFlops') : 0,
+    trainMs,
+    denseStepMs,
+    timeSaving: denseStepMs === null ? null : 1 - trainMs / (steps * denseStepMs),
+  };
+}

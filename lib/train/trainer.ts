@@ -1,0 +1,392 @@
+// The training loop: rates of the step, a subnetwork per group, forward and backward, update, and then evaluation,
+// samples, checkpoints and metrics when due. Decides everything and computes nothing itself. A run is a pure function of
+// its configuration and data: interrupted anywhere and resumed, it ends with the same bits.
+
+import { measurePeak, type Peak } from '../addon/peak.ts';
+import { readCheckpoint, writeCheckpoint } from '../checkpoint/checkpoint.ts';
+import { pruneCheckpoints } from '../checkpoint/checkpoint-list.ts';
+import { completeModel } from '../config/model-config.ts';
+import { parseTrainConfig, type TrainConfig } from '../config/train-config.ts';
+import { BatchLoader } from '../data/batch-loader.ts';
+import { BigramModel } from '../data/bigram.ts';
+import { type Dataset, loadDataset } from '../data/dataset.ts';
+import { type FixedBatch, fixedWindows } from '../data/fixed-windows.ts';
+import { BurgeonError } from '../errors.ts';
+import { allFlops, blockFlops, countFlops } from '../est/flops.ts';
+import { type ActiveCounts, activeCounts, type Rates, sampleSubnetwork } from '../est/sampler.ts';
+import { Schedule } from '../est/schedule.ts';
+import { Model } from '../model/model.ts';
+import { learningRateAt } from '../optim/lr-schedule.ts';
+import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
+import { type Evaluation, evaluate } from './evaluator.ts';
+import { groupsOf } from './groups.ts';
+import { MetricsWriter, type StepLine } from './metrics.ts';
+import { type EnteredRun, enterRunDirectory, type StartMode } from './run-directory.ts';
+import { addToTotals, continueRunState, newRunState, type RunState } from './run-state.ts';
+import { type RunSummary, summarise } from './summary.ts';
+import { sampleText } from './text-sample.ts';
+
+export interface TrainerOptions {
+  /** Default 'new'. */
+  start?: StartMode;
+  /** Stops after the current step, with a checkpoint written. */
+  signal?: AbortSignal;
+  /** Receives notes for people: torn checkpoints passed over, and the like. */
+  onNote?: (note: string) => void;
+}
+
+/** One optimizer step and what happened after it. */
+export interface StepRecord extends Omit<StepLine, 'kind'> {
+  validation?: Evaluation;
+  sample?: string;
+  /** Directory of the checkpoint written after this step. */
+  checkpoint?: string;
+}
+
+/** What is open while a run runs. */
+interface Run {
+  dataset: Dataset;
+  loader: BatchLoader;
+  schedule: Schedule;
+  metrics: MetricsWriter;
+  directory: EnteredRun;
+  peak: Peak;
+}
+
+export class Trainer implements AsyncDisposable {
+  readonly config: TrainConfig;
+  readonly #options: TrainerOptions;
+  #run: Run | undefined;
+  #model: Model | undefined;
+  #tokenizer: Tokenizer | undefined;
+  #state: RunState | undefined;
+  #bigramLoss: number | null = null;
+  #savedStep = -1;
+
+  /**
+   * @param config a TrainConfig, complete or with keys left out; see `parseTrainConfig`.
+   * @throws {BurgeonError} ERR_BURGEON_CONFIG with one line per problem.
+   */
+  constructor(config: unknown, options: TrainerOptions = {}) {
+    this.config = parseTrainConfig(config);
+    this.#options = options;
+  }
+
+  /** The model being trained; available once the trainer is open. */
+  get model(): Model {
+    return this.#opened(this.#model);
+  }
+
+  /** Tokenizer of the data, where it is known. */
+  get tokenizer(): Tokenizer | undefined {
+    return this.#tokenizer;
+  }
+
+  /** Completed steps. */
+  get step(): number {
+    return this.#opened(this.#state).step;
+  }
+
+  /** Whether all steps are done. */
+  get isComplete(): boolean {
+    return this.step === this.config.steps;
+  }
+
+  /** fp32 peak of this machine, measured when the trainer was opened. */
+  get peak(): Peak {
+    return this.#opened(this.#run).peak;
+  }
+
+  /** Totals so far. */
+  get summary(): RunSummary {
+    return summarise(this.#opened(this.#state), this.#bigramLoss);
+  }
+
+  /**
+   * Opens data, model and run directory; restores the newest intact checkpoint when resuming; evaluates once before the
+   * first step. `run` calls it when it was not called before.
+   * @throws {BurgeonError} ERR_BURGEON_CONFIG, ERR_BURGEON_DATA, ERR_BURGEON_CHECKPOINT, ERR_BURGEON_BUSY,
+   *   ERR_BURGEON_OUT_OF_MEMORY. Nothing stays open then.
+   */
+  async open(): Promise<void> {
+    if (this.#run !== undefined) return;
+    const { config } = this;
+    const dataset = await openData(config);
+    let directory: EnteredRun | undefined;
+    try {
+      const loader = new BatchLoader(dataset.train, config);
+      this.#tokenizer = dataset.tokenizer && createTokenizer(dataset.tokenizer);
+      if (config.sample.every > 0 && this.#tokenizer === undefined) {
+        throw new BurgeonError(
+          'ERR_BURGEON_CONFIG',
+          'sample.every: expected 0, because the tokenizer of these token files is not known; use data.directory of a prepared data set to sample text',
+        );
+      }
+      directory = await enterRunDirectory(config.output, this.#options.start ?? 'new');
+      for (const torn of directory.skipped) {
+        this.#options.onNote?.(`passed over checkpoint ${torn.directory}: ${torn.problem}`);
+      }
+      await this.#restore(directory, dataset);
+      const state = this.#opened(this.#state);
+      this.#run = {
+        dataset,
+        loader,
+        directory,
+        schedule: new Schedule(config.est.schedule, config.steps),
+        metrics: await MetricsWriter.open(config.output, state.step),
+        peak: await measurePeak(this.model.info.threads),
+      };
+      if (state.step === 0 && state.initialValidationLoss === null) {
+        state.initialValidationLoss = (await this.#evaluate())?.loss ?? null;
+      }
+    } catch (error) {
+      this.#run = undefined;
+      await dataset.close();
+      await directory?.leave();
+      this.#model?.dispose();
+      this.#model = undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Trains to the end of the run, or until the signal; one record per optimizer step. Afterwards the model, the summary
+   * and a checkpoint of the last step are there; breaking out of the loop leaves without a checkpoint.
+   * @throws {BurgeonError} as `open`; ERR_BURGEON_NONFINITE when loss or gradient norm is not finite, with what is needed
+   *   to replay the step.
+   */
+  async *run(): AsyncGenerator<StepRecord, void, undefined> {
+    await this.open();
+    const { config } = this;
+    const { schedule, metrics } = this.#opened(this.#run);
+    const state = this.#opened(this.#state);
+    const { signal } = this.#options;
+    while (state.step < config.steps && !signal?.aborted) {
+      const line = await this.#trainStep(state.step, schedule);
+      const isLast = state.step === config.steps;
+      if (isDue(config.log.every, state.step) || isLast) await metrics.write(line);
+      const { kind: _, ...record }: StepLine & StepRecord = line;
+
+      const saves = isLast || isDue(config.checkpoint.every, state.step) || signal?.aborted === true;
+      // A checkpoint's validation loss decides whether it is the best, so it is taken there too; not when in a hurry.
+      if (isLast || isDue(config.evaluation.every, state.step) || (saves && !signal?.aborted)) {
+        const validation = await this.#evaluate();
+        if (validation) record.validation = validation;
+      }
+      if (isDue(config.sample.every, state.step) && !signal?.aborted) record.sample = await this.#sample();
+      if (saves) record.checkpoint = await this.#checkpoint(record.validation?.loss);
+      yield record;
+    }
+    // The signal came while the consumer held the record of a step that was not saved.
+    if (state.step > 0 && this.#savedStep !== state.step) await this.#checkpoint(undefined);
+  }
+
+  /** Loss of a bigram model fitted on the training data on the validation windows; null without validation data. */
+  async bigramBaseline(): Promise<number | null> {
+    const { dataset } = this.#opened(this.#run);
+    const batches = this.#validationBatches();
+    if (batches === undefined) return null;
+    const bigram = await BigramModel.fit(dataset.train, { vocabSize: this.model.config.vocabSize });
+    this.#bigramLoss = await bigram.loss(batches);
+    return this.#bigramLoss;
+  }
+
+  /** Closes files and frees the model. */
+  async close(): Promise<void> {
+    const run = this.#run;
+    this.#run = undefined;
+    await run?.dataset.close();
+    await run?.directory.leave();
+    this.#model?.dispose();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** One optimizer step: every micro-batch in its groups, each on its own subnetwork, then the update. */
+  async #trainStep(step: number, schedule: Schedule): Promise<StepLine> {
+    const start = performance.now();
+    const { config, model } = this;
+    const { loader, peak } = this.#opened(this.#run);
+    const state = this.#opened(this.#state);
+    const { stage, rates } = schedule.at(step);
+    const sampler = { ...model.config, ...config.est, rates };
+    const active = activeCounts(sampler);
+    const isDense = isComplete(active, model);
+    const { batchSize, sequenceLength: T, accumulationSteps } = config;
+    const layerScale = config.est.layerScale === 'inverse' ? model.config.nLayer / active.layers : 1;
+    const stepSequences = batchSize * accumulationSteps;
+
+    let loss = 0;
+    let executedBlock = 0;
+    let executedAll = 0;
+    const groupNumbers = new Set<number>();
+    for (let micro = 0; micro < accumulationSteps; micro++) {
+      const { tokens, targets } = await loader.batch(step * accumulationSteps + micro);
+      // Where nothing is left out all groups are the same network: one call does them all.
+      const groups = isDense ? [{ index: 0, begin: 0, end: batchSize }] : groupsOf(micro, { ...config, ...config.est });
+      for (const { index, begin, end } of groups) {
+        groupNumbers.add(index);
+        const weight = (end - begin) / stepSequences;
+        const subnetwork = isDense ? undefined : sampleSubnetwork(sampler, { seed: config.seed, step, group: index });
+        const options = { batchSize: end - begin, subnetwork, layerScale, weight };
+        const result = await replayable(step, config.seed, index, rates, () =>
+          model.forwardBackward(tokens.subarray(begin * T, end * T), targets.subarray(begin * T, end * T), options),
+        );
+        loss += weight * result.loss;
+        executedBlock += blockFlops(result.forwardFlops) + blockFlops(result.backwardFlops);
+        executedAll += allFlops(result.forwardFlops) + allFlops(result.backwardFlops);
+      }
+    }
+    const { schedule: _, ...optimizer } = config.optimizer;
+    const learningRate = learningRateAt(config.optimizer, step, config.steps);
+    const { gradientNorm } = await replayable(step, config.seed, undefined, rates, () =>
+      model.optimizerStep({ ...optimizer, lr: learningRate }),
+    );
+
+    const ms = performance.now() - start;
+    const dense = countFlops(model.config, { batchSize: stepSequences, sequenceLength: T });
+    state.step++;
+    state.tokens += stepSequences * T;
+    const line: StepLine = {
+      kind: 'step',
+      step: state.step,
+      stage: stage + 1,
+      active,
+      groups: groupNumbers.size,
+      loss,
+      learningRate,
+      gradientNorm,
+      tokens: state.tokens,
+      tokensPerSecond: (stepSequences * T) / (ms / 1000),
+      blockFlops: executedBlock,
+      allFlops: executedAll,
+      denseBlockFlops: blockFlops(dense),
+      denseAllFlops: allFlops(dense),
+      mfu: executedAll / (ms / 1000) / peak.flopsPerSecond,
+      ms,
+    };
+    addToTotals(state.stages, { ...line, isDense });
+    return line;
+  }
+
+  #validationBatches(): AsyncIterable<FixedBatch> | undefined {
+    const { validation } = this.#opened(this.#run).dataset;
+    const { sequenceLength, evaluation, batchSize } = this.config;
+    return validation && fixedWindows(validation, sequenceLength, evaluation.windows, batchSize);
+  }
+
+  async #evaluate(): Promise<Evaluation | undefined> {
+    const batches = this.#validationBatches();
+    if (batches === undefined) return undefined;
+    const state = this.#opened(this.#state);
+    const validation = await evaluate(this.model, batches);
+    state.lastValidationLoss = validation.loss;
+    await this.#opened(this.#run).metrics.write({ kind: 'validation', step: state.step, ...validation });
+    return validation;
+  }
+
+  async #sample(): Promise<string> {
+    const { step } = this.#opened(this.#state);
+    const { prompt, length, temperature, topK, topP } = this.config.sample;
+    const options = { maxTokens: length, temperature, topK, topP, seed: this.config.seed + step };
+    const text = prompt + (await sampleText(this.model, this.#opened(this.#tokenizer), prompt, options));
+    await this.#opened(this.#run).metrics.write({ kind: 'sample', step, text });
+    return text;
+  }
+
+  async #checkpoint(validationLoss: number | undefined): Promise<string> {
+    const { config, model } = this;
+    const state = this.#opened(this.#state);
+    if (validationLoss !== undefined && validationLoss < (state.best?.loss ?? Infinity)) {
+      state.best = { step: state.step, loss: validationLoss };
+    }
+    const directory = await writeCheckpoint(config.output, state.step, {
+      ...model.contents(),
+      readMoment: async (name, which) => Float32Array.from(await model.moment(name, which)),
+      state,
+    });
+    this.#savedStep = state.step;
+    const best = config.checkpoint.keepBest ? state.best?.step : undefined;
+    await pruneCheckpoints(config.output, { keepLast: config.checkpoint.keepLast, best });
+    await this.#opened(this.#run).metrics.write({ kind: 'checkpoint', step: state.step, directory });
+    return directory;
+  }
+
+  /** Model and state: from the newest checkpoint, or new. */
+  async #restore(directory: EnteredRun, dataset: Dataset): Promise<void> {
+    const { config } = this;
+    const modelOptions = {
+      ...(config.threads === 'auto' ? {} : { threads: config.threads }),
+      ...(config.backend === 'auto' ? {} : { backend: config.backend }),
+    };
+    if (directory.latest === undefined) {
+      this.#state = newRunState(config, dataset.train.tokenCount);
+      this.#model = await Model.create(completeModel(config.model, dataset.vocabSize), {
+        ...modelOptions,
+        seed: config.seed,
+        tokenizerFiles: this.#tokenizer?.files() ?? {},
+        endOfText: this.#tokenizer?.endOfText,
+      });
+      return;
+    }
+    const checkpoint = await readCheckpoint(directory.latest.directory);
+    try {
+      this.#state = continueRunState(checkpoint.state, config, dataset.train.tokenCount, directory.latest.directory);
+      this.#savedStep = checkpoint.step;
+      this.#model = await Model.fromContents(checkpoint, modelOptions);
+      for (const name of this.#model.tensorNames) {
+        for (const which of ['m', 'v'] as const) {
+          await this.#model.setMoment(name, which, await checkpoint.readMoment(name, which));
+        }
+      }
+      this.#model.optimizerSteps = checkpoint.step;
+    } finally {
+      await checkpoint.close();
+    }
+  }
+
+  #opened<Part>(part: Part | undefined): Part {
+    if (part !== undefined) return part;
+    throw new BurgeonError(
+      'ERR_BURGEON_DISPOSED',
+      'trainer: not open; call open() or run() first, and not after close()',
+    );
+  }
+}
+
+function openData(config: TrainConfig): Promise<Dataset> {
+  const { directory, train, validation } = config.data;
+  if (directory !== undefined) return loadDataset({ directory });
+  if (train !== undefined) return loadDataset({ train, validation, vocabSize: config.model.vocabSize });
+  throw new BurgeonError(
+    'ERR_BURGEON_CONFIG',
+    'data: expected data.directory (made by `burgeon prepare`) or data.train, received neither',
+  );
+}
+
+function isDue(every: number, step: number): boolean {
+  return every > 0 && step % every === 0;
+}
+
+function isComplete(active: ActiveCounts, { config }: Model): boolean {
+  return active.layers === config.nLayer && active.heads === config.nHead && active.neurons === config.nInner;
+}
+
+/** Adds to a non-finite number's error what is needed to compute it again. */
+async function replayable<Result>(
+  step: number,
+  seed: number,
+  group: number | undefined,
+  rates: Rates,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof BurgeonError) || error.code !== 'ERR_BURGEON_NONFINITE') throw error;
+    const where = `step ${step + 1} (seed ${seed}${group === undefined ? '' : `, group ${group}`}, rates ${JSON.stringify(rates)})`;
+    throw new BurgeonError(error.code, `${where}: ${error.message}`, { cause: error });
+  }
+}
