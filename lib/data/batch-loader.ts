@@ -10,7 +10,9 @@ import { stackWindows, type TokenBatch, type TokenSource } from './token-source.
 /** First path element of the random streams used here ("data"). */
 const streamTag = 0x64617461;
 
-/** Orders kept: a batch that straddles epochs and the one read ahead need two, unless an epoch is shorter than a batch. */
+/**
+ * Orders kept: a batch that straddles epochs and the one read ahead need two, unless an epoch is shorter than a batch.
+ */
 const maxOrders = 2;
 
 export interface BatchLoaderOptions {
@@ -61,9 +63,13 @@ export class BatchLoader {
   /**
    * Micro-batch `index` (from 0): windows number index * B to index * B + B - 1 of the endless sequence of epochs.
    * @returns tokens and targets, both (B, T) row-major; new arrays each time.
-   * @throws {BurgeonError} ERR_BURGEON_DATA when tokens cannot be read or are outside the vocabulary.
+   * @throws {BurgeonError} ERR_BURGEON_CONFIG for an index that is no natural number; ERR_BURGEON_DATA when tokens
+   *   cannot be read or are outside the vocabulary.
    */
   async batch(index: number): Promise<TokenBatch> {
+    if (!Number.isSafeInteger(index) || index < 0) {
+      throw new BurgeonError('ERR_BURGEON_CONFIG', `batch index: expected an integer from 0, received ${index}`);
+    }
     const current = this.#ahead?.index === index ? this.#ahead.batch : this.#read(index);
     this.#ahead = undefined;
     const batch = await current;
@@ -73,7 +79,8 @@ export class BatchLoader {
 
   #readAhead(index: number): void {
     const batch = this.#read(index);
-    // If nobody asks for it (the run is over, the file is closed), a failure does not matter; if somebody does, they get it.
+    // If nobody asks for it (the run is over, the file is closed), a failure does not matter; if somebody does, they
+    // get it.
     batch.catch(() => {});
     this.#ahead = { index, batch };
   }

@@ -1,9 +1,9 @@
-// A baseline that any trained model should beat: the next token predicted from the last one alone, by counting. Smoothing
-// is the hierarchical Dirichlet of MacKay and Peto ("A hierarchical Dirichlet language model", 1995): with n(a, b) pairs
-// and n(a) of them beginning with a,
+// A baseline that any trained model should beat: the next token predicted from the last one alone, by counting.
+// Smoothing is the hierarchical Dirichlet of MacKay and Peto ("A hierarchical Dirichlet language model", 1995): with
+// n(a, b) pairs and n(a) of them beginning with a,
 //     p(b | a) = (n(a, b) + alpha p(b)) / (n(a) + alpha),    p(b) = (n(b) + 1) / (n + V),
-// so a context never seen falls back to the add-one unigram. alpha is the power of 4 that predicts the training pairs best
-// when each is left out in turn; validation data plays no part in it.
+// so a context never seen falls back to the add-one unigram. alpha is the power of 4 that predicts the training pairs
+// best when each is left out in turn; validation data plays no part in it.
 
 import { BurgeonError } from '../errors.ts';
 import { fixedWindows } from './fixed-windows.ts';
@@ -57,8 +57,8 @@ export class BigramModel {
 
   /**
    * Counts the pairs of a training split.
-   * @throws {BurgeonError} ERR_BURGEON_CONFIG for sizes that are not positive integers; ERR_BURGEON_DATA when the source
-   *   has no pair, cannot be read, or has tokens outside the vocabulary.
+   * @throws {BurgeonError} ERR_BURGEON_CONFIG for sizes that are not positive integers; ERR_BURGEON_DATA when the
+   *   source has no pair, cannot be read, or has tokens outside the vocabulary.
    */
   static async fit(source: TokenSource, options: FitBigramOptions): Promise<BigramModel> {
     const { vocabSize, maxTokens = defaultFitTokens } = options;

@@ -33,8 +33,8 @@ export interface Dataset {
 
 /**
  * Opens the data; the caller closes it.
- * @throws {BurgeonError} ERR_BURGEON_DATA when files are missing, damaged, in a format that is not supported, or not those
- *   of the manifest.
+ * @throws {BurgeonError} ERR_BURGEON_DATA when files are missing, damaged, in a format that is not supported, or not
+ *   those of the manifest.
  */
 export async function loadDataset(options: DatasetOptions): Promise<Dataset> {
   return 'directory' in options ? openPrepared(options.directory) : openFiles(options);

@@ -1,6 +1,6 @@
-// Documents in pieces: a .jsonl file holds one per line (field "text"), every other text file is one document, or several
-// when a delimiter is given. Nothing larger than a block or a line is held in memory. Relies on text-reader.ts; which
-// documents are kept and where they go is decided in scan.ts and split.ts.
+// Documents in pieces: a .jsonl file holds one per line (field "text"), every other text file is one document, or
+// several when a delimiter is given. Nothing larger than a block or a line is held in memory. Relies on text-reader.ts;
+// which documents are kept and where they go is decided in scan.ts and split.ts.
 
 import { extname } from 'node:path';
 import { BurgeonError } from '../errors.ts';
@@ -20,8 +20,8 @@ export interface ReadDocumentsOptions extends ReadTextOptions {
 
 /**
  * The documents of a file, in order, piece by piece.
- * @throws {BurgeonError} ERR_BURGEON_DATA when the file cannot be read, looks binary, or a line of .jsonl is not an object
- *   with a string "text".
+ * @throws {BurgeonError} ERR_BURGEON_DATA when the file cannot be read, looks binary, or a line of .jsonl is not an
+ *   object with a string "text".
  */
 export function readDocuments(path: string, options: ReadDocumentsOptions = {}): AsyncGenerator<DocumentPiece> {
   if (extname(path).toLowerCase() === '.jsonl') return readJsonLines(path, options);

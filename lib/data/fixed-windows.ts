@@ -17,12 +17,12 @@ const defaultBatchSize = 8;
 /**
  * @param sequenceLength T.
  * @param count  a number: that many whole windows, evenly spaced from the first (all of them when there are fewer);
- *   'all': every window and, as a batch of one shorter row, what is left at the end of each file, so that every token but
- *   the first of each file is a target exactly once.
+ *   'all': every window and, as a batch of one shorter row, what is left at the end of each file, so that every token
+ *   but the first of each file is a target exactly once.
  * @param batchSize most rows per batch.
  * @returns batches that can be iterated more than once.
- * @throws {BurgeonError} ERR_BURGEON_CONFIG for sizes that are not positive integers; ERR_BURGEON_DATA when the source has
- *   nothing to predict, and while iterating when tokens cannot be read or are outside the vocabulary.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG for sizes that are not positive integers; ERR_BURGEON_DATA when the source
+ *   has nothing to predict, and while iterating when tokens cannot be read or are outside the vocabulary.
  */
 export function fixedWindows(
   source: TokenSource,

@@ -7,8 +7,8 @@ import { posix, sep } from 'node:path';
 import { BurgeonError } from '../errors.ts';
 
 /**
- * The files that a path or pattern names, sorted by code unit, each once. A path that exists is taken literally, whatever
- * characters it has. Hidden names (".git") match only when the pattern spells the dot.
+ * The files that a path or pattern names, sorted by code unit, each once. A path that exists is taken literally,
+ * whatever characters it has. Hidden names (".git") match only when the pattern spells the dot.
  * @throws {BurgeonError} ERR_BURGEON_DATA when nothing matches, the path is a directory, or a directory cannot be read.
  */
 export async function expandFiles(pattern: string): Promise<string[]> {
@@ -43,8 +43,8 @@ export async function expandFiles(pattern: string): Promise<string[]> {
 }
 
 /**
- * All files below a directory, as paths that begin with `directory`; none when it does not exist. Links to directories are
- * not followed, they may lead back.
+ * All files below a directory, as paths that begin with `directory`; none when it does not exist. Links to directories
+ * are not followed, they may lead back.
  * @param directory with forward slashes; '' is the working directory.
  * @throws {BurgeonError} ERR_BURGEON_DATA when a directory cannot be read.
  */
@@ -95,7 +95,9 @@ export function expandBraces(pattern: string): string[] {
   throw new BurgeonError('ERR_BURGEON_DATA', `${pattern}: expected a "}" for every "{" in this file pattern`);
 }
 
-/** Matches whole paths with forward slashes. `**` as a whole segment stands for any number of directories, even none. */
+/**
+ * Matches whole paths with forward slashes. `**` as a whole segment stands for any number of directories, even none.
+ */
 export function globToRegExp(pattern: string): RegExp {
   const anyDirectories = '(?:[^./][^/]*/)*';
   const segments = pattern.split('/');

@@ -1,7 +1,7 @@
-// Finds documents that mostly repeat text seen before: copies, files contained in a bundle, concatenations. A document is
-// read as words, its runs of 8 words are hashed, and winnowing (Schleimer, Wilkerson, Aiken, "Winnowing: local algorithms
-// for document fingerprinting", SIGMOD 2003) keeps the smallest of every 8 neighbouring hashes: about 22 % of them, and
-// always the same ones for the same passage, so any shared run of 15 words is noticed wherever it stands.
+// Finds documents that mostly repeat text seen before: copies, files contained in a bundle, concatenations. A document
+// is read as words, its runs of 8 words are hashed, and winnowing (Schleimer, Wilkerson, Aiken, "Winnowing: local
+// algorithms for document fingerprinting", SIGMOD 2003) keeps the smallest of every 8 neighbouring hashes: about 22 %
+// of them, and always the same ones for the same passage, so any shared run of 15 words is noticed wherever it stands.
 //
 // Documents are judged in order and before anyone decides which split they go to: of two that overlap the later one is
 // dropped, whichever split either belongs to. That is what makes held-out text unseen, for a validation document must

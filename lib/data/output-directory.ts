@@ -1,5 +1,5 @@
-// A directory that appears whole or not at all: files are written into a temporary directory beside it, which then takes
-// its name. What was there before is replaced only if it is a data set of ours and nothing else; see manifest.ts.
+// A directory that appears whole or not at all: files are written into a temporary directory beside it, which then
+// takes its name. What was there before is replaced only if it is a data set of ours and nothing else; see manifest.ts.
 
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';

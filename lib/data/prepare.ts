@@ -1,5 +1,5 @@
-// Text files to a data set: token shards in llm.c's format and manifest.json. Two passes over the text, neither of which
-// holds it in memory: scan.ts finds the documents and drops empty and repeated ones, split.ts chooses those for
+// Text files to a data set: token shards in llm.c's format and manifest.json. Two passes over the text, neither of
+// which holds it in memory: scan.ts finds the documents and drops empty and repeated ones, split.ts chooses those for
 // validation, write-splits.ts encodes and writes. With one document there is nothing to choose: its last tokens are the
 // validation split. The output directory appears whole or not at all (output-directory.ts).
 
@@ -43,8 +43,8 @@ export interface PrepareProgress {
 /**
  * Makes a data set from text files.
  * @returns the manifest, as written to `<output>/manifest.json`.
- * @throws {BurgeonError} ERR_BURGEON_CONFIG for a bad option; ERR_BURGEON_DATA when inputs are missing, unreadable or have
- *   too little text, when a line of .jsonl is bad, or when `output` holds something else.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG for a bad option; ERR_BURGEON_DATA when inputs are missing, unreadable or
+ *   have too little text, when a line of .jsonl is bad, or when `output` holds something else.
  */
 export async function prepare(options: PrepareOptions): Promise<DataManifest> {
   const { tokenizer: tokenizerName, delimiter, dropNearDuplicates = false, validationFraction = 0.1 } = options;

@@ -1,5 +1,5 @@
-// The first pass over a corpus: how large every document is, which ones are kept, which characters they have. Nothing of
-// the text itself is remembered, only a few bytes per document. The second pass, which writes tokens, is prepare.ts.
+// The first pass over a corpus: how large every document is, which ones are kept, which characters they have. Nothing
+// of the text itself is remembered, only a few bytes per document. The second pass is write-splits.ts.
 
 import { basename } from 'node:path';
 import { type CharacterCollector, charsFromText } from '../tokenizer/chars.ts';

@@ -1,5 +1,5 @@
-// Writes the documents of one split: encodes them, puts the delimiter before each, and counts. The shards themselves are
-// token-shard-writer.ts; which documents come here is decided in prepare.ts.
+// Writes the documents of one split: encodes them, puts the delimiter before each, and counts. The shards themselves
+// are token-shard-writer.ts; which documents come here is decided in write-splits.ts.
 
 import { StreamEncoder } from '../tokenizer/stream-encoder.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
@@ -7,9 +7,9 @@ import type { SplitManifest } from './manifest.ts';
 import { TokenShardWriter, type TokenShardWriterOptions } from './token-shard-writer.ts';
 
 /**
- * Documents are separated by the tokenizer's endOfText token, which stands before each, as in llm.c. A vocabulary without
- * it (bytes, chars) has only the text itself: a newline is put after a document that lacks one when another follows,
- * because "...end" and "Begin..." must not become one word. A single document is therefore written unchanged.
+ * Documents are separated by the tokenizer's endOfText token, which stands before each, as in llm.c. A vocabulary
+ * without it (bytes, chars) has only the text itself: a newline is put after a document that lacks one when another
+ * follows, because "...end" and "Begin..." must not become one word. A single document is therefore written unchanged.
  */
 export class SplitWriter {
   readonly #tokenizer: Tokenizer;

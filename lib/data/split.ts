@@ -6,8 +6,8 @@ import { CounterRng, permutation } from '../est/rng.ts';
 const streamTag = 0x73706c6974;
 
 /**
- * Share of the target that is close enough. Going on for the last bytes would take only documents small enough to fit, and
- * validation would consist of smaller documents than training.
+ * Share of the target that is close enough. Going on for the last bytes would take only documents small enough to fit,
+ * and validation would consist of smaller documents than training.
  */
 const closeEnough = 0.98;
 

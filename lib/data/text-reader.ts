@@ -1,5 +1,5 @@
-// Text files in pieces: UTF-8 bytes to strings, one block at a time. Invalid bytes become U+FFFD and are counted, a byte
-// order mark at the start is dropped, and a binary file is refused. What a document is, is left to documents.ts.
+// Text files in pieces: UTF-8 bytes to strings, one block at a time. Invalid bytes become U+FFFD and are counted, a
+// byte order mark at the start is dropped, and a binary file is refused. What a document is, is left to documents.ts.
 
 import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';

@@ -1,6 +1,7 @@
-// Reading token shards: recognizes the format, then reads any range of tokens by position, with 64-bit offsets. Formats:
-// llm.c shards (karpathy/llm.c, dev/data/data_common.py and llmc/dataloader.h), uint16 for GPT-2 and uint32 for Llama 3,
-// and nanoGPT's raw uint16. Writing is token-shard-writer.ts; several files as one corpus are token-source.ts.
+// Reading token shards: recognizes the format, then reads any range of tokens by position, with 64-bit offsets.
+// Formats: llm.c shards (karpathy/llm.c, dev/data/data_common.py and llmc/dataloader.h), uint16 for GPT-2 and uint32
+// for Llama 3, and nanoGPT's raw uint16. Writing is token-shard-writer.ts; several files as one corpus are
+// token-source.ts.
 
 import { isUtf8 } from 'node:buffer';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -23,7 +24,8 @@ export interface TokenFile {
    * Reads tokens start to start + count - 1. Calls may overlap in time.
    * @param into filled from its beginning when given, at least `count` long; otherwise a new array is made.
    * @returns the `count` tokens.
-   * @throws {BurgeonError} ERR_BURGEON_DATA for a range outside the file, a token outside the vocabulary, a failed read.
+   * @throws {BurgeonError} ERR_BURGEON_DATA for a range outside the file, a token outside the vocabulary, a failed
+   *   read.
    */
   readTokens(start: number, count: number, into?: Int32Array): Promise<Int32Array>;
   /** Waits for reads under way. */

@@ -58,7 +58,9 @@ export class TokenShardWriter {
   #tokenCount = 0;
   #shard: { handle: FileHandle; path: string; tokenCount: number } | undefined;
 
-  /** @throws {BurgeonError} ERR_BURGEON_CONFIG for a vocabulary that uint16 cannot hold, or a bad name or shard size. */
+  /**
+   * @throws {BurgeonError} ERR_BURGEON_CONFIG for a vocabulary that uint16 cannot hold, or a bad name or shard size.
+   */
   constructor(options: TokenShardWriterOptions) {
     const { vocabSize, shardTokens = defaultShardTokens } = options;
     if (!Number.isInteger(vocabSize) || vocabSize < 1 || vocabSize > 65536) {

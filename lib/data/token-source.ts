@@ -40,15 +40,21 @@ export class TokenSource {
     return this.files.reduce((sum, file) => sum + fileWindows(file, sequenceLength), 0);
   }
 
-  /** The T + 1 tokens of a window; windows are numbered through the files in order. */
-  readWindow(sequenceLength: number, window: number): Promise<Int32Array> {
+  /**
+   * The T + 1 tokens of a window; windows are numbered through the files in order.
+   * @throws {BurgeonError} ERR_BURGEON_DATA when there is no such window, or it cannot be read.
+   */
+  async readWindow(sequenceLength: number, window: number): Promise<Int32Array> {
     let inFile = window;
     for (const file of this.files) {
       const count = fileWindows(file, sequenceLength);
       if (inFile < count) return file.readTokens(inFile * sequenceLength, sequenceLength + 1);
       inFile -= count;
     }
-    throw new RangeError(`window ${window}: expected a number below ${this.windowCount(sequenceLength)}`);
+    throw new BurgeonError(
+      'ERR_BURGEON_DATA',
+      `window ${window}: expected a number below ${this.windowCount(sequenceLength)}, the windows of the token files`,
+    );
   }
 
   /** @throws {BurgeonError} ERR_BURGEON_DATA when no file has T + 1 tokens. */
@@ -77,7 +83,10 @@ export interface TokenBatch {
   targets: Int32Array;
 }
 
-/** Puts windows of T + 1 tokens side by side: row b of tokens is window b without its last token, of targets without its first. */
+/**
+ * Puts windows of T + 1 tokens side by side: row b of tokens is window b without its last token, of targets without its
+ * first.
+ */
 export function stackWindows(windows: readonly Int32Array[], sequenceLength: number): TokenBatch {
   const tokens = new Int32Array(windows.length * sequenceLength);
   const targets = new Int32Array(windows.length * sequenceLength);

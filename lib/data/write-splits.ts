@@ -1,5 +1,5 @@
-// The second pass of `prepare`: encodes the documents and writes them into the shards of their splits. What a document is
-// and where it goes was decided before (scan.ts, split.ts); the manifest is left to prepare.ts.
+// The second pass of `prepare`: encodes the documents and writes them into the shards of their splits. What a document
+// is and where it goes was decided before (scan.ts, split.ts); the manifest is left to prepare.ts.
 
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -64,8 +64,8 @@ export async function writeDocuments(
 }
 
 /**
- * Writes the only document: its first floor((1 - validationFraction) n) tokens to train, the rest to validation. As n is
- * known only at the end, the tokens go to spool files first, which is cheaper than encoding twice.
+ * Writes the only document: its first floor((1 - validationFraction) n) tokens to train, the rest to validation. As n
+ * is known only at the end, the tokens go to spool files first, which is cheaper than encoding twice.
  */
 export async function writeCutDocument(
   text: CorpusText,

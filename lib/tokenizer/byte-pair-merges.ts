@@ -1,11 +1,15 @@
 // Byte pair encoding of one piece of text (Sennrich, Haddow, Birch 2016; on bytes as in GPT-2): starting from single
-// bytes, the adjacent pair whose merge was learned first is replaced by its token, the leftmost such pair first, until no
-// pair can be merged. Tokens are numbered in the order they were learned, so "first" is "smallest resulting token".
+// bytes, the adjacent pair whose merge was learned first is replaced by its token, the leftmost such pair first, until
+// no pair can be merged. Tokens are numbered in the order they were learned, so "first" is "smallest resulting token".
 // Splitting text into pieces is left to gpt2.ts.
 
+import { BurgeonError } from '../errors.ts';
 import { MinHeap } from './min-heap.ts';
 
-/** A merge and its place in the piece in one number that sorts by merge, then by place. Both parts stay exact: 2^16 x 2^32. */
+/**
+ * A merge and its place in the piece in one number that sorts by merge, then by place. Both parts stay exact: 2^16 x
+ * 2^32.
+ */
 const placeLimit = 2 ** 32;
 
 /** The merges of a vocabulary, rebuilt from the bytes of its tokens. */
@@ -17,16 +21,23 @@ export class BytePairMerges {
   readonly #tokenOfPair = new Map<number, number>();
 
   /**
-   * A table of ranks says which byte strings are tokens, not which pair each came from. But BPE knew only earlier merges
-   * when it learned token t, so encoding the bytes of t with those leaves exactly the two tokens that were merged.
+   * A table of ranks says which byte strings are tokens, not which pair each came from. But BPE knew only earlier
+   * merges when it learned token t, so encoding the bytes of t with those leaves exactly the two tokens that were
+   * merged.
    * @param tokens bytes of every token in the order learned: 256 single bytes, then merges; at most 65536.
+   * @throws {BurgeonError} ERR_BURGEON_DATA when the bytes are not those of such a vocabulary.
    */
   constructor(tokens: readonly Uint8Array[]) {
     for (let token = 0; token < 256; token++) this.#tokenOfByte[tokens[token]![0]!] = token;
     const merges: Array<readonly [number, number]> = [];
     for (let token = 256; token < tokens.length; token++) {
       const parts = this.encode(tokens[token]!);
-      if (parts.length !== 2) throw new Error(`token ${token} is made of ${parts.length} earlier tokens instead of 2`);
+      if (parts.length !== 2) {
+        throw new BurgeonError(
+          'ERR_BURGEON_DATA',
+          `rank table: expected token ${token} to be made of 2 earlier tokens, found ${parts.length}; the table is damaged`,
+        );
+      }
       merges.push([parts[0]!, parts[1]!]);
       this.#tokenOfPair.set(pairKey(parts[0]!, parts[1]!), token);
     }

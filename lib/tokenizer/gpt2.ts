@@ -1,7 +1,8 @@
-// GPT-2's byte pair encoding: 50,256 byte strings and <|endoftext|>. The rank table (which byte strings are tokens, in the
-// order they were learned) comes from the npm package gpt-tokenizer; splitting and merging are done here, because its
-// encoder takes quadratic time on long pieces (a minute for 400,000 letters without a space) and treats U+FEFF and U+0085
-// differently from the original. Ids equal those of transformers' GPT-2 tokenizer, whose files huggingface.ts writes.
+// GPT-2's byte pair encoding: 50,256 byte strings and <|endoftext|>. The rank table (which byte strings are tokens, in
+// the order they were learned) comes from the npm package gpt-tokenizer; splitting and merging are done here, because
+// its encoder takes quadratic time on long pieces (a minute for 400,000 letters without a space) and treats U+FEFF and
+// U+0085 differently from the original. Ids equal those of transformers' GPT-2 tokenizer, whose files huggingface.ts
+// writes.
 
 import ranks from 'gpt-tokenizer/bpeRanks/r50k_base';
 import { BytePairMerges } from './byte-pair-merges.ts';
@@ -14,7 +15,7 @@ import type { Tokenizer } from './tokenizer.ts';
 const endOfText = 50256;
 const vocabSize = 50257;
 
-// White_Space instead of \s: JavaScript's \s has U+FEFF and lacks U+0085, in Rust and Python it is the other way round.
+// White_Space instead of \s: JavaScript's \s has U+FEFF and lacks U+0085, that of Hugging Face's tokenizers vice versa.
 const space = '\\p{White_Space}';
 
 /**
@@ -123,11 +124,12 @@ export function isGpt2Vocabulary(entries: Record<string, unknown>): boolean {
 }
 
 /**
- * The last safe place to cut. A place is safe when (1) in any text the pieces meet there, and (2) what comes after it does
- * not change the pieces before it; the pieces after it never depend on what is before, as the pattern looks back nowhere.
- * Both hold between a character that is not white space and one that is, and between a letter (digit) and anything that is
- * not a letter (digit):
- * (1) inside a piece, a letter or digit is followed only by its own kind, and only white space comes before white space;
+ * The last safe place to cut. A place is safe when (1) in any text the pieces meet there, and (2) what comes after it
+ * does not change the pieces before it; the pieces after it never depend on what is before, as the pattern looks back
+ * nowhere. Both hold between a character that is not white space and one that is, and between a letter (digit) and
+ * anything that is not a letter (digit):
+ * (1) inside a piece, a letter or digit is followed only by its own kind, and only white space comes before white
+ * space;
  * (2) a piece that ends at the cut ended because of the class of the next character, which the end of the text replaces
  *     with the same effect; the only look-ahead follows white space, and the cut never does.
  * Places after punctuation are not safe: an apostrophe may start a contraction ('s) or end a run of punctuation.

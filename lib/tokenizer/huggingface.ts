@@ -1,14 +1,14 @@
 // Tokenizer files in the formats of Hugging Face transformers and tokenizers, so that AutoTokenizer loads a checkpoint
-// directory of burgeon and gives the same ids: GPT-2's five files, and tokenizer.json for the bytes and chars tokenizers.
-// Only builds strings; writing them is up to the checkpoint code. Layouts: transformers tokenization_gpt2.py, and the
-// tokenizer.json that the tokenizers library writes.
+// directory of burgeon and gives the same ids: GPT-2's five files, and tokenizer.json for the bytes and chars
+// tokenizers. Only builds strings; writing them is up to the checkpoint code. Layouts: transformers
+// tokenization_gpt2.py, and the tokenizer.json that the tokenizers library writes.
 
 /** Content of GPT-2's <|endoftext|>, which begins, ends and (never needed) replaces unknown text. */
 const endOfTextContent = '<|endoftext|>';
 
 /**
- * The printable stand-ins of ByteLevel BPE (openai/gpt-2, encoder.py): 33-126, 161-172 and 174-255 stand for themselves,
- * the other 68 bytes become U+0100, U+0101, ... in order. A space is U+0120.
+ * The printable stand-ins of ByteLevel BPE (openai/gpt-2, encoder.py): 33-126, 161-172 and 174-255 stand for
+ * themselves, the other 68 bytes become U+0100, U+0101, ... in order. A space is U+0120.
  */
 const printableByte: readonly string[] = (() => {
   let extra = 0;
@@ -143,7 +143,10 @@ function bytePairModel(vocabulary: string, merges: readonly string[]): string {
   );
 }
 
-/** A JSON object with its keys in the order of the map; in a JavaScript object, keys like "2020" would move to the front. */
+/**
+ * A JSON object with its keys in the order of the map; in a JavaScript object, keys like "2020" would move to the
+ * front.
+ */
 function stringifyInOrder(map: ReadonlyMap<string, number>): string {
   return `{${Array.from(map, ([key, value]) => `${JSON.stringify(key)}:${value}`).join(',')}}`;
 }

@@ -18,8 +18,8 @@ export class StreamEncoder {
 
   /**
    * @returns tokens that are certain by now, perhaps none.
-   * @throws {BurgeonError} ERR_BURGEON_DATA for a character the vocabulary lacks, or for 2^24 characters of the same kind
-   *   in a row (letters without any space, for instance).
+   * @throws {BurgeonError} ERR_BURGEON_DATA for a character the vocabulary lacks, or for 2^24 characters of the same
+   *   kind in a row (letters without any space, for instance).
    */
   push(text: string): Int32Array {
     const all = this.#held + text;
