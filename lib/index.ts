@@ -1,0 +1,34 @@
+// The public names of burgeon. Everything else is internal and may change.
+
+export type { Peak } from './addon/peak.ts';
+export { measurePeak } from './addon/peak.ts';
+export { type ModelConfig, parseModelConfig } from './config/model-config.ts';
+export { type ModelPresetName, modelPresetNames } from './config/presets.ts';
+export { loadTrainConfig, parseTrainConfig, type TrainConfig } from './config/train-config.ts';
+export { type DataManifest, readManifest } from './data/manifest.ts';
+export { type PrepareOptions, type PrepareProgress, prepare } from './data/prepare.ts';
+export { BurgeonError, type BurgeonErrorCode, errorCodes } from './errors.ts';
+export type { FlopComponents, FlopCount } from './est/flops.ts';
+export * as flops from './est/flops.ts';
+export { type PlanOptions, planSchedule, type SchedulePlan } from './est/plan.ts';
+export { type DrawKey, type Rates, type SamplerConfig, type SamplerOptions, sampleSubnetwork } from './est/sampler.ts';
+export { Schedule, type ScheduleName, type StageConfig } from './est/schedule.ts';
+export type { Subnetwork } from './est/subnetwork.ts';
+export {
+  type Backend,
+  type BackwardOptions,
+  type BatchOptions,
+  type CreateOptions,
+  type ForwardOptions,
+  type ForwardResult,
+  type GenerateOptions,
+  Model,
+  type ModelOptions,
+  type OptimizerOptions,
+  type Precision,
+  type StepResult,
+  type TensorData,
+} from './model/model.ts';
+export { createTokenizer, loadTokenizer, type Tokenizer, type TokenizerDescription } from './tokenizer/tokenizer.ts';
+export type { RunSummary } from './train/summary.ts';
+export { type StepRecord, Trainer, type TrainerOptions } from './train/trainer.ts';
