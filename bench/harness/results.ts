@@ -1,0 +1,15 @@
+// Results go to bench/results/<name>.json with machine, command and date, for docs/benchmarks.md to cite.
+
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+const directory = path.join(import.meta.dirname, '..', 'results');
+
+export async function saveResults(name: string, machine: object, results: unknown): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  const file = path.join(directory, `${name}.json`);
+  const command = ['npm run bench --', ...process.argv.slice(2).map((arg) => path.basename(arg))].join(' ');
+  const content = { date: new Date().toISOString().slice(0, 10), command, machine, results };
+  await writeFile(file, `${JSON.stringify(content, null, 2)}\n`);
+  console.log(`\nwrote ${path.relative(process.cwd(), file)}`);
+}

@@ -1,0 +1,180 @@
+// Attention against the reference: sequences and head sizes around the tiles of attention_cpu.cc, scores that make the
+// online softmax rescale, and independence of heads and sequences from their neighbours.
+#include <algorithm>
+#include <cmath>
+
+#include "test/op_fixture.h"
+
+namespace burgeon::test {
+
+namespace {
+
+struct Shape {
+  int64_t batch;
+  int64_t sequence;
+  int64_t heads;
+  int64_t head_size;
+  int64_t tokens() const { return batch * sequence; }
+  int64_t width() const { return heads * head_size; }
+};
+
+std::string text(const Shape& s) {
+  return "B " + std::to_string(s.batch) + " T " + std::to_string(s.sequence) + " A " + std::to_string(s.heads) +
+         " HS " + std::to_string(s.head_size);
+}
+
+ScratchShape scratch_shape(const Shape& s) { return {s.tokens(), s.sequence, s.width(), 3 * s.width(), s.head_size}; }
+
+// Query tiles are 48 rows; key tiles 24, 48 or 96 columns; register tiles 6 or 12 x 8, 16 or 32.
+std::vector<Shape> shapes() {
+  std::vector<Shape> result;
+  for (const int64_t sequence : {1, 2, 7, 8, 16, 23, 24, 25, 33, 47, 48, 49, 95, 96, 97, 143, 145, 200}) {
+    result.push_back({2, sequence, 2, 5});
+  }
+  for (const int64_t head_size : {1, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 80, 128}) {
+    result.push_back({1, 51, 3, head_size});
+  }
+  result.push_back({3, 1, 1, 1});
+  result.push_back({1, 1, 7, 64});
+  result.push_back({5, 13, 4, 12});
+  return result;
+}
+
+double largest(const Floats& values) {
+  double result = 0;
+  for (const float value : values) result = std::max(result, std::fabs(static_cast<double>(value)));
+  return result;
+}
+
+double largest(const Doubles& values) {
+  double result = 0;
+  for (const double value : values) result = std::max(result, std::fabs(value));
+  return result;
+}
+
+// Forward on every table, then backward from the reference's own results, so that errors do not add up.
+void check_attention(const Shape& s, const Floats& qkv, const Floats& dout) {
+  const Note note(text(s));
+  const auto forward = [&](auto& ops, OpContext& context, auto& in, auto& out) {
+    ops.attention_forward(context, out[0], out[1], in[0], s.batch, s.sequence, s.heads, s.head_size);
+  };
+  const auto backward = [&](auto& ops, OpContext& context, auto& in, auto& out) {
+    ops.attention_backward(context, out[0], in[1], in[0], in[2], in[3], s.batch, s.sequence, s.heads, s.head_size);
+  };
+  const std::vector<Floats> outputs{poison(s.tokens() * s.width()), poison(s.tokens() * s.heads)};
+  const Expected results = run_reference(scratch_shape(s), {qkv}, outputs, forward);
+
+  // A score is a sum of head_size products; its rounding, times the size of the scores, is the relative error of a
+  // probability. The rest is the rounding of sums over the keys.
+  const double width = static_cast<double>(s.head_size);
+  const double value = largest(qkv);
+  const double lse = largest(results.outputs[1]);
+  const double scores = value * value * std::sqrt(width);
+  const double relative = kRounding * (16 + std::sqrt(static_cast<double>(s.sequence)) + 2 * scores);
+  const double lse_bound = kRounding * (16 + 2 * scores + lse);
+  check_op(all_tables(), scratch_shape(s), {qkv}, outputs, forward,
+           [&](size_t output, size_t, double) { return output == 0 ? relative * value : lse_bound; });
+
+  const auto narrow = [](const Doubles& values) { return Floats(values.begin(), values.end()); };
+  const std::vector<Floats> inputs{qkv, dout, narrow(results.outputs[0]), narrow(results.outputs[1])};
+  const std::vector<Floats> dqkv{poison(s.tokens() * 3 * s.width())};
+  // The gradient of a score is a difference of two dot products over a head.
+  const double dscore = 2 * width * largest(dout) * value / std::sqrt(width);
+  const double gradient = largest(run_reference(scratch_shape(s), inputs, dqkv, backward).outputs[0]);
+  const double bound = (relative + kRounding * lse) * (gradient + dscore * value);
+  check_op(all_tables(), scratch_shape(s), inputs, dqkv, backward, [&](size_t, size_t, double) { return bound; });
+}
+
+}  // namespace
+
+TEST(attention_matches_the_reference) {
+  Random random(11);
+  for (const Shape& s : shapes()) {
+    check_attention(s, random.normals(s.tokens() * 3 * s.width()), random.normals(s.tokens() * s.width()));
+  }
+}
+
+TEST(attention_matches_the_reference_on_random_shapes) {
+  Random random(12);
+  for (int round = 0; round < 40; ++round) {
+    const Shape s{random.between(1, 3), random.between(1, 160), random.between(1, 5), random.between(1, 40)};
+    check_attention(s, random.normals(s.tokens() * 3 * s.width()), random.normals(s.tokens() * s.width()));
+  }
+}
+
+// Scores of hundreds: most probabilities are zero, and whichever way the maximum moves from tile to tile the running
+// sums must be rescaled or keep what they have.
+TEST(attention_rescales_when_later_scores_are_larger) {
+  Random random(13);
+  for (const float slope : {0.1f, -0.1f, 1.0f, -1.0f}) {
+    const Shape s{1, 210, 2, 8};
+    Floats qkv = random.normals(s.tokens() * 3 * s.width(), 0.5f);
+    for (int64_t t = 0; t < s.sequence; ++t) {
+      for (int64_t c = 0; c < s.width(); ++c) {
+        qkv[t * 3 * s.width() + c] += 1;
+        qkv[t * 3 * s.width() + s.width() + c] += slope * static_cast<float>(t);
+      }
+    }
+    check_attention(s, qkv, random.normals(s.tokens() * s.width()));
+  }
+}
+
+// A head or sequence full of NaN must not reach the others: all of them share blocks of memory and scratch.
+TEST(attention_keeps_heads_and_sequences_apart) {
+  Random random(14);
+  const Shape s{3, 50, 3, 20};
+  Floats qkv = random.normals(s.tokens() * 3 * s.width());
+  const auto spoil = [&](int64_t b, int64_t head) {
+    for (int64_t t = b * s.sequence; t < (b + 1) * s.sequence; ++t) {
+      for (int64_t part = 0; part < 3; ++part) {
+        for (int64_t d = 0; d < s.head_size; ++d) qkv[((t * 3 + part) * s.heads + head) * s.head_size + d] = NAN;
+      }
+    }
+  };
+  for (const Table& table : all_tables()) {
+    const Note note(table.name);
+    OpContext context = workspace(table, scratch_shape(s), 1).context(1);
+    const auto forward = [&] {
+      Guarded out(poison(s.tokens() * s.width()));
+      Guarded lse(poison(s.tokens() * s.heads));
+      table.ops->attention_forward(context, out.data(), lse.data(), qkv.data(), s.batch, s.sequence, s.heads, s.head_size);
+      return out;
+    };
+    const Floats clean = qkv;
+    const Guarded before = forward();
+    for (const int64_t b : {0, 2}) {
+      for (const int64_t head : {0, 1}) spoil(b, head);
+    }
+    const Guarded after = forward();
+    qkv = clean;
+    for (int64_t i = 0; i < before.size(); ++i) {
+      const bool spoilt = i / (s.sequence * s.width()) != 1 && i / s.head_size % s.heads != 2;
+      CHECK(spoilt ? std::isnan(after.data()[i]) : after.data()[i] == before.data()[i]);
+    }
+  }
+}
+
+// A NaN or an infinity must show, or the model could not report it.
+TEST(attention_propagates_nonfinite_scores) {
+  Random random(15);
+  const Shape s{1, 60, 1, 6};
+  for (const float bad : {static_cast<float>(NAN), static_cast<float>(INFINITY)}) {
+    for (const int64_t position : {0, 30, 59}) {
+      Floats qkv = random.normals(s.tokens() * 3 * s.width(), 1, 2);
+      qkv[position * 3 * s.width()] = bad;  // a query
+      for (const Table& table : all_tables()) {
+        const Note note(table.name + ", token " + std::to_string(position));
+        OpContext context = workspace(table, scratch_shape(s), 1).context(1);
+        Guarded out(Floats(s.tokens() * s.width()));
+        Guarded lse(Floats(s.tokens()));
+        table.ops->attention_forward(context, out.data(), lse.data(), qkv.data(), 1, s.sequence, 1, s.head_size);
+        for (int64_t t = 0; t < s.sequence; ++t) {
+          CHECK(std::isfinite(out.data()[t * s.width()]) == (t != position));
+          CHECK(std::isfinite(lse.data()[t]) == (t != position));
+        }
+      }
+    }
+  }
+}
+
+}  // namespace burgeon::test

@@ -1,0 +1,144 @@
+// GELU, layer norm and embedding against the reference, at sizes around vectors and tasks.
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+#include "test/op_fixture.h"
+
+namespace burgeon::test {
+
+namespace {
+
+constexpr ScratchShape kNoScratch{1, 1, 1, 1, 1};
+
+// Vectors of 4, 8 or 16 floats, in groups of four; tasks of 8192 elements (GELU), 64 tokens and 64 columns (embedding).
+const int64_t kWidths[] = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 129, 300};
+
+}  // namespace
+
+TEST(gelu_matches_the_reference) {
+  Random random(31);
+  for (const int64_t count : {1, 3, 4, 5, 15, 16, 17, 33, 8191, 8192, 8193, 20001}) {
+    const Note note(std::to_string(count));
+    Floats pre = random.normals(count, 3);
+    const Floats tails{0.0f, -0.0f, 12.0f, -12.0f, 60.0f, -60.0f, 1e10f, -1e10f, 1e-30f};
+    std::copy_n(tails.begin(), std::min<int64_t>(count, 9), pre.begin());
+    const Floats dact = random.normals(count);
+    // The exponent is some 2 |x + x^3 / 20|, and its rounding is the relative error of what the gate lets through.
+    const auto bound = [&](size_t i) {
+      const double x = std::fabs(static_cast<double>(pre[i]));
+      const double exponent = std::fmin(100.0, 1.6 * (x + 0.045 * x * x * x));
+      return kRounding * (8 + 4 * exponent);
+    };
+    check_op(
+        all_tables(), kNoScratch, {pre}, {poison(count)},
+        [&](auto& ops, OpContext& context, auto& in, auto& out) { ops.gelu_forward(context, out[0], in[0], count); },
+        // The reference adds 1 to a tanh near -1, which is good to a rounding of double.
+        [&](size_t, size_t i, double expected) {
+          return bound(i) * std::fabs(expected) + std::fabs(static_cast<double>(pre[i])) * 2e-16;
+        });
+    const auto backward_bound = [&](size_t, size_t i, double) {
+      return bound(i) * std::fabs(static_cast<double>(dact[i]));
+    };
+    check_op(
+        all_tables(), kNoScratch, {pre, dact}, {poison(count)},
+        [&](auto& ops, OpContext& context, auto& in, auto& out) {
+          ops.gelu_backward(context, out[0], in[1], in[0], count);
+        },
+        backward_bound);
+    check_op(
+        all_tables(), kNoScratch, {pre}, {dact},
+        [&](auto& ops, OpContext& context, auto& in, auto& out) {
+          ops.gelu_backward(context, out[0], out[0], in[0], count);
+        },
+        backward_bound);
+  }
+}
+
+TEST(norm_matches_the_reference) {
+  Random random(32);
+  for (const int64_t n : {1, 2, 15, 16, 17, 31, 32, 33, 65, 511, 513, 700}) {
+    for (const int64_t width : kWidths) {
+      if (n > 100 && width > 40) continue;
+      const Note note(std::to_string(n) + " x " + std::to_string(width));
+      const ScratchShape shape{n, 1, width, 3 * width, 1};
+      const Floats x = random.normals(n * width, 2, 1);
+      const Floats weight = random.normals(width, 0.3f, 1);
+      const Floats bias = random.normals(width);
+      const float epsilon = 1e-5f;
+      const auto forward = [&](auto& ops, OpContext& context, auto& in, auto& out) {
+        ops.norm_forward(context, out[0], out[1], out[2], in[0], in[1], in[2], n, width, epsilon);
+      };
+      const std::vector<Floats> outputs{poison(n * width), poison(n), poison(n)};
+      const Expected saved = run_reference(shape, {x, weight, bias}, outputs, forward);
+      // Centring loses a rounding of the values themselves (up to 9 here), which rstd magnifies; rstd in turn is as good
+      // as the sum of squares, unless that is itself all rounding, as it is for one element.
+      const double sum = kRounding * (8 + std::sqrt(static_cast<double>(width)));
+      const auto bound = [&](size_t output, size_t i, double expected) {
+        const size_t row = output == 0 ? i / width : i;
+        const double rstd = saved.outputs[2][row];
+        if (output == 1) return sum * 9;
+        if (output == 2) return sum * (rstd * 9 + 1) * rstd;
+        return sum * (9 * rstd * (1 + 9 * rstd) * 2.2 + std::fabs(expected));
+      };
+      check_op(all_tables(), shape, {x, weight, bias}, outputs, forward, bound);
+
+      const auto narrow = [](const Doubles& values) { return Floats(values.begin(), values.end()); };
+      const Floats dy = random.normals(n * width);
+      const Floats dx = random.normals(n * width);
+      const auto backward = [&](auto& ops, OpContext& context, auto& in, auto& out) {
+        ops.norm_backward(context, out[0], out[1], out[2], in[0], in[1], in[2], in[3], in[4], n, width);
+      };
+      const double rows = kRounding * (8 + std::sqrt(static_cast<double>(n)));
+      const auto backward_bound = [&](size_t output, size_t i, double expected) {
+        if (output > 0) {
+          // Sums of n gradients of about 1, times normalised inputs of at most 4.
+          return rows * (std::fabs(expected) + 4 * 4 * std::sqrt(static_cast<double>(n)));
+        }
+        const double rstd = saved.outputs[2][i / width];
+        return sum * (std::fabs(expected) + std::fabs(static_cast<double>(dx[i])) + 40 * rstd * (1 + 9 * rstd));
+      };
+      check_op(all_tables(), shape, {dy, x, narrow(saved.outputs[1]), narrow(saved.outputs[2]), weight},
+               {dx, random.normals(width), random.normals(width)}, backward, backward_bound);
+    }
+  }
+}
+
+TEST(embedding_is_exact) {
+  Random random(33);
+  for (const int64_t width : kWidths) {
+    for (const auto& [batch, sequence] : {std::pair<int64_t, int64_t>{1, 1}, {3, 7}, {1, 64}, {2, 65}, {5, 40}}) {
+      const Note note(std::to_string(batch) + " x " + std::to_string(sequence) + " x " + std::to_string(width));
+      const int64_t vocab = random.between(1, 30);
+      const int64_t positions = sequence + 3;
+      std::vector<int32_t> tokens(batch * sequence);
+      for (auto& token : tokens) token = static_cast<int32_t>(random.between(0, vocab - 1));
+      // Rows of tokens that do not occur and of positions beyond the sequence take no part.
+      std::vector<int32_t> occurring(tokens);
+      std::sort(occurring.begin(), occurring.end());
+      const ActiveRows used_tokens{"", vocab, 0, occurring};
+      ActiveRows used_positions{"", positions, 0, {}};
+      for (int64_t t = 0; t < sequence; ++t) used_positions.list.push_back(static_cast<int32_t>(t));
+      const auto wte = [&] { return used_tokens.hide_inactive(random.integers(vocab * width), width); };
+      const auto wpe = [&] { return used_positions.hide_inactive(random.integers(positions * width), width); };
+
+      check_op(
+          all_tables(), kNoScratch, {wte(), wpe()}, {poison(batch * sequence * width)},
+          [&](auto& ops, OpContext& context, auto& in, auto& out) {
+            ops.embedding_forward(context, out[0], tokens.data(), in[0], in[1], batch, sequence, width);
+          },
+          exact);
+      const auto backward = [&](auto& ops, OpContext& context, auto& in, auto& out) {
+        ops.embedding_backward(context, out[0], out[1], in[0], tokens.data(), batch, sequence, width);
+      };
+      check_op(all_tables(), kNoScratch, {random.integers(batch * sequence * width)}, {wte(), wpe()}, backward, exact);
+      // Real numbers: the order of the additions is part of the contract, so threads must not change a bit.
+      check_op(all_tables(), kNoScratch, {random.normals(batch * sequence * width)}, {wte(), wpe()}, backward,
+               [&](size_t, size_t, double expected) {
+                 return kRounding * static_cast<double>(batch * sequence) * (std::fabs(expected) + 8);
+               });
+    }
+  }
+}
+
+}  // namespace burgeon::test

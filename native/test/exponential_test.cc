@@ -1,0 +1,62 @@
+// The claim of backend/cpu/simd.h about e^x, measured through an op. With one key dimension, key 1 and a stored
+// log-sum-exp of 0, attention_backward computes p = e^q, and with an output gradient of 1 that is the gradient of the
+// value: the bits of the exponential come out unchanged.
+#include <cmath>
+#include <limits>
+
+#include "test/op_fixture.h"
+
+namespace burgeon::test {
+
+namespace {
+
+// e^x of every element, as `table` computes it.
+Floats exponentials(const Table& table, const Floats& x) {
+  const int64_t count = static_cast<int64_t>(x.size());
+  const ScratchShape shape{1, 1, count, 3 * count, 1};
+  // One token, `count` heads of size 1: queries, keys, values.
+  Floats qkv(x);
+  qkv.resize(x.size() * 2, 1.0f);
+  qkv.resize(x.size() * 3, 0.0f);
+  const Floats ones(x.size(), 1.0f);
+  const Floats zeros(x.size());
+  Floats dqkv(3 * x.size());
+  OpContext context = workspace(table, shape, 2).context(2);
+  table.ops->attention_backward(context, dqkv.data(), ones.data(), qkv.data(), zeros.data(), zeros.data(), 1, 1, count,
+                                1);
+  return Floats(dqkv.begin() + 2 * count, dqkv.end());
+}
+
+}  // namespace
+
+TEST(exponential_is_within_1_2_ulp) {
+  Random random(21);
+  Floats x{0.0f, -0.0f, 1.0f, -87.33654f, 88.72283f, 1e-30f, -1e-30f};
+  for (int i = 0; i < 20000; ++i) x.push_back(random.uniform(-87.3f, 88.7f));
+  for (int i = 0; i < 5000; ++i) x.push_back(random.uniform(-1.0f, 1.0f));
+  for (const Table& table : fast_tables()) {
+    const Note note(table.name);
+    const Floats result = exponentials(table, x);
+    double worst = 0;
+    for (size_t i = 0; i < x.size(); ++i) {
+      const double expected = std::exp(static_cast<double>(x[i]));
+      const double ulp = std::ldexp(1.0, std::ilogb(expected) - 23);
+      worst = std::fmax(worst, std::fabs(result[i] - expected) / ulp);
+    }
+    CHECK_NEAR(worst, 0, 1.2);
+  }
+}
+
+TEST(exponential_of_special_values) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  const Floats x{-infinity, -1e30f, -104.0f, -88.0f, 88.73f, 1e30f, infinity, std::nanf("")};
+  for (const Table& table : fast_tables()) {
+    const Note note(table.name);
+    const Floats result = exponentials(table, x);
+    for (size_t i = 0; i < 4; ++i) CHECK(result[i] == 0);
+    for (size_t i = 4; i < 7; ++i) CHECK(result[i] == infinity);
+    CHECK(std::isnan(result[7]));
+  }
+}
+
+}  // namespace burgeon::test

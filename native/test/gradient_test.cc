@@ -1,0 +1,220 @@
+// The reference's backward ops against numerical derivatives of its forward ops, in double. The loss is the sum of the
+// outputs times fixed random numbers, so those numbers are the gradients of the outputs.
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+#include "test/differences.h"
+#include "test/op_fixture.h"
+
+namespace burgeon::test {
+
+namespace {
+
+const Ops<double>& ops() { return ref::table<double>(); }
+
+Doubles normals(Random& random, int64_t count, float scale = 1, float offset = 0) {
+  return widen(random.normals(count, scale, offset));
+}
+
+double dot(const Doubles& a, const Doubles& b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+// Every element of `x` where there is a derivative in `gradient`; the loss reads x.
+template <class Loss>
+void check_gradient(const char* name, Loss loss, Doubles& x, const Doubles& gradient, double tolerance = 1e-9) {
+  const Note note(std::string("gradient of ") + name);
+  for (size_t i = 0; i < x.size(); ++i) CHECK_NEAR(gradient[i], slope(loss, x[i]), tolerance);
+}
+
+// Row lists for the linear ops: 7 rows of which 4 take part.
+const int32_t kRows[] = {0, 2, 3, 6};
+constexpr int64_t kTotal = 7;
+
+struct Lists {
+  const int32_t* rows;
+  int64_t count;
+};
+const Lists kLists[] = {{nullptr, kTotal}, {kRows, 4}};
+
+}  // namespace
+
+TEST(gradient_of_linear_expand) {
+  Random random(61);
+  const int64_t n = 5;
+  const int64_t cols = 6;
+  const double alpha = 0.7;
+  OpContext context{};
+  for (const auto& [rows, count] : kLists) {
+    Doubles x = normals(random, n * cols);
+    Doubles w = normals(random, kTotal * cols);
+    Doubles bias = normals(random, kTotal);
+    const Doubles dy = normals(random, n * count);
+    Doubles y(n * count);
+    const auto loss = [&] {
+      ops().linear_expand(context, y.data(), x.data(), w.data(), bias.data(), rows, n, count, cols, alpha);
+      return dot(y, dy);
+    };
+    Doubles dx(x.size());
+    Doubles dw(w.size());
+    Doubles dbias(bias.size());
+    ops().linear_contract(context, dx.data(), dy.data(), w.data(), nullptr, nullptr, rows, n, count, cols, alpha, 0);
+    ops().linear_weight_gradient(context, dw.data(), dy.data(), x.data(), rows, n, count, cols, alpha);
+    ops().linear_bias_gradient(context, dbias.data(), dy.data(), rows, n, count, 1);
+    check_gradient("x", loss, x, dx);
+    check_gradient("w", loss, w, dw);
+    check_gradient("bias", loss, bias, dbias);
+  }
+}
+
+TEST(gradient_of_linear_contract) {
+  Random random(62);
+  const int64_t n = 5;
+  const int64_t cols = 6;
+  const double alpha = 0.7;
+  const double bias_scale = 1.3;
+  OpContext context{};
+  for (const auto& [rows, count] : kLists) {
+    Doubles x = normals(random, n * count);
+    Doubles w = normals(random, kTotal * cols);
+    Doubles bias = normals(random, cols);
+    Doubles residual = normals(random, n * cols);
+    const Doubles dy = normals(random, n * cols);
+    Doubles y(n * cols);
+    const auto loss = [&] {
+      ops().linear_contract(context, y.data(), x.data(), w.data(), bias.data(), residual.data(), rows, n, count, cols,
+                            alpha, bias_scale);
+      return dot(y, dy);
+    };
+    Doubles dx(x.size());
+    Doubles dw(w.size());
+    Doubles dbias(bias.size());
+    ops().linear_expand(context, dx.data(), dy.data(), w.data(), nullptr, rows, n, count, cols, alpha);
+    ops().linear_weight_gradient(context, dw.data(), x.data(), dy.data(), rows, n, count, cols, alpha);
+    ops().linear_bias_gradient(context, dbias.data(), dy.data(), nullptr, n, cols, bias_scale);
+    check_gradient("x", loss, x, dx);
+    check_gradient("w", loss, w, dw);
+    check_gradient("bias", loss, bias, dbias);
+    check_gradient("residual", loss, residual, dy);
+  }
+}
+
+TEST(gradient_of_norm) {
+  Random random(63);
+  const int64_t n = 4;
+  const int64_t width = 7;
+  const double epsilon = 1e-5;
+  OpContext context{};
+  Doubles x = normals(random, n * width, 1, 0.5f);
+  Doubles weight = normals(random, width, 0.3f, 1);
+  Doubles bias = normals(random, width);
+  const Doubles dy = normals(random, n * width);
+  Doubles y(n * width);
+  Doubles mean(n);
+  Doubles rstd(n);
+  const auto loss = [&] {
+    ops().norm_forward(context, y.data(), mean.data(), rstd.data(), x.data(), weight.data(), bias.data(), n, width,
+                       epsilon);
+    return dot(y, dy);
+  };
+  loss();
+  // The op adds: starting from known numbers shows that.
+  Doubles dx(n * width, 10);
+  Doubles dweight(width, 20);
+  Doubles dbias(width, 30);
+  ops().norm_backward(context, dx.data(), dweight.data(), dbias.data(), dy.data(), x.data(), mean.data(), rstd.data(),
+                      weight.data(), n, width);
+  for (double& value : dx) value -= 10;
+  for (double& value : dweight) value -= 20;
+  for (double& value : dbias) value -= 30;
+  check_gradient("x", loss, x, dx, 1e-8);
+  check_gradient("weight", loss, weight, dweight);
+  check_gradient("bias", loss, bias, dbias);
+}
+
+TEST(gradient_of_attention) {
+  Random random(64);
+  const int64_t batch = 2;
+  const int64_t sequence = 5;
+  const int64_t heads = 2;
+  const int64_t head_size = 3;
+  const int64_t tokens = batch * sequence;
+  const int64_t width = heads * head_size;
+  const Workspace scratch(ops().scratch_size({tokens, sequence, width, 3 * width, head_size}), 1);
+  OpContext context = scratch.context(1);
+  Doubles qkv = normals(random, tokens * 3 * width);
+  const Doubles dout = normals(random, tokens * width);
+  Doubles out(tokens * width);
+  Doubles lse(tokens * heads);
+  const auto loss = [&] {
+    ops().attention_forward(context, out.data(), lse.data(), qkv.data(), batch, sequence, heads, head_size);
+    return dot(out, dout);
+  };
+  loss();
+  Doubles dqkv(qkv.size(), NAN);
+  ops().attention_backward(context, dqkv.data(), dout.data(), qkv.data(), out.data(), lse.data(), batch, sequence, heads,
+                           head_size);
+  check_gradient("qkv", loss, qkv, dqkv);
+}
+
+TEST(gradient_of_gelu) {
+  Random random(65);
+  OpContext context{};
+  Doubles pre = normals(random, 200, 2);
+  pre[0] = 0;
+  const int64_t count = static_cast<int64_t>(pre.size());
+  const Doubles dact = normals(random, count);
+  Doubles act(pre.size());
+  const auto loss = [&] {
+    ops().gelu_forward(context, act.data(), pre.data(), count);
+    return dot(act, dact);
+  };
+  Doubles dpre(pre.size());
+  ops().gelu_backward(context, dpre.data(), dact.data(), pre.data(), count);
+  check_gradient("pre", loss, pre, dpre);
+}
+
+TEST(gradient_of_cross_entropy) {
+  Random random(66);
+  OpContext context{};
+  const int64_t n = 4;
+  const int64_t vocab = 9;
+  const int32_t targets[] = {3, -1, 0, 8};
+  Doubles logits = normals(random, n * vocab, 2);
+  Doubles losses(n);
+  const double scale = 0.4;
+  const auto loss = [&] {
+    ops().cross_entropy(context, losses.data(), logits.data(), targets, n, vocab, 0);
+    return scale * (losses[0] + losses[1] + losses[2] + losses[3]);
+  };
+  Doubles dlogits(logits);
+  ops().cross_entropy(context, losses.data(), dlogits.data(), targets, n, vocab, scale);
+  check_gradient("logits", loss, logits, dlogits);
+}
+
+TEST(gradient_of_embedding) {
+  Random random(67);
+  OpContext context{};
+  const int64_t batch = 2;
+  const int64_t sequence = 4;
+  const int64_t width = 3;
+  const int32_t tokens[] = {1, 4, 1, 0, 4, 4, 2, 1};
+  Doubles wte = normals(random, 6 * width);
+  Doubles wpe = normals(random, 5 * width);
+  const Doubles dx = normals(random, batch * sequence * width);
+  Doubles x(dx.size());
+  const auto loss = [&] {
+    ops().embedding_forward(context, x.data(), tokens, wte.data(), wpe.data(), batch, sequence, width);
+    return dot(x, dx);
+  };
+  Doubles dwte(wte.size());
+  Doubles dwpe(wpe.size());
+  ops().embedding_backward(context, dwte.data(), dwpe.data(), dx.data(), tokens, batch, sequence, width);
+  check_gradient("wte", loss, wte, dwte);
+  check_gradient("wpe", loss, wpe, dwpe);
+}
+
+}  // namespace burgeon::test

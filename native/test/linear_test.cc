@@ -1,0 +1,226 @@
+// Products with a weight matrix against the reference: every edge of a tile, task and block of linear_cpu.cc, every kind
+// of row list. With small integers every sum is exact in fp32, so results must be equal whatever the order of summation;
+// one more test measures rounding on real numbers.
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+#include "test/op_fixture.h"
+
+namespace burgeon::test {
+
+namespace {
+
+struct Shape {
+  int64_t n;     // tokens
+  int64_t rows;  // active rows of the weight
+  int64_t cols;
+};
+
+// Only the bias that `expand` gathers depends on the shape; the other ops get room for none.
+ScratchShape scratch_shape(const Shape& s, int64_t gathered = 1) { return {s.n, 1, s.cols, gathered, 1}; }
+
+std::string text(const Shape& s, const ActiveRows& active) {
+  return std::to_string(s.n) + " x " + std::to_string(s.rows) + " x " + std::to_string(s.cols) + ", " + active.name;
+}
+
+// Every number at which some loop of linear_cpu.cc changes its course on some instruction set: register tiles of 6 or 12
+// rows and 8, 16 or 32 columns, eight panels per packing task, 96 x 192 tasks, a depth of 384, blocks of 1536.
+const int64_t kEdges[] = {1,  2,  5,  6,  7,   8,   9,   11,  12,  13,  15,  16,   17,   31,
+                          32, 33, 48, 65, 95,  96,  97,  129, 191, 192, 193, 257,  383,  384,
+                          385, 1535, 1536, 1537};
+
+std::vector<Shape> edge_shapes() {
+  std::vector<Shape> shapes;
+  for (const int64_t edge : kEdges) {
+    shapes.push_back({edge, 13, 19});
+    shapes.push_back({13, edge, 19});
+    shapes.push_back({13, 19, edge});
+  }
+  return shapes;
+}
+
+// Makes the operands of an op and checks it; `values` draws them.
+template <class Values>
+struct Checks {
+  const Shape s;
+  const ActiveRows& active;
+  Values values;
+  Tolerance tolerance;
+
+  void expand(bool biased, float alpha) const {
+    const auto call = [&](auto& ops, OpContext& context, auto& in, auto& out) {
+      ops.linear_expand(context, out[0], in[0], in[1], biased ? in[2] : nullptr, active.rows(), s.n, s.rows, s.cols,
+                        alpha);
+    };
+    check_op(all_tables(), scratch_shape(s, s.rows),
+             {values(s.n * s.cols), active.hide_inactive(values(active.total * s.cols), s.cols),
+              active.hide_inactive(values(active.total), 1)},
+             {poison(s.n * s.rows)}, call, tolerance);
+  }
+
+  void contract(bool biased, bool residual, float alpha) const {
+    const auto call = [&](auto& ops, OpContext& context, auto& in, auto& out) {
+      ops.linear_contract(context, out[0], in[0], in[1], biased ? in[2] : nullptr, residual ? in[3] : nullptr,
+                          active.rows(), s.n, s.rows, s.cols, alpha, 1.5f);
+    };
+    check_op(all_tables(), scratch_shape(s),
+             {values(s.n * s.rows), active.hide_inactive(values(active.total * s.cols), s.cols), values(s.cols),
+              values(s.n * s.cols)},
+             {poison(s.n * s.cols)}, call, tolerance);
+  }
+
+  void contract_in_place(float alpha) const {
+    const auto call = [&](auto& ops, OpContext& context, auto& in, auto& out) {
+      ops.linear_contract(context, out[0], in[0], in[1], in[2], out[0], active.rows(), s.n, s.rows, s.cols, alpha, 1);
+    };
+    check_op(all_tables(), scratch_shape(s),
+             {values(s.n * s.rows), active.hide_inactive(values(active.total * s.cols), s.cols), values(s.cols)},
+             {values(s.n * s.cols)}, call, tolerance);
+  }
+
+  void weight_gradient(float alpha) const {
+    const auto call = [&](auto& ops, OpContext& context, auto& in, auto& out) {
+      ops.linear_weight_gradient(context, out[0], in[0], in[1], active.rows(), s.n, s.rows, s.cols, alpha);
+    };
+    check_op(all_tables(), scratch_shape(s), {values(s.n * s.rows), values(s.n * s.cols)},
+             {active.hide_inactive(values(active.total * s.cols), s.cols)}, call, tolerance);
+  }
+
+  void bias_gradient(float alpha) const {
+    const auto call = [&](auto& ops, OpContext& context, auto& in, auto& out) {
+      ops.linear_bias_gradient(context, out[0], in[0], active.rows(), s.n, s.rows, alpha);
+    };
+    check_op(all_tables(), scratch_shape(s), {values(s.n * s.rows)}, {active.hide_inactive(values(active.total), 1)},
+             call, tolerance);
+  }
+};
+
+template <class Values>
+Checks(Shape, const ActiveRows&, Values, Tolerance) -> Checks<Values>;
+
+template <class Body>
+void for_each_shape(uint64_t seed, const std::vector<Shape>& shapes, Body body) {
+  Random random(seed);
+  for (Shape shape : shapes) {
+    for (const ActiveRows& active : active_rows(random, shape.rows)) {
+      shape.rows = active.count;
+      const Note note(text(shape, active));
+      body(shape, active, random);
+    }
+  }
+}
+
+}  // namespace
+
+TEST(linear_expand_is_exact_at_every_edge) {
+  for_each_shape(1, edge_shapes(), [](const Shape& shape, const ActiveRows& active, Random& random) {
+    const Checks checks{shape, active, [&](int64_t count) { return random.integers(count); }, exact};
+    checks.expand(true, 0.5f);
+    if (shape.n == 13) checks.expand(false, 1);
+  });
+}
+
+TEST(linear_contract_is_exact_at_every_edge) {
+  for_each_shape(2, edge_shapes(), [](const Shape& shape, const ActiveRows& active, Random& random) {
+    const Checks checks{shape, active, [&](int64_t count) { return random.integers(count); }, exact};
+    checks.contract(true, true, 0.5f);
+    checks.contract_in_place(2);
+    if (shape.n != 13) return;
+    checks.contract(true, false, 1);
+    checks.contract(false, true, 1);
+    checks.contract(false, false, 1);
+  });
+}
+
+TEST(linear_weight_gradient_is_exact_at_every_edge) {
+  for_each_shape(3, edge_shapes(), [](const Shape& shape, const ActiveRows& active, Random& random) {
+    Checks{shape, active, [&](int64_t count) { return random.integers(count); }, exact}.weight_gradient(0.5f);
+  });
+}
+
+TEST(linear_bias_gradient_is_exact_at_every_edge) {
+  for_each_shape(4, edge_shapes(), [](const Shape& shape, const ActiveRows& active, Random& random) {
+    if (shape.cols != 19) return;  // the op has no columns
+    Checks{shape, active, [&](int64_t count) { return random.integers(count); }, exact}.bias_gradient(0.5f);
+  });
+}
+
+TEST(linear_products_round_like_a_sum_of_that_length) {
+  Random random(5);
+  for (int round = 0; round < 24; ++round) {
+    const Shape drawn{random.between(1, 120), random.between(1, 120), random.between(1, 500)};
+    for (const ActiveRows& active : active_rows(random, drawn.rows)) {
+      const Shape shape{drawn.n, active.count, drawn.cols};
+      const Note note(text(shape, active));
+      // A sum of k products of normal numbers is about sqrt(k); its partial sums lose one rounding each, which adds up
+      // to about sqrt(k) roundings of sqrt(k). The largest of many thousand results is some five deviations out.
+      const auto bound = [&](int64_t terms) {
+        const double k = static_cast<double>(terms);
+        return [k](size_t, size_t, double expected) {
+          return kRounding * (5 * k + 8 * std::sqrt(k) + 4 * std::fabs(expected) + 8);
+        };
+      };
+      const auto values = [&](int64_t count) { return random.normals(count); };
+      Checks{shape, active, values, bound(shape.cols)}.expand(true, 0.3f);
+      Checks{shape, active, values, bound(shape.rows)}.contract(true, true, 0.3f);
+      Checks{shape, active, values, bound(shape.n)}.weight_gradient(0.3f);
+      Checks{shape, active, values, bound(shape.n)}.bias_gradient(0.3f);
+    }
+  }
+}
+
+// More than one block in every direction at once. The reference would take seconds, so rows and columns beside the
+// edges of the blocks are recomputed here.
+TEST(linear_products_larger_than_all_blocks) {
+  constexpr int64_t m = 1541;
+  constexpr int64_t n = 1543;
+  constexpr int64_t depth = 389;
+  Random random(6);
+  const Floats a = random.integers(m * depth);
+  const Floats b = random.integers(n * depth);
+  Floats b_transposed(b.size());
+  Floats a_transposed(a.size());
+  for (int64_t j = 0; j < n; ++j) {
+    for (int64_t k = 0; k < depth; ++k) b_transposed[k * n + j] = b[j * depth + k];
+  }
+  for (int64_t i = 0; i < m; ++i) {
+    for (int64_t k = 0; k < depth; ++k) a_transposed[k * m + i] = a[i * depth + k];
+  }
+  const auto check = [&](const Guarded& result) {
+    CHECK(result.intact());
+    int64_t wrong = 0;
+    for (int64_t i = 0; i < m; ++i) {
+      for (int64_t j = 0; j < n; ++j) {
+        const bool edge = i < 2 || (i >= 1534 && i < 1538) || i == m - 1 || j < 2 || (j >= 1534 && j < 1538) || j == n - 1;
+        if (!edge && (i * n + j) % 997 != 0) continue;
+        float sum = 0;
+        for (int64_t k = 0; k < depth; ++k) sum += a[i * depth + k] * b[j * depth + k];
+        if (result.data()[i * n + j] != sum) ++wrong;
+      }
+    }
+    CHECK_NEAR(static_cast<double>(wrong), 0, 0);
+  };
+  for (const Table& table : fast_tables()) {
+    const Note note(table.name);
+    OpContext context = workspace(table, {m, 1, n, n, 1}, 2).context(2);
+    const auto run = [&](const char* name, const Floats& initial, auto call) {
+      const Note op(name);
+      Guarded result(initial);
+      call(result.data());
+      check(result);
+    };
+    run("expand", poison(m * n), [&](float* y) {
+      table.ops->linear_expand(context, y, a.data(), b.data(), nullptr, nullptr, m, n, depth, 1);
+    });
+    run("contract", poison(m * n), [&](float* y) {
+      table.ops->linear_contract(context, y, a.data(), b_transposed.data(), nullptr, nullptr, nullptr, m, depth, n, 1, 0);
+    });
+    run("weight gradient", Floats(m * n), [&](float* dw) {
+      table.ops->linear_weight_gradient(context, dw, a_transposed.data(), b_transposed.data(), nullptr, depth, m, n, 1);
+    });
+    CHECK(context.multiply_adds == 3 * m * n * depth);
+  }
+}
+
+}  // namespace burgeon::test

@@ -1,0 +1,81 @@
+#include "test/model_fixture.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace burgeon::test {
+
+ModelConfig small_config() { return {3, 3, 15, 17, 12, 29, 1e-5}; }
+
+ModelOptions on_cpu(const std::string& isa, int threads) { return {"cpu", isa, false, threads}; }
+
+ModelOptions on_reference(bool double_precision) { return {"reference", "", double_precision, 1}; }
+
+std::unique_ptr<Model> make_model(const ModelConfig& config, const ModelOptions& options, uint64_t seed) {
+  auto model = Model::create(config, options);
+  Random random(seed);
+  for (size_t i = 0; i < model->tensors().size(); ++i) {
+    const Tensor& tensor = model->tensors()[i];
+    const bool is_norm = std::strncmp(tensor.name, "ln", 2) == 0;
+    const bool is_norm_weight = is_norm && tensor.name[std::strlen(tensor.name) - 1] == 'w';
+    write(*model, Role::kWeight, i, widen(random.normals(tensor.size(), 0.3f, is_norm_weight ? 1 : 0)));
+  }
+  return model;
+}
+
+size_t tensor_index(const Model& model, const std::string& name, int64_t layer) {
+  for (size_t i = 0; i < model.tensors().size(); ++i) {
+    if (model.tensors()[i].name == name && model.tensors()[i].layer == layer) return i;
+  }
+  throw Error(ErrorCode::kConfig, "no tensor " + name + " in layer " + std::to_string(layer));
+}
+
+Doubles read(const Model& model, Role role, size_t index) {
+  const size_t size = static_cast<size_t>(model.tensors()[index].size());
+  if (model.element_size() == sizeof(double)) {
+    Doubles values(size);
+    model.read(role, index, values.data());
+    return values;
+  }
+  Floats values(size);
+  model.read(role, index, values.data());
+  return widen(values);
+}
+
+void write(Model& model, Role role, size_t index, const Doubles& values) {
+  if (model.element_size() == sizeof(double)) {
+    model.write(role, index, values.data());
+  } else {
+    model.write(role, index, Floats(values.begin(), values.end()).data());
+  }
+}
+
+std::vector<Doubles> read_all(const Model& model, Role role) {
+  std::vector<Doubles> all;
+  for (size_t i = 0; i < model.tensors().size(); ++i) all.push_back(read(model, role, i));
+  return all;
+}
+
+Group make_group(const ModelConfig& config, int64_t batch, int64_t sequence, uint64_t seed) {
+  Random random(seed);
+  Group group{batch, sequence, {}, {}, {}};
+  for (int64_t i = 0; i < batch * sequence; ++i) {
+    group.tokens.push_back(static_cast<int32_t>(random.between(0, config.vocab_size - 1)));
+    const bool ignored = i > 0 && random.between(0, 4) == 0;
+    group.targets.push_back(ignored ? -1 : static_cast<int32_t>(random.between(0, config.vocab_size - 1)));
+  }
+  return group;
+}
+
+Subnetwork small_subnetwork() {
+  Subnetwork subnetwork;
+  subnetwork.has_layers = true;
+  subnetwork.layers = {0, 2};
+  subnetwork.heads = {{0, 2}, {1}};
+  subnetwork.neurons = {{0, 3, 4, 11, 16}, {}};
+  return subnetwork;
+}
+
+OptimizerStep optimizer_step(int64_t step, bool freeze) { return {1e-2, 0.9, 0.95, 1e-8, 0.1, 1.0, step, freeze}; }
+
+}  // namespace burgeon::test

@@ -1,0 +1,77 @@
+// The gradients of a whole step in double against numerical derivatives of its loss: dense, with a subnetwork, with
+// scaled layers, and summed over groups. Elements of every tensor are drawn at random.
+#include <cmath>
+
+#include "test/differences.h"
+#include "test/model_fixture.h"
+
+namespace burgeon::test {
+
+namespace {
+
+struct Weighted {
+  Group group;
+  double weight;
+};
+
+// Gradients of `groups` together, against the slope of the weighted sum of their losses.
+void check_model_gradients(const std::vector<Weighted>& groups) {
+  const auto model = make_model(small_config(), on_reference());
+  for (const auto& [group, weight] : groups) model->forward_backward(group.view(), weight);
+  const std::vector<Doubles> gradients = read_all(*model, Role::kGradient);
+  const auto loss = [&] {
+    double sum = 0;
+    for (const auto& [group, weight] : groups) {
+      sum += weight * model->forward(group.view(), Logits::kNone, nullptr).loss;
+    }
+    return sum;
+  };
+  Random random(71);
+  for (size_t i = 0; i < gradients.size(); ++i) {
+    const Tensor& tensor = model->tensors()[i];
+    Doubles weights = read(*model, Role::kWeight, i);
+    for (int draw = 0; draw < 8; ++draw) {
+      const int64_t element = random.between(0, tensor.size() - 1);
+      const Note note(std::string(tensor.name) + "[" + std::to_string(element) + "] of layer " +
+                      std::to_string(tensor.layer));
+      const auto loss_of_weights = [&] {
+        write(*model, Role::kWeight, i, weights);
+        return loss();
+      };
+      CHECK_NEAR(gradients[i][element], slope(loss_of_weights, weights[element]), 1e-9);
+    }
+    write(*model, Role::kWeight, i, weights);
+  }
+}
+
+Group with(Group group, Subnetwork subnetwork, double layer_scale = 1) {
+  group.subnetwork = std::move(subnetwork);
+  group.layer_scale = layer_scale;
+  return group;
+}
+
+}  // namespace
+
+TEST(model_gradients_dense) { check_model_gradients({{make_group(small_config(), 2, 7), 1}}); }
+
+TEST(model_gradients_of_the_full_context) { check_model_gradients({{make_group(small_config(), 1, 12), 0.25}}); }
+
+TEST(model_gradients_of_one_token) { check_model_gradients({{make_group(small_config(), 1, 1), 1}}); }
+
+TEST(model_gradients_with_a_subnetwork) {
+  check_model_gradients({{with(make_group(small_config(), 2, 6), small_subnetwork()), 1}});
+}
+
+TEST(model_gradients_with_scaled_layers) {
+  check_model_gradients({{with(make_group(small_config(), 2, 6), small_subnetwork(), 1.5), 1}});
+}
+
+TEST(model_gradients_of_groups_add_up) {
+  Subnetwork heads_only;
+  heads_only.heads = {{1}, {0, 1, 2}, {0, 2}};
+  check_model_gradients({{with(make_group(small_config(), 2, 5, 3), small_subnetwork()), 0.5},
+                         {with(make_group(small_config(), 1, 9, 4), heads_only, 0.7), 0.3},
+                         {make_group(small_config(), 1, 3, 5), -0.2}});
+}
+
+}  // namespace burgeon::test
