@@ -1,6 +1,6 @@
 // How much memory training a model takes, in bytes: an estimate for `plan`, from the list of tensors that forward keeps
-// for backward. The native model's own plan is what is allocated; this leaves out alignment, token staging and threads'
-// scratch.
+// for backward (native/model/activations.cc, whose plan is what is allocated; a test compares the two). Leaves out
+// alignment and the scratch of threads.
 
 import type { ModelConfig } from '../config/model-config.ts';
 import { countParameters } from './parameters.ts';
@@ -13,7 +13,7 @@ export interface MemoryEstimate {
   moments: number;
   /** What forward saves for backward, for the largest group. */
   activations: number;
-  /** Gradients in flight between two layers. */
+  /** Gradients in flight between two layers, and packed operands. */
   backwardBuffers: number;
   /** The block of logits that is in memory at a time. */
   logits: number;
@@ -31,8 +31,12 @@ export interface MemoryShape {
 
 const floatBytes = 4;
 
-/** Rows of logits held at once; the head is computed in blocks of rows so that it never holds T x V. */
-const logitRows = 256;
+/** The head is computed in blocks of rows, so that it never holds all logits: rows that fit in this, but at least so many. */
+const logitBlockBytes = 64 * 2 ** 20;
+const minLogitRows = 64;
+
+/** Packed panels of a matrix product: (1536 + 1536) x 384 floats (native/ops/linear/linear_cpu.cc). */
+const packingBytes = (1536 + 1536) * 384 * floatBytes;
 
 /** Estimates the memory of training the full model (every stage of a schedule fits in it). */
 export function estimateMemory(model: ModelConfig, shape: MemoryShape): MemoryEstimate {
@@ -44,17 +48,18 @@ export function estimateMemory(model: ModelConfig, shape: MemoryShape): MemoryEs
   // Per token and layer: residual in, ln1 out, q k v, attention out, residual between, ln2 out (C each, 3 C for q k v);
   // MLP pre-activation and activation; mean and reciprocal deviation of both norms; log-sum-exp of every head.
   const perLayer = 8 * nEmbd + 2 * nInner + 4 + nHead;
-  // Outside the layers: last residual, its norm's output, mean and reciprocal deviation.
-  const outside = 2 * nEmbd + 2;
-  // d residual and d branch, and the wider of (d qkv with d attention) and d activation.
-  const backward = 2 * nEmbd + Math.max(4 * nEmbd, nInner);
+  // Outside the layers: the embedded input, the final norm's output, its mean and reciprocal deviation; token, target, loss.
+  const outside = 2 * nEmbd + 5;
+  // Gradients of the residual stream, of a norm's output, of the attention output, and the wider of d qkv and d activation.
+  const backward = 3 * nEmbd + Math.max(3 * nEmbd, nInner);
+  const logitRows = Math.max(minLogitRows, Math.floor(logitBlockBytes / (vocabSize * floatBytes)));
 
   const parts = {
     weights,
     gradients: weights,
     moments: 2 * weights,
     activations: tokens * (nLayer * perLayer + outside) * floatBytes,
-    backwardBuffers: tokens * backward * floatBytes,
+    backwardBuffers: tokens * backward * floatBytes + packingBytes,
     logits: Math.min(tokens, logitRows) * vocabSize * floatBytes,
   };
   return { ...parts, total: Object.values(parts).reduce((sum, bytes) => sum + bytes, 0) };

@@ -80,14 +80,15 @@ class TypedModel final : public Model {
     StepResult result;
     const Group group{batch.batch, batch.sequence, batch.layer_scale};
     step_.forward(group, plan_, &result.forward);
-    result.loss = step_.loss(group, valid, weight, nullptr, &result.forward, &result.backward);
+    const T gradient_scale = static_cast<T>(weight / static_cast<double>(valid));
+    result.loss = step_.loss(group, valid, gradient_scale, nullptr, &result.forward, &result.backward);
     if (!std::isfinite(result.loss)) {
       clear_gradients();
       throw Error(ErrorCode::kNonfinite, "loss: expected a finite number, computed " + std::to_string(result.loss) +
                                              "; the gradients were cleared. A lower learning rate, more warm-up steps "
                                              "or gradient clipping usually help");
     }
-    step_.backward(group, plan_, &result.backward);
+    if (gradient_scale != 0) step_.backward(group, plan_, &result.backward);
     return result;
   }
 

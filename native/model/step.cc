@@ -53,13 +53,12 @@ void Step<T>::forward_layer(const Group& group, const ActiveLayer& active, Layer
 }
 
 template <class T>
-double Step<T>::loss(const Group& group, int64_t valid, double weight, T* logits, Work* forward, Work* backward) {
+double Step<T>::loss(const Group& group, int64_t valid, T gradient_scale, T* logits, Work* forward, Work* backward) {
   const int64_t N = group.batch * group.sequence;
   const int64_t C = config_.n_embd;
   const int64_t V = config_.vocab_size;
   const T* wte = p_.global(Role::kWeight, kWte);
   T* dwte = p_.global(Role::kGradient, kWte);
-  const T gradient_scale = static_cast<T>(weight / static_cast<double>(valid));
   for (int64_t begin = 0; begin < N; begin += a_.logit_rows) {
     const int64_t rows = std::min(a_.logit_rows, N - begin);
     const T* lnf = a_.lnf + begin * C;
@@ -67,7 +66,7 @@ double Step<T>::loss(const Group& group, int64_t valid, double weight, T* logits
     forward->head += drain();
     if (logits) std::memcpy(logits + begin * V, a_.logits, static_cast<size_t>(rows * V) * sizeof(T));
     ops_.cross_entropy(ctx_, a_.losses + begin, a_.logits, a_.targets + begin, rows, V, gradient_scale);
-    if (weight == 0) continue;
+    if (gradient_scale == 0) continue;
     ops_.linear_contract(ctx_, a_.dnorm + begin * C, a_.logits, wte, nullptr, nullptr, nullptr, rows, V, C, 1, 0);
     ops_.linear_weight_gradient(ctx_, dwte, a_.logits, lnf, nullptr, rows, V, C, 1);
     backward->head += drain();

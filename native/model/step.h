@@ -46,9 +46,10 @@ class Step {
   // Embedding, active layers, final norm: fills a.lnf.
   void forward(const Group& group, const SubnetworkPlan& plan, Work* work);
 
-  // Mean loss over the targets that are not -1, of which there are `valid` > 0. With weight != 0 also leaves
-  // weight * d loss / d lnf in a.dnorm and adds the head's share of the embedding gradient. logits: (N, V) or null.
-  double loss(const Group& group, int64_t valid, double weight, T* logits, Work* forward, Work* backward);
+  // Mean loss over the targets that are not -1, of which there are `valid` > 0. With gradient_scale != 0 also leaves
+  // gradient_scale * d (sum of the losses) / d lnf in a.dnorm and adds the head's share of the embedding gradient; with
+  // 0 there is nothing for backward() to read. logits: (N, V) or null.
+  double loss(const Group& group, int64_t valid, T gradient_scale, T* logits, Work* forward, Work* backward);
 
   // Logits of the last position of every sequence, (B, V), without targets.
   void last_logits(const Group& group, T* logits, Work* work);

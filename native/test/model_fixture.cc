@@ -1,6 +1,6 @@
 #include "test/model_fixture.h"
 
-#include <algorithm>
+#include <cmath>
 #include <cstring>
 
 namespace burgeon::test {
@@ -18,7 +18,8 @@ std::unique_ptr<Model> make_model(const ModelConfig& config, const ModelOptions&
     const Tensor& tensor = model->tensors()[i];
     const bool is_norm = std::strncmp(tensor.name, "ln", 2) == 0;
     const bool is_norm_weight = is_norm && tensor.name[std::strlen(tensor.name) - 1] == 'w';
-    write(*model, Role::kWeight, i, widen(random.normals(tensor.size(), 0.3f, is_norm_weight ? 1 : 0)));
+    const float scale = tensor.cols > 1 ? 1 / std::sqrt(static_cast<float>(tensor.cols)) : 0.3f;
+    write(*model, Role::kWeight, i, widen(random.normals(tensor.size(), scale, is_norm_weight ? 1 : 0)));
   }
   return model;
 }

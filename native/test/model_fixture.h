@@ -18,7 +18,7 @@ ModelConfig small_config();
 ModelOptions on_cpu(const std::string& isa, int threads = 1);
 ModelOptions on_reference(bool double_precision = true);
 
-// Weights near what training starts from, but with nothing zero, so that every gradient counts.
+// Weights that keep activations of size 1 (large scores would only magnify rounding), with nothing zero.
 std::unique_ptr<Model> make_model(const ModelConfig& config, const ModelOptions& options, uint64_t seed = 1);
 
 size_t tensor_index(const Model& model, const std::string& name, int64_t layer = -1);

@@ -1,0 +1,306 @@
+// The whole model on every fast backend: against the reference in double, and against itself (threads, order of calls,
+// growing batches, logits in blocks).
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <cstdio>
+
+#include "test/model_fixture.h"
+
+namespace burgeon::test {
+
+namespace {
+
+double norm(const Doubles& values) {
+  double sum = 0;
+  for (const double value : values) sum += value * value;
+  return std::sqrt(sum);
+}
+
+// Rounding of fp32 through every layer twice, relative to the tensor's norm. Measured: up to 2e-6 on these models.
+constexpr double kFloatModel = 6e-6;
+
+void check_tensors(const Model& model, const std::vector<Doubles>& actual, const std::vector<Doubles>& expected,
+                   double relative) {
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const Tensor& tensor = model.tensors()[i];
+    const Note note(std::string(tensor.name) + " of layer " + std::to_string(tensor.layer));
+    Doubles difference(expected[i]);
+    for (size_t j = 0; j < difference.size(); ++j) difference[j] -= actual[i][j];
+    // The gradient of a key bias, and of what feeds a norm of one element, is nothing but rounding.
+    {static double worst=0; double r=norm(difference)/(norm(expected[i]) + 1e-2); if (r>worst) {worst=r; std::printf("WORST %g %s\n",r,tensor.name);}}
+    CHECK_NEAR(norm(difference), 0, relative * (norm(expected[i]) + 1e-2));
+  }
+}
+
+bool same(const Work& a, const Work& b) {
+  return a.qkv == b.qkv && a.scores == b.scores && a.out_projection == b.out_projection && a.mlp == b.mlp &&
+         a.head == b.head;
+}
+
+std::vector<std::string> isas() {
+  std::vector<std::string> names;
+  for (const Table& table : fast_tables()) names.push_back(table.name);
+  return names;
+}
+
+// Every layer but the first, the lower half of the heads and every third neuron.
+Subnetwork subnetwork_of(const ModelConfig& config) {
+  Subnetwork subnetwork;
+  subnetwork.has_layers = true;
+  for (int64_t layer = config.n_layer > 1 ? 1 : 0; layer < config.n_layer; ++layer) {
+    subnetwork.layers.push_back(static_cast<int32_t>(layer));
+    subnetwork.heads.emplace_back();
+    subnetwork.neurons.emplace_back();
+    for (int64_t h = 0; h < (config.n_head + 1) / 2; ++h) subnetwork.heads.back().push_back(static_cast<int32_t>(h));
+    for (int64_t j = 0; j < config.n_inner; j += 3) subnetwork.neurons.back().push_back(static_cast<int32_t>(j));
+  }
+  return subnetwork;
+}
+
+}  // namespace
+
+TEST(model_matches_the_reference_on_every_instruction_set) {
+  // Layers, heads, width, neurons, positions, tokens. A norm of one element divides its rounding by sqrt(epsilon).
+  const ModelConfig configs[] = {
+      {1, 1, 1, 1, 1, 2, 1e-2},       {2, 5, 5, 3, 7, 11, 1e-5},        small_config(),
+      {2, 2, 96, 100, 50, 131, 1e-5}, {1, 3, 51, 200, 97, 1000, 1e-5}, {4, 4, 64, 256, 33, 257, 1e-5},
+  };
+  for (const ModelConfig& config : configs) {
+    const int64_t T = config.context_length;
+    for (const auto& [batch, sequence] : {std::pair<int64_t, int64_t>{1, 1}, {2, T}, {3, (T + 1) / 2}}) {
+      for (const bool sampled : {false, true}) {
+        Group group = make_group(config, batch, sequence);
+        group.layer_scale = sampled ? 1.25 : 1;
+        if (sampled) group.subnetwork = subnetwork_of(config);
+        const auto reference = make_model(config, on_reference());
+        const StepResult expected = reference->forward_backward(group.view(), 0.5);
+        const std::vector<Doubles> gradients = read_all(*reference, Role::kGradient);
+        for (const std::string& isa : isas()) {
+          const Note note(isa + ", C " + std::to_string(config.n_embd) + ", B " + std::to_string(batch) + ", T " +
+                          std::to_string(sequence) + (sampled ? ", subnetwork" : ", dense"));
+          const auto model = make_model(config, on_cpu(isa, 2));
+          const StepResult result = model->forward_backward(group.view(), 0.5);
+          CHECK_NEAR(result.loss, expected.loss, 2e-6 * (1 + expected.loss));
+          CHECK(same(result.forward, expected.forward) && same(result.backward, expected.backward));
+          check_tensors(*model, read_all(*model, Role::kGradient), gradients, kFloatModel);
+        }
+      }
+    }
+  }
+}
+
+// Steps at several thread counts: same loss, gradients, norm and weights, bit for bit.
+TEST(model_gives_the_same_bits_on_any_number_of_threads) {
+  const ModelConfig config{2, 4, 64, 200, 40, 301, 1e-5};
+  Group group = make_group(config, 3, 40);
+  group.subnetwork = subnetwork_of(config);
+  const Group dense = make_group(config, 2, 33, 9);
+  for (const std::string& isa : isas()) {
+    std::vector<Doubles> weights;
+    double norms[2] = {};
+    for (const int threads : {1, 2, 3, 8}) {
+      const Note note(isa + ", " + std::to_string(threads) + " threads");
+      const auto model = make_model(config, on_cpu(isa, threads));
+      CHECK(model->threads() == threads);
+      for (int64_t step = 1; step <= 2; ++step) {
+        model->forward_backward(group.view(), 0.6);
+        model->forward_backward(dense.view(), 0.4);
+        const double gradient_norm = model->optimizer_step(optimizer_step(step, step == 2));
+        if (threads == 1) norms[step - 1] = gradient_norm;
+        CHECK(gradient_norm == norms[step - 1]);
+      }
+      if (threads == 1) weights = read_all(*model, Role::kWeight);
+      CHECK(read_all(*model, Role::kWeight) == weights);
+    }
+  }
+}
+
+TEST(model_with_full_lists_is_the_dense_model) {
+  const ModelConfig config = small_config();
+  const Group dense = make_group(config, 2, 6);
+  Group listed = dense;
+  listed.subnetwork.emplace();
+  listed.subnetwork->has_layers = true;
+  for (int32_t layer = 0; layer < config.n_layer; ++layer) {
+    listed.subnetwork->layers.push_back(layer);
+    listed.subnetwork->heads.push_back({0, 1, 2});
+    listed.subnetwork->neurons.emplace_back();
+    for (int32_t j = 0; j < config.n_inner; ++j) listed.subnetwork->neurons.back().push_back(j);
+  }
+  for (const std::string& isa : isas()) {
+    const auto a = make_model(config, on_cpu(isa));
+    const auto b = make_model(config, on_cpu(isa));
+    CHECK(a->forward_backward(dense.view(), 1).loss == b->forward_backward(listed.view(), 1).loss);
+    CHECK(read_all(*a, Role::kGradient) == read_all(*b, Role::kGradient));
+  }
+}
+
+// Inactive weights are not read and inactive gradients not written, anywhere in the model.
+TEST(model_never_touches_what_is_inactive) {
+  const ModelConfig config = small_config();
+  Group group = make_group(config, 2, 6);
+  group.subnetwork = small_subnetwork();
+  for (const std::string& isa : isas()) {
+    const Note note(isa);
+    const auto clean = make_model(config, on_cpu(isa));
+    const auto spoilt = make_model(config, on_cpu(isa));
+    SubnetworkPlan plan(config);
+    plan.assign(&*group.subnetwork);
+    TouchedUnits touched(config);
+    touched.add(plan, &*group.subnetwork);
+    for (size_t i = 0; i < spoilt->tensors().size(); ++i) {
+      const Tensor& tensor = spoilt->tensors()[i];
+      if (tensor.sampled == Sampled::kNever) continue;
+      std::vector<char> active(tensor.rows, touched.layer(tensor.layer));
+      if (touched.layer(tensor.layer) && tensor.sampled != Sampled::kByLayer) {
+        const TouchedUnits::Rows rows = touched.rows(tensor.layer);
+        const int32_t* list = tensor.sampled == Sampled::kNeurons   ? rows.neurons
+                              : tensor.sampled == Sampled::kQkvRows ? rows.qkv
+                                                                    : rows.head;
+        const int64_t count = tensor.sampled == Sampled::kNeurons ? rows.neuron_count
+                              : tensor.sampled == Sampled::kQkvRows ? 3 * rows.head_count
+                                                                    : rows.head_count;
+        if (list) {
+          std::fill(active.begin(), active.end(), 0);
+          for (int64_t j = 0; j < count; ++j) active[list[j]] = 1;
+        }
+      }
+      Doubles weights = read(*spoilt, Role::kWeight, i);
+      Doubles gradients(weights.size());
+      for (int64_t j = 0; j < tensor.size(); ++j) {
+        if (active[j / tensor.cols]) continue;
+        weights[j] = NAN;
+        gradients[j] = 5;
+      }
+      write(*spoilt, Role::kWeight, i, weights);
+      write(*spoilt, Role::kGradient, i, gradients);
+    }
+    const std::vector<Doubles> before = read_all(*spoilt, Role::kGradient);
+    CHECK(clean->forward_backward(group.view(), 1).loss == spoilt->forward_backward(group.view(), 1).loss);
+    std::vector<Doubles> wanted = read_all(*clean, Role::kGradient);
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      for (size_t j = 0; j < wanted[i].size(); ++j) wanted[i][j] += before[i][j];
+    }
+    CHECK(read_all(*spoilt, Role::kGradient) == wanted);
+  }
+}
+
+TEST(model_logits) {
+  const ModelConfig config = small_config();
+  const int64_t V = config.vocab_size;
+  const Group group = make_group(config, 3, 5);
+  for (const std::string& isa : isas()) {
+    const Note note(isa);
+    const auto model = make_model(config, on_cpu(isa, 2));
+    Floats all(15 * V, NAN);
+    Floats with_targets(all);
+    Floats last(3 * V, NAN);
+    Batch batch = group.view();
+    const double loss = model->forward(batch, Logits::kAll, with_targets.data()).loss;
+    CHECK(model->forward(batch, Logits::kNone, nullptr).loss == loss);
+    batch.targets = nullptr;
+    CHECK(model->forward(batch, Logits::kAll, all.data()).loss == 0);
+    model->forward(batch, Logits::kLast, last.data());
+    CHECK(all == with_targets);
+    double sum = 0;
+    double targets = 0;
+    for (int64_t i = 0; i < 15; ++i) {
+      const float* row = all.data() + i * V;
+      if (i % 5 == 4) CHECK(std::equal(row, row + V, last.data() + i / 5 * V));
+      if (group.targets[i] < 0) continue;
+      double denominator = 0;
+      for (int64_t v = 0; v < V; ++v) denominator += std::exp(static_cast<double>(row[v]));
+      sum += std::log(denominator) - row[group.targets[i]];
+      ++targets;
+    }
+    CHECK_NEAR(loss, sum / targets, 1e-6);
+  }
+}
+
+// A vocabulary so large that the head runs in several blocks of rows: two halves of a batch, which fit in one block
+// each, must give the loss and gradients of the whole.
+TEST(model_head_in_blocks_of_rows) {
+  const ModelConfig config{1, 1, 4, 4, 70, 300000, 1e-5};
+  const std::string isa = isas().back();
+  const auto whole = make_model(config, on_cpu(isa, 2));
+  const auto halves = make_model(config, on_cpu(isa, 2));
+  Group group = make_group(config, 2, 50);
+  for (auto& target : group.targets) target = std::max(target, 0);
+  const double loss = whole->forward_backward(group.view(), 1).loss;
+  double sum = 0;
+  for (const int64_t half : {0, 1}) {
+    Batch batch = group.view();
+    batch.batch = 1;
+    batch.tokens += half * 50;
+    batch.targets += half * 50;
+    sum += halves->forward_backward(batch, 0.5).loss / 2;
+  }
+  CHECK_NEAR(loss, sum, 1e-6 * loss);
+  check_tensors(*whole, read_all(*whole, Role::kGradient), read_all(*halves, Role::kGradient), kFloatModel);
+}
+
+TEST(model_makes_room_for_growing_batches) {
+  const ModelConfig config = small_config();
+  const auto model = make_model(config, on_cpu(""));
+  CHECK(model->activation_bytes() == 0);
+  size_t largest = 0;
+  for (const auto& [batch, sequence] : {std::pair<int64_t, int64_t>{1, 2}, {4, 3}, {1, 12}, {2, 12}, {1, 1}, {40, 1}, {3, 5}}) {
+    const Note note("B " + std::to_string(batch) + ", T " + std::to_string(sequence));
+    const Group group = make_group(config, batch, sequence);
+    const auto fresh = make_model(config, on_cpu(""));
+    // Evaluation first: it plans less, and training then replans.
+    CHECK(model->forward(group.view(), Logits::kNone, nullptr).loss ==
+          fresh->forward(group.view(), Logits::kNone, nullptr).loss);
+    CHECK(fresh->activation_bytes() == fresh->plan_bytes(batch, sequence, false));
+    CHECK(model->forward_backward(group.view(), 1).loss == fresh->forward_backward(group.view(), 1).loss);
+    CHECK(fresh->activation_bytes() == fresh->plan_bytes(batch, sequence, true));
+    CHECK(read_all(*model, Role::kGradient) == read_all(*fresh, Role::kGradient));
+    CHECK(model->activation_bytes() >= largest);
+    largest = model->activation_bytes();
+    model->clear_gradients();
+  }
+}
+
+TEST(model_evaluation_needs_less_memory_and_keeps_the_gradients) {
+  const ModelConfig config{12, 4, 32, 64, 32, 50, 1e-5};
+  const auto model = make_model(config, on_cpu(""));
+  CHECK(2 * model->plan_bytes(64, 32, false) < model->plan_bytes(64, 32, true));
+  const Group group = make_group(config, 2, 20);
+  model->forward_backward(group.view(), 1);
+  const std::vector<Doubles> gradients = read_all(*model, Role::kGradient);
+  model->forward(make_group(config, 8, 32, 7).view(), Logits::kNone, nullptr);
+  CHECK(read_all(*model, Role::kGradient) == gradients);
+}
+
+TEST(model_reads_what_was_written) {
+  for (const ModelOptions& options : {on_cpu(""), on_reference(false), on_reference(true)}) {
+    const auto model = Model::create(small_config(), options);
+    Random random(81);
+    for (const Role role : {Role::kWeight, Role::kGradient, Role::kMoment1, Role::kMoment2}) {
+      std::vector<Doubles> written;
+      for (size_t i = 0; i < model->tensors().size(); ++i) {
+        CHECK(read(*model, role, i) == Doubles(model->tensors()[i].size()));
+        written.push_back(widen(random.normals(model->tensors()[i].size())));
+        write(*model, role, i, written.back());
+      }
+      CHECK(read_all(*model, role) == written);
+    }
+  }
+}
+
+// A weight of 0 adds nothing, and neither does one that fp32 cannot hold.
+TEST(model_adds_nothing_for_a_group_of_weight_zero) {
+  const Group group = make_group(small_config(), 2, 6);
+  for (const ModelOptions& options : {on_cpu(""), on_reference()}) {
+    const auto model = make_model(small_config(), options);
+    const double loss = model->forward_backward(group.view(), 1).loss;
+    const std::vector<Doubles> gradients = read_all(*model, Role::kGradient);
+    CHECK(model->forward_backward(group.view(), 0).loss == loss);
+    CHECK(read_all(*model, Role::kGradient) == gradients);
+    CHECK(model->forward_backward(group.view(), 1e-60).loss == loss);
+    check_tensors(*model, read_all(*model, Role::kGradient), gradients, 1e-15);
+  }
+}
+
+}  // namespace burgeon::test
