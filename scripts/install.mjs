@@ -38,7 +38,8 @@ if (missing.length > 0) {
 }
 
 const headers = installedHeaders();
-const args = ['rebuild', `--jobs=${os.availableParallelism()}`, ...(headers ? [`--nodedir=${headers}`] : [])];
+// Not `rebuild`: after a change only what depends on it is compiled again.
+const args = ['configure', 'build', `--jobs=${os.availableParallelism()}`, ...(headers ? [`--nodedir=${headers}`] : [])];
 const debug = process.argv.includes('--debug');
 if (debug) args.push('--debug');
 const gyp = path.join(path.dirname(require.resolve('node-gyp/package.json')), 'bin', 'node-gyp.js');

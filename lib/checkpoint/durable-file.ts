@@ -3,8 +3,9 @@
 // Atomicity is not promised here: replace-directory.ts builds it from these parts.
 
 import { createHash } from 'node:crypto';
-import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
+import { type FileHandle, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeDirectory } from '../files/make-directory.ts';
 
 /** Size and lower-case hex SHA-256 of a file. */
 export interface FileDigest {
@@ -75,12 +76,7 @@ export async function syncDirectory(path: string): Promise<void> {
 
 /** mkdir -p whose result survives a power cut. */
 export async function makeDirectoryDurably(path: string): Promise<void> {
-  const firstCreated = await mkdir(path, { recursive: true });
-  if (firstCreated === undefined) return;
-  for (let parent = dirname(path); ; parent = dirname(parent)) {
-    await syncDirectory(parent);
-    if (parent === dirname(firstCreated) || parent === dirname(parent)) return;
-  }
+  for (const made of await makeDirectory(path)) await syncDirectory(dirname(made));
 }
 
 /** Size and SHA-256 of an existing file, read in pieces. */

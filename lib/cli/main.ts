@@ -42,7 +42,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 try {
   await program.parseAsync();
 } catch (error) {
-  if (!(error instanceof BurgeonError)) throw error;
+  // A full disk or a missing permission is no fault of the program either; anything else shows where it came from.
+  const isSystemError = error instanceof Error && 'syscall' in error;
+  if (!(error instanceof BurgeonError || isSystemError)) throw error;
   console.error(`burgeon: ${error.message}`);
   process.exitCode = 1;
 }

@@ -4,6 +4,7 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { BurgeonError } from '../errors.ts';
+import { makeDirectory } from '../files/make-directory.ts';
 import { manifestFileName, readManifest } from './manifest.ts';
 
 /**
@@ -22,7 +23,7 @@ export async function writeDirectory<Result>(
   try {
     await attempt(output, async () => {
       await rm(partial, { recursive: true, force: true });
-      await mkdir(dirname(target), { recursive: true });
+      await makeDirectory(dirname(target));
       await mkdir(partial);
     });
     const result = await write(partial);

@@ -1,10 +1,11 @@
 // metrics.jsonl: one JSON object per line, appended as the run goes. docs/metrics.md describes the lines. A line that a
 // kill left half-written is ignored by readers and dropped on resume.
 
-import { appendFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { appendFile, readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { BurgeonError } from '../errors.ts';
 import type { ActiveCounts } from '../est/sampler.ts';
+import { makeDirectory } from '../files/make-directory.ts';
 
 export const metricsFileName = 'metrics.jsonl';
 
@@ -98,7 +99,7 @@ export class MetricsWriter {
 
   /** Opens the metrics of a run that continues after `step`: later lines, written by what is now repeated, are dropped. */
   static async open(runDirectory: string, step: number): Promise<MetricsWriter> {
-    await mkdir(runDirectory, { recursive: true });
+    await makeDirectory(runDirectory);
     const file = path.join(runDirectory, metricsFileName);
     const kept = step === 0 ? [] : (await readMetrics(file)).filter((line) => line.step <= step);
     const temporary = `${file}.tmp`;

@@ -26,7 +26,13 @@ export interface EnteredRun {
  * @throws {BurgeonError} ERR_BURGEON_BUSY when another process trains there; ERR_BURGEON_CONFIG for `new` where a run is.
  */
 export async function enterRunDirectory(directory: string, mode: StartMode): Promise<EnteredRun> {
-  await makeDirectoryDurably(directory);
+  await makeDirectoryDurably(directory).catch((cause) => {
+    throw new BurgeonError(
+      'ERR_BURGEON_CONFIG',
+      `output ${directory}: expected a directory that can be written, but ${(cause as Error).message}`,
+      { cause },
+    );
+  });
   const leave = await claim(path.join(directory, lockName), directory);
   try {
     const { latest, skipped } = await latestCheckpoint(directory);

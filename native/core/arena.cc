@@ -20,13 +20,14 @@ std::string gibibytes(size_t bytes) {
 
 }  // namespace
 
-Arena::Arena(size_t bytes, const char* what) {
+Arena::Arena(size_t bytes, const char* what, size_t held) {
   if (bytes == 0) return;
   // The kernel hands out more address space than there is memory and kills the process later; refuse here instead.
   const size_t machine = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  if (bytes > machine) {
-    throw Error(ErrorCode::kOutOfMemory, std::string(what) + " need " + gibibytes(bytes) + ", this machine has " +
-                                             gibibytes(machine) +
+  if (bytes > machine || held > machine - bytes) {
+    const std::string beside = held > 0 ? " beside " + gibibytes(held) + " of weights" : "";
+    throw Error(ErrorCode::kOutOfMemory, std::string(what) + " need " + gibibytes(bytes) + beside +
+                                             ", this machine has " + gibibytes(machine) +
                                              "; use a smaller model, batch size or sequence length");
   }
   void* block = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

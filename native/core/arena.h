@@ -18,8 +18,9 @@ class Arena {
   Arena& operator=(Arena&& other) noexcept;
 
   // Takes `bytes` of zeroed memory, asking for huge pages where the system has them.
-  // Throws Error(kOutOfMemory) when the machine cannot hold it; `what` names the use in the message.
-  Arena(size_t bytes, const char* what);
+  // Throws Error(kOutOfMemory) when the machine cannot hold it beside the `held` bytes its owner has already; `what`
+  // names the use in the message.
+  Arena(size_t bytes, const char* what, size_t held = 0);
 
   char* data() const { return data_; }
   size_t size() const { return bytes_; }

@@ -149,7 +149,8 @@ class TypedModel final : public Model {
     const ScratchSize scratch = scratch_for(grown);
     arena_ = Arena();
     planned_ = ActivationShape();
-    arena_ = Arena(plan_activations(config_, grown, scratch, threads_, nullptr, &activations_), "activations");
+    arena_ = Arena(plan_activations(config_, grown, scratch, threads_, nullptr, &activations_), "activations",
+                   parameters_.bytes());
     plan_activations(config_, grown, scratch, threads_, arena_.data(), &activations_);
     planned_ = grown;
     context_.shared_scratch = activations_.shared_scratch;
