@@ -12,7 +12,10 @@ const usage = 'usage: npm run demo [-- --text FILE...]';
 
 function readTexts() {
   try {
-    const { values, positionals } = parseArgs({ options: { text: { type: 'string', multiple: true } }, allowPositionals: true });
+    const { values, positionals } = parseArgs({
+      options: { text: { type: 'string', multiple: true } },
+      allowPositionals: true,
+    });
     const texts = [...(values.text ?? []), ...positionals];
     if (positionals.length > 0 && values.text === undefined) throw new Error(`unexpected ${positionals[0]}`);
     return texts.length > 0 ? texts : ['node_modules/**/*.d.ts', 'node_modules/**/*.md'];

@@ -39,7 +39,12 @@ if (missing.length > 0) {
 
 const headers = installedHeaders();
 // Not `rebuild`: after a change only what depends on it is compiled again.
-const args = ['configure', 'build', `--jobs=${os.availableParallelism()}`, ...(headers ? [`--nodedir=${headers}`] : [])];
+const args = [
+  'configure',
+  'build',
+  `--jobs=${os.availableParallelism()}`,
+  ...(headers ? [`--nodedir=${headers}`] : []),
+];
 const debug = process.argv.includes('--debug');
 if (debug) args.push('--debug');
 const gyp = path.join(path.dirname(require.resolve('node-gyp/package.json')), 'bin', 'node-gyp.js');
