@@ -39,7 +39,7 @@ const recipes: (Recipe & { seeds: number[] })[] = [
     groupsPerStep: 'auto',
     seeds: [1, 2],
   },
-  { name: 'EST, 1 group', learningRate: 3e-3, steps: 2000, schedule: 'est-gpt2', groupsPerStep: 1, seeds: [1] },
+  { name: 'EST, 1 group', learningRate: 3e-3, steps: 2000, schedule: 'est-gpt2', groupsPerStep: 1, seeds: [1, 2] },
   { name: 'EST, 4 groups', learningRate: 1e-3, steps: 2000, schedule: 'est-gpt2', groupsPerStep: 'auto', seeds: [1] },
 ];
 

@@ -46,7 +46,7 @@ export interface NativeStepResult {
 }
 
 export interface NativeOptimizerStep {
-  learningRate: number;
+  lr: number;
   beta1: number;
   beta2: number;
   epsilon: number;

@@ -46,9 +46,10 @@ export function findAddon(paths: readonly string[]): LoadedAddon {
       continue;
     }
     try {
-      const binding = require(candidate) as NativeBinding;
-      if (binding.version === packageVersion) return { binding, path: candidate };
-      attempts.push(`${candidate}: built from version ${binding.version}, this is ${packageVersion}`);
+      const binding = require(candidate) as NativeBinding | undefined;
+      if (binding?.version === packageVersion) return { binding, path: candidate };
+      const came = binding?.version === undefined ? 'no build of burgeon' : `built from version ${binding.version}`;
+      attempts.push(`${candidate}: ${came}, this is ${packageVersion}`);
     } catch (error) {
       attempts.push(`${candidate}: ${(error as Error).message}`);
     }
@@ -63,6 +64,15 @@ export function findAddon(paths: readonly string[]): LoadedAddon {
 export async function native<Result>(call: () => Result | Promise<Result>): Promise<Result> {
   try {
     return await call();
+  } catch (error) {
+    throw toBurgeonError(error);
+  }
+}
+
+/** As `native`, for a call that does not return a Promise. */
+export function nativeSync<Result>(call: () => Result): Result {
+  try {
+    return call();
   } catch (error) {
     throw toBurgeonError(error);
   }

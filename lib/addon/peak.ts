@@ -11,12 +11,17 @@ export interface Peak {
 
 const measured = new Map<number, Promise<Peak>>();
 
-/** Takes about a third of a second the first time. */
+/**
+ * Takes about a third of a second the first time.
+ * @param threads 1 to 1024.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG, ERR_BURGEON_BACKEND, ERR_BURGEON_OUT_OF_MEMORY.
+ */
 export function measurePeak(threads: number): Promise<Peak> {
   let peak = measured.get(threads);
   if (peak === undefined) {
     peak = native(() => loadAddon().binding.measurePeak(threads, process.env.BURGEON_MAX_ISA ?? ''));
     measured.set(threads, peak);
+    peak.catch(() => measured.delete(threads));
   }
   return peak;
 }

@@ -1,6 +1,7 @@
 // burgeon eval: loss of a model on token shards.
 
-import { Command } from 'commander';
+import { stat } from 'node:fs/promises';
+import { Command, Option } from 'commander';
 import { loadDataset } from '../data/dataset.ts';
 import { fixedWindows } from '../data/fixed-windows.ts';
 import { readManifest } from '../data/manifest.ts';
@@ -28,7 +29,11 @@ export function evalCommand(): Command {
     .description('Computes the loss of a model on a prepared data set, or on token shards.')
     .argument('<model>', modelArgumentHelp)
     .requiredOption('--data <dir|pattern>', 'directory of `burgeon prepare`, or token shards')
-    .option('--split <name>', 'train or validation, of a prepared data set', parseSplit, 'validation')
+    .addOption(
+      new Option('--split <name>', 'split of a prepared data set')
+        .choices(['train', 'validation'])
+        .default('validation'),
+    )
     .option('--windows <n|all>', 'sequences to use, evenly spaced', countOrAll, 'all')
     .option('--sequence-length <n>', "tokens per sequence (default: the model's context length)", integerAtLeast(1))
     .option('--batch-size <n>', 'sequences at once', integerAtLeast(1), 8)
@@ -71,17 +76,13 @@ export function evalCommand(): Command {
     });
 }
 
-function parseSplit(text: string): string {
-  if (text === 'train' || text === 'validation') return text;
-  throw new BurgeonError('ERR_BURGEON_CONFIG', `--split: expected train or validation, received ${text}`);
-}
-
 async function openSplit(flags: EvalFlags, vocabSize: number) {
-  const manifest = await readManifest(flags.data).catch(() => undefined);
-  if (manifest === undefined) {
+  const isDirectory = (await stat(flags.data).catch(() => undefined))?.isDirectory();
+  if (!isDirectory) {
     const dataset = await loadDataset({ train: flags.data, vocabSize });
     return { dataset, source: dataset.train, bytesPerToken: undefined };
   }
+  const manifest = await readManifest(flags.data);
   if (manifest.vocabSize > vocabSize) {
     throw new BurgeonError(
       'ERR_BURGEON_DATA',

@@ -14,8 +14,9 @@ export function percent(share: number, digits = 1): string {
   return `${(100 * share).toFixed(digits)} %`;
 }
 
-/** 83 s -> "1:23", 3 h -> "3:00:00", 2.3 s -> "2.3 s". */
+/** 83 s -> "1:23", 3 h -> "3:00:00", 2.3 s -> "2.3 s", 0.04 s -> "40 ms". */
 export function duration(ms: number): string {
+  if (ms < 99.5) return `${Math.round(ms)} ms`;
   if (ms < 9950) return `${(ms / 1000).toFixed(1)} s`;
   const seconds = Math.round(ms / 1000);
   const two = (value: number) => String(value).padStart(2, '0');

@@ -6,6 +6,7 @@ import { packageVersion } from '../addon/load.ts';
 import { BurgeonError } from '../errors.ts';
 import { doctorCommand } from './doctor.ts';
 import { evalCommand } from './eval.ts';
+import { stopWithoutReader } from './interrupt.ts';
 import { planCommand } from './plan.ts';
 import { prepareCommand } from './prepare.ts';
 import { sampleCommand } from './sample.ts';
@@ -33,11 +34,7 @@ for (const command of [
   program.addCommand(command.showHelpAfterError('(--help lists what there is)'));
 }
 
-// A reader that went away (`burgeon sample ... | head`) is not an error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
-});
+stopWithoutReader();
 
 try {
   await program.parseAsync();

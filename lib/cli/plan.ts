@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { completeModel, type ModelConfig, parseModelConfig } from '../config/model-config.ts';
 import { loadTrainConfig } from '../config/train-config.ts';
 import { readManifest } from '../data/manifest.ts';
+import { BurgeonError } from '../errors.ts';
 import { allFlops, countFlops } from '../est/flops.ts';
 import { estimateMemory } from '../est/memory.ts';
 import { countParameters } from '../est/parameters.ts';
@@ -41,7 +42,7 @@ export function planCommand(): Command {
   return new Command('plan')
     .summary('parameters, memory, FLOPs and saving of a run, before training it')
     .description(
-      'Prints parameters, memory, FLOPs by component, and the saving of every stage of a schedule, without training anything.\n' +
+      'Prints parameters, memory, FLOPs by component, and the saving of every stage of a schedule, without training anything. ' +
         'Describes a configuration file, or a model and a schedule given as options.',
     )
     .argument('[config]', 'training configuration, YAML or JSON')
@@ -62,7 +63,11 @@ export function planCommand(): Command {
       'after',
       '\nExamples:\n  burgeon plan configs/shakespeare-char.yaml\n  burgeon plan --model gpt2 --schedule est-gpt2\n  burgeon plan --model gpt2 --target-saving 0.2',
     )
-    .action(async (file: string | undefined, flags: PlanFlags) => {
+    .action(async (file: string | undefined, flags: PlanFlags, command: Command) => {
+      if (file !== undefined && flags.model !== undefined) {
+        command.error('error: a configuration has its own model; leave --model out, or change it with --set model=...');
+      }
+      if (file === undefined && flags.set.length > 0) command.error('error: --set takes a configuration to change');
       const subject = file === undefined ? subjectFromFlags(flags) : await subjectFromFile(file, flags);
       const { model, batchSize, accumulationSteps, sequenceLength, samplerOptions } = subject;
       const options = { sequencesPerStep: batchSize * accumulationSteps, sequenceLength, samplerOptions };
@@ -124,7 +129,7 @@ async function subjectFromFile(file: string, flags: PlanFlags): Promise<Subject>
   const directory = config.data.directory;
   const dataVocabSize =
     config.model.vocabSize === undefined && directory !== undefined && flags.vocabSize === undefined
-      ? (await readManifest(directory)).vocabSize
+      ? await vocabSizeOf(directory)
       : flags.vocabSize;
   return {
     model: completeModel(config.model, dataVocabSize),
@@ -138,6 +143,15 @@ async function subjectFromFile(file: string, flags: PlanFlags): Promise<Subject>
     sequenceLength: flags.sequenceLength ?? config.sequenceLength,
     samplerOptions: config.est,
   };
+}
+
+async function vocabSizeOf(directory: string): Promise<number> {
+  try {
+    return (await readManifest(directory)).vocabSize;
+  } catch (error) {
+    if (!(error instanceof BurgeonError)) throw error;
+    throw new BurgeonError(error.code, `${error.message}, or give --vocab-size`, { cause: error });
+  }
 }
 
 function subjectFromFlags(flags: PlanFlags): Subject {

@@ -21,7 +21,7 @@ export function prepareCommand(): Command {
   return new Command('prepare')
     .summary('turn text files into token shards for training')
     .description(
-      'Turns text files into token shards for training. Inputs are files (.txt, .md and any other text: one document each;\n' +
+      'Turns text files into token shards for training. Inputs are files (.txt, .md and any other text: one document each; ' +
         '.jsonl: one document per line, field "text"), directories (searched for .txt, .md, .jsonl) or patterns in quotes.',
     )
     .argument('<input...>', 'files, directories or patterns such as "docs/**/*.md"')

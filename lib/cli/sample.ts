@@ -1,6 +1,6 @@
 // burgeon sample: text from a model, as it comes.
 
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { Model } from '../model/model.ts';
 import { createTokenizer, loadTokenizer } from '../tokenizer/tokenizer.ts';
 import { sampleText } from '../train/text-sample.ts';
@@ -40,7 +40,9 @@ export function sampleCommand(): Command {
       1,
     )
     .option('--seed <n>', 'fixes the text', integerAtLeast(0), 1)
-    .option('--tokenizer <name>', "gpt2 or bytes, where the model's directory has no tokenizer")
+    .addOption(
+      new Option('--tokenizer <name>', "tokenizer, where the model's directory has none").choices(['gpt2', 'bytes']),
+    )
     .addOption(threadsOption())
     .addHelpText('after', '\nExample:\n  burgeon sample runs/shakespeare-char --prompt "ROMEO:" --tokens 500')
     .action(async (given: string, flags: SampleFlags) => {
@@ -50,7 +52,6 @@ export function sampleCommand(): Command {
       const interrupt = interruptSignal(() => {});
       try {
         using model = await Model.load(directory, flags.threads === undefined ? {} : { threads: flags.threads });
-        process.stdout.write(flags.prompt);
         const { tokens: maxTokens, temperature, topK, topP, seed } = flags;
         await sampleText(model, tokenizer, flags.prompt, {
           maxTokens,

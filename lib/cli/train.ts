@@ -21,8 +21,8 @@ export function trainCommand(): Command {
   return new Command('train')
     .summary('pretrain a model from a configuration file')
     .description(
-      'Pretrains a model from a configuration file. Ctrl-C stops after the current step with a checkpoint; --resume goes on\n' +
-        'from there with exactly the same result as if nothing had happened.',
+      'Pretrains a model from a configuration file. Ctrl-C stops after the current step with a checkpoint; --resume goes ' +
+        'on from there with exactly the same result as if nothing had happened.',
     )
     .argument('<config>', 'training configuration, YAML or JSON; see configs/')
     .addOption(setOption())
@@ -60,11 +60,11 @@ export function trainCommand(): Command {
         const { summary } = trainer;
         if (flags.json) console.log(JSON.stringify({ summary }));
         else console.log(describeSummary({ ...summary, bigramLoss: bigram }, config, trainer.isComplete));
-        if (!trainer.isComplete) process.exitCode = 130;
+        if (!trainer.isComplete) process.exitCode = interrupt.exitCode();
       } finally {
         progress.clear();
-        interrupt.release();
         await trainer.close();
+        interrupt.release();
       }
     });
 }
@@ -106,26 +106,30 @@ function showStep(record: StepRecord, config: TrainConfig, progress: ProgressLin
     );
   }
   if (record.sample !== undefined) progress.print(`step ${step}: sample\n${record.sample}\n`);
+  // The most wanted first: a narrow terminal shows the beginning of the line.
   progress.update(() =>
     [
       `step ${step}/${config.steps}`,
-      `stage ${stage} (${active.layers} layers, ${active.heads} heads, ${active.neurons} neurons)`,
       `loss ${record.loss.toFixed(3)}`,
-      `lr ${small(record.learningRate)}`,
+      `ETA ${duration(eta.remainingMs(step, config.steps))}`,
       `${count(record.tokensPerSecond)} tok/s`,
       `MFU ${percent(record.mfu, 0)}`,
-      `ETA ${duration(eta.remainingMs(step, config.steps))}`,
+      `lr ${small(record.learningRate)}`,
+      `stage ${stage} (${active.layers} layers, ${active.heads} heads, ${active.neurons} neurons)`,
     ].join('  '),
   );
 }
 
 /** The summary as text. */
 export function describeSummary(summary: RunSummary, config: TrainConfig, isComplete: boolean): string {
+  if (summary.steps === 0) {
+    return `stopped before the first of ${config.steps} steps, no checkpoint to continue from; start again`;
+  }
   const loss = (value: number | null) => (value === null ? 'not measured' : value.toFixed(4));
   const rows: [string, string][] = [
     [
       'held-out loss',
-      `${loss(summary.initialValidationLoss)} at the start, ${loss(summary.validationLoss)} now${summary.bigramLoss === null ? '' : `, bigram baseline ${loss(summary.bigramLoss)}`} (nats per token)`,
+      `${loss(summary.initialValidationLoss)} at the start, ${loss(summary.validationLoss)} ${isComplete ? 'now' : 'at the last evaluation'}${summary.bigramLoss === null ? '' : `, bigram baseline ${loss(summary.bigramLoss)}`} (nats per token)`,
     ],
   ];
   for (const stage of summary.stages) {
@@ -147,7 +151,7 @@ export function describeSummary(summary: RunSummary, config: TrainConfig, isComp
       'training time',
       summary.denseStepMs === null || summary.timeSaving === null
         ? `${duration(summary.trainMs)}; no dense step in this run to compare with`
-        : `${duration(summary.trainMs)}; all steps at the dense rate of this run (${summary.denseStepMs.toFixed(1)} ms) would take ${duration(summary.trainMs / (1 - summary.timeSaving))}: ${percent(summary.timeSaving)} saved`,
+        : `${duration(summary.trainMs)}; all steps at the dense rate of this run (${summary.denseStepMs.toFixed(1)} ms) would take ${duration(summary.trainMs / (1 - summary.timeSaving))}: ${percent(Math.abs(summary.timeSaving))} ${summary.timeSaving < 0 ? 'lost' : 'saved'}`,
     ],
   );
   const head = isComplete

@@ -4,13 +4,22 @@
 import os from 'node:os';
 import type { NativeModel, NativeStepResult, Role } from '../addon/binding.ts';
 import { roles } from '../addon/binding.ts';
-import { loadAddon, native } from '../addon/load.ts';
+import { loadAddon, native, nativeSync } from '../addon/load.ts';
 import { type ModelContents, readModelDirectory, writeModelDirectory } from '../checkpoint/model-directory.ts';
 import { type ModelConfig, parseModelConfig } from '../config/model-config.ts';
 import { BurgeonError } from '../errors.ts';
 import type { FlopComponents } from '../est/flops.ts';
 import { CounterRng } from '../est/rng.ts';
 import type { Subnetwork } from '../est/subnetwork.ts';
+import {
+  batchShape,
+  describe,
+  readPrompt,
+  requireMoment,
+  requireNumbers,
+  requireOneOf,
+  requireOptions,
+} from './arguments.ts';
 import { initialValues } from './initialise.ts';
 import { checkSamplingOptions, chooseToken, type SamplingOptions } from './next-token.ts';
 import { type TensorView, transpose, viewTensors } from './tensor-names.ts';
@@ -114,13 +123,13 @@ export class Model implements Disposable {
   #running: string | undefined;
 
   private constructor(config: ModelConfig, options: CreateOptions) {
-    const precision = options.precision ?? 'float32';
+    const precision = requireOneOf('precision', ['float32', 'float64'], options.precision ?? 'float32');
     const { NativeModel } = loadAddon().binding;
     this.config = Object.freeze({ ...config });
     this.tokenizerFiles = options.tokenizerFiles ?? {};
     this.endOfText = options.endOfText;
     this.#native = new NativeModel(config, {
-      backend: options.backend ?? process.env.BURGEON_DEVICE ?? 'cpu',
+      backend: chooseBackend(options.backend),
       maxIsa: process.env.BURGEON_MAX_ISA ?? '',
       doublePrecision: precision === 'float64',
       threads: chooseThreads(options.threads),
@@ -137,14 +146,20 @@ export class Model implements Disposable {
     config: ModelConfig | string | (Partial<ModelConfig> & { preset?: string }),
     options: CreateOptions = {},
   ): Promise<Model> {
+    requireOptions('Model.create()', options);
     const model = await Model.#allocate(parseModelConfig(config), options);
-    for (const view of model.#tensors.values()) {
-      const size = view.shape.reduce((product, dimension) => product * dimension, 1);
-      model.#write('weight', view, initialValues(view.name, view.index, size, model.config.nLayer, options.seed ?? 1));
-      // Large models take seconds; let the event loop turn between tensors.
-      if (size > 1 << 20) await new Promise(setImmediate);
+    try {
+      for (const { name, index, shape } of model.#tensors.values()) {
+        const size = sizeOf(shape);
+        await model.setParameter(name, initialValues(name, index, size, model.config.nLayer, options.seed ?? 1));
+        // Large models take seconds; let the event loop turn between tensors.
+        if (size > 1 << 20) await new Promise(setImmediate);
+      }
+      return model;
+    } catch (error) {
+      model.dispose();
+      throw error;
     }
-    return model;
   }
 
   /**
@@ -182,19 +197,22 @@ export class Model implements Disposable {
     return [...this.#tensors.keys()];
   }
 
-  /** Shape of a tensor in Hugging Face's layout. */
+  /** Shape of a tensor in Hugging Face's layout. @throws {BurgeonError} ERR_BURGEON_CONFIG for an unknown name. */
   shape(name: string): readonly number[] {
-    return this.#view(name).shape;
+    return [...this.#view(name).shape];
   }
 
-  /** Backend, instruction set, threads and bytes held. */
+  /** Backend, instruction set, threads and bytes held. @throws {BurgeonError} ERR_BURGEON_DISPOSED. */
   get info() {
-    return this.#native.info();
+    return nativeSync(() => this.#native.info());
   }
 
-  /** Bytes of activations that a batch of this shape takes; they are taken at its first use. */
+  /**
+   * Bytes of activations that a batch of this shape takes; they are taken at its first use.
+   * @throws {BurgeonError} ERR_BURGEON_CONFIG, ERR_BURGEON_BUSY, ERR_BURGEON_DISPOSED.
+   */
   planBytes(batchSize: number, sequenceLength: number, gradients = true): number {
-    return this.#native.planBytes(batchSize, sequenceLength, gradients);
+    return nativeSync(() => this.#native.planBytes(batchSize, sequenceLength, gradients));
   }
 
   /**
@@ -204,7 +222,7 @@ export class Model implements Disposable {
    *   ERR_BURGEON_DISPOSED, ERR_BURGEON_OUT_OF_MEMORY.
    */
   forward(tokens: Int32Array, options: ForwardOptions = {}): Promise<ForwardResult> {
-    return this.#exclusively('forward()', () => this.#forward(tokens, options));
+    return this.#exclusively('forward()', () => this.#forward(tokens, options), options);
   }
 
   /**
@@ -215,7 +233,7 @@ export class Model implements Disposable {
    *   are then cleared.
    */
   forwardBackward(tokens: Int32Array, targets: Int32Array, options: BackwardOptions = {}): Promise<StepResult> {
-    return this.#exclusively('forwardBackward()', () => {
+    const work = () => {
       const { batchSize, sequenceLength } = batchShape(tokens, options.batchSize);
       return this.#native.forwardBackward(
         tokens,
@@ -226,25 +244,22 @@ export class Model implements Disposable {
         options.layerScale ?? 1,
         options.weight ?? 1,
       );
-    });
+    };
+    return this.#exclusively('forwardBackward()', work, options);
   }
 
   /**
    * One AdamW update from the gradients added since the last, which it consumes and clears.
    * @returns the global gradient norm before clipping, and milliseconds of native work.
-   * @throws {BurgeonError} ERR_BURGEON_NONFINITE when the norm is not finite: weights stay, gradients are cleared.
+   * @throws {BurgeonError} ERR_BURGEON_CONFIG, ERR_BURGEON_BUSY, ERR_BURGEON_DISPOSED; ERR_BURGEON_NONFINITE when the
+   *   norm is not finite: weights stay, gradients are cleared.
    */
   optimizerStep(options: OptimizerOptions): Promise<{ gradientNorm: number; ms: number }> {
     return this.#exclusively('optimizerStep()', async () => {
-      const inactive = options.inactive ?? 'zero-grad';
-      if (inactive !== 'zero-grad' && inactive !== 'freeze') {
-        throw new BurgeonError(
-          'ERR_BURGEON_CONFIG',
-          `inactive: expected 'zero-grad' or 'freeze', received ${JSON.stringify(inactive)}`,
-        );
-      }
+      requireOptions('optimizerStep()', options);
+      const inactive = requireOneOf('inactive', ['zero-grad', 'freeze'], options.inactive ?? 'zero-grad');
       const result = await this.#native.optimizerStep({
-        learningRate: options.lr,
+        lr: options.lr,
         beta1: options.beta1 ?? 0.9,
         beta2: options.beta2 ?? 0.95,
         epsilon: options.epsilon ?? 1e-8,
@@ -280,11 +295,12 @@ export class Model implements Disposable {
 
   /** A copy of AdamW's first ('m') or second ('v') moment of a tensor, in Hugging Face's layout. */
   moment(name: string, which: 'm' | 'v'): Promise<TensorData> {
-    return this.#exclusively('moment()', () => this.#read(which, this.#view(name)));
+    return this.#exclusively('moment()', () => this.#read(requireMoment(which), this.#view(name)));
   }
 
+  /** Replaces a moment, as `setParameter` a tensor. */
   setMoment(name: string, which: 'm' | 'v', data: ArrayLike<number>): Promise<void> {
-    return this.#exclusively('setMoment()', () => this.#write(which, this.#view(name), data));
+    return this.#exclusively('setMoment()', () => this.#write(requireMoment(which), this.#view(name), data));
   }
 
   /** What a model directory or checkpoint holds of this model; tensors are copied when read. */
@@ -307,22 +323,21 @@ export class Model implements Disposable {
 
   /**
    * Continues a prompt, one full forward pass per token over the last `contextLength` tokens.
-   * @param prompt at least one token.
-   * @returns the added tokens.
+   * @param prompt at least one token, each in [0, V).
+   * @returns the added tokens; those there are, when the signal stops it.
+   * @throws {BurgeonError} as `forward`, and ERR_BURGEON_NONFINITE when a logit is not finite.
    */
   generate(prompt: ArrayLike<number>, options: GenerateOptions = {}): Promise<Int32Array> {
-    return this.#exclusively('generate()', async () => {
+    const work = async () => {
       checkSamplingOptions(options);
       const { maxTokens = 100, stopToken, onToken, signal } = options;
       if (!Number.isInteger(maxTokens) || maxTokens < 0) {
         throw new BurgeonError('ERR_BURGEON_CONFIG', `maxTokens: expected an integer >= 0, received ${maxTokens}`);
       }
-      if (prompt.length === 0) {
-        throw new BurgeonError('ERR_BURGEON_SHAPE', 'prompt: expected at least one token, received none');
-      }
+      const tokens = readPrompt(prompt, this.config.vocabSize);
+      const promptLength = tokens.length;
       const rng = new CounterRng(options.seed ?? 1, generationStream);
-      const tokens = Array.from(prompt);
-      while (tokens.length < prompt.length + maxTokens && !signal?.aborted) {
+      while (tokens.length < promptLength + maxTokens && !signal?.aborted) {
         const window = Int32Array.from(tokens.slice(-this.config.contextLength));
         const { logits } = await this.#forward(window, { logits: 'last' });
         const token = chooseToken(logits!, options, rng.nextFloat());
@@ -330,8 +345,9 @@ export class Model implements Disposable {
         tokens.push(token);
         onToken?.(token);
       }
-      return Int32Array.from(tokens.slice(prompt.length));
-    });
+      return Int32Array.from(tokens.slice(promptLength));
+    };
+    return this.#exclusively('generate()', work, options);
   }
 
   /** Frees the native memory, once work in flight has ended. Later calls reject with ERR_BURGEON_DISPOSED. */
@@ -343,8 +359,16 @@ export class Model implements Disposable {
     this.dispose();
   }
 
-  /** Several native calls may make up one of ours, so the guard is here and not only in the addon. */
-  async #exclusively<Result>(name: string, work: () => Result | Promise<Result>): Promise<Result> {
+  /**
+   * Runs one call of ours, which may be several native ones: so the guard is here and not only in the addon.
+   * @param options the caller's, to check.
+   */
+  async #exclusively<Result>(
+    name: string,
+    work: () => Result | Promise<Result>,
+    options: object = {},
+  ): Promise<Result> {
+    requireOptions(name, options);
     if (this.#running !== undefined) {
       throw new BurgeonError(
         'ERR_BURGEON_BUSY',
@@ -361,6 +385,7 @@ export class Model implements Disposable {
 
   #forward(tokens: Int32Array, options: ForwardOptions): Promise<NativeStepResult> {
     const { batchSize, sequenceLength } = batchShape(tokens, options.batchSize);
+    const logits = options.logits && requireOneOf('logits', ['last', 'all'], options.logits);
     return this.#native.forward(
       tokens,
       options.targets ?? null,
@@ -368,16 +393,16 @@ export class Model implements Disposable {
       sequenceLength,
       options.subnetwork ?? null,
       options.layerScale ?? 1,
-      options.logits === 'all' ? 2 : options.logits === 'last' ? 1 : 0,
+      logits === 'all' ? 2 : logits === 'last' ? 1 : 0,
     );
   }
 
   #view(name: string): TensorView {
-    const view = this.#tensors.get(name.replace(/^transformer\./, ''));
+    const view = this.#tensors.get(String(name).replace(/^transformer\./, ''));
     if (view !== undefined) return view;
     throw new BurgeonError(
       'ERR_BURGEON_CONFIG',
-      `tensor ${JSON.stringify(name)}: expected a name like wte.weight or h.0.attn.c_attn.weight (layers 0 to ${this.config.nLayer - 1}); tensorNames lists all`,
+      `tensor ${describe(name)}: expected a name like wte.weight or h.0.attn.c_attn.weight (layers 0 to ${this.config.nLayer - 1}); tensorNames lists all`,
     );
   }
 
@@ -388,42 +413,48 @@ export class Model implements Disposable {
   }
 
   #write(role: Role, view: TensorView, data: ArrayLike<number>): void {
-    const size = view.shape.reduce((product, dimension) => product * dimension, 1);
-    if (data?.length !== size) {
+    const size = sizeOf(view.shape);
+    const length = typeof data === 'object' ? data?.length : undefined;
+    if (length !== size) {
       throw new BurgeonError(
         'ERR_BURGEON_SHAPE',
-        `${view.name}: expected ${size} numbers (${view.shape.join(' x ')}), received ${data?.length ?? typeof data}`,
+        `${view.name}: expected ${size} numbers (${view.shape.join(' x ')}), received ${length ?? describe(data)}`,
       );
     }
     const Elements = this.#native.info().precision === 'float64' ? Float64Array : Float32Array;
-    const typed = data instanceof Elements ? data : Elements.from(data);
+    const typed = data instanceof Elements ? data : Elements.from(requireNumbers(view.name, data));
     const [rows, cols] = view.shape;
     this.#native.write(roles[role], view.index, view.transposed ? transpose(typed, rows!, cols!) : typed);
   }
 }
 
-function batchShape(tokens: Int32Array, batchSize = 1): { batchSize: number; sequenceLength: number } {
-  if (!(tokens instanceof Int32Array)) {
-    throw new BurgeonError(
-      'ERR_BURGEON_DTYPE',
-      `tokens: expected an Int32Array, received ${Object.prototype.toString.call(tokens)}`,
-    );
-  }
-  const sequenceLength = tokens.length / batchSize;
-  if (!(Number.isInteger(batchSize) && batchSize >= 1 && Number.isInteger(sequenceLength) && sequenceLength >= 1)) {
-    throw new BurgeonError(
-      'ERR_BURGEON_SHAPE',
-      `tokens: expected batchSize sequences of equal length, received ${tokens.length} tokens with batchSize ${batchSize}`,
-    );
-  }
-  return { batchSize, sequenceLength };
+function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, dimension) => product * dimension, 1);
 }
 
-/** An explicit number, else BURGEON_THREADS, else one per available core. */
+/** The option, else BURGEON_DEVICE, else 'cpu'. */
+function chooseBackend(backend?: Backend): string {
+  const given = process.env.BURGEON_DEVICE;
+  if (backend !== undefined || given === undefined || given === '') return backend ?? 'cpu';
+  if (given === 'cpu' || given === 'reference') return given;
+  throw new BurgeonError(
+    'ERR_BURGEON_BACKEND',
+    `BURGEON_DEVICE: expected cpu or reference, received ${describe(given)}`,
+  );
+}
+
+/** Most threads of the engine. */
+const maxThreads = 1024;
+
+/** The option, else BURGEON_THREADS, else one per available core. */
 export function chooseThreads(threads?: number): number {
   const given = process.env.BURGEON_THREADS;
-  if (threads !== undefined || given === undefined || given === '') return threads ?? os.availableParallelism();
+  if (threads !== undefined) return threads;
+  if (given === undefined || given === '') return Math.min(os.availableParallelism(), maxThreads);
   const parsed = Number(given);
-  if (Number.isInteger(parsed) && parsed >= 1) return parsed;
-  throw new BurgeonError('ERR_BURGEON_CONFIG', `BURGEON_THREADS: expected an integer >= 1, received ${given}`);
+  if (Number.isInteger(parsed) && parsed >= 1 && parsed <= maxThreads) return parsed;
+  throw new BurgeonError(
+    'ERR_BURGEON_CONFIG',
+    `BURGEON_THREADS: expected an integer from 1 to ${maxThreads}, received ${describe(given)}`,
+  );
 }

@@ -28,11 +28,17 @@ export function checkSamplingOptions({ temperature = 1, topK = 0, topP = 1 }: Sa
  * @param logits (V) scores of one position.
  * @param uniform a random number in [0, 1).
  * @returns a token in [0, V).
+ * @throws {BurgeonError} ERR_BURGEON_NONFINITE when a logit is not finite: the weights are not, then.
  */
 export function chooseToken(logits: ArrayLike<number>, options: SamplingOptions, uniform: number): number {
   const { temperature = 1, topK = 0, topP = 1 } = options;
   let best = 0;
-  for (let v = 1; v < logits.length; v++) if (logits[v]! > logits[best]!) best = v;
+  for (let v = 0; v < logits.length; v++) {
+    if (!Number.isFinite(logits[v])) {
+      throw new BurgeonError('ERR_BURGEON_NONFINITE', `logits[${v}]: expected a finite number, computed ${logits[v]}`);
+    }
+    if (logits[v]! > logits[best]!) best = v;
+  }
   if (temperature === 0) return best;
 
   const weights = Float64Array.from(logits, (logit) => Math.exp((logit - logits[best]!) / temperature));

@@ -1,6 +1,6 @@
 // The directory of a run: who may start in it, and that only one process trains in it at a time.
 
-import { open, readFile, rm } from 'node:fs/promises';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type FoundCheckpoint, findCheckpoints, latestCheckpoint } from '../checkpoint/checkpoint-list.ts';
 import { makeDirectoryDurably } from '../checkpoint/durable-file.ts';
@@ -57,29 +57,33 @@ export async function enterRunDirectory(directory: string, mode: StartMode): Pro
 async function claim(lock: string, directory: string): Promise<() => Promise<void>> {
   for (;;) {
     try {
-      const file = await open(lock, 'wx');
-      await file.writeFile(String(process.pid));
-      await file.close();
+      await writeFile(lock, String(process.pid), { flag: 'wx' });
       return () => rm(lock, { force: true });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
     const holder = Number(await readFile(lock, 'utf8').catch(() => ''));
-    if (isAlive(holder)) {
+    if (await isHeld(lock, holder)) {
       throw new BurgeonError(
         'ERR_BURGEON_BUSY',
-        `output ${directory}: process ${holder} is training there; wait for it or choose another output`,
+        `output ${directory}: ${holder > 0 ? `process ${holder}` : 'another process'} is training there; wait for it or choose another output (if no burgeon is running, delete ${lock})`,
       );
     }
     await rm(lock, { force: true });
   }
 }
 
-function isAlive(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false;
-  if (pid === process.pid) return true;
+/** Whether the process that wrote a lock file still lives. */
+async function isHeld(lock: string, holder: number): Promise<boolean> {
+  const file = await stat(lock).catch(() => undefined);
+  if (file === undefined) return false;
+  const ageMs = Date.now() - file.mtimeMs;
+  // A lock without a number was created just now and is about to be filled in; an old one never will be.
+  if (!(Number.isInteger(holder) && holder > 0)) return ageMs < 10_000;
+  // Process ids come back, in a restarted container at once: a lock older than this process is not its own.
+  if (holder === process.pid) return ageMs <= 1000 * process.uptime();
   try {
-    process.kill(pid, 0);
+    process.kill(holder, 0);
     return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';

@@ -101,7 +101,7 @@ function differencesBetween(key: string, before: unknown, now: unknown): string[
     );
   }
   const [a, b] = [JSON.stringify(before), JSON.stringify(now)];
-  return a === b ? [] : [`${key}: the run has ${a}, the configuration ${b}`];
+  return a === b ? [] : [`${key}: the run has ${a ?? 'nothing'}, the configuration ${b ?? 'nothing'}`];
 }
 
 function isSection(value: unknown): value is Record<string, unknown> {

@@ -1,5 +1,6 @@
 // Prompts and samples as text.
 
+import { BurgeonError } from '../errors.ts';
 import type { GenerateOptions, Model } from '../model/model.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 
@@ -18,7 +19,12 @@ export function promptTokens(tokenizer: Tokenizer, prompt: string): Int32Array {
   }
 }
 
-/** Continues a prompt; `onText` receives the text as it comes. @returns the added text. */
+/**
+ * Continues a prompt; `onText` receives the text as it comes, from the prompt on. A token beyond the tokenizer's, which a
+ * model with a padded vocabulary may choose, becomes U+FFFD.
+ * @returns the prompt and what was added.
+ * @throws {BurgeonError} ERR_BURGEON_DATA when the tokenizer cannot be the model's or cannot encode the prompt.
+ */
 export async function sampleText(
   model: Model,
   tokenizer: Tokenizer,
@@ -26,6 +32,13 @@ export async function sampleText(
   options: Omit<GenerateOptions, 'onToken'> & { onText?: (text: string) => void } = {},
 ): Promise<string> {
   const { onText, ...generate } = options;
+  if (tokenizer.vocabSize > model.config.vocabSize) {
+    throw new BurgeonError(
+      'ERR_BURGEON_DATA',
+      `${tokenizer.name} tokenizer: expected at most the model's ${model.config.vocabSize} tokens, it has ${tokenizer.vocabSize}; was the model trained with another tokenizer?`,
+    );
+  }
+  const tokens = promptTokens(tokenizer, prompt);
   const decoder = tokenizer.decoder();
   let text = '';
   const add = (piece: string) => {
@@ -33,10 +46,11 @@ export async function sampleText(
     text += piece;
     onText?.(piece);
   };
-  await model.generate(promptTokens(tokenizer, prompt), {
+  add(prompt);
+  await model.generate(tokens, {
     stopToken: tokenizer.endOfText,
     ...generate,
-    onToken: (token) => add(decoder.push(token)),
+    onToken: (token) => add(token < tokenizer.vocabSize ? decoder.push(token) : '\ufffd'),
   });
   add(decoder.end());
   return text;

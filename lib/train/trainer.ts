@@ -5,7 +5,7 @@
 import { measurePeak, type Peak } from '../addon/peak.ts';
 import { readCheckpoint, writeCheckpoint } from '../checkpoint/checkpoint.ts';
 import { pruneCheckpoints } from '../checkpoint/checkpoint-list.ts';
-import { completeModel } from '../config/model-config.ts';
+import { completeModel, type ModelConfig } from '../config/model-config.ts';
 import { parseTrainConfig, type TrainConfig } from '../config/train-config.ts';
 import { BatchLoader } from '../data/batch-loader.ts';
 import { BigramModel } from '../data/bigram.ts';
@@ -13,10 +13,11 @@ import { type Dataset, loadDataset } from '../data/dataset.ts';
 import { type FixedBatch, fixedWindows } from '../data/fixed-windows.ts';
 import { BurgeonError } from '../errors.ts';
 import { allFlops, blockFlops, countFlops } from '../est/flops.ts';
-import { type ActiveCounts, activeCounts, type Rates, sampleSubnetwork } from '../est/sampler.ts';
+import { type ActiveCounts, activeCounts, sampleSubnetwork } from '../est/sampler.ts';
 import { Schedule } from '../est/schedule.ts';
 import { Model } from '../model/model.ts';
 import { learningRateAt } from '../optim/lr-schedule.ts';
+import { descriptionFileName } from '../tokenizer/description.ts';
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
 import { type Evaluation, evaluate } from './evaluator.ts';
 import { groupsOf } from './groups.ts';
@@ -24,7 +25,7 @@ import { MetricsWriter, type StepLine } from './metrics.ts';
 import { type EnteredRun, enterRunDirectory, type StartMode } from './run-directory.ts';
 import { addToTotals, continueRunState, newRunState, type RunState } from './run-state.ts';
 import { type RunSummary, summarise } from './summary.ts';
-import { sampleText } from './text-sample.ts';
+import { promptTokens, sampleText } from './text-sample.ts';
 
 export interface TrainerOptions {
   /** Default 'new'. */
@@ -47,6 +48,8 @@ export interface StepRecord extends Omit<StepLine, 'kind'> {
 interface Run {
   dataset: Dataset;
   loader: BatchLoader;
+  /** The same windows at every evaluation. */
+  validation: AsyncIterable<FixedBatch> | undefined;
   schedule: Schedule;
   metrics: MetricsWriter;
   directory: EnteredRun;
@@ -62,6 +65,7 @@ export class Trainer implements AsyncDisposable {
   #state: RunState | undefined;
   #bigramLoss: number | null = null;
   #savedStep = -1;
+  #isClosed = false;
 
   /**
    * @param config a TrainConfig, complete or with keys left out; see `parseTrainConfig`.
@@ -110,27 +114,27 @@ export class Trainer implements AsyncDisposable {
    */
   async open(): Promise<void> {
     if (this.#run !== undefined) return;
+    if (this.#isClosed) this.#opened(undefined);
     const { config } = this;
     const dataset = await openData(config);
     let directory: EnteredRun | undefined;
     try {
       const loader = new BatchLoader(dataset.train, config);
+      const validation = validationBatches(dataset, config);
       this.#tokenizer = dataset.tokenizer && createTokenizer(dataset.tokenizer);
-      if (config.sample.every > 0 && this.#tokenizer === undefined) {
-        throw new BurgeonError(
-          'ERR_BURGEON_CONFIG',
-          'sample.every: expected 0, because the tokenizer of these token files is not known; use data.directory of a prepared data set to sample text',
-        );
-      }
+      // Everything that can be refused is refused before the run directory is touched.
+      const model = completeModel(config.model, dataset.vocabSize);
+      checkSample(config, this.#tokenizer);
       directory = await enterRunDirectory(config.output, this.#options.start ?? 'new');
       for (const torn of directory.skipped) {
         this.#options.onNote?.(`passed over checkpoint ${torn.directory}: ${torn.problem}`);
       }
-      await this.#restore(directory, dataset);
+      await this.#restore(directory, dataset, model);
       const state = this.#opened(this.#state);
       this.#run = {
         dataset,
         loader,
+        validation,
         directory,
         schedule: new Schedule(config.est.schedule, config.steps),
         metrics: await MetricsWriter.open(config.output, state.step),
@@ -183,11 +187,10 @@ export class Trainer implements AsyncDisposable {
 
   /** Loss of a bigram model fitted on the training data on the validation windows; null without validation data. */
   async bigramBaseline(): Promise<number | null> {
-    const { dataset } = this.#opened(this.#run);
-    const batches = this.#validationBatches();
-    if (batches === undefined) return null;
+    const { dataset, validation } = this.#opened(this.#run);
+    if (validation === undefined) return null;
     const bigram = await BigramModel.fit(dataset.train, { vocabSize: this.model.config.vocabSize });
-    this.#bigramLoss = await bigram.loss(batches);
+    this.#bigramLoss = await bigram.loss(validation);
     return this.#bigramLoss;
   }
 
@@ -195,6 +198,7 @@ export class Trainer implements AsyncDisposable {
   async close(): Promise<void> {
     const run = this.#run;
     this.#run = undefined;
+    this.#isClosed = true;
     await run?.dataset.close();
     await run?.directory.leave();
     this.#model?.dispose();
@@ -222,6 +226,8 @@ export class Trainer implements AsyncDisposable {
     let executedBlock = 0;
     let executedAll = 0;
     const groupNumbers = new Set<number>();
+    const where = (group?: number) =>
+      `step ${step + 1} (seed ${config.seed}${group === undefined ? '' : `, group ${group}`}, rates ${JSON.stringify(rates)})`;
     for (let micro = 0; micro < accumulationSteps; micro++) {
       const { tokens, targets } = await loader.batch(step * accumulationSteps + micro);
       // Where nothing is left out all groups are the same network: one call does them all.
@@ -231,8 +237,10 @@ export class Trainer implements AsyncDisposable {
         const weight = (end - begin) / stepSequences;
         const subnetwork = isDense ? undefined : sampleSubnetwork(sampler, { seed: config.seed, step, group: index });
         const options = { batchSize: end - begin, subnetwork, layerScale, weight };
-        const result = await replayable(step, config.seed, index, rates, () =>
-          model.forwardBackward(tokens.subarray(begin * T, end * T), targets.subarray(begin * T, end * T), options),
+        const result = await replayable(
+          () => where(index),
+          () =>
+            model.forwardBackward(tokens.subarray(begin * T, end * T), targets.subarray(begin * T, end * T), options),
         );
         loss += weight * result.loss;
         executedBlock += blockFlops(result.forwardFlops) + blockFlops(result.backwardFlops);
@@ -241,9 +249,7 @@ export class Trainer implements AsyncDisposable {
     }
     const { schedule: _, ...optimizer } = config.optimizer;
     const learningRate = learningRateAt(config.optimizer, step, config.steps);
-    const { gradientNorm } = await replayable(step, config.seed, undefined, rates, () =>
-      model.optimizerStep({ ...optimizer, lr: learningRate }),
-    );
+    const { gradientNorm } = await replayable(where, () => model.optimizerStep({ ...optimizer, lr: learningRate }));
 
     const ms = performance.now() - start;
     const dense = countFlops(model.config, { batchSize: stepSequences, sequenceLength: T });
@@ -271,19 +277,16 @@ export class Trainer implements AsyncDisposable {
     return line;
   }
 
-  #validationBatches(): AsyncIterable<FixedBatch> | undefined {
-    const { validation } = this.#opened(this.#run).dataset;
-    const { sequenceLength, evaluation, batchSize } = this.config;
-    return validation && fixedWindows(validation, sequenceLength, evaluation.windows, batchSize);
-  }
-
   async #evaluate(): Promise<Evaluation | undefined> {
-    const batches = this.#validationBatches();
+    const { validation: batches, metrics } = this.#opened(this.#run);
     if (batches === undefined) return undefined;
     const state = this.#opened(this.#state);
-    const validation = await evaluate(this.model, batches);
+    const validation = await replayable(
+      () => `after step ${state.step} (seed ${this.config.seed})`,
+      () => evaluate(this.model, batches),
+    );
     state.lastValidationLoss = validation.loss;
-    await this.#opened(this.#run).metrics.write({ kind: 'validation', step: state.step, ...validation });
+    await metrics.write({ kind: 'validation', step: state.step, ...validation });
     return validation;
   }
 
@@ -291,7 +294,7 @@ export class Trainer implements AsyncDisposable {
     const { step } = this.#opened(this.#state);
     const { prompt, length, temperature, topK, topP } = this.config.sample;
     const options = { maxTokens: length, temperature, topK, topP, seed: this.config.seed + step };
-    const text = prompt + (await sampleText(this.model, this.#opened(this.#tokenizer), prompt, options));
+    const text = await sampleText(this.model, this.#opened(this.#tokenizer), prompt, options);
     await this.#opened(this.#run).metrics.write({ kind: 'sample', step, text });
     return text;
   }
@@ -315,18 +318,19 @@ export class Trainer implements AsyncDisposable {
   }
 
   /** Model and state: from the newest checkpoint, or new. */
-  async #restore(directory: EnteredRun, dataset: Dataset): Promise<void> {
+  async #restore(directory: EnteredRun, dataset: Dataset, model: ModelConfig): Promise<void> {
     const { config } = this;
     const modelOptions = {
       ...(config.threads === 'auto' ? {} : { threads: config.threads }),
       ...(config.backend === 'auto' ? {} : { backend: config.backend }),
     };
+    const tokenizerFiles = this.#tokenizer?.files() ?? {};
     if (directory.latest === undefined) {
       this.#state = newRunState(config, dataset.train.tokenCount);
-      this.#model = await Model.create(completeModel(config.model, dataset.vocabSize), {
+      this.#model = await Model.create(model, {
         ...modelOptions,
         seed: config.seed,
-        tokenizerFiles: this.#tokenizer?.files() ?? {},
+        tokenizerFiles,
         endOfText: this.#tokenizer?.endOfText,
       });
       return;
@@ -334,6 +338,12 @@ export class Trainer implements AsyncDisposable {
     const checkpoint = await readCheckpoint(directory.latest.directory);
     try {
       this.#state = continueRunState(checkpoint.state, config, dataset.train.tokenCount, directory.latest.directory);
+      if (checkpoint.tokenizerFiles[descriptionFileName] !== tokenizerFiles[descriptionFileName]) {
+        throw new BurgeonError(
+          'ERR_BURGEON_DATA',
+          `cannot resume ${directory.latest.directory} with data of another tokenizer or vocabulary; use the data the run began with`,
+        );
+      }
       this.#savedStep = checkpoint.step;
       this.#model = await Model.fromContents(checkpoint, modelOptions);
       for (const name of this.#model.tensorNames) {
@@ -366,6 +376,26 @@ function openData(config: TrainConfig): Promise<Dataset> {
   );
 }
 
+function validationBatches({ validation }: Dataset, { sequenceLength, evaluation, batchSize }: TrainConfig) {
+  return validation && fixedWindows(validation, sequenceLength, evaluation.windows, batchSize);
+}
+
+/** Finds out before training, not at the first sample. */
+function checkSample({ sample }: TrainConfig, tokenizer: Tokenizer | undefined): void {
+  if (sample.every === 0) return;
+  if (tokenizer === undefined) {
+    throw new BurgeonError(
+      'ERR_BURGEON_CONFIG',
+      'sample.every: expected 0, because the tokenizer of these token files is not known; use data.directory of a prepared data set to sample text',
+    );
+  }
+  try {
+    promptTokens(tokenizer, sample.prompt);
+  } catch (cause) {
+    throw new BurgeonError('ERR_BURGEON_CONFIG', `sample.prompt: ${(cause as Error).message}`, { cause });
+  }
+}
+
 function isDue(every: number, step: number): boolean {
   return every > 0 && step % every === 0;
 }
@@ -375,18 +405,11 @@ function isComplete(active: ActiveCounts, { config }: Model): boolean {
 }
 
 /** Adds to a non-finite number's error what is needed to compute it again. */
-async function replayable<Result>(
-  step: number,
-  seed: number,
-  group: number | undefined,
-  rates: Rates,
-  work: () => Promise<Result>,
-): Promise<Result> {
+async function replayable<Result>(where: () => string, work: () => Promise<Result>): Promise<Result> {
   try {
     return await work();
   } catch (error) {
     if (!(error instanceof BurgeonError) || error.code !== 'ERR_BURGEON_NONFINITE') throw error;
-    const where = `step ${step + 1} (seed ${seed}${group === undefined ? '' : `, group ${group}`}, rates ${JSON.stringify(rates)})`;
-    throw new BurgeonError(error.code, `${where}: ${error.message}`, { cause: error });
+    throw new BurgeonError(error.code, `${where()}: ${error.message}`, { cause: error });
   }
 }

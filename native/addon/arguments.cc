@@ -9,39 +9,52 @@ namespace burgeon {
 namespace {
 
 std::string kind_of(const Napi::Value& value) {
-  if (value.IsNull()) return "null";
-  if (value.IsUndefined()) return "undefined";
-  if (value.IsTypedArray()) return "another typed array";
-  if (value.IsArray()) return "an array";
-  if (value.IsNumber()) return "the number " + value.ToString().Utf8Value();
-  if (value.IsString()) return "a string";
-  if (value.IsBoolean()) return "a boolean";
-  if (value.IsFunction()) return "a function";
-  return "an object";
+  switch (value.Type()) {
+    case napi_null:
+      return "null";
+    case napi_undefined:
+      return "undefined";
+    case napi_number:
+      return "the number " + value.ToString().Utf8Value();
+    case napi_boolean:
+      return "a boolean";
+    case napi_string:
+      return "a string";
+    case napi_symbol:
+      return "a symbol";
+    case napi_bigint:
+      return "a bigint";
+    case napi_function:
+      return "a function";
+    default:
+      if (value.IsTypedArray()) return "another typed array";
+      return value.IsArray() ? "an array" : "an object";
+  }
 }
 
 [[noreturn]] void fail(ErrorCode code, const std::string& name, const std::string& expected, const std::string& came) {
   throw Error(code, name + ": expected " + expected + ", received " + came);
 }
 
-constexpr int64_t kMaxCount = int64_t{1} << 40;
-constexpr int64_t kMaxDimension = int64_t{1} << 30;
+// A number for which `accepts` holds.
+template <class Accepts>
+double read_number_that(const Napi::Value& value, const char* name, const char* expected, Accepts accepts) {
+  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : NAN;
+  if (!std::isfinite(number) || !accepts(number)) fail(ErrorCode::kConfig, name, expected, kind_of(value));
+  return number;
+}
 
 }  // namespace
 
 double read_number(const Napi::Value& value, const char* name) {
-  if (!value.IsNumber()) fail(ErrorCode::kConfig, name, "a number", kind_of(value));
-  const double number = value.As<Napi::Number>().DoubleValue();
-  if (!std::isfinite(number)) fail(ErrorCode::kConfig, name, "a finite number", kind_of(value));
-  return number;
+  return read_number_that(value, name, "a finite number", [](double) { return true; });
 }
 
 int64_t read_integer(const Napi::Value& value, const std::string& name, int64_t low, int64_t high) {
-  const std::string expected = "an integer in [" + std::to_string(low) + ", " + std::to_string(high) + "]";
-  if (!value.IsNumber()) fail(ErrorCode::kConfig, name, expected, kind_of(value));
-  const double number = value.As<Napi::Number>().DoubleValue();
+  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : NAN;
   if (!(number >= static_cast<double>(low) && number <= static_cast<double>(high)) || number != std::floor(number)) {
-    fail(ErrorCode::kConfig, name, expected, kind_of(value));
+    fail(ErrorCode::kConfig, name, "an integer in [" + std::to_string(low) + ", " + std::to_string(high) + "]",
+         kind_of(value));
   }
   return static_cast<int64_t>(number);
 }
@@ -57,7 +70,7 @@ std::string read_string(const Napi::Value& value, const char* name) {
 }
 
 Napi::Object read_object(const Napi::Value& value, const char* name) {
-  if (!value.IsObject() || value.IsArray() || value.IsTypedArray()) {
+  if (value.Type() != napi_object || value.IsArray() || value.IsTypedArray()) {
     fail(ErrorCode::kConfig, name, "an object", kind_of(value));
   }
   return value.As<Napi::Object>();
@@ -76,29 +89,38 @@ std::vector<int32_t> read_int32_array(const Napi::Value& value, const std::strin
   return std::vector<int32_t>(data, data + came);
 }
 
+void* float_array_data(const Napi::Value& value, const char* name, int element_size, int64_t length) {
+  const bool is_double = element_size == sizeof(double);
+  const std::string expected =
+      std::string(is_double ? "a Float64Array" : "a Float32Array") + " of length " + std::to_string(length);
+  if (!value.IsTypedArray() ||
+      value.As<Napi::TypedArray>().TypedArrayType() != (is_double ? napi_float64_array : napi_float32_array)) {
+    fail(ErrorCode::kDtype, name, expected, kind_of(value));
+  }
+  const int64_t came = static_cast<int64_t>(value.As<Napi::TypedArray>().ElementLength());
+  if (came != length) fail(ErrorCode::kShape, name, expected, "length " + std::to_string(came));
+  // Not through its ArrayBuffer, which a view of shared memory has none of.
+  if (is_double) return value.As<Napi::Float64Array>().Data();
+  return value.As<Napi::Float32Array>().Data();
+}
+
 ModelConfig read_model_config(const Napi::Value& value) {
   const Napi::Object object = read_object(value, "config");
-  const auto dimension = [&](const char* name) {
-    return read_integer(object.Get(name), std::string("config.") + name, 1, kMaxDimension);
+  // The limits of lib/config/model-config.ts: whatever is accepted here, no size in bytes overflows.
+  const auto dimension = [&](const char* name, int64_t most) {
+    return read_integer(object.Get(name), std::string("config.") + name, 1, most);
   };
   ModelConfig config{};
-  config.n_layer = dimension("nLayer");
-  config.n_head = dimension("nHead");
-  config.n_embd = dimension("nEmbd");
-  config.n_inner = dimension("nInner");
-  config.context_length = dimension("contextLength");
-  config.vocab_size = dimension("vocabSize");
+  config.n_layer = dimension("nLayer", 1024);
+  config.n_head = dimension("nHead", 1024);
+  config.n_embd = dimension("nEmbd", 65'536);
+  config.n_inner = dimension("nInner", 1'048'576);
+  config.context_length = dimension("contextLength", 1'048'576);
+  config.vocab_size = dimension("vocabSize", 16'777'216);
   config.norm_epsilon = read_number(object.Get("layerNormEpsilon"), "config.layerNormEpsilon");
   if (config.n_embd % config.n_head != 0) {
     fail(ErrorCode::kConfig, "config.nHead", "a divisor of nEmbd = " + std::to_string(config.n_embd),
          std::to_string(config.n_head));
-  }
-  // Sizes are multiplied below; a product beyond any machine must not overflow on the way to the memory check.
-  const double C = static_cast<double>(config.n_embd);
-  const double elements = C * (static_cast<double>(config.vocab_size) + static_cast<double>(config.context_length)) +
-                          static_cast<double>(config.n_layer) * C * (4 * C + 2 * static_cast<double>(config.n_inner));
-  if (elements > static_cast<double>(kMaxCount)) {
-    throw Error(ErrorCode::kOutOfMemory, "config: a model of " + std::to_string(elements) + " parameters is beyond any machine");
   }
   return config;
 }
@@ -106,28 +128,35 @@ ModelConfig read_model_config(const Napi::Value& value) {
 ModelOptions read_model_options(const Napi::Value& value) {
   const Napi::Object object = read_object(value, "options");
   ModelOptions options;
-  options.backend = read_string(object.Get("backend"), "options.backend");
-  options.max_isa = read_string(object.Get("maxIsa"), "options.maxIsa");
-  options.double_precision = read_boolean(object.Get("doublePrecision"), "options.doublePrecision");
-  options.threads = static_cast<int>(read_integer(object.Get("threads"), "options.threads", 1, 1024));
+  options.backend = read_string(object.Get("backend"), "backend");
+  options.max_isa = read_string(object.Get("maxIsa"), "maxIsa");
+  options.double_precision = read_boolean(object.Get("doublePrecision"), "doublePrecision");
+  options.threads = static_cast<int>(read_integer(object.Get("threads"), "threads", 1, 1024));
   return options;
 }
 
 OptimizerStep read_optimizer_step(const Napi::Value& value) {
   const Napi::Object object = read_object(value, "options");
+  const auto not_negative = [&](const char* name) {
+    return read_number_that(object.Get(name), name, "a number >= 0", [](double number) { return number >= 0; });
+  };
+  const auto decay = [&](const char* name) {
+    return read_number_that(object.Get(name), name, "a number in [0, 1)",
+                            [](double number) { return number >= 0 && number < 1; });
+  };
   OptimizerStep step{};
-  step.learning_rate = read_number(object.Get("learningRate"), "learningRate");
-  step.beta1 = read_number(object.Get("beta1"), "beta1");
-  step.beta2 = read_number(object.Get("beta2"), "beta2");
-  step.epsilon = read_number(object.Get("epsilon"), "epsilon");
-  step.weight_decay = read_number(object.Get("weightDecay"), "weightDecay");
-  step.clip = read_number(object.Get("gradientClip"), "gradientClip");
-  step.step = read_integer(object.Get("step"), "step", 1, kMaxCount);
+  step.learning_rate = not_negative("lr");
+  step.beta1 = decay("beta1");
+  step.beta2 = decay("beta2");
+  step.epsilon = read_number_that(object.Get("epsilon"), "epsilon", "a number > 0", [](double number) { return number > 0; });
+  step.weight_decay = not_negative("weightDecay");
+  step.clip = not_negative("gradientClip");
+  step.step = read_integer(object.Get("step"), "optimizerSteps + 1", 1, int64_t{1} << 40);
   step.freeze = read_boolean(object.Get("freeze"), "freeze");
   return step;
 }
 
-Subnetwork read_subnetwork(const Napi::Value& value) {
+Subnetwork read_subnetwork(const Napi::Value& value, const ModelConfig& config) {
   const Napi::Object object = read_object(value, "subnetwork");
   Subnetwork subnetwork;
   const Napi::Value layers = object.Get("layers");
@@ -139,17 +168,24 @@ Subnetwork read_subnetwork(const Napi::Value& value) {
     const Napi::Value entries = object.Get(name);
     if (entries.IsUndefined()) return;
     const std::string path = std::string("subnetwork.") + name;
-    if (!entries.IsArray()) fail(ErrorCode::kShape, path, "an array with one Int32Array or undefined per active layer", kind_of(entries));
+    if (!entries.IsArray()) {
+      fail(ErrorCode::kShape, path, "an array with one Int32Array or undefined per active layer", kind_of(entries));
+    }
     const Napi::Array array = entries.As<Napi::Array>();
-    lists.resize(array.Length());
-    for (uint32_t i = 0; i < array.Length(); ++i) {
+    const uint32_t length = array.Length();
+    if (length == 0 || length > config.n_layer) {
+      fail(ErrorCode::kShape, path, "one list per active layer, at most " + std::to_string(config.n_layer),
+           std::to_string(length));
+    }
+    lists.resize(length);
+    // By the length read above: a getter may have changed the array's meanwhile.
+    for (uint32_t i = 0; i < length; ++i) {
       const Napi::Value entry = array.Get(i);
       if (entry.IsUndefined()) continue;
       const std::string entry_path = path + "[" + std::to_string(i) + "]";
       lists[i] = read_int32_array(entry, entry_path, -1);
       if (lists[i].empty()) fail(ErrorCode::kShape, entry_path, "at least one active unit", "an empty list");
     }
-    if (lists.empty()) fail(ErrorCode::kShape, path, "one list per active layer", "an empty array");
   };
   read_lists("heads", subnetwork.heads);
   read_lists("neurons", subnetwork.neurons);

@@ -1,5 +1,5 @@
 // Reads JavaScript arguments: each function takes the value and its name, and throws Error(kShape, kDtype, kConfig)
-// that says what was expected and what came.
+// that says what was expected and what came. Objects are read through their getters, which may run any JavaScript.
 #pragma once
 
 #include <napi.h>
@@ -12,6 +12,9 @@
 
 namespace burgeon {
 
+// Most tokens of one call. With the largest model that read_model_config accepts, no size in bytes overflows then.
+constexpr int64_t kMaxTokens = int64_t{1} << 28;
+
 double read_number(const Napi::Value& value, const char* name);
 // An integer in [low, high].
 int64_t read_integer(const Napi::Value& value, const std::string& name, int64_t low, int64_t high);
@@ -22,10 +25,13 @@ Napi::Object read_object(const Napi::Value& value, const char* name);
 // Copies an Int32Array; `length` < 0 accepts any.
 std::vector<int32_t> read_int32_array(const Napi::Value& value, const std::string& name, int64_t length);
 
+// The elements of a Float32Array (element_size 4) or Float64Array (8) of this length, valid while it is referenced.
+void* float_array_data(const Napi::Value& value, const char* name, int element_size, int64_t length);
+
 ModelConfig read_model_config(const Napi::Value& value);
 ModelOptions read_model_options(const Napi::Value& value);
 OptimizerStep read_optimizer_step(const Napi::Value& value);
 // Lists only; their contents are checked by the model.
-Subnetwork read_subnetwork(const Napi::Value& value);
+Subnetwork read_subnetwork(const Napi::Value& value, const ModelConfig& config);
 
 }  // namespace burgeon

@@ -1,5 +1,8 @@
 #include "addon/js_error.h"
 
+#include <new>
+#include <string>
+
 namespace burgeon {
 
 namespace {
@@ -34,6 +37,18 @@ Napi::Error to_js_error(Napi::Env env, const Error& error) {
   Napi::Error result = Napi::Error::New(env, error.what());
   result.Set("code", Napi::String::New(env, name_of(error.code())));
   return result;
+}
+
+Error current_error() {
+  try {
+    throw;
+  } catch (const Error& error) {
+    return error;
+  } catch (const std::bad_alloc&) {
+    return Error(ErrorCode::kOutOfMemory, "the system refused memory");
+  } catch (const std::exception& error) {
+    return Error(ErrorCode::kBackend, std::string("the system refused what the engine needs: ") + error.what());
+  }
 }
 
 }  // namespace burgeon

@@ -13,7 +13,17 @@ namespace burgeon {
 
 namespace {
 
-constexpr int64_t kMaxDimension = int64_t{1} << 30;
+// Reads B and T; returns the number of tokens.
+int64_t read_shape(const Napi::Value& batch_size, const Napi::Value& sequence_length, int64_t* batch, int64_t* sequence) {
+  *batch = read_integer(batch_size, "batchSize", 1, kMaxTokens);
+  *sequence = read_integer(sequence_length, "sequenceLength", 1, kMaxTokens);
+  const int64_t count = *batch * *sequence;
+  if (count > kMaxTokens) {
+    throw Error(ErrorCode::kShape, "batchSize * sequenceLength: expected at most " + std::to_string(kMaxTokens) +
+                                       " tokens, received " + std::to_string(count));
+  }
+  return count;
+}
 
 // One batch with its own copy of everything the caller passed, so that arrays may be reused at once.
 struct Request {
@@ -22,18 +32,21 @@ struct Request {
   std::optional<Subnetwork> subnetwork;
   Batch batch{};
 
-  // Arguments: tokens, targets | null, batchSize, sequenceLength, subnetwork | null, layerScale.
-  explicit Request(const Napi::CallbackInfo& info) {
-    batch.batch = read_integer(info[2], "batchSize", 1, kMaxDimension);
-    batch.sequence = read_integer(info[3], "sequenceLength", 1, kMaxDimension);
-    const int64_t count = batch.batch * batch.sequence;
+  // Arguments: tokens, targets (or null, where there need be none), batchSize, sequenceLength, subnetwork | null,
+  // layerScale.
+  Request(const Napi::CallbackInfo& info, const ModelConfig& config, bool needs_targets) {
+    const int64_t count = read_shape(info[2], info[3], &batch.batch, &batch.sequence);
     tokens = read_int32_array(info[0], "tokens", count);
-    if (!info[1].IsNull()) targets = read_int32_array(info[1], "targets", count);
-    if (!info[4].IsNull()) subnetwork = read_subnetwork(info[4]);
-    batch.layer_scale = read_number(info[5], "layerScale");
     batch.tokens = tokens.data();
-    batch.targets = info[1].IsNull() ? nullptr : targets.data();
-    batch.subnetwork = subnetwork ? &*subnetwork : nullptr;
+    if (needs_targets || !info[1].IsNull()) {
+      targets = read_int32_array(info[1], "targets", count);
+      batch.targets = targets.data();
+    }
+    if (!info[4].IsNull()) {
+      subnetwork = read_subnetwork(info[4], config);
+      batch.subnetwork = &*subnetwork;
+    }
+    batch.layer_scale = read_number(info[5], "layerScale");
   }
 };
 
@@ -62,11 +75,20 @@ double elapsed_ms(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
 
-// An array of the model's element type over a buffer.
-Napi::Value typed_array(Napi::Env env, int element_size, Napi::ArrayBuffer buffer) {
-  const size_t count = buffer.ByteLength() / static_cast<size_t>(element_size);
-  if (element_size == sizeof(double)) return Napi::Float64Array::New(env, count, buffer, 0);
-  return Napi::Float32Array::New(env, count, buffer, 0);
+// A new array of the model's element type. Made by its JavaScript constructor, which throws where memory is short or the
+// length too great; Node-API's own functions end the process then.
+Napi::Object new_array(Napi::Env env, const char* name, int element_size, int64_t length) {
+  const char* type = element_size == sizeof(double) ? "Float64Array" : "Float32Array";
+  try {
+    return env.Global().Get(type).As<Napi::Function>().New({Napi::Number::New(env, static_cast<double>(length))});
+  } catch (const Napi::Error& error) {
+    throw Error(ErrorCode::kOutOfMemory, std::string(name) + ": a " + type + " of length " + std::to_string(length) +
+                                             " was refused (" + error.Message() + ")");
+  }
+}
+
+size_t read_tensor_index(const Napi::Value& value, const Model& model) {
+  return static_cast<size_t>(read_integer(value, "tensor", 0, static_cast<int64_t>(model.tensors().size()) - 1));
 }
 
 Role read_role(const Napi::Value& value) { return static_cast<Role>(read_integer(value, "role", 0, 3)); }
@@ -88,62 +110,69 @@ Napi::Function ModelWrap::define(Napi::Env env) {
 ModelWrap::ModelWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ModelWrap>(info) {
   translate_errors(info.Env(), [&] {
     model_ = Model::create(read_model_config(info[0]), read_model_options(info[1]));
-    report_memory(info.Env(), static_cast<int64_t>(model_->parameter_bytes()));
+    report_memory();
   });
 }
 
-ModelWrap::~ModelWrap() { report_memory(Env(), 0); }
+ModelWrap::~ModelWrap() {
+  model_.reset();
+  report_memory();
+}
 
-void ModelWrap::report_memory(Napi::Env env, int64_t bytes) {
-  Napi::MemoryManagement::AdjustExternalMemory(env, bytes - reported_bytes_);
+void ModelWrap::report_memory() {
+  const auto bytes = model_ ? static_cast<int64_t>(model_->parameter_bytes() + model_->activation_bytes()) : 0;
+  Napi::MemoryManagement::AdjustExternalMemory(Env(), bytes - reported_bytes_);
   reported_bytes_ = bytes;
 }
 
-Model& ModelWrap::ready() const {
+std::shared_ptr<Model> ModelWrap::ready() const {
   if (!model_) throw Error(ErrorCode::kDisposed, "model: used after dispose()");
   if (busy_) {
     throw Error(ErrorCode::kBusy, "model: a call is still running; await its promise before the next call");
   }
-  return *model_;
+  return model_;
 }
 
 Napi::Value ModelWrap::run(const Napi::CallbackInfo& info, std::function<void()> work,
                            std::function<Napi::Value(Napi::Env)> result) {
+  const Napi::Promise promise = Task::start(info.Env(), info.This().As<Napi::Object>(), std::move(work),
+                                            std::move(result), [this] {
+                                              busy_ = false;
+                                              report_memory();
+                                            });
   busy_ = true;
-  return Task::start(info.Env(), info.This().As<Napi::Object>(), std::move(work), std::move(result),
-                     [this] { busy_ = false; });
+  return promise;
 }
 
 Napi::Value ModelWrap::forward(const Napi::CallbackInfo& info) {
   return translate_errors(info.Env(), [&]() -> Napi::Value {
-    Model& ready_model = ready();
-    auto request = std::make_shared<Request>(info);
+    const std::shared_ptr<Model> model = ready();
+    const auto request = std::make_shared<Request>(info, model->config(), false);
     const Logits which = static_cast<Logits>(read_integer(info[6], "logits", 0, 2));
     const int64_t rows = which == Logits::kAll    ? request->batch.batch * request->batch.sequence
                          : which == Logits::kLast ? request->batch.batch
                                                   : 0;
-    const int element_size = ready_model.element_size();
-    // The worker writes into the buffer that JavaScript will receive; nobody else can see it before.
-    auto buffer = std::make_shared<Napi::Reference<Napi::ArrayBuffer>>();
+    // The worker writes into the array that JavaScript will receive; nobody else can see it before.
+    const auto array = std::make_shared<Napi::ObjectReference>();
     void* logits = nullptr;
     if (rows > 0) {
-      Napi::ArrayBuffer array = Napi::ArrayBuffer::New(
-          info.Env(), static_cast<size_t>(rows * ready_model.config().vocab_size * element_size));
-      logits = array.Data();
-      *buffer = Napi::Persistent(array);
+      const int64_t length = rows * model->config().vocab_size;
+      *array = Napi::Persistent(new_array(info.Env(), "logits", model->element_size(), length));
+      logits = float_array_data(array->Value(), "logits", model->element_size(), length);
     }
-    auto result = std::make_shared<StepResult>();
-    auto ms = std::make_shared<double>(0);
+    ready();
+    const auto result = std::make_shared<StepResult>();
+    const auto ms = std::make_shared<double>(0);
     return run(
         info,
-        [model = model_, request, which, logits, result, ms] {
+        [=] {
           const auto start = std::chrono::steady_clock::now();
           *result = model->forward(request->batch, which, logits);
           *ms = elapsed_ms(start);
         },
         [=](Napi::Env env) -> Napi::Value {
           Napi::Object object = result_object(env, *result, *ms);
-          if (!buffer->IsEmpty()) object.Set("logits", typed_array(env, element_size, buffer->Value()));
+          if (!array->IsEmpty()) object.Set("logits", array->Value());
           return object;
         });
   });
@@ -151,34 +180,33 @@ Napi::Value ModelWrap::forward(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelWrap::forward_backward(const Napi::CallbackInfo& info) {
   return translate_errors(info.Env(), [&]() -> Napi::Value {
-    ready();
-    auto request = std::make_shared<Request>(info);
+    const std::shared_ptr<Model> model = ready();
+    const auto request = std::make_shared<Request>(info, model->config(), true);
     const double weight = read_number(info[6], "weight");
-    auto result = std::make_shared<StepResult>();
-    auto ms = std::make_shared<double>(0);
+    ready();
+    const auto result = std::make_shared<StepResult>();
+    const auto ms = std::make_shared<double>(0);
     return run(
         info,
-        [model = model_, request, weight, result, ms] {
+        [=] {
           const auto start = std::chrono::steady_clock::now();
           *result = model->forward_backward(request->batch, weight);
           *ms = elapsed_ms(start);
         },
-        [=](Napi::Env env) -> Napi::Value {
-          if (model_) report_memory(env, static_cast<int64_t>(model_->parameter_bytes() + model_->activation_bytes()));
-          return result_object(env, *result, *ms);
-        });
+        [=](Napi::Env env) -> Napi::Value { return result_object(env, *result, *ms); });
   });
 }
 
 Napi::Value ModelWrap::optimizer_step(const Napi::CallbackInfo& info) {
   return translate_errors(info.Env(), [&]() -> Napi::Value {
-    ready();
+    const std::shared_ptr<Model> model = ready();
     const OptimizerStep step = read_optimizer_step(info[0]);
-    auto norm = std::make_shared<double>(0);
-    auto ms = std::make_shared<double>(0);
+    ready();
+    const auto norm = std::make_shared<double>(0);
+    const auto ms = std::make_shared<double>(0);
     return run(
         info,
-        [model = model_, step, norm, ms] {
+        [=] {
           const auto start = std::chrono::steady_clock::now();
           *norm = model->optimizer_step(step);
           *ms = elapsed_ms(start);
@@ -194,49 +222,38 @@ Napi::Value ModelWrap::optimizer_step(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelWrap::clear_gradients(const Napi::CallbackInfo& info) {
   return translate_errors(info.Env(), [&]() -> Napi::Value {
-    ready().clear_gradients();
+    ready()->clear_gradients();
     return info.Env().Undefined();
   });
 }
 
 Napi::Value ModelWrap::read(const Napi::CallbackInfo& info) {
   return translate_errors(info.Env(), [&]() -> Napi::Value {
-    const Model& model = ready();
+    const std::shared_ptr<Model> model = ready();
     const Role role = read_role(info[0]);
-    const auto index = static_cast<size_t>(
-        read_integer(info[1], "tensor", 0, static_cast<int64_t>(model.tensors().size()) - 1));
-    const size_t bytes = static_cast<size_t>(model.tensors()[index].size() * model.element_size());
-    Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(info.Env(), bytes);
-    model.read(role, index, buffer.Data());
-    return typed_array(info.Env(), model.element_size(), buffer);
+    const size_t index = read_tensor_index(info[1], *model);
+    const int64_t length = model->tensors()[index].size();
+    const Napi::Object array = new_array(info.Env(), "tensor", model->element_size(), length);
+    model->read(role, index, float_array_data(array, "tensor", model->element_size(), length));
+    return array;
   });
 }
 
 Napi::Value ModelWrap::write(const Napi::CallbackInfo& info) {
   return translate_errors(info.Env(), [&]() -> Napi::Value {
-    Model& model = ready();
+    const std::shared_ptr<Model> model = ready();
     const Role role = read_role(info[0]);
-    const auto index = static_cast<size_t>(
-        read_integer(info[1], "tensor", 0, static_cast<int64_t>(model.tensors().size()) - 1));
-    const auto type = model.element_size() == sizeof(double) ? napi_float64_array : napi_float32_array;
-    const char* type_name = model.element_size() == sizeof(double) ? "a Float64Array" : "a Float32Array";
-    if (!info[2].IsTypedArray() || info[2].As<Napi::TypedArray>().TypedArrayType() != type) {
-      throw Error(ErrorCode::kDtype, std::string("data: expected ") + type_name);
-    }
-    const Napi::TypedArray array = info[2].As<Napi::TypedArray>();
-    const int64_t expected = model.tensors()[index].size();
-    if (static_cast<int64_t>(array.ElementLength()) != expected) {
-      throw Error(ErrorCode::kShape, "data: expected " + std::to_string(expected) + " elements, received " +
-                                         std::to_string(array.ElementLength()));
-    }
-    model.write(role, index, static_cast<const char*>(array.ArrayBuffer().Data()) + array.ByteOffset());
+    const size_t index = read_tensor_index(info[1], *model);
+    model->write(role, index,
+                 float_array_data(info[2], "data", model->element_size(), model->tensors()[index].size()));
     return info.Env().Undefined();
   });
 }
 
 Napi::Value ModelWrap::tensors(const Napi::CallbackInfo& info) {
   return translate_errors(info.Env(), [&]() -> Napi::Value {
-    const auto& tensors = ready().tensors();
+    const std::shared_ptr<Model> model = ready();
+    const auto& tensors = model->tensors();
     Napi::Array array = Napi::Array::New(info.Env(), tensors.size());
     for (size_t i = 0; i < tensors.size(); ++i) {
       Napi::Object object = Napi::Object::New(info.Env());
@@ -252,10 +269,10 @@ Napi::Value ModelWrap::tensors(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelWrap::plan_bytes(const Napi::CallbackInfo& info) {
   return translate_errors(info.Env(), [&]() -> Napi::Value {
-    const Model& model = ready();
-    const size_t bytes = model.plan_bytes(read_integer(info[0], "batchSize", 1, kMaxDimension),
-                                          read_integer(info[1], "sequenceLength", 1, kMaxDimension),
-                                          read_boolean(info[2], "gradients"));
+    int64_t batch = 0;
+    int64_t sequence = 0;
+    read_shape(info[0], info[1], &batch, &sequence);
+    const size_t bytes = ready()->plan_bytes(batch, sequence, read_boolean(info[2], "gradients"));
     return Napi::Number::New(info.Env(), static_cast<double>(bytes));
   });
 }
@@ -279,7 +296,7 @@ Napi::Value ModelWrap::info(const Napi::CallbackInfo& info) {
 Napi::Value ModelWrap::dispose(const Napi::CallbackInfo& info) {
   // Work in flight holds its own reference and ends undisturbed; its memory is freed then.
   model_.reset();
-  report_memory(info.Env(), 0);
+  report_memory();
   return info.Env().Undefined();
 }
 

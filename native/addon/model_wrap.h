@@ -28,13 +28,14 @@ class ModelWrap : public Napi::ObjectWrap<ModelWrap> {
   Napi::Value info(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
 
-  // The model, if it may be used now. Throws Error(kDisposed, kBusy).
-  Model& ready() const;
+  // The model, if it may be used now. Throws Error(kDisposed, kBusy). Reading arguments may run getters, and those may
+  // dispose of the model or start a call: methods ask before they read and, where they run work, again after.
+  std::shared_ptr<Model> ready() const;
   // Marks the model busy until the work is done.
   Napi::Value run(const Napi::CallbackInfo& info, std::function<void()> work,
                   std::function<Napi::Value(Napi::Env)> result);
   // Tells V8 how much native memory hangs on this object.
-  void report_memory(Napi::Env env, int64_t bytes);
+  void report_memory();
 
   std::shared_ptr<Model> model_;
   bool busy_ = false;

@@ -36,19 +36,21 @@ class Task : public Napi::AsyncWorker {
   void Execute() override {
     try {
       work_();
-    } catch (const Error& error) {
-      error_ = error;
-    } catch (const std::bad_alloc&) {
-      error_ = Error(ErrorCode::kOutOfMemory, "the system refused memory");
+    } catch (...) {
+      error_ = current_error();
     }
   }
 
   void OnOK() override {
-    finished_();
-    if (error_) {
-      deferred_.Reject(to_js_error(Env(), *error_).Value());
-    } else {
-      deferred_.Resolve(result_(Env()));
+    try {
+      finished_();
+      if (error_) {
+        deferred_.Reject(to_js_error(Env(), *error_).Value());
+      } else {
+        deferred_.Resolve(result_(Env()));
+      }
+    } catch (const Napi::Error&) {
+      // No JavaScript runs any more: its thread was terminated while the work ran, and nobody waits for the promise.
     }
   }
 

@@ -1,7 +1,10 @@
 #include "core/thread_pool.h"
 
 #include <chrono>
+#include <string>
+#include <system_error>
 
+#include "core/error.h"
 #include "core/op_context.h"
 
 namespace burgeon {
@@ -35,10 +38,20 @@ bool spin_until(Condition condition) {
 }  // namespace
 
 ThreadPool::ThreadPool(int threads) {
-  for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
+  try {
+    for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
+  } catch (const std::system_error& error) {
+    // No destructor runs for what was never constructed, and a thread left behind would end the process.
+    const std::string started = std::to_string(size());
+    stop();
+    throw Error(ErrorCode::kBackend, "threads: expected to start " + std::to_string(threads) + ", the system allows " +
+                                         started + " (" + error.what() + "); use fewer threads");
+  }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { stop(); }
+
+void ThreadPool::stop() {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     stopping_ = true;

@@ -16,6 +16,7 @@ class ThreadPool {
   // Runs one task: `argument` as given to run(), the task's number, and the thread's number in [0, size()).
   using Task = void (*)(void* argument, int64_t task, int thread);
 
+  // Throws Error(kBackend) when the system refuses to start that many threads.
   explicit ThreadPool(int threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -28,6 +29,7 @@ class ThreadPool {
   void run(int64_t count, Task task, void* argument);
 
  private:
+  void stop();
   void work(int thread);
   void drain(int thread);
 

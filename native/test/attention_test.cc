@@ -133,7 +133,7 @@ TEST(attention_keeps_heads_and_sequences_apart) {
   };
   for (const Table& table : all_tables()) {
     const Note note(table.name);
-    OpContext context = workspace(table, scratch_shape(s), 1).context(1);
+    OpContext context = context_for(table, scratch_shape(s), 1);
     const auto forward = [&] {
       Guarded out(poison(s.tokens() * s.width()));
       Guarded lse(poison(s.tokens() * s.heads));
@@ -164,7 +164,7 @@ TEST(attention_propagates_nonfinite_scores) {
       qkv[position * 3 * s.width()] = bad;  // a query
       for (const Table& table : all_tables()) {
         const Note note(table.name + ", token " + std::to_string(position));
-        OpContext context = workspace(table, scratch_shape(s), 1).context(1);
+        OpContext context = context_for(table, scratch_shape(s), 1);
         Guarded out(Floats(s.tokens() * s.width()));
         Guarded lse(Floats(s.tokens()));
         table.ops->attention_forward(context, out.data(), lse.data(), qkv.data(), 1, s.sequence, 1, s.head_size);

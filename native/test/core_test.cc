@@ -1,8 +1,12 @@
 // The thread pool under every schedule that is easy to provoke, and the arena. Under ThreadSanitizer the plain counters
 // here are the test: the pool must order them.
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <fstream>
 #include <thread>
 
 #include "core/arena.h"
@@ -129,6 +133,30 @@ TEST(thread_pool_ends_whatever_its_workers_do) {
     }
   }
 }
+
+#if defined(__linux__) && !defined(BURGEON_SANITIZED)
+// Address space for a few more stacks than there are: some threads start, the next one cannot. Sanitizers need that
+// space themselves.
+TEST(thread_pool_reports_when_threads_cannot_start) {
+  long pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  rlimit before{};
+  getrlimit(RLIMIT_AS, &before);
+  rlimit tight = before;
+  tight.rlim_cur = static_cast<rlim_t>(pages) * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) + (size_t{40} << 20);
+  setrlimit(RLIMIT_AS, &tight);
+  std::string message;
+  try {
+    const ThreadPool pool(500);
+  } catch (const Error& error) {
+    message = error.what();
+    CHECK(error.code() == ErrorCode::kBackend);
+  }
+  setrlimit(RLIMIT_AS, &before);
+  CHECK(message.find("threads: expected to start 500, the system allows ") == 0);
+  CHECK(message.find("; use fewer threads") != std::string::npos);
+}
+#endif
 
 TEST(arena_is_zeroed_and_aligned) {
   for (const size_t bytes : {size_t{1}, size_t{64}, size_t{4096}, size_t{5000}, (size_t{4} << 20) + 3}) {

@@ -11,6 +11,11 @@ namespace {
 
 constexpr ScratchShape kNoScratch{1, 1, 1, 1, 1};
 
+struct Shape {
+  int64_t rows;
+  int64_t cols;
+};
+
 // Vectors of 4, 8 or 16 floats, in groups of four; tasks of 8192 elements (GELU), 64 tokens and 64 columns (embedding).
 const int64_t kWidths[] = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 129, 300};
 
@@ -107,7 +112,9 @@ TEST(norm_matches_the_reference) {
 TEST(embedding_is_exact) {
   Random random(33);
   for (const int64_t width : kWidths) {
-    for (const auto& [batch, sequence] : {std::pair<int64_t, int64_t>{1, 1}, {3, 7}, {1, 64}, {2, 65}, {5, 40}}) {
+    for (const Shape& shape : {Shape{1, 1}, {3, 7}, {1, 64}, {2, 65}, {5, 40}}) {
+      const int64_t batch = shape.rows;
+      const int64_t sequence = shape.cols;
       const Note note(std::to_string(batch) + " x " + std::to_string(sequence) + " x " + std::to_string(width));
       const int64_t vocab = random.between(1, 30);
       const int64_t positions = sequence + 3;

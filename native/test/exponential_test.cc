@@ -21,7 +21,7 @@ Floats exponentials(const Table& table, const Floats& x) {
   const Floats ones(x.size(), 1.0f);
   const Floats zeros(x.size());
   Floats dqkv(3 * x.size());
-  OpContext context = workspace(table, shape, 2).context(2);
+  OpContext context = context_for(table, shape, 2);
   table.ops->attention_backward(context, dqkv.data(), ones.data(), qkv.data(), zeros.data(), zeros.data(), 1, 1, count,
                                 1);
   return Floats(dqkv.begin() + 2 * count, dqkv.end());

@@ -48,7 +48,9 @@ TEST(gradient_of_linear_expand) {
   const int64_t cols = 6;
   const double alpha = 0.7;
   OpContext context{};
-  for (const auto& [rows, count] : kLists) {
+  for (const Lists& lists : kLists) {
+    const int32_t* rows = lists.rows;
+    const int64_t count = lists.count;
     Doubles x = normals(random, n * cols);
     Doubles w = normals(random, kTotal * cols);
     Doubles bias = normals(random, kTotal);
@@ -77,7 +79,9 @@ TEST(gradient_of_linear_contract) {
   const double alpha = 0.7;
   const double bias_scale = 1.3;
   OpContext context{};
-  for (const auto& [rows, count] : kLists) {
+  for (const Lists& lists : kLists) {
+    const int32_t* rows = lists.rows;
+    const int64_t count = lists.count;
     Doubles x = normals(random, n * count);
     Doubles w = normals(random, kTotal * cols);
     Doubles bias = normals(random, cols);
@@ -143,8 +147,8 @@ TEST(gradient_of_attention) {
   const int64_t head_size = 3;
   const int64_t tokens = batch * sequence;
   const int64_t width = heads * head_size;
-  const Workspace scratch(ops().scratch_size({tokens, sequence, width, 3 * width, head_size}), 1);
-  OpContext context = scratch.context(1);
+  Workspace scratch(1);
+  OpContext context = scratch.context(ops().scratch_size({tokens, sequence, width, 3 * width, head_size}));
   Doubles qkv = normals(random, tokens * 3 * width);
   const Doubles dout = normals(random, tokens * width);
   Doubles out(tokens * width);

@@ -203,7 +203,7 @@ TEST(linear_products_larger_than_all_blocks) {
   };
   for (const Table& table : fast_tables()) {
     const Note note(table.name);
-    OpContext context = workspace(table, {m, 1, n, n, 1}, 2).context(2);
+    OpContext context = context_for(table, {m, 1, n, n, 1}, 2);
     const auto run = [&](const char* name, const Floats& initial, auto call) {
       const Note op(name);
       Guarded result(initial);

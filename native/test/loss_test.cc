@@ -81,7 +81,7 @@ TEST(cross_entropy_shows_a_logit_that_is_not_finite) {
           logits[position] = bad;
           Floats loss(1);
           const int32_t target = 0;
-          OpContext context = workspace(table, kNoScratch, 1).context(1);
+          OpContext context = context_for(table, kNoScratch, 1);
           table.ops->cross_entropy(context, loss.data(), logits.data(), &target, 1, vocab, 1);
           CHECK(!std::isfinite(loss[0]));
         }

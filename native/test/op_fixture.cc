@@ -2,28 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
-#include <limits>
 #include <map>
-#include <memory>
 #include <new>
 
 #include "backend/select.h"
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define BURGEON_UNDER_ASAN
-#endif
-#elif defined(__SANITIZE_ADDRESS__)
-#define BURGEON_UNDER_ASAN
-#endif
 
 namespace burgeon::test {
 
 namespace {
 
-#ifdef BURGEON_UNDER_ASAN
+#ifdef BURGEON_SANITIZED
 constexpr int64_t kMargin = 0;
 #else
 constexpr int64_t kMargin = 16;
@@ -32,11 +21,11 @@ constexpr float kCanary = 1234.5f;
 
 bool same_bits(float a, float b) { return std::memcmp(&a, &b, sizeof(float)) == 0; }
 
-void* take(size_t bytes) {
+char* take(size_t bytes) {
   void* block = nullptr;
-  if (posix_memalign(&block, 64, std::max<size_t>(bytes, 1)) != 0) throw std::bad_alloc();
+  if (posix_memalign(&block, 64, bytes) != 0) throw std::bad_alloc();
   std::memset(block, 0xff, bytes);
-  return block;
+  return static_cast<char*>(block);
 }
 
 }  // namespace
@@ -146,29 +135,24 @@ bool Guarded::intact() const {
          std::all_of(words_.end() - margin_, words_.end(), is_canary);
 }
 
-Workspace::Workspace(ScratchSize size, int threads)
-    : size_(size), shared_(take(size.shared)), thread_bytes_((size.per_thread + 63) / 64 * 64),
-      per_thread_(take(thread_bytes_ * static_cast<size_t>(threads))) {}
-
-Workspace::~Workspace() {
-  std::free(shared_);
-  std::free(per_thread_);
-}
-
-OpContext Workspace::context(int threads) const {
-  return {&pool_of(threads), static_cast<char*>(shared_), static_cast<char*>(per_thread_), thread_bytes_, 0};
-}
-
-Workspace& workspace(const Table& table, const ScratchShape& shape, int threads) {
-  // Kept while the size stays: poisoning megabytes before every small op would take most of the time.
-  static std::map<std::pair<std::string, int>, std::unique_ptr<Workspace>> last;
-  const ScratchSize size = table.ops->scratch_size(shape);
-  auto& found = last[{table.name, threads}];
-  if (!found || !found->fits(size)) {
-    found.reset();
-    found = std::make_unique<Workspace>(size, threads);
+char* Workspace::Block::last(size_t count) {
+  count = (count + 63) / 64 * 64;
+  if (count > size) {
+    bytes.reset(take(count));
+    size = count;
   }
-  return *found;
+  return bytes.get() + (size - count);
+}
+
+OpContext Workspace::context(ScratchSize size) {
+  const size_t thread_bytes = (size.per_thread + 63) / 64 * 64;
+  return {&pool_of(threads_), shared_.last(size.shared), per_thread_.last(thread_bytes * static_cast<size_t>(threads_)),
+          thread_bytes, 0};
+}
+
+OpContext context_for(const Table& table, const ScratchShape& shape, int threads) {
+  static std::map<std::pair<std::string, int>, Workspace> kept;
+  return kept.try_emplace({table.name, threads}, threads).first->second.context(table.ops->scratch_size(shape));
 }
 
 void compare(const Expected& expected, const std::vector<Guarded>& results, const std::vector<Floats>& initial,

@@ -4,8 +4,11 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "backend/backend.h"
@@ -68,8 +71,8 @@ const std::vector<Table>& all_tables();
 
 ThreadPool& pool_of(int threads);
 
-// A copy of `initial` between words that must not change. Under AddressSanitizer the block has no margin: it then also
-// sees stray reads.
+// A copy of `initial` between words that must not change. Sanitized builds leave the words out: AddressSanitizer then
+// sees stray reads too.
 class Guarded {
  public:
   explicit Guarded(const Floats& initial);
@@ -84,24 +87,26 @@ class Guarded {
   Floats words_;
 };
 
-// Scratch of exactly the size a table asks for: NaN at first, afterwards what earlier ops left.
+// Scratch that ends where the size an op asked for ends (rounded up to the promised alignment), so that AddressSanitizer
+// sees more being used. Its contents are NaN at first and afterwards what earlier ops left.
 class Workspace {
  public:
-  Workspace(ScratchSize size, int threads);
-  ~Workspace();
-  Workspace(const Workspace&) = delete;
-  Workspace& operator=(const Workspace&) = delete;
-  bool fits(ScratchSize size) const { return size.shared == size_.shared && size.per_thread == size_.per_thread; }
-  OpContext context(int threads) const;
+  explicit Workspace(int threads) : threads_(threads) {}
+  OpContext context(ScratchSize size);
 
  private:
-  ScratchSize size_;
-  void* shared_;
-  size_t thread_bytes_;  // per thread, rounded up to what keeps every thread's part aligned
-  void* per_thread_;
+  struct Block {
+    std::unique_ptr<char[], void (*)(void*)> bytes{nullptr, std::free};
+    size_t size = 0;
+    char* last(size_t count);
+  };
+  int threads_;
+  Block shared_;
+  Block per_thread_;
 };
 
-Workspace& workspace(const Table& table, const ScratchShape& shape, int threads);
+// The context for one op; workspaces are kept, because poisoning megabytes before every small op takes long.
+OpContext context_for(const Table& table, const ScratchShape& shape, int threads);
 
 // How far element `index` of output `output` may be from `expected`.
 using Tolerance = std::function<double(size_t output, size_t index, double expected)>;
@@ -124,8 +129,8 @@ Expected run_reference(const ScratchShape& shape, const std::vector<Floats>& inp
   for (const auto& values : wide_inputs) in.push_back(values.data());
   for (const auto& values : outputs) expected.outputs.push_back(widen(values));
   for (auto& values : expected.outputs) out.push_back(values.data());
-  const Workspace scratch(ref::table<double>().scratch_size(shape), 1);
-  OpContext context = scratch.context(1);
+  Workspace scratch(1);
+  OpContext context = scratch.context(ref::table<double>().scratch_size(shape));
   call(ref::table<double>(), context, in, out);
   expected.multiply_adds = context.multiply_adds;
   return expected;
@@ -149,7 +154,7 @@ void check_op(const std::vector<Table>& tables, const ScratchShape& shape, const
       std::vector<Guarded> results(outputs.begin(), outputs.end());
       std::vector<float*> out;
       for (auto& result : results) out.push_back(result.data());
-      OpContext context = workspace(table, shape, threads).context(threads);
+      OpContext context = context_for(table, shape, threads);
       call(*table.ops, context, in, out);
       CHECK(context.multiply_adds == expected.multiply_adds);
       for (const auto& result : results) CHECK(result.intact());

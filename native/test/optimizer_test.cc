@@ -9,6 +9,11 @@ namespace {
 
 constexpr ScratchShape kSmall{1, 1, 1, 1, 1};
 
+struct Shape {
+  int64_t count;  // active rows
+  int64_t cols;
+};
+
 AdamWStep step_number(int64_t step, double weight_decay, double gradient_scale) {
   const double beta1 = 0.9;
   const double beta2 = 0.95;
@@ -21,9 +26,10 @@ AdamWStep step_number(int64_t step, double weight_decay, double gradient_scale) 
 TEST(adamw_matches_the_reference) {
   Random random(51);
   // Vectors of 4, 8 or 16 floats; tasks of 16384 elements, cut at rows where there is a list.
-  for (const auto& [count, cols] : {std::pair<int64_t, int64_t>{1, 1}, {1, 7}, {3, 16}, {5, 33}, {40, 1}, {64, 256},
+  for (const Shape& shape : {Shape{1, 1}, {1, 7}, {3, 16}, {5, 33}, {40, 1}, {64, 256},
                                     {65, 255}, {3, 16384}, {2, 16385}, {1, 40000}}) {
-    for (const ActiveRows& active : active_rows(random, count)) {
+    for (const ActiveRows& active : active_rows(random, shape.count)) {
+      const int64_t cols = shape.cols;
       const Note note(std::to_string(active.count) + " x " + std::to_string(cols) + ", " + active.name);
       const int64_t size = active.total * cols;
       Floats w = random.normals(size);
@@ -65,9 +71,10 @@ TEST(adamw_matches_the_reference) {
 TEST(sum_of_squares_matches_the_reference) {
   Random random(52);
   // Spans of 4096 floats in fp32, at most 256 tasks, everything above in double.
-  for (const auto& [count, cols] : {std::pair<int64_t, int64_t>{1, 1}, {1, 63}, {7, 65}, {1, 4095}, {1, 4096}, {1, 4097},
+  for (const Shape& shape : {Shape{1, 1}, {1, 63}, {7, 65}, {1, 4095}, {1, 4096}, {1, 4097},
                                     {300, 17}, {1, 300 * 4096 + 5}, {3, 9000}, {1000, 1}}) {
-    for (const ActiveRows& active : active_rows(random, count)) {
+    for (const ActiveRows& active : active_rows(random, shape.count)) {
+      const int64_t cols = shape.cols;
       const Note note(std::to_string(active.count) + " x " + std::to_string(cols) + ", " + active.name);
       const Floats x = active.hide_inactive(random.normals(active.total * cols), cols);
       OpContext none{};
@@ -78,7 +85,7 @@ TEST(sum_of_squares_matches_the_reference) {
         double first = 0;
         for (const int threads : table.threads) {
           const Note which(table.name + ", " + std::to_string(threads) + " threads");
-          OpContext context = workspace(table, kSmall, threads).context(threads);
+          OpContext context = context_for(table, kSmall, threads);
           const double sum = table.ops->sum_of_squares(context, x.data(), active.rows(), active.count, cols);
           // In one span each of at least 16 partial sums adds up to 256 squares.
           CHECK_NEAR(sum, expected, kRounding * (8 + 16) * expected);
@@ -96,7 +103,7 @@ TEST(sum_of_squares_is_not_finite_when_an_element_is_not) {
       Floats x(5000, 1.0f);
       x[position] = bad;
       for (const Table& table : all_tables()) {
-        OpContext context = workspace(table, kSmall, 1).context(1);
+        OpContext context = context_for(table, kSmall, 1);
         CHECK(!std::isfinite(table.ops->sum_of_squares(context, x.data(), nullptr, 1, 5000)));
       }
     }

@@ -1,0 +1,71 @@
+// Checks what callers pass to a Model, as far as the addon does not: each function throws a BurgeonError that names the
+// argument, what was expected and what came. Counterpart of native/addon/arguments.cc.
+
+import { types } from 'node:util';
+import { BurgeonError } from '../errors.ts';
+
+/** B and T of a batch. */
+export function batchShape(tokens: Int32Array, batchSize = 1): { batchSize: number; sequenceLength: number } {
+  if (!types.isInt32Array(tokens)) {
+    throw new BurgeonError('ERR_BURGEON_DTYPE', `tokens: expected an Int32Array, received ${describe(tokens)}`);
+  }
+  const isCount = Number.isInteger(batchSize) && batchSize >= 1;
+  const sequenceLength = isCount ? tokens.length / batchSize : 0;
+  if (!Number.isInteger(sequenceLength) || sequenceLength < 1) {
+    throw new BurgeonError(
+      'ERR_BURGEON_SHAPE',
+      `tokens: expected batchSize sequences of equal length, received ${tokens.length} tokens with batchSize ${describe(batchSize)}`,
+    );
+  }
+  return { batchSize, sequenceLength };
+}
+
+/** A copy of the prompt, checked. */
+export function readPrompt(prompt: ArrayLike<number>, vocabSize: number): number[] {
+  if (!(prompt?.length >= 1)) {
+    const came = prompt?.length === 0 ? 'none' : describe(prompt);
+    throw new BurgeonError('ERR_BURGEON_SHAPE', `prompt: expected at least one token, received ${came}`);
+  }
+  return Array.from(prompt, (token, i) => {
+    if (Number.isInteger(token) && token >= 0 && token < vocabSize) return token;
+    throw new BurgeonError(
+      'ERR_BURGEON_DATA',
+      `prompt[${i}]: expected a token in [0, ${vocabSize}), received ${describe(token)}`,
+    );
+  });
+}
+
+/** Anything but a plain object, for example targets in the place of options, would read as if no option was given. */
+export function requireOptions(method: string, options: object): void {
+  const isObject = typeof options === 'object' && options !== null;
+  if (isObject && !Array.isArray(options) && !ArrayBuffer.isView(options)) return;
+  throw new BurgeonError(
+    'ERR_BURGEON_CONFIG',
+    `options of ${method}: expected an object, received ${describe(options)}`,
+  );
+}
+
+export function requireOneOf<Value extends string>(name: string, allowed: readonly Value[], value: Value): Value {
+  if (allowed.includes(value)) return value;
+  const expected = allowed.map((word) => `'${word}'`).join(' or ');
+  throw new BurgeonError('ERR_BURGEON_CONFIG', `${name}: expected ${expected}, received ${describe(value)}`);
+}
+
+export function requireMoment(which: 'm' | 'v'): 'm' | 'v' {
+  return requireOneOf('moment', ['m', 'v'], which);
+}
+
+/** Anything else in an array would become NaN without a word. */
+export function requireNumbers(name: string, data: ArrayLike<number>): ArrayLike<number> {
+  for (let i = 0; i < data.length && !ArrayBuffer.isView(data); i++) {
+    if (typeof data[i] === 'number') continue;
+    throw new BurgeonError('ERR_BURGEON_DTYPE', `${name}[${i}]: expected a number, received ${describe(data[i])}`);
+  }
+  return data;
+}
+
+/** What came, in an error message. */
+export function describe(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value);
+  return typeof value === 'object' && value !== null ? Object.prototype.toString.call(value) : String(value);
+}

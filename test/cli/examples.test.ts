@@ -1,0 +1,40 @@
+// Every example in the help texts works when typed, in the order of the texts, in a directory that holds what they speak
+// of. Training is cut to two steps; nothing else is changed.
+
+import { cp, mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { burgeon } from '../helpers/cli.ts';
+import { someText } from '../train/helpers.ts';
+import { useWorkspace } from './workspace.ts';
+
+const briefly = ['--set', 'steps=2', '--set', 'evaluation.windows=2'];
+
+/** The example lines of a help text, as arguments. */
+async function examplesOf(...command: string[]): Promise<string[][]> {
+  const { stdout } = await burgeon([...command, '--help']);
+  const examples = stdout.slice(stdout.search(/\n(?:Examples?|A first run):\n/)).matchAll(/^ {2}burgeon (.+)$/gm);
+  return [...examples].map(([, line]) => [...line!.matchAll(/"([^"]*)"|\S+/g)].map(([word, quoted]) => quoted ?? word));
+}
+
+test('examples of the help texts', async () => {
+  const { path: at, succeed } = await useWorkspace();
+  const text = `ROMEO:\n${someText(20_000)}`;
+  await cp(path.join('configs'), at('configs'), { recursive: true });
+  await mkdir(at('corpus'));
+  await mkdir(at('more', 'deep'), { recursive: true });
+  await writeFile(at('book.txt'), text);
+  await writeFile(at('corpus', 'a.md'), text);
+  await writeFile(at('more', 'deep', 'b.jsonl'), `${JSON.stringify({ text })}\n`);
+  await succeed(['prepare', 'book.txt', '-o', 'data/shakespeare', '-t', 'chars']);
+
+  const examples = [];
+  for (const command of [[], ['prepare'], ['plan'], ['train'], ['eval'], ['sample']]) {
+    const found = await examplesOf(...command);
+    expect(found.length, command.join()).toBeGreaterThan(0);
+    examples.push(...found);
+  }
+  for (const args of examples) {
+    await succeed(args[0] === 'train' ? [...args, ...briefly] : args, { env: { BURGEON_THREADS: '2' } });
+  }
+});

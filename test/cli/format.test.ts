@@ -1,0 +1,109 @@
+// Numbers, tables and the progress line as people see them.
+
+import type { WriteStream } from 'node:tty';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { bytes, count, duration, facts, percent, small, table } from '../../lib/cli/format.ts';
+import { ProgressLine } from '../../lib/cli/progress.ts';
+
+describe('numbers', () => {
+  test.each([
+    [0, '0'],
+    [7, '7'],
+    [0.5, '0.50'],
+    [999, '999'],
+    [1000, '1.00 k'],
+    [9994, '9.99 k'],
+    [9996, '10.0 k'],
+    [99_960, '100 k'],
+    [999_499, '999 k'],
+    [999_500, '1.00 M'],
+    [1_234_567, '1.23 M'],
+    [8.4e18, '8.40 E'],
+    [3e25, '30000 Z'],
+  ])('count(%d) is %s', (value, text) => expect(count(value)).toBe(text));
+
+  test.each([
+    [0, '0 B'],
+    [1023, '1.00 KiB'],
+    [1536, '1.50 KiB'],
+    [2 ** 31, '2.00 GiB'],
+  ])('bytes(%d) is %s', (value, text) => expect(bytes(value)).toBe(text));
+
+  test.each([
+    [0, '0 ms'],
+    [40.4, '40 ms'],
+    [99.6, '0.1 s'],
+    [2340, '2.3 s'],
+    [9949, '9.9 s'],
+    [9950, '0:10'],
+    [83_000, '1:23'],
+    [3_599_600, '1:00:00'],
+    [3 * 3600_000 + 62_000, '3:01:02'],
+  ])('duration(%d) is %s', (ms, text) => expect(duration(ms)).toBe(text));
+
+  test('shares and small numbers', () => {
+    expect([percent(4 / 15, 2), percent(1), percent(0.05, 0)]).toEqual(['26.67 %', '100.0 %', '5 %']);
+    expect(small(6e-4)).toBe('6.00e-4');
+  });
+});
+
+test('tables align the first column to the left, the others to the right', () => {
+  expect(
+    table([
+      ['name', 'n'],
+      ['a', '100'],
+    ]),
+  ).toBe('  name    n\n  a     100');
+  expect(
+    facts([
+      ['a', '1'],
+      ['long', '2'],
+    ]),
+  ).toBe('  a     1\n  long  2');
+});
+
+describe('the progress line', () => {
+  afterEach(() => vi.restoreAllMocks());
+
+  /** A stream that keeps what is written, and a clock. */
+  function fakes(isTTY: boolean, columns?: number) {
+    let written = '';
+    let now = 0;
+    vi.spyOn(performance, 'now').mockImplementation(() => now);
+    const stream = { isTTY, columns, write: (text: string) => (written += text) } as unknown as WriteStream;
+    const wait = (ms: number) => {
+      now += ms;
+    };
+    return { line: new ProgressLine(stream), wait, written: () => written };
+  }
+
+  test('on a terminal is rewritten in place, ten times a second at most, and cut to the width', () => {
+    const { line, wait, written } = fakes(true, 11);
+    line.update(() => 'first');
+    wait(99);
+    line.update(() => 'too soon');
+    wait(1);
+    line.update(() => 'wider than the terminal');
+    expect(written()).toBe('\r\x1b[2Kfirst\r\x1b[2Kwider than');
+  });
+
+  test('makes room for lines that stay', () => {
+    const { line, written } = fakes(true);
+    line.update(() => 'live');
+    line.print('stays');
+    line.print('stays too');
+    expect(written()).toBe('\r\x1b[2Klive\r\x1b[2Kstays\nstays too\n');
+  });
+
+  test('elsewhere is a plain line every ten seconds', () => {
+    const { line, wait, written } = fakes(false);
+    line.update(() => 'first');
+    wait(9_999);
+    line.update(() => 'too soon');
+    wait(1);
+    line.update(() => 'second');
+    line.print('stays');
+    line.clear();
+    expect(written()).toBe('first\nsecond\nstays\n');
+  });
+});

@@ -1,0 +1,151 @@
+// A real process, killed or asked to stop at many points and started again with --resume, leaves the same bytes behind as
+// one that was left alone. Signals are sent from within the process, so that they come at the same point every time; only
+// the kills at odd moments come from outside, and there whatever they hit must be survived.
+
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readMetrics } from '../../lib/train/metrics.ts';
+import type { CommandResult } from '../helpers/cli.ts';
+import { createWorkspace, type Workspace } from './workspace.ts';
+
+const steps = 40;
+const train = ['train', 'train.yaml', '--json'];
+const lastCheckpoint = 'checkpoint-00000040';
+
+let workspace: Workspace;
+let undisturbed: Record<string, string>;
+beforeAll(async () => {
+  workspace = await createWorkspace({
+    steps,
+    accumulationSteps: 2,
+    checkpoint: { every: 10 },
+    evaluation: { every: 10, windows: 8 },
+    optimizer: { learningRate: 3e-3, inactive: 'freeze' },
+  });
+  await workspace.succeed([...train, ...output('undisturbed')]);
+  undisturbed = await finalBytes('undisturbed');
+});
+afterAll(() => workspace.remove());
+
+const output = (name: string) => ['--set', `output=${name}`];
+
+/** Hashes of the weights and the moments at the end of a run. */
+async function finalBytes(run: string): Promise<Record<string, string>> {
+  const hash = async (name: string) =>
+    createHash('sha256')
+      .update(await readFile(workspace.path(run, lastCheckpoint, name)))
+      .digest('hex');
+  return { model: await hash('model.safetensors'), optimizer: await hash('optimizer.safetensors') };
+}
+
+/** Metrics without what depends on the clock or the directory, and without the checkpoints of interruptions. */
+async function comparableMetrics(run: string) {
+  const lines = await readMetrics(workspace.path(run, 'metrics.jsonl'));
+  return lines
+    .filter(({ kind, step }) => kind !== 'checkpoint' || step % 10 === 0)
+    .map((line) => ({ ...line, ms: 0, tokensPerSecond: 0, mfu: 0, directory: '' }));
+}
+
+async function resume(run: string): Promise<CommandResult> {
+  return workspace.succeed([...train, '--resume', ...output(run)]);
+}
+
+async function expectUndisturbed(run: string): Promise<void> {
+  expect(await finalBytes(run)).toEqual(undisturbed);
+  expect(await comparableMetrics(run)).toEqual(await comparableMetrics('undisturbed'));
+}
+
+describe('SIGKILL', () => {
+  test.each([
+    ['before the first checkpoint', 6, 1],
+    ['right after a checkpoint', 10, 11],
+    ['between two, in the second stage', 17, 11],
+    ['in the last stage', 38, 31],
+  ])('%s: the run goes on from the newest checkpoint', async (_, step, firstRepeated) => {
+    const run = `killed-${step}`;
+    const killed = await workspace.burgeon([...train, ...output(run)], {
+      signals: [{ name: 'SIGKILL', after: `{"step":${step},` }],
+    });
+    expect(killed).toMatchObject({ code: null, signal: 'SIGKILL', stderr: '' });
+    // What a kill leaves behind does not keep the next process out.
+    expect(await readdir(workspace.path(run))).toContain('.burgeon.lock');
+    const { stdout } = await resume(run);
+    expect(stdout).toMatch(new RegExp(`^{"step":${firstRepeated},`));
+    await expectUndisturbed(run);
+  });
+
+  test('at odd moments, many times over, with a checkpoint at every step', async () => {
+    const run = 'killed-often';
+    const everyStep = ['--set', 'checkpoint={every: 1, keepLast: 1}', '--set', 'evaluation={every: 1, windows: 8}'];
+    for (const killAfterMs of [0, 3, 7, 12, 18, 25, 33, 42]) {
+      const { code, stderr } = await workspace.burgeon([...train, '--resume', ...everyStep, ...output(run)], {
+        killAfterMs,
+      });
+      // Killed, or finished before; not failed.
+      expect(code ?? 0, stderr).toBe(0);
+    }
+    await resume(run);
+    expect(await finalBytes(run)).toEqual(undisturbed);
+    const names = await readdir(workspace.path(run));
+    expect(names.filter((name) => !/^(checkpoint-\d{8}|metrics\.jsonl)$/.test(name))).toEqual([]);
+  });
+});
+
+describe.each([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)('%s', (name, exitCode) => {
+  test('stops after the current step with a checkpoint, says how to go on, and the run does', async () => {
+    const run = `asked-${name}`;
+    const { code, stdout, stderr } = await workspace.burgeon(['train', 'train.yaml', ...output(run)], {
+      signals: [{ name, after: 'step 20: held-out loss' }],
+    });
+    expect(code).toBe(exitCode);
+    expect(stderr).toContain('stopping after this step; once more to stop at once\n');
+    const stoppedAt = Number(/^stopped after step (\d+) of 40/.exec(stdout)?.[1]);
+    expect(stdout).toContain(`stopped after step ${stoppedAt} of 40, checkpoint in ${run}; continue with --resume\n`);
+    expect(stdout).toMatch(/held-out loss +\S+ at the start, \S+ at the last evaluation \(nats per token\)/);
+    // The signal is seen while the next step runs, at the latest.
+    expect([20, 21]).toContain(stoppedAt);
+    const names = await readdir(workspace.path(run));
+    expect(names).toContain(`checkpoint-000000${stoppedAt}`);
+    expect(names).not.toContain('.burgeon.lock');
+
+    const resumed = await workspace.succeed(['train', 'train.yaml', '--resume', ...output(run)]);
+    expect(resumed.stderr).toContain(`\nresumed after step ${stoppedAt}\n`);
+    expect(resumed.stderr).not.toContain('at the start');
+    await expectUndisturbed(run);
+  });
+
+  test('twice stops at once, and the run can still go on', async () => {
+    const run = `twice-${name}`;
+    const { code, stdout } = await workspace.burgeon(['train', 'train.yaml', ...output(run)], {
+      signals: [
+        { name, after: 'step 20: held-out loss' },
+        { name, after: 'once more to stop at once' },
+      ],
+    });
+    expect({ code, stdout }).toEqual({ code: exitCode, stdout: '' });
+    await resume(run);
+    await expectUndisturbed(run);
+  });
+});
+
+test('a signal during the last step changes nothing', async () => {
+  const run = 'late';
+  const { code, stdout } = await workspace.burgeon(['train', 'train.yaml', ...output(run)], {
+    signals: [{ name: 'SIGINT', after: 'step 40: held-out loss' }],
+  });
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^trained 40 steps/);
+  await expectUndisturbed(run);
+});
+
+test('a reader that goes away stops the run in an orderly way', async () => {
+  const run = 'unread';
+  const endless = [...train, '--set', 'steps=1000000', '--set', 'checkpoint.every=0', ...output(run)];
+  const { code, signal, stderr } = await workspace.burgeon(endless, { closesStdout: true });
+  expect({ code, signal, stderr }).toEqual({ code: 130, signal: null, stderr: '' });
+  expect(await readdir(workspace.path(run))).toContainEqual(expect.stringMatching(/^checkpoint-/));
+});

@@ -1,0 +1,83 @@
+// burgeon plan: the published savings, and what configurations cost before any training.
+
+import { rm } from 'node:fs/promises';
+import { describe, expect, test } from 'vitest';
+import { burgeon } from '../helpers/cli.ts';
+import { useWorkspace } from './workspace.ts';
+
+async function plan(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await burgeon(['plan', ...args]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  return stdout;
+}
+
+describe.concurrent('a preset', () => {
+  test('GPT-2 with its schedule: 26.67 % of the block FLOPs, 18.9 % of all', async () => {
+    const text = await plan('--model', 'gpt2', '--schedule', 'est-gpt2');
+    expect(text).toMatch(/block FLOPs saved +26\.67 % /);
+    expect(text).toMatch(/all FLOPs saved +18\.9\d % \(the head, 29\.0 % of a dense step, does not shrink\)/);
+    expect(text).toMatch(/1 +0\.\.20000 +6\/12 +6\/12 +1536\/3072 +25\.0 %/);
+    expect(text).toMatch(/2 +20000\.\.70000 +12\/12 +6\/12 +1536\/3072 +50\.0 %/);
+    expect(text).toMatch(/3 +70000\.\.150000 +12\/12 +12\/12 +3072\/3072 +100\.0 % +100\.0 %/);
+    expect(text).toContain('124,439,808');
+    expect(await plan()).toBe(text);
+  });
+
+  test('the schedule of TinyLlama: 25.00 %', async () => {
+    const saved = async (model: string) =>
+      /block FLOPs saved +(.*?) %/.exec(await plan('--model', model, '--schedule', 'est-tinyllama'))?.[1];
+    expect(await saved('gpt2-medium')).toBe('25.00');
+    // Half of 25 heads is 13: what is printed is what is computed, not the nominal rate.
+    expect(await saved('gpt2-xl')).toBe('24.76');
+  });
+
+  test('dense saves nothing', async () => {
+    const text = await plan('--schedule', 'dense', '--steps', '10', '--batch-size', '2', '--sequence-length', '64');
+    expect(text).toMatch(/block FLOPs saved +0\.00 % /);
+    expect(text).toContain('10 steps of 2 x 64 tokens = 1.28 k tokens');
+  });
+
+  test.each([0.1, 0.25, 0.5])('stage ends for a saving of %d', async (target) => {
+    const { plan: found } = JSON.parse(await plan('--target-saving', String(target), '--json'));
+    expect(found.blockSaving).toBeCloseTo(target, 4);
+    expect(found.allSaving).toBeCloseTo(target * (1 - found.headShare), 4);
+  });
+
+  test('as JSON', async () => {
+    const { model, parameters, memory, denseStep, plan: found } = JSON.parse(await plan('--model', 'gpt2', '--json'));
+    expect(model).toMatchObject({ nLayer: 12, vocabSize: 50257 });
+    expect(parameters.total).toBe(124_439_808);
+    expect(memory.weights).toBe(4 * parameters.total);
+    expect(denseStep.backward.mlp).toBe(2 * denseStep.forward.mlp);
+    expect(found.blockSaving).toBeCloseTo(4 / 15, 12);
+    expect(found.stages.map(({ endStep }: { endStep: number }) => endStep)).toEqual([20_000, 70_000, 150_000]);
+  });
+
+  test('a small preset needs a vocabulary', async () => {
+    const { code, stderr } = await burgeon(['plan', '--model', 'gpt2-nano']);
+    expect(code).toBe(1);
+    expect(stderr).toContain('model.vocabSize: expected a value');
+    expect(await plan('--model', 'gpt2-nano', '--vocab-size', '65')).toContain('vocabulary 65');
+  });
+});
+
+describe('a configuration', () => {
+  test('is planned with its data, and changed with --set', async () => {
+    const { succeed } = await useWorkspace();
+    const { stdout } = await succeed(['plan', 'train.yaml']);
+    expect(stdout).toMatch(/^2 layers, 2 heads, width 32, 128 neurons, vocabulary \d\d\n/);
+    expect(stdout).toContain('15 steps of 4 x 16 tokens = 960 tokens, 4 groups per micro-batch');
+    const changes = ['--set', 'accumulationSteps=3', '--set', 'est.groupsPerStep=sequence', '--set', 'steps=30'];
+    const changed = await succeed(['plan', 'train.yaml', ...changes]);
+    expect(changed.stdout).toContain('30 steps of 12 x 16 tokens = 5.76 k tokens, 4 groups per micro-batch');
+  });
+
+  test('without its data wants a vocabulary', async () => {
+    const { burgeon, succeed, path } = await useWorkspace();
+    await rm(path('data'), { recursive: true });
+    const { code, stderr } = await burgeon(['plan', 'train.yaml']);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/data.manifest\.json: expected the manifest of a prepared data set.*, or give --vocab-size/);
+    expect((await succeed(['plan', 'train.yaml', '--vocab-size', '99'])).stdout).toContain('vocabulary 99');
+  });
+});

@@ -1,0 +1,99 @@
+// burgeon prepare: what it makes of text files, says about it, and refuses.
+
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { readManifest } from '../../lib/data/manifest.ts';
+import { useWorkspace } from './workspace.ts';
+
+test('a text file', async () => {
+  const { path, succeed } = await useWorkspace();
+  const { stdout } = await succeed(['prepare', 'text.txt', '-o', 'made/here', '--tokenizer', 'bytes']);
+  expect(stdout).toBe(
+    'wrote made/here (tokenizer bytes, vocabulary 256)\n' +
+      '  train       7.20 k tokens, 1 document, 7.03 KiB\n' +
+      '  validation  800 tokens, 1 document, 800 B\n' +
+      '  left out    0 near-duplicate and 0 empty documents\n',
+  );
+  expect(await readManifest(path('made/here'))).toMatchObject({
+    splitBy: 'tokens',
+    splits: { train: { tokens: 7200 } },
+  });
+});
+
+test('several kinds of input at once, with every option', async () => {
+  const { path, succeed } = await useWorkspace();
+  await mkdir(path('corpus/deep'), { recursive: true });
+  await writeFile(path('corpus/one.txt'), 'first document;second document');
+  await writeFile(path('corpus/deep/two.md'), 'third document');
+  await writeFile(path('corpus/ignored.ts'), 'not text');
+  await writeFile(path('more.jsonl'), '{"text":"fourth"}\n{"text":"","id":2}\n{"text":"fifth"}\n');
+  const options = ['--delimiter', ';', '--val-fraction', '0', '--name', 'mine', '--shard-tokens', '20', '-t', 'chars'];
+  const { stdout } = await succeed(['prepare', 'corpus', '*.jsonl', '-o', 'out', ...options, '--json']);
+  const manifest = JSON.parse(stdout);
+  expect(manifest).toEqual(JSON.parse(JSON.stringify(await readManifest(path('out')))));
+  expect(manifest).toMatchObject({
+    tokenizer: { name: 'chars' },
+    source: { files: 3 },
+    splits: { train: { documents: 5 } },
+    skipped: { empty: 1 },
+    options: { validationFraction: 0, delimiter: ';' },
+  });
+  expect(manifest.splits.validation).toBeUndefined();
+  const files: string[] = manifest.splits.train.files;
+  expect(files.length).toBeGreaterThan(1);
+  expect((await readdir(path('out'))).sort()).toEqual([...files, 'manifest.json'].sort());
+  for (const file of files) expect(file).toMatch(/^mine_train_\d+\.bin$/);
+});
+
+test('near-duplicates are left out when asked', async () => {
+  const { path, succeed } = await useWorkspace();
+  const line = (text: string) => `${JSON.stringify({ text })}\n`;
+  const document = 'the same words in the same order, long enough to tell that they are the same words. '.repeat(4);
+  await writeFile(path('twice.jsonl'), line(document) + line('something else entirely') + line(`${document}!`));
+  const run = ['prepare', 'twice.jsonl', '-o', 'out', '-t', 'bytes', '--val-fraction', '0'];
+  expect((await succeed(run)).stdout).toContain('3 documents');
+  const { stdout } = await succeed([...run, '--drop-near-duplicates']);
+  expect(stdout).toContain('2 documents');
+  expect(stdout).toContain('1 near-duplicate and 0 empty documents');
+});
+
+test('warnings go to standard error', async () => {
+  const { path, succeed } = await useWorkspace();
+  await writeFile(path('broken.txt'), Buffer.from([0x61, 0xff, 0x62, 0x0a, 0x63, 0x64]));
+  const { stdout, stderr } = await succeed([
+    'prepare',
+    'broken.txt',
+    '-o',
+    'out',
+    '-t',
+    'bytes',
+    '--val-fraction',
+    '0',
+    '--json',
+  ]);
+  expect(JSON.parse(stdout).invalidUtf8).toBe(1);
+  expect(stderr).toContain('warning: 1 invalid UTF-8 sequences were replaced by U+FFFD, the first in broken.txt');
+});
+
+test('refuses, and leaves what was there', async () => {
+  const { path, burgeon } = await useWorkspace();
+  await writeFile(path('bad.jsonl'), '{"text":"good"}\n{"text":3}\n');
+  await writeFile(path('empty.txt'), '');
+  const before = await readdir(path('data'));
+  const cases: [string[], string][] = [
+    [['nosuch.txt', '-o', 'out'], 'nosuch.txt: no such file'],
+    [['no*.txt', '-o', 'out'], 'no*.txt: no file matches this pattern'],
+    [['bad.jsonl', '-o', 'data'], 'bad.jsonl:2: expected a JSON object with a string field "text"'],
+    [['empty.txt', '-o', 'data'], 'expected some text, found none'],
+    [['text.txt', '-o', '.'], 'expected a new directory or a data set to replace, found other files'],
+    [['text.txt', '-o', 'empty.txt'], 'empty.txt: expected a directory'],
+  ];
+  for (const [args, message] of cases) {
+    const { code, stdout, stderr } = await burgeon(['prepare', '-t', 'bytes', ...args]);
+    expect({ code, stdout }, args.join(' ')).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain(message);
+    expect(stderr).not.toMatch(/^ +at /m);
+  }
+  expect(await readdir(path('data'))).toEqual(before);
+  expect((await readdir(path())).sort()).toEqual(['bad.jsonl', 'data', 'empty.txt', 'text.txt', 'train.yaml']);
+});

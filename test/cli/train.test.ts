@@ -1,0 +1,142 @@
+// burgeon train from end to end: what people, logs and programs get to see, and what is refused.
+
+import { readdir, writeFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readMetrics } from '../../lib/train/metrics.ts';
+import { jsonLines } from '../helpers/cli.ts';
+import { createWorkspace, useWorkspace, type Workspace } from './workspace.ts';
+
+describe('output', () => {
+  let workspace: Workspace;
+  beforeAll(async () => {
+    workspace = await createWorkspace({ sample: { every: 10, prompt: 'the ', length: 10 } });
+  });
+  afterAll(() => workspace.remove());
+
+  test('that is no terminal gets plain lines: progress on standard error, the summary on standard output', async () => {
+    const { stdout, stderr } = await workspace.succeed(['train', 'train.yaml']);
+    for (const control of ['\x1b', '\r']) expect(stdout + stderr).not.toContain(control);
+    expect(stderr).toMatch(/^training 26\.\d k parameters for 15 steps on cpu \(.*, 1 thread, peak .*\) in run\n/);
+    expect(stderr).toMatch(/^held-out loss at the start: \d\.\d{4} nats per token$/m);
+    expect(stderr).toMatch(/^step 1\/15 {2}loss \d\.\d{3} {2}ETA .* {2}stage 1 \(1 layers, 1 heads, 64 neurons\)$/m);
+    for (const step of [5, 10, 15]) {
+      expect(stderr).toMatch(
+        new RegExp(`^step ${step}: held-out loss \\d\\.\\d{4} nats per token, training loss \\d`, 'm'),
+      );
+    }
+    expect(stderr).toMatch(/^step 10: sample\nthe [a-z .\n]{10}\n/m);
+
+    const lines = stdout.split('\n');
+    expect(lines[0]).toBe('trained 15 steps, 960 tokens, in run');
+    expect(lines[1]).toMatch(/^ {2}held-out loss +\S+ at the start, \S+ now, bigram baseline \S+ \(nats per token\)$/);
+    expect(lines[2]).toMatch(/^ {2}stage 1 +2 steps, .* ms per step, 25\.0 % of the dense block FLOPs$/);
+    expect(lines[3]).toMatch(/^ {2}stage 2 +5 steps, .*50\.0 %/);
+    expect(lines[4]).toMatch(/^ {2}stage 3 +8 steps, .*100\.0 %/);
+    expect(lines[5]).toMatch(/^ {2}block FLOPs +.*FLOP executed, dense .*FLOP: 26\.7 % saved$/);
+    expect(lines[6]).toMatch(/^ {2}all FLOPs +.*: 2\d\.\d % saved$/);
+    expect(lines[7]).toMatch(
+      /^ {2}training time +.*at the dense rate of this run \(\d+\.\d ms\) would take .*: [\d.]+ % (saved|lost)$/,
+    );
+    expect(lines.slice(8)).toEqual(['']);
+  });
+
+  test('with --quiet is the summary only', async () => {
+    const { stdout, stderr } = await workspace.succeed(['train', 'train.yaml', '--quiet', '--set', 'output=quiet']);
+    expect(stderr).toBe('');
+    expect(stdout).toMatch(/^trained 15 steps, .* in quiet\n/);
+  });
+
+  test('with --json is one record per step and the summary, and nothing else', async () => {
+    const { stdout, stderr } = await workspace.succeed(['train', 'train.yaml', '--json', '--set', 'output=json']);
+    expect(stderr).toBe('');
+    const lines = jsonLines(stdout);
+    const { summary } = lines.pop() as { summary: Record<string, unknown> };
+    expect(lines.map(({ step }) => step)).toEqual(Array.from({ length: 15 }, (_, i) => i + 1));
+    expect(summary).toMatchObject({
+      steps: 15,
+      blockSaving: expect.closeTo(4 / 15, 12),
+      bigramLoss: expect.any(Number),
+    });
+    // The records are those of the metrics file.
+    const steps = (await readMetrics(workspace.path('json', 'metrics.jsonl'))).filter(({ kind }) => kind === 'step');
+    for (const [i, { kind: _, ...line }] of steps.entries()) expect(lines[i]).toMatchObject(line);
+    expect(lines[9]).toMatchObject({
+      validation: { loss: expect.any(Number) },
+      sample: expect.stringMatching(/^the /),
+    });
+  });
+});
+
+test('--set changes keys, and the later of two wins', async () => {
+  const { succeed } = await useWorkspace();
+  const set = (...changes: string[]) => changes.flatMap((change) => ['--set', change]);
+  const changes = set('steps=9', 'steps=4', 'est.schedule=[{layers: 0.5}]', 'model.nLayer=4', 'accumulationSteps=2');
+  const { stdout } = await succeed(['train', 'train.yaml', '--json', ...changes]);
+  const lines = jsonLines(stdout);
+  expect(lines).toHaveLength(5);
+  expect(lines[3]).toMatchObject({ stage: 1, active: { layers: 2, heads: 2, neurons: 128 }, tokens: 4 * 2 * 64 });
+});
+
+test('a configuration without validation data says so', async () => {
+  const { succeed } = await useWorkspace();
+  await succeed(['prepare', 'text.txt', '-o', 'all', '-t', 'chars', '--val-fraction', '0']);
+  const { stdout } = await succeed([
+    'train',
+    'train.yaml',
+    '--quiet',
+    '--set',
+    'data.directory=all',
+    '--set',
+    'steps=2',
+  ]);
+  expect(stdout).toContain('held-out loss  not measured at the start, not measured now (nats per token)');
+});
+
+test('new, --resume and --overwrite', async () => {
+  const { burgeon, succeed } = await useWorkspace();
+  await succeed(['train', 'train.yaml', '--resume', '--set', 'steps=5']);
+  const refused = await burgeon(['train', 'train.yaml', '--set', 'steps=5']);
+  expect(refused).toMatchObject({ code: 1, stdout: '' });
+  expect(refused.stderr).toBe(
+    'burgeon: output run: expected no run there, found a checkpoint at step 5; continue it with --resume, replace it with --overwrite, or choose another output\n',
+  );
+  const other = await burgeon(['train', 'train.yaml', '--resume', '--set', 'seed=2']);
+  expect(other.code).toBe(1);
+  expect(other.stderr).toMatch(
+    /with another configuration:\n {2}seed: the run has 1, .* 2\n {2}steps: the run has 5, .* 15\n/,
+  );
+  const complete = await succeed(['train', 'train.yaml', '--resume', '--set', 'steps=5']);
+  expect(complete.stderr).toContain('resumed after step 5');
+  expect(complete.stdout).toContain('trained 5 steps');
+  const replaced = await succeed(['train', 'train.yaml', '--overwrite']);
+  expect(replaced.stdout).toContain('trained 15 steps');
+});
+
+test('refuses with one message per problem', async () => {
+  const { burgeon, path } = await useWorkspace();
+  await writeFile(path('bad.yaml'), 'steps: [\n');
+  await writeFile(path('file'), '');
+  const cases: [string[], string | RegExp][] = [
+    [['train.yaml', '--set', 'batchsize=3'], 'batchsize: unknown key; did you mean batchSize?'],
+    [
+      ['train.yaml', '--set', 'lr=1', '--set', 'steps=0'],
+      /steps: expected .* received 0\n {2}lr: .*did you mean optimizer.learningRate\?/,
+    ],
+    [['train.yaml', '--set', 'steps'], '--set steps: expected key=value, for example'],
+    [['bad.yaml'], /bad\.yaml:\d+:\d+: not valid YAML/],
+    [['train.yaml', '--set', 'data.directory=none'], 'make a data set with `burgeon prepare`'],
+    [['train.yaml', '--set', 'sample={every: 1, prompt: ROMEO}'], 'sample.prompt: character "R" (U+0052)'],
+    [['train.yaml', '--set', 'output=file'], 'output file: expected a directory that can be written'],
+    [['train.yaml', '--set', 'optimizer={learningRate: 1e30}'], /step 2 \(seed 1, .*A lower learning rate/],
+  ];
+  for (const [args, message] of cases) {
+    const { code, stdout, stderr } = await burgeon(['train', ...args, '--quiet']);
+    expect({ code, stdout }, args.join(' ')).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(message);
+    expect(stderr).toMatch(/^burgeon: /);
+    expect(stderr).not.toMatch(/^ +at /m);
+  }
+  // Only the last got as far as a run, and it gave the directory free again.
+  expect((await readdir(path())).sort()).toEqual(['bad.yaml', 'data', 'file', 'run', 'text.txt', 'train.yaml']);
+  expect(await readdir(path('run'))).toEqual(['metrics.jsonl']);
+});

@@ -1,0 +1,34 @@
+// Compiles lib to dist before the tests when it is out of date: test/cli runs the compiled command as a user would, and
+// a stale build must not decide a test. Type errors are left to `npm run types`: tsc writes its output all the same.
+
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+
+const root = path.dirname(import.meta.dirname);
+
+export default function setup(): void {
+  if (!isStale()) return;
+  try {
+    execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], { cwd: root });
+  } catch (cause) {
+    if (isStale()) throw new Error(`tsc did not write dist:\n${(cause as { stdout?: Buffer }).stdout}`, { cause });
+  }
+}
+
+/** Whether a file of lib, or what configures the compiler, is newer than its output. */
+function isStale(): boolean {
+  const settings = Math.max(...['tsconfig.json', 'tsconfig.build.json'].map((name) => modified(name)));
+  return readdirSync(path.join(root, 'lib'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .some((name) => {
+      const output = path.join('dist', name.replace(/\.ts$/, '.js'));
+      return (
+        !existsSync(path.join(root, output)) || modified(output) < Math.max(modified(path.join('lib', name)), settings)
+      );
+    });
+}
+
+function modified(name: string): number {
+  return statSync(path.join(root, name)).mtimeMs;
+}

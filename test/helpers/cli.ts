@@ -1,0 +1,91 @@
+// Runs the compiled burgeon command as a child process, as a user would. test/global-setup.ts keeps the build current.
+
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+
+const root = path.dirname(path.dirname(import.meta.dirname));
+const main = path.join(root, 'dist', 'cli', 'main.js');
+
+export interface CommandResult {
+  /** Exit code; null when a signal ended the process. */
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface CommandOptions {
+  cwd?: string;
+  env?: Record<string, string>;
+  /** Signals that the process receives, each right after it has written `after` for the first time. */
+  signals?: SignalAfter[];
+  /** Kills the process so many milliseconds after its first output on standard output. */
+  killAfterMs?: number;
+  /** Reads no more than the first piece of standard output and closes it, as `head` does. */
+  closesStdout?: boolean;
+}
+
+export interface SignalAfter {
+  name: NodeJS.Signals;
+  after: string;
+}
+
+/** Runs `burgeon <args>` to its end. */
+export function burgeon(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+  return runNode([...(options.signals ?? []).flatMap(signalingItself), main, ...args], options);
+}
+
+/** Runs `node <args>` in the root of the repository, or elsewhere. */
+export function runNode(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+  const child = spawn(process.execPath, args, {
+    cwd: options.cwd ?? root,
+    // One thread, as several of these processes may run at once.
+    env: { ...process.env, BURGEON_THREADS: '1', ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+    if (options.closesStdout) child.stdout.destroy();
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  if (options.killAfterMs !== undefined) {
+    child.stdout.once('data', () => setTimeout(() => child.kill('SIGKILL'), options.killAfterMs));
+  }
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
+  });
+}
+
+/** Objects of the lines of a text. */
+export function jsonLines(text: string): Record<string, unknown>[] {
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+}
+
+/**
+ * Options of node that make a process send itself a signal. Sent from within, it comes at the same point every time, with
+ * no race between this process and that one.
+ */
+function signalingItself({ name, after }: SignalAfter): string[] {
+  const code = `
+    let isSent = false;
+    for (const stream of [process.stdout, process.stderr]) {
+      const write = stream.write;
+      stream.write = function (text, ...rest) {
+        const result = write.call(this, text, ...rest);
+        if (!isSent && String(text).includes(${JSON.stringify(after)})) {
+          isSent = true;
+          process.kill(process.pid, ${JSON.stringify(name)});
+        }
+        return result;
+      };
+    }`;
+  return ['--import', `data:text/javascript,${encodeURIComponent(code)}`];
+}

@@ -1,0 +1,790 @@
+// What a caller may get wrong, and what may happen around a call: every mistake is answered with a BurgeonError that
+// names the thing, what was expected and what came, and leaves the model as it was. Nothing here may crash the process.
+// test/addon/native-model.test.ts goes one level deeper, with random garbage.
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { BurgeonError, type BurgeonErrorCode } from '../../lib/errors.ts';
+import type { Subnetwork } from '../../lib/est/subnetwork.ts';
+import { Model } from '../../lib/model/model.ts';
+import { allGradients, allParameters, fingerprints, randomBatch, smallConfig } from '../helpers/models.ts';
+
+const config = smallConfig({ nLayer: 2 });
+const batchSize = 2;
+const { tokens, targets } = randomBatch(config, batchSize, 16);
+
+/** A call that is wrong, the code it must fail with, and what the message must hold. */
+type Mistake = [name: string, call: (model: Model) => unknown, code: BurgeonErrorCode, message: string];
+
+async function errorOf(call: () => unknown): Promise<unknown> {
+  try {
+    await call();
+  } catch (error) {
+    return error;
+  }
+  throw new Error('expected an error, but the call succeeded');
+}
+
+async function expectMistake(call: () => unknown, code: BurgeonErrorCode, message: string) {
+  const error = await errorOf(call);
+  expect(error).toBeInstanceOf(BurgeonError);
+  expect(error).toMatchObject({ code, message: expect.stringContaining(message) });
+}
+
+/** A copy with other values at some positions. */
+function withValues(data: Int32Array, changes: Record<number, number>): Int32Array {
+  const copy = data.slice();
+  for (const [i, value] of Object.entries(changes)) copy[Number(i)] = value;
+  return copy;
+}
+
+function detach<Data extends Int32Array | Float32Array>(data: Data): Data {
+  structuredClone(data, { transfer: [data.buffer as ArrayBuffer] });
+  return data;
+}
+
+/** A view that lies outside its buffer, which was made smaller. */
+function outOfBounds(): Int32Array {
+  type Resizable = ArrayBuffer & { resize(bytes: number): void };
+  const buffer = new (ArrayBuffer as unknown as new (bytes: number, options: object) => Resizable)(64, {
+    maxByteLength: 128,
+  });
+  const data = new Int32Array(buffer, 0, 16);
+  buffer.resize(8);
+  return data;
+}
+
+function shared(data: Int32Array): Int32Array {
+  const copy = new Int32Array(new SharedArrayBuffer(data.byteLength));
+  copy.set(data);
+  return copy;
+}
+
+const int = (...values: number[]) => Int32Array.of(...values);
+
+const tokenMistakes: Mistake[] = [
+  ...(
+    [
+      ['an array', [1, 2, 3], '[object Array]'],
+      ['a Uint16Array', new Uint16Array(16), '[object Uint16Array]'],
+      ['a Float32Array', new Float32Array(16), '[object Float32Array]'],
+      ['a BigInt64Array', new BigInt64Array(16), '[object BigInt64Array]'],
+      ['a buffer', new ArrayBuffer(64), '[object ArrayBuffer]'],
+      ['nothing', undefined, 'undefined'],
+      ['null', null, 'null'],
+      ['text', 'to be', '"to be"'],
+      ['a symbol', Symbol('tokens'), 'Symbol(tokens)'],
+      ['a proxy', new Proxy(new Int32Array(16), {}), '[object Object]'],
+      ['an impostor', Object.create(Int32Array.prototype), '[object Object]'],
+    ] as [string, never, string][]
+  ).map(
+    ([name, value, came]): Mistake => [
+      `tokens: ${name}`,
+      (model) => model.forward(value),
+      'ERR_BURGEON_DTYPE',
+      `tokens: expected an Int32Array, received ${came}`,
+    ],
+  ),
+  ...[Number.NaN, -1, 0, 1.5, 3, 33, Infinity, 2 ** 53, '2', 2n, Symbol('B'), {}, null].map(
+    (value): Mistake => [
+      `batchSize: ${String(value)}`,
+      (model) => model.forward(tokens, { batchSize: value as never }),
+      'ERR_BURGEON_SHAPE',
+      'tokens: expected batchSize sequences of equal length, received 32 tokens with batchSize',
+    ],
+  ),
+  ...[int(), detach(int(1)), outOfBounds()].map(
+    (empty, i): Mistake => [
+      `tokens: none (${['empty', 'detached', 'out of bounds'][i]})`,
+      (model) => model.forward(empty),
+      'ERR_BURGEON_SHAPE',
+      'received 0 tokens with batchSize 1',
+    ],
+  ),
+  [
+    'tokens: more than the context',
+    (model) => model.forward(new Int32Array(17)),
+    'ERR_BURGEON_SHAPE',
+    "1 <= T <= 16 (the model's context length), received (B=1, T=17)",
+  ],
+  ...[-1, 61, 2 ** 31 - 1, -(2 ** 31)].map(
+    (token): Mistake => [
+      `tokens: ${token}`,
+      (model) => model.forward(withValues(tokens, { 5: token }), { batchSize }),
+      'ERR_BURGEON_DATA',
+      `tokens[5]: expected a token in [0, 61), received ${token}`,
+    ],
+  ),
+];
+
+const targetMistakes: Mistake[] = [
+  ...[-2, 61].map(
+    (token): Mistake => [
+      `targets: ${token}`,
+      (model) => model.forward(tokens, { batchSize, targets: withValues(targets, { 31: token }) }),
+      'ERR_BURGEON_DATA',
+      `targets[31]: expected a token in [-1, 61), received ${token}`,
+    ],
+  ),
+  [
+    'targets: none that counts',
+    (model) => model.forwardBackward(tokens, new Int32Array(32).fill(-1), { batchSize }),
+    'ERR_BURGEON_DATA',
+    'targets: expected at least one target that is not -1, received none',
+  ],
+  [
+    'targets: too few',
+    (model) => model.forwardBackward(tokens, targets.subarray(1), { batchSize }),
+    'ERR_BURGEON_SHAPE',
+    'targets: expected an Int32Array of length 32, received length 31',
+  ],
+  [
+    'targets: detached',
+    (model) => model.forwardBackward(tokens, detach(int(1)), { batchSize }),
+    'ERR_BURGEON_SHAPE',
+    'targets: expected an Int32Array of length 32, received length 0',
+  ],
+  ...(
+    [
+      [undefined, 'undefined'],
+      [null, 'null'],
+      [[...targets], 'an array'],
+      [new Uint32Array(32), 'another typed array'],
+      [{ batchSize }, 'an object'],
+    ] as [never, string][]
+  ).map(
+    ([value, came]): Mistake => [
+      `targets: ${came}`,
+      (model) => model.forwardBackward(tokens, value, { batchSize }),
+      'ERR_BURGEON_DTYPE',
+      `targets: expected an Int32Array of length 32, received ${came}`,
+    ],
+  ),
+];
+
+const optionMistakes: Mistake[] = [
+  ...[null, 5, 'all', targets, [], () => {}].map(
+    (value): Mistake => [
+      `options: ${Object.prototype.toString.call(value)}`,
+      (model) => model.forward(tokens, value as never),
+      'ERR_BURGEON_CONFIG',
+      'options of forward(): expected an object, received ',
+    ],
+  ),
+  [
+    'optimizer options: nothing',
+    (model) => model.optimizerStep(undefined as never),
+    'ERR_BURGEON_CONFIG',
+    'options of optimizerStep(): expected an object, received undefined',
+  ],
+  ...['first', 1, true].map(
+    (logits): Mistake => [
+      `logits: ${logits}`,
+      (model) => model.forward(tokens, { batchSize, logits: logits as never }),
+      'ERR_BURGEON_CONFIG',
+      `logits: expected 'last' or 'all', received ${JSON.stringify(logits)}`,
+    ],
+  ),
+  ...(['layerScale', 'weight'] as const).flatMap((name) =>
+    [Number.NaN, Infinity, '1', {}].map(
+      (value): Mistake => [
+        `${name}: ${value}`,
+        (model) => model.forwardBackward(tokens, targets, { batchSize, [name]: value as never }),
+        'ERR_BURGEON_CONFIG',
+        `${name}: expected a finite number, received`,
+      ],
+    ),
+  ),
+  ...(
+    [
+      ['lr', undefined, 'a number >= 0, received undefined'],
+      ['lr', Number.NaN, 'a number >= 0, received the number NaN'],
+      ['lr', -1, 'a number >= 0, received the number -1'],
+      ['lr', '1e-3', 'a number >= 0, received a string'],
+      ['beta1', 1, 'a number in [0, 1), received the number 1'],
+      ['beta2', -0.1, 'a number in [0, 1), received the number -0.1'],
+      ['epsilon', 0, 'a number > 0, received the number 0'],
+      ['weightDecay', Infinity, 'a number >= 0, received the number Infinity'],
+      ['gradientClip', -1, 'a number >= 0, received the number -1'],
+      ['inactive', 'keep', `'zero-grad' or 'freeze', received "keep"`],
+    ] as const
+  ).map(
+    ([name, value, message]): Mistake => [
+      `${name}: ${value}`,
+      (model) => model.optimizerStep({ lr: 1e-3, [name]: value } as never),
+      'ERR_BURGEON_CONFIG',
+      `${name}: expected ${message}`,
+    ],
+  ),
+  [
+    'optimizerSteps: fractional',
+    async (model) => {
+      model.optimizerSteps = 0.5;
+      try {
+        await model.optimizerStep({ lr: 1e-3 });
+      } finally {
+        model.optimizerSteps = 0;
+      }
+    },
+    'ERR_BURGEON_CONFIG',
+    'optimizerSteps + 1: expected an integer',
+  ],
+];
+
+function subnetworkMistake(name: string, subnetwork: unknown, code: BurgeonErrorCode, message: string): Mistake {
+  return [
+    `subnetwork: ${name}`,
+    (model) => model.forwardBackward(tokens, targets, { batchSize, subnetwork: subnetwork as Subnetwork }),
+    code,
+    `subnetwork${message}`,
+  ];
+}
+
+const subnetworkMistakes: Mistake[] = [
+  ...([5, 'all', true, [], int(0), () => {}, Symbol('s')] as unknown[]).map((value) =>
+    subnetworkMistake(
+      Object.prototype.toString.call(value),
+      value,
+      'ERR_BURGEON_CONFIG',
+      ': expected an object, received ',
+    ),
+  ),
+  ...(
+    [
+      ['unsorted', int(1, 0), 'SHAPE', '[1]: expected ascending indices without repetition, received 0 after 1'],
+      ['repeated', int(1, 1), 'SHAPE', '[1]: expected ascending indices without repetition, received 1 after 1'],
+      ['too high', int(0, 2), 'SHAPE', '[1]: expected an index in [0, 2), received 2'],
+      ['negative', int(-1), 'SHAPE', '[0]: expected an index in [0, 2), received -1'],
+      ['none', int(), 'SHAPE', ': expected at least one active layer, received none'],
+      ['detached', detach(int(1)), 'SHAPE', ': expected at least one active layer, received none'],
+      ['out of bounds', outOfBounds(), 'SHAPE', ': expected at least one active layer, received none'],
+      ['an array', [0], 'DTYPE', ': expected an Int32Array, received an array'],
+      ['a Uint8Array', Uint8Array.of(0), 'DTYPE', ': expected an Int32Array, received another typed array'],
+      ['null', null, 'DTYPE', ': expected an Int32Array, received null'],
+    ] as const
+  ).map(([name, layers, code, message]) =>
+    subnetworkMistake(`layers: ${name}`, { layers }, `ERR_BURGEON_${code}`, `.layers${message}`),
+  ),
+  ...(['heads', 'neurons'] as const).flatMap((unit) => {
+    const limit = unit === 'heads' ? 4 : 128;
+    const perLayer = 'expected one list per active layer';
+    return (
+      [
+        ['one list for two layers', [int(0)], 'SHAPE', `: ${perLayer} (2), received 1`],
+        ['three lists for two layers', [int(0), int(0), int(0)], 'SHAPE', `: ${perLayer}, at most 2, received 3`],
+        ['no list', [], 'SHAPE', `: ${perLayer}, at most 2, received 0`],
+        ['four billion lists', new Array(2 ** 32 - 1), 'SHAPE', `: ${perLayer}, at most 2, received 4294967295`],
+        ['one Int32Array', int(0, 1), 'SHAPE', ': expected an array with one Int32Array or undefined per active layer'],
+        ['an object', {}, 'SHAPE', ': expected an array with one Int32Array or undefined per active layer'],
+        [
+          'an empty list',
+          [undefined, int()],
+          'SHAPE',
+          '[1]: expected at least one active unit, received an empty list',
+        ],
+        ['a detached list', [undefined, detach(int(1))], 'SHAPE', '[1]: expected at least one active unit'],
+        ['a plain list', [[0], undefined], 'DTYPE', '[0]: expected an Int32Array, received an array'],
+        ['null', [null, undefined], 'DTYPE', '[0]: expected an Int32Array, received null'],
+        ['unsorted', [int(0), int(2, 0)], 'SHAPE', '[1][1]: expected ascending indices without repetition'],
+        ['repeated', [int(0), int(1, 1)], 'SHAPE', '[1][1]: expected ascending indices without repetition'],
+        ['too high', [int(0, limit), int(0)], 'SHAPE', `[0][1]: expected an index in [0, ${limit}), received ${limit}`],
+        ['negative', [int(-3), int(0)], 'SHAPE', `[0][0]: expected an index in [0, ${limit}), received -3`],
+      ] as const
+    ).map(([name, lists, code, message]) =>
+      subnetworkMistake(`${unit}: ${name}`, { [unit]: lists }, `ERR_BURGEON_${code}`, `.${unit}${message}`),
+    );
+  }),
+  subnetworkMistake(
+    'lists for all layers, but one active',
+    { layers: int(1), heads: [int(0), int(1)] },
+    'ERR_BURGEON_SHAPE',
+    '.heads: expected one list per active layer (1), received 2',
+  ),
+];
+
+const tensorMistakes: Mistake[] = [
+  ...(['wte', 'h.2.ln_1.weight', '__proto__', 'constructor', '', 5, null, Symbol('t'), {}] as never[]).map(
+    (name): Mistake => [
+      `tensor: ${String(name)}`,
+      (model) => model.parameter(name),
+      'ERR_BURGEON_CONFIG',
+      'expected a name like wte.weight or h.0.attn.c_attn.weight (layers 0 to 1)',
+    ],
+  ),
+  ['shape of an unknown tensor', (model) => model.shape('wte'), 'ERR_BURGEON_CONFIG', 'tensor "wte": expected a name'],
+  ...(
+    [
+      ['too short', new Float32Array(31), '31'],
+      ['detached', detach(new Float32Array(32)), '0'],
+      ['text of the right length', ' '.repeat(32), JSON.stringify(' '.repeat(32))],
+      ['a DataView', new DataView(new ArrayBuffer(128)), '[object DataView]'],
+      ['null', null, 'null'],
+      ['a number', 32, '32'],
+    ] as [string, never, string][]
+  ).map(
+    ([name, data, came]): Mistake => [
+      `data: ${name}`,
+      (model) => model.setParameter('ln_f.weight', data),
+      'ERR_BURGEON_SHAPE',
+      `ln_f.weight: expected 32 numbers (32), received ${came}`,
+    ],
+  ),
+  [
+    'data: holes',
+    (model) => model.setParameter('ln_f.weight', new Array(32)),
+    'ERR_BURGEON_DTYPE',
+    'ln_f.weight[0]: expected a number, received undefined',
+  ],
+  [
+    'moment: a role that is none',
+    (model) => model.moment('wte.weight', 'weight' as never),
+    'ERR_BURGEON_CONFIG',
+    `moment: expected 'm' or 'v', received "weight"`,
+  ],
+  [
+    'planBytes: beyond any batch',
+    (model) => model.planBytes(2 ** 30, 2 ** 30),
+    'ERR_BURGEON_CONFIG',
+    'batchSize: expected an integer in [1, 268435456], received the number 1073741824',
+  ],
+  [
+    'planBytes: fractional',
+    (model) => model.planBytes(1, 0.5),
+    'ERR_BURGEON_CONFIG',
+    'sequenceLength: expected an integer',
+  ],
+];
+
+const generateMistakes: Mistake[] = (
+  [
+    [[], {}, 'SHAPE', 'prompt: expected at least one token, received none'],
+    [null, {}, 'SHAPE', 'prompt: expected at least one token, received null'],
+    [5, {}, 'SHAPE', 'prompt: expected at least one token, received 5'],
+    ['abc', {}, 'DATA', 'prompt[0]: expected a token in [0, 61), received "a"'],
+    [[3, 1.5], {}, 'DATA', 'prompt[1]: expected a token in [0, 61), received 1.5'],
+    [[-1], {}, 'DATA', 'prompt[0]: expected a token in [0, 61), received -1'],
+    [[61], {}, 'DATA', 'prompt[0]: expected a token in [0, 61), received 61'],
+    [[2 ** 32], {}, 'DATA', 'prompt[0]: expected a token in [0, 61), received 4294967296'],
+    [[1], { maxTokens: -1 }, 'CONFIG', 'maxTokens: expected an integer >= 0, received -1'],
+    [[1], { maxTokens: Infinity }, 'CONFIG', 'maxTokens: expected an integer >= 0, received Infinity'],
+    [[1], { temperature: -1 }, 'CONFIG', 'temperature: expected a number >= 0, received -1'],
+    [[1], { temperature: Number.NaN }, 'CONFIG', 'temperature: expected a number >= 0, received NaN'],
+    [[1], { topK: 0.5 }, 'CONFIG', 'topK: expected an integer >= 0 (0 keeps all), received 0.5'],
+    [[1], { topP: 0 }, 'CONFIG', 'topP: expected a number in (0, 1], received 0'],
+    [[1], { seed: 0.5 }, 'CONFIG', 'seed: expected an integer'],
+    [[1], null, 'CONFIG', 'options of generate(): expected an object, received null'],
+  ] as const
+).map(([prompt, options, code, message]) => [
+  `generate: ${JSON.stringify(prompt)} ${JSON.stringify(options)}`,
+  (model) => model.generate(prompt as never, options as never),
+  `ERR_BURGEON_${code}`,
+  message,
+]);
+
+describe('mistakes in calls', () => {
+  let model: Model;
+
+  beforeAll(async () => {
+    model = await Model.create(config, { threads: 2 });
+    await model.forwardBackward(tokens, targets, { batchSize });
+  });
+  afterAll(() => model.dispose());
+
+  it.each([
+    ...tokenMistakes,
+    ...targetMistakes,
+    ...optionMistakes,
+    ...subnetworkMistakes,
+    ...tensorMistakes,
+    ...generateMistakes,
+  ])('%s', async (_, call, code, message) => {
+    await expectMistake(() => call(model), code, message);
+  });
+
+  it('all of them left the model as it was', async () => {
+    using undisturbed = await Model.create(config, { threads: 2 });
+    await undisturbed.forwardBackward(tokens, targets, { batchSize });
+    expect(fingerprints(await allGradients(model))).toEqual(fingerprints(await allGradients(undisturbed)));
+    expect(fingerprints(await allParameters(model))).toEqual(fingerprints(await allParameters(undisturbed)));
+    expect(await model.optimizerStep({ lr: 1e-3 })).toMatchObject({
+      gradientNorm: (await undisturbed.optimizerStep({ lr: 1e-3 })).gradientNorm,
+    });
+  });
+});
+
+describe('mistakes in creation', () => {
+  it.each([
+    ['a model of nothing', {}, {}, 'ERR_BURGEON_CONFIG', 'nLayer: expected a value, received nothing'],
+    ['null', null, {}, 'ERR_BURGEON_CONFIG', 'nLayer: expected a value, received nothing'],
+    ['an unknown preset', 'gpt5', {}, 'ERR_BURGEON_CONFIG', 'preset: expected'],
+    ['heads that do not divide', { ...config, nHead: 5 }, {}, 'ERR_BURGEON_CONFIG', 'nHead: expected a divisor'],
+    ['no vocabulary', 'gpt2-tiny', {}, 'ERR_BURGEON_CONFIG', 'model.vocabSize: expected a value'],
+    ['options: null', config, null, 'ERR_BURGEON_CONFIG', 'options of Model.create(): expected an object'],
+    [
+      'an unknown precision',
+      config,
+      { precision: 'float16' },
+      'ERR_BURGEON_CONFIG',
+      `precision: expected 'float32' or 'float64', received "float16"`,
+    ],
+    [
+      'an unknown backend',
+      config,
+      { backend: 'cuda' },
+      'ERR_BURGEON_BACKEND',
+      'backend: expected "cpu" or "reference"',
+    ],
+    ['a backend that is no text', config, { backend: 1 }, 'ERR_BURGEON_CONFIG', 'backend: expected a string'],
+    [
+      'float64 on the fast backend',
+      config,
+      { precision: 'float64' },
+      'ERR_BURGEON_BACKEND',
+      'float64 needs the reference backend',
+    ],
+    ...[0, 1.5, 1025, Number.NaN, '2', null].map(
+      (threads) =>
+        [
+          `threads: ${threads}`,
+          config,
+          { threads },
+          'ERR_BURGEON_CONFIG',
+          'threads: expected an integer in [1, 1024], received',
+        ] as const,
+    ),
+    ['a fractional seed', config, { seed: 0.5 }, 'ERR_BURGEON_CONFIG', 'seed: expected an integer'],
+    [
+      'more weights than any machine holds',
+      { ...config, nLayer: 1024, nEmbd: 65_536, nInner: 1_048_576 },
+      {},
+      'ERR_BURGEON_OUT_OF_MEMORY',
+      'model: weights, gradients and moments need',
+    ],
+  ] as const)('%s', async (_, given, options, code, message) => {
+    await expectMistake(() => Model.create(given as never, options as never), code, message);
+  });
+});
+
+describe('memory that is not there', () => {
+  it('refuses activations beyond the machine and goes on', async () => {
+    using wide = await Model.create({ ...config, nLayer: 1, nHead: 1, nEmbd: 1, nInner: 1_048_576 }, { threads: 1 });
+    const batch = 2 ** 20;
+    await expectMistake(
+      () => wide.forward(new Int32Array(batch), { batchSize: batch }),
+      'ERR_BURGEON_OUT_OF_MEMORY',
+      'activations need ',
+    );
+    expect(await wide.forward(int(1), { targets: int(1) })).toMatchObject({ loss: expect.any(Number) });
+  });
+
+  it('refuses logits beyond the address space and goes on', async () => {
+    const large = { ...config, nLayer: 1, nHead: 1, nEmbd: 1, nInner: 1, contextLength: 1024, vocabSize: 2 ** 24 };
+    using model = await Model.create(large, { threads: 1 });
+    await expectMistake(
+      () => model.forward(new Int32Array(2 ** 24), { batchSize: 2 ** 14, logits: 'all' }),
+      'ERR_BURGEON_OUT_OF_MEMORY',
+      'logits: a Float32Array of length 281474976710656 was refused',
+    );
+    expect((await model.forward(int(1), { logits: 'last' })).logits).toHaveLength(2 ** 24);
+  });
+});
+
+describe('environment', () => {
+  const names = ['BURGEON_THREADS', 'BURGEON_DEVICE', 'BURGEON_MAX_ISA'] as const;
+  const before = names.map((name) => process.env[name]);
+
+  afterEach(() => {
+    for (const [i, name] of names.entries()) {
+      if (before[i] === undefined) delete process.env[name];
+      else process.env[name] = before[i];
+    }
+  });
+
+  it.each([
+    ...['0', '-1', '1.5', 'many', '1025', '1e9', 'NaN'].map(
+      (value) => ['BURGEON_THREADS', value, 'ERR_BURGEON_CONFIG', 'expected an integer from 1 to 1024'] as const,
+    ),
+    ...['gpu', 'cuda', 'CPU'].map(
+      (value) => ['BURGEON_DEVICE', value, 'ERR_BURGEON_BACKEND', 'expected cpu or reference'] as const,
+    ),
+    ...['sse', 'AVX2', 'best'].map(
+      (value) => ['BURGEON_MAX_ISA', value, 'ERR_BURGEON_BACKEND', 'expected avx512, avx2 or baseline'] as const,
+    ),
+  ])('%s=%s', async (name, value, code, expected) => {
+    process.env[name] = value;
+    await expectMistake(() => Model.create(config), code, `${name}: ${expected}, received "${value}"`);
+  });
+
+  it('counts an empty value as none, and lets options win', async () => {
+    for (const name of names) process.env[name] = '';
+    using model = await Model.create(config);
+    expect(model.info).toMatchObject({ backend: 'cpu' });
+    process.env.BURGEON_THREADS = '3';
+    process.env.BURGEON_DEVICE = 'reference';
+    using fromEnvironment = await Model.create(config);
+    expect(fromEnvironment.info).toMatchObject({ backend: 'reference', threads: 3 });
+    using fromOptions = await Model.create(config, { backend: 'cpu', threads: 1 });
+    expect(fromOptions.info).toMatchObject({ backend: 'cpu', threads: 1 });
+  });
+});
+
+describe('getters', () => {
+  it('that throw: their error comes back, and the model goes on', async () => {
+    using model = await Model.create(config, { threads: 1 });
+    const thrown = new Error('from a getter');
+    const throwing = (name: string) =>
+      Object.defineProperty({}, name, {
+        enumerable: true,
+        get() {
+          throw thrown;
+        },
+      });
+    for (const options of ['targets', 'batchSize', 'subnetwork', 'logits'].map(throwing)) {
+      expect(await errorOf(() => model.forward(tokens, options))).toBe(thrown);
+    }
+    for (const subnetwork of ['layers', 'heads', 'neurons'].map(throwing)) {
+      expect(await errorOf(() => model.forward(tokens, { batchSize, subnetwork }))).toBe(thrown);
+    }
+    const list = Object.defineProperty([undefined], 1, Object.getOwnPropertyDescriptor(throwing('1'), '1')!);
+    expect(await errorOf(() => model.forward(tokens, { batchSize, subnetwork: { heads: list as never } }))).toBe(
+      thrown,
+    );
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    expect(await errorOf(() => model.forward(tokens, { batchSize, subnetwork: proxy }))).toBeInstanceOf(TypeError);
+    await model.forward(tokens, { batchSize });
+  });
+
+  it('that dispose of the model', async () => {
+    for (const name of ['forward', 'forwardBackward'] as const) {
+      const model = await Model.create(config, { threads: 1 });
+      const subnetwork = {
+        get layers() {
+          model.dispose();
+          return int(0);
+        },
+      };
+      const call =
+        name === 'forward'
+          ? () => model.forward(tokens, { batchSize, subnetwork, logits: 'all' })
+          : () => model.forwardBackward(tokens, targets, { batchSize, subnetwork });
+      await expectMistake(call, 'ERR_BURGEON_DISPOSED', 'model: used after dispose()');
+    }
+  });
+
+  it('that call the model again', async () => {
+    using model = await Model.create(config, { threads: 1 });
+    let inner: Promise<unknown> | undefined;
+    const subnetwork = {
+      get layers() {
+        inner = errorOf(() => model.forward(tokens, { batchSize }));
+        return int(0, 1);
+      },
+    };
+    const { loss } = await model.forward(tokens, { batchSize, targets, subnetwork });
+    expect(await inner).toMatchObject({ code: 'ERR_BURGEON_BUSY' });
+    expect(loss).toBe((await model.forward(tokens, { batchSize, targets })).loss);
+  });
+
+  it('that change the array they are in', async () => {
+    using model = await Model.create(config, { threads: 1 });
+    for (const length of [0, 100_000]) {
+      const heads: (Int32Array | undefined)[] = [undefined, undefined];
+      Object.defineProperty(heads, 0, {
+        get() {
+          heads.length = length;
+          heads.fill(int(0), 1);
+          return int(0);
+        },
+      });
+      await model.forward(tokens, { batchSize, subnetwork: { heads } });
+    }
+  });
+});
+
+describe('arrays', () => {
+  it('may be changed as soon as a call has returned', async () => {
+    using model = await Model.create(config, { threads: 2 });
+    using expected = await Model.create(config, { threads: 2 });
+    const lists = () => ({ layers: int(0, 1), heads: [int(1, 3), int(0)], neurons: [int(5, 6, 100), undefined] });
+
+    const before = await expected.forwardBackward(tokens, targets, { batchSize, subnetwork: lists() });
+    const [myTokens, myTargets, mine] = [tokens.slice(), targets.slice(), lists()];
+    const running = model.forwardBackward(myTokens, myTargets, { batchSize, subnetwork: mine });
+    for (const data of [myTokens, myTargets, mine.layers, ...mine.heads, mine.neurons[0]!]) data.fill(-7);
+    mine.heads.length = 0;
+    expect((await running).loss).toBe(before.loss);
+    expect(fingerprints(await allGradients(model))).toEqual(fingerprints(await allGradients(expected)));
+
+    const weights = new Float32Array(32).fill(0.5);
+    const setting = model.setParameter('ln_f.weight', weights);
+    weights.fill(Number.NaN);
+    await setting;
+    expect(await model.parameter('ln_f.weight')).toEqual(new Float32Array(32).fill(0.5));
+
+    const prompt = [1, 2, 3];
+    const generating = expected.generate(prompt, { maxTokens: 5 });
+    prompt.fill(-1);
+    expect(await generating).toEqual(await expected.generate([1, 2, 3], { maxTokens: 5 }));
+  });
+
+  it('that come back are copies', async () => {
+    using model = await Model.create(config, { threads: 1 });
+    const first = await model.forward(tokens, { batchSize, logits: 'all' });
+    const copy = first.logits!.slice();
+    const weights = await model.parameter('wte.weight');
+    weights.fill(Number.NaN);
+    (model.shape('wte.weight') as number[]).fill(1);
+    const second = await model.forward(tokens, { batchSize, logits: 'all' });
+    expect(first.logits).toEqual(copy);
+    expect(second.logits).toEqual(copy);
+    expect(model.shape('wte.weight')).toEqual([61, 32]);
+  });
+
+  it('may lie in shared memory, or in the middle of a buffer', async () => {
+    using model = await Model.create(config, { threads: 1 });
+    const subnetwork = { layers: int(1), heads: [int(0, 2)], neurons: [int(1, 2, 3)] };
+    const expected = await model.forward(tokens, { batchSize, targets, subnetwork });
+    const inShared = {
+      layers: shared(subnetwork.layers),
+      heads: subnetwork.heads.map(shared),
+      neurons: subnetwork.neurons.map(shared),
+    };
+    const options = { batchSize, targets: shared(targets), subnetwork: inShared };
+    expect((await model.forward(shared(tokens), options)).loss).toBe(expected.loss);
+    const around = Int32Array.of(-9, ...tokens, -9);
+    expect((await model.forward(around.subarray(1, 33), { batchSize, targets, subnetwork })).loss).toBe(expected.loss);
+
+    const weights = await model.parameter('wte.weight');
+    const sharedWeights = new Float32Array(new SharedArrayBuffer(weights.byteLength));
+    sharedWeights.set(weights);
+    await model.setParameter('wte.weight', new Float32Array(weights.length));
+    await model.setParameter('wte.weight', sharedWeights);
+    expect((await model.forward(tokens, { batchSize, targets, subnetwork })).loss).toBe(expected.loss);
+  });
+});
+
+/** Every method that computes or copies; each must be refused while another runs, and after dispose(). */
+const calls: Record<string, (model: Model) => unknown> = {
+  'forward()': (model) => model.forward(tokens, { batchSize }),
+  'forwardBackward()': (model) => model.forwardBackward(tokens, targets, { batchSize }),
+  'optimizerStep()': (model) => model.optimizerStep({ lr: 1 }),
+  'clearGradients()': (model) => model.clearGradients(),
+  'parameter()': (model) => model.parameter('wte.weight'),
+  'gradient()': (model) => model.gradient('wte.weight'),
+  'setParameter()': (model) => model.setParameter('ln_f.weight', new Float32Array(32)),
+  'moment()': (model) => model.moment('wte.weight', 'm'),
+  'setMoment()': (model) => model.setMoment('ln_f.weight', 'v', new Float32Array(32)),
+  'generate()': (model) => model.generate([1], { maxTokens: 1 }),
+};
+
+describe('busy', () => {
+  it('refuses a second call and leaves the first one undisturbed', async () => {
+    using model = await Model.create(config, { threads: 2 });
+    using undisturbed = await Model.create(config, { threads: 2 });
+    const expected = await undisturbed.forwardBackward(tokens, targets, { batchSize });
+    const running = model.forwardBackward(tokens, targets, { batchSize });
+    for (const [name, call] of Object.entries(calls)) {
+      const message = `model: ${name} was called while forwardBackward() is still running; await its promise first`;
+      await expectMistake(() => call(model), 'ERR_BURGEON_BUSY', message);
+      if (name === 'forward()') expect(model.info.threads).toBe(2);
+    }
+    expect((await running).loss).toBe(expected.loss);
+    expect(fingerprints(await allGradients(model))).toEqual(fingerprints(await allGradients(undisturbed)));
+    expect(fingerprints(await allParameters(model))).toEqual(fingerprints(await allParameters(undisturbed)));
+  });
+});
+
+describe('order', () => {
+  it('does not matter: anything may be the first call', async () => {
+    for (const call of Object.values(calls)) {
+      using model = await Model.create(config, { threads: 2 });
+      await call(model);
+    }
+    using model = await Model.create(config, { threads: 2 });
+    expect((await model.optimizerStep({ lr: 1 })).gradientNorm).toBe(0);
+  });
+});
+
+describe('disposed', () => {
+  it('refuses every call, and may be disposed of twice', async () => {
+    const model = await Model.create(config, { threads: 1 });
+    model.dispose();
+    model.dispose();
+    for (const call of [...Object.values(calls), () => model.info, () => model.planBytes(1, 1)]) {
+      await expectMistake(() => call(model), 'ERR_BURGEON_DISPOSED', 'model: used after dispose()');
+    }
+    expect(model.shape('wte.weight')).toEqual([61, 32]);
+  });
+
+  it('while a call runs: the call ends undisturbed', async () => {
+    using undisturbed = await Model.create(config, { threads: 2 });
+    const expected = await undisturbed.forwardBackward(tokens, targets, { batchSize });
+    const model = await Model.create(config, { threads: 2 });
+    const running = model.forwardBackward(tokens, targets, { batchSize });
+    model.dispose();
+    expect((await running).loss).toBe(expected.loss);
+    await expectMistake(() => model.forward(tokens), 'ERR_BURGEON_DISPOSED', 'model: used after dispose()');
+  });
+
+  it('while text is generated: the next token fails', async () => {
+    const model = await Model.create(config, { threads: 1 });
+    const seen: number[] = [];
+    const generating = model.generate([1], {
+      maxTokens: 100,
+      onToken(token) {
+        seen.push(token);
+        if (seen.length === 3) model.dispose();
+      },
+    });
+    await expectMistake(() => generating, 'ERR_BURGEON_DISPOSED', 'model: used after dispose()');
+    expect(seen).toHaveLength(3);
+  });
+});
+
+describe('the process around a model', () => {
+  it('keeps its event loop free while the engine computes', async () => {
+    const large = smallConfig({ nLayer: 4, nEmbd: 192, contextLength: 128, vocabSize: 4000 });
+    using model = await Model.create(large, { threads: 1 });
+    const batch = randomBatch(large, 8, 128);
+    let turns = 0;
+    let isRunning = true;
+    const turn = () => {
+      turns++;
+      if (isRunning) setImmediate(turn);
+    };
+    setImmediate(turn);
+    await model.forwardBackward(batch.tokens, batch.targets, { batchSize: 8 });
+    isRunning = false;
+    // A blocked loop turns once or twice. A free one turns some hundred thousand times a second.
+    expect(turns).toBeGreaterThan(50);
+  });
+
+  it('does not grow, whether models are disposed of or left to the garbage collector', async () => {
+    setFlagsFromString('--expose-gc');
+    const collectGarbage: () => void = runInNewContext('gc');
+    // 7 MB of weights, gradients and moments and 5 MB of activations each.
+    const medium = smallConfig({ nLayer: 2, nEmbd: 128, nInner: 512, contextLength: 64, vocabSize: 500 });
+    const batch = randomBatch(medium, 2, 64);
+    const cycles = async (count: number, disposes: boolean) => {
+      for (let i = 0; i < count; i++) {
+        const model = await Model.create(medium, { threads: 2 });
+        await model.forwardBackward(batch.tokens, batch.targets, { batchSize: 2 });
+        if (disposes) model.dispose();
+        else if (i % 10 === 9) {
+          // Finalizers run on a later turn of the loop.
+          collectGarbage();
+          await new Promise(setImmediate);
+        }
+      }
+      collectGarbage();
+      await new Promise(setImmediate);
+      return process.memoryUsage().rss;
+    };
+    const megabyte = 2 ** 20;
+    const before = await cycles(10, true);
+    // Leaking every model would take 600 MB, every arena of activations 250 MB.
+    expect(await cycles(50, true)).toBeLessThan(before + 150 * megabyte);
+    expect(await cycles(50, false)).toBeLessThan(before + 200 * megabyte);
+  });
+});

@@ -1,0 +1,70 @@
+// metrics.jsonl: what is written is read back, a torn end is forgiven, damage is not, and a continued run repeats nothing.
+
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { type MetricsLine, MetricsWriter, metricsFileName, readMetrics } from '../../lib/train/metrics.ts';
+import { temporaryDirectory } from '../checkpoint/helpers.ts';
+
+const validation = (step: number): MetricsLine => ({
+  kind: 'validation',
+  step,
+  loss: 3 - step / 10,
+  tokens: 64,
+  ms: 1.5,
+});
+const sample = (step: number): MetricsLine => ({ kind: 'sample', step, text: 'two\nlines "quoted" \u2028 é' });
+
+async function fileWith(text: string): Promise<string> {
+  const file = path.join(await temporaryDirectory(), metricsFileName);
+  await writeFile(file, text);
+  return file;
+}
+
+const lineOf = (line: MetricsLine) => `${JSON.stringify(line)}\n`;
+
+test('reads back what was written, one line each', async () => {
+  const directory = path.join(await temporaryDirectory(), 'not', 'there', 'yet');
+  const writer = await MetricsWriter.open(directory, 0);
+  const lines = [validation(0), sample(1), validation(2)];
+  for (const line of lines) await writer.write(line);
+  expect(writer.file).toBe(path.join(directory, metricsFileName));
+  expect(await readMetrics(writer.file)).toEqual(lines);
+  expect((await readFile(writer.file, 'utf8')).match(/\n/g)).toHaveLength(3);
+});
+
+test('a run that does not exist has no metrics', async () => {
+  expect(await readMetrics(path.join(await temporaryDirectory(), metricsFileName))).toEqual([]);
+});
+
+test('a torn last line is left out, wherever it was torn', async () => {
+  const whole = lineOf(validation(1));
+  const torn = lineOf(sample(2));
+  for (let length = 0; length < torn.length - 1; length++) {
+    expect(await readMetrics(await fileWith(whole + torn.slice(0, length)))).toEqual([validation(1)]);
+  }
+  // Only the line break is missing: nothing is lost.
+  expect(await readMetrics(await fileWith(whole + torn.trimEnd()))).toEqual([validation(1), sample(2)]);
+});
+
+test('damage anywhere else is reported with its place', async () => {
+  const file = await fileWith(`${lineOf(validation(1))}{"kind":"step","st\n${lineOf(validation(2))}`);
+  await expect(readMetrics(file)).rejects.toMatchObject({
+    code: 'ERR_BURGEON_DATA',
+    message: `${file}:2: expected a JSON object, found {"kind":"step","st`,
+  });
+});
+
+test('a run that continues drops the lines of steps it will repeat, and a torn end', async () => {
+  const file = await fileWith(`${[0, 4, 5, 6].map((step) => lineOf(validation(step))).join('')}{"kind":"st`);
+  const writer = await MetricsWriter.open(path.dirname(file), 5);
+  expect(await readMetrics(file)).toEqual([0, 4, 5].map(validation));
+  await writer.write(validation(6));
+  expect(await readMetrics(file)).toEqual([0, 4, 5, 6].map(validation));
+});
+
+test('a run that starts anew drops all', async () => {
+  const file = await fileWith(lineOf(validation(0)));
+  await MetricsWriter.open(path.dirname(file), 0);
+  expect(await readFile(file, 'utf8')).toBe('');
+});

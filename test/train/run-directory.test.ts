@@ -1,0 +1,158 @@
+// Who may start in a run directory: the three modes, and the lock with all the ways in which one may be left behind.
+
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { access, mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { writeCheckpoint } from '../../lib/checkpoint/checkpoint.ts';
+import { enterRunDirectory } from '../../lib/train/run-directory.ts';
+import { temporaryDirectory, tinyContents } from '../checkpoint/helpers.ts';
+
+const lockName = '.burgeon.lock';
+
+async function runDirectory() {
+  return path.join(await temporaryDirectory(), 'run');
+}
+
+describe('modes', () => {
+  test('a new directory is made, with its parents', async () => {
+    const directory = path.join(await runDirectory(), 'a', 'b');
+    const { latest, skipped, leave } = await enterRunDirectory(directory, 'new');
+    expect({ latest, skipped }).toEqual({ latest: undefined, skipped: [] });
+    expect(await readdir(directory)).toEqual([lockName]);
+    await leave();
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  test('new refuses where a run is, and leaves it alone', async () => {
+    const directory = await runDirectory();
+    await writeCheckpoint(directory, 5, tinyContents(5));
+    await expect(enterRunDirectory(directory, 'new')).rejects.toMatchObject({
+      code: 'ERR_BURGEON_CONFIG',
+      message: expect.stringMatching(
+        /found a checkpoint at step 5; continue it with --resume, replace it with --overwrite/,
+      ),
+    });
+    expect(await readdir(directory)).toEqual(['checkpoint-00000005']);
+  });
+
+  test('new refuses where only damaged checkpoints are', async () => {
+    const directory = await runDirectory();
+    await mkdir(path.join(directory, 'checkpoint-00000005'), { recursive: true });
+    await expect(enterRunDirectory(directory, 'new')).rejects.toThrow('found damaged checkpoints');
+  });
+
+  test('resume takes the newest intact checkpoint and names newer ones that are not', async () => {
+    const directory = await runDirectory();
+    await writeCheckpoint(directory, 5, tinyContents(5));
+    await writeCheckpoint(directory, 10, tinyContents(10));
+    await mkdir(path.join(directory, 'checkpoint-00000015'));
+    const { latest, skipped, leave } = await enterRunDirectory(directory, 'resume');
+    expect(latest).toMatchObject({ step: 10, valid: true });
+    expect(skipped).toMatchObject([{ step: 15, valid: false, problem: expect.stringContaining('checkpoint.json') }]);
+    await leave();
+  });
+
+  test('resume starts anew where nothing is', async () => {
+    const { latest, leave } = await enterRunDirectory(await runDirectory(), 'resume');
+    expect(latest).toBeUndefined();
+    await leave();
+  });
+
+  test('overwrite deletes the run, and nothing else', async () => {
+    const directory = await runDirectory();
+    await writeCheckpoint(directory, 5, tinyContents(5));
+    await mkdir(path.join(directory, 'checkpoint-00000010'));
+    await writeFile(path.join(directory, 'metrics.jsonl'), '{}\n');
+    await writeFile(path.join(directory, 'notes.txt'), 'mine');
+    const { latest, leave } = await enterRunDirectory(directory, 'overwrite');
+    await leave();
+    expect(latest).toBeUndefined();
+    expect(await readdir(directory)).toEqual(['notes.txt']);
+  });
+
+  test('a file in the place of the directory', async () => {
+    const directory = await runDirectory();
+    await writeFile(directory, '');
+    await expect(enterRunDirectory(directory, 'new')).rejects.toMatchObject({
+      code: 'ERR_BURGEON_CONFIG',
+      message: expect.stringContaining(`output ${directory}: expected a directory that can be written`),
+    });
+  });
+});
+
+describe('the lock', () => {
+  const busy = (holder: string) => ({
+    code: 'ERR_BURGEON_BUSY',
+    message: expect.stringContaining(`${holder} is training there`),
+  });
+
+  /** A run directory with a lock file in it. */
+  async function locked(content: string, modified = new Date()): Promise<string> {
+    const directory = await runDirectory();
+    await mkdir(directory);
+    const lock = path.join(directory, lockName);
+    await writeFile(lock, content);
+    await utimes(lock, modified, modified);
+    return directory;
+  }
+
+  async function canEnter(directory: string): Promise<void> {
+    const { leave } = await enterRunDirectory(directory, 'resume');
+    await leave();
+    await expect(access(path.join(directory, lockName))).rejects.toThrow('ENOENT');
+  }
+
+  test('keeps this process from training twice in one directory, until it leaves', async () => {
+    const directory = await runDirectory();
+    const { leave } = await enterRunDirectory(directory, 'new');
+    for (const mode of ['new', 'resume', 'overwrite'] as const) {
+      await expect(enterRunDirectory(directory, mode)).rejects.toMatchObject(busy(`process ${process.pid}`));
+    }
+    await leave();
+    await canEnter(directory);
+  });
+
+  test('of two that start at once one gets in', async () => {
+    const directory = await runDirectory();
+    const entered = await Promise.allSettled([1, 2, 3].map(() => enterRunDirectory(directory, 'new')));
+    expect(entered.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected', 'rejected']);
+    for (const result of entered) {
+      if (result.status === 'fulfilled') await result.value.leave();
+      else expect(result.reason).toMatchObject({ code: 'ERR_BURGEON_BUSY' });
+    }
+  });
+
+  test('of another process that lives is respected', async () => {
+    const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
+    onTestFinished(() => void child.kill('SIGKILL'));
+    await once(child, 'spawn');
+    const directory = await locked(String(child.pid));
+    await expect(enterRunDirectory(directory, 'resume')).rejects.toMatchObject(busy(`process ${child.pid}`));
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    await canEnter(directory);
+  });
+
+  test('of a process that is gone is taken over', async () => {
+    const pid = execFileSync(process.execPath, ['-p', 'process.pid'], { encoding: 'utf8' }).trim();
+    await canEnter(await locked(pid));
+  });
+
+  test('of an earlier process with the same id, as in a restarted container, is taken over', async () => {
+    await canEnter(await locked(String(process.pid), new Date('2020-01-01')));
+  });
+
+  test('that is empty belongs to a process just starting, unless it is old', async () => {
+    await expect(enterRunDirectory(await locked(''), 'resume')).rejects.toMatchObject(busy('another process'));
+    await canEnter(await locked('', new Date('2020-01-01')));
+  });
+
+  test('is given back when the mode refuses', async () => {
+    const directory = await runDirectory();
+    await writeCheckpoint(directory, 5, tinyContents(5));
+    await expect(enterRunDirectory(directory, 'new')).rejects.toThrow('found a checkpoint');
+    await canEnter(directory);
+  });
+});

@@ -1,0 +1,91 @@
+// What may and may not change between a run and its continuation.
+
+import { expect, test } from 'vitest';
+import { parseTrainConfig } from '../../lib/config/train-config.ts';
+import { continueRunState, newRunState } from '../../lib/train/run-state.ts';
+
+const base = { model: 'gpt2-tiny', output: 'run', steps: 10, batchSize: 4, seed: 5, optimizer: { learningRate: 2e-3 } };
+const saved = () => JSON.parse(JSON.stringify({ ...newRunState(parseTrainConfig(base), 1000), step: 7, tokens: 896 }));
+
+function resumeWith(overrides: object, trainTokens = 1000) {
+  return continueRunState(saved(), parseTrainConfig({ ...base, ...overrides }), trainTokens, 'run/checkpoint-00000007');
+}
+
+test('goes on with the state as it was and the configuration as it is', () => {
+  const overrides = {
+    output: 'elsewhere',
+    evaluation: { every: 1, windows: 'all' },
+    sample: { every: 3, prompt: 'x' },
+    checkpoint: { every: 2, keepLast: 5, keepBest: false },
+    log: { every: 2 },
+    threads: 1,
+    backend: 'reference',
+  };
+  const state = resumeWith(overrides);
+  expect(state).toEqual({ ...saved(), config: parseTrainConfig({ ...base, ...overrides }) });
+});
+
+test('lists every key that differs, with both values', () => {
+  const other = {
+    model: { preset: 'gpt2-tiny', nLayer: 3, vocabSize: 99 },
+    seed: 6,
+    steps: 11,
+    batchSize: 2,
+    sequenceLength: 16,
+    accumulationSteps: 2,
+    est: { schedule: 'dense', groupsPerStep: 1, neuronBlock: 2, keepFirst: 1, layerScale: 'inverse' },
+    optimizer: { learningRate: 1e-3, beta2: 0.99, inactive: 'freeze' },
+  };
+  expect(() => resumeWith(other)).toThrow(
+    expect.objectContaining({
+      code: 'ERR_BURGEON_CONFIG',
+      message: [
+        'cannot resume run/checkpoint-00000007 with another configuration:',
+        'model.nLayer: the run has 2, the configuration 3',
+        'model.vocabSize: the run has nothing, the configuration 99',
+        'seed: the run has 5, the configuration 6',
+        'steps: the run has 10, the configuration 11',
+        'batchSize: the run has 4, the configuration 2',
+        'sequenceLength: the run has 32, the configuration 16',
+        'accumulationSteps: the run has 1, the configuration 2',
+        'est.schedule: the run has "est-gpt2", the configuration "dense"',
+        'est.groupsPerStep: the run has "auto", the configuration 1',
+        'est.neuronBlock: the run has 1, the configuration 2',
+        'est.keepFirst: the run has 0, the configuration 1',
+        'est.layerScale: the run has "none", the configuration "inverse"',
+        'optimizer.learningRate: the run has 0.002, the configuration 0.001',
+        'optimizer.beta2: the run has 0.95, the configuration 0.99',
+        'optimizer.inactive: the run has "zero-grad", the configuration "freeze"',
+        // Derived from the learning rate, and so different too.
+        'optimizer.minLearningRate: the run has 0.0002, the configuration 0.0001',
+      ]
+        .join('\n  ')
+        .concat("\nuse the run's own values, or start a new run with another output"),
+    }),
+  );
+});
+
+test('a schedule written out is compared as a whole', () => {
+  const schedule = [{ endStep: 5, heads: 0.5 }, {}];
+  expect(() => resumeWith({ est: { schedule } })).toThrow(
+    'est.schedule: the run has "est-gpt2", the configuration [{"endStep":5,"heads":0.5},{}]',
+  );
+});
+
+test('refuses other training data', () => {
+  expect(() => resumeWith({}, 999)).toThrow(
+    expect.objectContaining({
+      code: 'ERR_BURGEON_DATA',
+      message: expect.stringContaining('expected 1000 tokens, found 999'),
+    }),
+  );
+});
+
+test('refuses a state of another version', () => {
+  expect(() => continueRunState({ ...saved(), version: 2 }, parseTrainConfig(base), 1000, 'run')).toThrow(
+    expect.objectContaining({
+      code: 'ERR_BURGEON_CHECKPOINT',
+      message: expect.stringContaining('expected a run state of version 1, found 2'),
+    }),
+  );
+});
