@@ -35,6 +35,8 @@
         "BURGEON_VERSION=\"<(version)\"",
         "NAPI_VERSION=<(napi_build_version)",
         "NAPI_CPP_EXCEPTIONS",
+        # A worker thread that is being terminated takes no exceptions; without this the process would end with it.
+        "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS",
       ],
       "dependencies": ["burgeon_baseline"],
       "conditions": [

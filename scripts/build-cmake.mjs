@@ -1,5 +1,5 @@
-// Builds the CPU addon with CMake through cmake-js, into build-cmake/ (npm run build:cmake), and loads it once. For those
-// who work with CMake; npm install uses node-gyp (scripts/install.mjs) and both read native/sources.json. Fetches
+// Builds the CPU addon with CMake through cmake-js, into build-cmake/ (npm run build:cmake), and loads it once. For
+// those who work with CMake; npm install uses node-gyp (scripts/install.mjs), and both read native/sources.json. Fetches
 // nothing: the Node-API headers are those of the node-api-headers package that cmake-js brings along.
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';

@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
-const usage = `usage: node scripts/test-native.mjs [--sanitize=address,undefined | --sanitize=thread] [part of a test's name]...`;
 const sanitizers = ['address', 'undefined', 'thread'];
+const usage = 'usage: node scripts/test-native.mjs [--sanitize=address,undefined | --sanitize=thread] [name part]...';
 
 function fail(message, status = 1) {
   console.error(`test-native: ${message}`);

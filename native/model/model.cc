@@ -93,6 +93,7 @@ class TypedModel final : public Model {
   }
 
   double optimizer_step(const OptimizerStep& step) override {
+    reserve({1, 1, false});  // the update uses scratch, and may be the first call of all
     const double norm = step_.update(step, touched_);
     if (!std::isfinite(norm)) {
       clear_gradients();

@@ -137,7 +137,8 @@ TEST(attention_keeps_heads_and_sequences_apart) {
     const auto forward = [&] {
       Guarded out(poison(s.tokens() * s.width()));
       Guarded lse(poison(s.tokens() * s.heads));
-      table.ops->attention_forward(context, out.data(), lse.data(), qkv.data(), s.batch, s.sequence, s.heads, s.head_size);
+      table.ops->attention_forward(context, out.data(), lse.data(), qkv.data(), s.batch, s.sequence, s.heads,
+                                   s.head_size);
       return out;
     };
     const Floats clean = qkv;

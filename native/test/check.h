@@ -63,4 +63,5 @@ void check_error(ErrorCode code, const std::string& message, Call call, const ch
 
 // The call must throw burgeon::Error with this code and exactly this message.
 #define CHECK_ERROR(code, message, ...) \
-  ::burgeon::test::check_error(code, message, [&] { (void)(__VA_ARGS__); }, __FILE__, __LINE__)
+  ::burgeon::test::check_error(         \
+      code, message, [&] { (void)(__VA_ARGS__); }, __FILE__, __LINE__)

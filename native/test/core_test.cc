@@ -206,8 +206,8 @@ TEST(arena_refuses_what_no_machine_holds) {
 
 TEST(arena_cursor_measures_what_it_hands_out) {
   const auto plan = [](ArenaCursor& cursor) {
-    return std::vector<void*>{cursor.take<float>(3), cursor.take<char>(1), cursor.take<double>(8), cursor.take<int32_t>(0),
-                              cursor.take<int32_t>(17)};
+    return std::vector<void*>{cursor.take<float>(3), cursor.take<char>(1), cursor.take<double>(8),
+                              cursor.take<int32_t>(0), cursor.take<int32_t>(17)};
   };
   ArenaCursor measuring(nullptr);
   for (const void* piece : plan(measuring)) CHECK(piece == nullptr);

@@ -76,8 +76,8 @@ TEST(norm_matches_the_reference) {
       };
       const std::vector<Floats> outputs{poison(n * width), poison(n), poison(n)};
       const Expected saved = run_reference(shape, {x, weight, bias}, outputs, forward);
-      // Centring loses a rounding of the values themselves (up to 9 here), which rstd magnifies; rstd in turn is as good
-      // as the sum of squares, unless that is itself all rounding, as it is for one element.
+      // Centring loses a rounding of the values themselves (up to 9 here), which rstd magnifies; rstd in turn is as
+      // good as the sum of squares, unless that is itself all rounding, as it is for one element.
       const double sum = kRounding * (8 + std::sqrt(static_cast<double>(width)));
       const auto bound = [&](size_t output, size_t i, double expected) {
         const size_t row = output == 0 ? i / width : i;

@@ -159,8 +159,8 @@ TEST(gradient_of_attention) {
   };
   loss();
   Doubles dqkv(qkv.size(), NAN);
-  ops().attention_backward(context, dqkv.data(), dout.data(), qkv.data(), out.data(), lse.data(), batch, sequence, heads,
-                           head_size);
+  ops().attention_backward(context, dqkv.data(), dout.data(), qkv.data(), out.data(), lse.data(), batch, sequence,
+                           heads, head_size);
   check_gradient("qkv", loss, qkv, dqkv);
 }
 

@@ -1,6 +1,6 @@
-// Products with a weight matrix against the reference: every edge of a tile, task and block of linear_cpu.cc, every kind
-// of row list. With small integers every sum is exact in fp32, so results must be equal whatever the order of summation;
-// one more test measures rounding on real numbers.
+// Products with a weight matrix against the reference: every edge of a tile, task and block of linear_cpu.cc, every
+// kind of row list. With small integers every sum is exact in fp32, so results must be equal whatever the order of
+// summation; one more test measures rounding on real numbers.
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -24,11 +24,10 @@ std::string text(const Shape& s, const ActiveRows& active) {
   return std::to_string(s.n) + " x " + std::to_string(s.rows) + " x " + std::to_string(s.cols) + ", " + active.name;
 }
 
-// Every number at which some loop of linear_cpu.cc changes its course on some instruction set: register tiles of 6 or 12
-// rows and 8, 16 or 32 columns, eight panels per packing task, 96 x 192 tasks, a depth of 384, blocks of 1536.
-const int64_t kEdges[] = {1,  2,  5,  6,  7,   8,   9,   11,  12,  13,  15,  16,   17,   31,
-                          32, 33, 48, 65, 95,  96,  97,  129, 191, 192, 193, 257,  383,  384,
-                          385, 1535, 1536, 1537};
+// Every number at which some loop of linear_cpu.cc changes its course on some instruction set: register tiles of 6 or
+// 12 rows and 8, 16 or 32 columns, eight panels per packing task, 96 x 192 tasks, a depth of 384, blocks of 1536.
+const int64_t kEdges[] = {1,  2,  5,  6,  7,  8,   9,   11,  12,  13,  15,  16,  17,  31,   32,   33,
+                          48, 65, 95, 96, 97, 129, 191, 192, 193, 257, 383, 384, 385, 1535, 1536, 1537};
 
 std::vector<Shape> edge_shapes() {
   std::vector<Shape> shapes;
@@ -192,7 +191,8 @@ TEST(linear_products_larger_than_all_blocks) {
     int64_t wrong = 0;
     for (int64_t i = 0; i < m; ++i) {
       for (int64_t j = 0; j < n; ++j) {
-        const bool edge = i < 2 || (i >= 1534 && i < 1538) || i == m - 1 || j < 2 || (j >= 1534 && j < 1538) || j == n - 1;
+        const bool edge =
+            i < 2 || (i >= 1534 && i < 1538) || i == m - 1 || j < 2 || (j >= 1534 && j < 1538) || j == n - 1;
         if (!edge && (i * n + j) % 997 != 0) continue;
         float sum = 0;
         for (int64_t k = 0; k < depth; ++k) sum += a[i * depth + k] * b[j * depth + k];
@@ -210,11 +210,11 @@ TEST(linear_products_larger_than_all_blocks) {
       call(result.data());
       check(result);
     };
-    run("expand", poison(m * n), [&](float* y) {
-      table.ops->linear_expand(context, y, a.data(), b.data(), nullptr, nullptr, m, n, depth, 1);
-    });
+    run("expand", poison(m * n),
+        [&](float* y) { table.ops->linear_expand(context, y, a.data(), b.data(), nullptr, nullptr, m, n, depth, 1); });
     run("contract", poison(m * n), [&](float* y) {
-      table.ops->linear_contract(context, y, a.data(), b_transposed.data(), nullptr, nullptr, nullptr, m, depth, n, 1, 0);
+      table.ops->linear_contract(context, y, a.data(), b_transposed.data(), nullptr, nullptr, nullptr, m, depth, n, 1,
+                                 0);
     });
     run("weight gradient", Floats(m * n), [&](float* dw) {
       table.ops->linear_weight_gradient(context, dw, a_transposed.data(), b_transposed.data(), nullptr, depth, m, n, 1);

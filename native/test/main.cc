@@ -35,7 +35,8 @@ bool passes(const Test& test) {
   }
   notes.clear();
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
-  std::printf("%s %s %lld ms\n", failures_of_test == 0 ? "ok" : "FAILED", test.name, static_cast<long long>(ms.count()));
+  std::printf("%s %s %lld ms\n", failures_of_test == 0 ? "ok" : "FAILED", test.name,
+              static_cast<long long>(ms.count()));
   std::fflush(stdout);
   return failures_of_test == 0;
 }
@@ -63,8 +64,8 @@ void record_failure(const char* file, int line, const std::string& what) {
 void check_near(double actual, double expected, double tolerance, const char* file, int line, const char* text) {
   if (std::fabs(actual - expected) <= tolerance) return;
   char numbers[160];
-  std::snprintf(numbers, sizeof(numbers), ": expected %.9g within %.3g, received %.9g, off by %.3g", expected, tolerance,
-                actual, actual - expected);
+  std::snprintf(numbers, sizeof(numbers), ": expected %.9g within %.3g, received %.9g, off by %.3g", expected,
+                tolerance, actual, actual - expected);
   record_failure(file, line, text + std::string(numbers));
 }
 

@@ -39,8 +39,7 @@ TEST(model_refuses_unknown_backends) {
               Model::create(config, {"tpu", "", false, 1}));
   CHECK_ERROR(ErrorCode::kBackend, "BURGEON_MAX_ISA: expected avx512, avx2 or baseline, received \"sse9\"",
               Model::create(config, on_cpu("sse9")));
-  CHECK_ERROR(ErrorCode::kBackend,
-              "precision float64 needs the reference backend; the cpu backend computes in float32",
+  CHECK_ERROR(ErrorCode::kBackend, "precision float64 needs the reference backend; the cpu backend computes in float32",
               Model::create(config, {"cpu", "", true, 1}));
 }
 

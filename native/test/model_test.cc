@@ -15,8 +15,8 @@ double norm(const Doubles& values) {
   return std::sqrt(sum);
 }
 
-// Rounding of fp32 through every layer twice, relative to the tensor's norm. Measured: up to 2e-6, and 7e-6 where the few
-// elements under a norm happen to be close to each other.
+// Rounding of fp32 through every layer twice, relative to the tensor's norm. Measured: up to 2e-6, and 7e-6 where the
+// few elements under a norm happen to be close to each other.
 constexpr double kFloatModel = 2e-5;
 
 void check_tensors(const Model& model, const std::vector<Doubles>& actual, const std::vector<Doubles>& expected,
@@ -61,7 +61,7 @@ Subnetwork subnetwork_of(const ModelConfig& config) {
 TEST(model_matches_the_reference_on_every_instruction_set) {
   // Layers, heads, width, neurons, positions, tokens. A norm of one element divides its rounding by sqrt(epsilon).
   const ModelConfig configs[] = {
-      {1, 1, 1, 1, 1, 2, 1e-2},       {2, 5, 5, 3, 7, 11, 1e-5},        small_config(),
+      {1, 1, 1, 1, 1, 2, 1e-2},       {2, 5, 5, 3, 7, 11, 1e-5},       small_config(),
       {2, 2, 96, 100, 50, 131, 1e-5}, {1, 3, 51, 200, 97, 1000, 1e-5}, {4, 4, 64, 256, 33, 257, 1e-5},
   };
   for (const ModelConfig& config : configs) {
@@ -156,7 +156,7 @@ TEST(model_never_touches_what_is_inactive) {
         const int32_t* list = tensor.sampled == Sampled::kNeurons   ? rows.neurons
                               : tensor.sampled == Sampled::kQkvRows ? rows.qkv
                                                                     : rows.head;
-        const int64_t count = tensor.sampled == Sampled::kNeurons ? rows.neuron_count
+        const int64_t count = tensor.sampled == Sampled::kNeurons   ? rows.neuron_count
                               : tensor.sampled == Sampled::kQkvRows ? 3 * rows.head_count
                                                                     : rows.head_count;
         if (list) {
@@ -243,7 +243,8 @@ TEST(model_makes_room_for_growing_batches) {
   const auto model = make_model(config, on_cpu(""));
   CHECK(model->activation_bytes() == 0);
   size_t largest = 0;
-  for (const auto& [batch, sequence] : {std::pair<int64_t, int64_t>{1, 2}, {4, 3}, {1, 12}, {2, 12}, {1, 1}, {40, 1}, {3, 5}}) {
+  for (const auto& [batch, sequence] :
+       {std::pair<int64_t, int64_t>{1, 2}, {4, 3}, {1, 12}, {2, 12}, {1, 1}, {40, 1}, {3, 5}}) {
     const Note note("B " + std::to_string(batch) + ", T " + std::to_string(sequence));
     const Group group = make_group(config, batch, sequence);
     const auto fresh = make_model(config, on_cpu(""));

@@ -162,9 +162,8 @@ void compare(const Expected& expected, const std::vector<Guarded>& results, cons
     const float* values = results[output].data();
     int64_t wrong = 0;
     for (size_t i = 0; i < wanted.size(); ++i) {
-      const bool fine = std::isnan(wanted[i])
-                            ? same_bits(values[i], initial[output][i])
-                            : std::fabs(values[i] - wanted[i]) <= tolerance(output, i, wanted[i]);
+      const bool fine = std::isnan(wanted[i]) ? same_bits(values[i], initial[output][i])
+                                              : std::fabs(values[i] - wanted[i]) <= tolerance(output, i, wanted[i]);
       if (fine || ++wrong > 1) continue;
       const Note note("output " + std::to_string(output) + "[" + std::to_string(i) + "]");
       if (std::isnan(wanted[i])) {

@@ -87,8 +87,8 @@ class Guarded {
   Floats words_;
 };
 
-// Scratch that ends where the size an op asked for ends (rounded up to the promised alignment), so that AddressSanitizer
-// sees more being used. Its contents are NaN at first and afterwards what earlier ops left.
+// Scratch that ends where the size an op asked for ends (rounded up to the promised alignment), so that
+// AddressSanitizer sees more being used. Its contents are NaN at first and afterwards what earlier ops left.
 class Workspace {
  public:
   explicit Workspace(int threads) : threads_(threads) {}

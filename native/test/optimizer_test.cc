@@ -17,7 +17,13 @@ struct Shape {
 AdamWStep step_number(int64_t step, double weight_decay, double gradient_scale) {
   const double beta1 = 0.9;
   const double beta2 = 0.95;
-  return {1e-3, beta1, beta2, 1e-8, weight_decay, gradient_scale, 1 - std::pow(beta1, static_cast<double>(step)),
+  return {1e-3,
+          beta1,
+          beta2,
+          1e-8,
+          weight_decay,
+          gradient_scale,
+          1 - std::pow(beta1, static_cast<double>(step)),
           1 - std::pow(beta2, static_cast<double>(step))};
 }
 
@@ -26,8 +32,8 @@ AdamWStep step_number(int64_t step, double weight_decay, double gradient_scale) 
 TEST(adamw_matches_the_reference) {
   Random random(51);
   // Vectors of 4, 8 or 16 floats; tasks of 16384 elements, cut at rows where there is a list.
-  for (const Shape& shape : {Shape{1, 1}, {1, 7}, {3, 16}, {5, 33}, {40, 1}, {64, 256},
-                                    {65, 255}, {3, 16384}, {2, 16385}, {1, 40000}}) {
+  for (const Shape& shape :
+       {Shape{1, 1}, {1, 7}, {3, 16}, {5, 33}, {40, 1}, {64, 256}, {65, 255}, {3, 16384}, {2, 16385}, {1, 40000}}) {
     for (const ActiveRows& active : active_rows(random, shape.count)) {
       const int64_t cols = shape.cols;
       const Note note(std::to_string(active.count) + " x " + std::to_string(cols) + ", " + active.name);
@@ -53,7 +59,8 @@ TEST(adamw_matches_the_reference) {
         const auto bound = [&](size_t output, size_t i, double) {
           const double gradient = step.gradient_scale * outputs[1][i];
           if (output == 1) return 0.0;
-          // A few roundings of what is added up; the moment's two parts may cancel, and the weight moves by its quotient.
+          // A few roundings of what is added up; the moment's two parts may cancel, and the weight moves by its
+          // quotient.
           const double first_moment = std::fabs(0.9 * outputs[2][i]) + std::fabs(0.1 * gradient);
           const double second_moment = 0.95 * outputs[3][i] + 0.05 * gradient * gradient;
           if (output == 2) return 6 * kRounding * first_moment + 1e-44;
@@ -71,16 +78,23 @@ TEST(adamw_matches_the_reference) {
 TEST(sum_of_squares_matches_the_reference) {
   Random random(52);
   // Spans of 4096 floats in fp32, at most 256 tasks, everything above in double.
-  for (const Shape& shape : {Shape{1, 1}, {1, 63}, {7, 65}, {1, 4095}, {1, 4096}, {1, 4097},
-                                    {300, 17}, {1, 300 * 4096 + 5}, {3, 9000}, {1000, 1}}) {
+  for (const Shape& shape : {Shape{1, 1},
+                             {1, 63},
+                             {7, 65},
+                             {1, 4095},
+                             {1, 4096},
+                             {1, 4097},
+                             {300, 17},
+                             {1, 300 * 4096 + 5},
+                             {3, 9000},
+                             {1000, 1}}) {
     for (const ActiveRows& active : active_rows(random, shape.count)) {
       const int64_t cols = shape.cols;
       const Note note(std::to_string(active.count) + " x " + std::to_string(cols) + ", " + active.name);
       const Floats x = active.hide_inactive(random.normals(active.total * cols), cols);
       OpContext none{};
       const Doubles wide = widen(x);
-      const double expected =
-          ref::table<double>().sum_of_squares(none, wide.data(), active.rows(), active.count, cols);
+      const double expected = ref::table<double>().sum_of_squares(none, wide.data(), active.rows(), active.count, cols);
       for (const Table& table : all_tables()) {
         double first = 0;
         for (const int threads : table.threads) {
