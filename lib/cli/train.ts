@@ -45,6 +45,7 @@ export function trainCommand(): Command {
       const trainer = new Trainer(config, {
         start: flags.resume ? 'resume' : flags.overwrite ? 'overwrite' : 'new',
         signal: interrupt.signal,
+        bigramBaseline: true,
         onNote: (note) => progress.print(`note: ${note}`),
       });
       try {
@@ -56,10 +57,9 @@ export function trainCommand(): Command {
           else if (!flags.quiet) showStep(record, config, progress, eta);
         }
         progress.clear();
-        const bigram = interrupt.signal.aborted ? null : await trainer.bigramBaseline();
         const { summary } = trainer;
         if (flags.json) console.log(JSON.stringify({ summary }));
-        else console.log(describeSummary({ ...summary, bigramLoss: bigram }, config, trainer.isComplete));
+        else console.log(describeSummary(summary, config, trainer.isComplete));
         if (!trainer.isComplete) process.exitCode = interrupt.exitCode();
       } finally {
         progress.clear();

@@ -32,6 +32,8 @@ export interface TrainerOptions {
   start?: StartMode;
   /** Stops after the current step, with a checkpoint written. */
   signal?: AbortSignal;
+  /** Ends a complete run with a bigram model fitted on the training data, whose loss the summary then gives. */
+  bigramBaseline?: boolean;
   /** Receives notes for people: torn checkpoints passed over, and the like. */
   onNote?: (note: string) => void;
 }
@@ -53,7 +55,6 @@ interface Run {
   schedule: Schedule;
   metrics: MetricsWriter;
   directory: EnteredRun;
-  peak: Peak;
 }
 
 export class Trainer implements AsyncDisposable {
@@ -63,8 +64,10 @@ export class Trainer implements AsyncDisposable {
   #model: Model | undefined;
   #tokenizer: Tokenizer | undefined;
   #state: RunState | undefined;
+  #peak: Peak | undefined;
   #bigramLoss: number | null = null;
   #savedStep = -1;
+  #isOver = false;
   #isClosed = false;
 
   /**
@@ -98,7 +101,7 @@ export class Trainer implements AsyncDisposable {
 
   /** fp32 peak of this machine, measured when the trainer was opened. */
   get peak(): Peak {
-    return this.#opened(this.#run).peak;
+    return this.#opened(this.#peak);
   }
 
   /** Totals so far. */
@@ -108,13 +111,13 @@ export class Trainer implements AsyncDisposable {
 
   /**
    * Opens data, model and run directory; restores the newest intact checkpoint when resuming; evaluates once before the
-   * first step. `run` calls it when it was not called before.
+   * first step. `run` calls it when it was not called before. Does nothing when the run is over.
    * @throws {BurgeonError} ERR_BURGEON_CONFIG, ERR_BURGEON_DATA, ERR_BURGEON_CHECKPOINT, ERR_BURGEON_BUSY,
    *   ERR_BURGEON_OUT_OF_MEMORY. Nothing stays open then.
    */
   async open(): Promise<void> {
-    if (this.#run !== undefined) return;
     if (this.#isClosed) this.#opened(undefined);
+    if (this.#run !== undefined || this.#isOver) return;
     const { config } = this;
     const dataset = await openData(config);
     let directory: EnteredRun | undefined;
@@ -131,6 +134,7 @@ export class Trainer implements AsyncDisposable {
       }
       await this.#restore(directory, dataset, model);
       const state = this.#opened(this.#state);
+      this.#peak = await measurePeak(this.model.info.threads);
       this.#run = {
         dataset,
         loader,
@@ -138,7 +142,6 @@ export class Trainer implements AsyncDisposable {
         directory,
         schedule: new Schedule(config.est.schedule, config.steps),
         metrics: await MetricsWriter.open(config.output, state.step),
-        peak: await measurePeak(this.model.info.threads),
       };
       if (state.step === 0 && state.initialValidationLoss === null) {
         state.initialValidationLoss = (await this.#evaluate())?.loss ?? null;
@@ -154,13 +157,26 @@ export class Trainer implements AsyncDisposable {
   }
 
   /**
-   * Trains to the end of the run, or until the signal; one record per optimizer step. Afterwards the model, the summary
-   * and a checkpoint of the last step are there; breaking out of the loop leaves without a checkpoint.
+   * Trains to the end of the run, or until the signal; one record per optimizer step. Afterwards data and run directory
+   * are free again, a checkpoint of the last step is there, and the model and the summary stay until `close`. Breaking
+   * out of the loop leaves everything open and saves nothing; calling `run` again goes on.
    * @throws {BurgeonError} as `open`; ERR_BURGEON_NONFINITE when loss or gradient norm is not finite, with what is needed
    *   to replay the step.
    */
   async *run(): AsyncGenerator<StepRecord, void, undefined> {
     await this.open();
+    if (this.#isOver) return;
+    try {
+      yield* this.#steps();
+      if (this.#options.bigramBaseline && this.isComplete) this.#bigramLoss = await this.#bigramBaseline();
+    } catch (error) {
+      await this.#release();
+      throw error;
+    }
+    await this.#release();
+  }
+
+  async *#steps(): AsyncGenerator<StepRecord, void, undefined> {
     const { config } = this;
     const { schedule, metrics } = this.#opened(this.#run);
     const state = this.#opened(this.#state);
@@ -185,22 +201,27 @@ export class Trainer implements AsyncDisposable {
     if (state.step > 0 && this.#savedStep !== state.step) await this.#checkpoint(undefined);
   }
 
-  /** Loss of a bigram model fitted on the training data on the validation windows; null without validation data. */
-  async bigramBaseline(): Promise<number | null> {
+  /** Loss on the validation windows of a bigram model fitted on the training data. */
+  async #bigramBaseline(): Promise<number | null> {
     const { dataset, validation } = this.#opened(this.#run);
     if (validation === undefined) return null;
     const bigram = await BigramModel.fit(dataset.train, { vocabSize: this.model.config.vocabSize });
-    this.#bigramLoss = await bigram.loss(validation);
-    return this.#bigramLoss;
+    return bigram.loss(validation);
+  }
+
+  /** Gives data and run directory free; the run cannot go on. */
+  async #release(): Promise<void> {
+    const run = this.#run;
+    this.#run = undefined;
+    this.#isOver = true;
+    await run?.dataset.close();
+    await run?.directory.leave();
   }
 
   /** Closes files and frees the model. */
   async close(): Promise<void> {
-    const run = this.#run;
-    this.#run = undefined;
     this.#isClosed = true;
-    await run?.dataset.close();
-    await run?.directory.leave();
+    await this.#release();
     this.#model?.dispose();
   }
 
@@ -212,7 +233,7 @@ export class Trainer implements AsyncDisposable {
   async #trainStep(step: number, schedule: Schedule): Promise<StepLine> {
     const start = performance.now();
     const { config, model } = this;
-    const { loader, peak } = this.#opened(this.#run);
+    const { loader } = this.#opened(this.#run);
     const state = this.#opened(this.#state);
     const { stage, rates } = schedule.at(step);
     const sampler = { ...model.config, ...config.est, rates };
@@ -270,7 +291,7 @@ export class Trainer implements AsyncDisposable {
       allFlops: executedAll,
       denseBlockFlops: blockFlops(dense),
       denseAllFlops: allFlops(dense),
-      mfu: executedAll / (ms / 1000) / peak.flopsPerSecond,
+      mfu: executedAll / (ms / 1000) / this.peak.flopsPerSecond,
       ms,
     };
     addToTotals(state.stages, { ...line, isDense });
