@@ -148,7 +148,8 @@ OptimizerStep read_optimizer_step(const Napi::Value& value) {
   step.learning_rate = not_negative("lr");
   step.beta1 = decay("beta1");
   step.beta2 = decay("beta2");
-  step.epsilon = read_number_that(object.Get("epsilon"), "epsilon", "a number > 0", [](double number) { return number > 0; });
+  step.epsilon =
+      read_number_that(object.Get("epsilon"), "epsilon", "a number > 0", [](double number) { return number > 0; });
   step.weight_decay = not_negative("weightDecay");
   step.clip = not_negative("gradientClip");
   step.step = read_integer(object.Get("step"), "optimizerSteps + 1", 1, int64_t{1} << 40);

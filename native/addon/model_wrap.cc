@@ -14,7 +14,8 @@ namespace burgeon {
 namespace {
 
 // Reads B and T; returns the number of tokens.
-int64_t read_shape(const Napi::Value& batch_size, const Napi::Value& sequence_length, int64_t* batch, int64_t* sequence) {
+int64_t read_shape(const Napi::Value& batch_size, const Napi::Value& sequence_length, int64_t* batch,
+                   int64_t* sequence) {
   *batch = read_integer(batch_size, "batchSize", 1, kMaxTokens);
   *sequence = read_integer(sequence_length, "sequenceLength", 1, kMaxTokens);
   const int64_t count = *batch * *sequence;
@@ -52,7 +53,9 @@ struct Request {
 
 Napi::Object work_object(Napi::Env env, const Work& work) {
   // Two FLOPs per multiply-add.
-  const auto flops = [&](int64_t multiply_adds) { return Napi::Number::New(env, 2.0 * static_cast<double>(multiply_adds)); };
+  const auto flops = [&](int64_t multiply_adds) {
+    return Napi::Number::New(env, 2.0 * static_cast<double>(multiply_adds));
+  };
   Napi::Object object = Napi::Object::New(env);
   object.Set("qkv", flops(work.qkv));
   object.Set("scores", flops(work.scores));
@@ -75,8 +78,8 @@ double elapsed_ms(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
 
-// A new array of the model's element type. Made by its JavaScript constructor, which throws where memory is short or the
-// length too great; Node-API's own functions end the process then.
+// A new array of the model's element type. Made by its JavaScript constructor, which throws where memory is short or
+// the length too great; Node-API's own functions end the process then.
 Napi::Object new_array(Napi::Env env, const char* name, int element_size, int64_t length) {
   const char* type = element_size == sizeof(double) ? "Float64Array" : "Float32Array";
   try {
@@ -96,15 +99,14 @@ Role read_role(const Napi::Value& value) { return static_cast<Role>(read_integer
 }  // namespace
 
 Napi::Function ModelWrap::define(Napi::Env env) {
-  return DefineClass(env, "NativeModel",
-                     {InstanceMethod<&ModelWrap::forward>("forward"),
-                      InstanceMethod<&ModelWrap::forward_backward>("forwardBackward"),
-                      InstanceMethod<&ModelWrap::optimizer_step>("optimizerStep"),
-                      InstanceMethod<&ModelWrap::clear_gradients>("clearGradients"),
-                      InstanceMethod<&ModelWrap::read>("read"), InstanceMethod<&ModelWrap::write>("write"),
-                      InstanceMethod<&ModelWrap::tensors>("tensors"),
-                      InstanceMethod<&ModelWrap::plan_bytes>("planBytes"),
-                      InstanceMethod<&ModelWrap::info>("info"), InstanceMethod<&ModelWrap::dispose>("dispose")});
+  return DefineClass(
+      env, "NativeModel",
+      {InstanceMethod<&ModelWrap::forward>("forward"), InstanceMethod<&ModelWrap::forward_backward>("forwardBackward"),
+       InstanceMethod<&ModelWrap::optimizer_step>("optimizerStep"),
+       InstanceMethod<&ModelWrap::clear_gradients>("clearGradients"), InstanceMethod<&ModelWrap::read>("read"),
+       InstanceMethod<&ModelWrap::write>("write"), InstanceMethod<&ModelWrap::tensors>("tensors"),
+       InstanceMethod<&ModelWrap::plan_bytes>("planBytes"), InstanceMethod<&ModelWrap::info>("info"),
+       InstanceMethod<&ModelWrap::dispose>("dispose")});
 }
 
 ModelWrap::ModelWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ModelWrap>(info) {
@@ -135,11 +137,11 @@ std::shared_ptr<Model> ModelWrap::ready() const {
 
 Napi::Value ModelWrap::run(const Napi::CallbackInfo& info, std::function<void()> work,
                            std::function<Napi::Value(Napi::Env)> result) {
-  const Napi::Promise promise = Task::start(info.Env(), info.This().As<Napi::Object>(), std::move(work),
-                                            std::move(result), [this] {
-                                              busy_ = false;
-                                              report_memory();
-                                            });
+  const Napi::Promise promise =
+      Task::start(info.Env(), info.This().As<Napi::Object>(), std::move(work), std::move(result), [this] {
+        busy_ = false;
+        report_memory();
+      });
   busy_ = true;
   return promise;
 }
@@ -244,8 +246,7 @@ Napi::Value ModelWrap::write(const Napi::CallbackInfo& info) {
     const std::shared_ptr<Model> model = ready();
     const Role role = read_role(info[0]);
     const size_t index = read_tensor_index(info[1], *model);
-    model->write(role, index,
-                 float_array_data(info[2], "data", model->element_size(), model->tensors()[index].size()));
+    model->write(role, index, float_array_data(info[2], "data", model->element_size(), model->tensors()[index].size()));
     return info.Env().Undefined();
   });
 }

@@ -42,15 +42,12 @@ class Task : public Napi::AsyncWorker {
   }
 
   void OnOK() override {
-    try {
-      finished_();
-      if (error_) {
-        deferred_.Reject(to_js_error(Env(), *error_).Value());
-      } else {
-        deferred_.Resolve(result_(Env()));
-      }
-    } catch (const Napi::Error&) {
-      // No JavaScript runs any more: its thread was terminated while the work ran, and nobody waits for the promise.
+    // Where the thread was terminated meanwhile this throws, to nobody: NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS.
+    finished_();
+    if (error_) {
+      deferred_.Reject(to_js_error(Env(), *error_).Value());
+    } else {
+      deferred_.Resolve(result_(Env()));
     }
   }
 

@@ -17,7 +17,7 @@ constexpr int64_t kMinLogitRows = 64;
 
 ScratchShape scratch_shape(const ModelConfig& config, const ActivationShape& shape) {
   const int64_t wide = std::max(3 * config.n_embd, config.n_inner);
-  return {shape.batch * shape.sequence, shape.sequence, config.n_embd, wide, config.head_size()};
+  return {shape.rows, shape.sequence, config.n_embd, wide, config.head_size()};
 }
 
 template <class T>
@@ -25,7 +25,7 @@ size_t plan_activations(const ModelConfig& config, const ActivationShape& shape,
                         int threads, char* base, Activations<T>* activations) {
   ArenaCursor cursor(base);
   Activations<T>& a = *activations;
-  const int64_t N = shape.batch * shape.sequence;
+  const int64_t N = shape.rows;
   const int64_t C = config.n_embd;
   const int64_t F = config.n_inner;
   const int64_t V = config.vocab_size;
@@ -36,9 +36,10 @@ size_t plan_activations(const ModelConfig& config, const ActivationShape& shape,
   a.layers.resize(config.n_layer);
   for (int64_t i = 0; i < config.n_layer; ++i) {
     LayerActivations<T>& layer = a.layers[i];
-    // Without gradients only the residual stream of the layer before is still needed: two sets alternate.
-    if (!shape.gradients && i >= 2) {
-      layer = a.layers[i - 2];
+    // Without gradients nothing of a layer is needed after it: the next one may overwrite even the residual stream,
+    // which it has read by the time it writes its own.
+    if (!shape.gradients && i > 0) {
+      layer = a.layers[0];
       continue;
     }
     layer.ln1 = cursor.take<T>(N * C);

@@ -52,13 +52,12 @@ struct Activations {
 
 // What the arena is planned for. Without `gradients` layers share one set of buffers.
 struct ActivationShape {
-  int64_t batch = 0;
-  int64_t sequence = 0;
+  int64_t rows = 0;      // N = B T
+  int64_t sequence = 0;  // T
   bool gradients = false;
 
   bool covers(const ActivationShape& other) const {
-    return batch * sequence >= other.batch * other.sequence && sequence >= other.sequence && batch >= other.batch &&
-           (gradients || !other.gradients);
+    return rows >= other.rows && sequence >= other.sequence && (gradients || !other.gradients);
   }
 };
 

@@ -43,7 +43,13 @@ class TypedModel final : public Model {
   size_t activation_bytes() const override { return arena_.size(); }
 
   size_t plan_bytes(int64_t batch, int64_t sequence, bool gradients) const override {
-    const ActivationShape shape{batch, sequence, gradients};
+    // Beyond any machine, and small enough that no size below overflows.
+    constexpr int64_t kMaxRows = int64_t{1} << 28;
+    if (batch > kMaxRows / sequence) {
+      throw Error(ErrorCode::kShape, "batch: expected at most " + std::to_string(kMaxRows) + " tokens, received " +
+                                         shape_of(batch, sequence));
+    }
+    const ActivationShape shape{batch * sequence, sequence, gradients};
     Activations<T> measured;
     return plan_activations(config_, shape, scratch_for(shape), threads_, nullptr, &measured);
   }
@@ -133,7 +139,7 @@ class TypedModel final : public Model {
       }
     }
     plan_.assign(batch.subnetwork);
-    reserve({batch.batch, batch.sequence, gradients});
+    reserve({count, batch.sequence, gradients});
     std::memcpy(activations_.tokens, batch.tokens, static_cast<size_t>(count) * sizeof(int32_t));
     if (batch.targets) {
       std::memcpy(activations_.targets, batch.targets, static_cast<size_t>(count) * sizeof(int32_t));
@@ -145,7 +151,7 @@ class TypedModel final : public Model {
   // Activations are planned once for the largest shape seen; a larger one replans.
   void reserve(const ActivationShape& shape) {
     if (planned_.covers(shape)) return;
-    const ActivationShape grown{std::max(shape.batch, planned_.batch), std::max(shape.sequence, planned_.sequence),
+    const ActivationShape grown{std::max(shape.rows, planned_.rows), std::max(shape.sequence, planned_.sequence),
                                 shape.gradients || planned_.gradients};
     const ScratchSize scratch = scratch_for(grown);
     arena_ = Arena();
