@@ -12,12 +12,36 @@ namespace {
 // A panel of B is kDepth x kTileCols floats and stays in the first-level cache (24 KB at AVX2); a task reads
 // kTaskRows x kDepth of A (147 KB) from the second level.
 constexpr int64_t kDepth = 384;
-constexpr int64_t kTaskRows = 96;    // a multiple of every kTileRows
-constexpr int64_t kTaskCols = 192;   // a multiple of every kTileCols
+constexpr int64_t kTaskRows = 96;    // at most; a multiple of every kTileRows
+constexpr int64_t kTaskCols = 192;   // at most; a multiple of every kTileCols
 constexpr int64_t kBlockRows = 1536;  // packed at once; both blocks stay in the last-level cache
 constexpr int64_t kBlockCols = 1536;
 static_assert(kTaskRows % kTileRows == 0 && kTaskCols % kTileCols == 0);
 static_assert(kBlockRows % kTaskRows == 0 && kBlockCols % kTaskCols == 0);
+
+// Small products are cut finer, so that there is something for every thread, down to tasks of about a microsecond.
+constexpr int64_t kWantedTasks = 16;
+constexpr int64_t kMinTaskWork = 100000;  // multiply-adds
+
+struct TaskShape {
+  int64_t rows;
+  int64_t cols;
+};
+
+// A function of the product's shape alone; the order of summation does not depend on it.
+TaskShape task_shape(int64_t m, int64_t n, int64_t depth) {
+  TaskShape task{kTaskRows, kTaskCols};
+  while (ceil_div(m, task.rows) * ceil_div(n, task.cols) < kWantedTasks && task.rows * task.cols * depth > kMinTaskWork) {
+    if (task.cols > kTileCols && task.cols >= task.rows) {
+      task.cols = ceil_div(task.cols / 2, kTileCols) * kTileCols;
+    } else if (task.rows > kTileRows) {
+      task.rows = ceil_div(task.rows / 2, kTileRows) * kTileRows;
+    } else {
+      break;
+    }
+  }
+  return task;
+}
 
 // How the operands lie in memory. Panels are [depth][lanes]; lanes beyond the matrix are zero.
 
@@ -113,28 +137,30 @@ void multiply(OpContext& ctx, int64_t m, int64_t n, int64_t depth, const A& a, c
         const int64_t k = smaller(kDepth, depth - k0);
         // A's block is the same for every block of columns when the depth is covered at once.
         const bool pack_a = n0 == 0 || depth > kDepth;
-        const int64_t tasks_a = pack_a ? ceil_div(panels_a, 8) : 0;
-        parallel_for(ctx, tasks_a + ceil_div(panels_b, 8), [&](int64_t task, int) {
+        const int64_t panels = smaller(8, ceil_div(panels_a + panels_b, kWantedTasks));  // per task
+        const int64_t tasks_a = pack_a ? ceil_div(panels_a, panels) : 0;
+        parallel_for(ctx, tasks_a + ceil_div(panels_b, panels), [&](int64_t task, int) {
           if (task < tasks_a) {
-            for (int64_t p = task * 8; p < smaller(task * 8 + 8, panels_a); ++p) {
+            for (int64_t p = task * panels; p < smaller((task + 1) * panels, panels_a); ++p) {
               a.template pack<kTileRows>(packed_a + p * kTileRows * k, m0 + p * kTileRows,
                                          smaller(kTileRows, block_m - p * kTileRows), k0, k);
             }
           } else {
-            const int64_t first = (task - tasks_a) * 8;
-            for (int64_t p = first; p < smaller(first + 8, panels_b); ++p) {
+            const int64_t first = (task - tasks_a) * panels;
+            for (int64_t p = first; p < smaller(first + panels, panels_b); ++p) {
               b.template pack<kTileCols>(packed_b + p * kTileCols * k, n0 + p * kTileCols,
                                          smaller(kTileCols, block_n - p * kTileCols), k0, k);
             }
           }
         });
-        const int64_t tasks_m = ceil_div(block_m, kTaskRows);
-        const int64_t tasks_n = ceil_div(block_n, kTaskCols);
+        const TaskShape shape = task_shape(block_m, block_n, k);
+        const int64_t tasks_m = ceil_div(block_m, shape.rows);
+        const int64_t tasks_n = ceil_div(block_n, shape.cols);
         parallel_for(ctx, tasks_m * tasks_n, [&](int64_t task, int) {
-          const int64_t row_end = smaller((task % tasks_m + 1) * kTaskRows, block_m);
-          const int64_t col_end = smaller((task / tasks_m + 1) * kTaskCols, block_n);
-          for (int64_t j = task / tasks_m * kTaskCols; j < col_end; j += kTileCols) {
-            for (int64_t i = task % tasks_m * kTaskRows; i < row_end; i += kTileRows) {
+          const int64_t row_end = smaller((task % tasks_m + 1) * shape.rows, block_m);
+          const int64_t col_end = smaller((task / tasks_m + 1) * shape.cols, block_n);
+          for (int64_t j = task / tasks_m * shape.cols; j < col_end; j += kTileCols) {
+            for (int64_t i = task % tasks_m * shape.rows; i < row_end; i += kTileRows) {
               const Tile<kTileRows> tile =
                   multiply_tile<kTileRows>(k, packed_a + i * k, 1, kTileRows, packed_b + j * k, kTileCols);
               finish(tile, e, m0 + i, smaller(kTileRows, row_end - i), n0 + j, smaller(kTileCols, col_end - j), k0 == 0);
