@@ -11,8 +11,15 @@ export { BurgeonError, type BurgeonErrorCode, errorCodes } from './errors.ts';
 export type { FlopComponents, FlopCount } from './est/flops.ts';
 export * as flops from './est/flops.ts';
 export { type PlanOptions, planSchedule, type SchedulePlan } from './est/plan.ts';
-export { type DrawKey, type Rates, type SamplerConfig, type SamplerOptions, sampleSubnetwork } from './est/sampler.ts';
-export { Schedule, type ScheduleName, type StageConfig } from './est/schedule.ts';
+export {
+  type ActiveCounts,
+  type DrawKey,
+  type Rates,
+  type SamplerConfig,
+  type SamplerOptions,
+  sampleSubnetwork,
+} from './est/sampler.ts';
+export { Schedule, type ScheduleName, type StageConfig, type StageRate } from './est/schedule.ts';
 export type { Subnetwork } from './est/subnetwork.ts';
 export {
   type Backend,
@@ -29,6 +36,8 @@ export {
   type StepResult,
   type TensorData,
 } from './model/model.ts';
+export type { SamplingOptions } from './model/next-token.ts';
 export { createTokenizer, loadTokenizer, type Tokenizer, type TokenizerDescription } from './tokenizer/tokenizer.ts';
+export type { StartMode } from './train/run-directory.ts';
 export type { RunSummary } from './train/summary.ts';
 export { type StepRecord, Trainer, type TrainerOptions } from './train/trainer.ts';

@@ -1,7 +1,7 @@
 // burgeon train: runs a configuration, shows how it goes, and says what came of it.
 
 import { Command } from 'commander';
-import { loadTrainConfig, type TrainConfig } from '../config/train-config.ts';
+import { loadTrainConfig, type TrainConfig, trainConfigKeys } from '../config/train-config.ts';
 import type { RunSummary } from '../train/summary.ts';
 import { type StepRecord, Trainer } from '../train/trainer.ts';
 import { count, duration, facts, percent, small } from './format.ts';
@@ -34,6 +34,7 @@ export function trainCommand(): Command {
       'after',
       '\nExamples:\n  burgeon train configs/shakespeare-char.yaml\n  burgeon train configs/shakespeare-char.yaml --set seed=2 --set output=runs/seed2\n  burgeon train configs/shakespeare-char.yaml --resume',
     )
+    .addHelpText('after', () => `\nKeys of the configuration:\n${describeKeys()}`)
     .action(async (file: string, flags: TrainFlags, command: Command) => {
       if (flags.resume && flags.overwrite) command.error('error: --resume and --overwrite exclude each other');
       const config = await loadTrainConfig(file, { set: flags.set });
@@ -67,6 +68,16 @@ export function trainCommand(): Command {
         interrupt.release();
       }
     });
+}
+
+/** Every key with its default and meaning. */
+function describeKeys(): string {
+  return trainConfigKeys
+    .map(
+      ({ key, description, default: fallback }) =>
+        `  ${key}${fallback === undefined ? '' : ` = ${fallback}`}\n      ${description}`,
+    )
+    .join('\n');
 }
 
 function opening(trainer: Trainer): string {
