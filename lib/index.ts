@@ -21,22 +21,22 @@ export {
 } from './est/sampler.ts';
 export { Schedule, type ScheduleName, type StageConfig, type StageRate } from './est/schedule.ts';
 export type { Subnetwork } from './est/subnetwork.ts';
-export {
-  type Backend,
-  type BackwardOptions,
-  type BatchOptions,
-  type CreateOptions,
-  type ForwardOptions,
-  type ForwardResult,
-  type GenerateOptions,
-  Model,
-  type ModelOptions,
-  type OptimizerOptions,
-  type Precision,
-  type StepResult,
-  type TensorData,
-} from './model/model.ts';
+export { Model } from './model/model.ts';
 export type { SamplingOptions } from './model/next-token.ts';
+export type {
+  Backend,
+  BackwardOptions,
+  BatchOptions,
+  CreateOptions,
+  ForwardOptions,
+  ForwardResult,
+  GenerateOptions,
+  ModelOptions,
+  OptimizerOptions,
+  Precision,
+  StepResult,
+  TensorData,
+} from './model/options.ts';
 export { createTokenizer, loadTokenizer, type Tokenizer, type TokenizerDescription } from './tokenizer/tokenizer.ts';
 export type { StartMode } from './train/run-directory.ts';
 export type { RunSummary } from './train/summary.ts';

@@ -8,9 +8,7 @@ import { loadAddon, native, nativeSync } from '../addon/load.ts';
 import { type ModelContents, readModelDirectory, writeModelDirectory } from '../checkpoint/model-directory.ts';
 import { type ModelConfig, parseModelConfig } from '../config/model-config.ts';
 import { BurgeonError } from '../errors.ts';
-import type { FlopComponents } from '../est/flops.ts';
 import { CounterRng } from '../est/rng.ts';
-import type { Subnetwork } from '../est/subnetwork.ts';
 import {
   batchShape,
   describe,
@@ -21,94 +19,20 @@ import {
   requireOptions,
 } from './arguments.ts';
 import { initialValues } from './initialise.ts';
-import { checkSamplingOptions, chooseToken, type SamplingOptions } from './next-token.ts';
+import { checkSamplingOptions, chooseToken } from './next-token.ts';
+import type {
+  Backend,
+  BackwardOptions,
+  CreateOptions,
+  ForwardOptions,
+  ForwardResult,
+  GenerateOptions,
+  ModelOptions,
+  OptimizerOptions,
+  StepResult,
+  TensorData,
+} from './options.ts';
 import { type TensorView, transpose, viewTensors } from './tensor-names.ts';
-
-/** float32 everywhere, or float64 for checks (reference backend only). */
-export type Precision = 'float32' | 'float64';
-export type Backend = 'cpu' | 'reference';
-export type TensorData = Float32Array | Float64Array;
-
-export interface ModelOptions {
-  /** Threads of the engine. Default: BURGEON_THREADS, or one per available core. Results do not depend on it. */
-  threads?: number;
-  /** Default: BURGEON_DEVICE, or 'cpu'. 'reference' is plain loops: slow, for comparison. */
-  backend?: Backend;
-  /** Default 'float32'. */
-  precision?: Precision;
-}
-
-export interface CreateOptions extends ModelOptions {
-  /** Seed of the initial weights. Default 1. */
-  seed?: number;
-  /** Tokenizer files kept with the model by `save`; see `Tokenizer.files()`. */
-  tokenizerFiles?: Readonly<Record<string, string>>;
-  /** Id of the end-of-text token, if the vocabulary has one. */
-  endOfText?: number | undefined;
-}
-
-export interface BatchOptions {
-  /** Sequences in the batch, B; tokens are (B, T) row-major, so T = tokens.length / B. Default 1. */
-  batchSize?: number;
-  /** Active layers, heads and neurons; omit for the full model. */
-  subnetwork?: Subnetwork | undefined;
-  /** Multiplies both branches of every active layer. Default 1. */
-  layerScale?: number;
-}
-
-export interface ForwardOptions extends BatchOptions {
-  /** (B, T) row-major; -1 is ignored. Without targets there is no loss. */
-  targets?: Int32Array;
-  /** Also return logits: of the last position (B, V), or of all (B, T, V). */
-  logits?: 'last' | 'all';
-}
-
-export interface StepResult {
-  /** Mean nats per target that is not -1; 0 without targets. */
-  loss: number;
-  /** FLOPs executed, counted while computing; equal to what `countFlops` predicts. */
-  forwardFlops: FlopComponents;
-  backwardFlops: FlopComponents;
-  /** Milliseconds of native work. */
-  ms: number;
-}
-
-export interface ForwardResult extends StepResult {
-  logits?: TensorData;
-}
-
-export interface BackwardOptions extends BatchOptions {
-  /** Factor of the gradient that is added. Default 1. */
-  weight?: number;
-}
-
-export interface OptimizerOptions {
-  lr: number;
-  /** Default 0.9. */
-  beta1?: number;
-  /** Default 0.95. */
-  beta2?: number;
-  /** Default 1e-8. */
-  epsilon?: number;
-  /** Decoupled, on matrices only. Default 0. */
-  weightDecay?: number;
-  /** Largest global gradient norm; 0 turns clipping off. Default 0. */
-  gradientClip?: number;
-  /** What happens to units no group of the step touched (docs/method.md). Default 'zero-grad'. */
-  inactive?: 'zero-grad' | 'freeze';
-}
-
-export interface GenerateOptions extends SamplingOptions {
-  /** Tokens to add. Default 100. */
-  maxTokens?: number;
-  /** Default 1. */
-  seed?: number;
-  /** Generation ends before this token. */
-  stopToken?: number | undefined;
-  /** Called with each token as it is chosen. */
-  onToken?: (token: number) => void;
-  signal?: AbortSignal | undefined;
-}
 
 const generationStream = 0x6e7;
 

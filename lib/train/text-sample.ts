@@ -1,7 +1,8 @@
 // Prompts and samples as text.
 
 import { BurgeonError } from '../errors.ts';
-import type { GenerateOptions, Model } from '../model/model.ts';
+import type { Model } from '../model/model.ts';
+import type { GenerateOptions } from '../model/options.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 
 /**

@@ -3,7 +3,8 @@
 import { createHash } from 'node:crypto';
 import type { ModelConfig } from '../../lib/config/model-config.ts';
 import { CounterRng } from '../../lib/est/rng.ts';
-import type { Model, TensorData } from '../../lib/model/model.ts';
+import type { Model } from '../../lib/model/model.ts';
+import type { TensorData } from '../../lib/model/options.ts';
 
 export function smallConfig(overrides: Partial<ModelConfig> = {}): ModelConfig {
   const nEmbd = overrides.nEmbd ?? 32;

@@ -1,6 +1,7 @@
 // The model against logits, losses, gradients and updates of an independent implementation (test/golden/).
 import { describe, expect, it } from 'vitest';
-import { type Backend, Model, type Precision } from '../../lib/model/model.ts';
+import { Model } from '../../lib/model/model.ts';
+import type { Backend, Precision } from '../../lib/model/options.ts';
 import { type GoldenCase, readGolden, readGoldenJson, readGoldenTensors } from '../helpers/golden.ts';
 import { goldenDouble, goldenFloat, norm, relativeDifference } from '../helpers/tolerance.ts';
 

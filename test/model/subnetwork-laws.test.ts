@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { allFlops, countFlops } from '../../lib/est/flops.ts';
 import { sampleSubnetwork } from '../../lib/est/sampler.ts';
 import type { Subnetwork } from '../../lib/est/subnetwork.ts';
-import { type Backend, Model, type Precision } from '../../lib/model/model.ts';
+import { Model } from '../../lib/model/model.ts';
+import type { Backend, Precision } from '../../lib/model/options.ts';
 import { allGradients, allParameters, fingerprints, randomBatch, roughen, smallConfig } from '../helpers/models.ts';
 import { maskedDouble, maskedFloat, norm, relativeDifference } from '../helpers/tolerance.ts';
 
