@@ -48,7 +48,7 @@ export function newRunState(config: TrainConfig, trainTokens: number): RunState 
   };
 }
 
-/** Keys that decide what is trained; the others (evaluation, checkpoints, threads ...) may change between sessions. */
+/** Keys that decide what is trained; the others (evaluation, checkpoints, threads ...) may change when it is resumed. */
 const decidingKeys = [
   'model',
   'seed',
