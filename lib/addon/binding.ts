@@ -1,5 +1,7 @@
 // The native addon's exact type. Counterpart of native/addon/; only lib/addon/load.ts and lib/model/ use it.
 
+import type { ModelConfig } from '../config/model-config.ts';
+
 /** FLOPs of one pass by component: matrix products and the causal triangle of attention, 2 per multiply-add. */
 export interface NativeFlops {
   qkv: number;
@@ -9,15 +11,7 @@ export interface NativeFlops {
   head: number;
 }
 
-export interface NativeModelConfig {
-  nLayer: number;
-  nHead: number;
-  nEmbd: number;
-  nInner: number;
-  contextLength: number;
-  vocabSize: number;
-  layerNormEpsilon: number;
-}
+export type NativeModelConfig = Omit<ModelConfig, 'architecture'>;
 
 export interface NativeModelOptions {
   backend: string;
