@@ -15,9 +15,9 @@ export type NativeModelConfig = Omit<ModelConfig, 'architecture'>;
 
 export interface NativeModelOptions {
   backend: string;
-  /** Highest instruction set to use: 'avx512', 'avx2', 'baseline', or '' for the best there is. */
+  /** Highest instruction set to use: 'avx512bf16', 'avx512', 'avx2', 'baseline', or '' for the best there is. */
   maxIsa: string;
-  doublePrecision: boolean;
+  precision: 'float32' | 'bf16' | 'float64';
   threads: number;
 }
 
@@ -71,7 +71,7 @@ export interface NativeModelInfo {
   /** Why this backend and instruction set, in one line. */
   reason: string;
   threads: number;
-  precision: 'float32' | 'float64';
+  precision: 'float32' | 'bf16' | 'float64';
   /** Weights, gradients and both moments. */
   parameterBytes: number;
   activationBytes: number;

@@ -157,6 +157,9 @@ const fields = section({
     every: integer(1).default(1).describe('Steps between lines of metrics'),
   }).prefault({}),
   threads: integerOr(1, 'auto').default('auto').describe('Threads of the CPU backend'),
+  precision: word(['float32', 'bf16'])
+    .default('float32')
+    .describe('bf16 rounds the operands of matrix products to bfloat16; weights and sums stay float32'),
   backend: word(['auto', 'cpu', 'reference'])
     .default('auto')
     .describe('What computes: cpu, the fast kernels, or reference, the plain loops. auto: BURGEON_DEVICE, else cpu'),

@@ -47,7 +47,7 @@ export class Model implements Disposable {
   #running: string | undefined;
 
   private constructor(config: ModelConfig, options: CreateOptions) {
-    const precision = requireOneOf('precision', ['float32', 'float64'], options.precision ?? 'float32');
+    const precision = requireOneOf('precision', ['float32', 'bf16', 'float64'], options.precision ?? 'float32');
     const { NativeModel } = loadAddon().binding;
     this.config = Object.freeze({ ...config });
     this.tokenizerFiles = options.tokenizerFiles ?? {};
@@ -55,7 +55,7 @@ export class Model implements Disposable {
     this.#native = new NativeModel(config, {
       backend: chooseBackend(options.backend),
       maxIsa: process.env.BURGEON_MAX_ISA ?? '',
-      doublePrecision: precision === 'float64',
+      precision,
       threads: chooseThreads(options.threads),
     });
     this.#tensors = new Map(viewTensors(this.#native.tensors()).map((view) => [view.name, view]));

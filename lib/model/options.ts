@@ -4,8 +4,11 @@ import type { FlopComponents } from '../est/flops.ts';
 import type { Subnetwork } from '../est/subnetwork.ts';
 import type { SamplingOptions } from './next-token.ts';
 
-/** float32 everywhere, or float64 for checks (reference backend only). */
-export type Precision = 'float32' | 'float64';
+/**
+ * float32 everywhere; bf16: operands of matrix products with weights are rounded to bfloat16, while weights, gradients, moments,
+ * activations and sums stay float32 (cpu backend only); float64 for checks (reference backend only).
+ */
+export type Precision = 'float32' | 'bf16' | 'float64';
 export type Backend = 'cpu' | 'reference';
 export type TensorData = Float32Array | Float64Array;
 

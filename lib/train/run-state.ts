@@ -58,6 +58,7 @@ const decidingKeys = [
   'accumulationSteps',
   'est',
   'optimizer',
+  'precision',
 ] as const;
 
 /**

@@ -344,6 +344,7 @@ export class Trainer implements AsyncDisposable {
     const modelOptions = {
       ...(config.threads === 'auto' ? {} : { threads: config.threads }),
       ...(config.backend === 'auto' ? {} : { backend: config.backend }),
+      precision: config.precision,
     };
     const tokenizerFiles = this.#tokenizer?.files() ?? {};
     if (directory.latest === undefined) {

@@ -130,7 +130,14 @@ ModelOptions read_model_options(const Napi::Value& value) {
   ModelOptions options;
   options.backend = read_string(object.Get("backend"), "backend");
   options.max_isa = read_string(object.Get("maxIsa"), "maxIsa");
-  options.double_precision = read_boolean(object.Get("doublePrecision"), "doublePrecision");
+  const std::string precision = read_string(object.Get("precision"), "precision");
+  if (precision == "bf16") {
+    options.precision = Precision::kBfloat16;
+  } else if (precision == "float64") {
+    options.precision = Precision::kFloat64;
+  } else if (precision != "float32") {
+    fail(ErrorCode::kConfig, "precision", "float32, bf16 or float64", precision);
+  }
   options.threads = static_cast<int>(read_integer(object.Get("threads"), "threads", 1, 1024));
   return options;
 }

@@ -286,7 +286,10 @@ Napi::Value ModelWrap::info(const Napi::CallbackInfo& info) {
     object.Set("isa", model_->selection().isa);
     object.Set("reason", model_->selection().reason);
     object.Set("threads", Napi::Number::New(info.Env(), model_->threads()));
-    object.Set("precision", model_->element_size() == sizeof(double) ? "float64" : "float32");
+    const Precision precision = model_->precision();
+    object.Set("precision", precision == Precision::kFloat64    ? "float64"
+                            : precision == Precision::kBfloat16 ? "bf16"
+                                                                : "float32");
     object.Set("parameterBytes", Napi::Number::New(info.Env(), static_cast<double>(model_->parameter_bytes())));
     object.Set("activationBytes",
                Napi::Number::New(info.Env(), busy_ ? 0 : static_cast<double>(model_->activation_bytes())));

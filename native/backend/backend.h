@@ -28,8 +28,8 @@ struct Ops {
   LinearBiasGradient<T>* linear_bias_gradient;
   AttentionForward<T>* attention_forward;
   AttentionBackward<T>* attention_backward;
-  GeluForward<T>* gelu_forward;
-  GeluBackward<T>* gelu_backward;
+  MlpForward<T>* mlp_forward;
+  MlpBackward<T>* mlp_backward;
   CrossEntropy<T>* cross_entropy;
   AdamW<T>* adamw;
   SumOfSquares<T>* sum_of_squares;

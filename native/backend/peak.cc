@@ -25,7 +25,7 @@ constexpr int kRepeats = 12;
 
 Peak measure_peak(int threads, const std::string& max_isa) {
   Selection selection;
-  const Ops<float>& ops = select_ops<float>("cpu", max_isa, &selection);
+  const Ops<float>& ops = select_ops<float>("cpu", max_isa, Precision::kFloat32, &selection);
   ThreadPool pool(threads);
   Peak peak{0, 0};
 

@@ -12,8 +12,8 @@ template <class T> LinearWeightGradient<T> linear_weight_gradient;
 template <class T> LinearBiasGradient<T> linear_bias_gradient;
 template <class T> AttentionForward<T> attention_forward;
 template <class T> AttentionBackward<T> attention_backward;
-template <class T> GeluForward<T> gelu_forward;
-template <class T> GeluBackward<T> gelu_backward;
+template <class T> MlpForward<T> mlp_forward;
+template <class T> MlpBackward<T> mlp_backward;
 template <class T> CrossEntropy<T> cross_entropy;
 template <class T> AdamW<T> adamw;
 template <class T> SumOfSquares<T> sum_of_squares;
@@ -42,8 +42,8 @@ const Ops<T>& table() {
       linear_bias_gradient<T>,
       attention_forward<T>,
       attention_backward<T>,
-      gelu_forward<T>,
-      gelu_backward<T>,
+      mlp_forward<T>,
+      mlp_backward<T>,
       cross_entropy<T>,
       adamw<T>,
       sum_of_squares<T>,

@@ -8,9 +8,37 @@
 
 namespace burgeon {
 
+namespace {
+
+// From the least to the most capable.
+constexpr const char* kIsas[] = {"baseline", "avx2", "avx512", "avx512bf16"};
+
+int rank(const std::string& isa) {
+  for (int i = 0; i < 4; ++i) {
+    if (isa == kIsas[i]) return i;
+  }
+  return -1;
+}
+
+const Ops<float>& cpu_table(const std::string& isa, bool bfloat16) {
+#ifdef BURGEON_X86_ISAS
+  if (isa == "avx512bf16") return avx512bf16::table(bfloat16);
+  if (isa == "avx512") return avx512::table(bfloat16);
+  if (isa == "avx2") return avx2::table(bfloat16);
+#endif
+  static_cast<void>(isa);
+  return baseline::table(bfloat16);
+}
+
+}  // namespace
+
 template <class T>
-const Ops<T>& select_ops(const std::string& backend, const std::string& max_isa, Selection* selection) {
+const Ops<T>& select_ops(const std::string& backend, const std::string& max_isa, Precision precision,
+                         Selection* selection) {
   if (backend == "reference") {
+    if (precision == Precision::kBfloat16) {
+      throw Error(ErrorCode::kBackend, "precision bf16 needs the cpu backend; the reference computes in float32 or float64");
+    }
     *selection = {"reference", "plain", "plain reference loops, as asked"};
     return ref::table<T>();
   }
@@ -20,24 +48,19 @@ const Ops<T>& select_ops(const std::string& backend, const std::string& max_isa,
   if constexpr (!std::is_same_v<T, float>) {
     throw Error(ErrorCode::kBackend, "precision float64 needs the reference backend; the cpu backend computes in float32");
   } else {
-    if (!max_isa.empty() && max_isa != "avx512" && max_isa != "avx2" && max_isa != "baseline") {
+    if (!max_isa.empty() && rank(max_isa) < 0) {
       throw Error(ErrorCode::kBackend,
-                  "BURGEON_MAX_ISA: expected avx512, avx2 or baseline, received \"" + max_isa + "\"");
+                  "BURGEON_MAX_ISA: expected avx512bf16, avx512, avx2 or baseline, received \"" + max_isa + "\"");
     }
     const std::string best = best_isa();
-    std::string isa = best;
-    if (max_isa == "baseline" || (max_isa == "avx2" && best == "avx512")) isa = max_isa;
+    const std::string isa = max_isa.empty() || rank(max_isa) >= rank(best) ? best : max_isa;
     *selection = {"cpu", isa,
                   isa == best ? "best instruction set of this processor" : "limited by BURGEON_MAX_ISA (has " + best + ")"};
-#ifdef BURGEON_X86_ISAS
-    if (isa == "avx512") return avx512::table();
-    if (isa == "avx2") return avx2::table();
-#endif
-    return baseline::table();
+    return cpu_table(isa, precision == Precision::kBfloat16);
   }
 }
 
-template const Ops<float>& select_ops<float>(const std::string&, const std::string&, Selection*);
-template const Ops<double>& select_ops<double>(const std::string&, const std::string&, Selection*);
+template const Ops<float>& select_ops<float>(const std::string&, const std::string&, Precision, Selection*);
+template const Ops<double>& select_ops<double>(const std::string&, const std::string&, Precision, Selection*);
 
 }  // namespace burgeon

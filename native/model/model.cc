@@ -28,8 +28,8 @@ template <class T>
 class TypedModel final : public Model {
  public:
   TypedModel(const ModelConfig& config, const ModelOptions& options)
-      : Model(config, options.threads),
-        ops_(select_ops<T>(options.backend, options.max_isa, &selection_)),
+      : Model(config, options),
+        ops_(select_ops<T>(options.backend, options.max_isa, options.precision, &selection_)),
         parameters_(config),
         plan_(config),
         touched_(config),
@@ -180,7 +180,7 @@ class TypedModel final : public Model {
 }  // namespace
 
 std::unique_ptr<Model> Model::create(const ModelConfig& config, const ModelOptions& options) {
-  if (options.double_precision) return std::make_unique<TypedModel<double>>(config, options);
+  if (options.precision == Precision::kFloat64) return std::make_unique<TypedModel<double>>(config, options);
   return std::make_unique<TypedModel<float>>(config, options);
 }
 

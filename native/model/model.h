@@ -18,7 +18,7 @@ namespace burgeon {
 struct ModelOptions {
   std::string backend = "cpu";
   std::string max_isa;          // "" = best
-  bool double_precision = false;  // reference backend only
+  Precision precision = Precision::kFloat32;
   int threads = 1;
 };
 
@@ -48,6 +48,7 @@ class Model {
 
   const ModelConfig& config() const { return config_; }
   const Selection& selection() const { return selection_; }
+  Precision precision() const { return precision_; }
   int threads() const { return threads_; }
   virtual int element_size() const = 0;
   virtual const std::vector<Tensor>& tensors() const = 0;
@@ -74,9 +75,11 @@ class Model {
   virtual void clear_gradients() = 0;
 
  protected:
-  Model(const ModelConfig& config, int threads) : config_(config), threads_(threads) {}
+  Model(const ModelConfig& config, const ModelOptions& options)
+      : config_(config), precision_(options.precision), threads_(options.threads) {}
 
   const ModelConfig config_;
+  const Precision precision_;
   const int threads_;
   Selection selection_;
 };

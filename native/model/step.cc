@@ -44,8 +44,7 @@ void Step<T>::forward_layer(const Group& group, const ActiveLayer& active, Layer
 
   // output = middle + layer_scale (F/m sum over active neurons + bias)
   ops_.norm_forward(ctx_, saved.ln2, saved.ln2_mean, saved.ln2_rstd, saved.middle, w(kLn2w), w(kLn2b), N, C, epsilon);
-  ops_.linear_expand(ctx_, saved.fc, saved.ln2, w(kFcw), w(kFcb), active.neuron_rows, N, active.neurons, C, 1);
-  ops_.gelu_forward(ctx_, saved.gelu, saved.fc, N * active.neurons);
+  ops_.mlp_forward(ctx_, saved.gelu, saved.fc, saved.ln2, w(kFcw), w(kFcb), active.neuron_rows, N, active.neurons, C);
   ops_.linear_contract(ctx_, saved.output, saved.gelu, w(kFcprojw), w(kFcprojb), saved.middle, active.neuron_rows, N,
                        active.neurons, C, static_cast<T>(group.layer_scale * active.neuron_scale),
                        static_cast<T>(group.layer_scale));
@@ -125,10 +124,9 @@ void Step<T>::backward_layer(const Group& group, const ActiveLayer& active, Laye
   const auto d = [&](LayerTensor tensor) { return p_.layer(Role::kGradient, active.layer, tensor); };
 
   // MLP. a.dresidual is the gradient of the layer's output, and of `middle` after the norm has added its share.
-  ops_.linear_expand(ctx_, a_.dwide, a_.dresidual, w(kFcprojw), nullptr, active.neuron_rows, N, m, C, neuron_scale);
+  ops_.mlp_backward(ctx_, a_.dwide, a_.dresidual, saved.fc, w(kFcprojw), active.neuron_rows, N, m, C, neuron_scale);
   ops_.linear_weight_gradient(ctx_, d(kFcprojw), saved.gelu, a_.dresidual, active.neuron_rows, N, m, C, neuron_scale);
   ops_.linear_bias_gradient(ctx_, d(kFcprojb), a_.dresidual, nullptr, N, C, branch_scale);
-  ops_.gelu_backward(ctx_, a_.dwide, a_.dwide, saved.fc, N * m);
   ops_.linear_weight_gradient(ctx_, d(kFcw), a_.dwide, saved.ln2, active.neuron_rows, N, m, C, 1);
   ops_.linear_bias_gradient(ctx_, d(kFcb), a_.dwide, active.neuron_rows, N, m, 1);
   ops_.linear_contract(ctx_, a_.dnorm, a_.dwide, w(kFcw), nullptr, nullptr, active.neuron_rows, N, m, C, 1, 0);

@@ -10,23 +10,23 @@ namespace burgeon::test {
 
 TEST(backend_is_the_best_that_was_allowed) {
   Selection selection;
-  select_ops<float>("cpu", "", &selection);
+  select_ops<float>("cpu", "", Precision::kFloat32, &selection);
   CHECK(selection.backend == "cpu" && selection.isa == best_isa());
   CHECK(selection.reason == "best instruction set of this processor");
   CHECK(fast_tables().back().name == best_isa());
   for (const Table& table : fast_tables()) {
-    const Ops<float>& ops = select_ops<float>("cpu", table.name, &selection);
+    const Ops<float>& ops = select_ops<float>("cpu", table.name, Precision::kFloat32, &selection);
     CHECK(&ops == table.ops && table.name == ops.name && selection.isa == table.name);
     if (table.name != best_isa()) CHECK(selection.reason == "limited by BURGEON_MAX_ISA (has " + best_isa() + ")");
   }
   // More than the processor has is no error: the same setting then works on every machine.
-  select_ops<float>("cpu", "avx512", &selection);
+  select_ops<float>("cpu", "avx512bf16", Precision::kFloat32, &selection);
   CHECK(selection.isa == best_isa());
 }
 
 TEST(backend_reference_has_no_threads_and_no_burst) {
   Selection selection;
-  const Ops<double>& ops = select_ops<double>("reference", "", &selection);
+  const Ops<double>& ops = select_ops<double>("reference", "", Precision::kFloat64, &selection);
   CHECK(selection.backend == "reference" && selection.isa == "plain" && std::string(ops.name) == "reference");
   CHECK(ops.multiply_burst == nullptr);
 }

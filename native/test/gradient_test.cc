@@ -164,21 +164,35 @@ TEST(gradient_of_attention) {
   check_gradient("qkv", loss, qkv, dqkv);
 }
 
-TEST(gradient_of_gelu) {
+// Up, GELU and down with sampled neurons: the backward op gives the gradient before GELU, which is that of the bias.
+TEST(gradient_of_mlp) {
   Random random(65);
+  const int64_t n = 6;
+  const int64_t cols = 5;
+  const double alpha = 1.75;
   OpContext context{};
-  Doubles pre = normals(random, 200, 2);
-  pre[0] = 0;
-  const int64_t count = static_cast<int64_t>(pre.size());
-  const Doubles dact = normals(random, count);
-  Doubles act(pre.size());
-  const auto loss = [&] {
-    ops().gelu_forward(context, act.data(), pre.data(), count);
-    return dot(act, dact);
-  };
-  Doubles dpre(pre.size());
-  ops().gelu_backward(context, dpre.data(), dact.data(), pre.data(), count);
-  check_gradient("pre", loss, pre, dpre);
+  for (const Lists& lists : kLists) {
+    const int64_t count = lists.count;
+    Doubles x = normals(random, n * cols, 2);
+    Doubles up = normals(random, kTotal * cols);
+    Doubles bias = normals(random, kTotal);
+    const Doubles down = normals(random, kTotal * cols);
+    const Doubles dy = normals(random, n * cols);
+    Doubles act(n * count), pre(n * count), y(n * cols);
+    const auto loss = [&] {
+      ops().mlp_forward(context, act.data(), pre.data(), x.data(), up.data(), bias.data(), lists.rows, n, count, cols);
+      ops().linear_contract(context, y.data(), act.data(), down.data(), nullptr, nullptr, lists.rows, n, count, cols,
+                            alpha, 0);
+      return dot(y, dy);
+    };
+    loss();
+    Doubles dpre(n * count), dx(x.size()), dbias(bias.size());
+    ops().mlp_backward(context, dpre.data(), dy.data(), pre.data(), down.data(), lists.rows, n, count, cols, alpha);
+    ops().linear_contract(context, dx.data(), dpre.data(), up.data(), nullptr, nullptr, lists.rows, n, count, cols, 1, 0);
+    ops().linear_bias_gradient(context, dbias.data(), dpre.data(), lists.rows, n, count, 1);
+    check_gradient("x", loss, x, dx, 1e-8);
+    check_gradient("bias", loss, bias, dbias, 1e-8);
+  }
 }
 
 TEST(gradient_of_cross_entropy) {

@@ -86,6 +86,25 @@ struct Checks {
              {active.hide_inactive(values(active.total * s.cols), s.cols)}, call, tolerance);
   }
 
+  void mlp_forward() const {
+    const auto call = [&](auto& ops, OpContext& context, auto& in, auto& out) {
+      ops.mlp_forward(context, out[0], out[1], in[0], in[1], in[2], active.rows(), s.n, s.rows, s.cols);
+    };
+    check_op(all_tables(), scratch_shape(s, s.rows),
+             {values(s.n * s.cols), active.hide_inactive(values(active.total * s.cols), s.cols),
+              active.hide_inactive(values(active.total), 1)},
+             {poison(s.n * s.rows), poison(s.n * s.rows)}, call, tolerance);
+  }
+
+  void mlp_backward(float alpha, const Floats& pre) const {
+    const auto call = [&](auto& ops, OpContext& context, auto& in, auto& out) {
+      ops.mlp_backward(context, out[0], in[0], in[1], in[2], active.rows(), s.n, s.rows, s.cols, alpha);
+    };
+    check_op(all_tables(), scratch_shape(s),
+             {values(s.n * s.cols), pre, active.hide_inactive(values(active.total * s.cols), s.cols)},
+             {poison(s.n * s.rows)}, call, tolerance);
+  }
+
   void bias_gradient(float alpha) const {
     const auto call = [&](auto& ops, OpContext& context, auto& in, auto& out) {
       ops.linear_bias_gradient(context, out[0], in[0], active.rows(), s.n, s.rows, alpha);
@@ -135,6 +154,21 @@ TEST(linear_contract_is_exact_at_every_edge) {
 TEST(linear_weight_gradient_is_exact_at_every_edge) {
   for_each_shape(3, edge_shapes(), [](const Shape& shape, const ActiveRows& active, Random& random) {
     Checks{shape, active, [&](int64_t count) { return random.integers(count); }, exact}.weight_gradient(0.5f);
+  });
+}
+
+// GELU of an integer product: its own error is a few roundings (elementwise_test.cc measures it), so what is left to see
+// is whether every element got the right sum, bias and factor.
+TEST(mlp_products_are_right_at_every_edge) {
+  for_each_shape(7, edge_shapes(), [](const Shape& shape, const ActiveRows& active, Random& random) {
+    const auto integers = [&](int64_t count) { return random.integers(count); };
+    const auto near = [](size_t, size_t, double expected) { return 2e-5 * (std::fabs(expected) + 1e-3); };
+    Checks{shape, active, integers, near}.mlp_forward();
+    // Far from zero the slope is 1 or 0, near it anything in between.
+    const auto spread = [&](size_t, size_t, double expected) {
+      return 2e-6 * (std::fabs(expected) + 16 * static_cast<double>(shape.cols));
+    };
+    Checks{shape, active, integers, spread}.mlp_backward(0.5f, random.normals(shape.n * shape.rows, 2));
   });
 }
 

@@ -91,7 +91,7 @@ TEST(model_optimizer_step_matches_adamw) {
       const auto new_weights = read_all(*model, Role::kWeight);
       const auto new_moments1 = read_all(*model, Role::kMoment1);
       const auto new_moments2 = read_all(*model, Role::kMoment2);
-      const double rounding = options.double_precision ? 1e-15 : 2 * kRounding;
+      const double rounding = (options.precision == Precision::kFloat64) ? 1e-15 : 2 * kRounding;
       for (size_t i = 0; i < weights.size(); ++i) {
         const Tensor& tensor = model->tensors()[i];
         const std::string name = tensor.name;

@@ -19,7 +19,7 @@ const config = {
   vocabSize: 11,
   layerNormEpsilon: 1e-5,
 };
-const options = { backend: 'cpu', maxIsa: '', doublePrecision: false, threads: 1 };
+const options = { backend: 'cpu', maxIsa: '', precision: 'float32' as const, threads: 1 };
 const tokens = Int32Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 const targets = Int32Array.of(2, 3, 4, 5, 6, 7, 8, -1);
 const subnetwork = {

@@ -425,7 +425,7 @@ describe('mistakes in creation', () => {
       config,
       { precision: 'float16' },
       'ERR_BURGEON_CONFIG',
-      `precision: expected 'float32' or 'float64', received "float16"`,
+      `precision: expected 'float32' or 'bf16' or 'float64', received "float16"`,
     ],
     [
       'an unknown backend',
@@ -508,7 +508,8 @@ describe('environment', () => {
       (value) => ['BURGEON_DEVICE', value, 'ERR_BURGEON_BACKEND', 'expected cpu or reference'] as const,
     ),
     ...['sse', 'AVX2', 'best'].map(
-      (value) => ['BURGEON_MAX_ISA', value, 'ERR_BURGEON_BACKEND', 'expected avx512, avx2 or baseline'] as const,
+      (value) =>
+        ['BURGEON_MAX_ISA', value, 'ERR_BURGEON_BACKEND', 'expected avx512bf16, avx512, avx2 or baseline'] as const,
     ),
   ])('%s=%s', async (name, value, code, expected) => {
     process.env[name] = value;

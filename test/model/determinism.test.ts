@@ -52,20 +52,23 @@ describe('determinism', () => {
     expect(first.filter((value, i) => value === other[i]).length).toBeLessThan(3);
   });
 
-  it.each(['baseline', 'avx2', 'avx512'])('runs %s when limited to it, close to the best', async (isa) => {
-    const { tokens, targets } = randomBatch(config, 3, 130);
-    using best = await Model.create(config, { threads: 2 });
-    const { loss } = await best.forward(tokens, { batchSize: 3, targets });
-    process.env.BURGEON_MAX_ISA = isa;
-    try {
-      using limited = await Model.create(config, { threads: 2 });
-      // An instruction set this machine lacks falls back to the best below it.
-      const order = ['baseline', 'avx2', 'avx512'];
-      expect(order.indexOf(limited.info.isa)).toBeLessThanOrEqual(order.indexOf(isa));
-      const result = await limited.forward(tokens, { batchSize: 3, targets });
-      expect(Math.abs(result.loss - loss)).toBeLessThan(1e-5);
-    } finally {
-      delete process.env.BURGEON_MAX_ISA;
-    }
-  });
+  it.each(['baseline', 'avx2', 'avx512', 'avx512bf16'])(
+    'runs %s when limited to it, close to the best',
+    async (isa) => {
+      const { tokens, targets } = randomBatch(config, 3, 130);
+      using best = await Model.create(config, { threads: 2 });
+      const { loss } = await best.forward(tokens, { batchSize: 3, targets });
+      process.env.BURGEON_MAX_ISA = isa;
+      try {
+        using limited = await Model.create(config, { threads: 2 });
+        // An instruction set this machine lacks falls back to the best below it.
+        const order = ['baseline', 'avx2', 'avx512', 'avx512bf16'];
+        expect(order.indexOf(limited.info.isa)).toBeLessThanOrEqual(order.indexOf(isa));
+        const result = await limited.forward(tokens, { batchSize: 3, targets });
+        expect(Math.abs(result.loss - loss)).toBeLessThan(1e-5);
+      } finally {
+        delete process.env.BURGEON_MAX_ISA;
+      }
+    },
+  );
 });

@@ -1,6 +1,6 @@
 // The table of fast CPU ops of one instruction set; compiled once per instruction set like the ops themselves.
 #include "backend/backend.h"
-#include "backend/cpu/simd.h"
+#include "backend/cpu/product.h"
 
 namespace burgeon::BURGEON_ISA {
 
@@ -8,20 +8,19 @@ EmbeddingForward<float> embedding_forward;
 EmbeddingBackward<float> embedding_backward;
 NormForward<float> norm_forward;
 NormBackward<float> norm_backward;
-LinearExpand<float> linear_expand;
-LinearContract<float> linear_contract;
-LinearWeightGradient<float> linear_weight_gradient;
+template <class Operand> LinearExpand<float> linear_expand;
+template <class Operand> LinearContract<float> linear_contract;
+template <class Operand> LinearWeightGradient<float> linear_weight_gradient;
 LinearBiasGradient<float> linear_bias_gradient;
 AttentionForward<float> attention_forward;
 AttentionBackward<float> attention_backward;
-GeluForward<float> gelu_forward;
-GeluBackward<float> gelu_backward;
+template <class Operand> MlpForward<float> mlp_forward;
+template <class Operand> MlpBackward<float> mlp_backward;
 CrossEntropy<float> cross_entropy;
 AdamW<float> adamw;
 SumOfSquares<float> sum_of_squares;
 int64_t multiply_burst(float* data, int64_t rounds);
 
-size_t linear_scratch_bytes(int64_t wide);
 size_t norm_scratch_bytes(int64_t width);
 size_t global_norm_scratch_bytes();
 size_t attention_thread_scratch_bytes(int64_t sequence, int64_t head_size);
@@ -30,18 +29,17 @@ namespace {
 
 // Ops run one after another, so the shared scratch is as large as its hungriest user.
 ScratchSize scratch_size(const ScratchShape& shape) {
-  size_t shared = linear_scratch_bytes(shape.wide);
+  size_t shared = product_scratch_bytes(shape.wide);
   if (norm_scratch_bytes(shape.width) > shared) shared = norm_scratch_bytes(shape.width);
   if (global_norm_scratch_bytes() > shared) shared = global_norm_scratch_bytes();
   return {shared, attention_thread_scratch_bytes(shape.sequence_length, shape.head_size)};
 }
 
-}  // namespace
-
 #define BURGEON_TEXT(x) #x
 #define BURGEON_NAME(x) BURGEON_TEXT(x)
 
-const Ops<float>& table() {
+template <class Operand>
+const Ops<float>& table_for() {
   static constexpr Ops<float> ops = {
       BURGEON_NAME(BURGEON_ISA),
       scratch_size,
@@ -49,14 +47,14 @@ const Ops<float>& table() {
       embedding_backward,
       norm_forward,
       norm_backward,
-      linear_expand,
-      linear_contract,
-      linear_weight_gradient,
+      linear_expand<Operand>,
+      linear_contract<Operand>,
+      linear_weight_gradient<Operand>,
       linear_bias_gradient,
       attention_forward,
       attention_backward,
-      gelu_forward,
-      gelu_backward,
+      mlp_forward<Operand>,
+      mlp_backward<Operand>,
       cross_entropy,
       adamw,
       sum_of_squares,
@@ -64,5 +62,9 @@ const Ops<float>& table() {
   };
   return ops;
 }
+
+}  // namespace
+
+const Ops<float>& table(bool bfloat16) { return bfloat16 ? table_for<Bfloat16>() : table_for<Float32>(); }
 
 }  // namespace burgeon::BURGEON_ISA

@@ -5,22 +5,26 @@
 
 #include "backend/backend.h"
 
-// One table per library of binding.gyp / CMakeLists.txt.
+// One library per instruction set in binding.gyp and CMakeLists.txt, each with a table for float32 and one for bfloat16
+// operands of the products.
 namespace burgeon::baseline {
-const Ops<float>& table();
+const Ops<float>& table(bool bfloat16);
 }
 #ifdef BURGEON_X86_ISAS
 namespace burgeon::avx2 {
-const Ops<float>& table();
+const Ops<float>& table(bool bfloat16);
 }
 namespace burgeon::avx512 {
-const Ops<float>& table();
+const Ops<float>& table(bool bfloat16);
+}
+namespace burgeon::avx512bf16 {
+const Ops<float>& table(bool bfloat16);
 }
 #endif
 
 namespace burgeon {
 
-// "avx512", "avx2" or "baseline": the best this processor runs and this build holds.
+// "avx512bf16", "avx512", "avx2" or "baseline": the best this processor runs and this build holds.
 std::string best_isa();
 
 }  // namespace burgeon

@@ -3,7 +3,7 @@
 // activations or their transpose), B as rows of at least kTileCols contiguous floats.
 #pragma once
 
-#include "backend/cpu/simd.h"
+#include "backend/cpu/operand.h"
 
 namespace burgeon::BURGEON_ISA {
 
@@ -21,8 +21,8 @@ struct Tile {
   Vec at[Rows][kTileVecs];
 };
 
-// tile[i][j] = sum_k a[i * a_row + k * a_step] * b[k * b_row + j], k ascending.
-template <int Rows>
+// tile[i][j] = sum_k a[i * a_row + k * a_step] * b[k * b_row + j], k ascending; k counts units of the operand format.
+template <int Rows, class Operand = Float32>
 BURGEON_INLINE Tile<Rows> multiply_tile(int64_t depth, const float* a, int64_t a_row, int64_t a_step, const float* b,
                                         int64_t b_row) {
   Tile<Rows> tile = {};
@@ -32,9 +32,9 @@ BURGEON_INLINE Tile<Rows> multiply_tile(int64_t depth, const float* a, int64_t a
     for (int j = 0; j < kTileVecs; ++j) row[j] = load(b + j * kWidth);
 #pragma GCC unroll 16
     for (int i = 0; i < Rows; ++i) {
-      const Vec value = splat(a[i * a_row]);
+      const Vec value = Operand::broadcast(a + i * a_row);
 #pragma GCC unroll 4
-      for (int j = 0; j < kTileVecs; ++j) tile.at[i][j] += value * row[j];
+      for (int j = 0; j < kTileVecs; ++j) Operand::multiply_add(tile.at[i][j], value, row[j]);
     }
     a += a_step;
     b += b_row;

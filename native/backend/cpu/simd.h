@@ -1,5 +1,6 @@
-// One vector type per instruction set, through the compilers' portable vector extension: no intrinsics, so the same
-// text serves SSE2, AVX2, AVX-512 and NEON. Included only by files that are compiled once per instruction set with
+// One vector type per instruction set, through the compilers' portable vector extension, so the same text serves SSE2,
+// AVX2, AVX-512 and NEON; intrinsics only where the extension has no word for it. Included only by files that are
+// compiled once per instruction set with
 // BURGEON_ISA set; everything lives in that namespace, because the linker would otherwise merge inline functions across
 // instruction sets and could keep the AVX-512 copy for everyone. For the same reason these files include no C++ headers
 // with inline functions.
@@ -7,6 +8,10 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
 
 #include "core/op_context.h"
 
@@ -29,24 +34,90 @@ constexpr int kWidth = 4;
 typedef float Vec __attribute__((vector_size(kWidth * 4)));
 typedef float UnalignedVec __attribute__((vector_size(kWidth * 4), aligned(4), may_alias));
 typedef int32_t IntVec __attribute__((vector_size(kWidth * 4)));
+typedef uint32_t BitsVec __attribute__((vector_size(kWidth * 4)));
 
 BURGEON_INLINE Vec load(const float* p) { return *reinterpret_cast<const UnalignedVec*>(p); }
 BURGEON_INLINE void store(float* p, Vec v) { *reinterpret_cast<UnalignedVec*>(p) = v; }
 BURGEON_INLINE Vec splat(float x) { return x - Vec{}; }
 
-// The first `count` < kWidth lanes; the others are `fill` on load and untouched on store.
+// The first `count` lanes, none where count <= 0; the others are `fill` on load and untouched on store.
+#if defined(__AVX512F__)
+BURGEON_INLINE __mmask16 first_lanes(int64_t count) {
+  return count >= kWidth ? 0xffff : count <= 0 ? 0 : static_cast<__mmask16>((1u << count) - 1);
+}
+BURGEON_INLINE Vec load_first(const float* p, int64_t count, float fill = 0) {
+  return _mm512_mask_loadu_ps(splat(fill), first_lanes(count), p);
+}
+BURGEON_INLINE void store_first(float* p, Vec v, int64_t count) { _mm512_mask_storeu_ps(p, first_lanes(count), v); }
+#elif defined(__AVX2__)
+BURGEON_INLINE __m256i first_lanes(int64_t count) {
+  const IntVec lane = {0, 1, 2, 3, 4, 5, 6, 7};
+  return reinterpret_cast<__m256i>(lane < static_cast<int32_t>(count < 0 ? 0 : count > kWidth ? kWidth : count));
+}
+BURGEON_INLINE Vec load_first(const float* p, int64_t count, float fill = 0) {
+  const __m256i mask = first_lanes(count);
+  return reinterpret_cast<IntVec>(mask) ? reinterpret_cast<Vec>(_mm256_maskload_ps(p, mask)) : splat(fill);
+}
+BURGEON_INLINE void store_first(float* p, Vec v, int64_t count) { _mm256_maskstore_ps(p, first_lanes(count), v); }
+#else
 BURGEON_INLINE Vec load_first(const float* p, int64_t count, float fill = 0) {
   Vec v = splat(fill);
-  for (int64_t i = 0; i < count; ++i) v[i] = p[i];
+  for (int64_t i = 0; i < count && i < kWidth; ++i) v[i] = p[i];
   return v;
 }
 BURGEON_INLINE void store_first(float* p, Vec v, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) p[i] = v[i];
+  for (int64_t i = 0; i < count && i < kWidth; ++i) p[i] = v[i];
 }
+#endif
 
 BURGEON_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 BURGEON_INLINE int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 BURGEON_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// A vector whose lane l is lane LANE(l) of `a` and, from kWidth on, of `b`. LANE is a macro that gives a constant.
+#if defined(__AVX512F__)
+#define BURGEON_LANES(LANE) \
+  LANE(0), LANE(1), LANE(2), LANE(3), LANE(4), LANE(5), LANE(6), LANE(7), LANE(8), LANE(9), LANE(10), LANE(11), \
+      LANE(12), LANE(13), LANE(14), LANE(15)
+#elif defined(__AVX2__)
+#define BURGEON_LANES(LANE) LANE(0), LANE(1), LANE(2), LANE(3), LANE(4), LANE(5), LANE(6), LANE(7)
+#else
+#define BURGEON_LANES(LANE) LANE(0), LANE(1), LANE(2), LANE(3)
+#endif
+#if defined(__clang__)
+#define BURGEON_SHUFFLE(a, b, LANE) __builtin_shufflevector(a, b, BURGEON_LANES(LANE))
+#else
+#define BURGEON_SHUFFLE(a, b, LANE) __builtin_shuffle(a, b, IntVec{BURGEON_LANES(LANE)})
+#endif
+
+// One stage of a transposition: swaps the off-diagonal blocks of `Block` x `Block` lanes between rows that far apart.
+template <int Block>
+BURGEON_INLINE void transpose_stage(Vec* rows) {
+#define BURGEON_UPPER(l) ((l) & Block ? kWidth + (l) - Block : (l))
+#define BURGEON_LOWER(l) ((l) & Block ? kWidth + (l) : (l) + Block)
+#pragma GCC unroll 16
+  for (int i = 0; i < kWidth; ++i) {
+    if (i & Block) continue;
+    const Vec upper = BURGEON_SHUFFLE(rows[i], rows[i + Block], BURGEON_UPPER);
+    const Vec lower = BURGEON_SHUFFLE(rows[i], rows[i + Block], BURGEON_LOWER);
+    rows[i] = upper;
+    rows[i + Block] = lower;
+  }
+#undef BURGEON_UPPER
+#undef BURGEON_LOWER
+}
+
+// Transposes kWidth rows in place.
+BURGEON_INLINE void transpose(Vec* rows) {
+  transpose_stage<1>(rows);
+  transpose_stage<2>(rows);
+#if defined(__AVX2__)
+  transpose_stage<4>(rows);
+#endif
+#if defined(__AVX512F__)
+  transpose_stage<8>(rows);
+#endif
+}
 
 // Keeps NaN: a comparison with NaN is false, and the second operand of the choice is the running value.
 BURGEON_INLINE Vec largest(Vec running, Vec v) { return v > running ? v : running; }
@@ -67,9 +138,15 @@ BURGEON_INLINE float largest_lane(Vec v) {
 }
 
 BURGEON_INLINE Vec square_root(Vec v) {
+#if defined(__AVX512F__)
+  return _mm512_sqrt_ps(v);
+#elif defined(__AVX2__)
+  return _mm256_sqrt_ps(v);
+#else
   Vec root;
   for (int i = 0; i < kWidth; ++i) root[i] = __builtin_sqrtf(v[i]);
   return root;
+#endif
 }
 
 // e^x to within 1.2 ulp (measured over all floats in range); 0 below -87.33 (the last normal result), +inf above 88.72,

@@ -1,17 +1,21 @@
-// The activation between the two linear layers of an MLP: GELU in GPT-2's tanh form (transformers "gelu_new"),
-// gelu(x) = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). Operates on the packed active neurons, so it needs no list.
+// The up-projection of an MLP with its activation, GELU in GPT-2's tanh form (transformers "gelu_new"):
+// gelu(x) = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). Row lists, aliasing and multiply_adds as in ops/linear/linear.h.
 #pragma once
 
 #include "core/op_context.h"
 
 namespace burgeon {
 
-// act[i] = gelu(pre[i])                                                     assigns act (count)
+// pre[i, j] = sum_c x[i, c] * w[rows[j], c] + bias[rows[j]];  act = gelu(pre)
+// assigns act and pre (n, row_count). x (n, cols); w (R, cols); bias (R).
 template <class T>
-using GeluForward = void(OpContext& ctx, T* act, const T* pre, int64_t count);
+using MlpForward = void(OpContext& ctx, T* act, T* pre, const T* x, const T* w, const T* bias, const int32_t* rows,
+                        int64_t n, int64_t row_count, int64_t cols);
 
-// dpre[i] = dact[i] * gelu'(pre[i])                                         assigns dpre, which may be dact
+// Given dy, the gradient of the down-projection's output, whose weight is w:
+// dpre[i, j] = gelu'(pre[i, j]) * alpha * sum_c dy[i, c] * w[rows[j], c]     assigns dpre (n, row_count)
 template <class T>
-using GeluBackward = void(OpContext& ctx, T* dpre, const T* dact, const T* pre, int64_t count);
+using MlpBackward = void(OpContext& ctx, T* dpre, const T* dy, const T* pre, const T* w, const int32_t* rows, int64_t n,
+                         int64_t row_count, int64_t cols, T alpha);
 
 }  // namespace burgeon

@@ -1,0 +1,171 @@
+// How products read their operands: panels of 4-byte units, [unit][lane]. A unit of `Float32` is one float; a unit of
+// `Bfloat16` is two neighbours along the shared dimension, rounded to bfloat16 (nearest, ties to even), multiplied and
+// summed in float32. Without the instruction for pairs, `Bfloat16` keeps the rounded value as a float: the same
+// products, at the speed of float32.
+#pragma once
+
+#include "backend/cpu/simd.h"
+
+namespace burgeon::BURGEON_ISA {
+
+BURGEON_INLINE BitsVec bits(Vec v) { return reinterpret_cast<BitsVec>(v); }
+BURGEON_INLINE Vec from_bits(BitsVec v) { return reinterpret_cast<Vec>(v); }
+
+// The nearest bfloat16 in the upper half of each lane; NaN stays NaN.
+BURGEON_INLINE BitsVec round_to_bfloat16(Vec x) {
+  const BitsVec raw = bits(x);
+  const BitsVec rounded = raw + 0x7fffu + ((raw >> 16) & 1u);
+  return (x == x ? rounded : (raw | 0x400000u)) & 0xffff0000u;
+}
+
+struct Float32 {
+  static constexpr int kDepth = 1;  // positions of the shared dimension per unit
+
+  // kWidth units from consecutive floats, of which `count` exist.
+  BURGEON_INLINE static Vec units(const float* p, int64_t count) {
+    return count >= kWidth ? load(p) : load_first(p, count);
+  }
+  // One unit of kWidth lanes from one row per position; row(d) is a vector.
+  template <class Row>
+  BURGEON_INLINE static Vec unit(Row row) {
+    return row(0);
+  }
+  BURGEON_INLINE static Vec broadcast(const float* p) { return splat(*p); }
+  BURGEON_INLINE static void multiply_add(Vec& sum, Vec a, Vec b) { sum += a * b; }
+};
+
+#if defined(__AVX512BF16__)
+
+struct Bfloat16 {
+  static constexpr int kDepth = 2;
+
+  BURGEON_INLINE static Vec pairs(Vec even, Vec odd) {
+    return from_bits((round_to_bfloat16(even) >> 16) | round_to_bfloat16(odd));
+  }
+  BURGEON_INLINE static Vec units(const float* p, int64_t count) {
+    const Vec first = count >= kWidth ? load(p) : load_first(p, count);
+    const Vec second = count >= 2 * kWidth ? load(p + kWidth) : load_first(p + kWidth, count - kWidth);
+    return (Vec)_mm512_cvtne2ps_pbh(second, first);
+  }
+  template <class Row>
+  BURGEON_INLINE static Vec unit(Row row) {
+    return pairs(row(0), row(1));
+  }
+  BURGEON_INLINE static Vec broadcast(const float* p) {
+    typedef uint32_t __attribute__((may_alias)) Pair;
+    return from_bits(*reinterpret_cast<const Pair*>(p) + BitsVec{});
+  }
+  BURGEON_INLINE static void multiply_add(Vec& sum, Vec a, Vec b) {
+    sum = _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
+  }
+};
+
+#else
+
+struct Bfloat16 : Float32 {
+  BURGEON_INLINE static Vec units(const float* p, int64_t count) {
+    return from_bits(round_to_bfloat16(Float32::units(p, count)));
+  }
+  template <class Row>
+  BURGEON_INLINE static Vec unit(Row row) {
+    return from_bits(round_to_bfloat16(row(0)));
+  }
+};
+
+#endif
+
+// Stores the first `width` lanes of a unit. Where a panel is narrower than a vector, the rest may spill into the next
+// unit, which is written afterwards; only the last unit has none.
+template <int Lanes>
+BURGEON_INLINE void store_lanes(float* p, Vec v, int64_t width, bool last) {
+  if (width == kWidth || (Lanes < kWidth && !last)) {
+    store(p, v);
+  } else {
+    store_first(p, v, width);
+  }
+}
+
+// How the operands of a product lie in memory, and how they are packed: `pack` writes `panels` panels of Lanes lanes and
+// ceil(depth / Operand::kDepth) units from lane `lane` and position `k` on; lanes at or beyond `lanes` and positions
+// beyond `depth` become zero.
+
+// Element (lane, k) at data[lane * stride + k]; lane l is row rows[l] where a list is given.
+struct LaneRows {
+  const float* data;
+  int64_t stride;
+  const int32_t* rows;
+
+  template <class Operand, int Lanes>
+  void pack(float* panel, int64_t panels, int64_t lane, int64_t lanes, int64_t k, int64_t depth) const {
+    const int64_t units = ceil_div(depth, Operand::kDepth);
+    for (int64_t p = 0; p < panels; ++p) {
+      for (int64_t first = 0; first < Lanes; first += kWidth) {
+        pack_lanes<Operand, Lanes>(panel + p * Lanes * units + first, smaller(kWidth, Lanes - first),
+                                   lane + p * Lanes + first, lanes - p * Lanes - first, k, depth);
+      }
+    }
+  }
+
+ private:
+  // `width` <= kWidth lanes of a panel, of which `lanes` exist, kWidth units at a time.
+  template <class Operand, int Lanes>
+  BURGEON_INLINE void pack_lanes(float* panel, int64_t width, int64_t lane, int64_t lanes, int64_t k,
+                                 int64_t depth) const {
+    const int64_t there = smaller(width, lanes);
+    const float* row[kWidth];
+    for (int64_t i = 0; i < there; ++i) row[i] = data + (rows ? rows[lane + i] : lane + i) * stride + k;
+    for (int64_t d = 0; d < depth; d += kWidth * Operand::kDepth) {
+      const int64_t left = depth - d;
+      Vec block[kWidth] = {};
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < kWidth; ++i) {
+        if (i < there) block[i] = Operand::units(row[i] + d, left);
+      }
+      transpose(block);
+      float* out = panel + d / Operand::kDepth * Lanes;
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < kWidth; ++i) {
+        const int64_t last = left - i * Operand::kDepth;
+        if (last > 0) store_lanes<Lanes>(out + i * Lanes, block[i], width, last <= Operand::kDepth);
+      }
+    }
+  }
+};
+
+// Element (lane, k) at data[k * stride + lane]; position k is row rows[k] where a list is given.
+struct LaneColumns {
+  const float* data;
+  int64_t stride;
+  const int32_t* rows;
+
+  template <class Operand, int Lanes>
+  void pack(float* panel, int64_t panels, int64_t lane, int64_t lanes, int64_t k, int64_t depth) const {
+    for (int64_t p = 0; p < panels; ++p) {
+      const int64_t left = lanes - p * Lanes;
+      const auto row = [&](int64_t d) { return data + (rows ? rows[k + d] : k + d) * stride + lane + p * Lanes; };
+      for (int64_t d = 0; d < depth; d += Operand::kDepth, panel += Lanes) {
+        // The hardware does not foresee the next row; about this many fit into one miss of the cache.
+        for (int64_t i = 0; i < Operand::kDepth; ++i) {
+          const float* ahead = row(smaller(d + kPrefetch + i, depth - 1));
+#pragma GCC unroll 4
+          for (int64_t first = 0; first < Lanes; first += 16) __builtin_prefetch(ahead + first);
+        }
+        const float* at[Operand::kDepth];
+        for (int64_t i = 0; i < Operand::kDepth; ++i) at[i] = row(smaller(d + i, depth - 1));
+#pragma GCC unroll 4
+        for (int64_t first = 0; first < Lanes; first += kWidth) {
+          const Vec unit = Operand::unit([&](int64_t i) {
+            if (left - first >= kWidth && d + i < depth) return load(at[i] + first);
+            return load_first(at[i] + first, d + i < depth ? left - first : 0);
+          });
+          store_lanes<Lanes>(panel + first, unit, smaller(kWidth, Lanes - first), d + Operand::kDepth >= depth);
+        }
+      }
+    }
+  }
+
+ private:
+  static constexpr int64_t kPrefetch = 16;
+};
+
+}  // namespace burgeon::BURGEON_ISA
