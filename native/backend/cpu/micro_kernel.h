@@ -42,17 +42,27 @@ BURGEON_INLINE Tile<Rows> multiply_tile(int64_t depth, const float* a, int64_t a
   return tile;
 }
 
-// C[i, j] (+)= sum_k A[i, k] B[k, j] for a small unpacked product whose B rows are readable up to a multiple of
-// kTileCols columns (the caller pads) and whose C holds whole tiles too.
+// The part of a small product that rows i.. of a register tile need: columns [0, cols) and depth [begin, end).
+struct Span {
+  int64_t cols;
+  int64_t begin;
+  int64_t end;
+};
+
+// C[i, j] (+)= sum_k A[i, k] B[k, j] over the span of each register tile, for a small unpacked product whose B rows are
+// readable up to a multiple of kTileCols columns (the caller pads) and whose C holds whole tiles too.
 //   a: element (i, k) at a[i * a_row + k * a_step];  b: row k at b + k * b_row;  c: row i at c + i * c_row.
+// span(i) depends on i / kTileRows only.
 template <int Rows>
-BURGEON_INLINE void multiply_rows(int64_t cols, int64_t depth, const float* a, int64_t a_row, int64_t a_step,
-                                  const float* b, int64_t b_row, float* c, int64_t c_row, bool add) {
-  for (int64_t j = 0; j < cols; j += kTileCols) {
-    const Tile<Rows> tile = multiply_tile<Rows>(depth, a, a_row, a_step, b + j, b_row);
+BURGEON_INLINE void multiply_rows(Span s, const float* a, int64_t a_row, int64_t a_step, const float* b, int64_t b_row,
+                                  float* c, int64_t c_row, bool add) {
+  for (int64_t j = 0; j < s.cols; j += kTileCols) {
+    const Tile<Rows> tile =
+        multiply_tile<Rows>(s.end - s.begin, a + s.begin * a_step, a_row, a_step, b + s.begin * b_row + j, b_row);
 #pragma GCC unroll 16
     for (int i = 0; i < Rows; ++i) {
       float* out = c + i * c_row + j;
+#pragma GCC unroll 4
       for (int v = 0; v < kTileVecs; ++v) {
         store(out + v * kWidth, add ? load(out + v * kWidth) + tile.at[i][v] : tile.at[i][v]);
       }
@@ -60,17 +70,18 @@ BURGEON_INLINE void multiply_rows(int64_t cols, int64_t depth, const float* a, i
   }
 }
 
-inline void multiply_small(int64_t rows, int64_t cols, int64_t depth, const float* a, int64_t a_row, int64_t a_step,
-                           const float* b, int64_t b_row, float* c, int64_t c_row, bool add) {
+template <class SpanOf>
+inline void multiply_small(int64_t rows, SpanOf span, const float* a, int64_t a_row, int64_t a_step, const float* b,
+                           int64_t b_row, float* c, int64_t c_row, bool add) {
   int64_t i = 0;
   for (; i + kTileRows <= rows; i += kTileRows) {
-    multiply_rows<kTileRows>(cols, depth, a + i * a_row, a_row, a_step, b, b_row, c + i * c_row, c_row, add);
+    multiply_rows<kTileRows>(span(i), a + i * a_row, a_row, a_step, b, b_row, c + i * c_row, c_row, add);
   }
   for (; i + 2 <= rows; i += 2) {
-    multiply_rows<2>(cols, depth, a + i * a_row, a_row, a_step, b, b_row, c + i * c_row, c_row, add);
+    multiply_rows<2>(span(i), a + i * a_row, a_row, a_step, b, b_row, c + i * c_row, c_row, add);
   }
   for (; i < rows; ++i) {
-    multiply_rows<1>(cols, depth, a + i * a_row, a_row, a_step, b, b_row, c + i * c_row, c_row, add);
+    multiply_rows<1>(span(i), a + i * a_row, a_row, a_step, b, b_row, c + i * c_row, c_row, add);
   }
 }
 

@@ -122,19 +122,38 @@ BURGEON_INLINE void transpose(Vec* rows) {
 // Keeps NaN: a comparison with NaN is false, and the second operand of the choice is the running value.
 BURGEON_INLINE Vec largest(Vec running, Vec v) { return v > running ? v : running; }
 
-BURGEON_INLINE float sum_lanes(Vec v) {
-  float lanes[kWidth];
-  store(lanes, v);
-  for (int step = kWidth / 2; step > 0; step /= 2) {
-    for (int i = 0; i < step; ++i) lanes[i] += lanes[i + step];
-  }
-  return lanes[0];
+// Lane 0 of a tree over halves: the same order on every instruction set of that width.
+template <class Combine>
+BURGEON_INLINE float reduce_lanes(Vec v, Combine combine) {
+#define BURGEON_AWAY_8(l) ((l) ^ 8)
+#define BURGEON_AWAY_4(l) ((l) ^ 4)
+#define BURGEON_AWAY_2(l) ((l) ^ 2)
+#define BURGEON_AWAY_1(l) ((l) ^ 1)
+#if defined(__AVX512F__)
+  v = combine(v, BURGEON_SHUFFLE(v, v, BURGEON_AWAY_8));
+#endif
+#if defined(__AVX2__)
+  v = combine(v, BURGEON_SHUFFLE(v, v, BURGEON_AWAY_4));
+#endif
+  v = combine(v, BURGEON_SHUFFLE(v, v, BURGEON_AWAY_2));
+  v = combine(v, BURGEON_SHUFFLE(v, v, BURGEON_AWAY_1));
+  return v[0];
 }
 
+BURGEON_INLINE float sum_lanes(Vec v) {
+  return reduce_lanes(v, [](Vec a, Vec b) { return a + b; });
+}
+
+// NaN where any lane is.
 BURGEON_INLINE float largest_lane(Vec v) {
-  float best = v[0];
-  for (int i = 1; i < kWidth; ++i) best = v[i] > best ? v[i] : best;
-  return best;
+  return reduce_lanes(v, [](Vec a, Vec b) { return a != a || a > b ? a : b; });
+}
+
+// The first `count` lanes of v (none where count <= 0), `other` in the rest.
+BURGEON_INLINE Vec keep_first(Vec v, int64_t count, float other) {
+#define BURGEON_SAME(l) (l)
+  const IntVec lane = {BURGEON_LANES(BURGEON_SAME)};
+  return lane < static_cast<int32_t>(smaller(count, kWidth)) ? v : splat(other);
 }
 
 BURGEON_INLINE Vec square_root(Vec v) {

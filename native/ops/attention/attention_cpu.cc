@@ -30,23 +30,50 @@ struct Scratch {
 void copy_head(float* to, const float* from, int64_t stride, int64_t count, int64_t padded, int64_t head_size,
                int64_t head_pad) {
   for (int64_t t = 0; t < padded; ++t) {
-    for (int64_t d = 0; d < head_pad; ++d) {
-      to[t * head_pad + d] = t < count && d < head_size ? from[t * stride + d] : 0;
+    for (int64_t d = 0; d < head_pad; d += kWidth) {
+      store(to + t * head_pad + d, load_first(from + t * stride + d, t < count ? head_size - d : 0));
     }
   }
 }
 
-// The same rows transposed -> (head_size, padded count), zeros outside.
+// The same rows transposed -> (head_size, padded count), zeros outside. `padded` is a multiple of kWidth.
 void transpose_head(float* to, const float* from, int64_t stride, int64_t count, int64_t padded, int64_t head_size) {
-  for (int64_t t = 0; t < padded; ++t) {
-    for (int64_t d = 0; d < head_size; ++d) to[d * padded + t] = t < count ? from[t * stride + d] : 0;
+  for (int64_t t = 0; t < padded; t += kWidth) {
+    for (int64_t d = 0; d < head_size; d += kWidth) {
+      Vec block[kWidth];
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < kWidth; ++i) {
+        block[i] = load_first(from + (t + i) * stride + d, t + i < count ? head_size - d : 0);
+      }
+      transpose(block);
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < kWidth; ++i) {
+        if (d + i < head_size) store(to + (d + i) * padded + t, block[i]);
+      }
+    }
   }
 }
 
-// Columns of a tile at key j0 that any query up to `last` may see, in whole register tiles.
-int64_t visible_columns(int64_t last, int64_t j0) {
-  return smaller(kKeys, ceil_div(last - j0 + 1, kTileCols) * kTileCols);
-}
+// What a tile of `queries` queries from i0 on sees of the keys from j0 on. Register tiles above the diagonal are left
+// out; in those that cross it the caller masks what is not visible.
+struct Causal {
+  int64_t i0;
+  int64_t j0;
+  int64_t queries;
+
+  // Keys that query row r may see.
+  int64_t visible(int64_t r) const { return larger(0, smaller(kKeys, i0 + r - j0 + 1)); }
+  // Keys that any row of the register tile of row r may see.
+  int64_t seen_by_tile(int64_t r) const {
+    return visible(smaller(queries, (r / kTileRows + 1) * kTileRows) - 1);
+  }
+  // The same in whole register tiles: columns of the scores that are computed.
+  int64_t columns(int64_t r) const { return ceil_div(seen_by_tile(r), kTileCols) * kTileCols; }
+  // First query that sees any key of the register tile of key row j.
+  int64_t first_query(int64_t j) const {
+    return smaller(queries, larger(0, j0 + j / kTileRows * kTileRows - i0));
+  }
+};
 
 }  // namespace
 
@@ -81,24 +108,28 @@ void attention_forward(OpContext& ctx, float* out, float* lse, const float* qkv,
 
     for (int64_t i0 = 0; i0 < sequence; i0 += kQueries) {
       const int64_t queries = smaller(kQueries, sequence - i0);
-      const int64_t last = i0 + queries - 1;
       for (int64_t r = 0; r < queries; ++r) {
         tops[r] = -__builtin_inff();
         weights[r] = 0;
       }
-      for (int64_t j0 = 0; j0 <= last; j0 += kKeys) {
-        const int64_t columns = visible_columns(last, j0);
-        multiply_small(queries, columns, head_size, q + i0 * row, row, 1, keys_t + j0, keys, scores, kKeys, false);
+      for (int64_t j0 = 0; j0 < i0 + queries; j0 += kKeys) {
+        const Causal causal{i0, j0, queries};
+        multiply_small(queries, [&](int64_t r) { return Span{causal.columns(r), 0, head_size}; }, q + i0 * row, row, 1,
+                       keys_t + j0, keys, scores, kKeys, false);
         for (int64_t r = 0; r < queries; ++r) {
           float* p = scores + r * kKeys;
-          const int64_t visible = larger(0, smaller(columns, i0 + r - j0 + 1));
-          for (int64_t c = visible; c < columns; ++c) p[c] = -__builtin_inff();
+          const int64_t visible = causal.visible(r);
+          const int64_t columns = causal.columns(r);
           if (visible == 0) {
-            for (int64_t c = 0; c < columns; ++c) p[c] = 0;
+            for (int64_t c = 0; c < columns; c += kWidth) store(p + c, Vec{});
             continue;
           }
-          Vec tile_top = load(p);
-          for (int64_t c = kWidth; c < columns; c += kWidth) tile_top = largest(tile_top, load(p + c));
+          Vec tile_top = splat(-__builtin_inff());
+          for (int64_t c = 0; c < columns; c += kWidth) {
+            Vec score = load(p + c);
+            if (c + kWidth > visible) store(p + c, score = keep_first(score, visible - c, -__builtin_inff()));
+            tile_top = largest(tile_top, score);
+          }
           const float candidate = scale * largest_lane(tile_top);
           const float top = candidate > tops[r] ? candidate : tops[r];
           Vec sum = {};
@@ -110,18 +141,22 @@ void attention_forward(OpContext& ctx, float* out, float* lse, const float* qkv,
           const float correction = exponential(splat(tops[r] - top))[0];
           weights[r] = weights[r] * correction + sum_lanes(sum);
           if (j0 > 0 && top != tops[r]) {
-            for (int64_t d = 0; d < head_pad; ++d) sums[r * head_pad + d] *= correction;
+            for (int64_t d = 0; d < head_pad; d += kWidth) {
+              store(sums + r * head_pad + d, load(sums + r * head_pad + d) * correction);
+            }
           }
           tops[r] = top;
         }
-        multiply_small(queries, head_pad, smaller(columns, sequence - j0), scores, kKeys, 1, values + j0 * head_pad,
-                       head_pad, sums, head_pad, j0 > 0);
+        multiply_small(queries, [&](int64_t r) { return Span{head_pad, 0, causal.seen_by_tile(r)}; }, scores, kKeys, 1,
+                       values + j0 * head_pad, head_pad, sums, head_pad, j0 > 0);
       }
       for (int64_t r = 0; r < queries; ++r) {
         lse[task * sequence + i0 + r] = tops[r] + __builtin_logf(weights[r]);
         float* result = out + ((b * sequence + i0 + r) * heads + a) * head_size;
         const float inverse = 1.0f / weights[r];
-        for (int64_t d = 0; d < head_size; ++d) result[d] = sums[r * head_pad + d] * inverse;
+        for (int64_t d = 0; d < head_size; d += kWidth) {
+          store_first(result + d, load(sums + r * head_pad + d) * inverse, head_size - d);
+        }
       }
     }
   });
@@ -165,11 +200,13 @@ void attention_backward(OpContext& ctx, float* dqkv, const float* dout, const fl
     copy_head(key_rows, k, row, sequence, keys, head_size, head_pad);
     copy_head(query_rows, q, row, sequence, sequence, head_size, head_pad);
     copy_head(dresult_rows, dresult, out_row, sequence, sequence, head_size, head_pad);
-    for (int64_t i = 0; i < sequence * head_pad; ++i) dquery_rows[i] = 0;
+    for (int64_t i = 0; i < sequence * head_pad; i += kWidth) store(dquery_rows + i, Vec{});
     for (int64_t i = 0; i < sequence; ++i) {
-      float sum = 0;
-      for (int64_t d = 0; d < head_size; ++d) sum += dresult[i * out_row + d] * result[i * out_row + d];
-      row_dots[i] = sum;
+      Vec sum = {};
+      for (int64_t d = 0; d < head_size; d += kWidth) {
+        sum += load(dresult_rows + i * head_pad + d) * load_first(result + i * out_row + d, head_size - d);
+      }
+      row_dots[i] = sum_lanes(sum);
     }
 
     for (int64_t j0 = 0; j0 < sequence; j0 += kKeys) {
@@ -177,41 +214,52 @@ void attention_backward(OpContext& ctx, float* dqkv, const float* dout, const fl
       bool add = false;
       for (int64_t i0 = j0 / kQueries * kQueries; i0 < sequence; i0 += kQueries) {
         const int64_t queries = smaller(kQueries, sequence - i0);
-        const int64_t columns = visible_columns(i0 + queries - 1, j0);
-        multiply_small(queries, columns, head_size, query_rows + i0 * head_pad, head_pad, 1, keys_t + j0, keys, p_tile,
-                       kKeys, false);
-        multiply_small(queries, columns, head_size, dresult_rows + i0 * head_pad, head_pad, 1, values_t + j0, keys,
-                       ds_tile, kKeys, false);
+        const Causal causal{i0, j0, queries};
+        const auto scored = [&](int64_t r) { return Span{causal.columns(r), 0, head_size}; };
+        multiply_small(queries, scored, query_rows + i0 * head_pad, head_pad, 1, keys_t + j0, keys, p_tile, kKeys, false);
+        multiply_small(queries, scored, dresult_rows + i0 * head_pad, head_pad, 1, values_t + j0, keys, ds_tile, kKeys,
+                       false);
         for (int64_t r = 0; r < queries; ++r) {
           float* p = p_tile + r * kKeys;
           float* ds = ds_tile + r * kKeys;
-          const int64_t visible = larger(0, smaller(columns, i0 + r - j0 + 1));
-          for (int64_t c = 0; c < columns; c += kWidth) {
-            const Vec probability = exponential(load(p + c) * scale - row_lse[i0 + r]);
+          const int64_t visible = causal.visible(r);
+          int64_t c = 0;
+          for (; c < visible; c += kWidth) {
+            Vec probability = exponential(load(p + c) * scale - row_lse[i0 + r]);
+            Vec dscore = probability * (load(ds + c) - row_dots[i0 + r]) * scale;
+            if (c + kWidth > visible) {
+              probability = keep_first(probability, visible - c, 0);
+              dscore = keep_first(dscore, visible - c, 0);
+            }
             store(p + c, probability);
-            store(ds + c, probability * (load(ds + c) - row_dots[i0 + r]) * scale);
+            store(ds + c, dscore);
           }
-          for (int64_t c = visible; c < kKeys; ++c) p[c] = ds[c] = 0;
+          // As far as a register tile of keys that this row sees any of may reach.
+          for (; c < smaller(kKeys, visible + kTileRows); c += kWidth) {
+            store(p + c, Vec{});
+            store(ds + c, Vec{});
+          }
         }
-        // Keys that the first tile's columns leave out get no gradient from it, but their sums must start at zero.
-        const int64_t rows = add ? smaller(columns, tile_keys) : tile_keys;
-        multiply_small(rows, head_pad, queries, p_tile, 1, kKeys, dresult_rows + i0 * head_pad, head_pad, dvalue_tile,
+        const auto seeing = [&](int64_t j) { return Span{head_pad, causal.first_query(j), queries}; };
+        multiply_small(tile_keys, seeing, p_tile, 1, kKeys, dresult_rows + i0 * head_pad, head_pad, dvalue_tile,
                        head_pad, add);
-        multiply_small(rows, head_pad, queries, ds_tile, 1, kKeys, query_rows + i0 * head_pad, head_pad, dkey_tile,
-                       head_pad, add);
-        multiply_small(queries, head_pad, smaller(columns, tile_keys), ds_tile, kKeys, 1, key_rows + j0 * head_pad,
-                       head_pad, dquery_rows + i0 * head_pad, head_pad, true);
+        multiply_small(tile_keys, seeing, ds_tile, 1, kKeys, query_rows + i0 * head_pad, head_pad, dkey_tile, head_pad,
+                       add);
+        multiply_small(queries, [&](int64_t r) { return Span{head_pad, 0, causal.seen_by_tile(r)}; }, ds_tile, kKeys, 1,
+                       key_rows + j0 * head_pad, head_pad, dquery_rows + i0 * head_pad, head_pad, true);
         add = true;
       }
       for (int64_t t = 0; t < tile_keys; ++t) {
-        for (int64_t d = 0; d < head_size; ++d) {
-          dk[(j0 + t) * row + d] = dkey_tile[t * head_pad + d];
-          dv[(j0 + t) * row + d] = dvalue_tile[t * head_pad + d];
+        for (int64_t d = 0; d < head_size; d += kWidth) {
+          store_first(dk + (j0 + t) * row + d, load(dkey_tile + t * head_pad + d), head_size - d);
+          store_first(dv + (j0 + t) * row + d, load(dvalue_tile + t * head_pad + d), head_size - d);
         }
       }
     }
     for (int64_t i = 0; i < sequence; ++i) {
-      for (int64_t d = 0; d < head_size; ++d) dq[i * row + d] = dquery_rows[i * head_pad + d];
+      for (int64_t d = 0; d < head_size; d += kWidth) {
+        store_first(dq + i * row + d, load(dquery_rows + i * head_pad + d), head_size - d);
+      }
     }
   });
   ctx.multiply_adds += 2 * batch * heads * head_size * (sequence * (sequence + 1));
