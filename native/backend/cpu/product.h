@@ -14,8 +14,8 @@ namespace burgeon::BURGEON_ISA {
 constexpr int64_t kBlockUnits = 384;
 constexpr int64_t kTaskRows = 96;     // at most; a multiple of every kTileRows
 constexpr int64_t kTaskCols = 192;    // at most; a multiple of every kTileCols
-constexpr int64_t kBlockRows = 1536;  // packed at once; both blocks stay in the last-level cache
-constexpr int64_t kBlockCols = 1536;
+constexpr int64_t kBlockRows = 1536;  // packed at once; both blocks, and the next ones, stay in the last-level cache
+constexpr int64_t kBlockCols = 768;
 static_assert(kTaskRows % kTileRows == 0 && kTaskCols % kTileCols == 0);
 static_assert(kBlockRows % kTaskRows == 0 && kBlockCols % kTaskCols == 0);
 
@@ -23,8 +23,8 @@ static_assert(kBlockRows % kTaskRows == 0 && kBlockCols % kTaskCols == 0);
 constexpr int64_t kWantedTasks = 16;
 constexpr int64_t kMinTaskWork = 100000;  // multiply-adds
 
-// Scratch of a product: both packed blocks, and after them the gathered bias.
-constexpr int64_t kPackedFloats = (kBlockRows + kBlockCols) * kBlockUnits;
+// Scratch of a product: two packed blocks of either operand, and after them the gathered bias.
+constexpr int64_t kPackedFloats = 2 * (kBlockRows + kBlockCols) * kBlockUnits;
 BURGEON_INLINE size_t product_scratch_bytes(int64_t row_count) {
   return static_cast<size_t>(kPackedFloats + row_count) * sizeof(float);
 }
@@ -109,54 +109,125 @@ BURGEON_INLINE void finish(const Tile<Rows>& tile, const Epilogue& e, int64_t ro
   }
 }
 
+// One block of a product: rows [m0, m0 + m), columns [n0, n0 + n), depth [k0, k0 + k), and where it is packed.
+struct ProductBlock {
+  int64_t m0, n0, k0;
+  int64_t m, n, k;
+  bool packs_a;  // or else A is as the block before left it
+  float* a;
+  float* b;
+};
+
+// Blocks in the order of computation: columns first, so that every block of A is packed once, then depth, then rows.
+template <class Operand>
+struct ProductBlocks {
+  static constexpr int64_t kDepth = kBlockUnits * Operand::kDepth;
+  int64_t m, n, depth;
+  float* packed_a[2];
+  float* packed_b[2];
+
+  ProductBlock at(int64_t m0, int64_t n0, int64_t k0, const ProductBlock* before) const {
+    const bool packs_a = n0 == 0;
+    const int64_t slot_a = !before ? 0 : (before->a == packed_a[1]) != packs_a;
+    const int64_t slot_b = before && before->b == packed_b[0];
+    return {m0,     n0, k0, smaller(kBlockRows, m - m0), smaller(kBlockCols, n - n0), smaller(kDepth, depth - k0),
+            packs_a, packed_a[slot_a], packed_b[slot_b]};
+  }
+  ProductBlock first() const { return at(0, 0, 0, nullptr); }
+  // Whether there is a block after `block`, which it then becomes.
+  bool next(const ProductBlock& block, ProductBlock* after) const {
+    if (block.n0 + block.n < n) {
+      *after = at(block.m0, block.n0 + block.n, block.k0, &block);
+    } else if (block.k0 + block.k < depth) {
+      *after = at(block.m0, 0, block.k0 + block.k, &block);
+    } else if (block.m0 + block.m < m) {
+      *after = at(block.m0 + block.m, 0, 0, &block);
+    } else {
+      return false;
+    }
+    return true;
+  }
+};
+
+// Packing of one block, cut into tasks of a few panels.
+template <class Operand, class A, class B>
+struct PackTasks {
+  const ProductBlock& block;
+  const A& a;
+  const B& b;
+  int64_t panels_a, panels_b, panels, tasks_a, count;
+
+  PackTasks(const ProductBlock& packed, const A& operand_a, const B& operand_b)
+      : block(packed),
+        a(operand_a),
+        b(operand_b),
+        panels_a(ceil_div(packed.m, kTileRows)),
+        panels_b(ceil_div(packed.n, kTileCols)),
+        panels(smaller(8, ceil_div(panels_a + panels_b, kWantedTasks))),
+        tasks_a(packed.packs_a ? ceil_div(panels_a, panels) : 0),
+        count(tasks_a + ceil_div(panels_b, panels)) {}
+
+  void run(int64_t task) const {
+    const int64_t units = ceil_div(block.k, Operand::kDepth);
+    if (task < tasks_a) {
+      const int64_t first = task * panels;
+      const int64_t lane = first * kTileRows;
+      a.template pack<Operand, kTileRows>(block.a + lane * units, smaller(panels, panels_a - first), block.m0 + lane,
+                                          block.m - lane, block.k0, block.k);
+    } else {
+      const int64_t first = (task - tasks_a) * panels;
+      const int64_t lane = first * kTileCols;
+      b.template pack<Operand, kTileCols>(block.b + lane * units, smaller(panels, panels_b - first), block.n0 + lane,
+                                          block.n - lane, block.k0, block.k);
+    }
+  }
+};
+
+template <class Operand, Activation activation>
+void compute_task(const ProductBlock& block, const TaskShape& shape, int64_t task, int64_t depth, const Epilogue& e) {
+  const int64_t tasks_m = ceil_div(block.m, shape.rows);
+  const int64_t units = ceil_div(block.k, Operand::kDepth);
+  const int64_t row_end = smaller((task % tasks_m + 1) * shape.rows, block.m);
+  const int64_t col_end = smaller((task / tasks_m + 1) * shape.cols, block.n);
+  for (int64_t i = task % tasks_m * shape.rows; i < row_end; i += kTileRows) {
+    for (int64_t j = task / tasks_m * shape.cols; j < col_end; j += kTileCols) {
+      const Tile<kTileRows> tile = multiply_tile<kTileRows, Operand>(units, block.a + i * units, 1, kTileRows,
+                                                                     block.b + j * units, kTileCols);
+      finish<activation>(tile, e, block.m0 + i, smaller(kTileRows, row_end - i), block.n0 + j,
+                         smaller(kTileCols, col_end - j), block.k0 == 0, block.k0 + block.k == depth);
+    }
+  }
+}
+
+// A block is packed while the one before it is computed: threads meet once per block, and the small packing tasks at
+// the end of the list even out what the large ones leave.
 template <class Operand, Activation activation, class A, class B>
 void multiply(OpContext& ctx, int64_t m, int64_t n, int64_t depth, const A& a, const B& b, const Epilogue& e) {
-  constexpr int64_t kDepth = kBlockUnits * Operand::kDepth;
-  float* packed_a = reinterpret_cast<float*>(ctx.shared_scratch);
-  float* packed_b = packed_a + kBlockRows * kBlockUnits;
-  for (int64_t m0 = 0; m0 < m; m0 += kBlockRows) {
-    const int64_t block_m = smaller(kBlockRows, m - m0);
-    const int64_t panels_a = ceil_div(block_m, kTileRows);
-    for (int64_t n0 = 0; n0 < n; n0 += kBlockCols) {
-      const int64_t block_n = smaller(kBlockCols, n - n0);
-      const int64_t panels_b = ceil_div(block_n, kTileCols);
-      for (int64_t k0 = 0; k0 < depth; k0 += kDepth) {
-        const int64_t k = smaller(kDepth, depth - k0);
-        const int64_t units = ceil_div(k, Operand::kDepth);
-        // A's block is the same for every block of columns when the depth is covered at once.
-        const bool pack_a = n0 == 0 || depth > kDepth;
-        const int64_t panels = smaller(8, ceil_div(panels_a + panels_b, kWantedTasks));  // per task
-        const int64_t tasks_a = pack_a ? ceil_div(panels_a, panels) : 0;
-        parallel_for(ctx, tasks_a + ceil_div(panels_b, panels), [&](int64_t task, int) {
-          if (task < tasks_a) {
-            const int64_t first = task * panels;
-            const int64_t lane = first * kTileRows;
-            a.template pack<Operand, kTileRows>(packed_a + lane * units, smaller(panels, panels_a - first), m0 + lane,
-                                                block_m - lane, k0, k);
-          } else {
-            const int64_t first = (task - tasks_a) * panels;
-            const int64_t lane = first * kTileCols;
-            b.template pack<Operand, kTileCols>(packed_b + lane * units, smaller(panels, panels_b - first), n0 + lane,
-                                                block_n - lane, k0, k);
-          }
-        });
-        const TaskShape shape = task_shape(block_m, block_n, k);
-        const int64_t tasks_m = ceil_div(block_m, shape.rows);
-        const int64_t tasks_n = ceil_div(block_n, shape.cols);
-        parallel_for(ctx, tasks_m * tasks_n, [&](int64_t task, int) {
-          const int64_t row_end = smaller((task % tasks_m + 1) * shape.rows, block_m);
-          const int64_t col_end = smaller((task / tasks_m + 1) * shape.cols, block_n);
-          for (int64_t i = task % tasks_m * shape.rows; i < row_end; i += kTileRows) {
-            for (int64_t j = task / tasks_m * shape.cols; j < col_end; j += kTileCols) {
-              const Tile<kTileRows> tile = multiply_tile<kTileRows, Operand>(units, packed_a + i * units, 1, kTileRows,
-                                                                             packed_b + j * units, kTileCols);
-              finish<activation>(tile, e, m0 + i, smaller(kTileRows, row_end - i), n0 + j,
-                                 smaller(kTileCols, col_end - j), k0 == 0, k0 + k == depth);
-            }
-          }
-        });
+  float* packed = reinterpret_cast<float*>(ctx.shared_scratch);
+  constexpr int64_t kFloatsA = kBlockRows * kBlockUnits;
+  constexpr int64_t kFloatsB = kBlockCols * kBlockUnits;
+  float* packed_b = packed + 2 * kFloatsA;
+  const ProductBlocks<Operand> blocks{m, n, depth, {packed, packed + kFloatsA}, {packed_b, packed_b + kFloatsB}};
+
+  ProductBlock block = blocks.first();
+  {
+    const PackTasks<Operand, A, B> packing(block, a, b);
+    parallel_for(ctx, packing.count, [&](int64_t task, int) { packing.run(task); });
+  }
+  for (bool more = true; more;) {
+    ProductBlock after = block;
+    more = blocks.next(block, &after);
+    const PackTasks<Operand, A, B> packing(after, a, b);
+    const TaskShape shape = task_shape(block.m, block.n, block.k);
+    const int64_t products = ceil_div(block.m, shape.rows) * ceil_div(block.n, shape.cols);
+    parallel_for(ctx, products + (more ? packing.count : 0), [&](int64_t task, int) {
+      if (task < products) {
+        compute_task<Operand, activation>(block, shape, task, depth, e);
+      } else {
+        packing.run(task - products);
       }
-    }
+    });
+    block = after;
   }
   ctx.multiply_adds += m * n * depth;
 }
