@@ -31,12 +31,12 @@ export interface MemoryShape {
 
 const floatBytes = 4;
 
-/** The head is computed in blocks of rows, so that it never holds all logits: rows that fit in this, but at least so many. */
-const logitBlockBytes = 64 * 2 ** 20;
+/** The head is computed in equal blocks of rows that fit in this, so that it never holds all logits; at least so many rows. */
+const logitBlockBytes = 128 * 2 ** 20;
 const minLogitRows = 64;
 
-/** Packed panels of a matrix product: (1536 + 1536) x 384 floats (native/ops/linear/linear_cpu.cc). */
-const packingBytes = (1536 + 1536) * 384 * floatBytes;
+/** Packed blocks of a matrix product, two of each operand: 1536 and 768 times 384 floats (native/backend/cpu/product.h). */
+const packingBytes = 2 * (1536 + 768) * 384 * floatBytes;
 
 /** Estimates the memory of training the full model (every stage of a schedule fits in it). */
 export function estimateMemory(model: ModelConfig, shape: MemoryShape): MemoryEstimate {
@@ -52,7 +52,8 @@ export function estimateMemory(model: ModelConfig, shape: MemoryShape): MemoryEs
   const outside = 2 * nEmbd + 5;
   // Gradients of the residual stream, of a norm's output, of the attention output, and the wider of d qkv and d activation.
   const backward = 3 * nEmbd + Math.max(3 * nEmbd, nInner);
-  const logitRows = Math.max(minLogitRows, Math.floor(logitBlockBytes / (vocabSize * floatBytes)));
+  const mostRows = Math.max(minLogitRows, Math.floor(logitBlockBytes / (vocabSize * floatBytes)));
+  const logitRows = Math.ceil(tokens / Math.ceil(tokens / mostRows));
 
   const parts = {
     weights,
@@ -60,7 +61,7 @@ export function estimateMemory(model: ModelConfig, shape: MemoryShape): MemoryEs
     moments: 2 * weights,
     activations: tokens * (nLayer * perLayer + outside) * floatBytes,
     backwardBuffers: tokens * backward * floatBytes + packingBytes,
-    logits: Math.min(tokens, logitRows) * vocabSize * floatBytes,
+    logits: logitRows * vocabSize * floatBytes,
   };
   return { ...parts, total: Object.values(parts).reduce((sum, bytes) => sum + bytes, 0) };
 }

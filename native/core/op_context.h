@@ -18,7 +18,8 @@ struct OpContext {
 };
 
 // ThreadPool::run for files that must not include its header (see backend/cpu/simd.h).
-void run_on_pool(ThreadPool* pool, int64_t count, void (*task)(void*, int64_t, int), void* argument);
+void run_on_pool(ThreadPool* pool, int64_t lead, int64_t rest, void (*task)(void*, int64_t, int), void* argument);
+int64_t pool_size(const ThreadPool* pool);
 
 // The largest operands a context must serve.
 struct ScratchShape {

@@ -12,8 +12,8 @@ namespace burgeon {
 namespace {
 
 // Workers spin this long for the next loop before they sleep: the gaps inside a step are a few microseconds and a wake
-// costs about 50, while the gaps between steps should leave the cores to the host program.
-constexpr auto kSpin = std::chrono::microseconds(40);
+// costs 50 and more, while the gaps between steps should leave the cores to the host program.
+constexpr auto kSpin = std::chrono::microseconds(100);
 
 inline void pause() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -37,7 +37,7 @@ bool spin_until(Condition condition) {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) {
+ThreadPool::ThreadPool(int threads) : shares_(2 * static_cast<size_t>(threads)) {
   try {
     for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
   } catch (const std::system_error& error) {
@@ -61,17 +61,24 @@ void ThreadPool::stop() {
   for (auto& worker : workers_) worker.join();
 }
 
-void ThreadPool::run(int64_t count, Task task, void* argument) {
-  if (workers_.empty() || count <= 1) {
-    for (int64_t i = 0; i < count; ++i) task(argument, i, 0);
+void ThreadPool::run(int64_t lead, int64_t rest, Task task, void* argument) {
+  if (workers_.empty() || lead + rest <= 1) {
+    for (int64_t i = 0; i < lead + rest; ++i) task(argument, i, 0);
     return;
   }
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    count_ = count;
+    const int64_t threads = size();
+    for (int64_t t = 0; t < threads; ++t) {
+      const auto give = [](Share& share, int64_t begin, int64_t end) {
+        share.next.store(begin, std::memory_order_relaxed);
+        share.end = end;
+      };
+      give(shares_[2 * t], lead * t / threads, lead * (t + 1) / threads);
+      give(shares_[2 * t + 1], lead + rest * t / threads, lead + rest * (t + 1) / threads);
+    }
     task_ = task;
     argument_ = argument;
-    next_.store(0, std::memory_order_relaxed);
     running_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
     generation_.fetch_add(1, std::memory_order_release);
   }
@@ -82,7 +89,11 @@ void ThreadPool::run(int64_t count, Task task, void* argument) {
 }
 
 void ThreadPool::drain(int thread) {
-  for (int64_t i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < count_;) task_(argument_, i, thread);
+  const size_t count = shares_.size();
+  for (size_t k = 0; k < count; ++k) {
+    Share& share = shares_[(2 * static_cast<size_t>(thread) + k) % count];
+    for (int64_t i; (i = share.next.fetch_add(1, std::memory_order_relaxed)) < share.end;) task_(argument_, i, thread);
+  }
 }
 
 void ThreadPool::work(int thread) {
@@ -100,8 +111,10 @@ void ThreadPool::work(int thread) {
   }
 }
 
-void run_on_pool(ThreadPool* pool, int64_t count, void (*task)(void*, int64_t, int), void* argument) {
-  pool->run(count, task, argument);
+void run_on_pool(ThreadPool* pool, int64_t lead, int64_t rest, void (*task)(void*, int64_t, int), void* argument) {
+  pool->run(lead, rest, task, argument);
 }
+
+int64_t pool_size(const ThreadPool* pool) { return pool->size(); }
 
 }  // namespace burgeon

@@ -1,5 +1,7 @@
-// A small persistent pool for fork-join loops. Which thread runs a task is left to chance; tasks are therefore written
-// so that their results do not depend on it (each output element has one owner and one order of summation).
+// A small persistent pool for fork-join loops. Every thread starts on its own contiguous share of the tasks, so that from
+// loop to loop the same core meets the same rows, and then takes from the others what they have left. Which thread runs
+// a task is thus left to chance; tasks are written so that their results do not depend on it (each output element has
+// one owner and one order of summation).
 #pragma once
 
 #include <atomic>
@@ -24,23 +26,30 @@ class ThreadPool {
 
   int size() const { return static_cast<int>(workers_.size()) + 1; }
 
-  // Calls task(argument, i, thread) for every i in [0, count) and returns when all are done. The caller takes part.
+  // Calls task(argument, i, thread) for every i in [0, lead + rest) and returns when all are done. The caller takes part.
+  // Threads share out [0, lead) and [lead, lead + rest) each, and start with the former.
   // Not reentrant: one run at a time per pool. Tasks must not throw.
-  void run(int64_t count, Task task, void* argument);
+  void run(int64_t lead, int64_t rest, Task task, void* argument);
+  void run(int64_t count, Task task, void* argument) { run(count, 0, task, argument); }
 
  private:
   void stop();
   void work(int thread);
   void drain(int thread);
 
+  // What is left of one thread's share; on a cache line of its own.
+  struct alignas(64) Share {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
+
+  std::vector<Share> shares_;  // of every thread: lead, rest
   std::vector<std::thread> workers_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::atomic<uint64_t> generation_{0};
   std::atomic<bool> stopping_{false};
-  std::atomic<int64_t> next_{0};
   std::atomic<int> running_{0};
-  int64_t count_ = 0;
   Task task_ = nullptr;
   void* argument_ = nullptr;
 };

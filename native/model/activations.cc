@@ -10,7 +10,7 @@ namespace {
 
 // The head is computed in blocks of rows: enough rows that reading and adding the gradient of the embedding once per
 // block is small against the product, few enough that the block stays small beside the model itself.
-constexpr int64_t kLogitBytes = int64_t{64} << 20;
+constexpr int64_t kLogitBytes = int64_t{128} << 20;
 constexpr int64_t kMinLogitRows = 64;
 
 }  // namespace
@@ -60,7 +60,10 @@ size_t plan_activations(const ModelConfig& config, const ActivationShape& shape,
   a.lnf_mean = cursor.take<T>(N);
   a.lnf_rstd = cursor.take<T>(N);
   a.losses = cursor.take<T>(N);
-  a.logit_rows = std::min(N, std::max(kMinLogitRows, kLogitBytes / (V * static_cast<int64_t>(sizeof(T)))));
+  // Blocks of equal height: a low last one would cost nearly as much as a high one.
+  const int64_t most = std::max(kMinLogitRows, kLogitBytes / (V * static_cast<int64_t>(sizeof(T))));
+  const int64_t blocks = (N + most - 1) / most;
+  a.logit_rows = (N + blocks - 1) / blocks;
   a.logits = cursor.take<T>(a.logit_rows * V);
   if (shape.gradients) {
     a.dresidual = cursor.take<T>(N * C);

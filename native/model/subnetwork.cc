@@ -9,17 +9,19 @@ namespace burgeon {
 
 namespace {
 
-void check_list(const std::string& name, const std::vector<int32_t>& list, int64_t limit) {
+// `owner` is the position of the layer a list belongs to, -1 for the list of layers itself.
+void check_list(const char* name, int64_t owner, const std::vector<int32_t>& list, int64_t limit) {
   for (size_t i = 0; i < list.size(); ++i) {
-    const std::string entry = "subnetwork." + name + "[" + std::to_string(i) + "]";
-    if (list[i] < 0 || list[i] >= limit) {
-      throw Error(ErrorCode::kShape, entry + ": expected an index in [0, " + std::to_string(limit) + "), received " +
-                                         std::to_string(list[i]));
+    const bool in_range = list[i] >= 0 && list[i] < limit;
+    if (in_range && (i == 0 || list[i] > list[i - 1])) continue;
+    const std::string entry = std::string("subnetwork.") + name + (owner < 0 ? "" : "[" + std::to_string(owner) + "]") +
+                              "[" + std::to_string(i) + "]";
+    const std::string came = std::to_string(list[i]);
+    if (!in_range) {
+      throw Error(ErrorCode::kShape, entry + ": expected an index in [0, " + std::to_string(limit) + "), received " + came);
     }
-    if (i > 0 && list[i] <= list[i - 1]) {
-      throw Error(ErrorCode::kShape, entry + ": expected ascending indices without repetition, received " +
-                                         std::to_string(list[i]) + " after " + std::to_string(list[i - 1]));
-    }
+    throw Error(ErrorCode::kShape, entry + ": expected ascending indices without repetition, received " + came +
+                                       " after " + std::to_string(list[i - 1]));
   }
 }
 
@@ -55,7 +57,7 @@ void SubnetworkPlan::assign(const Subnetwork* subnetwork) {
   const size_t count = sampled_layers ? subnetwork->layers.size() : static_cast<size_t>(config_.n_layer);
   if (subnetwork) {
     if (count == 0) throw Error(ErrorCode::kShape, "subnetwork.layers: expected at least one active layer, received none");
-    check_list("layers", subnetwork->layers, config_.n_layer);
+    check_list("layers", -1, subnetwork->layers, config_.n_layer);
     check_count("heads", subnetwork->heads.size(), count);
     check_count("neurons", subnetwork->neurons.size(), count);
   }
@@ -66,7 +68,7 @@ void SubnetworkPlan::assign(const Subnetwork* subnetwork) {
     active.neurons = config_.n_inner;
     if (subnetwork && !subnetwork->heads.empty() && !subnetwork->heads[i].empty()) {
       const auto& heads = subnetwork->heads[i];
-      check_list("heads[" + std::to_string(i) + "]", heads, config_.n_head);
+      check_list("heads", static_cast<int64_t>(i), heads, config_.n_head);
       active.heads = static_cast<int64_t>(heads.size());
       if (active.heads < config_.n_head) {
         active.qkv_rows = rows_.data() + rows_.size();
@@ -76,7 +78,7 @@ void SubnetworkPlan::assign(const Subnetwork* subnetwork) {
     }
     if (subnetwork && !subnetwork->neurons.empty() && !subnetwork->neurons[i].empty()) {
       const auto& neurons = subnetwork->neurons[i];
-      check_list("neurons[" + std::to_string(i) + "]", neurons, config_.n_inner);
+      check_list("neurons", static_cast<int64_t>(i), neurons, config_.n_inner);
       active.neurons = static_cast<int64_t>(neurons.size());
       if (active.neurons < config_.n_inner) {
         active.neuron_rows = rows_.data() + rows_.size();

@@ -53,6 +53,11 @@ TEST(thread_pool_runs_every_task_once) {
       Tally tally(count, threads);
       pool.run(count, Tally::task, &tally);
       CHECK(tally.once_each());
+      for (const int64_t lead : {int64_t{0}, count / 3, count}) {
+        Tally both(count, threads);
+        pool.run(lead, count - lead, Tally::task, &both);
+        CHECK(both.once_each());
+      }
     }
   }
 }
@@ -61,7 +66,8 @@ TEST(thread_pool_runs_many_tiny_loops) {
   ThreadPool pool(3);
   for (int loop = 0; loop < 5000; ++loop) {
     Tally tally(1 + loop % 5, 3);
-    run_on_pool(&pool, 1 + loop % 5, Tally::task, &tally);
+    const int64_t lead = loop % (2 + loop % 5);
+    run_on_pool(&pool, lead, 1 + loop % 5 - lead, Tally::task, &tally);
     CHECK(tally.once_each());
   }
 }

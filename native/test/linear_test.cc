@@ -1,6 +1,6 @@
-// Products with a weight matrix against the reference: every edge of a tile, task and block of linear_cpu.cc, every
+// Products with a weight matrix against the reference: every edge of a tile, task and block of backend/cpu/product.h, every
 // kind of row list. With small integers every sum is exact in fp32, so results must be equal whatever the order of
-// summation; one more test measures rounding on real numbers.
+// summation; one more test measures rounding on real numbers. Both kinds of operand are numbers bfloat16 has.
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -24,7 +24,7 @@ std::string text(const Shape& s, const ActiveRows& active) {
   return std::to_string(s.n) + " x " + std::to_string(s.rows) + " x " + std::to_string(s.cols) + ", " + active.name;
 }
 
-// Every number at which some loop of linear_cpu.cc changes its course on some instruction set: register tiles of 6 or
+// Every number at which some loop of backend/cpu/product.h changes its course on some instruction set: register tiles of 6 or
 // 12 rows and 8, 16 or 32 columns, eight panels per packing task, 96 x 192 tasks, a depth of 384, blocks of 1536 rows and 768 columns.
 const int64_t kEdges[] = {1,  2,  5,  6,  7,  8,   9,   11,  12,  13,  15,  16,  17,  31,  32,  33, 767, 768, 769,
                           48, 65, 95, 96, 97, 129, 191, 192, 193, 257, 383, 384, 385, 1535, 1536, 1537};
@@ -52,7 +52,7 @@ struct Checks {
       ops.linear_expand(context, out[0], in[0], in[1], biased ? in[2] : nullptr, active.rows(), s.n, s.rows, s.cols,
                         alpha);
     };
-    check_op(all_tables(), scratch_shape(s, s.rows),
+    check_op(product_tables(), scratch_shape(s, s.rows),
              {values(s.n * s.cols), active.hide_inactive(values(active.total * s.cols), s.cols),
               active.hide_inactive(values(active.total), 1)},
              {poison(s.n * s.rows)}, call, tolerance);
@@ -63,7 +63,7 @@ struct Checks {
       ops.linear_contract(context, out[0], in[0], in[1], biased ? in[2] : nullptr, residual ? in[3] : nullptr,
                           active.rows(), s.n, s.rows, s.cols, alpha, 1.5f);
     };
-    check_op(all_tables(), scratch_shape(s),
+    check_op(product_tables(), scratch_shape(s),
              {values(s.n * s.rows), active.hide_inactive(values(active.total * s.cols), s.cols), values(s.cols),
               values(s.n * s.cols)},
              {poison(s.n * s.cols)}, call, tolerance);
@@ -73,7 +73,7 @@ struct Checks {
     const auto call = [&](auto& ops, OpContext& context, auto& in, auto& out) {
       ops.linear_contract(context, out[0], in[0], in[1], in[2], out[0], active.rows(), s.n, s.rows, s.cols, alpha, 1);
     };
-    check_op(all_tables(), scratch_shape(s),
+    check_op(product_tables(), scratch_shape(s),
              {values(s.n * s.rows), active.hide_inactive(values(active.total * s.cols), s.cols), values(s.cols)},
              {values(s.n * s.cols)}, call, tolerance);
   }
@@ -82,7 +82,7 @@ struct Checks {
     const auto call = [&](auto& ops, OpContext& context, auto& in, auto& out) {
       ops.linear_weight_gradient(context, out[0], in[0], in[1], active.rows(), s.n, s.rows, s.cols, alpha);
     };
-    check_op(all_tables(), scratch_shape(s), {values(s.n * s.rows), values(s.n * s.cols)},
+    check_op(product_tables(), scratch_shape(s), {values(s.n * s.rows), values(s.n * s.cols)},
              {active.hide_inactive(values(active.total * s.cols), s.cols)}, call, tolerance);
   }
 
@@ -90,7 +90,7 @@ struct Checks {
     const auto call = [&](auto& ops, OpContext& context, auto& in, auto& out) {
       ops.mlp_forward(context, out[0], out[1], in[0], in[1], in[2], active.rows(), s.n, s.rows, s.cols);
     };
-    check_op(all_tables(), scratch_shape(s, s.rows),
+    check_op(product_tables(), scratch_shape(s, s.rows),
              {values(s.n * s.cols), active.hide_inactive(values(active.total * s.cols), s.cols),
               active.hide_inactive(values(active.total), 1)},
              {poison(s.n * s.rows), poison(s.n * s.rows)}, call, tolerance);
@@ -100,7 +100,7 @@ struct Checks {
     const auto call = [&](auto& ops, OpContext& context, auto& in, auto& out) {
       ops.mlp_backward(context, out[0], in[0], in[1], in[2], active.rows(), s.n, s.rows, s.cols, alpha);
     };
-    check_op(all_tables(), scratch_shape(s),
+    check_op(product_tables(), scratch_shape(s),
              {values(s.n * s.cols), pre, active.hide_inactive(values(active.total * s.cols), s.cols)},
              {poison(s.n * s.rows)}, call, tolerance);
   }
@@ -109,7 +109,7 @@ struct Checks {
     const auto call = [&](auto& ops, OpContext& context, auto& in, auto& out) {
       ops.linear_bias_gradient(context, out[0], in[0], active.rows(), s.n, s.rows, alpha);
     };
-    check_op(all_tables(), scratch_shape(s), {values(s.n * s.rows)}, {active.hide_inactive(values(active.total), 1)},
+    check_op(product_tables(), scratch_shape(s), {values(s.n * s.rows)}, {active.hide_inactive(values(active.total), 1)},
              call, tolerance);
   }
 };
@@ -194,7 +194,7 @@ TEST(linear_products_round_like_a_sum_of_that_length) {
           return kRounding * (5 * k + 8 * std::sqrt(k) + 4 * std::fabs(expected) + 8);
         };
       };
-      const auto values = [&](int64_t count) { return random.normals(count); };
+      const auto values = [&](int64_t count) { return random.short_normals(count); };
       Checks{shape, active, values, bound(shape.cols)}.expand(true, 0.3f);
       Checks{shape, active, values, bound(shape.rows)}.contract(true, true, 0.3f);
       Checks{shape, active, values, bound(shape.n)}.weight_gradient(0.3f);

@@ -95,21 +95,23 @@ TEST(model_gives_the_same_bits_on_any_number_of_threads) {
   group.subnetwork = subnetwork_of(config);
   const Group dense = make_group(config, 2, 33, 9);
   for (const std::string& isa : isas()) {
-    std::vector<Doubles> weights;
-    double norms[2] = {};
-    for (const int threads : {1, 2, 3, 8}) {
-      const Note note(isa + ", " + std::to_string(threads) + " threads");
-      const auto model = make_model(config, on_cpu(isa, threads));
-      CHECK(model->threads() == threads);
-      for (int64_t step = 1; step <= 2; ++step) {
-        model->forward_backward(group.view(), 0.6);
-        model->forward_backward(dense.view(), 0.4);
-        const double gradient_norm = model->optimizer_step(optimizer_step(step, step == 2));
-        if (threads == 1) norms[step - 1] = gradient_norm;
-        CHECK(gradient_norm == norms[step - 1]);
+    for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
+      std::vector<Doubles> weights;
+      double norms[2] = {};
+      for (const int threads : {1, 2, 3, 8}) {
+        const Note note(isa + (precision == Precision::kBfloat16 ? " bf16, " : ", ") + std::to_string(threads) + " threads");
+        const auto model = make_model(config, {"cpu", isa, precision, threads});
+        CHECK(model->threads() == threads);
+        for (int64_t step = 1; step <= 2; ++step) {
+          model->forward_backward(group.view(), 0.6);
+          model->forward_backward(dense.view(), 0.4);
+          const double gradient_norm = model->optimizer_step(optimizer_step(step, step == 2));
+          if (threads == 1) norms[step - 1] = gradient_norm;
+          CHECK(gradient_norm == norms[step - 1]);
+        }
+        if (threads == 1) weights = read_all(*model, Role::kWeight);
+        CHECK(read_all(*model, Role::kWeight) == weights);
       }
-      if (threads == 1) weights = read_all(*model, Role::kWeight);
-      CHECK(read_all(*model, Role::kWeight) == weights);
     }
   }
 }

@@ -57,6 +57,17 @@ Floats Random::normals(int64_t count, float scale, float offset) {
   return values;
 }
 
+Floats Random::short_normals(int64_t count) {
+  Floats values = normals(count);
+  for (float& value : values) {
+    uint32_t bits;
+    std::memcpy(&bits, &value, sizeof(bits));
+    bits &= 0xffff0000u;
+    std::memcpy(&value, &bits, sizeof(bits));
+  }
+  return values;
+}
+
 Floats Random::integers(int64_t count) {
   Floats values(static_cast<size_t>(count));
   for (float& value : values) value = static_cast<float>(between(-4, 4));
@@ -112,6 +123,18 @@ const std::vector<Table>& all_tables() {
   static const std::vector<Table> tables = [] {
     std::vector<Table> all{{"reference in fp32", &ref::table<float>(), {1}}};
     all.insert(all.end(), fast_tables().begin(), fast_tables().end());
+    return all;
+  }();
+  return tables;
+}
+
+const std::vector<Table>& product_tables() {
+  static const std::vector<Table> tables = [] {
+    std::vector<Table> all = all_tables();
+    for (const Table& table : fast_tables()) {
+      Selection selection;
+      all.push_back({table.name + " bf16", &select_ops<float>("cpu", table.name, Precision::kBfloat16, &selection), {1, 3}});
+    }
     return all;
   }();
   return tables;

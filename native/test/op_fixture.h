@@ -34,6 +34,8 @@ class Random {
   // Sum of four uniform numbers, scaled to variance 1: bell-shaped is all that is wanted.
   float normal();
   Floats normals(int64_t count, float scale = 1, float offset = 0);
+  // As normals, rounded to bfloat16 numbers.
+  Floats short_normals(int64_t count);
   // Integers in [-4, 4]: sums of their products are exact in fp32, whatever the order.
   Floats integers(int64_t count);
 
@@ -68,6 +70,10 @@ struct Table {
 // The fast tables that this machine runs; with the plain one in fp32 in front.
 const std::vector<Table>& fast_tables();
 const std::vector<Table>& all_tables();
+
+// all_tables and, behind them, the tables of every instruction set that round the operands of products to bfloat16. They
+// agree with the reference where operands are bfloat16 numbers already.
+const std::vector<Table>& product_tables();
 
 ThreadPool& pool_of(int threads);
 

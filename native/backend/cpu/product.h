@@ -74,6 +74,21 @@ struct Epilogue {
   const float* pre = nullptr;
 };
 
+// Fetches what `finish` will read or write while the sums are being made: the rows of a tile are far apart, which the
+// hardware does not foresee.
+template <int Rows>
+BURGEON_INLINE void prefetch(const Epilogue& e, int64_t row, int64_t rows, int64_t col) {
+  for (int64_t i = 0; i < smaller(Rows, rows); ++i) {
+    const int64_t offset = (e.out_rows ? e.out_rows[row + i] : row + i) * e.stride + col;
+#pragma GCC unroll 4
+    for (int j = 0; j < kTileCols; j += 16) {
+      __builtin_prefetch(e.out + offset + j, 1);
+      if (e.residual) __builtin_prefetch(e.residual + offset + j);
+      if (e.pre) __builtin_prefetch(e.pre + offset + j);
+    }
+  }
+}
+
 template <Activation activation, int Rows>
 BURGEON_INLINE void finish(const Tile<Rows>& tile, const Epilogue& e, int64_t row, int64_t rows, int64_t col,
                            int64_t cols, bool first, bool last) {
@@ -183,14 +198,32 @@ struct PackTasks {
   }
 };
 
+// Where task `task` of a block lies. Every thread's share of the tasks is a band of rows, the rows it packed and, in the
+// next loop, reads; within the band, tasks go down the rows, so that the panels of B stay in its second-level cache.
+struct TaskPlace {
+  int64_t row;
+  int64_t col;
+};
+BURGEON_INLINE TaskPlace place_of(int64_t task, int64_t tasks_m, int64_t tasks_n, int64_t threads) {
+  const int64_t bands = smaller(threads, tasks_m);
+  int64_t band = task * bands / (tasks_m * tasks_n);
+  // Bands differ by a row where the rows do not divide evenly; the estimate may be one off.
+  while (task < tasks_m * band / bands * tasks_n) --band;
+  while (task >= tasks_m * (band + 1) / bands * tasks_n) ++band;
+  const int64_t first = tasks_m * band / bands;
+  const int64_t rows = tasks_m * (band + 1) / bands - first;
+  const int64_t inside = task - first * tasks_n;
+  return {first + inside % rows, inside / rows};
+}
+
 template <class Operand, Activation activation>
-void compute_task(const ProductBlock& block, const TaskShape& shape, int64_t task, int64_t depth, const Epilogue& e) {
-  const int64_t tasks_m = ceil_div(block.m, shape.rows);
+void compute_task(const ProductBlock& block, const TaskShape& shape, TaskPlace place, int64_t depth, const Epilogue& e) {
   const int64_t units = ceil_div(block.k, Operand::kDepth);
-  const int64_t row_end = smaller((task % tasks_m + 1) * shape.rows, block.m);
-  const int64_t col_end = smaller((task / tasks_m + 1) * shape.cols, block.n);
-  for (int64_t i = task % tasks_m * shape.rows; i < row_end; i += kTileRows) {
-    for (int64_t j = task / tasks_m * shape.cols; j < col_end; j += kTileCols) {
+  const int64_t row_end = smaller((place.row + 1) * shape.rows, block.m);
+  const int64_t col_end = smaller((place.col + 1) * shape.cols, block.n);
+  for (int64_t i = place.row * shape.rows; i < row_end; i += kTileRows) {
+    for (int64_t j = place.col * shape.cols; j < col_end; j += kTileCols) {
+      prefetch<kTileRows>(e, block.m0 + i, row_end - i, block.n0 + j);
       const Tile<kTileRows> tile = multiply_tile<kTileRows, Operand>(units, block.a + i * units, 1, kTileRows,
                                                                      block.b + j * units, kTileCols);
       finish<activation>(tile, e, block.m0 + i, smaller(kTileRows, row_end - i), block.n0 + j,
@@ -212,17 +245,19 @@ void multiply(OpContext& ctx, int64_t m, int64_t n, int64_t depth, const A& a, c
   ProductBlock block = blocks.first();
   {
     const PackTasks<Operand, A, B> packing(block, a, b);
-    parallel_for(ctx, packing.count, [&](int64_t task, int) { packing.run(task); });
+    parallel_for(ctx, packing.tasks_a, packing.count - packing.tasks_a, [&](int64_t task, int) { packing.run(task); });
   }
   for (bool more = true; more;) {
     ProductBlock after = block;
     more = blocks.next(block, &after);
     const PackTasks<Operand, A, B> packing(after, a, b);
     const TaskShape shape = task_shape(block.m, block.n, block.k);
-    const int64_t products = ceil_div(block.m, shape.rows) * ceil_div(block.n, shape.cols);
-    parallel_for(ctx, products + (more ? packing.count : 0), [&](int64_t task, int) {
+    const int64_t tasks_m = ceil_div(block.m, shape.rows);
+    const int64_t tasks_n = ceil_div(block.n, shape.cols);
+    const int64_t products = tasks_m * tasks_n;
+    parallel_for(ctx, products, more ? packing.count : 0, [&](int64_t task, int) {
       if (task < products) {
-        compute_task<Operand, activation>(block, shape, task, depth, e);
+        compute_task<Operand, activation>(block, shape, place_of(task, tasks_m, tasks_n, pool_size(ctx.pool)), depth, e);
       } else {
         packing.run(task - products);
       }

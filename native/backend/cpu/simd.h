@@ -194,13 +194,17 @@ BURGEON_INLINE Vec exponential(Vec x) {
   return x < low ? Vec{} : (x > high ? infinite : result);
 }
 
-// Runs body(task, thread) for task in [0, count) on the pool. Each result must have one owner and one order of
-// summation, so that bits do not depend on the number of threads.
+// Runs body(task, thread) for task in [0, lead + rest) on the pool; see ThreadPool::run. Each result must have one owner
+// and one order of summation, so that bits do not depend on the number of threads.
+template <class Body>
+BURGEON_INLINE void parallel_for(OpContext& ctx, int64_t lead, int64_t rest, Body body) {
+  run_on_pool(
+      ctx.pool, lead, rest,
+      [](void* argument, int64_t task, int thread) { (*static_cast<Body*>(argument))(task, thread); }, &body);
+}
 template <class Body>
 BURGEON_INLINE void parallel_for(OpContext& ctx, int64_t count, Body body) {
-  run_on_pool(
-      ctx.pool, count,
-      [](void* argument, int64_t task, int thread) { (*static_cast<Body*>(argument))(task, thread); }, &body);
+  parallel_for(ctx, count, 0, body);
 }
 
 }  // namespace burgeon::BURGEON_ISA
