@@ -7,6 +7,7 @@ namespace burgeon::BURGEON_ISA {
 void cross_entropy(OpContext& ctx, float* losses, float* logits, const int32_t* targets, int64_t n, int64_t vocab,
                    float gradient_scale) {
   constexpr int64_t kRowsPerTask = 4;
+  constexpr int64_t kSegment = 2048;  // floats
   parallel_for(ctx, ceil_div(n, kRowsPerTask), [&](int64_t task, int) {
     const int64_t whole = vocab / kWidth * kWidth;
     const int64_t rest = vocab - whole;
@@ -20,19 +21,33 @@ void cross_entropy(OpContext& ctx, float* losses, float* logits, const int32_t* 
         }
         continue;
       }
-      Vec largests = load_first(row + whole, rest, lowest);
-      for (int64_t v = 0; v < whole; v += kWidth) largests = largest(largests, load(row + v));
-      const float top = largest_lane(largests);
       const float target_logit = row[targets[i]];
-      // Four sums keep the additions independent of each other.
-      Vec sums[4] = {};
-      int64_t v = 0;
-      for (; v + 4 * kWidth <= whole; v += 4 * kWidth) {
-        for (int s = 0; s < 4; ++s) sums[s] += exponential(load(row + v + s * kWidth) - top);
+      // Sums relative to the largest logit so far, a segment at a time while it is in the first-level cache: the row is
+      // read from memory once. Two sums keep the additions independent of each other.
+      float top = lowest;
+      Vec sums[2] = {};
+      for (int64_t begin = 0; begin < vocab; begin += kSegment) {
+        const int64_t count = smaller(kSegment, vocab - begin);
+        const auto lanes = [&](int64_t v) {
+          const float* p = row + begin + v;
+          return count - v >= kWidth ? load(p) : load_first(p, count - v, lowest);
+        };
+        Vec largests[2] = {splat(lowest), splat(lowest)};
+        for (int64_t v = 0; v < count; v += 2 * kWidth) {
+          for (int s = 0; s < 2; ++s) largests[s] = largest(largests[s], lanes(v + s * kWidth));
+        }
+        const float candidate = largest_lane(largest(largests[0], largests[1]));
+        if (!(candidate <= top)) {
+          const Vec correction = exponential(splat(top - candidate));
+          for (int s = 0; s < 2; ++s) sums[s] *= correction;
+          top = candidate;
+        }
+        if (top == lowest) continue;
+        for (int64_t v = 0; v < count; v += 2 * kWidth) {
+          for (int s = 0; s < 2; ++s) sums[s] += exponential(lanes(v + s * kWidth) - top);
+        }
       }
-      for (; v < whole; v += kWidth) sums[0] += exponential(load(row + v) - top);
-      if (rest) sums[1] += exponential(load_first(row + whole, rest, lowest) - top);
-      const float sum = sum_lanes((sums[0] + sums[1]) + (sums[2] + sums[3]));
+      const float sum = sum_lanes(sums[0] + sums[1]);
       losses[i] = __builtin_logf(sum) + top - target_logit;
       if (gradient_scale == 0) continue;
       const Vec factor = splat(gradient_scale / sum);
