@@ -113,5 +113,8 @@ export interface NativeBinding {
   version: string;
   bestIsa: string;
   NativeModel: new (config: NativeModelConfig, options: NativeModelOptions) => NativeModel;
-  measurePeak(threads: number, maxIsa: string): Promise<{ flopsPerSecond: number; bytesPerSecond: number }>;
+  measurePeak(
+    threads: number,
+    maxIsa: string,
+  ): Promise<{ flopsPerSecond: number; bf16FlopsPerSecond: number; bytesPerSecond: number }>;
 }

@@ -18,6 +18,7 @@ Napi::Value measure_peak_wrap(const Napi::CallbackInfo& info) {
         [=](Napi::Env env) -> Napi::Value {
           Napi::Object object = Napi::Object::New(env);
           object.Set("flopsPerSecond", Napi::Number::New(env, peak->flops_per_second));
+          object.Set("bf16FlopsPerSecond", Napi::Number::New(env, peak->bf16_flops_per_second));
           object.Set("bytesPerSecond", Napi::Number::New(env, peak->bytes_per_second));
           return object;
         },

@@ -5,7 +5,7 @@
 
 namespace burgeon {
 
-// measurePeak(threads, maxIsa): Promise<{flopsPerSecond, bytesPerSecond}>
+// measurePeak(threads, maxIsa): Promise<{flopsPerSecond, bf16FlopsPerSecond, bytesPerSecond}>
 Napi::Value measure_peak_wrap(const Napi::CallbackInfo& info);
 
 }  // namespace burgeon

@@ -33,8 +33,8 @@ struct Ops {
   CrossEntropy<T>* cross_entropy;
   AdamW<T>* adamw;
   SumOfSquares<T>* sum_of_squares;
-  // Does `rounds` products on cached data (kBurstFloats of them, finite) and returns the multiply-adds executed; null
-  // where there is nothing to measure.
+  // Does `rounds` products of the table's operand format on cached data (kBurstFloats of them, finite) and returns the
+  // multiply-adds executed; null where there is nothing to measure.
   int64_t (*multiply_burst)(T* data, int64_t rounds);
 };
 

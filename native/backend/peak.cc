@@ -21,25 +21,21 @@ constexpr int64_t kRounds = 2000;
 constexpr size_t kCopyBytes = size_t{64} << 20;
 constexpr int kRepeats = 12;
 
-}  // namespace
-
-Peak measure_peak(int threads, const std::string& max_isa) {
-  Selection selection;
-  const Ops<float>& ops = select_ops<float>("cpu", max_isa, Precision::kFloat32, &selection);
-  ThreadPool pool(threads);
-  Peak peak{0, 0};
-
+// Bursts of one table's operand format on every thread of the pool; the best of several.
+double best_burst(const Ops<float>& ops, ThreadPool& pool) {
+  const size_t threads = static_cast<size_t>(pool.size());
   struct Burst {
     const Ops<float>* ops;
     std::vector<std::vector<float>> data;
     std::vector<int64_t> done;
   } burst{&ops, std::vector<std::vector<float>>(threads, std::vector<float>(kBurstFloats, 0.5f)),
           std::vector<int64_t>(threads)};
+  double best = 0;
   for (int repeat = 0; repeat < kRepeats; ++repeat) {
     std::fill(burst.done.begin(), burst.done.end(), 0);
     const auto start = std::chrono::steady_clock::now();
     pool.run(
-        threads * 4,
+        pool.size() * 4,
         [](void* argument, int64_t, int thread) {
           Burst& b = *static_cast<Burst*>(argument);
           b.done[thread] += b.ops->multiply_burst(b.data[thread].data(), kRounds);
@@ -47,8 +43,19 @@ Peak measure_peak(int threads, const std::string& max_isa) {
         &burst);
     int64_t total = 0;
     for (const int64_t done : burst.done) total += done;
-    peak.flops_per_second = std::max(peak.flops_per_second, 2.0 * static_cast<double>(total) / seconds_since(start));
+    best = std::max(best, 2.0 * static_cast<double>(total) / seconds_since(start));
   }
+  return best;
+}
+
+}  // namespace
+
+Peak measure_peak(int threads, const std::string& max_isa) {
+  Selection selection;
+  const Ops<float>& float32 = select_ops<float>("cpu", max_isa, Precision::kFloat32, &selection);
+  const Ops<float>& bfloat16 = select_ops<float>("cpu", max_isa, Precision::kBfloat16, &selection);
+  ThreadPool pool(threads);
+  Peak peak{best_burst(float32, pool), best_burst(bfloat16, pool), 0};
 
   struct Copy {
     char* from;

@@ -6,11 +6,12 @@
 namespace burgeon {
 
 struct Peak {
-  double flops_per_second;  // fp32 multiply-adds on registers and cache, x 2, all threads
-  double bytes_per_second;  // copy of memory far larger than the caches, read + written
+  double flops_per_second;       // fp32 multiply-adds on registers and cache, x 2, all threads
+  double bf16_flops_per_second;  // likewise with bfloat16 operands, summed in fp32
+  double bytes_per_second;       // copy of memory far larger than the caches, read + written
 };
 
-// Takes about 0.3 s on `threads` threads; best of several runs. max_isa as in select_ops.
+// Takes about 0.4 s on `threads` threads; best of several runs. max_isa as in select_ops.
 Peak measure_peak(int threads, const std::string& max_isa);
 
 }  // namespace burgeon

@@ -33,13 +33,17 @@ TEST(backend_reference_has_no_threads_and_no_burst) {
 
 TEST(backend_burst_stays_in_its_buffer) {
   for (const Table& table : fast_tables()) {
-    const Note note(table.name);
-    Guarded data(Floats(kBurstFloats, 0.5f));
-    const int64_t once = table.ops->multiply_burst(data.data(), 1);
-    CHECK(once > 0);
-    CHECK(table.ops->multiply_burst(data.data(), 3) == 3 * once);
-    CHECK(data.intact());
-    for (int64_t i = 0; i < data.size(); ++i) CHECK(std::isfinite(data.data()[i]));
+    for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
+      const Note note(table.name + (precision == Precision::kBfloat16 ? ", bfloat16" : ""));
+      Selection selection;
+      const Ops<float>& ops = select_ops<float>("cpu", table.name, precision, &selection);
+      Guarded data(Floats(kBurstFloats, 0.5f));
+      const int64_t once = ops.multiply_burst(data.data(), 1);
+      CHECK(once > 0);
+      CHECK(ops.multiply_burst(data.data(), 3) == 3 * once);
+      CHECK(data.intact());
+      for (int64_t i = 0; i < data.size(); ++i) CHECK(std::isfinite(data.data()[i]));
+    }
   }
 }
 

@@ -19,7 +19,7 @@ template <class Operand> MlpBackward<float> mlp_backward;
 CrossEntropy<float> cross_entropy;
 AdamW<float> adamw;
 SumOfSquares<float> sum_of_squares;
-int64_t multiply_burst(float* data, int64_t rounds);
+template <class Operand> int64_t multiply_burst(float* data, int64_t rounds);
 
 size_t norm_scratch_bytes(int64_t width);
 size_t global_norm_scratch_bytes();
@@ -58,7 +58,7 @@ const Ops<float>& table_for() {
       cross_entropy,
       adamw,
       sum_of_squares,
-      multiply_burst,
+      multiply_burst<Operand>,
   };
   return ops;
 }
