@@ -109,6 +109,65 @@ export interface NativeModel {
   dispose(): void;
 }
 
+/** Ops that can be measured alone; native/bench/op_cases.cc. */
+export type NativeOp =
+  | 'expand'
+  | 'contract'
+  | 'weight_gradient'
+  | 'mlp_forward'
+  | 'mlp_backward'
+  | 'attention_forward'
+  | 'attention_backward'
+  | 'cross_entropy'
+  | 'norm_forward'
+  | 'norm_backward'
+  | 'embedding_forward'
+  | 'embedding_backward'
+  | 'adamw'
+  | 'sum_of_squares';
+
+/** Dimensions of an op; those it does not take are not looked at, of the others only two have defaults. */
+export interface NativeOpShape {
+  /** Tokens; of cross_entropy: rows of logits. All but adamw and sum_of_squares. */
+  n?: number;
+  /** Rows of the weight; of the embeddings: the vocabulary. Products, adamw, sum_of_squares, embeddings. */
+  rows?: number;
+  /** Active ones, spread evenly over the rows; all (the default) take the path without a list. Not the embeddings. */
+  activeRows?: number;
+  /** Active rows come in runs of so many neighbours, as those of a head do. Default 1. */
+  blockRows?: number;
+  /** Columns of the weight, the model's width; of cross_entropy: the vocabulary. All but attention. */
+  cols?: number;
+  /** Tokens per sequence; divides n. Attention and embeddings. */
+  sequence?: number;
+  /** Active heads. Attention. */
+  heads?: number;
+  headSize?: number;
+}
+
+export interface NativeOpOptions {
+  op: NativeOp;
+  precision: 'float32' | 'bf16';
+  /** As in NativeModelOptions. */
+  maxIsa: string;
+  threads: number;
+  /** Timed repetitions of each shape, 1 to 10000. */
+  rounds: number;
+  /** Whether caches are evicted before each repetition; otherwise it follows an untimed one of the same operands. */
+  cold: boolean;
+}
+
+export interface NativeOpTiming {
+  /** Milliseconds of each repetition. */
+  ms: number[];
+  /** Executed by one repetition, 2 per multiply-add of products and of causal attention; 0 for other ops. */
+  flops: number;
+  /** Operands read and outputs written, once each: what a repetition must at least move. */
+  bytes: number;
+  /** Largest difference from the double reference on a reduced shape, over the root mean square of that output. */
+  error: number;
+}
+
 export interface NativeBinding {
   version: string;
   bestIsa: string;
@@ -117,4 +176,8 @@ export interface NativeBinding {
     threads: number,
     maxIsa: string,
   ): Promise<{ flopsPerSecond: number; bf16FlopsPerSecond: number; bytesPerSecond: number }>;
+  /** Checks one op against the reference and times it. */
+  benchOp(options: NativeOpOptions & NativeOpShape): Promise<NativeOpTiming>;
+  /** The same for 1 to 16 shapes of one op, which take turns round by round. */
+  benchOpInTurn(options: NativeOpOptions, shapes: readonly NativeOpShape[]): Promise<NativeOpTiming[]>;
 }

@@ -1,0 +1,105 @@
+#include "addon/bench_wrap.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "addon/arguments.h"
+#include "addon/task.h"
+#include "bench/op_bench.h"
+
+namespace burgeon {
+
+namespace {
+
+using bench::OpBenchOptions;
+using bench::OpBenchResult;
+using bench::OpShape;
+
+OpBenchOptions read_options(const Napi::Object& object) {
+  OpBenchOptions options;
+  options.op = bench::op_entry(read_string(object.Get("op"), "op")).name;
+  const std::string precision = read_string(object.Get("precision"), "precision");
+  if (precision == "bf16") {
+    options.precision = Precision::kBfloat16;
+  } else if (precision != "float32") {
+    throw Error(ErrorCode::kConfig, "precision: expected float32 or bf16, received " + precision);
+  }
+  options.max_isa = read_string(object.Get("maxIsa"), "maxIsa");
+  options.threads = static_cast<int>(read_integer(object.Get("threads"), "threads", 1, 1024));
+  options.rounds = read_integer(object.Get("rounds"), "rounds", 1, bench::kMostRounds);
+  options.cold = read_boolean(object.Get("cold"), "cold");
+  return options;
+}
+
+// Dimensions that the op does not take are not looked at. All rows are active unless told otherwise.
+OpShape read_shape(const Napi::Object& object, const std::string& op, const std::string& path) {
+  OpShape shape;
+  for (const bench::Dimension& dimension : bench::op_entry(op).dimensions) {
+    const Napi::Value value = object.Get(dimension.name);
+    if (value.IsUndefined() && dimension.member == &OpShape::active_rows) {
+      shape.active_rows = shape.rows;
+    } else if (!value.IsUndefined() || dimension.member != &OpShape::block_rows) {
+      shape.*dimension.member = read_integer(value, path + dimension.name, 1, dimension.most);
+    }
+    if (dimension.member == &OpShape::rows) shape.active_rows = shape.rows;
+  }
+  check_shape(bench::op_entry(op), shape);
+  return shape;
+}
+
+Napi::Object to_object(Napi::Env env, const OpBenchResult& result) {
+  Napi::Array ms = Napi::Array::New(env, result.ms.size());
+  for (size_t i = 0; i < result.ms.size(); ++i) ms.Set(static_cast<uint32_t>(i), Napi::Number::New(env, result.ms[i]));
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("ms", ms);
+  object.Set("flops", Napi::Number::New(env, 2.0 * static_cast<double>(result.multiply_adds)));
+  object.Set("bytes", Napi::Number::New(env, static_cast<double>(result.bytes)));
+  object.Set("error", Napi::Number::New(env, result.error));
+  return object;
+}
+
+using Results = std::vector<OpBenchResult>;
+
+Napi::Value start(Napi::Env env, const OpBenchOptions& options, const std::vector<OpShape>& shapes,
+                  Napi::Value (*result)(Napi::Env, const Results&)) {
+  auto results = std::make_shared<Results>();
+  return Task::start(
+      env, Napi::Object::New(env), [=] { *results = bench::bench_op(options, shapes); },
+      [=](Napi::Env in) { return result(in, *results); }, [] {});
+}
+
+}  // namespace
+
+Napi::Value bench_op_wrap(const Napi::CallbackInfo& info) {
+  return translate_errors(info.Env(), [&]() -> Napi::Value {
+    const Napi::Object object = read_object(info[0], "options");
+    const OpBenchOptions options = read_options(object);
+    return start(info.Env(), options, {read_shape(object, options.op, "")},
+                 [](Napi::Env env, const Results& results) -> Napi::Value { return to_object(env, results[0]); });
+  });
+}
+
+Napi::Value bench_op_in_turn_wrap(const Napi::CallbackInfo& info) {
+  return translate_errors(info.Env(), [&]() -> Napi::Value {
+    const OpBenchOptions options = read_options(read_object(info[0], "options"));
+    const uint32_t count = info[1].IsArray() ? info[1].As<Napi::Array>().Length() : 0;
+    if (count < 1 || count > bench::kMostShapes) {
+      throw Error(ErrorCode::kShape, "shapes: expected an array of 1 to " + std::to_string(bench::kMostShapes) +
+                                         " shapes, received " + (info[1].IsArray() ? std::to_string(count) : "none"));
+    }
+    std::vector<OpShape> shapes;
+    for (uint32_t i = 0; i < count; ++i) {
+      const std::string name = "shapes[" + std::to_string(i) + "]";
+      const Napi::Value value = info[1].As<Napi::Array>().Get(i);
+      shapes.push_back(read_shape(read_object(value, name.c_str()), options.op, name + "."));
+    }
+    return start(info.Env(), options, shapes, [](Napi::Env env, const Results& results) -> Napi::Value {
+      Napi::Array array = Napi::Array::New(env, results.size());
+      for (size_t i = 0; i < results.size(); ++i) array.Set(static_cast<uint32_t>(i), to_object(env, results[i]));
+      return array;
+    });
+  });
+}
+
+}  // namespace burgeon

@@ -1,0 +1,97 @@
+// The ops that can be measured alone: their names, the dimensions they take, their operands, the bytes they must move,
+// and the call itself, generic over the element type so that the double reference runs the same text.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+
+namespace burgeon::bench {
+
+enum class Op {
+  kExpand,
+  kContract,
+  kWeightGradient,
+  kMlpForward,
+  kMlpBackward,
+  kAttentionForward,
+  kAttentionBackward,
+  kCrossEntropy,
+  kNormForward,
+  kNormBackward,
+  kEmbeddingForward,
+  kEmbeddingBackward,
+  kAdamW,
+  kSumOfSquares,
+};
+
+// What an op does not take stays 1.
+struct OpShape {
+  int64_t n = 1;            // tokens; of cross entropy: rows of logits
+  int64_t rows = 1;         // rows of the weight; of the embeddings: vocabulary
+  int64_t active_rows = 1;  // of them, spread evenly; all of them take the dense path, without a list
+  int64_t block_rows = 1;   // active rows come in runs of so many neighbours, as those of a head do
+  int64_t cols = 1;         // of the weight: the model's width; of cross entropy: vocabulary
+  int64_t sequence = 1;     // tokens per sequence; divides n
+  int64_t heads = 1;        // active heads
+  int64_t head_size = 1;
+};
+
+// One dimension of a shape, by its name in JavaScript.
+struct Dimension {
+  const char* name;
+  int64_t OpShape::*member;
+  int64_t most;
+};
+
+struct OpEntry {
+  const char* name;
+  Op op;
+  std::vector<Dimension> dimensions;
+};
+
+const std::vector<OpEntry>& op_entries();
+// Throws Error(kConfig) listing the names there are.
+const OpEntry& op_entry(const std::string& name);
+
+// Throws Error(kShape) for dimensions that do not fit each other and for more work than a measurement should take.
+void check_shape(const OpEntry& entry, const OpShape& shape);
+
+// The same op at sizes that the reference does in milliseconds: dimensions are cut to odd numbers that fill no tile or
+// block evenly, the share of active rows stays about the same.
+OpShape reduced(Op op, const OpShape& shape);
+
+// `count` numbers k * scale + offset, k drawn from the integers in [-128, 128]. Without offset they are exact in bfloat16,
+// so both precisions multiply the same numbers and are held to the same tolerance.
+struct Operand {
+  int64_t count;
+  double scale;
+  double offset = 0;
+  bool output = false;
+  bool assigned = false;  // an output whose first contents do not matter: it starts as NaN
+  bool restored = false;  // changed by the op in a way that repetition would wear out: filled anew before each
+};
+
+struct OpPlan {
+  std::vector<Operand> operands;
+  int64_t bytes;  // active operands read and outputs written, once each; what is added to is read and written
+  ScratchShape scratch;
+};
+
+OpPlan plan_op(Op op, const OpShape& shape);
+
+// Active rows, or null for all. `tokens` are below `rows` of the embeddings or `cols` of cross entropy.
+struct OpLists {
+  const int32_t* rows;
+  const int32_t* tokens;
+};
+
+std::vector<int32_t> spread_rows(const OpShape& shape);
+
+// `data` holds the operands of the plan in order. Instantiated for float and double.
+template <class T>
+void call_op(Op op, const OpShape& shape, const Ops<T>& ops, OpContext& ctx, const OpLists& lists, T* const* data);
+
+}  // namespace burgeon::bench
