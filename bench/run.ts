@@ -1,16 +1,12 @@
-// npm run bench -- rates [rounds] | shakespeare FILE
+// npm run bench -- shakespeare FILE. Peaks, ops and steps are measured by the command itself: burgeon bench.
 
-import { benchRates } from './model/rates.ts';
 import { benchShakespeare } from './train/shakespeare.ts';
 
 const [name, argument] = process.argv.slice(2);
-const usage = 'usage: npm run bench -- rates [rounds] | shakespeare FILE';
 
-if (name === 'rates') {
-  await benchRates(argument === undefined ? 15 : Number(argument));
-} else if (name === 'shakespeare' && argument !== undefined) {
+if (name === 'shakespeare' && argument !== undefined) {
   await benchShakespeare(argument);
 } else {
-  console.error(usage);
+  console.error('usage: npm run bench -- shakespeare FILE');
   process.exitCode = 2;
 }

@@ -6,10 +6,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { describeMachine } from '../../lib/bench/machine.ts';
 import { percent, table } from '../../lib/cli/format.ts';
 import { prepare } from '../../lib/data/prepare.ts';
 import { Trainer } from '../../lib/train/trainer.ts';
-import { describeMachine } from '../harness/machine.ts';
 import { saveResults } from '../harness/results.ts';
 
 interface Recipe {

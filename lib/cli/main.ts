@@ -4,6 +4,7 @@
 import { Command } from 'commander';
 import { packageVersion } from '../addon/load.ts';
 import { BurgeonError } from '../errors.ts';
+import { benchCommand } from './bench.ts';
 import { doctorCommand } from './doctor.ts';
 import { evalCommand } from './eval.ts';
 import { stopWithoutReader } from './interrupt.ts';
@@ -29,6 +30,7 @@ for (const command of [
   trainCommand(),
   evalCommand(),
   sampleCommand(),
+  benchCommand(),
   doctorCommand(),
 ]) {
   program.addCommand(command.showHelpAfterError('(--help lists what there is)'));

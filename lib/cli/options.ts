@@ -10,6 +10,14 @@ export function integerAtLeast(low: number): (text: string) => number {
   };
 }
 
+export function integerBetween(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && Number.isSafeInteger(value) && value >= low && value <= high) return value;
+    throw new InvalidArgumentError(`Expected an integer from ${low} to ${high}.`);
+  };
+}
+
 export function numberBetween(low: number, high: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
@@ -18,6 +26,13 @@ export function numberBetween(low: number, high: number): (text: string) => numb
       high === Infinity ? `Expected a number of at least ${low}.` : `Expected a number from ${low} to ${high}.`,
     );
   };
+}
+
+/** Rates above 0 and at most 1, separated by commas. */
+export function rateList(text: string): number[] {
+  const rates = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
+  if (rates.every((rate) => rate > 0 && rate <= 1)) return rates;
+  throw new InvalidArgumentError('Expected rates above 0 and at most 1, separated by commas.');
 }
 
 /** `all` or an integer of at least 1. */

@@ -1,0 +1,80 @@
+// What a measurement ran on, recorded beside every result.
+
+import { execFileSync } from 'node:child_process';
+import { realpathSync } from 'node:fs';
+import os from 'node:os';
+import { loadAddon, packageRoot, packageVersion } from '../addon/load.ts';
+import { measurePeak } from '../addon/peak.ts';
+import { BurgeonError } from '../errors.ts';
+
+export interface Machine {
+  processor: string;
+  /** Cores that this process may use. */
+  cores: number;
+  memoryGiB: number;
+  system: string;
+  node: string;
+  burgeon: string;
+  /** Of the clone that burgeon runs from, with "+changes" where its sources differ from it; null outside a clone. */
+  commit: string | null;
+  isa: string;
+  threads: number;
+  /** Measured in the same run on these threads. */
+  peakGflops: number;
+  peakBf16Gflops: number;
+  copyGBs: number;
+}
+
+const isas = ['baseline', 'avx2', 'avx512', 'avx512bf16'];
+
+/**
+ * Describes this machine and measures its peak, under half a second.
+ * @param threads 1 to 1024.
+ * @throws {BurgeonError} ERR_BURGEON_BACKEND for a Debug build, and as `measurePeak`.
+ */
+export async function describeMachine(threads: number): Promise<Machine> {
+  const addon = loadAddon();
+  requireRelease(addon.path);
+  const peak = await measurePeak(threads);
+  return {
+    processor: os.cpus()[0]?.model.trim() ?? 'unknown',
+    cores: os.availableParallelism(),
+    memoryGiB: Math.round(os.totalmem() / 2 ** 30),
+    system: `${os.type()} ${process.arch}`,
+    node: process.version,
+    burgeon: packageVersion,
+    commit: commit(),
+    isa: usedIsa(addon.binding.bestIsa, process.env.BURGEON_MAX_ISA),
+    threads,
+    peakGflops: Math.round(peak.flopsPerSecond / 1e9),
+    peakBf16Gflops: Math.round(peak.bf16FlopsPerSecond / 1e9),
+    copyGBs: Math.round(peak.bytesPerSecond / 1e8) / 10,
+  };
+}
+
+/** Timings of a Debug build say nothing. @throws {BurgeonError} ERR_BURGEON_BACKEND. */
+export function requireRelease(addonPath: string): void {
+  if (!/[\\/]Debug[\\/]/.test(addonPath)) return;
+  throw new BurgeonError(
+    'ERR_BURGEON_BACKEND',
+    `bench: expected a Release build, loaded the Debug build ${addonPath}; remove build/Debug`,
+  );
+}
+
+/** The lower of the best instruction set and the one that BURGEON_MAX_ISA allows. */
+export function usedIsa(best: string, allowed: string | undefined): string {
+  if (allowed === undefined || allowed === '') return best;
+  return isas[Math.min(isas.indexOf(best), isas.indexOf(allowed))] ?? best;
+}
+
+function commit(): string | null {
+  try {
+    const git = (...args: string[]) =>
+      execFileSync('git', args, { cwd: packageRoot, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+    // Installed into somebody's project, the repository around it is theirs.
+    if (realpathSync(git('rev-parse', '--show-toplevel')) !== realpathSync(packageRoot)) return null;
+    return git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain', 'lib', 'native') ? '+changes' : '');
+  } catch {
+    return null;
+  }
+}

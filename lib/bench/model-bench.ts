@@ -1,0 +1,188 @@
+// Is skipping real? Whole optimizer steps as the trainer takes them (sampling, forward, backward, clipping, AdamW),
+// dense and at the stages of EST, in turn: executed FLOPs against time.
+
+import { BurgeonError } from '../errors.ts';
+import { allFlops, blockFlops, countFlops } from '../est/flops.ts';
+import { sampleSubnetwork } from '../est/sampler.ts';
+import { Model } from '../model/model.ts';
+import { groupsOf } from '../train/groups.ts';
+import type { Machine } from './machine.ts';
+import { type ModelRow, type StepVariant, stepVariants } from './model-rows.ts';
+import type { BenchEntry } from './result-file.ts';
+import { pairedRatio, type Spread, skipEfficiency, spreadOf, timeInTurn } from './statistics.ts';
+
+export interface StepEntry extends BenchEntry, StepVariant {
+  ms: Spread;
+  tokensPerSecond: number;
+  /** Executed FLOPs per second, in 10^9, and over the peak of the same run. */
+  gflops: number;
+  shareOfPeak: number;
+  /** Executed FLOPs of one step, and against the dense step: with and without the output head. */
+  flops: number;
+  allFlopRatio: number;
+  blockFlopRatio: number;
+  /** Time against the dense step of the same round. */
+  timeRatio: Spread;
+  /** Time saved over FLOPs saved; null for the dense step. */
+  skipEfficiency: number | null;
+}
+
+export interface RowResult {
+  row: ModelRow;
+  entries: StepEntry[];
+  /** Weights, gradients and both moments; activations and scratch. */
+  parameterBytes: number;
+  activationBytes: number;
+  /** Largest resident memory of the process so far: rows before this one count too. */
+  peakRssBytes: number;
+}
+
+export interface ModelBenchOptions {
+  precision: 'float32' | 'bf16';
+  threads: number;
+  /** Timed steps of each variant, after one that is checked. */
+  rounds: number;
+  /** Further rates of heads, neurons and layers alike. */
+  rates?: readonly number[];
+  machine: Machine;
+  signal?: AbortSignal;
+  onProgress?: (text: string) => void;
+}
+
+/**
+ * Measures one row.
+ * @returns undefined when the signal stopped it.
+ * @throws {BurgeonError} ERR_BURGEON_BACKEND where executed FLOPs are not those of the ledger, ERR_BURGEON_NONFINITE,
+ *   ERR_BURGEON_OUT_OF_MEMORY, ERR_BURGEON_CONFIG.
+ */
+export async function benchModel(row: ModelRow, options: ModelBenchOptions): Promise<RowResult | undefined> {
+  const { precision, threads, rounds, signal, onProgress } = options;
+  const { config, batchSize } = row;
+  const progress = (text: string) => onProgress?.(`${row.name}: ${text}`);
+  progress('making the model');
+  using model = await Model.create(config, { threads, precision });
+  const variants = stepVariants(batchSize, options.rates);
+  const steps = new Steps(model, row);
+  // Verified before it is timed, and warmed up by that.
+  const executed: { all: number; block: number }[] = [];
+  for (const variant of variants) {
+    if (signal?.aborted) return undefined;
+    progress(`checking ${variant.name}`);
+    executed.push(await steps.verified(variant));
+  }
+  const samples = await timeInTurn(
+    variants.map((variant) => () => steps.take(variant)),
+    rounds,
+    (done) => {
+      progress(`round ${done + 1} of ${rounds}`);
+      return !signal?.aborted;
+    },
+  );
+  if (samples === undefined || signal?.aborted) return undefined;
+  const { parameterBytes, activationBytes } = model.info;
+  return {
+    row,
+    entries: variants.map((variant, i) =>
+      describeStep(variant, samples[i]!, samples[0]!, executed[i]!, executed[0]!, row, options),
+    ),
+    parameterBytes,
+    activationBytes,
+    peakRssBytes: process.resourceUsage().maxRSS * 1024,
+  };
+}
+
+function describeStep(
+  variant: StepVariant,
+  samples: number[],
+  dense: readonly number[],
+  executed: { all: number; block: number },
+  denseExecuted: { all: number; block: number },
+  row: ModelRow,
+  { precision, threads, machine }: ModelBenchOptions,
+): StepEntry {
+  const ms = spreadOf(samples);
+  const gflops = executed.all / ms.median / 1e6;
+  const allFlopRatio = executed.all / denseExecuted.all;
+  const timeRatio = pairedRatio(samples, dense);
+  return {
+    key: `${row.name} ${variant.name} groups=${variant.groups} ${variant.inactive} ${precision} threads=${threads}`,
+    unit: 'ms',
+    samples,
+    ...variant,
+    ms,
+    tokensPerSecond: (row.batchSize * row.sequenceLength) / (ms.median / 1000),
+    gflops,
+    shareOfPeak: gflops / (precision === 'bf16' ? machine.peakBf16Gflops : machine.peakGflops),
+    flops: executed.all,
+    allFlopRatio,
+    blockFlopRatio: executed.block / denseExecuted.block,
+    timeRatio,
+    skipEfficiency: skipEfficiency(timeRatio.median, allFlopRatio),
+  };
+}
+
+/** Optimizer steps on one fixed batch. */
+class Steps {
+  readonly #model: Model;
+  readonly #row: ModelRow;
+  readonly #tokens: Int32Array;
+  #step = 0;
+
+  constructor(model: Model, row: ModelRow) {
+    this.#model = model;
+    this.#row = row;
+    const { batchSize, sequenceLength, config } = row;
+    this.#tokens = Int32Array.from({ length: batchSize * sequenceLength }, (_, i) => (i * 7919) % config.vocabSize);
+  }
+
+  /** Milliseconds of one step, sampling included. */
+  async take(variant: StepVariant): Promise<number> {
+    const start = performance.now();
+    for await (const _ of this.#groups(variant));
+    await this.#update(variant);
+    return performance.now() - start;
+  }
+
+  /** FLOPs of one step, after checking that the kernels executed what the ledger counts and that the loss is a number. */
+  async verified(variant: StepVariant): Promise<{ all: number; block: number }> {
+    const total = { all: 0, block: 0 };
+    for await (const { subnetwork, sequences, result } of this.#groups(variant)) {
+      const { sequenceLength, config } = this.#row;
+      const executed = { forward: result.forwardFlops, backward: result.backwardFlops };
+      const ledger = countFlops(config, { batchSize: sequences, sequenceLength, subnetwork });
+      if (allFlops(executed) !== allFlops(ledger) || blockFlops(executed) !== blockFlops(ledger)) {
+        throw new BurgeonError(
+          'ERR_BURGEON_BACKEND',
+          `${this.#row.name} ${variant.name}: expected ${allFlops(ledger)} FLOPs as the ledger counts, executed ${allFlops(executed)}; not timed. This is a bug: please report it with the output of burgeon doctor`,
+        );
+      }
+      if (!Number.isFinite(result.loss)) {
+        throw new BurgeonError(
+          'ERR_BURGEON_NONFINITE',
+          `${this.#row.name} ${variant.name}: expected a finite loss, computed ${result.loss}; not timed`,
+        );
+      }
+      total.all += allFlops(executed);
+      total.block += blockFlops(executed);
+    }
+    await this.#update(variant);
+    return total;
+  }
+
+  async *#groups({ rates, groups }: StepVariant) {
+    const { config, batchSize, sequenceLength } = this.#row;
+    const step = this.#step++;
+    for (const { index, begin, end } of groupsOf(0, { batchSize, accumulationSteps: 1, groupsPerStep: groups })) {
+      const subnetwork = sampleSubnetwork({ ...config, rates }, { seed: 1, step, group: index });
+      const sequences = end - begin;
+      const part = this.#tokens.subarray(begin * sequenceLength, end * sequenceLength);
+      const options = { batchSize: sequences, subnetwork, weight: sequences / batchSize };
+      yield { subnetwork, sequences, result: await this.#model.forwardBackward(part, part, options) };
+    }
+  }
+
+  /** With a learning rate that leaves the model about as it is. */
+  async #update({ inactive }: StepVariant): Promise<void> {
+    await this.#model.optimizerStep({ lr: 1e-5, gradientClip: 1, weightDecay: 0.1, inactive });
+  }
+}

@@ -1,0 +1,109 @@
+// The ops of a training step and their shapes in two models, at a rate of active heads or neurons. Pure.
+
+import type { NativeOp, NativeOpShape } from '../addon/binding.ts';
+import { BurgeonError } from '../errors.ts';
+import { activeCount } from '../est/sampler.ts';
+
+/** What the shapes follow from. */
+export interface OpModel {
+  /** Embedding width, C. */
+  width: number;
+  /** MLP neurons, F. */
+  neurons: number;
+  heads: number;
+  /** Tokens per sequence, T. */
+  sequenceLength: number;
+  /** Tokens of a batch, N. */
+  tokens: number;
+  /** V. */
+  vocabSize: number;
+}
+
+export const opModels = {
+  small: { width: 384, neurons: 1536, heads: 6, sequenceLength: 256, tokens: 2048, vocabSize: 65 },
+  gpt2: { width: 768, neurons: 3072, heads: 12, sequenceLength: 256, tokens: 1024, vocabSize: 50304 },
+} as const satisfies Record<string, OpModel>;
+
+export type OpModelName = keyof typeof opModels;
+
+/** Of active heads and neurons. Ops without either are measured at 1 only. */
+export const opRates = [1, 0.75, 0.5, 0.25] as const;
+
+export interface OpCase {
+  op: NativeOp;
+  /** What the op stands for, for people. */
+  what: string;
+  /** One per rate. */
+  variants: { rate: number; shape: NativeOpShape }[];
+}
+
+/** Logits are computed in blocks of at most this many bytes, or of 64 rows if that is more; as native/model does. */
+const logitBlockBytes = 64 * 2 ** 20;
+
+/** All ops of a model, in the order of a step. */
+export function opCases(model: OpModel): OpCase[] {
+  const { width, neurons, heads, sequenceLength, tokens, vocabSize } = model;
+  const headSize = width / heads;
+  const logitRows = Math.min(tokens, Math.max(64, Math.floor(logitBlockBytes / (4 * vocabSize))));
+  const always = (op: NativeOp, what: string, shape: NativeOpShape): OpCase => ({
+    op,
+    what,
+    variants: [{ rate: 1, shape }],
+  });
+  const atRates = (op: NativeOp, what: string, shape: (rate: number) => NativeOpShape): OpCase => ({
+    op,
+    what,
+    variants: opRates.map((rate) => ({ rate, shape: shape(rate) })),
+  });
+  const ofNeurons = (op: NativeOp, what: string) =>
+    atRates(op, what, (rate) => ({
+      n: tokens,
+      rows: neurons,
+      activeRows: activeCount(rate, neurons),
+      cols: width,
+    }));
+  const attention = (op: NativeOp, what: string) =>
+    atRates(op, what, (rate) => ({ n: tokens, sequence: sequenceLength, heads: activeCount(rate, heads), headSize }));
+  const embedding = { n: tokens, sequence: sequenceLength, rows: vocabSize, cols: width };
+  return [
+    always('embedding_forward', 'token and position embedding', embedding),
+    always('norm_forward', 'LayerNorm', { n: tokens, cols: width }),
+    atRates('expand', 'QKV projection', (rate) => ({
+      n: tokens,
+      rows: 3 * width,
+      activeRows: 3 * activeCount(rate, heads) * headSize,
+      blockRows: headSize,
+      cols: width,
+    })),
+    attention('attention_forward', 'causal attention'),
+    ofNeurons('mlp_forward', 'up-projection with GELU'),
+    ofNeurons('contract', 'down-projection'),
+    always('cross_entropy', 'loss and gradient of a block of logits', { n: logitRows, cols: vocabSize }),
+    ofNeurons('mlp_backward', 'input gradient of the down-projection with the slope of GELU'),
+    ofNeurons('weight_gradient', 'weight gradient of an MLP matrix'),
+    attention('attention_backward', 'causal attention, backward'),
+    always('norm_backward', 'LayerNorm, backward', { n: tokens, cols: width }),
+    always('embedding_backward', 'token and position embedding, backward', embedding),
+    ...(['sum_of_squares', 'adamw'] as const).map((op) =>
+      atRates(op, op === 'adamw' ? 'update of an MLP matrix' : 'gradient norm of an MLP matrix', (rate) => ({
+        rows: neurons,
+        activeRows: activeCount(rate, neurons),
+        cols: width,
+      })),
+    ),
+  ];
+}
+
+/**
+ * The cases whose op is `name` or begins with it: "norm" is forward and backward.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG listing the names there are.
+ */
+export function selectCases(cases: readonly OpCase[], name: string | undefined): OpCase[] {
+  if (name === undefined) return [...cases];
+  const found = cases.filter(({ op }) => op === name || op.startsWith(`${name}_`));
+  if (found.length > 0) return found;
+  throw new BurgeonError(
+    'ERR_BURGEON_CONFIG',
+    `op: expected one of ${cases.map(({ op }) => op).join(', ')}, or the word that several begin with, received "${name}"`,
+  );
+}
