@@ -1,5 +1,6 @@
-// burgeon's side of products.ts: one product of the native kernels, in this process.
+// burgeon's side of products.ts: one product of the native kernels, in this process, checked before it is timed.
 
+import { loadAddon, native } from '../../lib/addon/load.ts';
 import type { ProductKind } from './product-shapes.ts';
 import type { Precision } from './step-rows.ts';
 
@@ -11,20 +12,33 @@ export interface ProductOptions {
 }
 
 /**
- * Milliseconds of one product, the mean of `repeats`; operands are made outside that time and kept for the next call of
- * the same shape.
+ * Milliseconds of one product, the mean of `repeats`; operands are made outside that time.
  * @param m tokens.
  * @param n active rows of the weight.
  * @param k its columns.
  */
 export async function burgeonProduct(
-  _kind: ProductKind,
-  _m: number,
-  _n: number,
-  _k: number,
-  _precision: Precision,
-  _threads: number,
-  _options: ProductOptions = {},
+  kind: ProductKind,
+  m: number,
+  n: number,
+  k: number,
+  precision: Precision,
+  threads: number,
+  { repeats = 1, rate = 1 }: ProductOptions = {},
 ): Promise<number> {
-  throw new Error('not available yet');
+  const { ms } = await native(() =>
+    loadAddon().binding.benchOp({
+      op: kind,
+      precision: precision === 'bf16' ? 'bf16' : 'float32',
+      maxIsa: process.env.BURGEON_MAX_ISA ?? '',
+      threads,
+      rounds: repeats,
+      cold: false,
+      n: m,
+      rows: Math.round(n / rate),
+      activeRows: n,
+      cols: k,
+    }),
+  );
+  return ms.reduce((sum, value) => sum + value, 0) / ms.length;
 }

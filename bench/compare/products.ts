@@ -3,7 +3,7 @@
 
 import { writeFile } from 'node:fs/promises';
 import { packageVersion } from '../../lib/addon/load.ts';
-import { describeMachine } from '../harness/machine.ts';
+import { describeMachine } from '../../lib/bench/machine.ts';
 import { burgeonProduct } from './burgeon-product.ts';
 import { beside, Contender } from './contender.ts';
 import { flopsOf, type Product, type ProductShape, productKinds, productShapes } from './product-shapes.ts';

@@ -3,7 +3,7 @@
 
 import { writeFile } from 'node:fs/promises';
 import { chooseThreads } from '../../lib/model/model.ts';
-import { describeMachine } from '../harness/machine.ts';
+import { describeMachine } from '../../lib/bench/machine.ts';
 import { beside, type ContenderCommand } from './contender.ts';
 import { type Failure, measureSteps, type Result, warmUps } from './measure-steps.ts';
 import { readArguments } from './read-arguments.ts';

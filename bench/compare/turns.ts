@@ -2,7 +2,7 @@
 // that fails is dropped, with its reason; the others go on.
 
 import { setTimeout as pause } from 'node:timers/promises';
-import { quantile } from '../harness/timing.ts';
+import { quantile } from '../../lib/bench/statistics.ts';
 
 export interface Side {
   readonly name: string;
