@@ -2,8 +2,8 @@
 // run. README.md says how; `--help` lists rows and options.
 
 import { writeFile } from 'node:fs/promises';
-import { chooseThreads } from '../../lib/model/model.ts';
 import { describeMachine } from '../../lib/bench/machine.ts';
+import { chooseThreads } from '../../lib/model/model.ts';
 import { beside, type ContenderCommand } from './contender.ts';
 import { type Failure, measureSteps, type Result, warmUps } from './measure-steps.ts';
 import { readArguments } from './read-arguments.ts';
