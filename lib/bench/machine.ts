@@ -3,8 +3,8 @@
 import { execFileSync } from 'node:child_process';
 import { realpathSync } from 'node:fs';
 import os from 'node:os';
-import { loadAddon, packageRoot, packageVersion } from '../addon/load.ts';
-import { measurePeak } from '../addon/peak.ts';
+import { loadAddon, native, packageRoot, packageVersion } from '../addon/load.ts';
+import type { Peak } from '../addon/peak.ts';
 import { BurgeonError } from '../errors.ts';
 
 export interface Machine {
@@ -28,14 +28,14 @@ export interface Machine {
 const isas = ['baseline', 'avx2', 'avx512', 'avx512bf16'];
 
 /**
- * Describes this machine and measures its peak, under half a second.
+ * Describes this machine and measures its peak, under a second.
  * @param threads 1 to 1024.
  * @throws {BurgeonError} ERR_BURGEON_BACKEND for a Debug build, and as `measurePeak`.
  */
 export async function describeMachine(threads: number): Promise<Machine> {
   const addon = loadAddon();
   requireRelease(addon.path);
-  const peak = await measurePeak(threads);
+  const peak = await bestPeak(threads);
   return {
     processor: os.cpus()[0]?.model.trim() ?? 'unknown',
     cores: os.availableParallelism(),
@@ -50,6 +50,20 @@ export async function describeMachine(threads: number): Promise<Machine> {
     peakBf16Gflops: Math.round(peak.bf16FlopsPerSecond / 1e9),
     copyGBs: Math.round(peak.bytesPerSecond / 1e8) / 10,
   };
+}
+
+/** Measurements whose best counts: what else runs for a moment then does not make the peak too low. */
+const peakMeasurements = 5;
+
+async function bestPeak(threads: number): Promise<Peak> {
+  const best: Peak = { flopsPerSecond: 0, bf16FlopsPerSecond: 0, bytesPerSecond: 0 };
+  for (let i = 0; i < peakMeasurements; i++) {
+    const peak = await native(() => loadAddon().binding.measurePeak(threads, process.env.BURGEON_MAX_ISA ?? ''));
+    for (const name of ['flopsPerSecond', 'bf16FlopsPerSecond', 'bytesPerSecond'] as const) {
+      best[name] = Math.max(best[name], peak[name]);
+    }
+  }
+  return best;
 }
 
 /** Timings of a Debug build say nothing. @throws {BurgeonError} ERR_BURGEON_BACKEND. */

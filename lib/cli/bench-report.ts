@@ -116,6 +116,19 @@ export function describeRow(
   ].join('\n');
 }
 
+/** Products faster than their peak mean that the peak was disturbed; every share of this run is then too high. */
+export function describeDoubt(entries: readonly object[]): string[] {
+  const shares = entries.map((entry) => {
+    const { flops = 0, shareOfPeak = 0 } = entry as { flops?: number; shareOfPeak?: number };
+    return flops > 0 ? shareOfPeak : 0;
+  });
+  const most = Math.max(0, ...shares);
+  if (most <= 1) return [];
+  return [
+    `note: up to ${percent(most, 0)} of the measured peak: something else ran while the peak was measured; measure again`,
+  ];
+}
+
 export const modelLegend = [
   'stage 1   half of the heads, neurons and layers; stage 2: half of the heads and neurons, all layers',
   'groups    subnetworks per step, and what happens to units that none of them touched',

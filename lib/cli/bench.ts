@@ -15,6 +15,7 @@ import { type BenchEntry, type BenchName, benchFile, readBenchFile, writeBenchFi
 import { chooseThreads } from '../model/model.ts';
 import {
   describeComparison,
+  describeDoubt,
   describeMachineLines,
   describeOps,
   describePeaks,
@@ -198,7 +199,7 @@ async function run<Entry extends BenchEntry>(
       return;
     }
     const content = benchFile(bench, machine, result.entries);
-    console.log(`${result.text}\n\n${describeMachineLines(machine)}`);
+    console.log([`${result.text}\n`, describeMachineLines(machine), ...describeDoubt(result.entries)].join('\n'));
     if (flags.json !== undefined) {
       await writeBenchFile(flags.json, content);
       console.log(`\nwrote ${flags.json}`);

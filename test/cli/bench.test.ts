@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Machine } from '../../lib/bench/machine.ts';
 import { describeCase } from '../../lib/bench/op-bench.ts';
 import { opCases, opModels } from '../../lib/bench/op-shapes.ts';
-import { describeMachineLines, describeOps, milliseconds } from '../../lib/cli/bench-report.ts';
+import { describeDoubt, describeMachineLines, describeOps, milliseconds } from '../../lib/cli/bench-report.ts';
 import { burgeon, runNode } from '../helpers/cli.ts';
 
 let directory: string;
@@ -173,6 +173,11 @@ test.each([
   expect(result.stderr).toContain('stopping after this measurement; once more to stop at once\n');
   expect(result.stderr).toContain('stopped before the end; nothing was written\n');
   await expect(readFile(file)).rejects.toThrow('ENOENT');
+});
+
+test('a peak that products exceed is doubted, a bandwidth that caches exceed is not', () => {
+  expect(describeDoubt([{ flops: 1, shareOfPeak: 1.48 }])[0]).toMatch(/^note: up to 148 % of the measured peak: /);
+  expect(describeDoubt([{ flops: 0, shareOfPeak: 2 }, { flops: 1, shareOfPeak: 1 }, {}])).toEqual([]);
 });
 
 test('milliseconds have three digits or more', () => {
