@@ -67,6 +67,7 @@ describe('parseTrainConfig', () => {
       log: { every: 1 },
       threads: 'auto',
       backend: 'auto',
+      precision: 'float32',
     });
   });
 
