@@ -24,6 +24,7 @@ void norm_forward(OpContext& ctx, float* y, float* mean, float* rstd, const floa
     for (int64_t i = task * kRowsPerTask; i < smaller(n, (task + 1) * kRowsPerTask); ++i) {
       const float* row = x + i * width;
       float* out = y + i * width;
+      if (i + 1 < n) prefetch_row(row + width, width);
       Vec sums = {};
       for (int64_t c = 0; c < whole; c += kWidth) sums += load(row + c);
       float sum = sum_lanes(sums);
@@ -61,6 +62,11 @@ void norm_backward(OpContext& ctx, float* dx, float* dweight, float* dbias, cons
       const float* row = x + i * width;
       const float* grad = dy + i * width;
       float* out = dx + i * width;
+      if (i + 1 < n) {
+        prefetch_row(row + width, width);
+        prefetch_row(grad + width, width);
+        prefetch_row<true>(out + width, width);
+      }
       const float average = mean[i];
       const float scale = rstd[i];
       Vec sums_g = {};
