@@ -73,7 +73,8 @@ Peak measure_peak(int threads, const std::string& max_isa) {
           std::memcpy(c.to + task * c.chunk, c.from + task * c.chunk, c.chunk);
         },
         &copy);
-    peak.bytes_per_second = std::max(peak.bytes_per_second, 2.0 * static_cast<double>(kCopyBytes) / seconds_since(start));
+    peak.bytes_per_second =
+        std::max(peak.bytes_per_second, 2.0 * static_cast<double>(kCopyBytes) / seconds_since(start));
   }
   return peak;
 }

@@ -2,21 +2,36 @@
 
 namespace burgeon::ref {
 
-template <class T> EmbeddingForward<T> embedding_forward;
-template <class T> EmbeddingBackward<T> embedding_backward;
-template <class T> NormForward<T> norm_forward;
-template <class T> NormBackward<T> norm_backward;
-template <class T> LinearExpand<T> linear_expand;
-template <class T> LinearContract<T> linear_contract;
-template <class T> LinearWeightGradient<T> linear_weight_gradient;
-template <class T> LinearBiasGradient<T> linear_bias_gradient;
-template <class T> AttentionForward<T> attention_forward;
-template <class T> AttentionBackward<T> attention_backward;
-template <class T> MlpForward<T> mlp_forward;
-template <class T> MlpBackward<T> mlp_backward;
-template <class T> CrossEntropy<T> cross_entropy;
-template <class T> AdamW<T> adamw;
-template <class T> SumOfSquares<T> sum_of_squares;
+template <class T>
+EmbeddingForward<T> embedding_forward;
+template <class T>
+EmbeddingBackward<T> embedding_backward;
+template <class T>
+NormForward<T> norm_forward;
+template <class T>
+NormBackward<T> norm_backward;
+template <class T>
+LinearExpand<T> linear_expand;
+template <class T>
+LinearContract<T> linear_contract;
+template <class T>
+LinearWeightGradient<T> linear_weight_gradient;
+template <class T>
+LinearBiasGradient<T> linear_bias_gradient;
+template <class T>
+AttentionForward<T> attention_forward;
+template <class T>
+AttentionBackward<T> attention_backward;
+template <class T>
+MlpForward<T> mlp_forward;
+template <class T>
+MlpBackward<T> mlp_backward;
+template <class T>
+CrossEntropy<T> cross_entropy;
+template <class T>
+AdamW<T> adamw;
+template <class T>
+SumOfSquares<T> sum_of_squares;
 
 namespace {
 

@@ -37,7 +37,8 @@ const Ops<T>& select_ops(const std::string& backend, const std::string& max_isa,
                          Selection* selection) {
   if (backend == "reference") {
     if (precision == Precision::kBfloat16) {
-      throw Error(ErrorCode::kBackend, "precision bf16 needs the cpu backend; the reference computes in float32 or float64");
+      throw Error(ErrorCode::kBackend,
+                  "precision bf16 needs the cpu backend; the reference computes in float32 or float64");
     }
     *selection = {"reference", "plain", "plain reference loops, as asked"};
     return ref::table<T>();
@@ -46,7 +47,8 @@ const Ops<T>& select_ops(const std::string& backend, const std::string& max_isa,
     throw Error(ErrorCode::kBackend, "backend: expected \"cpu\" or \"reference\", received \"" + backend + "\"");
   }
   if constexpr (!std::is_same_v<T, float>) {
-    throw Error(ErrorCode::kBackend, "precision float64 needs the reference backend; the cpu backend computes in float32");
+    throw Error(ErrorCode::kBackend,
+                "precision float64 needs the reference backend; the cpu backend computes in float32");
   } else {
     if (!max_isa.empty() && rank(max_isa) < 0) {
       throw Error(ErrorCode::kBackend,
@@ -54,8 +56,9 @@ const Ops<T>& select_ops(const std::string& backend, const std::string& max_isa,
     }
     const std::string best = best_isa();
     const std::string isa = max_isa.empty() || rank(max_isa) >= rank(best) ? best : max_isa;
-    *selection = {"cpu", isa,
-                  isa == best ? "best instruction set of this processor" : "limited by BURGEON_MAX_ISA (has " + best + ")"};
+    *selection = {
+        "cpu", isa,
+        isa == best ? "best instruction set of this processor" : "limited by BURGEON_MAX_ISA (has " + best + ")"};
     return cpu_table(isa, precision == Precision::kBfloat16);
   }
 }

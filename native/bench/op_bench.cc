@@ -210,8 +210,9 @@ double verify(const OpBenchOptions& options, const Ops<float>& ops, const std::s
   const double error = difference(result[0], expected[0]);
   if (!(error <= kTolerance)) {
     throw Error(ErrorCode::kBackend, options.op + ": expected the results of " + isa + " within " +
-                                         std::to_string(kTolerance) + " of the reference (relative to their size), got " +
-                                         std::to_string(error) + "; not timed. This is a bug: please report it with "
+                                         std::to_string(kTolerance) +
+                                         " of the reference (relative to their size), got " + std::to_string(error) +
+                                         "; not timed. This is a bug: please report it with "
                                          "the output of burgeon doctor");
   }
   if (context.multiply_adds != reference.multiply_adds) {
@@ -229,7 +230,8 @@ void check_finite(const OpBenchOptions& options, const Case<float>& c) {
                                                        [](float value) { return std::isfinite(value); });
     if (finite) continue;
     throw Error(ErrorCode::kBackend, options.op + ": expected finite results of the measured shape, output " +
-                                         std::to_string(i) + " has others; its timing is not to be trusted. This is a "
+                                         std::to_string(i) +
+                                         " has others; its timing is not to be trusted. This is a "
                                          "bug: please report it with the output of burgeon doctor");
   }
 }

@@ -31,12 +31,13 @@ struct OpBenchResult {
   double error;            // largest difference from the reference, over the root mean square of that output
 };
 
-// Every output of the reduced shape must be within this of the reference, in units of its root mean square. Sums of up to
-// 421 products in fp32 come within 1e-5; a wrong element is off by about 1.
+// Every output of the reduced shape must be within this of the reference, in units of its root mean square. Sums of up
+// to 421 products in fp32 come within 1e-5; a wrong element is off by about 1.
 constexpr double kTolerance = 1e-4;
 
 // Times the shapes in turn (A B A B ...), so that a machine whose speed drifts slows all of them alike.
-// Throws Error: kConfig (unknown op), kShape, kBackend (instruction set, threads, a result that is wrong), kOutOfMemory.
+// Throws Error: kConfig (unknown op), kShape, kBackend (instruction set, threads, a result that is wrong),
+// kOutOfMemory.
 std::vector<OpBenchResult> bench_op(const OpBenchOptions& options, const std::vector<OpShape>& shapes);
 
 }  // namespace burgeon::bench

@@ -183,7 +183,7 @@ OpPlan plan_op(Op op, const OpShape& s) {
       moved = n * C + 2 * n + n * C + 2 * C;
       break;
     case Op::kNormBackward:
-      plan.operands = {adds(n * C, x), adds(C, x),           adds(C, x),         in(n * C, x),
+      plan.operands = {adds(n * C, x), adds(C, x),    adds(C, x),       in(n * C, x),
                        in(n * C, x),   in(n, x / 16), in(n, x / 16, 1), in(C, x / 16, 1)};
       moved = 2 * n * C + 4 * C + 2 * n * C + 2 * n + C;
       break;

@@ -63,8 +63,8 @@ void check_shape(const OpEntry& entry, const OpShape& shape);
 // block evenly, the share of active rows stays about the same.
 OpShape reduced(Op op, const OpShape& shape);
 
-// `count` numbers k * scale + offset, k drawn from the integers in [-128, 128]. Without offset they are exact in bfloat16,
-// so both precisions multiply the same numbers and are held to the same tolerance.
+// `count` numbers k * scale + offset, k drawn from the integers in [-128, 128]. Without offset they are exact in
+// bfloat16, so both precisions multiply the same numbers and are held to the same tolerance.
 struct Operand {
   int64_t count;
   double scale;

@@ -1,7 +1,7 @@
-// A small persistent pool for fork-join loops. Every thread starts on its own contiguous share of the tasks, so that from
-// loop to loop the same core meets the same rows, and then takes from the others what they have left. Which thread runs
-// a task is thus left to chance; tasks are written so that their results do not depend on it (each output element has
-// one owner and one order of summation).
+// A small persistent pool for fork-join loops. Every thread starts on its own contiguous share of the tasks, so that
+// from loop to loop the same core meets the same rows, and then takes from the others what they have left. Which thread
+// runs a task is thus left to chance; tasks are written so that their results do not depend on it (each output element
+// has one owner and one order of summation).
 #pragma once
 
 #include <atomic>
@@ -26,9 +26,9 @@ class ThreadPool {
 
   int size() const { return static_cast<int>(workers_.size()) + 1; }
 
-  // Calls task(argument, i, thread) for every i in [0, lead + rest) and returns when all are done. The caller takes part.
-  // Threads share out [0, lead) and [lead, lead + rest) each, and start with the former.
-  // Not reentrant: one run at a time per pool. Tasks must not throw.
+  // Calls task(argument, i, thread) for every i in [0, lead + rest) and returns when all are done. The caller takes
+  // part. Threads share out [0, lead) and [lead, lead + rest) each, and start with the former. Not reentrant: one run
+  // at a time per pool. Tasks must not throw.
   void run(int64_t lead, int64_t rest, Task task, void* argument);
   void run(int64_t count, Task task, void* argument) { run(count, 0, task, argument); }
 

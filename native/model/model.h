@@ -17,7 +17,7 @@ namespace burgeon {
 
 struct ModelOptions {
   std::string backend = "cpu";
-  std::string max_isa;          // "" = best
+  std::string max_isa;  // "" = best
   Precision precision = Precision::kFloat32;
   int threads = 1;
 };
@@ -65,7 +65,8 @@ class Model {
   // logits: (B, V) for kLast, (B, T, V) for kAll, element_size() bytes each. Throws Error(kShape, kData, kNonfinite).
   virtual StepResult forward(const Batch& batch, Logits which, void* logits) = 0;
 
-  // Adds weight * gradient of the mean loss. A loss that is not finite throws Error(kNonfinite) and clears the gradients.
+  // Adds weight * gradient of the mean loss. A loss that is not finite throws Error(kNonfinite) and clears the
+  // gradients.
   virtual StepResult forward_backward(const Batch& batch, double weight) = 0;
 
   // Consumes and clears the gradients; returns their norm before clipping. A norm that is not finite throws

@@ -209,8 +209,8 @@ double Step<T>::update(const OptimizerStep& step, TouchedUnits& touched) {
                   1.0 - std::pow(step.beta2, static_cast<double>(step.step))};
   for_each_row_list(touched, step.freeze, [&](const Tensor& tensor, const int32_t* rows, int64_t count, int64_t cols) {
     adamw.weight_decay = tensor.decays ? step.weight_decay : 0.0;
-    ops_.adamw(ctx_, p_.data(Role::kWeight, tensor), p_.data(Role::kGradient, tensor),
-               p_.data(Role::kMoment1, tensor), p_.data(Role::kMoment2, tensor), rows, count, cols, adamw);
+    ops_.adamw(ctx_, p_.data(Role::kWeight, tensor), p_.data(Role::kGradient, tensor), p_.data(Role::kMoment1, tensor),
+               p_.data(Role::kMoment2, tensor), rows, count, cols, adamw);
   });
   touched.clear();
   return norm;

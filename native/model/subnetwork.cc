@@ -18,7 +18,8 @@ void check_list(const char* name, int64_t owner, const std::vector<int32_t>& lis
                               "[" + std::to_string(i) + "]";
     const std::string came = std::to_string(list[i]);
     if (!in_range) {
-      throw Error(ErrorCode::kShape, entry + ": expected an index in [0, " + std::to_string(limit) + "), received " + came);
+      throw Error(ErrorCode::kShape,
+                  entry + ": expected an index in [0, " + std::to_string(limit) + "), received " + came);
     }
     throw Error(ErrorCode::kShape, entry + ": expected ascending indices without repetition, received " + came +
                                        " after " + std::to_string(list[i - 1]));
@@ -56,7 +57,8 @@ void SubnetworkPlan::assign(const Subnetwork* subnetwork) {
   const bool sampled_layers = subnetwork && subnetwork->has_layers;
   const size_t count = sampled_layers ? subnetwork->layers.size() : static_cast<size_t>(config_.n_layer);
   if (subnetwork) {
-    if (count == 0) throw Error(ErrorCode::kShape, "subnetwork.layers: expected at least one active layer, received none");
+    if (count == 0)
+      throw Error(ErrorCode::kShape, "subnetwork.layers: expected at least one active layer, received none");
     check_list("layers", -1, subnetwork->layers, config_.n_layer);
     check_count("heads", subnetwork->heads.size(), count);
     check_count("neurons", subnetwork->neurons.size(), count);

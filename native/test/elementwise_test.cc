@@ -43,7 +43,8 @@ TEST(gelu_matches_the_reference) {
       const int64_t rows = along_rows ? count : 1;
       const ScratchShape shape{n, 1, 1, rows, 1};
       check_op(
-          all_tables(), shape, {along_rows ? one : pre, along_rows ? pre : one, no_bias}, {poison(count), poison(count)},
+          all_tables(), shape, {along_rows ? one : pre, along_rows ? pre : one, no_bias},
+          {poison(count), poison(count)},
           [&](auto& ops, OpContext& context, auto& in, auto& out) {
             ops.mlp_forward(context, out[0], out[1], in[0], in[1], in[2], nullptr, n, rows, 1);
           },

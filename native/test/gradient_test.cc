@@ -188,7 +188,8 @@ TEST(gradient_of_mlp) {
     loss();
     Doubles dpre(n * count), dx(x.size()), dbias(bias.size());
     ops().mlp_backward(context, dpre.data(), dy.data(), pre.data(), down.data(), lists.rows, n, count, cols, alpha);
-    ops().linear_contract(context, dx.data(), dpre.data(), up.data(), nullptr, nullptr, lists.rows, n, count, cols, 1, 0);
+    ops().linear_contract(context, dx.data(), dpre.data(), up.data(), nullptr, nullptr, lists.rows, n, count, cols, 1,
+                          0);
     ops().linear_bias_gradient(context, dbias.data(), dpre.data(), lists.rows, n, count, 1);
     check_gradient("x", loss, x, dx, 1e-8);
     check_gradient("bias", loss, bias, dbias, 1e-8);

@@ -1,6 +1,6 @@
-// Products with a weight matrix against the reference: every edge of a tile, task and block of backend/cpu/product.h, every
-// kind of row list. With small integers every sum is exact in fp32, so results must be equal whatever the order of
-// summation; one more test measures rounding on real numbers. Both kinds of operand are numbers bfloat16 has.
+// Products with a weight matrix against the reference: every edge of a tile, task and block of backend/cpu/product.h,
+// every kind of row list. With small integers every sum is exact in fp32, so results must be equal whatever the order
+// of summation; one more test measures rounding on real numbers. Both kinds of operand are numbers bfloat16 has.
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -24,10 +24,11 @@ std::string text(const Shape& s, const ActiveRows& active) {
   return std::to_string(s.n) + " x " + std::to_string(s.rows) + " x " + std::to_string(s.cols) + ", " + active.name;
 }
 
-// Every number at which some loop of backend/cpu/product.h changes its course on some instruction set: register tiles of 6 or
-// 12 rows and 8, 16 or 32 columns, eight panels per packing task, 96 x 192 tasks, a depth of 384, blocks of 1536 rows and 768 columns.
-const int64_t kEdges[] = {1,  2,  5,  6,  7,  8,   9,   11,  12,  13,  15,  16,  17,  31,  32,  33, 767, 768, 769,
-                          48, 65, 95, 96, 97, 129, 191, 192, 193, 257, 383, 384, 385, 1535, 1536, 1537};
+// Every number at which some loop of backend/cpu/product.h changes its course on some instruction set: register tiles
+// of 6 or 12 rows and 8, 16 or 32 columns, eight panels per packing task, 96 x 192 tasks, a depth of 384, blocks of
+// 1536 rows and 768 columns.
+const int64_t kEdges[] = {1,   2,  5,  6,  7,  8,  9,   11,  12,  13,  15,  16,  17,  31,  32,   33,   767, 768,
+                          769, 48, 65, 95, 96, 97, 129, 191, 192, 193, 257, 383, 384, 385, 1535, 1536, 1537};
 
 std::vector<Shape> edge_shapes() {
   std::vector<Shape> shapes;
@@ -109,8 +110,8 @@ struct Checks {
     const auto call = [&](auto& ops, OpContext& context, auto& in, auto& out) {
       ops.linear_bias_gradient(context, out[0], in[0], active.rows(), s.n, s.rows, alpha);
     };
-    check_op(product_tables(), scratch_shape(s), {values(s.n * s.rows)}, {active.hide_inactive(values(active.total), 1)},
-             call, tolerance);
+    check_op(product_tables(), scratch_shape(s), {values(s.n * s.rows)},
+             {active.hide_inactive(values(active.total), 1)}, call, tolerance);
   }
 };
 
@@ -157,8 +158,8 @@ TEST(linear_weight_gradient_is_exact_at_every_edge) {
   });
 }
 
-// GELU of an integer product: its own error is a few roundings (elementwise_test.cc measures it), so what is left to see
-// is whether every element got the right sum, bias and factor.
+// GELU of an integer product: its own error is a few roundings (elementwise_test.cc measures it), so what is left to
+// see is whether every element got the right sum, bias and factor.
 TEST(mlp_products_are_right_at_every_edge) {
   for_each_shape(7, edge_shapes(), [](const Shape& shape, const ActiveRows& active, Random& random) {
     const auto integers = [&](int64_t count) { return random.integers(count); };

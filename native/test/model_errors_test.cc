@@ -28,7 +28,8 @@ std::vector<ModelOptions> backends() {
 }
 
 std::string text(const ModelOptions& options) {
-  return options.backend + " " + options.max_isa + ((options.precision == Precision::kFloat64) ? " float64" : " float32");
+  return options.backend + " " + options.max_isa +
+         ((options.precision == Precision::kFloat64) ? " float64" : " float32");
 }
 
 }  // namespace

@@ -9,7 +9,9 @@ ModelConfig small_config() { return {3, 3, 15, 17, 12, 29, 1e-5}; }
 
 ModelOptions on_cpu(const std::string& isa, int threads) { return {"cpu", isa, Precision::kFloat32, threads}; }
 
-ModelOptions on_reference(bool double_precision) { return {"reference", "", double_precision ? Precision::kFloat64 : Precision::kFloat32, 1}; }
+ModelOptions on_reference(bool double_precision) {
+  return {"reference", "", double_precision ? Precision::kFloat64 : Precision::kFloat32, 1};
+}
 
 std::unique_ptr<Model> make_model(const ModelConfig& config, const ModelOptions& options, uint64_t seed) {
   auto model = Model::create(config, options);

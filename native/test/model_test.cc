@@ -99,7 +99,8 @@ TEST(model_gives_the_same_bits_on_any_number_of_threads) {
       std::vector<Doubles> weights;
       double norms[2] = {};
       for (const int threads : {1, 2, 3, 8}) {
-        const Note note(isa + (precision == Precision::kBfloat16 ? " bf16, " : ", ") + std::to_string(threads) + " threads");
+        const Note note(isa + (precision == Precision::kBfloat16 ? " bf16, " : ", ") + std::to_string(threads) +
+                        " threads");
         const auto model = make_model(config, {"cpu", isa, precision, threads});
         CHECK(model->threads() == threads);
         for (int64_t step = 1; step <= 2; ++step) {

@@ -133,7 +133,8 @@ const std::vector<Table>& product_tables() {
     std::vector<Table> all = all_tables();
     for (const Table& table : fast_tables()) {
       Selection selection;
-      all.push_back({table.name + " bf16", &select_ops<float>("cpu", table.name, Precision::kBfloat16, &selection), {1, 3}});
+      all.push_back(
+          {table.name + " bf16", &select_ops<float>("cpu", table.name, Precision::kBfloat16, &selection), {1, 3}});
     }
     return all;
   }();

@@ -8,18 +8,24 @@ EmbeddingForward<float> embedding_forward;
 EmbeddingBackward<float> embedding_backward;
 NormForward<float> norm_forward;
 NormBackward<float> norm_backward;
-template <class Operand> LinearExpand<float> linear_expand;
-template <class Operand> LinearContract<float> linear_contract;
-template <class Operand> LinearWeightGradient<float> linear_weight_gradient;
+template <class Operand>
+LinearExpand<float> linear_expand;
+template <class Operand>
+LinearContract<float> linear_contract;
+template <class Operand>
+LinearWeightGradient<float> linear_weight_gradient;
 LinearBiasGradient<float> linear_bias_gradient;
 AttentionForward<float> attention_forward;
 AttentionBackward<float> attention_backward;
-template <class Operand> MlpForward<float> mlp_forward;
-template <class Operand> MlpBackward<float> mlp_backward;
+template <class Operand>
+MlpForward<float> mlp_forward;
+template <class Operand>
+MlpBackward<float> mlp_backward;
 CrossEntropy<float> cross_entropy;
 AdamW<float> adamw;
 SumOfSquares<float> sum_of_squares;
-template <class Operand> int64_t multiply_burst(float* data, int64_t rounds);
+template <class Operand>
+int64_t multiply_burst(float* data, int64_t rounds);
 
 size_t norm_scratch_bytes(int64_t width);
 size_t global_norm_scratch_bytes();

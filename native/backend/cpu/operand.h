@@ -85,9 +85,9 @@ BURGEON_INLINE void store_lanes(float* p, Vec v, int64_t width, bool last) {
   }
 }
 
-// How the operands of a product lie in memory, and how they are packed: `pack` writes `panels` panels of Lanes lanes and
-// ceil(depth / Operand::kDepth) units from lane `lane` and position `k` on; lanes at or beyond `lanes` and positions
-// beyond `depth` become zero.
+// How the operands of a product lie in memory, and how they are packed: `pack` writes `panels` panels of Lanes lanes
+// and ceil(depth / Operand::kDepth) units from lane `lane` and position `k` on; lanes at or beyond `lanes` and
+// positions beyond `depth` become zero.
 
 // Element (lane, k) at data[lane * stride + k]; lane l is row rows[l] where a list is given.
 struct LaneRows {

@@ -1,7 +1,7 @@
-// Packed, register-blocked matrix products: out (m, n) from A (m, depth) and B (depth, n). Both operands are copied into
-// panels the micro-kernel reads contiguously; packing is where the list of active rows is applied and float32 becomes
-// bfloat16, so a sampled product is a smaller dense product with no gather of its own. Blocks are fixed by the shape, so
-// each output sums in one order whatever the number of threads.
+// Packed, register-blocked matrix products: out (m, n) from A (m, depth) and B (depth, n). Both operands are copied
+// into panels the micro-kernel reads contiguously; packing is where the list of active rows is applied and float32
+// becomes bfloat16, so a sampled product is a smaller dense product with no gather of its own. Blocks are fixed by the
+// shape, so each output sums in one order whatever the number of threads.
 #pragma once
 
 #include "backend/cpu/gelu.h"
@@ -9,8 +9,8 @@
 
 namespace burgeon::BURGEON_ISA {
 
-// Units of depth packed at once. A panel of A (18 KB with AVX-512) stays in the first-level cache while the panels of B of
-// a task (295 KB) pass by it from the second level, once per panel of A.
+// Units of depth packed at once. A panel of A (18 KB with AVX-512) stays in the first-level cache while the panels of B
+// of a task (295 KB) pass by it from the second level, once per panel of A.
 constexpr int64_t kBlockUnits = 384;
 constexpr int64_t kTaskRows = 96;     // at most; a multiple of every kTileRows
 constexpr int64_t kTaskCols = 192;    // at most; a multiple of every kTileCols
@@ -45,7 +45,8 @@ struct TaskShape {
 // A function of the product's shape alone; the order of summation does not depend on it.
 inline TaskShape task_shape(int64_t m, int64_t n, int64_t depth) {
   TaskShape task{kTaskRows, kTaskCols};
-  while (ceil_div(m, task.rows) * ceil_div(n, task.cols) < kWantedTasks && task.rows * task.cols * depth > kMinTaskWork) {
+  while (ceil_div(m, task.rows) * ceil_div(n, task.cols) < kWantedTasks &&
+         task.rows * task.cols * depth > kMinTaskWork) {
     if (task.cols > kTileCols && task.cols >= task.rows) {
       task.cols = ceil_div(task.cols / 2, kTileCols) * kTileCols;
     } else if (task.rows > kTileRows) {
@@ -59,8 +60,8 @@ inline TaskShape task_shape(int64_t m, int64_t n, int64_t depth) {
 
 enum class Activation { kNone, kGelu, kGeluSlope };
 
-// What happens to a finished sum: out[i, j] = alpha * sum + bias_scale * bias[j] + residual[i, j], or out += alpha * sum.
-// kGelu also assigns activated = gelu(out); kGeluSlope multiplies by gelu'(pre) last.
+// What happens to a finished sum: out[i, j] = alpha * sum + bias_scale * bias[j] + residual[i, j], or out += alpha *
+// sum. kGelu also assigns activated = gelu(out); kGeluSlope multiplies by gelu'(pre) last.
 struct Epilogue {
   float* out;
   int64_t stride;
@@ -145,8 +146,15 @@ struct ProductBlocks {
     const bool packs_a = n0 == 0;
     const int64_t slot_a = !before ? 0 : (before->a == packed_a[1]) != packs_a;
     const int64_t slot_b = before && before->b == packed_b[0];
-    return {m0,     n0, k0, smaller(kBlockRows, m - m0), smaller(kBlockCols, n - n0), smaller(kDepth, depth - k0),
-            packs_a, packed_a[slot_a], packed_b[slot_b]};
+    return {m0,
+            n0,
+            k0,
+            smaller(kBlockRows, m - m0),
+            smaller(kBlockCols, n - n0),
+            smaller(kDepth, depth - k0),
+            packs_a,
+            packed_a[slot_a],
+            packed_b[slot_b]};
   }
   ProductBlock first() const { return at(0, 0, 0, nullptr); }
   // Whether there is a block after `block`, which it then becomes.
@@ -198,8 +206,9 @@ struct PackTasks {
   }
 };
 
-// Where task `task` of a block lies. Every thread's share of the tasks is a band of rows, the rows it packed and, in the
-// next loop, reads; within the band, tasks go down the rows, so that the panels of B stay in its second-level cache.
+// Where task `task` of a block lies. Every thread's share of the tasks is a band of rows, the rows it packed and, in
+// the next loop, reads; within the band, tasks go down the rows, so that the panels of B stay in its second-level
+// cache.
 struct TaskPlace {
   int64_t row;
   int64_t col;
@@ -217,15 +226,16 @@ BURGEON_INLINE TaskPlace place_of(int64_t task, int64_t tasks_m, int64_t tasks_n
 }
 
 template <class Operand, Activation activation>
-void compute_task(const ProductBlock& block, const TaskShape& shape, TaskPlace place, int64_t depth, const Epilogue& e) {
+void compute_task(const ProductBlock& block, const TaskShape& shape, TaskPlace place, int64_t depth,
+                  const Epilogue& e) {
   const int64_t units = ceil_div(block.k, Operand::kDepth);
   const int64_t row_end = smaller((place.row + 1) * shape.rows, block.m);
   const int64_t col_end = smaller((place.col + 1) * shape.cols, block.n);
   for (int64_t i = place.row * shape.rows; i < row_end; i += kTileRows) {
     for (int64_t j = place.col * shape.cols; j < col_end; j += kTileCols) {
       prefetch<kTileRows>(e, block.m0 + i, row_end - i, block.n0 + j);
-      const Tile<kTileRows> tile = multiply_tile<kTileRows, Operand>(units, block.a + i * units, 1, kTileRows,
-                                                                     block.b + j * units, kTileCols);
+      const Tile<kTileRows> tile =
+          multiply_tile<kTileRows, Operand>(units, block.a + i * units, 1, kTileRows, block.b + j * units, kTileCols);
       finish<activation>(tile, e, block.m0 + i, smaller(kTileRows, row_end - i), block.n0 + j,
                          smaller(kTileCols, col_end - j), block.k0 == 0, block.k0 + block.k == depth);
     }
@@ -257,7 +267,8 @@ void multiply(OpContext& ctx, int64_t m, int64_t n, int64_t depth, const A& a, c
     const int64_t products = tasks_m * tasks_n;
     parallel_for(ctx, products, more ? packing.count : 0, [&](int64_t task, int) {
       if (task < products) {
-        compute_task<Operand, activation>(block, shape, place_of(task, tasks_m, tasks_n, pool_size(ctx.pool)), depth, e);
+        compute_task<Operand, activation>(block, shape, place_of(task, tasks_m, tasks_n, pool_size(ctx.pool)), depth,
+                                          e);
       } else {
         packing.run(task - products);
       }

@@ -70,8 +70,8 @@ BURGEON_INLINE void store_first(float* p, Vec v, int64_t count) {
 }
 #endif
 
-// Fetches one cache line per 16 floats of [p, p + count) that will be read, or with kWrite changed, after the current row:
-// what the hardware does not foresee at the end of a row.
+// Fetches one cache line per 16 floats of [p, p + count) that will be read, or with kWrite changed, after the current
+// row: what the hardware does not foresee at the end of a row.
 template <bool kWrite = false>
 BURGEON_INLINE void prefetch_row(const float* p, int64_t count) {
   for (int64_t i = 0; i < count; i += 16) __builtin_prefetch(p + i, kWrite);
@@ -83,7 +83,7 @@ BURGEON_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; 
 
 // A vector whose lane l is lane LANE(l) of `a` and, from kWidth on, of `b`. LANE is a macro that gives a constant.
 #if defined(__AVX512F__)
-#define BURGEON_LANES(LANE) \
+#define BURGEON_LANES(LANE)                                                                                     \
   LANE(0), LANE(1), LANE(2), LANE(3), LANE(4), LANE(5), LANE(6), LANE(7), LANE(8), LANE(9), LANE(10), LANE(11), \
       LANE(12), LANE(13), LANE(14), LANE(15)
 #elif defined(__AVX2__)
@@ -100,8 +100,8 @@ BURGEON_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; 
 // One stage of a transposition: swaps the off-diagonal blocks of `Block` x `Block` lanes between rows that far apart.
 template <int Block>
 BURGEON_INLINE void transpose_stage(Vec* rows) {
-#define BURGEON_UPPER(l) ((l) & Block ? kWidth + (l) - Block : (l))
-#define BURGEON_LOWER(l) ((l) & Block ? kWidth + (l) : (l) + Block)
+#define BURGEON_UPPER(l) ((l)&Block ? kWidth + (l)-Block : (l))
+#define BURGEON_LOWER(l) ((l)&Block ? kWidth + (l) : (l) + Block)
 #pragma GCC unroll 16
   for (int i = 0; i < kWidth; ++i) {
     if (i & Block) continue;
@@ -205,8 +205,8 @@ BURGEON_INLINE Vec exponential(Vec x) {
   return x < low ? Vec{} : (x > high ? infinite : result);
 }
 
-// Runs body(task, thread) for task in [0, lead + rest) on the pool; see ThreadPool::run. Each result must have one owner
-// and one order of summation, so that bits do not depend on the number of threads.
+// Runs body(task, thread) for task in [0, lead + rest) on the pool; see ThreadPool::run. Each result must have one
+// owner and one order of summation, so that bits do not depend on the number of threads.
 template <class Body>
 BURGEON_INLINE void parallel_for(OpContext& ctx, int64_t lead, int64_t rest, Body body) {
   run_on_pool(

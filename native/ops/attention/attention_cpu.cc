@@ -1,16 +1,15 @@
-// Blocked attention with an online softmax: no T x T buffer, tiles above the diagonal skipped. One task owns one head of
-// one sequence, so every gradient has one owner and the order of summation is fixed.
-// Source: Dao et al., FlashAttention (2022); Milakov and Gimelshein, Online normalizer calculation for softmax (2018).
-#include "ops/attention/attention.h"
-
+// Blocked attention with an online softmax: no T x T buffer, tiles above the diagonal skipped. One task owns one head
+// of one sequence, so every gradient has one owner and the order of summation is fixed. Source: Dao et al.,
+// FlashAttention (2022); Milakov and Gimelshein, Online normalizer calculation for softmax (2018).
 #include "backend/cpu/micro_kernel.h"
+#include "ops/attention/attention.h"
 
 namespace burgeon::BURGEON_ISA {
 
 namespace {
 
-constexpr int64_t kQueries = 48;             // rows of a score tile, a multiple of every kTileRows
-constexpr int64_t kKeys = 3 * kTileCols;     // columns of a score tile
+constexpr int64_t kQueries = 48;          // rows of a score tile, a multiple of every kTileRows
+constexpr int64_t kKeys = 3 * kTileCols;  // columns of a score tile
 static_assert(kQueries % kTileRows == 0);
 
 int64_t padded_keys(int64_t sequence) { return ceil_div(sequence, kKeys) * kKeys; }
@@ -64,15 +63,11 @@ struct Causal {
   // Keys that query row r may see.
   int64_t visible(int64_t r) const { return larger(0, smaller(kKeys, i0 + r - j0 + 1)); }
   // Keys that any row of the register tile of row r may see.
-  int64_t seen_by_tile(int64_t r) const {
-    return visible(smaller(queries, (r / kTileRows + 1) * kTileRows) - 1);
-  }
+  int64_t seen_by_tile(int64_t r) const { return visible(smaller(queries, (r / kTileRows + 1) * kTileRows) - 1); }
   // The same in whole register tiles: columns of the scores that are computed.
   int64_t columns(int64_t r) const { return ceil_div(seen_by_tile(r), kTileCols) * kTileCols; }
   // First query that sees any key of the register tile of key row j.
-  int64_t first_query(int64_t j) const {
-    return smaller(queries, larger(0, j0 + j / kTileRows * kTileRows - i0));
-  }
+  int64_t first_query(int64_t j) const { return smaller(queries, larger(0, j0 + j / kTileRows * kTileRows - i0)); }
 };
 
 }  // namespace
@@ -114,8 +109,12 @@ void attention_forward(OpContext& ctx, float* out, float* lse, const float* qkv,
       }
       for (int64_t j0 = 0; j0 < i0 + queries; j0 += kKeys) {
         const Causal causal{i0, j0, queries};
-        multiply_small(queries, [&](int64_t r) { return Span{causal.columns(r), 0, head_size}; }, q + i0 * row, row, 1,
-                       keys_t + j0, keys, scores, kKeys, false);
+        multiply_small(
+            queries,
+            [&](int64_t r) {
+              return Span{causal.columns(r), 0, head_size};
+            },
+            q + i0 * row, row, 1, keys_t + j0, keys, scores, kKeys, false);
         for (int64_t r = 0; r < queries; ++r) {
           float* p = scores + r * kKeys;
           const int64_t visible = causal.visible(r);
@@ -147,8 +146,12 @@ void attention_forward(OpContext& ctx, float* out, float* lse, const float* qkv,
           }
           tops[r] = top;
         }
-        multiply_small(queries, [&](int64_t r) { return Span{head_pad, 0, causal.seen_by_tile(r)}; }, scores, kKeys, 1,
-                       values + j0 * head_pad, head_pad, sums, head_pad, j0 > 0);
+        multiply_small(
+            queries,
+            [&](int64_t r) {
+              return Span{head_pad, 0, causal.seen_by_tile(r)};
+            },
+            scores, kKeys, 1, values + j0 * head_pad, head_pad, sums, head_pad, j0 > 0);
       }
       for (int64_t r = 0; r < queries; ++r) {
         lse[task * sequence + i0 + r] = tops[r] + __builtin_logf(weights[r]);
@@ -216,7 +219,8 @@ void attention_backward(OpContext& ctx, float* dqkv, const float* dout, const fl
         const int64_t queries = smaller(kQueries, sequence - i0);
         const Causal causal{i0, j0, queries};
         const auto scored = [&](int64_t r) { return Span{causal.columns(r), 0, head_size}; };
-        multiply_small(queries, scored, query_rows + i0 * head_pad, head_pad, 1, keys_t + j0, keys, p_tile, kKeys, false);
+        multiply_small(queries, scored, query_rows + i0 * head_pad, head_pad, 1, keys_t + j0, keys, p_tile, kKeys,
+                       false);
         multiply_small(queries, scored, dresult_rows + i0 * head_pad, head_pad, 1, values_t + j0, keys, ds_tile, kKeys,
                        false);
         for (int64_t r = 0; r < queries; ++r) {
@@ -245,8 +249,12 @@ void attention_backward(OpContext& ctx, float* dqkv, const float* dout, const fl
                        head_pad, add);
         multiply_small(tile_keys, seeing, ds_tile, 1, kKeys, query_rows + i0 * head_pad, head_pad, dkey_tile, head_pad,
                        add);
-        multiply_small(queries, [&](int64_t r) { return Span{head_pad, 0, causal.seen_by_tile(r)}; }, ds_tile, kKeys, 1,
-                       key_rows + j0 * head_pad, head_pad, dquery_rows + i0 * head_pad, head_pad, true);
+        multiply_small(
+            queries,
+            [&](int64_t r) {
+              return Span{head_pad, 0, causal.seen_by_tile(r)};
+            },
+            ds_tile, kKeys, 1, key_rows + j0 * head_pad, head_pad, dquery_rows + i0 * head_pad, head_pad, true);
         add = true;
       }
       for (int64_t t = 0; t < tile_keys; ++t) {

@@ -1,6 +1,5 @@
-#include "ops/cross_entropy/cross_entropy.h"
-
 #include "backend/cpu/simd.h"
+#include "ops/cross_entropy/cross_entropy.h"
 
 namespace burgeon::BURGEON_ISA {
 

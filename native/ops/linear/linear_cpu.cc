@@ -1,7 +1,6 @@
 // The four products, through backend/cpu/product.h, for float32 and bfloat16 operands.
-#include "ops/linear/linear.h"
-
 #include "backend/cpu/product.h"
+#include "ops/linear/linear.h"
 
 namespace burgeon::BURGEON_ISA {
 
@@ -15,15 +14,15 @@ void linear_expand(OpContext& ctx, float* y, const float* x, const float* w, con
 }
 
 template <class Operand>
-void linear_contract(OpContext& ctx, float* y, const float* x, const float* w, const float* bias,
-                     const float* residual, const int32_t* rows, int64_t n, int64_t row_count, int64_t cols,
-                     float alpha, float bias_scale) {
+void linear_contract(OpContext& ctx, float* y, const float* x, const float* w, const float* bias, const float* residual,
+                     const int32_t* rows, int64_t n, int64_t row_count, int64_t cols, float alpha, float bias_scale) {
   Epilogue e{y, cols};
   e.alpha = alpha;
   e.bias = bias;
   e.bias_scale = bias_scale;
   e.residual = residual;
-  multiply<Operand, Activation::kNone>(ctx, n, cols, row_count, LaneRows{x, row_count, nullptr}, LaneColumns{w, cols, rows}, e);
+  multiply<Operand, Activation::kNone>(ctx, n, cols, row_count, LaneRows{x, row_count, nullptr},
+                                       LaneColumns{w, cols, rows}, e);
 }
 
 template <class Operand>
@@ -32,7 +31,8 @@ void linear_weight_gradient(OpContext& ctx, float* dw, const float* p, const flo
   Epilogue e{dw, cols, rows};
   e.alpha = alpha;
   e.add = true;
-  multiply<Operand, Activation::kNone>(ctx, row_count, cols, n, LaneColumns{p, row_count, nullptr}, LaneColumns{q, cols, nullptr}, e);
+  multiply<Operand, Activation::kNone>(ctx, row_count, cols, n, LaneColumns{p, row_count, nullptr},
+                                       LaneColumns{q, cols, nullptr}, e);
 }
 
 template LinearExpand<float> linear_expand<Float32>;

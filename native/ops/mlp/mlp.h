@@ -1,5 +1,6 @@
 // The up-projection of an MLP with its activation, GELU in GPT-2's tanh form (transformers "gelu_new"):
-// gelu(x) = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). Row lists, aliasing and multiply_adds as in ops/linear/linear.h.
+// gelu(x) = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). Row lists, aliasing and multiply_adds as in
+// ops/linear/linear.h.
 #pragma once
 
 #include "core/op_context.h"

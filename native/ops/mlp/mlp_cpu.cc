@@ -1,7 +1,6 @@
 // Both are products whose epilogue applies GELU or its slope while the sums are still in registers.
-#include "ops/mlp/mlp.h"
-
 #include "backend/cpu/product.h"
+#include "ops/mlp/mlp.h"
 
 namespace burgeon::BURGEON_ISA {
 

@@ -1,12 +1,12 @@
-#include "ops/mlp/mlp.h"
-
 #include <cmath>
 
 #include "ops/linear/linear.h"
+#include "ops/mlp/mlp.h"
 
 namespace burgeon::ref {
 
-template <class T> LinearExpand<T> linear_expand;
+template <class T>
+LinearExpand<T> linear_expand;
 
 namespace {
 constexpr double kRootTwoOverPi = 0.79788456080286535588;

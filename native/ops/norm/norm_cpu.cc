@@ -1,7 +1,6 @@
 // One pass over memory each: a row is read once into cache, its statistics taken, and written.
-#include "ops/norm/norm.h"
-
 #include "backend/cpu/simd.h"
+#include "ops/norm/norm.h"
 
 namespace burgeon::BURGEON_ISA {
 
