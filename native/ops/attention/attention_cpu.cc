@@ -11,6 +11,8 @@ namespace {
 constexpr int64_t kQueries = 48;          // rows of a score tile, a multiple of every kTileRows
 constexpr int64_t kKeys = 3 * kTileCols;  // columns of a score tile
 static_assert(kQueries % kTileRows == 0);
+// Rows of a head are far apart in memory, which the hardware does not foresee; this many are fetched ahead.
+constexpr int64_t kAhead = 16;
 
 int64_t padded_keys(int64_t sequence) { return ceil_div(sequence, kKeys) * kKeys; }
 int64_t padded_head(int64_t head_size) { return ceil_div(head_size, kTileCols) * kTileCols; }
@@ -29,6 +31,7 @@ struct Scratch {
 void copy_head(float* to, const float* from, int64_t stride, int64_t count, int64_t padded, int64_t head_size,
                int64_t head_pad) {
   for (int64_t t = 0; t < padded; ++t) {
+    if (t + kAhead < count) prefetch_row(from + (t + kAhead) * stride, head_size);
     for (int64_t d = 0; d < head_pad; d += kWidth) {
       store(to + t * head_pad + d, load_first(from + t * stride + d, t < count ? head_size - d : 0));
     }
@@ -38,6 +41,7 @@ void copy_head(float* to, const float* from, int64_t stride, int64_t count, int6
 // The same rows transposed -> (head_size, padded count), zeros outside. `padded` is a multiple of kWidth.
 void transpose_head(float* to, const float* from, int64_t stride, int64_t count, int64_t padded, int64_t head_size) {
   for (int64_t t = 0; t < padded; t += kWidth) {
+    for (int64_t i = t + kAhead; i < smaller(count, t + kAhead + kWidth); ++i) prefetch_row(from + i * stride, head_size);
     for (int64_t d = 0; d < head_size; d += kWidth) {
       Vec block[kWidth];
 #pragma GCC unroll 16
@@ -103,6 +107,7 @@ void attention_forward(OpContext& ctx, float* out, float* lse, const float* qkv,
 
     for (int64_t i0 = 0; i0 < sequence; i0 += kQueries) {
       const int64_t queries = smaller(kQueries, sequence - i0);
+      for (int64_t i = i0 + kQueries; i < smaller(sequence, i0 + 2 * kQueries); ++i) prefetch_row(q + i * row, head_size);
       for (int64_t r = 0; r < queries; ++r) {
         tops[r] = -__builtin_inff();
         weights[r] = 0;
@@ -205,6 +210,7 @@ void attention_backward(OpContext& ctx, float* dqkv, const float* dout, const fl
     copy_head(dresult_rows, dresult, out_row, sequence, sequence, head_size, head_pad);
     for (int64_t i = 0; i < sequence * head_pad; i += kWidth) store(dquery_rows + i, Vec{});
     for (int64_t i = 0; i < sequence; ++i) {
+      if (i + kAhead < sequence) prefetch_row(result + (i + kAhead) * out_row, head_size);
       Vec sum = {};
       for (int64_t d = 0; d < head_size; d += kWidth) {
         sum += load(dresult_rows + i * head_pad + d) * load_first(result + i * out_row + d, head_size - d);
