@@ -50,38 +50,28 @@ struct Span {
 };
 
 // C[i, j] (+)= sum_k A[i, k] B[k, j] over the span of each register tile, for a small unpacked product whose B rows are
-// readable up to a multiple of kTileCols columns (the caller pads) and whose C holds whole tiles too.
+// readable up to a multiple of kTileCols columns (the caller pads) and whose C holds whole tiles too. `rows` is a
+// multiple of kTileRows.
 //   a: element (i, k) at a[i * a_row + k * a_step];  b: row k at b + k * b_row;  c: row i at c + i * c_row.
 // span(i) depends on i / kTileRows only.
-template <int Rows>
-BURGEON_INLINE void multiply_rows(Span s, const float* a, int64_t a_row, int64_t a_step, const float* b, int64_t b_row,
-                                  float* c, int64_t c_row, bool add) {
-  for (int64_t j = 0; j < s.cols; j += kTileCols) {
-    const Tile<Rows> tile =
-        multiply_tile<Rows>(s.end - s.begin, a + s.begin * a_step, a_row, a_step, b + s.begin * b_row + j, b_row);
-#pragma GCC unroll 16
-    for (int i = 0; i < Rows; ++i) {
-      float* out = c + i * c_row + j;
-#pragma GCC unroll 4
-      for (int v = 0; v < kTileVecs; ++v) {
-        store(out + v * kWidth, add ? load(out + v * kWidth) + tile.at[i][v] : tile.at[i][v]);
-      }
-    }
-  }
-}
-
 template <class SpanOf>
 inline void multiply_small(int64_t rows, SpanOf span, const float* a, int64_t a_row, int64_t a_step, const float* b,
                            int64_t b_row, float* c, int64_t c_row, bool add) {
-  int64_t i = 0;
-  for (; i + kTileRows <= rows; i += kTileRows) {
-    multiply_rows<kTileRows>(span(i), a + i * a_row, a_row, a_step, b, b_row, c + i * c_row, c_row, add);
-  }
-  for (; i + 2 <= rows; i += 2) {
-    multiply_rows<2>(span(i), a + i * a_row, a_row, a_step, b, b_row, c + i * c_row, c_row, add);
-  }
-  for (; i < rows; ++i) {
-    multiply_rows<1>(span(i), a + i * a_row, a_row, a_step, b, b_row, c + i * c_row, c_row, add);
+  for (int64_t i = 0; i < rows; i += kTileRows) {
+    const Span s = span(i);
+    const float* first = a + i * a_row + s.begin * a_step;
+    for (int64_t j = 0; j < s.cols; j += kTileCols) {
+      const Tile<kTileRows> tile =
+          multiply_tile<kTileRows>(s.end - s.begin, first, a_row, a_step, b + s.begin * b_row + j, b_row);
+#pragma GCC unroll 16
+      for (int r = 0; r < kTileRows; ++r) {
+        float* out = c + (i + r) * c_row + j;
+#pragma GCC unroll 4
+        for (int v = 0; v < kTileVecs; ++v) {
+          store(out + v * kWidth, add ? load(out + v * kWidth) + tile.at[r][v] : tile.at[r][v]);
+        }
+      }
+    }
   }
 }
 

@@ -10,11 +10,12 @@ namespace {
 
 constexpr int64_t kQueries = 48;          // rows of a score tile, a multiple of every kTileRows
 constexpr int64_t kKeys = 3 * kTileCols;  // columns of a score tile
-static_assert(kQueries % kTileRows == 0);
+static_assert(kQueries % kTileRows == 0 && kKeys % kTileRows == 0);
 // Rows of a head are far apart in memory, which the hardware does not foresee; this many are fetched ahead.
 constexpr int64_t kAhead = 16;
 
 int64_t padded_keys(int64_t sequence) { return ceil_div(sequence, kKeys) * kKeys; }
+int64_t whole_tiles(int64_t rows) { return ceil_div(rows, kTileRows) * kTileRows; }
 int64_t padded_head(int64_t head_size) { return ceil_div(head_size, kTileCols) * kTileCols; }
 
 // Hands out consecutive pieces of a thread's scratch.
@@ -41,7 +42,8 @@ void copy_head(float* to, const float* from, int64_t stride, int64_t count, int6
 // The same rows transposed -> (head_size, padded count), zeros outside. `padded` is a multiple of kWidth.
 void transpose_head(float* to, const float* from, int64_t stride, int64_t count, int64_t padded, int64_t head_size) {
   for (int64_t t = 0; t < padded; t += kWidth) {
-    for (int64_t i = t + kAhead; i < smaller(count, t + kAhead + kWidth); ++i) prefetch_row(from + i * stride, head_size);
+    for (int64_t i = t + kAhead; i < smaller(count, t + kAhead + kWidth); ++i)
+      prefetch_row(from + i * stride, head_size);
     for (int64_t d = 0; d < head_size; d += kWidth) {
       Vec block[kWidth];
 #pragma GCC unroll 16
@@ -98,6 +100,7 @@ void attention_forward(OpContext& ctx, float* out, float* lse, const float* qkv,
     Scratch scratch{reinterpret_cast<float*>(ctx.thread_scratch + thread * ctx.thread_scratch_bytes)};
     float* keys_t = scratch.take(head_size * keys);
     float* values = scratch.take(keys * head_pad);
+    float* query_tile = scratch.take(kQueries * head_pad);
     float* scores = scratch.take(kQueries * kKeys);
     float* sums = scratch.take(kQueries * head_pad);
     float tops[kQueries];
@@ -107,19 +110,23 @@ void attention_forward(OpContext& ctx, float* out, float* lse, const float* qkv,
 
     for (int64_t i0 = 0; i0 < sequence; i0 += kQueries) {
       const int64_t queries = smaller(kQueries, sequence - i0);
-      for (int64_t i = i0 + kQueries; i < smaller(sequence, i0 + 2 * kQueries); ++i) prefetch_row(q + i * row, head_size);
+      for (int64_t i = i0 + kQueries; i < smaller(sequence, i0 + 2 * kQueries); ++i)
+        prefetch_row(q + i * row, head_size);
       for (int64_t r = 0; r < queries; ++r) {
         tops[r] = -__builtin_inff();
         weights[r] = 0;
       }
+      // Rows beyond the last query are zero; what is computed of them stays in the tiles.
+      const int64_t rows = whole_tiles(queries);
+      copy_head(query_tile, q + i0 * row, row, queries, rows, head_size, head_pad);
       for (int64_t j0 = 0; j0 < i0 + queries; j0 += kKeys) {
         const Causal causal{i0, j0, queries};
         multiply_small(
-            queries,
+            rows,
             [&](int64_t r) {
               return Span{causal.columns(r), 0, head_size};
             },
-            q + i0 * row, row, 1, keys_t + j0, keys, scores, kKeys, false);
+            query_tile, head_pad, 1, keys_t + j0, keys, scores, kKeys, false);
         for (int64_t r = 0; r < queries; ++r) {
           float* p = scores + r * kKeys;
           const int64_t visible = causal.visible(r);
@@ -152,7 +159,7 @@ void attention_forward(OpContext& ctx, float* out, float* lse, const float* qkv,
           tops[r] = top;
         }
         multiply_small(
-            queries,
+            rows,
             [&](int64_t r) {
               return Span{head_pad, 0, causal.seen_by_tile(r)};
             },
@@ -206,8 +213,10 @@ void attention_backward(OpContext& ctx, float* dqkv, const float* dout, const fl
     transpose_head(keys_t, k, row, sequence, keys, head_size);
     transpose_head(values_t, v, row, sequence, keys, head_size);
     copy_head(key_rows, k, row, sequence, keys, head_size, head_pad);
-    copy_head(query_rows, q, row, sequence, sequence, head_size, head_pad);
-    copy_head(dresult_rows, dresult, out_row, sequence, sequence, head_size, head_pad);
+    // Rows beyond the sequence are zero as far as register tiles reach.
+    const int64_t padded = whole_tiles(sequence);
+    copy_head(query_rows, q, row, sequence, padded, head_size, head_pad);
+    copy_head(dresult_rows, dresult, out_row, sequence, padded, head_size, head_pad);
     for (int64_t i = 0; i < sequence * head_pad; i += kWidth) store(dquery_rows + i, Vec{});
     for (int64_t i = 0; i < sequence; ++i) {
       if (i + kAhead < sequence) prefetch_row(result + (i + kAhead) * out_row, head_size);
@@ -223,11 +232,11 @@ void attention_backward(OpContext& ctx, float* dqkv, const float* dout, const fl
       bool add = false;
       for (int64_t i0 = j0 / kQueries * kQueries; i0 < sequence; i0 += kQueries) {
         const int64_t queries = smaller(kQueries, sequence - i0);
+        const int64_t rows = whole_tiles(queries);
         const Causal causal{i0, j0, queries};
         const auto scored = [&](int64_t r) { return Span{causal.columns(r), 0, head_size}; };
-        multiply_small(queries, scored, query_rows + i0 * head_pad, head_pad, 1, keys_t + j0, keys, p_tile, kKeys,
-                       false);
-        multiply_small(queries, scored, dresult_rows + i0 * head_pad, head_pad, 1, values_t + j0, keys, ds_tile, kKeys,
+        multiply_small(rows, scored, query_rows + i0 * head_pad, head_pad, 1, keys_t + j0, keys, p_tile, kKeys, false);
+        multiply_small(rows, scored, dresult_rows + i0 * head_pad, head_pad, 1, values_t + j0, keys, ds_tile, kKeys,
                        false);
         for (int64_t r = 0; r < queries; ++r) {
           float* p = p_tile + r * kKeys;
@@ -251,12 +260,12 @@ void attention_backward(OpContext& ctx, float* dqkv, const float* dout, const fl
           }
         }
         const auto seeing = [&](int64_t j) { return Span{head_pad, causal.first_query(j), queries}; };
-        multiply_small(tile_keys, seeing, p_tile, 1, kKeys, dresult_rows + i0 * head_pad, head_pad, dvalue_tile,
-                       head_pad, add);
-        multiply_small(tile_keys, seeing, ds_tile, 1, kKeys, query_rows + i0 * head_pad, head_pad, dkey_tile, head_pad,
-                       add);
+        multiply_small(whole_tiles(tile_keys), seeing, p_tile, 1, kKeys, dresult_rows + i0 * head_pad, head_pad,
+                       dvalue_tile, head_pad, add);
+        multiply_small(whole_tiles(tile_keys), seeing, ds_tile, 1, kKeys, query_rows + i0 * head_pad, head_pad,
+                       dkey_tile, head_pad, add);
         multiply_small(
-            queries,
+            rows,
             [&](int64_t r) {
               return Span{head_pad, 0, causal.seen_by_tile(r)};
             },
