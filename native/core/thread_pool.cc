@@ -79,13 +79,15 @@ void ThreadPool::run(int64_t lead, int64_t rest, Task task, void* argument) {
     }
     task_ = task;
     argument_ = argument;
-    running_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
+    inside_.fetch_and(~kClosed, std::memory_order_release);
     generation_.fetch_add(1, std::memory_order_release);
   }
   wake_.notify_all();
   drain(0);
+  inside_.fetch_or(kClosed, std::memory_order_acq_rel);
   // A worker may hold its last task; yield rather than burn the core if the machine is busy with other work.
-  while (!spin_until([this] { return running_.load(std::memory_order_acquire) == 0; })) std::this_thread::yield();
+  const auto alone = [this] { return inside_.load(std::memory_order_acquire) == kClosed; };
+  while (!spin_until(alone)) std::this_thread::yield();
 }
 
 void ThreadPool::drain(int thread) {
@@ -105,9 +107,10 @@ void ThreadPool::work(int thread) {
       wake_.wait(lock, changed);
     }
     if (stopping_) return;
-    ++seen;
-    drain(thread);
-    running_.fetch_sub(1, std::memory_order_release);
+    seen = generation_.load(std::memory_order_acquire);
+    // Whoever enters an open loop is waited for, so task, argument and shares stay as they are until it leaves.
+    if ((inside_.fetch_add(1, std::memory_order_acq_rel) & kClosed) == 0) drain(thread);
+    inside_.fetch_sub(1, std::memory_order_release);
   }
 }
 

@@ -49,7 +49,10 @@ class ThreadPool {
   std::condition_variable wake_;
   std::atomic<uint64_t> generation_{0};
   std::atomic<bool> stopping_{false};
-  std::atomic<int> running_{0};
+  // Workers inside the current loop, and whether it is closed: a worker that comes too late to be of use is not waited
+  // for, because waking it may take longer than the loop.
+  static constexpr int kClosed = 1 << 30;
+  std::atomic<int> inside_{kClosed};
   Task task_ = nullptr;
   void* argument_ = nullptr;
 };
