@@ -39,8 +39,12 @@ struct Float32 {
 struct Bfloat16 {
   static constexpr int kDepth = 2;
 
+  typedef uint16_t Halves __attribute__((vector_size(64)));
+  static constexpr Halves kInterleaved = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+                                          8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
   BURGEON_INLINE static Vec pairs(Vec even, Vec odd) {
-    return from_bits((round_to_bfloat16(even) >> 16) | round_to_bfloat16(odd));
+    const __m512i halves = (__m512i)_mm512_cvtne2ps_pbh(odd, even);  // the even ones below the odd ones
+    return (Vec)_mm512_permutexvar_epi16((__m512i)kInterleaved, halves);
   }
   BURGEON_INLINE static Vec units(const float* p, int64_t count) {
     const Vec first = count >= kWidth ? load(p) : load_first(p, count);
@@ -138,27 +142,31 @@ struct LaneColumns {
   int64_t stride;
   const int32_t* rows;
 
+  // Row by row through all the panels, so that every row is read as one run of memory.
   template <class Operand, int Lanes>
   void pack(float* panel, int64_t panels, int64_t lane, int64_t lanes, int64_t k, int64_t depth) const {
-    for (int64_t p = 0; p < panels; ++p) {
-      const int64_t left = lanes - p * Lanes;
-      const auto row = [&](int64_t d) { return data + (rows ? rows[k + d] : k + d) * stride + lane + p * Lanes; };
-      for (int64_t d = 0; d < depth; d += Operand::kDepth, panel += Lanes) {
+    const int64_t panel_size = ceil_div(depth, Operand::kDepth) * Lanes;
+    const auto row = [&](int64_t d) { return data + (rows ? rows[k + d] : k + d) * stride + lane; };
+    const int64_t wanted = smaller(lanes, panels * Lanes);
+    for (int64_t d = 0; d < depth; d += Operand::kDepth, panel += Lanes) {
+      const float* at[Operand::kDepth];
+      for (int64_t i = 0; i < Operand::kDepth; ++i) {
+        at[i] = row(smaller(d + i, depth - 1));
         // The hardware does not foresee the next row; about this many fit into one miss of the cache.
-        for (int64_t i = 0; i < Operand::kDepth; ++i) {
-          const float* ahead = row(smaller(d + kPrefetch + i, depth - 1));
-#pragma GCC unroll 4
-          for (int64_t first = 0; first < Lanes; first += 16) __builtin_prefetch(ahead + first);
-        }
-        const float* at[Operand::kDepth];
-        for (int64_t i = 0; i < Operand::kDepth; ++i) at[i] = row(smaller(d + i, depth - 1));
+        const float* ahead = row(smaller(d + kPrefetch + i, depth - 1));
+        for (int64_t c = 0; c < wanted; c += 16) __builtin_prefetch(ahead + c);
+      }
+      for (int64_t p = 0; p < panels; ++p) {
+        const int64_t left = lanes - p * Lanes;
 #pragma GCC unroll 4
         for (int64_t first = 0; first < Lanes; first += kWidth) {
           const Vec unit = Operand::unit([&](int64_t i) {
-            if (left - first >= kWidth && d + i < depth) return load(at[i] + first);
-            return load_first(at[i] + first, d + i < depth ? left - first : 0);
+            const float* from = at[i] + p * Lanes + first;
+            if (left - first >= kWidth && d + i < depth) return load(from);
+            return load_first(from, d + i < depth ? left - first : 0);
           });
-          store_lanes<Lanes>(panel + first, unit, smaller(kWidth, Lanes - first), d + Operand::kDepth >= depth);
+          store_lanes<Lanes>(panel + p * panel_size + first, unit, smaller(kWidth, Lanes - first),
+                             d + Operand::kDepth >= depth);
         }
       }
     }
