@@ -1,5 +1,6 @@
 // The native addon's exact type. Counterpart of native/addon/; only lib/addon/load.ts and lib/model/ use it.
 
+import type { Architecture } from '../config/architecture.ts';
 import type { ModelConfig } from '../config/model-config.ts';
 
 /** FLOPs of one pass by component: matrix products and the causal triangle of attention, 2 per multiply-add. */
@@ -11,7 +12,11 @@ export interface NativeFlops {
   head: number;
 }
 
-export type NativeModelConfig = Omit<ModelConfig, 'architecture'>;
+export type NativeModelConfig = Pick<
+  ModelConfig,
+  'nLayer' | 'nHead' | 'nEmbd' | 'nInner' | 'contextLength' | 'vocabSize'
+> &
+  Architecture;
 
 export interface NativeModelOptions {
   backend: string;
@@ -25,6 +30,7 @@ export interface NativeModelOptions {
 export interface NativeSubnetwork {
   layers?: Int32Array;
   heads?: (Int32Array | undefined)[];
+  queryHeads?: boolean;
   neurons?: (Int32Array | undefined)[];
 }
 
@@ -100,8 +106,10 @@ export interface NativeModel {
   ): Promise<NativeStepResult>;
   optimizerStep(step: NativeOptimizerStep): Promise<{ gradientNorm: number; ms: number }>;
   clearGradients(): void;
-  read(role: number, tensor: number): Float32Array | Float64Array;
-  write(role: number, tensor: number, data: Float32Array | Float64Array): void;
+  /** A copy of `rows` rows of a tensor from row `firstRow` on. */
+  read(role: number, tensor: number, firstRow: number, rows: number): Float32Array | Float64Array;
+  /** Replaces as many rows. */
+  write(role: number, tensor: number, firstRow: number, rows: number, data: Float32Array | Float64Array): void;
   tensors(): NativeTensor[];
   /** Bytes of activations a batch of this shape would take. */
   planBytes(batchSize: number, sequenceLength: number, gradients: boolean): number;

@@ -11,7 +11,8 @@ import {
   configFromHuggingFace,
   configToHuggingFace,
   endOfTextFromHuggingFace,
-  savedPrefix,
+  isKnownModelType,
+  savedName,
   tensorTable,
 } from './huggingface.ts';
 import { readJsonObject, toJsonText } from './json.ts';
@@ -54,7 +55,7 @@ export function isModelFile(name: string): boolean {
 
 /**
  * Writes a model directory, or replaces one; a failure or kill at any point leaves what was there before.
- * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT when `directory` holds anything that is not part of a GPT-2 model.
+ * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT when `directory` holds anything that is not part of a model.
  */
 export function writeModelDirectory(directory: string, contents: ModelContents): Promise<void> {
   return explainFailure(`writing model ${directory}`, async () => {
@@ -87,7 +88,7 @@ export async function writeModelFiles(directory: string, contents: ModelContents
   }
   const files: Record<string, FileDigest> = {};
   const tensors = tensorTable(model).map(({ name, shape }) => ({
-    name: savedPrefix + name,
+    name: savedName(model, name),
     dtype: 'F32' as const,
     shape,
     data: () => contents.readTensor(name),
@@ -98,7 +99,7 @@ export async function writeModelFiles(directory: string, contents: ModelContents
 }
 
 /**
- * Opens a Hugging Face GPT-2 directory, one written by writeModelDirectory, or a checkpoint (its optimizer is not
+ * Opens a Hugging Face GPT-2 or Llama directory, one written by writeModelDirectory, or a checkpoint (its optimizer is not
  * needed). Checks the config, tensor names and shapes; not hashes, which only checkpoints have (readCheckpoint).
  * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT naming the file and what is wrong with it.
  */
@@ -129,7 +130,7 @@ export function readModelDirectory(directory: string): Promise<OpenModelDirector
   });
 }
 
-/** Refuses to replace anything but an empty directory or a GPT-2 model with nothing else beside it. */
+/** Refuses to replace anything but an empty directory or a model with nothing else beside it. */
 async function checkIsModelDirectory(path: string): Promise<void> {
   const advice = 'nothing was written; choose another directory or remove this one';
   if (!(await lstat(path)).isDirectory()) {
@@ -141,8 +142,8 @@ async function checkIsModelDirectory(path: string): Promise<void> {
   if (strangers.length > 0) {
     throw checkpointError(`${path}: expected a model directory, found also ${strangers.join(', ')}; ${advice}`);
   }
-  const isGpt2 = entries.includes(configFile) && (await readJsonObject(join(path, configFile))).model_type === 'gpt2';
-  if (!isGpt2) {
-    throw checkpointError(`${path}: expected a GPT-2 model directory, found no such ${configFile}; ${advice}`);
+  const isModel = entries.includes(configFile) && isKnownModelType(await readJsonObject(join(path, configFile)));
+  if (!isModel) {
+    throw checkpointError(`${path}: expected a GPT-2 or Llama model directory, found no such ${configFile}; ${advice}`);
   }
 }

@@ -6,6 +6,7 @@ import type { NativeModel, NativeStepResult, Role } from '../addon/binding.ts';
 import { roles } from '../addon/binding.ts';
 import { loadAddon, native, nativeSync } from '../addon/load.ts';
 import { type ModelContents, readModelDirectory, writeModelDirectory } from '../checkpoint/model-directory.ts';
+import { architectureOf } from '../config/architecture.ts';
 import { type ModelConfig, parseModelConfig } from '../config/model-config.ts';
 import { BurgeonError } from '../errors.ts';
 import { CounterRng } from '../est/rng.ts';
@@ -32,7 +33,7 @@ import type {
   StepResult,
   TensorData,
 } from './options.ts';
-import { type TensorView, transpose, viewTensors } from './tensor-names.ts';
+import { exampleNames, type TensorView, transpose, viewTensors } from './tensor-names.ts';
 
 const generationStream = 0x6e7;
 
@@ -52,17 +53,19 @@ export class Model implements Disposable {
     this.config = Object.freeze({ ...config });
     this.tokenizerFiles = options.tokenizerFiles ?? {};
     this.endOfText = options.endOfText;
-    this.#native = new NativeModel(config, {
+    const { nLayer, nHead, nEmbd, nInner, contextLength, vocabSize } = config;
+    const shape = { nLayer, nHead, nEmbd, nInner, contextLength, vocabSize, ...architectureOf(config) };
+    this.#native = new NativeModel(shape, {
       backend: chooseBackend(options.backend),
       maxIsa: process.env.BURGEON_MAX_ISA ?? '',
       precision,
       threads: chooseThreads(options.threads),
     });
-    this.#tensors = new Map(viewTensors(this.#native.tensors()).map((view) => [view.name, view]));
+    this.#tensors = new Map(viewTensors(config, this.#native.tensors()).map((view) => [view.name, view]));
   }
 
   /**
-   * A new model with GPT-2's initial weights.
+   * A new model with initial weights drawn from the seed.
    * @param config a ModelConfig, a preset's name, or `{preset, ...overrides}`.
    * @throws {BurgeonError} ERR_BURGEON_CONFIG, ERR_BURGEON_BACKEND, ERR_BURGEON_OUT_OF_MEMORY.
    */
@@ -73,9 +76,10 @@ export class Model implements Disposable {
     requireOptions('Model.create()', options);
     const model = await Model.#allocate(parseModelConfig(config), options);
     try {
-      for (const { name, index, shape } of model.#tensors.values()) {
+      let position = 0;
+      for (const { name, shape } of model.#tensors.values()) {
         const size = sizeOf(shape);
-        await model.setParameter(name, initialValues(name, index, size, model.config.nLayer, options.seed ?? 1));
+        await model.setParameter(name, initialValues(name, position++, size, model.config.nLayer, options.seed ?? 1));
         // Large models take seconds; let the event loop turn between tensors.
         if (size > 1 << 20) await new Promise(setImmediate);
       }
@@ -87,7 +91,7 @@ export class Model implements Disposable {
   }
 
   /**
-   * A model from a Hugging Face GPT-2 directory, a directory written by `save`, or a checkpoint (without its optimizer).
+   * A model from a Hugging Face GPT-2 or Llama directory, a directory written by `save`, or a checkpoint (without its optimizer).
    * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT naming the file and what is wrong with it.
    */
   static async load(directory: string, options: ModelOptions = {}): Promise<Model> {
@@ -116,7 +120,7 @@ export class Model implements Disposable {
     return native(() => new Model(config, options));
   }
 
-  /** Names of all tensors, Hugging Face's without `transformer.` prefix. */
+  /** Names of all tensors, Hugging Face's without `transformer.` or `model.` prefix. */
   get tensorNames(): string[] {
     return [...this.#tensors.keys()];
   }
@@ -322,16 +326,16 @@ export class Model implements Disposable {
   }
 
   #view(name: string): TensorView {
-    const view = this.#tensors.get(String(name).replace(/^transformer\./, ''));
+    const view = this.#tensors.get(String(name).replace(/^(transformer|model)\./, ''));
     if (view !== undefined) return view;
     throw new BurgeonError(
       'ERR_BURGEON_CONFIG',
-      `tensor ${describe(name)}: expected a name like wte.weight or h.0.attn.c_attn.weight (layers 0 to ${this.config.nLayer - 1}); tensorNames lists all`,
+      `tensor ${describe(name)}: expected a name like ${exampleNames[this.config.architecture]} (layers 0 to ${this.config.nLayer - 1}); tensorNames lists all`,
     );
   }
 
   #read(role: Role, view: TensorView): TensorData {
-    const data = this.#native.read(roles[role], view.index);
+    const data = this.#native.read(roles[role], view.index, view.firstRow, view.rows);
     const [rows, cols] = view.shape;
     return view.transposed ? transpose(data, cols!, rows!) : data;
   }
@@ -348,7 +352,8 @@ export class Model implements Disposable {
     const Elements = this.#native.info().precision === 'float64' ? Float64Array : Float32Array;
     const typed = data instanceof Elements ? data : Elements.from(requireNumbers(view.name, data));
     const [rows, cols] = view.shape;
-    this.#native.write(roles[role], view.index, view.transposed ? transpose(typed, rows!, cols!) : typed);
+    const stored = view.transposed ? transpose(typed, rows!, cols!) : typed;
+    this.#native.write(roles[role], view.index, view.firstRow, view.rows, stored);
   }
 }
 

@@ -94,6 +94,16 @@ size_t read_tensor_index(const Napi::Value& value, const Model& model) {
   return static_cast<size_t>(read_integer(value, "tensor", 0, static_cast<int64_t>(model.tensors().size()) - 1));
 }
 
+struct RowRange {
+  int64_t first;
+  int64_t count;
+};
+
+RowRange read_row_range(const Napi::Value& first, const Napi::Value& count, const Tensor& tensor) {
+  const int64_t row = read_integer(first, "firstRow", 0, tensor.rows - 1);
+  return {row, read_integer(count, "rows", 1, tensor.rows - row)};
+}
+
 Role read_role(const Napi::Value& value) { return static_cast<Role>(read_integer(value, "role", 0, 3)); }
 
 }  // namespace
@@ -234,9 +244,11 @@ Napi::Value ModelWrap::read(const Napi::CallbackInfo& info) {
     const std::shared_ptr<Model> model = ready();
     const Role role = read_role(info[0]);
     const size_t index = read_tensor_index(info[1], *model);
-    const int64_t length = model->tensors()[index].size();
+    const RowRange range = read_row_range(info[2], info[3], model->tensors()[index]);
+    const int64_t length = range.count * model->tensors()[index].cols;
     const Napi::Object array = new_array(info.Env(), "tensor", model->element_size(), length);
-    model->read(role, index, float_array_data(array, "tensor", model->element_size(), length));
+    model->read(role, index, range.first, range.count,
+                float_array_data(array, "tensor", model->element_size(), length));
     return array;
   });
 }
@@ -246,7 +258,10 @@ Napi::Value ModelWrap::write(const Napi::CallbackInfo& info) {
     const std::shared_ptr<Model> model = ready();
     const Role role = read_role(info[0]);
     const size_t index = read_tensor_index(info[1], *model);
-    model->write(role, index, float_array_data(info[2], "data", model->element_size(), model->tensors()[index].size()));
+    const RowRange range = read_row_range(info[2], info[3], model->tensors()[index]);
+    const int64_t length = range.count * model->tensors()[index].cols;
+    model->write(role, index, range.first, range.count,
+                 float_array_data(info[4], "data", model->element_size(), length));
     return info.Env().Undefined();
   });
 }

@@ -54,14 +54,16 @@ class TypedModel final : public Model {
     return plan_activations(config_, shape, scratch_for(shape), threads_, nullptr, &measured);
   }
 
-  void read(Role role, size_t index, void* data) const override {
+  void read(Role role, size_t index, int64_t row, int64_t rows, void* data) const override {
     const Tensor& tensor = parameters_.tensors().at(index);
-    std::memcpy(data, parameters_.data(role, tensor), static_cast<size_t>(tensor.size()) * sizeof(T));
+    const T* from = parameters_.data(role, tensor) + row * tensor.cols;
+    std::memcpy(data, from, static_cast<size_t>(rows * tensor.cols) * sizeof(T));
   }
 
-  void write(Role role, size_t index, const void* data) override {
+  void write(Role role, size_t index, int64_t row, int64_t rows, const void* data) override {
     const Tensor& tensor = parameters_.tensors().at(index);
-    std::memcpy(parameters_.data(role, tensor), data, static_cast<size_t>(tensor.size()) * sizeof(T));
+    T* to = parameters_.data(role, tensor) + row * tensor.cols;
+    std::memcpy(to, data, static_cast<size_t>(rows * tensor.cols) * sizeof(T));
   }
 
   StepResult forward(const Batch& batch, Logits which, void* logits) override {
@@ -82,7 +84,7 @@ class TypedModel final : public Model {
 
   StepResult forward_backward(const Batch& batch, double weight) override {
     const int64_t valid = prepare(batch, true);
-    touched_.add(plan_, batch.subnetwork);
+    touched_.add(plan_);
     StepResult result;
     const Group group{batch.batch, batch.sequence, batch.layer_scale};
     step_.forward(group, plan_, &result.forward);
@@ -159,6 +161,7 @@ class TypedModel final : public Model {
     arena_ = Arena(plan_activations(config_, grown, scratch, threads_, nullptr, &activations_), "activations",
                    parameters_.bytes());
     plan_activations(config_, grown, scratch, threads_, arena_.data(), &activations_);
+    if (activations_.rope) fill_rope(config_, grown.sequence, activations_.rope);
     planned_ = grown;
     context_.shared_scratch = activations_.shared_scratch;
     context_.thread_scratch = activations_.thread_scratch;

@@ -31,9 +31,9 @@ struct OptimizerStep {
   double beta2;
   double epsilon;
   double weight_decay;
-  double clip;         // largest global gradient norm; 0: no clipping
-  int64_t step;        // 1-based, for the bias correction
-  bool freeze;         // leave what no group touched alone (METHOD: inactive = freeze), instead of a zero gradient
+  double clip;   // largest global gradient norm; 0: no clipping
+  int64_t step;  // 1-based, for the bias correction
+  bool freeze;   // leave what no group touched alone (METHOD: inactive = freeze), instead of a zero gradient
 };
 
 template <class T>
@@ -68,6 +68,12 @@ class Step {
                      Work* work);
   void backward_layer(const Group& group, const ActiveLayer& active, LayerActivations<T>& saved, const T* input,
                       Work* work);
+  // Turns queries and keys (forward), or their gradients back; nothing with learned positions.
+  void rotate(const Group& group, const ActiveLayer& active, T* qkv, bool inverse);
+  // LinearBiasGradient where the architecture has that bias.
+  void bias_gradient(T* db, const T* p, const int32_t* rows, int64_t n, int64_t row_count, T alpha);
+  // The matrix of the output head.
+  GlobalTensor head() const { return config_.tied_head ? kWte : kHeadw; }
   // Calls visit(tensor, rows or null, row count, cols) for the rows of every tensor that take part in an update.
   template <class Visit>
   void for_each_row_list(TouchedUnits& touched, bool only_touched, Visit visit);

@@ -25,6 +25,7 @@ describe('countParameters', () => {
       attention: 2 * 6 + 6 + (2 * 2 + 2),
       mlp: 2 * 3 + 3 + (3 * 2 + 2),
       norms: 3 * 4,
+      head: 0,
       total: 14 + 10 + 24 + 17 + 12,
     });
   });

@@ -1,12 +1,12 @@
 // Small models and batches for tests.
 
 import { createHash } from 'node:crypto';
-import type { ModelConfig } from '../../lib/config/model-config.ts';
+import type { Gpt2Config, LlamaConfig, ModelConfig } from '../../lib/config/model-config.ts';
 import { CounterRng } from '../../lib/est/rng.ts';
 import type { Model } from '../../lib/model/model.ts';
 import type { TensorData } from '../../lib/model/options.ts';
 
-export function smallConfig(overrides: Partial<ModelConfig> = {}): ModelConfig {
+export function smallConfig(overrides: Partial<Gpt2Config> = {}): Gpt2Config {
   const nEmbd = overrides.nEmbd ?? 32;
   return {
     architecture: 'gpt2',
@@ -17,6 +17,27 @@ export function smallConfig(overrides: Partial<ModelConfig> = {}): ModelConfig {
     contextLength: 16,
     vocabSize: 61,
     layerNormEpsilon: 1e-5,
+    ...overrides,
+  };
+}
+
+/** Two query heads to each of two key and value heads, all of them wider together than the model; a head of its own. */
+export function smallLlama(overrides: Partial<LlamaConfig> = {}): LlamaConfig {
+  return {
+    architecture: 'llama',
+    nLayer: 3,
+    nHead: 4,
+    nKvHead: 2,
+    headSize: 10,
+    nEmbd: 32,
+    nInner: 88,
+    contextLength: 16,
+    vocabSize: 61,
+    rmsNormEpsilon: 1e-5,
+    ropeTheta: 10_000,
+    tiedHead: false,
+    attentionBias: false,
+    mlpBias: false,
     ...overrides,
   };
 }
