@@ -11,6 +11,7 @@ describe('countParameters', () => {
     ['gpt2-medium', 354_823_168],
     ['gpt2-large', 774_030_080],
     ['gpt2-xl', 1_557_611_200],
+    ['tinyllama-1.1b', 1_100_048_384],
   ])('%s has %d', (preset, expected) => {
     const { total, ...components } = countParameters(parseModelConfig(preset));
     expect(total).toBe(expected);
