@@ -17,8 +17,8 @@ import {
 } from './huggingface.ts';
 import { readJsonObject, toJsonText } from './json.ts';
 import { existingDirectory, replaceDirectory } from './replace-directory.ts';
-import { writeSafetensors } from './safetensors.ts';
-import { openWeights, shardIndexFile, weightsFile } from './weights.ts';
+import { shardIndexFile, type WeightOptions, type WeightType, weightsFile, writeShards } from './shards.ts';
+import { openWeights } from './weights.ts';
 
 /** What a model directory holds; what is read from one can be written to another. */
 export interface ModelContents {
@@ -57,13 +57,17 @@ export function isModelFile(name: string): boolean {
  * Writes a model directory, or replaces one; a failure or kill at any point leaves what was there before.
  * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT when `directory` holds anything that is not part of a model.
  */
-export function writeModelDirectory(directory: string, contents: ModelContents): Promise<void> {
+export function writeModelDirectory(
+  directory: string,
+  contents: ModelContents,
+  options: WeightOptions = {},
+): Promise<void> {
   return explainFailure(`writing model ${directory}`, async () => {
     // A symbolic link stays, and what it points to is replaced.
     const target = await realpath(directory).catch(() => resolve(directory));
     const isTarget = (name: string) => name === basename(target);
     await replaceDirectory(target, isTarget, checkIsModelDirectory, async (temporary) => {
-      await writeModelFiles(temporary, contents);
+      await writeModelFiles(temporary, contents, options);
     });
   });
 }
@@ -72,10 +76,14 @@ export function writeModelDirectory(directory: string, contents: ModelContents):
  * Writes the files of a model into an empty directory.
  * @returns file name → size and hash.
  */
-export async function writeModelFiles(directory: string, contents: ModelContents): Promise<Record<string, FileDigest>> {
+export async function writeModelFiles(
+  directory: string,
+  contents: ModelContents,
+  { dtype = 'F32', maxShardBytes = Infinity }: WeightOptions = {},
+): Promise<Record<string, FileDigest>> {
   const { model, endOfText, tokenizerFiles } = contents;
   const texts: Record<string, string> = {
-    [configFile]: toJsonText(configFile, configToHuggingFace(model, endOfText)),
+    [configFile]: toJsonText(configFile, { ...configToHuggingFace(model, endOfText), ...dtypeFields(dtype) }),
     [generationConfigFile]: toJsonText(generationConfigFile, {
       bos_token_id: endOfText ?? null,
       eos_token_id: endOfText ?? null,
@@ -86,16 +94,22 @@ export async function writeModelFiles(directory: string, contents: ModelContents
   if (stranger !== undefined) {
     throw checkpointError(`tokenizer file ${stranger}: expected a name like tokenizer.json, vocab.json or merges.txt`);
   }
-  const files: Record<string, FileDigest> = {};
   const tensors = tensorTable(model).map(({ name, shape }) => ({
     name: savedName(model, name),
-    dtype: 'F32' as const,
+    dtype,
     shape,
     data: () => contents.readTensor(name),
   }));
-  files[weightsFile] = await writeSafetensors(join(directory, weightsFile), tensors, { format: 'pt' });
+  const files = await writeShards(directory, tensors, maxShardBytes);
   for (const [name, text] of Object.entries(texts)) files[name] = await writeTextDurably(join(directory, name), text);
   return files;
+}
+
+/** What tells transformers the format of the weights, version 4 and version 5; float32 is what it assumes. */
+function dtypeFields(dtype: WeightType): Record<string, string> {
+  if (dtype === 'F32') return {};
+  const name = dtype === 'BF16' ? 'bfloat16' : 'float16';
+  return { torch_dtype: name, dtype: name };
 }
 
 /**

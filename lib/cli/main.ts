@@ -7,6 +7,7 @@ import { BurgeonError } from '../errors.ts';
 import { benchCommand } from './bench.ts';
 import { doctorCommand } from './doctor.ts';
 import { evalCommand } from './eval.ts';
+import { exportCommand } from './export.ts';
 import { stopWithoutReader } from './interrupt.ts';
 import { planCommand } from './plan.ts';
 import { prepareCommand } from './prepare.ts';
@@ -15,7 +16,7 @@ import { trainCommand } from './train.ts';
 
 const program = new Command('burgeon')
   .description(
-    'Pretrains GPT models with Evolving Subnetwork Training: each step computes only the sampled heads, neurons and layers.',
+    'Pretrains GPT-2 and Llama models with Evolving Subnetwork Training: each step computes only the sampled heads, neurons and layers.',
   )
   .version(packageVersion)
   .showHelpAfterError('(--help lists what there is)')
@@ -30,6 +31,7 @@ for (const command of [
   trainCommand(),
   evalCommand(),
   sampleCommand(),
+  exportCommand(),
   benchCommand(),
   doctorCommand(),
 ]) {

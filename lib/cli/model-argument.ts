@@ -6,11 +6,13 @@ import path from 'node:path';
 import { latestCheckpoint } from '../checkpoint/checkpoint-list.ts';
 import { BurgeonError } from '../errors.ts';
 
-export const modelArgumentHelp = 'model directory, checkpoint, or run directory (its newest checkpoint)';
+export const modelArgumentHelp =
+  'model directory, checkpoint, run directory (its newest checkpoint), or model_*.bin of llm.c';
 
 /** @throws {BurgeonError} ERR_BURGEON_CHECKPOINT when there is no model. */
 export async function findModelDirectory(given: string): Promise<string> {
   const found = await stat(given).catch(() => undefined);
+  if (found?.isFile()) return given;
   if (found?.isDirectory()) {
     if (await stat(path.join(given, 'config.json')).catch(() => undefined)) return given;
     const { latest } = await latestCheckpoint(given);

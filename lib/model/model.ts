@@ -5,7 +5,9 @@ import os from 'node:os';
 import type { NativeModel, NativeStepResult, Role } from '../addon/binding.ts';
 import { roles } from '../addon/binding.ts';
 import { loadAddon, native, nativeSync } from '../addon/load.ts';
-import { type ModelContents, readModelDirectory, writeModelDirectory } from '../checkpoint/model-directory.ts';
+import { type ModelContents, writeModelDirectory } from '../checkpoint/model-directory.ts';
+import { openModel } from '../checkpoint/open-model.ts';
+import { transpose } from '../checkpoint/transpose.ts';
 import { architectureOf } from '../config/architecture.ts';
 import { type ModelConfig, parseModelConfig } from '../config/model-config.ts';
 import { BurgeonError } from '../errors.ts';
@@ -33,7 +35,7 @@ import type {
   StepResult,
   TensorData,
 } from './options.ts';
-import { exampleNames, type TensorView, transpose, viewTensors } from './tensor-names.ts';
+import { exampleNames, type TensorView, viewTensors } from './tensor-names.ts';
 
 const generationStream = 0x6e7;
 
@@ -91,11 +93,12 @@ export class Model implements Disposable {
   }
 
   /**
-   * A model from a Hugging Face GPT-2 or Llama directory, a directory written by `save`, or a checkpoint (without its optimizer).
+   * A model from a Hugging Face GPT-2 or Llama directory, a directory written by `save`, a checkpoint (without its
+   * optimizer), or a model_*.bin of llm.c.
    * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT naming the file and what is wrong with it.
    */
   static async load(directory: string, options: ModelOptions = {}): Promise<Model> {
-    const source = await readModelDirectory(directory);
+    const source = await openModel(directory);
     try {
       return await Model.fromContents(source, options);
     } finally {

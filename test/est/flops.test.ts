@@ -59,7 +59,8 @@ describe('countFlops', () => {
       contextLength: 4,
       vocabSize: 11,
     });
-    const forward = (subnetwork: Subnetwork = {}) => countFlops(llama, { ...shape, subnetwork, backward: false }).forward;
+    const forward = (subnetwork: Subnetwork = {}) =>
+      countFlops(llama, { ...shape, subnetwork, backward: false }).forward;
     expect(forward()).toEqual({
       qkv: 2 * (2 * 8 * 8 * (24 + 12 + 12)),
       scores: 2 * (2 * 2 * (2 * 10) * 24),
