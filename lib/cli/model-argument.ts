@@ -1,10 +1,11 @@
 // A model on the command line: a model directory (ours or Hugging Face's), a checkpoint, or a run directory, of which
-// the newest intact checkpoint is meant.
+// the newest intact checkpoint is meant. And the tokenizer that goes with it.
 
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { latestCheckpoint } from '../checkpoint/checkpoint-list.ts';
 import { BurgeonError } from '../errors.ts';
+import { createTokenizer, loadTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
 
 export const modelArgumentHelp =
   'model directory, checkpoint, run directory (its newest checkpoint), or model_*.bin of llm.c';
@@ -22,4 +23,15 @@ export async function findModelDirectory(given: string): Promise<string> {
     'ERR_BURGEON_CHECKPOINT',
     `${given}: expected a model directory (with config.json) or a run directory with checkpoints, found ${found ? 'neither' : 'nothing'}; burgeon train makes one`,
   );
+}
+
+/** The tokenizer of that name, or else the model's; undefined where its directory has none that burgeon knows. */
+export async function findTokenizer(directory: string, name?: 'gpt2' | 'bytes'): Promise<Tokenizer | undefined> {
+  if (name !== undefined) return createTokenizer({ name });
+  try {
+    return await loadTokenizer(directory);
+  } catch (error) {
+    if (error instanceof BurgeonError) return undefined;
+    throw error;
+  }
 }

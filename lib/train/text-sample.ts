@@ -33,12 +33,7 @@ export async function sampleText(
   options: Omit<GenerateOptions, 'onToken'> & { onText?: (text: string) => void } = {},
 ): Promise<string> {
   const { onText, ...generate } = options;
-  if (tokenizer.vocabSize > model.config.vocabSize) {
-    throw new BurgeonError(
-      'ERR_BURGEON_DATA',
-      `${tokenizer.name} tokenizer: expected at most the model's ${model.config.vocabSize} tokens, it has ${tokenizer.vocabSize}; was the model trained with another tokenizer?`,
-    );
-  }
+  requireFit(tokenizer, model);
   const tokens = promptTokens(tokenizer, prompt);
   const decoder = tokenizer.decoder();
   let text = '';
@@ -55,4 +50,13 @@ export async function sampleText(
   });
   add(decoder.end());
   return text;
+}
+
+/** @throws {BurgeonError} ERR_BURGEON_DATA when the tokenizer cannot be the model's. */
+export function requireFit(tokenizer: Tokenizer, model: Model): void {
+  if (tokenizer.vocabSize <= model.config.vocabSize) return;
+  throw new BurgeonError(
+    'ERR_BURGEON_DATA',
+    `${tokenizer.name} tokenizer: expected at most the model's ${model.config.vocabSize} tokens, it has ${tokenizer.vocabSize}; was the model trained with another tokenizer?`,
+  );
 }
