@@ -95,6 +95,17 @@ export interface NativeModel {
     layerScale: number,
     logits: 0 | 1 | 2,
   ): Promise<NativeStepResult>;
+  /**
+   * Reads tokens (B, T) that follow the `past` tokens read before; 0 starts a text, with room for `capacity` tokens per
+   * sequence. Resolves to the logits (B, V) of the last token.
+   */
+  extend(
+    tokens: Int32Array,
+    batchSize: number,
+    sequenceLength: number,
+    past: number,
+    capacity: number,
+  ): Promise<Float32Array | Float64Array>;
   forwardBackward(
     tokens: Int32Array,
     targets: Int32Array,

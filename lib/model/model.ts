@@ -38,6 +38,8 @@ import type {
 import { exampleNames, type TensorView, viewTensors } from './tensor-names.ts';
 
 const generationStream = 0x6e7;
+/** Share of the context that is kept where a text outgrows it. */
+const keptContext = 0.75;
 
 export class Model implements Disposable {
   readonly config: Readonly<ModelConfig>;
@@ -253,32 +255,48 @@ export class Model implements Disposable {
   }
 
   /**
-   * Continues a prompt, one full forward pass per token over the last `contextLength` tokens.
-   * @param prompt at least one token, each in [0, V).
-   * @returns the added tokens; those there are, when the signal stops it.
-   * @throws {BurgeonError} as `forward`, and ERR_BURGEON_NONFINITE when a logit is not finite.
+   * Continues a prompt, token by token: `for await (const token of model.generate(prompt))`. Keys and values of earlier
+   * tokens are kept, so that each new one costs one token's work. Where prompt and text outgrow the context, the newest
+   * three quarters of it are read again. The model is busy from the first token until the iteration ends.
+   * @param prompt at least one token, each in [0, V), copied; the newest `contextLength` of them count.
+   * @throws {BurgeonError} ERR_BURGEON_CONFIG or ERR_BURGEON_DATA for arguments; with the token, as `forward`, and
+   *   ERR_BURGEON_NONFINITE when a logit is not finite.
    */
-  generate(prompt: ArrayLike<number>, options: GenerateOptions = {}): Promise<Int32Array> {
-    const work = async () => {
-      checkSamplingOptions(options);
-      const { maxTokens = 100, stopToken, onToken, signal } = options;
-      if (!Number.isInteger(maxTokens) || maxTokens < 0) {
-        throw new BurgeonError('ERR_BURGEON_CONFIG', `maxTokens: expected an integer >= 0, received ${maxTokens}`);
+  generate(prompt: ArrayLike<number>, options: GenerateOptions = {}): AsyncGenerator<number, void, undefined> {
+    requireOptions('generate()', options);
+    checkSamplingOptions(options);
+    const { maxTokens = 100 } = options;
+    if (!Number.isInteger(maxTokens) || maxTokens < 0) {
+      throw new BurgeonError('ERR_BURGEON_CONFIG', `maxTokens: expected an integer >= 0, received ${maxTokens}`);
+    }
+    const rng = new CounterRng(options.seed ?? 1, generationStream);
+    return this.#generate(readPrompt(prompt, this.config.vocabSize), rng, { ...options, maxTokens });
+  }
+
+  async *#generate(prompt: number[], rng: CounterRng, options: GenerateOptions & { maxTokens: number }) {
+    const release = this.#claim('generate()', options);
+    try {
+      const { maxTokens, stopToken, signal } = options;
+      const { contextLength } = this.config;
+      let window = prompt.slice(-contextLength);
+      const capacity = Math.min(window.length + maxTokens, contextLength);
+      let past = 0;
+      for (let count = 0; count < maxTokens && !signal?.aborted; count++) {
+        if (window.length > contextLength) {
+          window = window.slice(-Math.ceil(contextLength * keptContext));
+          past = 0;
+        }
+        const added = Int32Array.from(window.slice(past));
+        const logits = await native(() => this.#native.extend(added, 1, added.length, past, capacity));
+        past = window.length;
+        const token = chooseToken(logits, options, rng.nextFloat());
+        if (token === stopToken) return;
+        window.push(token);
+        yield token;
       }
-      const tokens = readPrompt(prompt, this.config.vocabSize);
-      const promptLength = tokens.length;
-      const rng = new CounterRng(options.seed ?? 1, generationStream);
-      while (tokens.length < promptLength + maxTokens && !signal?.aborted) {
-        const window = Int32Array.from(tokens.slice(-this.config.contextLength));
-        const { logits } = await this.#forward(window, { logits: 'last' });
-        const token = chooseToken(logits!, options, rng.nextFloat());
-        if (token === stopToken) break;
-        tokens.push(token);
-        onToken?.(token);
-      }
-      return Int32Array.from(tokens.slice(promptLength));
-    };
-    return this.#exclusively('generate()', work, options);
+    } finally {
+      release();
+    }
   }
 
   /** Frees the native memory, once work in flight has ended. Later calls reject with ERR_BURGEON_DISPOSED. */
@@ -299,6 +317,16 @@ export class Model implements Disposable {
     work: () => Result | Promise<Result>,
     options: object = {},
   ): Promise<Result> {
+    const release = this.#claim(name, options);
+    try {
+      return await native(work);
+    } finally {
+      release();
+    }
+  }
+
+  /** Makes the model busy with the call `name`; returns what ends that. */
+  #claim(name: string, options: object): () => void {
     requireOptions(name, options);
     if (this.#running !== undefined) {
       throw new BurgeonError(
@@ -307,11 +335,9 @@ export class Model implements Disposable {
       );
     }
     this.#running = name;
-    try {
-      return await native(work);
-    } finally {
+    return () => {
       this.#running = undefined;
-    }
+    };
   }
 
   #forward(tokens: Int32Array, options: ForwardOptions): Promise<NativeStepResult> {

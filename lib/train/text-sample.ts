@@ -30,7 +30,7 @@ export async function sampleText(
   model: Model,
   tokenizer: Tokenizer,
   prompt: string,
-  options: Omit<GenerateOptions, 'onToken'> & { onText?: (text: string) => void } = {},
+  options: GenerateOptions & { onText?: (text: string) => void } = {},
 ): Promise<string> {
   const { onText, ...generate } = options;
   requireFit(tokenizer, model);
@@ -43,11 +43,9 @@ export async function sampleText(
     onText?.(piece);
   };
   add(prompt);
-  await model.generate(tokens, {
-    stopToken: tokenizer.endOfText,
-    ...generate,
-    onToken: (token) => add(token < tokenizer.vocabSize ? decoder.push(token) : '\ufffd'),
-  });
+  for await (const token of model.generate(tokens, { stopToken: tokenizer.endOfText, ...generate })) {
+    add(token < tokenizer.vocabSize ? decoder.push(token) : '\ufffd');
+  }
   add(decoder.end());
   return text;
 }

@@ -112,7 +112,7 @@ Napi::Function ModelWrap::define(Napi::Env env) {
   return DefineClass(
       env, "NativeModel",
       {InstanceMethod<&ModelWrap::forward>("forward"), InstanceMethod<&ModelWrap::forward_backward>("forwardBackward"),
-       InstanceMethod<&ModelWrap::optimizer_step>("optimizerStep"),
+       InstanceMethod<&ModelWrap::extend>("extend"), InstanceMethod<&ModelWrap::optimizer_step>("optimizerStep"),
        InstanceMethod<&ModelWrap::clear_gradients>("clearGradients"), InstanceMethod<&ModelWrap::read>("read"),
        InstanceMethod<&ModelWrap::write>("write"), InstanceMethod<&ModelWrap::tensors>("tensors"),
        InstanceMethod<&ModelWrap::plan_bytes>("planBytes"), InstanceMethod<&ModelWrap::info>("info"),
@@ -187,6 +187,26 @@ Napi::Value ModelWrap::forward(const Napi::CallbackInfo& info) {
           if (!array->IsEmpty()) object.Set("logits", array->Value());
           return object;
         });
+  });
+}
+
+Napi::Value ModelWrap::extend(const Napi::CallbackInfo& info) {
+  return translate_errors(info.Env(), [&]() -> Napi::Value {
+    const std::shared_ptr<Model> model = ready();
+    int64_t batch = 0;
+    int64_t sequence = 0;
+    const int64_t count = read_shape(info[1], info[2], &batch, &sequence);
+    const auto tokens = std::make_shared<std::vector<int32_t>>(read_int32_array(info[0], "tokens", count));
+    const int64_t past = read_integer(info[3], "past", 0, kMaxTokens);
+    const int64_t capacity = read_integer(info[4], "capacity", 1, kMaxTokens);
+    const int64_t length = batch * model->config().vocab_size;
+    const auto array = std::make_shared<Napi::ObjectReference>(
+        Napi::Persistent(new_array(info.Env(), "logits", model->element_size(), length)));
+    void* logits = float_array_data(array->Value(), "logits", model->element_size(), length);
+    ready();
+    return run(
+        info, [=] { model->extend(tokens->data(), batch, sequence, past, capacity, logits); },
+        [=](Napi::Env) -> Napi::Value { return array->Value(); });
   });
 }
 

@@ -30,6 +30,8 @@ struct Ops {
   Rotary<T>* rotary;
   AttentionForward<T>* attention_forward;
   AttentionBackward<T>* attention_backward;
+  CacheAppend<T>* cache_append;
+  AttentionCached<T>* attention_cached;
   MlpForward<T>* mlp_forward;
   MlpBackward<T>* mlp_backward;
   SwigluForward<T>* swiglu_forward;

@@ -25,6 +25,10 @@ AttentionForward<T> attention_forward;
 template <class T>
 AttentionBackward<T> attention_backward;
 template <class T>
+CacheAppend<T> cache_append;
+template <class T>
+AttentionCached<T> attention_cached;
+template <class T>
 MlpForward<T> mlp_forward;
 template <class T>
 MlpBackward<T> mlp_backward;
@@ -64,6 +68,8 @@ const Ops<T>& table() {
       rotary<T>,
       attention_forward<T>,
       attention_backward<T>,
+      cache_append<T>,
+      attention_cached<T>,
       mlp_forward<T>,
       mlp_backward<T>,
       swiglu_forward<T>,

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/thread_pool.h"
+#include "model/text_cache.h"
 
 namespace burgeon {
 
@@ -40,7 +41,7 @@ class TypedModel final : public Model {
   int element_size() const override { return sizeof(T); }
   const std::vector<Tensor>& tensors() const override { return parameters_.tensors(); }
   size_t parameter_bytes() const override { return parameters_.bytes(); }
-  size_t activation_bytes() const override { return arena_.size(); }
+  size_t activation_bytes() const override { return arena_.size() + text_.bytes(); }
 
   size_t plan_bytes(int64_t batch, int64_t sequence, bool gradients) const override {
     // Beyond any machine, and small enough that no size below overflows.
@@ -79,6 +80,29 @@ class TypedModel final : public Model {
     } else if (which == Logits::kAll) {
       step_.all_logits(group, out, &result.forward);
     }
+    return result;
+  }
+
+  StepResult extend(const int32_t* tokens, int64_t batch, int64_t sequence, int64_t past, int64_t capacity,
+                    void* logits) override {
+    if (past == 0) {
+      capacity = std::min(std::max(capacity, sequence), config_.context_length);
+      text_.begin(config_, batch, capacity, parameters_.bytes() + arena_.size());
+    }
+    if (past != text_.length() || batch != text_.batch() || sequence > text_.capacity() - past) {
+      throw Error(ErrorCode::kShape, "past: expected tokens that follow the " + std::to_string(text_.length()) +
+                                         " of " + std::to_string(text_.batch()) + " sequences read before, within " +
+                                         std::to_string(text_.capacity()) + " positions, received " +
+                                         shape_of(batch, sequence) + " after " + std::to_string(past));
+    }
+    // Before the tokens are copied in: positions up to the capacity have their rotations and scratch.
+    reserve({batch * sequence, text_.capacity(), false});
+    prepare({tokens, nullptr, batch, sequence, nullptr, 1}, false);
+    StepResult result;
+    const Group group{batch, sequence, 1, past};
+    step_.forward(group, plan_, &result.forward, &text_.layers());
+    step_.last_logits(group, static_cast<T*>(logits), &result.forward);
+    text_.advance(sequence);
     return result;
   }
 
@@ -171,6 +195,7 @@ class TypedModel final : public Model {
   const Ops<T>& ops_;
   Parameters<T> parameters_;
   Arena arena_;
+  TextCache<T> text_;
   Activations<T> activations_;
   ActivationShape planned_;
   SubnetworkPlan plan_;

@@ -66,6 +66,12 @@ class Model {
   // logits: (B, V) for kLast, (B, T, V) for kAll, element_size() bytes each. Throws Error(kShape, kData, kNonfinite).
   virtual StepResult forward(const Batch& batch, Logits which, void* logits) = 0;
 
+  // Reads tokens (B, T) that follow the `past` tokens read before (0: a new text, with room for `capacity` tokens per
+  // sequence) and gives the logits (B, V) of the last: the same function as forward() over all of them, without reading
+  // those again. B must stay the same. Throws Error(kShape, kData, kOutOfMemory).
+  virtual StepResult extend(const int32_t* tokens, int64_t batch, int64_t sequence, int64_t past, int64_t capacity,
+                            void* logits) = 0;
+
   // Adds weight * gradient of the mean loss. A loss that is not finite throws Error(kNonfinite) and clears the
   // gradients.
   virtual StepResult forward_backward(const Batch& batch, double weight) = 0;

@@ -7,14 +7,16 @@
 namespace burgeon {
 
 template <class T>
-void Step<T>::forward(const Group& group, const SubnetworkPlan& plan, Work* work) {
+void Step<T>::forward(const Group& group, const SubnetworkPlan& plan, Work* work,
+                      const std::vector<KeyValueCache<T>>* caches) {
   const int64_t C = config_.n_embd;
-  ops_.embedding_forward(ctx_, a_.embedded, a_.tokens, p_.global(Role::kWeight, kWte), p_.global(Role::kWeight, kWpe),
-                         group.batch, group.sequence, C);
+  const T* wpe = p_.global(Role::kWeight, kWpe);
+  ops_.embedding_forward(ctx_, a_.embedded, a_.tokens, p_.global(Role::kWeight, kWte),
+                         wpe ? wpe + group.past * C : nullptr, group.batch, group.sequence, C);
   // Slot i of the activations belongs to the i-th active layer; an inactive layer is the identity and launches nothing.
   const T* x = a_.embedded;
   for (size_t i = 0; i < plan.layers().size(); ++i) {
-    forward_layer(group, plan.layers()[i], a_.layers[i], x, work);
+    forward_layer(group, plan.layers()[i], a_.layers[i], x, caches ? &(*caches)[i] : nullptr, work);
     x = a_.layers[i].output;
   }
   ops_.norm_forward(ctx_, a_.lnf, a_.lnf_mean, a_.lnf_rstd, x, p_.global(Role::kWeight, kLnfw),
@@ -24,7 +26,7 @@ void Step<T>::forward(const Group& group, const SubnetworkPlan& plan, Work* work
 
 template <class T>
 void Step<T>::forward_layer(const Group& group, const ActiveLayer& active, LayerActivations<T>& saved, const T* input,
-                            Work* work) {
+                            const KeyValueCache<T>* cache, Work* work) {
   const int64_t N = group.batch * group.sequence;
   const int64_t C = config_.n_embd;
   const int64_t HS = config_.head_size;
@@ -37,8 +39,18 @@ void Step<T>::forward_layer(const Group& group, const ActiveLayer& active, Layer
   ops_.linear_expand(ctx_, saved.qkv, saved.ln1, w(kQkvw), w(kQkvb), active.qkv_rows, N, qkv_cols, C, 1);
   work->qkv += drain();
   rotate(group, active, saved.qkv, false);
-  ops_.attention_forward(ctx_, saved.att, saved.lse, saved.qkv, group.batch, group.sequence, active.heads,
-                         active.kv_heads, HS);
+  if (cache) {
+    ops_.cache_append(ctx_, *cache, saved.qkv, group.batch, group.sequence, active.heads, active.kv_heads, HS);
+  }
+  if (group.past > 0) {
+    KeyValueCache<T> filled = *cache;
+    filled.length += group.sequence;
+    ops_.attention_cached(ctx_, saved.att, saved.qkv, filled, group.batch, group.sequence, active.heads,
+                          active.kv_heads, HS);
+  } else {
+    ops_.attention_forward(ctx_, saved.att, saved.lse, saved.qkv, group.batch, group.sequence, active.heads,
+                           active.kv_heads, HS);
+  }
   work->scores += drain();
   ops_.linear_contract(ctx_, saved.middle, saved.att, w(kAttprojw), w(kAttprojb), input, active.head_rows, N,
                        active.heads * HS, C, static_cast<T>(group.layer_scale * active.head_scale),
@@ -179,8 +191,8 @@ void Step<T>::rotate(const Group& group, const ActiveLayer& active, T* qkv, bool
   if (!config_.rotary()) return;
   const int64_t rotated = active.heads + active.kv_heads;  // queries and keys lie side by side
   const int64_t stride = (rotated + active.kv_heads) * config_.head_size;
-  ops_.rotary(ctx_, qkv, a_.rope, group.batch * group.sequence, group.sequence, stride, rotated, config_.head_size,
-              inverse);
+  ops_.rotary(ctx_, qkv, a_.rope + group.past * config_.head_size, group.batch * group.sequence, group.sequence, stride,
+              rotated, config_.head_size, inverse);
 }
 
 template <class T>

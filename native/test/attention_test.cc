@@ -2,6 +2,7 @@
 // online softmax rescale, and independence of heads and sequences from their neighbours.
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "test/op_fixture.h"
 
@@ -124,6 +125,55 @@ TEST(attention_rescales_when_later_scores_are_larger) {
       }
     }
     check_attention(s, qkv, random.normals(s.tokens() * s.width()));
+  }
+}
+
+// A text in pieces: what attention sees through the cache is what it sees of the whole text at once.
+TEST(attention_through_the_cache_is_attention_of_the_whole_text) {
+  Random random(16);
+  for (const Shape& s : {Shape{1, 1, 1, 1}, {2, 33, 3, 7}, {1, 70, 6, 16, 2}, {3, 20, 4, 64, 1}}) {
+    const Note note(text(s));
+    const Floats qkv = random.normals(s.tokens() * s.qkv_width());
+    const int64_t capacity = s.sequence + 5;
+    const int64_t cached = s.batch * s.kv_heads * capacity * s.head_size;
+    const std::vector<Floats> inputs{qkv};
+    const Expected whole = run_reference(
+        scratch_shape(s), inputs, {poison(s.tokens() * s.width()), poison(s.tokens() * s.heads)},
+        [&](auto& ops, OpContext& context, auto& in, auto& out) {
+          ops.attention_forward(context, out[0], out[1], in[0], s.batch, s.sequence, s.heads, s.kv_heads, s.head_size);
+        });
+    for (const int64_t piece : {int64_t{1}, int64_t{3}, s.sequence}) {
+      const auto in_pieces = [&](auto& ops, OpContext& context, auto& in, auto& out) {
+        using Value = std::remove_const_t<std::remove_reference_t<decltype(*out[0])>>;
+        KeyValueCache<Value> cache{out[1], out[2], capacity, 0};
+        std::vector<Value> part, result;
+        for (int64_t begin = 0; begin < s.sequence; begin += piece) {
+          const int64_t count = std::min(piece, s.sequence - begin);
+          part.clear();
+          for (int64_t b = 0; b < s.batch; ++b) {
+            const auto* first = in[0] + (b * s.sequence + begin) * s.qkv_width();
+            part.insert(part.end(), first, first + count * s.qkv_width());
+          }
+          result.assign(static_cast<size_t>(s.batch * count * s.width()), Value(0));
+          ops.cache_append(context, cache, part.data(), s.batch, count, s.heads, s.kv_heads, s.head_size);
+          cache.length += count;
+          ops.attention_cached(context, result.data(), part.data(), cache, s.batch, count, s.heads, s.kv_heads,
+                               s.head_size);
+          for (int64_t b = 0; b < s.batch; ++b) {
+            std::copy_n(result.data() + b * count * s.width(), count * s.width(),
+                        out[0] + (b * s.sequence + begin) * s.width());
+          }
+        }
+      };
+      const double bound = kRounding * (64 + 4 * std::sqrt(static_cast<double>(s.head_size)) * 16);
+      check_op(all_tables(), scratch_shape(s), inputs, {poison(s.tokens() * s.width()), Floats(cached), Floats(cached)},
+               in_pieces, [&](size_t output, size_t, double) { return output == 0 ? bound : 0.0; });
+      const Expected pieces = run_reference(
+          scratch_shape(s), inputs, {poison(s.tokens() * s.width()), Floats(cached), Floats(cached)}, in_pieces);
+      for (size_t i = 0; i < whole.outputs[0].size(); ++i) {
+        CHECK_NEAR(pieces.outputs[0][i], whole.outputs[0][i], 1e-12);
+      }
+    }
   }
 }
 

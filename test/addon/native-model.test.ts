@@ -51,6 +51,7 @@ const step = {
 /** Arguments with which each method works. */
 const validArguments = {
   forward: [tokens, targets, 2, 4, subnetwork, 1, 2],
+  extend: [tokens, 2, 4, 0, 6],
   forwardBackward: [tokens, targets, 2, 4, subnetwork, 1, 1],
   optimizerStep: [step],
   clearGradients: [],

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import type { Gpt2Config, LlamaConfig, ModelConfig } from '../../lib/config/model-config.ts';
 import { CounterRng } from '../../lib/est/rng.ts';
 import type { Model } from '../../lib/model/model.ts';
-import type { TensorData } from '../../lib/model/options.ts';
+import type { GenerateOptions, TensorData } from '../../lib/model/options.ts';
 
 export function smallConfig(overrides: Partial<Gpt2Config> = {}): Gpt2Config {
   const nEmbd = overrides.nEmbd ?? 32;
@@ -47,6 +47,13 @@ export function randomBatch(config: ModelConfig, batchSize: number, sequenceLeng
   const rng = new CounterRng(seed, 1);
   const draw = () => Int32Array.from({ length: batchSize * sequenceLength }, () => rng.nextBelow(config.vocabSize));
   return { tokens: draw(), targets: draw() };
+}
+
+/** All tokens of `model.generate`. */
+export async function generated(model: Model, prompt: ArrayLike<number>, options?: GenerateOptions): Promise<number[]> {
+  const tokens: number[] = [];
+  for await (const token of model.generate(prompt, options)) tokens.push(token);
+  return tokens;
 }
 
 /** Replaces GPT-2's near-zero initial weights by larger ones, so that every gradient is well away from zero. */

@@ -18,6 +18,8 @@ LinearBiasGradient<float> linear_bias_gradient;
 Rotary<float> rotary;
 AttentionForward<float> attention_forward;
 AttentionBackward<float> attention_backward;
+CacheAppend<float> cache_append;
+AttentionCached<float> attention_cached;
 template <class Operand>
 MlpForward<float> mlp_forward;
 template <class Operand>
@@ -65,6 +67,8 @@ const Ops<float>& table_for() {
       rotary,
       attention_forward,
       attention_backward,
+      cache_append,
+      attention_cached,
       mlp_forward<Operand>,
       mlp_backward<Operand>,
       swiglu_forward<Operand>,

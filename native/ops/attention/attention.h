@@ -24,4 +24,27 @@ template <class T>
 using AttentionBackward = void(OpContext& ctx, T* dqkv, const T* dout, const T* qkv, const T* out, const T* lse,
                                int64_t batch, int64_t sequence, int64_t heads, int64_t kv_heads, int64_t head_size);
 
+// Where keys and values of earlier tokens are kept while a text is generated: for each sequence and key and value head,
+// HS values per position.
+template <class T>
+struct KeyValueCache {
+  T* keys;           // (B, G, capacity, HS)
+  T* values;         // likewise
+  int64_t capacity;  // positions there is room for
+  int64_t length;    // positions that are filled
+};
+
+// Stores keys and values of qkv (B, T, A + 2 G, HS) at positions [length, length + T) of the cache, which its caller
+// then counts.
+template <class T>
+using CacheAppend = void(OpContext& ctx, const KeyValueCache<T>& cache, const T* qkv, int64_t batch, int64_t sequence,
+                         int64_t heads, int64_t kv_heads, int64_t head_size);
+
+// Attention of T new tokens, already stored at the end of the cache's `length` positions, over all of them:
+// out[i] = sum_{j <= length - T + i} softmax_j(q_i . k_j / sqrt(HS)) v_j     assigns out (B, T, A, HS)
+// Reads only the queries of qkv. multiply_adds as in forward, for the pairs there are.
+template <class T>
+using AttentionCached = void(OpContext& ctx, T* out, const T* qkv, const KeyValueCache<T>& cache, int64_t batch,
+                             int64_t sequence, int64_t heads, int64_t kv_heads, int64_t head_size);
+
 }  // namespace burgeon

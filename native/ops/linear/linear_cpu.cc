@@ -1,4 +1,5 @@
 // The four products, through backend/cpu/product.h, for float32 and bfloat16 operands.
+#include "backend/cpu/few_rows.h"
 #include "backend/cpu/product.h"
 #include "ops/linear/linear.h"
 
@@ -7,6 +8,11 @@ namespace burgeon::BURGEON_ISA {
 template <class Operand>
 void linear_expand(OpContext& ctx, float* y, const float* x, const float* w, const float* bias, const int32_t* rows,
                    int64_t n, int64_t row_count, int64_t cols, float alpha) {
+  if (n <= kFewRows) {
+    expand_few_rows<Operand>(ctx, y, x, w, bias, rows, n, row_count, cols, alpha);
+    ctx.multiply_adds += n * row_count * cols;
+    return;
+  }
   Epilogue e{y, row_count};
   e.alpha = alpha;
   e.bias = gather_bias(ctx, bias, rows, row_count);
@@ -16,6 +22,11 @@ void linear_expand(OpContext& ctx, float* y, const float* x, const float* w, con
 template <class Operand>
 void linear_contract(OpContext& ctx, float* y, const float* x, const float* w, const float* bias, const float* residual,
                      const int32_t* rows, int64_t n, int64_t row_count, int64_t cols, float alpha, float bias_scale) {
+  if (n <= kFewRows) {
+    contract_few_rows<Operand>(ctx, y, x, w, bias, residual, rows, n, row_count, cols, alpha, bias_scale);
+    ctx.multiply_adds += n * row_count * cols;
+    return;
+  }
   Epilogue e{y, cols};
   e.alpha = alpha;
   e.bias = bias;
