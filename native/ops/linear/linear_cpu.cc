@@ -9,7 +9,7 @@ template <class Operand>
 void linear_expand(OpContext& ctx, float* y, const float* x, const float* w, const float* bias, const int32_t* rows,
                    int64_t n, int64_t row_count, int64_t cols, float alpha) {
   if (n <= kFewRows) {
-    expand_few_rows<Operand>(ctx, y, x, w, bias, rows, n, row_count, cols, alpha);
+    with_rows(n, [&](auto few) { expand_rows<Operand, few.value>(ctx, y, x, w, bias, rows, row_count, cols, alpha); });
     ctx.multiply_adds += n * row_count * cols;
     return;
   }
@@ -22,8 +22,12 @@ void linear_expand(OpContext& ctx, float* y, const float* x, const float* w, con
 template <class Operand>
 void linear_contract(OpContext& ctx, float* y, const float* x, const float* w, const float* bias, const float* residual,
                      const int32_t* rows, int64_t n, int64_t row_count, int64_t cols, float alpha, float bias_scale) {
-  if (n <= kFewRows) {
-    contract_few_rows<Operand>(ctx, y, x, w, bias, residual, rows, n, row_count, cols, alpha, bias_scale);
+  if (n <= kFewRows && few_rows_scratch_floats(n, row_count, cols) <= kPackedFloats) {
+    float* partial = reinterpret_cast<float*>(ctx.shared_scratch);
+    with_rows(n, [&](auto few) {
+      contract_rows<Operand, few.value>(ctx, partial, y, x, w, bias, residual, rows, row_count, cols, alpha,
+                                        bias_scale);
+    });
     ctx.multiply_adds += n * row_count * cols;
     return;
   }
