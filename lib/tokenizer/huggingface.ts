@@ -3,45 +3,28 @@
 // tokenizers. Only builds strings; writing them is up to the checkpoint code. Layouts: transformers
 // tokenization_gpt2.py, and the tokenizer.json that the tokenizers library writes.
 
+import type { BytePairVocabulary } from './byte-pairs.ts';
+import { printableByte, toPrintable } from './printable-bytes.ts';
+
 /** Content of GPT-2's <|endoftext|>, which begins, ends and (never needed) replaces unknown text. */
-const endOfTextContent = '<|endoftext|>';
+export const endOfTextContent = '<|endoftext|>';
 
 /**
- * The printable stand-ins of ByteLevel BPE (openai/gpt-2, encoder.py): 33-126, 161-172 and 174-255 stand for
- * themselves, the other 68 bytes become U+0100, U+0101, ... in order. A space is U+0120.
- */
-const printableByte: readonly string[] = (() => {
-  let extra = 0;
-  return Array.from({ length: 256 }, (_, byte) => {
-    const isPrintable = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || (byte >= 174 && byte <= 255);
-    return String.fromCharCode(isPrintable ? byte : 256 + extra++);
-  });
-})();
-
-function printable(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => printableByte[byte]!).join('');
-}
-
-/**
- * GPT-2's vocab.json as a map: printable token -> id, in the order of ids.
- * @param tokens bytes of tokens 0 to 50255; <|endoftext|> follows as 50256.
+ * vocab.json as a map: printable token -> id, in the order of ids.
+ * @param tokens bytes of all tokens but <|endoftext|>, which follows.
  */
 export function gpt2Vocabulary(tokens: readonly Uint8Array[]): Map<string, number> {
-  const vocabulary = new Map(tokens.map((bytes, token) => [printable(bytes), token]));
+  const vocabulary = new Map(tokens.map((bytes, token) => [toPrintable(bytes), token]));
   return vocabulary.set(endOfTextContent, tokens.length);
 }
 
 /**
- * vocab.json, merges.txt, tokenizer.json, tokenizer_config.json and special_tokens_map.json of GPT-2.
- * @param tokens bytes of tokens 0 to 50255.
- * @param merges merges[i] = the two tokens that make token 256 + i.
+ * vocab.json, merges.txt, tokenizer.json, tokenizer_config.json and special_tokens_map.json of byte pair encoding as
+ * GPT-2 has it: its split pattern, and <|endoftext|> after the tokens of the vocabulary.
  */
-export function gpt2TokenizerFiles(
-  tokens: readonly Uint8Array[],
-  merges: ReadonlyArray<readonly [left: number, right: number]>,
-): Record<string, string> {
+export function gpt2TokenizerFiles({ tokens, merges }: BytePairVocabulary): Record<string, string> {
   const vocabulary = stringifyInOrder(gpt2Vocabulary(tokens));
-  const texts = tokens.map(printable);
+  const texts = tokens.map(toPrintable);
   const mergeLines = merges.map(([left, right]) => `${texts[left]} ${texts[right]}`);
   const specialTokens = { bos_token: endOfTextContent, eos_token: endOfTextContent, unk_token: endOfTextContent };
   const endOfTextToken = {
@@ -55,7 +38,7 @@ export function gpt2TokenizerFiles(
   };
   return {
     'vocab.json': `${vocabulary}\n`,
-    'merges.txt': `#version: 0.2\n${mergeLines.join('\n')}\n`,
+    'merges.txt': `${['#version: 0.2', ...mergeLines].join('\n')}\n`,
     'tokenizer.json': tokenizerFile({
       addedTokens: [endOfTextToken],
       preTokenizer: byteLevel({ addPrefixSpace: false, useRegex: true }),
