@@ -11,6 +11,7 @@ import { stopWithoutReader } from './interrupt.ts';
 import { planCommand } from './plan.ts';
 import { prepareCommand } from './prepare.ts';
 import { sampleCommand } from './sample.ts';
+import { tokenizerCommand } from './tokenizer.ts';
 import { trainCommand } from './train.ts';
 
 const program = new Command('burgeon')
@@ -25,6 +26,7 @@ const program = new Command('burgeon')
   );
 
 for (const command of [
+  tokenizerCommand(),
   prepareCommand(),
   planCommand(),
   trainCommand(),

@@ -27,20 +27,11 @@ export function gpt2TokenizerFiles({ tokens, merges }: BytePairVocabulary): Reco
   const texts = tokens.map(toPrintable);
   const mergeLines = merges.map(([left, right]) => `${texts[left]} ${texts[right]}`);
   const specialTokens = { bos_token: endOfTextContent, eos_token: endOfTextContent, unk_token: endOfTextContent };
-  const endOfTextToken = {
-    id: tokens.length,
-    content: endOfTextContent,
-    single_word: false,
-    lstrip: false,
-    rstrip: false,
-    normalized: false,
-    special: true,
-  };
   return {
     'vocab.json': `${vocabulary}\n`,
     'merges.txt': `${['#version: 0.2', ...mergeLines].join('\n')}\n`,
     'tokenizer.json': tokenizerFile({
-      addedTokens: [endOfTextToken],
+      addedTokens: [specialToken(tokens.length, endOfTextContent)],
       preTokenizer: byteLevel({ addPrefixSpace: false, useRegex: true }),
       decoder: byteLevel({ addPrefixSpace: true, useRegex: true }),
       model: bytePairModel(vocabulary, mergeLines),
@@ -53,6 +44,20 @@ export function gpt2TokenizerFiles({ tokens, merges }: BytePairVocabulary): Reco
     }),
     'special_tokens_map.json': json(specialTokens),
   };
+}
+
+/**
+ * tokenizer.json of what vocab.json and merges.txt hold; <|endoftext|> is a special token where the vocabulary has it.
+ * @param merges the lines of merges.txt, without its first.
+ */
+export function bytePairTokenizerFile(vocabulary: Record<string, unknown>, merges: readonly string[]): string {
+  const id = vocabulary[endOfTextContent];
+  return tokenizerFile({
+    addedTokens: typeof id === 'number' ? [specialToken(id, endOfTextContent)] : [],
+    preTokenizer: byteLevel({ addPrefixSpace: false, useRegex: true }),
+    decoder: byteLevel({ addPrefixSpace: true, useRegex: true }),
+    model: bytePairModel(JSON.stringify(vocabulary), merges),
+  });
 }
 
 /** The bytes tokenizer as byte pair encoding without merges: token = byte. */
@@ -107,6 +112,10 @@ function tokenizerFile(parts: {
     `"added_tokens":${JSON.stringify(parts.addedTokens)},"normalizer":null,"pre_tokenizer":${parts.preTokenizer},` +
     `"post_processor":null,"decoder":${parts.decoder},"model":${parts.model}}\n`
   );
+}
+
+function specialToken(id: number, content: string): object {
+  return { id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
 }
 
 function byteLevel(options: { addPrefixSpace: boolean; useRegex: boolean }): string {
