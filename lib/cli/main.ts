@@ -35,7 +35,8 @@ for (const command of [
   benchCommand(),
   doctorCommand(),
 ]) {
-  program.addCommand(command.showHelpAfterError('(--help lists what there is)'));
+  program.addCommand(command);
+  for (const each of [command, ...command.commands]) each.showHelpAfterError('(--help lists what there is)');
 }
 
 stopWithoutReader();

@@ -21,14 +21,15 @@ let vocabulary: BytePairVocabulary | undefined;
 let encoder: NativeBytePairEncoder | undefined;
 let files: Readonly<Record<string, string>> | undefined;
 
+/** Bytes of tokens 0 to 50255. */
+export function gpt2Tokens(): Uint8Array[] {
+  const utf8 = new TextEncoder();
+  return ranks.map((token) => (typeof token === 'string' ? utf8.encode(token) : Uint8Array.from(token)));
+}
+
 /** Built once, on first use: takes about 0.1 s. */
 function gpt2(): BytePairVocabulary {
-  if (!vocabulary) {
-    const utf8 = new TextEncoder();
-    vocabulary = recoverMerges(
-      ranks.map((token) => (typeof token === 'string' ? utf8.encode(token) : Uint8Array.from(token))),
-    );
-  }
+  vocabulary ??= recoverMerges(gpt2Tokens());
   return vocabulary;
 }
 

@@ -28,7 +28,11 @@ export function createPackageTokenizer(
   };
   const decode = (tokens: ArrayLike<number>): string => {
     check(tokens);
-    return tokens.length === 0 ? '' : whole.decode(Array.from(tokens), { skip_special_tokens: false });
+    if (tokens.length === 0) return '';
+    return whole.decode(Array.from(tokens), {
+      skip_special_tokens: false,
+      clean_up_tokenization_spaces: config.clean_up_tokenization_spaces === true,
+    });
   };
   return {
     encode: (text) => encode(encoder, text, file),
@@ -45,8 +49,10 @@ export function createPackageTokenizer(
 }
 
 function load(file: TokenizerJson, json: Record<string, unknown>, config: Record<string, unknown>): PackageTokenizer {
+  // The package asks for all of them; files need not have what is null.
+  const parts = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, added_tokens: [] };
   try {
-    return new PackageTokenizer(json, config);
+    return new PackageTokenizer({ ...parts, ...json }, config);
   } catch (cause) {
     throw new BurgeonError(
       'ERR_BURGEON_DATA',
