@@ -9,7 +9,7 @@ namespace burgeon {
 
 namespace {
 
-constexpr int32_t kGone = -1;
+constexpr int32_t kNone = -1;
 constexpr uint64_t kFree = ~uint64_t{0};  // no pair, as tokens are not negative
 constexpr size_t kMostBytes = 0x7ffffffe;
 
@@ -25,13 +25,13 @@ size_t hash_of(uint64_t pair) {
 }  // namespace
 
 Merges::Merges(const TokenBytes& tokens) : entries_(1024, {kFree, 0, 0}) {
-  std::fill(std::begin(token_of_byte_), std::end(token_of_byte_), kGone);
+  std::fill(std::begin(token_of_byte_), std::end(token_of_byte_), kNone);
   for (size_t token = 0; token < tokens.size(); ++token) {
     if (tokens[token].size() != 1) continue;
     int32_t& place = token_of_byte_[static_cast<unsigned char>(tokens[token][0])];
-    if (place == kGone) place = static_cast<int32_t>(token);
+    if (place == kNone) place = static_cast<int32_t>(token);
   }
-  const int32_t* missing = std::find(std::begin(token_of_byte_), std::end(token_of_byte_), kGone);
+  const int32_t* missing = std::find(std::begin(token_of_byte_), std::end(token_of_byte_), kNone);
   if (missing != std::end(token_of_byte_)) {
     throw Error(ErrorCode::kData, "vocabulary: expected a token for each of the 256 bytes, found none for byte " +
                                       std::to_string(missing - std::begin(token_of_byte_)));
@@ -77,7 +77,7 @@ void Merges::encode(const char* piece, size_t length, std::vector<int32_t>& toke
   const auto end = static_cast<int32_t>(length);
   nodes_.resize(length);
   for (int32_t place = 0; place < end; ++place) {
-    nodes_[place] = {token_of_byte_[static_cast<unsigned char>(piece[place])], place + 1, place - 1};
+    nodes_[place] = {token_of_byte_[static_cast<unsigned char>(piece[place])], place + 1, place - 1, kNone, kNone};
   }
   pending_.clear();
   for (int32_t place = 0; place < end; ++place) consider(place);
@@ -88,13 +88,12 @@ void Merges::encode(const char* piece, size_t length, std::vector<int32_t>& toke
     const auto rank = static_cast<int32_t>(pending_.back() >> 32);
     pending_.pop_back();
     // Nothing is taken out when a merge nearby changes a pair; what is left of it no longer matches the piece.
-    const Entry* entry = merge_at(place);
-    if (entry == nullptr || entry->rank != rank) continue;
     Node& node = nodes_[place];
+    if (node.rank != rank) continue;
     Node& right = nodes_[node.next];
-    node.token = entry->token;
+    node.token = node.merged;
     node.next = right.next;
-    right.token = kGone;
+    right.rank = kNone;
     if (node.next < end) nodes_[node.next].previous = place;
     consider(place);
     if (node.previous >= 0) consider(node.previous);
@@ -102,15 +101,14 @@ void Merges::encode(const char* piece, size_t length, std::vector<int32_t>& toke
   for (int32_t place = 0; place < end; place = nodes_[place].next) tokens.push_back(nodes_[place].token);
 }
 
-const Merges::Entry* Merges::merge_at(int32_t place) const {
-  const Node& node = nodes_[place];
-  if (node.token == kGone || static_cast<size_t>(node.next) >= nodes_.size()) return nullptr;
-  return find(node.token, nodes_[node.next].token);
-}
-
 void Merges::consider(int32_t place) {
-  const Entry* entry = merge_at(place);
+  Node& node = nodes_[place];
+  node.rank = kNone;
+  if (static_cast<size_t>(node.next) >= nodes_.size()) return;
+  const Entry* entry = find(node.token, nodes_[node.next].token);
   if (entry == nullptr) return;
+  node.rank = entry->rank;
+  node.merged = entry->token;
   pending_.push_back(static_cast<uint64_t>(entry->rank) << 32 | static_cast<uint32_t>(place));
   std::push_heap(pending_.begin(), pending_.end(), std::greater<>());
 }

@@ -39,14 +39,15 @@ class Merges {
     int32_t rank;
     int32_t token;
   };
-  // A token of the piece under way, at the place of its first byte.
+  // A token of the piece under way, at the place of its first byte, and the merge with the next one.
   struct Node {
-    int32_t token;  // kGone when it was merged into its left neighbour
+    int32_t token;
     int32_t next;
     int32_t previous;
+    int32_t rank;  // kNone: there is no such merge, or this token was merged into its left neighbour
+    int32_t merged;
   };
   const Entry* find(int32_t left, int32_t right) const;
-  const Entry* merge_at(int32_t place) const;
   void consider(int32_t place);
   void grow();
 
