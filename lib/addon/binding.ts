@@ -187,6 +187,35 @@ export interface NativeOpTiming {
   error: number;
 }
 
+/** A vocabulary: the bytes of all tokens one after the other, and the number of bytes of each. */
+export interface NativeTokens {
+  bytes: Uint8Array;
+  lengths: Int32Array;
+}
+
+/** Byte pair encoding with GPT-2's split pattern. */
+export interface NativeBytePairEncoder {
+  /** Surrogates without a partner count as U+FFFD. */
+  encode(text: string): Int32Array;
+}
+
+/** Learns byte pair encoding; native/tokenizer/byte_pair_trainer.h. */
+export interface NativeBytePairTrainer {
+  /** Counts the words of a text. Texts are separate: no word spans two of them. */
+  count(text: string): void;
+  /**
+   * Learns up to `vocabulary` tokens, fewer when no pair is left that occurs `minCount` times. Other calls than progress
+   * and stop throw ERR_BURGEON_BUSY meanwhile.
+   * @param vocabulary 256 to 2^30.
+   * @param minCount   at least 1.
+   */
+  learn(vocabulary: number, minCount: number): Promise<NativeTokens & { merges: Int32Array }>;
+  /** Tokens learned so far. */
+  progress(): number;
+  /** Makes learn() return early. */
+  stop(): void;
+}
+
 export interface NativeBinding {
   version: string;
   bestIsa: string;
@@ -199,4 +228,15 @@ export interface NativeBinding {
   benchOp(options: NativeOpOptions & NativeOpShape): Promise<NativeOpTiming>;
   /** The same for 1 to 16 shapes of one op, which take turns round by round. */
   benchOpInTurn(options: NativeOpOptions, shapes: readonly NativeOpShape[]): Promise<NativeOpTiming[]>;
+  /** @param merges left, right and resulting token of each merge, in the order learned. */
+  NativeBytePairEncoder: new (
+    bytes: Uint8Array,
+    lengths: Int32Array,
+    merges: Int32Array,
+  ) => NativeBytePairEncoder;
+  NativeBytePairTrainer: new () => NativeBytePairTrainer;
+  /** The merges of a vocabulary whose tokens are in the order learned; native/tokenizer/merges.h. */
+  recoverMerges(bytes: Uint8Array, lengths: Int32Array): Int32Array;
+  /** Class of every code point: 0 other, 1 letter, 2 number, 3 white space. */
+  unicodeClasses(): Uint8Array;
 }

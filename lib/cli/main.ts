@@ -12,6 +12,7 @@ import { stopWithoutReader } from './interrupt.ts';
 import { planCommand } from './plan.ts';
 import { prepareCommand } from './prepare.ts';
 import { sampleCommand } from './sample.ts';
+import { tokenizerCommand } from './tokenizer.ts';
 import { trainCommand } from './train.ts';
 
 const program = new Command('burgeon')
@@ -26,6 +27,7 @@ const program = new Command('burgeon')
   );
 
 for (const command of [
+  tokenizerCommand(),
   prepareCommand(),
   planCommand(),
   trainCommand(),
@@ -35,7 +37,8 @@ for (const command of [
   benchCommand(),
   doctorCommand(),
 ]) {
-  program.addCommand(command.showHelpAfterError('(--help lists what there is)'));
+  program.addCommand(command);
+  for (const each of [command, ...command.commands]) each.showHelpAfterError('(--help lists what there is)');
 }
 
 stopWithoutReader();

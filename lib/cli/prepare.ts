@@ -1,20 +1,33 @@
 // burgeon prepare: text files to token shards.
 
-import { Command, Option } from 'commander';
-import { prepare } from '../data/prepare.ts';
+import { existsSync } from 'node:fs';
+import { Command } from 'commander';
+import { type PrepareOptions, prepare } from '../data/prepare.ts';
+import { BurgeonError } from '../errors.ts';
+import { loadTokenizer } from '../tokenizer/tokenizer.ts';
 import { bytes, count, facts, percent } from './format.ts';
 import { integerAtLeast, numberBetween } from './options.ts';
 import { ProgressLine } from './progress.ts';
 
 interface PrepareFlags {
   output: string;
-  tokenizer: 'gpt2' | 'bytes' | 'chars';
+  tokenizer: string;
   name?: string;
   valFraction: number;
   dropNearDuplicates?: boolean;
   delimiter?: string;
   shardTokens?: number;
   json?: boolean;
+}
+
+/** A name of ours, or else a path. */
+async function chooseTokenizer(name: string): Promise<PrepareOptions['tokenizer']> {
+  if (name === 'gpt2' || name === 'bytes' || name === 'chars') return name;
+  if (existsSync(name)) return loadTokenizer(name);
+  throw new BurgeonError(
+    'ERR_BURGEON_CONFIG',
+    `--tokenizer: expected gpt2, bytes, chars, or the path of a tokenizer.json or a directory with one, received "${name}"`,
+  );
 }
 
 export function prepareCommand(): Command {
@@ -26,13 +39,10 @@ export function prepareCommand(): Command {
     )
     .argument('<input...>', 'files, directories or patterns such as "docs/**/*.md"')
     .requiredOption('-o, --output <dir>', 'directory to write; a data set already there is replaced')
-    .addOption(
-      new Option(
-        '-t, --tokenizer <name>',
-        'gpt2: byte pairs, 50257 tokens; bytes: 256 tokens; chars: one per character',
-      )
-        .choices(['gpt2', 'bytes', 'chars'])
-        .default('gpt2'),
+    .option(
+      '-t, --tokenizer <name|path>',
+      'gpt2: byte pairs, 50257 tokens; bytes: 256 tokens; chars: one per character; or a tokenizer.json, or a directory with one',
+      'gpt2',
     )
     .option('--val-fraction <f>', 'share of the text held out for validation', numberBetween(0, 0.99), 0.1)
     .option('--drop-near-duplicates', 'leave out documents that mostly repeat earlier ones')
@@ -49,7 +59,7 @@ export function prepareCommand(): Command {
       const manifest = await prepare({
         inputs,
         output: flags.output,
-        tokenizer: flags.tokenizer,
+        tokenizer: await chooseTokenizer(flags.tokenizer),
         name: flags.name,
         validationFraction: flags.valFraction,
         dropNearDuplicates: flags.dropNearDuplicates,

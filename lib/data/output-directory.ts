@@ -1,5 +1,6 @@
 // A directory that appears whole or not at all: files are written into a temporary directory beside it, which then
-// takes its name. What was there before is replaced only if it is a data set of ours and nothing else; see manifest.ts.
+// takes its name. What was there before is replaced only if it is of the same kind and nothing else: a data set of ours,
+// as manifest.ts describes it, unless told otherwise.
 
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
@@ -7,17 +8,31 @@ import { BurgeonError } from '../errors.ts';
 import { makeDirectory } from '../files/make-directory.ts';
 import { manifestFileName, readManifest } from './manifest.ts';
 
+/** What may be replaced. */
+export interface OutputKind {
+  /** For messages, with its article. */
+  name: string;
+  /** Entries of a directory, not an empty one, that are no part of it. */
+  foreignNames(output: string, names: readonly string[]): Promise<readonly string[]> | readonly string[];
+}
+
+const dataSet: OutputKind = {
+  name: 'a data set',
+  foreignNames: (output, names) => (names.includes(manifestFileName) ? foreignNames(output, names) : names),
+};
+
 /**
  * Runs `write` with a temporary directory; when it succeeds, that becomes `output`, otherwise it is removed. A process
  * killed in between leaves `<output>.partial-<pid>` behind, and never a damaged `output`.
- * @throws {BurgeonError} ERR_BURGEON_DATA when `output` holds anything but a burgeon data set, or cannot be written.
+ * @throws {BurgeonError} ERR_BURGEON_DATA when `output` holds anything but what `kind` says, or cannot be written.
  */
 export async function writeDirectory<Result>(
   output: string,
   write: (directory: string) => Promise<Result>,
+  kind: OutputKind = dataSet,
 ): Promise<Result> {
   const target = resolve(output);
-  await requireReplaceable(output);
+  await requireReplaceable(output, kind);
   const partial = `${target}.partial-${process.pid}`;
   const previous = `${target}.previous-${process.pid}`;
   try {
@@ -28,7 +43,7 @@ export async function writeDirectory<Result>(
     });
     const result = await write(partial);
     // A long time may have passed.
-    const isThere = await requireReplaceable(output);
+    const isThere = await requireReplaceable(output, kind);
     await attempt(output, async () => {
       if (isThere) await rename(target, previous);
       await rename(partial, target).catch(async (cause) => {
@@ -44,7 +59,7 @@ export async function writeDirectory<Result>(
 }
 
 /** @returns whether `output` exists. */
-async function requireReplaceable(output: string): Promise<boolean> {
+async function requireReplaceable(output: string, kind: OutputKind): Promise<boolean> {
   let names: string[];
   try {
     names = await readdir(output);
@@ -54,11 +69,11 @@ async function requireReplaceable(output: string): Promise<boolean> {
     throw new BurgeonError('ERR_BURGEON_DATA', `${output}: expected a directory or nothing (${message})`, { cause });
   }
   if (names.length === 0) return true;
-  const foreign = names.includes(manifestFileName) ? await foreignNames(output, names) : names;
+  const foreign = await kind.foreignNames(output, names);
   if (foreign.length === 0) return true;
   throw new BurgeonError(
     'ERR_BURGEON_DATA',
-    `${output}: expected a new directory or a data set to replace, found other files (${foreign.slice(0, 3).join(', ')}` +
+    `${output}: expected a new directory or ${kind.name} to replace, found other files (${foreign.slice(0, 3).join(', ')}` +
       `${foreign.length > 3 ? ', ...' : ''}); choose another output, or remove them`,
   );
 }

@@ -18,7 +18,8 @@ export interface PrepareOptions {
   inputs: string[];
   /** Directory to write; must not exist, or be empty, or hold a data set of burgeon, which is replaced. */
   output: string;
-  tokenizer: 'gpt2' | 'bytes' | 'chars';
+  /** A name, or any tokenizer: what `loadTokenizer` returns, for example. */
+  tokenizer: 'gpt2' | 'bytes' | 'chars' | Tokenizer;
   /** Beginning of the shard names; "data" unless given. */
   name?: string | undefined;
   /** Share of the text to hold out, in [0, 1); 0.1 unless given. */
@@ -47,7 +48,7 @@ export interface PrepareProgress {
  *   have too little text, when a line of .jsonl is bad, or when `output` holds something else.
  */
 export async function prepare(options: PrepareOptions): Promise<DataManifest> {
-  const { tokenizer: tokenizerName, delimiter, dropNearDuplicates = false, validationFraction = 0.1 } = options;
+  const { delimiter, dropNearDuplicates = false, validationFraction = 0.1 } = options;
   checkOptions(options, validationFraction);
   const files = await findInputFiles(options.inputs);
   const progress = progressReporter(files, options.onProgress);
@@ -56,14 +57,13 @@ export async function prepare(options: PrepareOptions): Promise<DataManifest> {
     const corpus = await scanDocuments(files, {
       delimiter,
       dropNearDuplicates,
-      collectCharacters: tokenizerName === 'chars',
+      collectCharacters: options.tokenizer === 'chars',
       onRead: progress('scan'),
     });
     const documents = corpus.isKept.filter(Boolean).length;
     if (documents === 0) throw noText(files, corpus);
 
-    const tokenizer =
-      tokenizerName === 'chars' ? charsTokenizer(corpus, documents) : createTokenizer({ name: tokenizerName });
+    const tokenizer = chooseTokenizer(options.tokenizer, corpus, documents);
     const splitBy = validationFraction === 0 ? null : documents === 1 ? 'tokens' : 'documents';
     const text = { files, delimiter, corpus, onRead: progress('encode') };
     const shards = { directory, name: options.name ?? defaultShardName, shardTokens: options.shardTokens };
@@ -91,8 +91,9 @@ export async function prepare(options: PrepareOptions): Promise<DataManifest> {
 function checkOptions(options: PrepareOptions, validationFraction: number): void {
   const fail = (message: string) => new BurgeonError('ERR_BURGEON_CONFIG', message);
   const { tokenizer, delimiter } = options;
-  if (!['gpt2', 'bytes', 'chars'].includes(tokenizer)) {
-    throw fail(`tokenizer: expected 'gpt2', 'bytes' or 'chars', received ${JSON.stringify(tokenizer)}`);
+  const isTokenizer = typeof (tokenizer as Partial<Tokenizer> | null)?.encode === 'function';
+  if (!isTokenizer && !['gpt2', 'bytes', 'chars'].includes(tokenizer as string)) {
+    throw fail(`tokenizer: expected 'gpt2', 'bytes', 'chars' or a tokenizer, received ${JSON.stringify(tokenizer)}`);
   }
   if (!(validationFraction >= 0 && validationFraction < 1)) {
     throw fail(`validationFraction: expected a number from 0 to less than 1, received ${validationFraction}`);
@@ -109,6 +110,11 @@ function chooseFates(corpus: ScannedCorpus, validationFraction: number): Fate[] 
     if (!isKept) return 'skip';
     return isValidation[next++] ? 'validation' : 'train';
   });
+}
+
+function chooseTokenizer(choice: PrepareOptions['tokenizer'], corpus: ScannedCorpus, documents: number): Tokenizer {
+  if (typeof choice !== 'string') return choice;
+  return choice === 'chars' ? charsTokenizer(corpus, documents) : createTokenizer({ name: choice });
 }
 
 /** Vocabulary of all kept documents, and the newline when it may have to be put between two of them. */

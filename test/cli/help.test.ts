@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { burgeon } from '../helpers/cli.ts';
 
-const commands = ['prepare', 'plan', 'train', 'eval', 'sample', 'bench', 'doctor'];
+const commands = ['tokenizer', 'prepare', 'plan', 'train', 'eval', 'sample', 'bench', 'doctor'];
 
 describe.concurrent('help', () => {
   test('lists the commands and a first run', async () => {
@@ -43,6 +43,8 @@ describe.concurrent('mistakes', () => {
     ['train --resum x.yaml', "unknown option '--resum'\n(Did you mean --resume?)"],
     ['sample run --promt x', "unknown option '--promt'\n(Did you mean --prompt?)"],
     ['train', "missing required argument 'config'"],
+    ['tokenizer train x.txt -o y', "required option '--vocab-size <n>' not specified"],
+    ['tokenizer train x.txt -o y --vocab-size 256', "'256' is invalid. Expected an integer from 257 to 16777216."],
     ['prepare x.txt', "required option '-o, --output <dir>' not specified"],
     ['doctor extra', "too many arguments for 'doctor'"],
     ['train x.yaml --resume --overwrite', '--resume and --overwrite exclude each other'],
@@ -69,6 +71,8 @@ describe.concurrent('mistakes', () => {
 
   test.each([
     ['train none.yaml', 'burgeon: config file none.yaml: not found in '],
+    ['tokenizer train none.txt --vocab-size 300 -o none', 'none.txt: no such file'],
+    ['prepare package.json -o none -t gtp2', 'burgeon: --tokenizer: expected gpt2, bytes, chars, or the path'],
     ['plan --model gpt3', 'received "gpt3"; did you mean gpt2?'],
     ['plan --schedule est', 'expected dense, est-gpt2, est-tinyllama or a list of stages, received "est"'],
     ['plan --target-saving 0.9', 'expected a share of the block FLOPs from 0 to 0.5714'],
