@@ -6,11 +6,10 @@ import { readLlmcEvalFile } from '../eval/llmc-eval-file.ts';
 import { scoreQuestions } from '../eval/log-likelihood.ts';
 import { type Accuracy, judge, type Question } from '../eval/multiple-choice.ts';
 import type { Model } from '../model/model.ts';
-import { createTokenizer, loadTokenizer } from '../tokenizer/tokenizer.ts';
 import { requireFit } from '../train/text-sample.ts';
 import type { EvalFlags } from './eval.ts';
 import { count, duration, facts, percent } from './format.ts';
-import { findTokenizer } from './model-argument.ts';
+import { findTokenizer, modelTokenizer } from './model-argument.ts';
 import { ProgressLine } from './progress.ts';
 
 type ChoiceFlags = EvalFlags & { choices: string };
@@ -69,7 +68,7 @@ async function readQuestions(model: Model, directory: string, flags: ChoiceFlags
     if (tokenizer !== undefined) requireFit(tokenizer, model);
     return readLlmcEvalFile(choices, { vocabSize: model.config.vocabSize, tokenizer, limit });
   }
-  const tokenizer = flags.tokenizer ? createTokenizer({ name: flags.tokenizer }) : await loadTokenizer(directory);
+  const tokenizer = await modelTokenizer(directory, flags.tokenizer);
   requireFit(tokenizer, model);
   return readHellaSwag(choices, tokenizer, { limit });
 }

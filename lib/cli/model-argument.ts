@@ -25,11 +25,19 @@ export async function findModelDirectory(given: string): Promise<string> {
   );
 }
 
-/** The tokenizer of that name, or else the model's; undefined where its directory has none that burgeon knows. */
-export async function findTokenizer(directory: string, name?: 'gpt2' | 'bytes'): Promise<Tokenizer | undefined> {
+/**
+ * The tokenizer of that name, or else the model's; a file of llm.c names none, its models have GPT-2's.
+ * @throws {BurgeonError} ERR_BURGEON_DATA where the model's directory has none that burgeon knows.
+ */
+export async function modelTokenizer(model: string, name?: 'gpt2' | 'bytes'): Promise<Tokenizer> {
   if (name !== undefined) return createTokenizer({ name });
+  return (await stat(model)).isFile() ? createTokenizer({ name: 'gpt2' }) : loadTokenizer(model);
+}
+
+/** The same, undefined where there is none. */
+export async function findTokenizer(model: string, name?: 'gpt2' | 'bytes'): Promise<Tokenizer | undefined> {
   try {
-    return await loadTokenizer(directory);
+    return await modelTokenizer(model, name);
   } catch (error) {
     if (error instanceof BurgeonError) return undefined;
     throw error;
