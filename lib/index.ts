@@ -2,7 +2,7 @@
 
 export type { Peak } from './addon/peak.ts';
 export { measurePeak } from './addon/peak.ts';
-export { type ModelConfig, parseModelConfig } from './config/model-config.ts';
+export { type Gpt2Config, type LlamaConfig, type ModelConfig, parseModelConfig } from './config/model-config.ts';
 export { type ModelPresetName, modelPresetNames } from './config/presets.ts';
 export { loadTrainConfig, parseTrainConfig, type TrainConfig } from './config/train-config.ts';
 export { type DataManifest, readManifest } from './data/manifest.ts';
