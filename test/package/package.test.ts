@@ -166,7 +166,7 @@ export async function use(): Promise<RunSummary> {
     const validationLoss: number | undefined = validation?.loss;
     void [step, validationLoss];
   }
-  void [block, data, text, plan.blockSaving, tokenizer.encode(''), modelPresetNames, (await measurePeak(1)).flopsPerSecond];
+  void [block, data, plan.blockSaving, tokenizer.encode(''), modelPresetNames, (await measurePeak(1)).flopsPerSecond];
   void [loadTokenizer, loadTrainConfig, prepare, readManifest];
   return trainer.summary;
 }
