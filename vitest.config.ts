@@ -1,10 +1,14 @@
 import { configDefaults, defineConfig } from 'vitest/config';
 
-// `--mode interop` (npm run test:interop) adds the tests that want Python with transformers.
+// Two folders have a mode of their own: interop wants Python with transformers, package installs the packed package and
+// so compiles the addon once more (npm run test:interop, test:package).
 export default defineConfig(({ mode }) => ({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: [...configDefaults.exclude, ...(mode === 'interop' ? [] : ['test/interop/**'])],
+    exclude: [
+      ...configDefaults.exclude,
+      ...['interop', 'package'].filter((folder) => folder !== mode).map((folder) => `test/${folder}/**`),
+    ],
     globalSetup: ['test/global-setup.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
