@@ -6,7 +6,7 @@ import { extname } from 'node:path';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { BurgeonError } from '../errors.ts';
-import { decompressZstd } from './zstd-blocks.ts';
+import { decompressZstd, zstdErrorCode } from './zstd-blocks.ts';
 
 /** Block size: large enough that the cost per block vanishes, small enough to hold many. */
 const defaultBlockBytes = 1 << 18;
@@ -36,35 +36,33 @@ export function extensionsOf(path: string): [kind: string, compression: Compress
 export async function* readBlocks(path: string, options: ReadBlocksOptions = {}): AsyncGenerator<Buffer> {
   const [, compression] = extensionsOf(path);
   const stored = readStored(path, options);
-  if (!compression) {
-    yield* stored;
-    return;
-  }
   try {
-    for await (const block of compression === '.gz' ? gunzip(stored) : decompressZstd(stored, path)) {
-      if (block.length > 0) yield block;
-    }
+    if (compression === '.gz') yield* gunzip(stored);
+    else if (compression === '.zst') yield* decompressZstd(stored, path);
+    else yield* stored;
   } catch (cause) {
-    if (cause instanceof BurgeonError) throw cause;
-    const name = compression === '.gz' ? 'gzip' : 'Zstandard';
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (!(code?.startsWith('Z_') || code === zstdErrorCode)) throw cause;
     throw new BurgeonError(
       'ERR_BURGEON_DATA',
-      `${path}: expected ${name} data that is whole, but ${(cause as Error).message}; the file is damaged or cut off, ` +
-        'fetch or compress it again',
+      `${path}: expected ${compression === '.gz' ? 'gzip' : 'Zstandard'} data that is whole, but ${message}; the file is ` +
+        'damaged or cut off, fetch or compress it again',
       { cause },
     );
   }
 }
 
 async function* readStored(path: string, options: ReadBlocksOptions): AsyncGenerator<Buffer> {
+  for await (const block of readFile(path, options.blockBytes ?? defaultBlockBytes)) {
+    options.onRead?.(block.length);
+    yield block;
+  }
+}
+
+async function* readFile(path: string, highWaterMark: number): AsyncGenerator<Buffer> {
   try {
-    const highWaterMark = options.blockBytes ?? defaultBlockBytes;
-    for await (const block of createReadStream(path, { highWaterMark }) as AsyncIterable<Buffer>) {
-      options.onRead?.(block.length);
-      yield block;
-    }
+    yield* createReadStream(path, { highWaterMark }) as AsyncIterable<Buffer>;
   } catch (cause) {
-    if (cause instanceof BurgeonError) throw cause;
     throw new BurgeonError('ERR_BURGEON_DATA', `${path}: cannot be read (${(cause as Error).message})`, { cause });
   }
 }
