@@ -262,6 +262,8 @@ class ProgressReporter {
 
   readonly onRead = (nBytes: number): void => {
     this.#bytesDone += nBytes;
+    // What is being encoded is stopped between two batches.
+    if (this.#phase === 'scan') this.#signal?.throwIfAborted();
     this.#report();
   };
 
@@ -273,11 +275,11 @@ class ProgressReporter {
   onWritten(documents: number, tokens: number): void {
     this.#documents = documents;
     this.#tokens = tokens;
+    this.#signal?.throwIfAborted();
     this.#report();
   }
 
   #report(): void {
-    this.#signal?.throwIfAborted();
     this.#onProgress?.({
       phase: this.#phase,
       bytesDone: this.#bytesDone,

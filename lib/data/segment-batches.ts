@@ -9,7 +9,7 @@ import type { EncodeState, StreamState } from './encode-state.ts';
 import type { Segment, Split } from './segments.ts';
 
 /** UTF-16 units of a batch: enough that handing it to a thread costs little. */
-const batchLength = 1 << 19;
+const batchLength = 1 << 17;
 /** Text without a place to cut is held in memory; beyond this many UTF-16 units it is taken for a mistake. */
 const maxHeldLength = 1 << 24;
 

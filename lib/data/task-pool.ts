@@ -53,7 +53,7 @@ export class TaskPool<Task, Result> {
   #start(setup: PoolSetup): void {
     // The compiled file beside the compiled this, the source beside the source.
     const url = new URL(`task-worker${extname(import.meta.url)}`, import.meta.url);
-    const worker = new Worker(url, { workerData: setup, resourceLimits: { maxYoungGenerationSizeMb: 16 } });
+    const worker = new Worker(url, { workerData: setup, resourceLimits: { maxYoungGenerationSizeMb: 6 } });
     worker.on('message', (message: WorkerMessage) => this.#receive(worker, message));
     worker.on('error', (error) => this.#fail(worker, error));
     worker.on('exit', () => this.#fail(worker, new Error('a worker thread of prepare ended unexpectedly')));
