@@ -1,8 +1,10 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
-export default defineConfig({
+// `--mode interop` (npm run test:interop) adds the tests that want Python with transformers.
+export default defineConfig(({ mode }) => ({
   test: {
     include: ['test/**/*.test.ts'],
+    exclude: [...configDefaults.exclude, ...(mode === 'interop' ? [] : ['test/interop/**'])],
     globalSetup: ['test/global-setup.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
@@ -10,4 +12,4 @@ export default defineConfig({
     // By default one core is left idle.
     maxWorkers: '100%',
   },
-});
+}));

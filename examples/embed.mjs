@@ -60,11 +60,9 @@ console.log(`${(100 * (1 - executed / dense)).toFixed(1)} % of the block FLOPs w
 const prompt = 'So long ';
 const decoder = tokenizer.decoder();
 process.stdout.write(prompt);
-await model.generate(tokenizer.encode(prompt), {
-  maxTokens: 40,
-  temperature: 0.5,
-  onToken: (token) => process.stdout.write(decoder.push(token)),
-});
+for await (const token of model.generate(tokenizer.encode(prompt), { maxTokens: 40, temperature: 0.5 })) {
+  process.stdout.write(decoder.push(token));
+}
 process.stdout.write(`${decoder.end()}\n`);
 
 const directory = process.argv[2];

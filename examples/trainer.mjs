@@ -54,5 +54,10 @@ try {
 
 const model = await Model.load(path.join(directory, 'model'));
 const tokenizer = await loadTokenizer(path.join(directory, 'model'));
-console.log(tokenizer.decode(await model.generate(tokenizer.encode('// '), { maxTokens: 60, temperature: 0.8 })));
+const decoder = tokenizer.decoder();
+let text = '';
+for await (const token of model.generate(tokenizer.encode('// '), { maxTokens: 60, temperature: 0.8 })) {
+  text += decoder.push(token);
+}
+console.log(text + decoder.end());
 model.dispose();

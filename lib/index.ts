@@ -7,6 +7,12 @@ export { type ModelPresetName, modelPresetNames } from './config/presets.ts';
 export { loadTrainConfig, parseTrainConfig, type TrainConfig } from './config/train-config.ts';
 export { type DataManifest, readManifest } from './data/manifest.ts';
 export { type PrepareOptions, type PrepareProgress, prepare } from './data/prepare.ts';
+export {
+  type TrainedTokenizer,
+  type TrainTokenizerOptions,
+  type TrainTokenizerProgress,
+  trainTokenizer,
+} from './data/train-tokenizer.ts';
 export { BurgeonError, type BurgeonErrorCode, errorCodes } from './errors.ts';
 export type { FlopComponents, FlopCount } from './est/flops.ts';
 export * as flops from './est/flops.ts';

@@ -1,5 +1,6 @@
 // The native addon's exact type. Counterpart of native/addon/; only lib/addon/load.ts and lib/model/ use it.
 
+import type { Architecture } from '../config/architecture.ts';
 import type { ModelConfig } from '../config/model-config.ts';
 
 /** FLOPs of one pass by component: matrix products and the causal triangle of attention, 2 per multiply-add. */
@@ -11,7 +12,11 @@ export interface NativeFlops {
   head: number;
 }
 
-export type NativeModelConfig = Omit<ModelConfig, 'architecture'>;
+export type NativeModelConfig = Pick<
+  ModelConfig,
+  'nLayer' | 'nHead' | 'nEmbd' | 'nInner' | 'contextLength' | 'vocabSize'
+> &
+  Architecture;
 
 export interface NativeModelOptions {
   backend: string;
@@ -25,6 +30,7 @@ export interface NativeModelOptions {
 export interface NativeSubnetwork {
   layers?: Int32Array;
   heads?: (Int32Array | undefined)[];
+  queryHeads?: boolean;
   neurons?: (Int32Array | undefined)[];
 }
 
@@ -89,6 +95,17 @@ export interface NativeModel {
     layerScale: number,
     logits: 0 | 1 | 2,
   ): Promise<NativeStepResult>;
+  /**
+   * Reads tokens (B, T) that follow the `past` tokens read before; 0 starts a text, with room for `capacity` tokens per
+   * sequence. Resolves to the logits (B, V) of the last token.
+   */
+  extend(
+    tokens: Int32Array,
+    batchSize: number,
+    sequenceLength: number,
+    past: number,
+    capacity: number,
+  ): Promise<Float32Array | Float64Array>;
   forwardBackward(
     tokens: Int32Array,
     targets: Int32Array,
@@ -100,8 +117,10 @@ export interface NativeModel {
   ): Promise<NativeStepResult>;
   optimizerStep(step: NativeOptimizerStep): Promise<{ gradientNorm: number; ms: number }>;
   clearGradients(): void;
-  read(role: number, tensor: number): Float32Array | Float64Array;
-  write(role: number, tensor: number, data: Float32Array | Float64Array): void;
+  /** A copy of `rows` rows of a tensor from row `firstRow` on. */
+  read(role: number, tensor: number, firstRow: number, rows: number): Float32Array | Float64Array;
+  /** Replaces as many rows. */
+  write(role: number, tensor: number, firstRow: number, rows: number, data: Float32Array | Float64Array): void;
   tensors(): NativeTensor[];
   /** Bytes of activations a batch of this shape would take. */
   planBytes(batchSize: number, sequenceLength: number, gradients: boolean): number;
@@ -168,6 +187,35 @@ export interface NativeOpTiming {
   error: number;
 }
 
+/** A vocabulary: the bytes of all tokens one after the other, and the number of bytes of each. */
+export interface NativeTokens {
+  bytes: Uint8Array;
+  lengths: Int32Array;
+}
+
+/** Byte pair encoding with GPT-2's split pattern. */
+export interface NativeBytePairEncoder {
+  /** Surrogates without a partner count as U+FFFD. */
+  encode(text: string): Int32Array;
+}
+
+/** Learns byte pair encoding; native/tokenizer/byte_pair_trainer.h. */
+export interface NativeBytePairTrainer {
+  /** Counts the words of a text. Texts are separate: no word spans two of them. */
+  count(text: string): void;
+  /**
+   * Learns up to `vocabulary` tokens, fewer when no pair is left that occurs `minCount` times. Other calls than progress
+   * and stop throw ERR_BURGEON_BUSY meanwhile.
+   * @param vocabulary 256 to 2^30.
+   * @param minCount   at least 1.
+   */
+  learn(vocabulary: number, minCount: number): Promise<NativeTokens & { merges: Int32Array }>;
+  /** Tokens learned so far. */
+  progress(): number;
+  /** Makes learn() return early. */
+  stop(): void;
+}
+
 export interface NativeBinding {
   version: string;
   bestIsa: string;
@@ -180,4 +228,15 @@ export interface NativeBinding {
   benchOp(options: NativeOpOptions & NativeOpShape): Promise<NativeOpTiming>;
   /** The same for 1 to 16 shapes of one op, which take turns round by round. */
   benchOpInTurn(options: NativeOpOptions, shapes: readonly NativeOpShape[]): Promise<NativeOpTiming[]>;
+  /** @param merges left, right and resulting token of each merge, in the order learned. */
+  NativeBytePairEncoder: new (
+    bytes: Uint8Array,
+    lengths: Int32Array,
+    merges: Int32Array,
+  ) => NativeBytePairEncoder;
+  NativeBytePairTrainer: new () => NativeBytePairTrainer;
+  /** The merges of a vocabulary whose tokens are in the order learned; native/tokenizer/merges.h. */
+  recoverMerges(bytes: Uint8Array, lengths: Int32Array): Int32Array;
+  /** Class of every code point: 0 other, 1 letter, 2 number, 3 white space. */
+  unicodeClasses(): Uint8Array;
 }

@@ -23,7 +23,7 @@ import {
 } from './model-directory.ts';
 import { existingDirectory, replaceDirectory } from './replace-directory.ts';
 import { openSafetensors, type SafetensorsFile, writeSafetensors } from './safetensors.ts';
-import { weightsFile } from './weights.ts';
+import { weightsFile } from './shards.ts';
 
 /** The two moments AdamW keeps per parameter: running means of the gradient (m) and of its square (v). */
 export type Moment = 'm' | 'v';

@@ -1,145 +1,93 @@
-// GPT-2 in Hugging Face terms: config.json both ways, the tensors of GPT2LMHeadModel, and matching the names found in
-// a file with them. Pure. Source: transformers configuration_gpt2.py and modeling_gpt2.py. Files are weights.ts and
-// model-directory.ts.
+// Models in Hugging Face terms: config.json both ways, the tensors of the causal language model, and matching the names
+// found in a file with them. Pure. What differs between architectures is in huggingface-gpt2.ts and
+// huggingface-llama.ts; files are weights.ts and model-directory.ts.
 
 import type { ModelConfig } from '../config/model-config.ts';
 import { checkpointError } from './checkpoint-error.ts';
+import type { Json } from './huggingface-config.ts';
+import { gpt2Family } from './huggingface-gpt2.ts';
+import { llamaFamily } from './huggingface-llama.ts';
 
-/** Parameter name without the `transformer.` prefix, and its shape; Conv1D matrices are [in, out]. */
+/** Parameter name without prefix, and its shape. */
 export interface TensorShape {
   readonly name: string;
   readonly shape: readonly number[];
 }
 
-/** In front of every name when GPT2LMHeadModel saves itself; absent when GPT2Model does, as in the public weights. */
-export const savedPrefix = 'transformer.';
-
-/**
- * The config.json with which GPT2LMHeadModel computes the same function as burgeon (transformers 4 and 5).
- * @param endOfText token id written as bos and eos; null is written when the vocabulary has none, because the default
- *   (50256) may lie outside it.
- */
-export function configToHuggingFace(model: ModelConfig, endOfText?: number | undefined): Record<string, unknown> {
-  return {
-    architectures: ['GPT2LMHeadModel'],
-    model_type: 'gpt2',
-    vocab_size: model.vocabSize,
-    n_positions: model.contextLength,
-    n_embd: model.nEmbd,
-    n_layer: model.nLayer,
-    n_head: model.nHead,
-    n_inner: model.nInner === 4 * model.nEmbd ? null : model.nInner,
-    activation_function: 'gelu_new',
-    layer_norm_epsilon: model.layerNormEpsilon,
-    initializer_range: 0.02,
-    // Trained without dropout: the defaults (0.1) would add it to fine-tuning unasked.
-    resid_pdrop: 0.0,
-    embd_pdrop: 0.0,
-    attn_pdrop: 0.0,
-    scale_attn_weights: true,
-    bos_token_id: endOfText ?? null,
-    eos_token_id: endOfText ?? null,
-    tie_word_embeddings: true,
-  };
+/** One architecture as transformers stores it. */
+export interface Family<Config> {
+  /** `model_type` of its config.json. */
+  readonly modelType: string;
+  /** What stands before every name but `lm_head.weight` in a file saved by the causal language model. */
+  readonly prefix: string;
+  /** The tensor that a tied head shares. */
+  readonly tokenEmbedding: string;
+  tiedHead(model: Config): boolean;
+  /** Names, without prefix, of what older versions saved as if it were a weight. */
+  readonly buffers: RegExp;
+  toJson(model: Config): Record<string, unknown>;
+  /** @throws {BurgeonError} ERR_BURGEON_CHECKPOINT listing everything that is missing, malformed or not supported. */
+  fromJson(json: Json, source: string): Config;
+  /** Every parameter once, in model order. */
+  tensors(model: Config): TensorShape[];
 }
 
-/** Options of GPT2Config that change the function, and the values burgeon implements; absent means the first. */
-const supportedOptions: Readonly<Record<string, readonly unknown[]>> = {
-  // gelu_pytorch_tanh is the same formula under another name.
-  activation_function: ['gelu_new', 'gelu_pytorch_tanh'],
-  scale_attn_weights: [true],
-  scale_attn_by_inverse_layer_idx: [false],
-  add_cross_attention: [false],
-  tie_word_embeddings: [true],
-};
+const head = 'lm_head.weight';
+const families = { gpt2: gpt2Family, llama: llamaFamily };
+const modelTypes = Object.values(families).map(({ modelType }) => modelType);
+
+function familyOf(model: ModelConfig): Family<ModelConfig> {
+  return families[model.architecture] as Family<ModelConfig>;
+}
 
 /**
- * Reads a GPT-2 config.json. Dropout rates are ignored: burgeon has none.
+ * The config.json with which transformers (4 and 5) computes the same function as burgeon.
+ * @param endOfText token id written as bos and eos; null is written when the vocabulary has none, because the default
+ *   may lie outside it.
+ */
+export function configToHuggingFace(model: ModelConfig, endOfText?: number | undefined): Record<string, unknown> {
+  const id = endOfText ?? null;
+  return { ...familyOf(model).toJson(model), bos_token_id: id, eos_token_id: id };
+}
+
+/** Whether a config.json is of an architecture that burgeon knows. */
+export function isKnownModelType(json: Json): boolean {
+  return modelTypes.includes(json.model_type as string);
+}
+
+/**
+ * Reads a config.json.
  * @param source names the file in errors.
  * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT listing everything that is missing, malformed or not supported.
  */
-export function configFromHuggingFace(json: Readonly<Record<string, unknown>>, source = 'config.json'): ModelConfig {
-  if (json.model_type !== 'gpt2') {
-    const found = JSON.stringify(json.model_type);
-    throw checkpointError(`${source}: model_type: expected "gpt2", found ${found}; burgeon reads GPT-2 models only`);
-  }
-  const problems: string[] = [];
-  const count = (key: string): number => {
-    const value = json[key];
-    if (Number.isSafeInteger(value) && (value as number) > 0) return value as number;
-    problems.push(`${key}: expected a positive integer, found ${JSON.stringify(value)}`);
-    return 1;
-  };
-  const nEmbd = count('n_embd');
-  const epsilon = json.layer_norm_epsilon ?? 1e-5;
-  const model: ModelConfig = {
-    architecture: 'gpt2',
-    nLayer: count('n_layer'),
-    nHead: count('n_head'),
-    nEmbd,
-    nInner: (json.n_inner ?? null) === null ? 4 * nEmbd : count('n_inner'),
-    contextLength: count('n_positions'),
-    vocabSize: count('vocab_size'),
-    layerNormEpsilon: typeof epsilon === 'number' ? epsilon : NaN,
-  };
-  if (!(model.layerNormEpsilon > 0)) {
-    problems.push(`layer_norm_epsilon: expected a positive number, found ${JSON.stringify(epsilon)}`);
-  }
-  if (problems.length === 0 && nEmbd % model.nHead !== 0) {
-    problems.push(`n_head: expected a divisor of n_embd (${nEmbd}), found ${model.nHead}`);
-  }
-  for (const [option, values] of Object.entries(supportedOptions)) {
-    const value = json[option] ?? values[0];
-    if (!values.includes(value)) {
-      const supported = values.map((each) => JSON.stringify(each)).join(' or ');
-      problems.push(`${option}: burgeon supports ${supported}, found ${JSON.stringify(value)}`);
-    }
-  }
-  if (problems.length > 0) {
-    throw checkpointError(`${source}: not a model burgeon can read:\n  ${problems.join('\n  ')}`);
-  }
-  return model;
+export function configFromHuggingFace(json: Json, source = 'config.json'): ModelConfig {
+  const family = Object.values(families).find(({ modelType }) => modelType === json.model_type);
+  if (family !== undefined) return family.fromJson(json, source);
+  const known = modelTypes.map((type) => JSON.stringify(type)).join(' or ');
+  throw checkpointError(
+    `${source}: model_type: expected ${known}, found ${JSON.stringify(json.model_type)}; burgeon reads GPT-2 and Llama models only`,
+  );
 }
 
 /** The end-of-text id of a config.json; undefined when there is none or several. */
-export function endOfTextFromHuggingFace(json: Readonly<Record<string, unknown>>): number | undefined {
+export function endOfTextFromHuggingFace(json: Json): number | undefined {
   const id = json.eos_token_id;
   return Number.isSafeInteger(id) ? (id as number) : undefined;
 }
 
-/** Every parameter of the model once, in model order. The output head is wte.weight. */
+/** Every parameter of the model once, in model order. A tied output head is the token embedding. */
 export function tensorTable(model: ModelConfig): TensorShape[] {
-  const { nEmbd: C, nInner: F, vocabSize: V, contextLength, nLayer } = model;
-  const norm = (name: string): TensorShape[] => [
-    { name: `${name}.weight`, shape: [C] },
-    { name: `${name}.bias`, shape: [C] },
-  ];
-  const linear = (name: string, inputs: number, outputs: number): TensorShape[] => [
-    { name: `${name}.weight`, shape: [inputs, outputs] },
-    { name: `${name}.bias`, shape: [outputs] },
-  ];
-  const layer = (h: string): TensorShape[] => [
-    ...norm(`${h}.ln_1`),
-    ...linear(`${h}.attn.c_attn`, C, 3 * C),
-    ...linear(`${h}.attn.c_proj`, C, C),
-    ...norm(`${h}.ln_2`),
-    ...linear(`${h}.mlp.c_fc`, C, F),
-    ...linear(`${h}.mlp.c_proj`, F, C),
-  ];
-  return [
-    { name: 'wte.weight', shape: [V, C] },
-    { name: 'wpe.weight', shape: [contextLength, C] },
-    ...Array.from({ length: nLayer }, (_, i) => layer(`h.${i}`)).flat(),
-    ...norm('ln_f'),
-  ];
+  return familyOf(model).tensors(model);
 }
 
-/** Causal masks that older transformers versions saved as if they were weights. */
-const maskBuffer = /^h\.\d+\.attn\.(bias|masked_bias)$/;
+/** The name under which transformers saves a tensor of `tensorTable`. */
+export function savedName(model: ModelConfig, name: string): string {
+  return name === head ? name : familyOf(model).prefix + name;
+}
 
 /**
- * Finds the model's tensors among those of a file. Names may have the `transformer.` prefix or not; mask buffers and a
- * tied `lm_head.weight` are passed over (the latter stands in for wte.weight where only it was saved).
+ * Finds the model's tensors among those of a file. Names may have the family's prefix or not; buffers and a tied
+ * `lm_head.weight` are passed over (the latter stands in for the token embedding where only it was saved).
  * @param found  tensor name in the file → shape.
  * @param source names the file in errors.
  * @returns name without prefix → name in the file, for every tensor of `tensorTable(model)`.
@@ -150,19 +98,21 @@ export function resolveTensorNames(
   model: ModelConfig,
   source = 'model.safetensors',
 ): Map<string, string> {
+  const { prefix, buffers, tokenEmbedding, tiedHead } = familyOf(model);
+  const isTied = tiedHead(model);
   const table = tensorTable(model);
   const expected = new Set(table.map(({ name }) => name));
   const resolved = new Map<string, string>();
   const unknown: string[] = [];
   const doubled: string[] = [];
   for (const fileName of found.keys()) {
-    const name = fileName.startsWith(savedPrefix) ? fileName.slice(savedPrefix.length) : fileName;
-    if (fileName === 'lm_head.weight' || maskBuffer.test(name)) continue;
+    const name = fileName.startsWith(prefix) ? fileName.slice(prefix.length) : fileName;
+    if ((isTied && fileName === head) || buffers.test(name)) continue;
     if (!expected.has(name)) unknown.push(fileName);
     else if (resolved.has(name)) doubled.push(fileName);
     else resolved.set(name, fileName);
   }
-  if (!resolved.has('wte.weight') && found.has('lm_head.weight')) resolved.set('wte.weight', 'lm_head.weight');
+  if (isTied && !resolved.has(tokenEmbedding) && found.has(head)) resolved.set(tokenEmbedding, head);
 
   const missing: string[] = [];
   const misshapen: string[] = [];

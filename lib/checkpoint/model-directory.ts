@@ -11,13 +11,14 @@ import {
   configFromHuggingFace,
   configToHuggingFace,
   endOfTextFromHuggingFace,
-  savedPrefix,
+  isKnownModelType,
+  savedName,
   tensorTable,
 } from './huggingface.ts';
 import { readJsonObject, toJsonText } from './json.ts';
 import { existingDirectory, replaceDirectory } from './replace-directory.ts';
-import { writeSafetensors } from './safetensors.ts';
-import { openWeights, shardIndexFile, weightsFile } from './weights.ts';
+import { shardIndexFile, type WeightOptions, type WeightType, weightsFile, writeShards } from './shards.ts';
+import { openWeights } from './weights.ts';
 
 /** What a model directory holds; what is read from one can be written to another. */
 export interface ModelContents {
@@ -54,15 +55,19 @@ export function isModelFile(name: string): boolean {
 
 /**
  * Writes a model directory, or replaces one; a failure or kill at any point leaves what was there before.
- * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT when `directory` holds anything that is not part of a GPT-2 model.
+ * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT when `directory` holds anything that is not part of a model.
  */
-export function writeModelDirectory(directory: string, contents: ModelContents): Promise<void> {
+export function writeModelDirectory(
+  directory: string,
+  contents: ModelContents,
+  options: WeightOptions = {},
+): Promise<void> {
   return explainFailure(`writing model ${directory}`, async () => {
     // A symbolic link stays, and what it points to is replaced.
     const target = await realpath(directory).catch(() => resolve(directory));
     const isTarget = (name: string) => name === basename(target);
     await replaceDirectory(target, isTarget, checkIsModelDirectory, async (temporary) => {
-      await writeModelFiles(temporary, contents);
+      await writeModelFiles(temporary, contents, options);
     });
   });
 }
@@ -71,10 +76,14 @@ export function writeModelDirectory(directory: string, contents: ModelContents):
  * Writes the files of a model into an empty directory.
  * @returns file name → size and hash.
  */
-export async function writeModelFiles(directory: string, contents: ModelContents): Promise<Record<string, FileDigest>> {
+export async function writeModelFiles(
+  directory: string,
+  contents: ModelContents,
+  { dtype = 'F32', maxShardBytes = Infinity }: WeightOptions = {},
+): Promise<Record<string, FileDigest>> {
   const { model, endOfText, tokenizerFiles } = contents;
   const texts: Record<string, string> = {
-    [configFile]: toJsonText(configFile, configToHuggingFace(model, endOfText)),
+    [configFile]: toJsonText(configFile, { ...configToHuggingFace(model, endOfText), ...dtypeFields(dtype) }),
     [generationConfigFile]: toJsonText(generationConfigFile, {
       bos_token_id: endOfText ?? null,
       eos_token_id: endOfText ?? null,
@@ -85,20 +94,26 @@ export async function writeModelFiles(directory: string, contents: ModelContents
   if (stranger !== undefined) {
     throw checkpointError(`tokenizer file ${stranger}: expected a name like tokenizer.json, vocab.json or merges.txt`);
   }
-  const files: Record<string, FileDigest> = {};
   const tensors = tensorTable(model).map(({ name, shape }) => ({
-    name: savedPrefix + name,
-    dtype: 'F32' as const,
+    name: savedName(model, name),
+    dtype,
     shape,
     data: () => contents.readTensor(name),
   }));
-  files[weightsFile] = await writeSafetensors(join(directory, weightsFile), tensors, { format: 'pt' });
+  const files = await writeShards(directory, tensors, maxShardBytes);
   for (const [name, text] of Object.entries(texts)) files[name] = await writeTextDurably(join(directory, name), text);
   return files;
 }
 
+/** What tells transformers the format of the weights, version 4 and version 5; float32 is what it assumes. */
+function dtypeFields(dtype: WeightType): Record<string, string> {
+  if (dtype === 'F32') return {};
+  const name = dtype === 'BF16' ? 'bfloat16' : 'float16';
+  return { torch_dtype: name, dtype: name };
+}
+
 /**
- * Opens a Hugging Face GPT-2 directory, one written by writeModelDirectory, or a checkpoint (its optimizer is not
+ * Opens a Hugging Face GPT-2 or Llama directory, one written by writeModelDirectory, or a checkpoint (its optimizer is not
  * needed). Checks the config, tensor names and shapes; not hashes, which only checkpoints have (readCheckpoint).
  * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT naming the file and what is wrong with it.
  */
@@ -129,7 +144,7 @@ export function readModelDirectory(directory: string): Promise<OpenModelDirector
   });
 }
 
-/** Refuses to replace anything but an empty directory or a GPT-2 model with nothing else beside it. */
+/** Refuses to replace anything but an empty directory or a model with nothing else beside it. */
 async function checkIsModelDirectory(path: string): Promise<void> {
   const advice = 'nothing was written; choose another directory or remove this one';
   if (!(await lstat(path)).isDirectory()) {
@@ -141,8 +156,8 @@ async function checkIsModelDirectory(path: string): Promise<void> {
   if (strangers.length > 0) {
     throw checkpointError(`${path}: expected a model directory, found also ${strangers.join(', ')}; ${advice}`);
   }
-  const isGpt2 = entries.includes(configFile) && (await readJsonObject(join(path, configFile))).model_type === 'gpt2';
-  if (!isGpt2) {
-    throw checkpointError(`${path}: expected a GPT-2 model directory, found no such ${configFile}; ${advice}`);
+  const isModel = entries.includes(configFile) && isKnownModelType(await readJsonObject(join(path, configFile)));
+  if (!isModel) {
+    throw checkpointError(`${path}: expected a GPT-2 or Llama model directory, found no such ${configFile}; ${advice}`);
   }
 }

@@ -5,11 +5,15 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { checkpointError, explainFailure } from './checkpoint-error.ts';
 import { type FileDigest, pieceBytes, writeDurably } from './durable-file.ts';
+import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from './half-floats.ts';
 import { elementCount, layOut, maxHeaderBytes, parseHeader, type TensorLayout } from './safetensors-header.ts';
 
 /** One tensor to write. `data` is called once, when its turn comes; the array must have as many elements as `shape`. */
-export type TensorSource = { readonly name: string; readonly shape: readonly number[] } & (
-  | { readonly dtype: 'F32'; readonly data: () => Promise<Float32Array> }
+export type TensorSource = {
+  readonly name: string;
+  readonly shape: readonly number[];
+} & ( // The 16-bit formats are rounded to while writing.
+  | { readonly dtype: 'F32' | 'F16' | 'BF16'; readonly data: () => Promise<Float32Array> }
   | { readonly dtype: 'F64'; readonly data: () => Promise<Float64Array> }
 );
 
@@ -31,13 +35,14 @@ export function writeSafetensors(
       await write(head);
       for (const { name, dtype, shape, data } of ordered) {
         const array = await data();
-        const ArrayType = dtype === 'F32' ? Float32Array : Float64Array;
+        const ArrayType = dtype === 'F64' ? Float64Array : Float32Array;
         if (!(array instanceof ArrayType) || array.length !== elementCount(shape)) {
           const found = `${(array as object)?.constructor?.name} of length ${(array as { length?: number })?.length}`;
           const expected = `${ArrayType.name} of length ${elementCount(shape)}`;
           throw checkpointError(`${path}: tensor ${name} [${shape}]: expected ${expected}, received ${found}`);
         }
-        await write(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+        const stored = encode(dtype, array);
+        await write(new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength));
       }
     });
   });
@@ -145,27 +150,11 @@ type Decoder = (buffer: ArrayBufferLike, byteLength: number) => Float32Array | F
 const decoders: Readonly<Record<string, Decoder>> = {
   F64: (buffer, byteLength) => new Float64Array(buffer, 0, byteLength / 8),
   F32: (buffer, byteLength) => new Float32Array(buffer, 0, byteLength / 4),
-  F16: (buffer, byteLength) => {
-    const halves = new Uint16Array(buffer, 0, byteLength / 2);
-    const values = new Float32Array(halves.length);
-    for (let i = 0; i < halves.length; i++) values[i] = halfToFloat(halves[i]!);
-    return values;
-  },
-  BF16: (buffer, byteLength) => {
-    // bfloat16 is the upper half of a float32.
-    const halves = new Uint16Array(buffer, 0, byteLength / 2);
-    const bits = new Uint32Array(halves.length);
-    for (let i = 0; i < halves.length; i++) bits[i] = halves[i]! << 16;
-    return new Float32Array(bits.buffer);
-  },
+  F16: (buffer, byteLength) => decodeFloat16(new Uint16Array(buffer, 0, byteLength / 2)),
+  BF16: (buffer, byteLength) => decodeBfloat16(new Uint16Array(buffer, 0, byteLength / 2)),
 };
 
-/** IEEE 754 binary16: 1 sign, 5 exponent (bias 15), 10 fraction bits. */
-function halfToFloat(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+function encode(dtype: TensorSource['dtype'], values: Float32Array | Float64Array) {
+  if (dtype === 'F16') return encodeFloat16(values as Float32Array);
+  return dtype === 'BF16' ? encodeBfloat16(values as Float32Array) : values;
 }

@@ -8,9 +8,7 @@ import { checkpointError } from './checkpoint-error.ts';
 import { resolveTensorNames } from './huggingface.ts';
 import { isJsonObject, readJsonObject } from './json.ts';
 import { openSafetensors, type SafetensorsFile } from './safetensors.ts';
-
-export const weightsFile = 'model.safetensors';
-export const shardIndexFile = 'model.safetensors.index.json';
+import { shardIndexFile, weightsFile } from './shards.ts';
 
 /** Open weights; names are those of tensorTable. */
 export interface Weights {

@@ -1,23 +1,20 @@
-// burgeon eval: loss of a model on token shards.
+// burgeon eval: how good a model is, by its loss on token shards or by its answers to multiple-choice questions.
 
-import { stat } from 'node:fs/promises';
 import { Command, Option } from 'commander';
-import { loadDataset } from '../data/dataset.ts';
-import { fixedWindows } from '../data/fixed-windows.ts';
-import { readManifest } from '../data/manifest.ts';
-import { BurgeonError } from '../errors.ts';
 import { Model } from '../model/model.ts';
-import { evaluate } from '../train/evaluator.ts';
-import { count, duration, facts } from './format.ts';
+import { evalChoices } from './eval-choices.ts';
+import { evalShards } from './eval-shards.ts';
 import { findModelDirectory, modelArgumentHelp } from './model-argument.ts';
 import { countOrAll, integerAtLeast, threadsOption } from './options.ts';
-import { ProgressLine } from './progress.ts';
 
-interface EvalFlags {
-  data: string;
+export interface EvalFlags {
+  data?: string;
   split: 'train' | 'validation';
   windows: number | 'all';
   sequenceLength?: number;
+  choices?: string;
+  limit?: number;
+  tokenizer?: 'gpt2' | 'bytes';
   batchSize: number;
   threads?: number;
   json?: boolean;
@@ -25,10 +22,12 @@ interface EvalFlags {
 
 export function evalCommand(): Command {
   return new Command('eval')
-    .summary('loss, perplexity and bits per byte of a model')
-    .description('Computes the loss of a model on a prepared data set, or on token shards.')
+    .summary('loss of a model, or its answers to multiple-choice questions')
+    .description(
+      'Computes the loss of a model on a prepared data set or on token shards (--data),\nor how often it finds the right ending of multiple-choice questions (--choices).',
+    )
     .argument('<model>', modelArgumentHelp)
-    .requiredOption('--data <dir|pattern>', 'directory of `burgeon prepare`, or token shards')
+    .option('--data <dir|pattern>', 'directory of `burgeon prepare`, or token shards')
     .addOption(
       new Option('--split <name>', 'split of a prepared data set')
         .choices(['train', 'validation'])
@@ -36,65 +35,35 @@ export function evalCommand(): Command {
     )
     .option('--windows <n|all>', 'sequences to use, evenly spaced', countOrAll, 'all')
     .option('--sequence-length <n>', "tokens per sequence (default: the model's context length)", integerAtLeast(1))
+    .addOption(
+      new Option('--choices <file>', 'questions: HellaSwag-style .jsonl, or an evaluation .bin of llm.c').conflicts([
+        'data',
+        'split',
+        'windows',
+        'sequenceLength',
+      ]),
+    )
+    .addOption(
+      new Option('--limit <n>', 'use only the first n questions (default: all)')
+        .argParser(integerAtLeast(1))
+        .conflicts(['data']),
+    )
+    .addOption(
+      new Option('--tokenizer <name>', "tokenizer, where the model's directory has none").choices(['gpt2', 'bytes']),
+    )
     .option('--batch-size <n>', 'sequences at once', integerAtLeast(1), 8)
     .addOption(threadsOption())
     .option('--json', 'print as JSON')
-    .addHelpText('after', '\nExample:\n  burgeon eval runs/shakespeare-char --data data/shakespeare')
-    .action(async (given: string, flags: EvalFlags) => {
-      using model = await Model.load(
-        await findModelDirectory(given),
-        flags.threads === undefined ? {} : { threads: flags.threads },
-      );
-      const { dataset, source, bytesPerToken } = await openSplit(flags, model.config.vocabSize);
-      try {
-        const progress = new ProgressLine();
-        const T = flags.sequenceLength ?? model.config.contextLength;
-        const { loss, tokens, ms } = await evaluate(model, fixedWindows(source, T, flags.windows, flags.batchSize), {
-          onBatch: (done) => progress.update(() => `${count(done)} tokens`),
-        });
-        progress.clear();
-        const bitsPerByte = bytesPerToken === undefined ? null : loss / Math.LN2 / bytesPerToken;
-        const result = { loss, perplexity: Math.exp(loss), bitsPerByte, tokens, tokensPerSecond: tokens / (ms / 1000) };
-        if (flags.json) {
-          console.log(JSON.stringify(result));
-          return;
-        }
-        console.log(
-          facts(
-            [
-              ['loss', `${loss.toFixed(4)} nats per token`],
-              ['perplexity', result.perplexity.toFixed(2)],
-              ['bits per byte', bitsPerByte === null ? 'unknown (no manifest)' : bitsPerByte.toFixed(4)],
-              ['tokens', `${count(tokens)} in ${duration(ms)} (${count(result.tokensPerSecond)} per second)`],
-            ],
-            '',
-          ),
-        );
-      } finally {
-        await dataset.close();
-      }
+    .addHelpText(
+      'after',
+      '\nExamples:\n  burgeon eval runs/shakespeare-char --data data/shakespeare\n  burgeon eval runs/shakespeare-char --choices questions.jsonl --limit 100',
+    )
+    .action(async (given: string, flags: EvalFlags, command: Command) => {
+      const { data, choices } = flags;
+      if (data === undefined && choices === undefined) command.error('error: expected --data or --choices');
+      const directory = await findModelDirectory(given);
+      using model = await Model.load(directory, flags.threads === undefined ? {} : { threads: flags.threads });
+      if (choices !== undefined) await evalChoices(model, directory, { ...flags, choices });
+      else await evalShards(model, directory, { ...flags, data: data! });
     });
-}
-
-async function openSplit(flags: EvalFlags, vocabSize: number) {
-  const isDirectory = (await stat(flags.data).catch(() => undefined))?.isDirectory();
-  if (!isDirectory) {
-    const dataset = await loadDataset({ train: flags.data, vocabSize });
-    return { dataset, source: dataset.train, bytesPerToken: undefined };
-  }
-  const manifest = await readManifest(flags.data);
-  if (manifest.vocabSize > vocabSize) {
-    throw new BurgeonError(
-      'ERR_BURGEON_DATA',
-      `${flags.data}: expected tokens of the model's vocabulary (${vocabSize}), the data set has ${manifest.vocabSize}; was the model trained with another tokenizer?`,
-    );
-  }
-  const dataset = await loadDataset({ directory: flags.data });
-  const source = dataset[flags.split];
-  const split = manifest.splits[flags.split];
-  if (source === undefined || split === undefined) {
-    await dataset.close();
-    throw new BurgeonError('ERR_BURGEON_DATA', `${flags.data}: expected a ${flags.split} split, the data set has none`);
-  }
-  return { dataset, source, bytesPerToken: split.bytes / split.tokens };
 }

@@ -7,15 +7,17 @@ import { BurgeonError } from '../errors.ts';
 import { benchCommand } from './bench.ts';
 import { doctorCommand } from './doctor.ts';
 import { evalCommand } from './eval.ts';
+import { exportCommand } from './export.ts';
 import { stopWithoutReader } from './interrupt.ts';
 import { planCommand } from './plan.ts';
 import { prepareCommand } from './prepare.ts';
 import { sampleCommand } from './sample.ts';
+import { tokenizerCommand } from './tokenizer.ts';
 import { trainCommand } from './train.ts';
 
 const program = new Command('burgeon')
   .description(
-    'Pretrains GPT models with Evolving Subnetwork Training: each step computes only the sampled heads, neurons and layers.',
+    'Pretrains GPT-2 and Llama models with Evolving Subnetwork Training: each step computes only the sampled heads, neurons and layers.',
   )
   .version(packageVersion)
   .showHelpAfterError('(--help lists what there is)')
@@ -25,15 +27,18 @@ const program = new Command('burgeon')
   );
 
 for (const command of [
+  tokenizerCommand(),
   prepareCommand(),
   planCommand(),
   trainCommand(),
   evalCommand(),
   sampleCommand(),
+  exportCommand(),
   benchCommand(),
   doctorCommand(),
 ]) {
-  program.addCommand(command.showHelpAfterError('(--help lists what there is)'));
+  program.addCommand(command);
+  for (const each of [command, ...command.commands]) each.showHelpAfterError('(--help lists what there is)');
 }
 
 stopWithoutReader();

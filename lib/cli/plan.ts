@@ -1,6 +1,7 @@
 // burgeon plan: what a run would cost, before any training.
 
 import { Command } from 'commander';
+import { blockOf } from '../config/architecture.ts';
 import { completeModel, type ModelConfig, parseModelConfig } from '../config/model-config.ts';
 import { loadTrainConfig } from '../config/train-config.ts';
 import { readManifest } from '../data/manifest.ts';
@@ -9,7 +10,7 @@ import { allFlops, countFlops } from '../est/flops.ts';
 import { estimateMemory } from '../est/memory.ts';
 import { countParameters } from '../est/parameters.ts';
 import { type PlannedStage, planSchedule, planTargetSaving, type SchedulePlan } from '../est/plan.ts';
-import type { SamplerOptions } from '../est/sampler.ts';
+import type { ActiveCounts, SamplerOptions } from '../est/sampler.ts';
 import { Schedule, type ScheduleName } from '../est/schedule.ts';
 import { groupsOf } from '../train/groups.ts';
 import { bytes, count, facts, percent, table } from './format.ts';
@@ -89,11 +90,14 @@ export function planCommand(): Command {
       console.log(describe(subject, plan, groups));
       console.log(
         `\nparameters\n${facts([
-          ['token embedding (tied head)', count(parameters.tokenEmbedding)],
-          ['position embedding', count(parameters.positionEmbedding)],
+          [`token embedding${parameters.head === 0 ? ' (tied head)' : ''}`, count(parameters.tokenEmbedding)],
+          ...(parameters.positionEmbedding === 0
+            ? []
+            : [['position embedding', count(parameters.positionEmbedding)] as const]),
           ['attention', count(parameters.attention)],
           ['MLP', count(parameters.mlp)],
           ['norms', count(parameters.norms)],
+          ...(parameters.head === 0 ? [] : [['head', count(parameters.head)] as const]),
           ['total', `${count(parameters.total)} (${parameters.total.toLocaleString('en')})`],
         ])}`,
       );
@@ -169,25 +173,31 @@ function subjectFromFlags(flags: PlanFlags): Subject {
 
 function describe(subject: Subject, plan: SchedulePlan, groups: number): string {
   const { model, batchSize, accumulationSteps, sequenceLength } = subject;
+  const { nKvHead } = blockOf(model);
+  const isGrouped = nKvHead < model.nHead;
   const range = (from: number, to: number) => (from === to ? String(from) : `${from}..${to}`);
-  const active = (stage: PlannedStage, key: 'layers' | 'heads' | 'neurons', all: number) =>
-    `${range(stage.countsFrom[key], stage.countsTo[key])}/${all}`;
+  const active = (stage: PlannedStage, key: keyof ActiveCounts, all: number) =>
+    `${range(stage.countsFrom[key]!, stage.countsTo[key]!)}/${all}`;
   const rows = plan.stages.map((stage) => [
     String(stage.index + 1),
     `${stage.startStep}..${stage.endStep}`,
     active(stage, 'layers', model.nLayer),
     active(stage, 'heads', model.nHead),
+    ...(isGrouped ? [active(stage, 'kvHeads', nKvHead)] : []),
     active(stage, 'neurons', model.nInner),
     percent(stage.blockFlopRatio),
     percent(stage.allFlopRatio),
   ]);
   const steps = plan.stages.at(-1)!.endStep;
   return [
-    `${model.nLayer} layers, ${model.nHead} heads, width ${model.nEmbd}, ${model.nInner} neurons, vocabulary ${model.vocabSize}`,
+    `${model.nLayer} layers, ${model.nHead} heads${isGrouped ? ` (${nKvHead} key-value heads)` : ''}, width ${model.nEmbd}, ${model.nInner} neurons, vocabulary ${model.vocabSize}`,
     `${steps} steps of ${batchSize * accumulationSteps} x ${sequenceLength} tokens = ${count(steps * batchSize * accumulationSteps * sequenceLength)} tokens, ${groups} group${groups === 1 ? '' : 's'} per micro-batch`,
     '',
     'schedule (FLOPs against the same steps dense)',
-    table([['stage', 'steps', 'layers', 'heads', 'neurons', 'block FLOPs', 'all FLOPs'], ...rows]),
+    table([
+      ['stage', 'steps', 'layers', 'heads', ...(isGrouped ? ['kv heads'] : []), 'neurons', 'block FLOPs', 'all FLOPs'],
+      ...rows,
+    ]),
     '',
     facts([
       ['block FLOPs saved', `${percent(plan.blockSaving, 2)} (attention and MLP of the layers)`],

@@ -1,8 +1,11 @@
 // burgeon prepare: text files to token shards.
 
-import { Command, Option } from 'commander';
+import { existsSync } from 'node:fs';
+import { Command } from 'commander';
 import type { DataManifest } from '../data/manifest.ts';
 import { type PrepareOptions, prepare } from '../data/prepare.ts';
+import { BurgeonError } from '../errors.ts';
+import { loadTokenizer } from '../tokenizer/tokenizer.ts';
 import { bytes, count, facts } from './format.ts';
 import { interruptSignal } from './interrupt.ts';
 import { integerAtLeast, integerBetween, numberBetween } from './options.ts';
@@ -11,7 +14,7 @@ import { ProgressLine } from './progress.ts';
 
 interface PrepareFlags {
   output: string;
-  tokenizer: 'gpt2' | 'bytes' | 'chars';
+  tokenizer: string;
   name?: string;
   valFraction: number;
   dropNearDuplicates?: boolean;
@@ -20,6 +23,16 @@ interface PrepareFlags {
   shardTokens?: number;
   workers?: number;
   json?: boolean;
+}
+
+/** A name of ours, or else a path. */
+async function chooseTokenizer(name: string): Promise<PrepareOptions['tokenizer']> {
+  if (name === 'gpt2' || name === 'bytes' || name === 'chars') return name;
+  if (existsSync(name)) return loadTokenizer(name);
+  throw new BurgeonError(
+    'ERR_BURGEON_CONFIG',
+    `--tokenizer: expected gpt2, bytes, chars, or the path of a tokenizer.json or a directory with one, received "${name}"`,
+  );
 }
 
 export function prepareCommand(): Command {
@@ -32,13 +45,10 @@ export function prepareCommand(): Command {
     )
     .argument('<input...>', 'files, directories or patterns such as "docs/**/*.md"')
     .requiredOption('-o, --output <dir>', 'directory to write; a data set already there is replaced')
-    .addOption(
-      new Option(
-        '-t, --tokenizer <name>',
-        'gpt2: byte pairs, 50257 tokens; bytes: 256 tokens; chars: one per character',
-      )
-        .choices(['gpt2', 'bytes', 'chars'])
-        .default('gpt2'),
+    .option(
+      '-t, --tokenizer <name|path>',
+      'gpt2: byte pairs, 50257 tokens; bytes: 256 tokens; chars: one per character; or a tokenizer.json, or a directory with one',
+      'gpt2',
     )
     .option('--val-fraction <f>', 'share of the text held out for validation', numberBetween(0, 0.99), 0.1)
     .option('--drop-near-duplicates', 'leave out documents that mostly repeat earlier ones')
@@ -57,14 +67,17 @@ export function prepareCommand(): Command {
       'after',
       '\nExamples:\n  burgeon prepare book.txt -o data/book --tokenizer chars\n  burgeon prepare corpus/ "more/**/*.jsonl.gz" -o data/corpus\n  burgeon prepare "web/*.parquet" -o data/web --text-column content',
     )
-    .action(
-      async (inputs: string[], { output, tokenizer, valFraction: validationFraction, json, ...rest }: PrepareFlags) => {
-        const manifest = await prepareWithProgress({ inputs, output, tokenizer, validationFraction, ...rest });
-        if (!manifest) return;
-        for (const warning of manifest.warnings) console.error(`warning: ${warning}`);
-        console.log(json ? JSON.stringify(manifest, null, 2) : `wrote ${output} ${describe(manifest)}`);
-      },
-    );
+    .action(async (inputs: string[], { tokenizer, valFraction, json, ...rest }: PrepareFlags) => {
+      const manifest = await prepareWithProgress({
+        ...rest,
+        inputs,
+        tokenizer: await chooseTokenizer(tokenizer),
+        validationFraction: valFraction,
+      });
+      if (!manifest) return;
+      for (const warning of manifest.warnings) console.error(`warning: ${warning}`);
+      console.log(json ? JSON.stringify(manifest, null, 2) : `wrote ${rest.output} ${describe(manifest)}`);
+    });
 }
 
 /** @returns undefined when the user stopped it. */

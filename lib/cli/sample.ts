@@ -2,10 +2,9 @@
 
 import { Command, Option } from 'commander';
 import { Model } from '../model/model.ts';
-import { createTokenizer, loadTokenizer } from '../tokenizer/tokenizer.ts';
 import { sampleText } from '../train/text-sample.ts';
 import { interruptSignal } from './interrupt.ts';
-import { findModelDirectory, modelArgumentHelp } from './model-argument.ts';
+import { findModelDirectory, modelArgumentHelp, modelTokenizer } from './model-argument.ts';
 import { integerAtLeast, numberBetween, threadsOption } from './options.ts';
 
 interface SampleFlags {
@@ -47,11 +46,10 @@ export function sampleCommand(): Command {
     .addHelpText('after', '\nExample:\n  burgeon sample runs/shakespeare-char --prompt "ROMEO:" --tokens 500')
     .action(async (given: string, flags: SampleFlags) => {
       const directory = await findModelDirectory(given);
-      const tokenizer =
-        flags.tokenizer === undefined ? await loadTokenizer(directory) : createTokenizer({ name: flags.tokenizer });
       const interrupt = interruptSignal(() => {});
       try {
         using model = await Model.load(directory, flags.threads === undefined ? {} : { threads: flags.threads });
+        const tokenizer = await modelTokenizer(directory, flags.tokenizer);
         const { tokens: maxTokens, temperature, topK, topP, seed } = flags;
         await sampleText(model, tokenizer, flags.prompt, {
           maxTokens,

@@ -1,97 +1,193 @@
 // The shape of a model: plain data, validated once here, read by everyone else. A model is given as a preset's name, as
-// a preset with some fields changed, or field by field.
+// a preset with some fields changed, or field by field. What an architecture means to the engine is architecture.ts.
 
 import * as z from 'zod';
 import { BurgeonError } from '../errors.ts';
-import { integer, number, section, word } from './fields.ts';
+import { flag, integer, number, section, word } from './fields.ts';
 import { modelPresetNames, modelPresets } from './presets.ts';
+import { type RopeScaling, ropeScalingSchema } from './rope.ts';
 import { validate } from './validate.ts';
 
-/** A GPT-2 architecture: pre-LN, learned positions, tanh GELU, biases, output head tied to the token embedding. */
-export interface ModelConfig {
-  architecture: 'gpt2';
+/** What every architecture has. */
+interface ModelShape {
   /** Number of transformer layers, L. */
   nLayer: number;
-  /** Attention heads per layer, NH; divides nEmbd. */
+  /** Attention heads per layer, NH; divides C. */
   nHead: number;
   /** Embedding width, C. */
   nEmbd: number;
-  /** MLP neurons per layer, F; 4 C unless given. */
+  /** MLP neurons per layer, F. */
   nInner: number;
-  /** Longest sequence (number of learned positions), maxT. */
+  /** Longest sequence, maxT. */
   contextLength: number;
   /** Vocabulary size, V. */
   vocabSize: number;
+}
+
+/** Pre-LN, learned positions, tanh GELU, biases, output head tied to the token embedding. F is 4 C unless given. */
+export interface Gpt2Config extends ModelShape {
+  architecture: 'gpt2';
   /** Added to the variance in LayerNorm. */
   layerNormEpsilon: number;
 }
 
+/** RMSNorm, rotary positions, SwiGLU, grouped queries. */
+export interface LlamaConfig extends ModelShape {
+  architecture: 'llama';
+  /** Key and value heads, KV; divides NH. NH / KV query heads share one. NH unless given. */
+  nKvHead: number;
+  /** Width of a head, HS; even. C / NH unless given. */
+  headSize: number;
+  /** Added to the mean square in RMSNorm. */
+  rmsNormEpsilon: number;
+  /** Base of the rotary angles. */
+  ropeTheta: number;
+  /** How the angles are stretched for longer contexts; absent: not at all. */
+  ropeScaling?: RopeScaling;
+  /** Whether the output head is the token embedding. */
+  tiedHead: boolean;
+  /** Whether the four projections of attention have biases. */
+  attentionBias: boolean;
+  /** Whether the three matrices of the MLP have biases. */
+  mlpBias: boolean;
+}
+
+export type ModelConfig = Gpt2Config | LlamaConfig;
+
+type WithOpenVocabulary<Config> = Config extends ModelConfig
+  ? Omit<Config, 'vocabSize'> & { vocabSize?: number }
+  : never;
+
 /** A model whose vocabulary size may still have to come from the data. */
-export type ModelSpec = Omit<ModelConfig, 'vocabSize'> & { vocabSize?: number };
+export type ModelSpec = WithOpenVocabulary<ModelConfig>;
 
-/** GPT-2's. */
-const defaultLayerNormEpsilon = 1e-5;
+export const architectures = ['gpt2', 'llama'] as const;
 
-const sizeNames = ['nLayer', 'nHead', 'nEmbd', 'contextLength'] as const;
+const epsilon = () => number('a number above 0 and below 1', (input) => input > 0 && input < 1).exactOptional();
 
-// The maxima are far above any GPT-2 and only there to catch slips such as a width given in bytes.
+// The maxima are far above any model trained here and only there to catch slips such as a width given in bytes.
 const modelFields = section(
   {
     preset: word(modelPresetNames)
       .exactOptional()
       .describe(`A model size to start from: ${modelPresetNames.join(', ')}. The other fields override it`),
-    architecture: word(['gpt2']).default('gpt2').describe('Kind of model'),
+    architecture: word(architectures).exactOptional().describe("Kind of model. Default: the preset's, or gpt2"),
     nLayer: integer(1, 1024).exactOptional().describe('Transformer layers, L. Required without a preset'),
     nHead: integer(1, 1024)
       .exactOptional()
       .describe('Attention heads per layer, NH; divides nEmbd. Required without a preset'),
     nEmbd: integer(1, 65_536).exactOptional().describe('Embedding width, C. Required without a preset'),
-    nInner: integer(1, 1_048_576).exactOptional().describe('MLP neurons per layer, F. Default: 4 * nEmbd'),
+    nInner: integer(1, 1_048_576)
+      .exactOptional()
+      .describe('MLP neurons per layer, F. Default: 4 * nEmbd; llama: 8/3 * nEmbd, rounded up to a multiple of 32'),
     contextLength: integer(1, 1_048_576)
       .exactOptional()
-      .describe('Longest sequence, the number of learned positions. Required without a preset'),
+      .describe('Longest sequence, the number of positions. Required without a preset'),
     vocabSize: integer(1, 16_777_216)
       .exactOptional()
       .describe("Vocabulary size, V. Default: the preset's, or the tokenizer's of the training data"),
-    layerNormEpsilon: number('a number above 0 and below 1', (epsilon) => epsilon > 0 && epsilon < 1)
-      .default(defaultLayerNormEpsilon)
-      .describe('Added to the variance in LayerNorm'),
+    layerNormEpsilon: epsilon().describe('gpt2: added to the variance in LayerNorm. Default: 1e-5'),
+    nKvHead: integer(1, 1024)
+      .exactOptional()
+      .describe('llama: key and value heads, KV, each shared by nHead / nKvHead query heads. Default: nHead'),
+    headSize: integer(2, 1024).exactOptional().describe('llama: width of a head, even. Default: nEmbd / nHead'),
+    rmsNormEpsilon: epsilon().describe('llama: added to the mean square in RMSNorm. Default: 1e-5'),
+    ropeTheta: number('a number above 1', (input) => input > 1)
+      .exactOptional()
+      .describe('llama: base of the rotary angles. Default: 10000'),
+    ropeScaling: ropeScalingSchema
+      .exactOptional()
+      .describe('llama: stretches the rotary angles, {type: linear, factor} or {type: llama3, ...}. Default: not'),
+    tiedHead: flag().exactOptional().describe('llama: whether the output head is the token embedding. Default: false'),
+    attentionBias: flag().exactOptional().describe('llama: biases in the projections of attention. Default: false'),
+    mlpBias: flag().exactOptional().describe('llama: biases in the MLP. Default: false'),
   },
   "a preset's name or a section of model fields",
 );
+
+type Fields = z.output<typeof modelFields>;
+type Report = (name: keyof Fields, message: string) => void;
+
+const sizeNames = ['nLayer', 'nHead', 'nEmbd', 'contextLength'] as const;
+const gpt2Only = ['layerNormEpsilon'] as const;
+const llamaOnly = [
+  'nKvHead',
+  'headSize',
+  'rmsNormEpsilon',
+  'ropeTheta',
+  'ropeScaling',
+  'tiedHead',
+  'attentionBias',
+  'mlpBias',
+] as const;
 
 /** The `model` section: checks it and turns it into a `ModelSpec`. */
 export const modelSchema = z.preprocess(
   (input) => (typeof input === 'string' ? { preset: input } : input),
   modelFields.transform(({ preset, ...given }, context): ModelSpec => {
-    const fields = { ...(preset === undefined ? {} : modelPresets[preset]), ...given };
+    const fields: Fields = { ...(preset === undefined ? {} : modelPresets[preset]), ...given };
+    const { architecture = 'gpt2' } = fields;
+    let failed = false;
+    const report: Report = (name, message) => {
+      failed = true;
+      context.issues.push({ code: 'custom', input: fields[name], path: [name], message });
+    };
     for (const name of sizeNames) {
-      if (fields[name] !== undefined) continue;
-      context.issues.push({
-        code: 'custom',
-        input: given,
-        path: [name],
-        message: `expected a value, received nothing; give it, or model.preset (${modelPresetNames.join(', ')})`,
-      });
+      if (fields[name] === undefined) {
+        report(name, `expected a value, received nothing; give it, or model.preset (${modelPresetNames.join(', ')})`);
+      }
     }
-    const { nLayer, nHead, nEmbd, contextLength } = fields;
-    if (nLayer === undefined || nHead === undefined || nEmbd === undefined || contextLength === undefined) {
-      return z.NEVER;
+    for (const name of architecture === 'gpt2' ? llamaOnly : gpt2Only) {
+      if (fields[name] !== undefined) {
+        report(name, `expected nothing, because architecture ${architecture} has no such field; leave it out`);
+      }
     }
-    if (nEmbd % nHead !== 0) {
-      context.issues.push({
-        code: 'custom',
-        input: nHead,
-        path: ['nHead'],
-        message: `expected a divisor of nEmbd (${nEmbd}), received ${nHead}`,
-      });
-    }
-    const { architecture, nInner = 4 * nEmbd, layerNormEpsilon, vocabSize } = fields;
-    const spec: ModelSpec = { architecture, nLayer, nHead, nEmbd, nInner, contextLength, layerNormEpsilon };
-    if (vocabSize !== undefined) spec.vocabSize = vocabSize;
+    if (failed) return z.NEVER;
+    const spec = architecture === 'gpt2' ? gpt2Spec(fields, report) : llamaSpec(fields, report);
+    if (failed) return z.NEVER;
     return spec;
   }),
 );
+
+function shapeOf(fields: Fields, nInner: (nEmbd: number) => number) {
+  const { nLayer, nHead, nEmbd, contextLength } = fields as Required<Fields>;
+  const shape = { nLayer, nHead, nEmbd, nInner: fields.nInner ?? nInner(nEmbd), contextLength };
+  return fields.vocabSize === undefined ? shape : { ...shape, vocabSize: fields.vocabSize };
+}
+
+function gpt2Spec(fields: Fields, report: Report): ModelSpec {
+  const shape = shapeOf(fields, (nEmbd) => 4 * nEmbd);
+  requireDivisor('nHead', shape.nHead, 'nEmbd', shape.nEmbd, report);
+  return { architecture: 'gpt2', ...shape, layerNormEpsilon: fields.layerNormEpsilon ?? 1e-5 };
+}
+
+function llamaSpec(fields: Fields, report: Report): ModelSpec {
+  const shape = shapeOf(fields, (nEmbd) => Math.ceil((8 * nEmbd) / 3 / 32) * 32);
+  // transformers insists on it, even where headSize is given.
+  requireDivisor('nHead', shape.nHead, 'nEmbd', shape.nEmbd, report);
+  const { headSize = shape.nEmbd / shape.nHead, nKvHead = shape.nHead } = fields;
+  requireDivisor('nKvHead', nKvHead, 'nHead', shape.nHead, report);
+  if (headSize % 2 !== 0) {
+    const source = fields.headSize === undefined ? ' (nEmbd / nHead)' : '';
+    report('headSize', `expected an even number, for rotary positions, received ${headSize}${source}`);
+  }
+  return {
+    architecture: 'llama',
+    ...shape,
+    nKvHead,
+    headSize,
+    rmsNormEpsilon: fields.rmsNormEpsilon ?? 1e-5,
+    ropeTheta: fields.ropeTheta ?? 10_000,
+    ...(fields.ropeScaling === undefined ? {} : { ropeScaling: fields.ropeScaling }),
+    tiedHead: fields.tiedHead ?? false,
+    attentionBias: fields.attentionBias ?? false,
+    mlpBias: fields.mlpBias ?? false,
+  };
+}
+
+function requireDivisor(name: keyof Fields, divisor: number, of: string, dividend: number, report: Report): void {
+  if (dividend % divisor !== 0) report(name, `expected a divisor of ${of} (${dividend}), received ${divisor}`);
+}
 
 /**
  * Checks a model and fills in its defaults.

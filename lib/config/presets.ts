@@ -1,10 +1,13 @@
-// Named model sizes. The four `gpt2` ones are the released GPT-2 models (openai/gpt-2; transformers `GPT2Config`); the
-// small ones are burgeon's, for tests and for learning on a CPU, and take their vocabulary from the data.
+// Named model sizes. The four large `gpt2` ones are the released GPT-2 models (openai/gpt-2; transformers `GPT2Config`),
+// `tinyllama-1.1b` is TinyLlama's (jzhang38/TinyLlama); the small llamas have the sizes of llama2.c's story models. The
+// small GPT-2s are burgeon's, for tests and for learning on a CPU. Small ones take their vocabulary from the data.
 
-import type { ModelConfig } from './model-config.ts';
+import type { Gpt2Config, LlamaConfig } from './model-config.ts';
 
 /** The fields of a preset; the rest are defaults. */
-type ModelPreset = Pick<ModelConfig, 'nLayer' | 'nHead' | 'nEmbd' | 'contextLength'> & Partial<ModelConfig>;
+type Sizes<Config> = Pick<Config, Extract<'nLayer' | 'nHead' | 'nEmbd' | 'contextLength', keyof Config>> &
+  Partial<Config>;
+type ModelPreset = Sizes<Gpt2Config> | (Sizes<LlamaConfig> & Pick<LlamaConfig, 'architecture'>);
 
 /** Model sizes by name. Parameters in brackets; those of the small ones leave the token embedding out. */
 export const modelPresets = {
@@ -24,6 +27,23 @@ export const modelPresets = {
   'gpt2-nano': { nLayer: 4, nHead: 4, nEmbd: 128, contextLength: 64 },
   /** 0.1 M; runs in seconds and learns little. */
   'gpt2-tiny': { nLayer: 2, nHead: 2, nEmbd: 64, contextLength: 32 },
+  /** 1.10 B: 32 query heads share 4 key and value heads. */
+  'tinyllama-1.1b': {
+    architecture: 'llama',
+    nLayer: 22,
+    nHead: 32,
+    nKvHead: 4,
+    nEmbd: 2048,
+    nInner: 5632,
+    contextLength: 2048,
+    vocabSize: 32000,
+  },
+  /** 110 M with 32,000 tokens; 85 M in the layers. */
+  'llama-110m': { architecture: 'llama', nLayer: 12, nHead: 12, nEmbd: 768, contextLength: 1024, tiedHead: true },
+  /** 42 M with 32,000 tokens; 25 M in the layers. */
+  'llama-42m': { architecture: 'llama', nLayer: 8, nHead: 8, nEmbd: 512, contextLength: 1024, tiedHead: true },
+  /** 15 M with 32,000 tokens; 6 M in the layers. */
+  'llama-15m': { architecture: 'llama', nLayer: 6, nHead: 6, nEmbd: 288, contextLength: 256, tiedHead: true },
 } as const satisfies Record<string, ModelPreset>;
 
 export type ModelPresetName = keyof typeof modelPresets;

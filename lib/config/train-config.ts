@@ -66,6 +66,12 @@ const estSection = section({
     ),
   neuronMultiple: integer(1).default(1).describe('Rounds the number of active neurons to a multiple of this'),
   neuronBlock: integer(1).default(1).describe('Samples runs of this many adjacent neurons; divides model.nInner'),
+  headSampling: word(['group', 'query'])
+    .default('group')
+    .describe(
+      'Where query heads share keys and values: group samples whole groups; query keeps all keys and values and ' +
+        'samples query heads, as many of each group',
+    ),
   keepFirst: integer(0).default(0).describe('First layers that are always active'),
   keepLast: integer(0).default(0).describe('Last layers that are always active'),
   layerScale: word(['none', 'inverse'])

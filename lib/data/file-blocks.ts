@@ -41,8 +41,9 @@ export async function* readBlocks(path: string, options: ReadBlocksOptions = {})
     else if (compression === '.zst') yield* decompressZstd(stored, path);
     else yield* stored;
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    if (!(code?.startsWith('Z_') || code === zstdErrorCode)) throw cause;
+    const { code, message } = cause as Error & { code?: unknown };
+    const isFormatError = typeof code === 'string' && (code.startsWith('Z_') || code === zstdErrorCode);
+    if (!isFormatError) throw cause;
     throw new BurgeonError(
       'ERR_BURGEON_DATA',
       `${path}: expected ${compression === '.gz' ? 'gzip' : 'Zstandard'} data that is whole, but ${message}; the file is ` +

@@ -1,6 +1,6 @@
 // A directory that appears whole or not at all: files are written into `<output>.partial` beside it, from where they take
-// its name together. What was there before is replaced only if it is a data set of ours and nothing else; see manifest.ts.
-// A process that is killed leaves `<output>.partial` behind, and the next one with the same job goes on with it.
+// its name together. What was there before is replaced only if it is of the same kind and nothing else: a data set of
+// ours, as manifest.ts describes it, unless told otherwise. A process that is killed leaves `<output>.partial` behind, and the next one with the same job goes on with it.
 
 import { readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -10,9 +10,22 @@ import { makeDirectory } from '../files/make-directory.ts';
 import { replaceFile } from '../files/replace-file.ts';
 import { manifestFileName, readManifest } from './manifest.ts';
 
-const jobFileName = 'burgeon-prepare.json';
+const jobFileName = '.burgeon-job.json';
 const lockName = '.burgeon.lock';
 const dataName = 'data';
+
+/** What may be replaced. */
+export interface OutputKind {
+  /** For messages, with its article. */
+  name: string;
+  /** Entries of a directory, not an empty one, that are no part of it. */
+  foreignNames(output: string, names: readonly string[]): Promise<readonly string[]> | readonly string[];
+}
+
+const dataSet: OutputKind = {
+  name: 'a data set',
+  foreignNames: (output, names) => (names.includes(manifestFileName) ? foreignNames(output, names) : names),
+};
 
 /** `<output>.partial`, while it is filled. */
 export interface PartialDirectory {
@@ -28,16 +41,17 @@ export interface PartialDirectory {
  * Runs `write` in a partial directory; when it succeeds, the data there becomes `output`. When it fails, all is removed,
  * unless it is to be kept.
  * @param job what is being done: only the same job goes on with what another process has left.
- * @throws {BurgeonError} ERR_BURGEON_DATA when `output` holds anything but a burgeon data set, or cannot be written;
+ * @throws {BurgeonError} ERR_BURGEON_DATA when `output` holds anything but what `kind` says, or cannot be written;
  *   ERR_BURGEON_BUSY when another process is writing it.
  */
 export async function writeDirectory<Result>(
   output: string,
   job: string,
   write: (partial: PartialDirectory) => Promise<Result>,
+  kind: OutputKind = dataSet,
 ): Promise<Result> {
   const target = resolve(output);
-  await requireReplaceable(output);
+  await requireReplaceable(output, kind);
   const root = `${target}.partial`;
   const previous = `${target}.previous-${process.pid}`;
   const partial = { data: join(root, dataName), work: join(root, 'work') };
@@ -49,7 +63,7 @@ export async function writeDirectory<Result>(
     };
     const result = await write({ ...partial, keep });
     // A long time may have passed.
-    const isThere = await requireReplaceable(output);
+    const isThere = await requireReplaceable(output, kind);
     await attempt(output, async () => {
       if (isThere) await rename(target, previous);
       await rename(partial.data, target).catch(async (cause) => {
@@ -76,14 +90,15 @@ async function enter(
   await attempt(output, () => makeDirectory(root));
   const jobPath = join(root, jobFileName);
   const foreign = (await readdir(root)).filter((name) => name !== lockName);
-  if (foreign.length > 0 && !foreign.includes(jobFileName)) {
+  // With an ending, it was about to get its name.
+  if (foreign.length > 0 && !foreign.some((name) => name.startsWith(jobFileName))) {
     throw new BurgeonError(
       'ERR_BURGEON_DATA',
-      `${root}: expected what an interrupted burgeon prepare has left, or nothing, found other files ` +
+      `${root}: expected what an interrupted burgeon has left, or nothing, found other files ` +
         `(${listOf(foreign)}); choose another output, or move them`,
     );
   }
-  const unlock = await claimLock(join(root, lockName), (holder) => `output ${output}: ${holder} is preparing it`);
+  const unlock = await claimLock(join(root, lockName), (holder) => `output ${output}: ${holder} is writing it`);
   try {
     await attempt(output, async () => {
       const isSame = (await readFile(jobPath, 'utf8').catch(() => '')) === job;
@@ -103,7 +118,7 @@ async function enter(
 }
 
 /** @returns whether `output` exists. */
-async function requireReplaceable(output: string): Promise<boolean> {
+async function requireReplaceable(output: string, kind: OutputKind): Promise<boolean> {
   let names: string[];
   try {
     names = await readdir(output);
@@ -113,12 +128,12 @@ async function requireReplaceable(output: string): Promise<boolean> {
     throw new BurgeonError('ERR_BURGEON_DATA', `${output}: expected a directory or nothing (${message})`, { cause });
   }
   if (names.length === 0) return true;
-  const foreign = names.includes(manifestFileName) ? await foreignNames(output, names) : names;
+  const foreign = await kind.foreignNames(output, names);
   if (foreign.length === 0) return true;
   throw new BurgeonError(
     'ERR_BURGEON_DATA',
-    `${output}: expected a new directory or a data set to replace, found other files (${listOf(foreign)}); choose another ` +
-      'output, or remove them',
+    `${output}: expected a new directory or ${kind.name} to replace, found other files (${listOf(foreign)}); ` +
+      'choose another output, or remove them',
   );
 }
 

@@ -26,7 +26,8 @@ export interface PrepareOptions {
   inputs: string[];
   /** Directory to write; must not exist, or be empty, or hold a data set of burgeon, which is replaced. */
   output: string;
-  tokenizer: 'gpt2' | 'bytes' | 'chars';
+  /** A name, or any tokenizer: what `loadTokenizer` returns, for example. */
+  tokenizer: 'gpt2' | 'bytes' | 'chars' | Tokenizer;
   /** Beginning of the shard names; "data" unless given. */
   name?: string | undefined;
   /** Share of the text to hold out, in [0, 1); 0.1 unless given. */
@@ -113,8 +114,7 @@ async function fill(partial: PartialDirectory, settings: Settings, files: readon
   const documents = total(scanned, 'keptDocuments');
   if (documents === 0) throw noText(scanned);
 
-  const tokenizer =
-    settings.tokenizer === 'chars' ? charsTokenizer(scanned) : createTokenizer({ name: settings.tokenizer });
+  const tokenizer = chooseTokenizer(settings.tokenizer, scanned);
   const splitBy = validationFraction === 0 ? null : documents === 1 ? 'tokens' : 'documents';
   const statePath = join(partial.work, 'state.json');
   const saved = await readState(statePath);
@@ -158,6 +158,7 @@ function jobOf(settings: Settings, files: readonly InputFile[]): string {
   const { tokenizer, name, validationFraction, dropNearDuplicates, delimiter, textColumn, shardTokens } = settings;
   const job = {
     version: jobVersion,
+    // A tokenizer becomes its description.
     options: { tokenizer, name, validationFraction, dropNearDuplicates, delimiter, textColumn, shardTokens },
     files: files.map(({ path, nBytes, modifiedMs }) => [resolve(path), nBytes, modifiedMs]),
   };
@@ -171,8 +172,9 @@ function defaultWorkers(bytesTotal: number): number {
 function checkOptions(settings: Settings): void {
   const fail = (message: string) => new BurgeonError('ERR_BURGEON_CONFIG', message);
   const { tokenizer, delimiter, textColumn, validationFraction, workers = 0 } = settings;
-  if (!['gpt2', 'bytes', 'chars'].includes(tokenizer)) {
-    throw fail(`tokenizer: expected 'gpt2', 'bytes' or 'chars', received ${JSON.stringify(tokenizer)}`);
+  const isTokenizer = typeof (tokenizer as Partial<Tokenizer> | null)?.encode === 'function';
+  if (!isTokenizer && !['gpt2', 'bytes', 'chars'].includes(tokenizer as string)) {
+    throw fail(`tokenizer: expected 'gpt2', 'bytes', 'chars' or a tokenizer, received ${JSON.stringify(tokenizer)}`);
   }
   if (!(validationFraction >= 0 && validationFraction < 1)) {
     throw fail(`validationFraction: expected a number from 0 to less than 1, received ${validationFraction}`);
@@ -183,6 +185,11 @@ function checkOptions(settings: Settings): void {
     throw fail(`workers: expected an integer from 0 to ${maxWorkers}, received ${workers}`);
   }
   requireShardOptions(settings);
+}
+
+function chooseTokenizer(choice: PrepareOptions['tokenizer'], files: readonly ScannedFile[]): Tokenizer {
+  if (typeof choice !== 'string') return choice;
+  return choice === 'chars' ? charsTokenizer(files) : createTokenizer({ name: choice });
 }
 
 /** Vocabulary of all kept documents, and the newline when it may have to be put between two of them. */

@@ -2,6 +2,7 @@
 // before (scan.ts, corpus.ts); where a long one can be cut without changing a token, the tokenizer knows.
 
 import { BurgeonError } from '../errors.ts';
+import { StreamCutter } from '../tokenizer/stream-encoder.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { type DocumentFate, readFates, type ScannedFile } from './corpus.ts';
 import { readDocuments } from './documents.ts';
@@ -10,8 +11,6 @@ import type { Segment, Split } from './segments.ts';
 
 /** UTF-16 units of a batch: enough that handing it to a thread costs little. */
 const batchLength = 1 << 17;
-/** Text without a place to cut is held in memory; beyond this many UTF-16 units it is taken for a mistake. */
-const maxHeldLength = 1 << 24;
 
 /** Segments, and how far all splits are once their tokens are written; those are not counted yet. */
 export interface Batch {
@@ -45,7 +44,7 @@ export async function* readBatches(options: ReadBatchesOptions, start: EncodeSta
     document += documents;
     kept += keptDocuments;
   }
-  if (!batch.isEmpty) yield batch.take(document, 0);
+  if (!batch.isEmpty) yield batch.take(document);
 }
 
 async function* readFile(
@@ -75,7 +74,7 @@ async function* readFile(
         nBytes = 0;
         fate = undefined;
       }
-      if (batch.isFull) yield batch.take(document, fate?.split ? nBytes - batch.heldBytes : 0);
+      if (batch.isFull) yield batch.take(document);
     }
     if (!(await fates.next()).done) throw changed(path);
   } finally {
@@ -100,16 +99,17 @@ function changed(path: string): BurgeonError {
 class BatchBuilder {
   readonly #tokenizer: Tokenizer;
   readonly #streams: Record<Split, StreamState>;
-  #isInDocument: boolean;
+  readonly #cutter: StreamCutter;
   #segments: Segment[] = [];
   #length = 0;
-  /** Text of the document under way that may belong to the same token as what follows. */
-  #held = '';
+  /** Bytes of the document under way that are in segments. */
+  #documentBytes: number;
 
   constructor(tokenizer: Tokenizer, { train, validation, documentBytes }: EncodeState) {
     this.#tokenizer = tokenizer;
     this.#streams = { train: { ...train }, validation: { ...validation } };
-    this.#isInDocument = documentBytes > 0;
+    this.#cutter = new StreamCutter((text, after) => tokenizer.cutPoint(text, after));
+    this.#documentBytes = documentBytes;
   }
 
   get isEmpty(): boolean {
@@ -120,31 +120,18 @@ class BatchBuilder {
     return this.#length >= batchLength;
   }
 
-  get heldBytes(): number {
-    return Buffer.byteLength(this.#held, 'utf8');
-  }
-
   /** Adds text to the document under way, or begins one. */
   add(split: Split, text: string, last: boolean): void {
-    const all = this.#held + text;
-    // What was held back has no place to cut, except perhaps in front of a last character that was incomplete.
-    const end = last ? all.length : this.#tokenizer.cutPoint(all, Math.max(0, this.#held.length - 2));
-    this.#held = all.slice(end);
-    if (this.#held.length > maxHeldLength) {
-      throw new BurgeonError(
-        'ERR_BURGEON_DATA',
-        `text: expected a word boundary within ${maxHeldLength} characters, found none; if this is really text, use the ` +
-          'bytes tokenizer',
-      );
-    }
-    if (end > 0) this.#addSegment(split, all.slice(0, end));
-    if (last) this.#isInDocument = false;
+    const certain = last ? this.#cutter.end() + text : this.#cutter.push(text);
+    if (certain !== '') this.#addSegment(split, certain);
+    if (last) this.#documentBytes = 0;
   }
 
-  /** The batch so far, of which the given number of documents, and of bytes of the next, are the end. */
-  take(document: number, documentBytes: number): Batch {
+  /** The batch so far, after which the given number of documents are done with. */
+  take(document: number): Batch {
     const { train, validation } = this.#streams;
-    const after = { document, documentBytes, train: { ...train }, validation: { ...validation }, isCut: false };
+    const streams = { train: { ...train }, validation: { ...validation } };
+    const after = { document, documentBytes: this.#documentBytes, ...streams, isCut: false };
     const batch = { segments: this.#segments, after };
     this.#segments = [];
     this.#length = 0;
@@ -153,20 +140,22 @@ class BatchBuilder {
 
   #addSegment(split: Split, text: string): void {
     const stream = this.#streams[split];
-    const startsDocument = !this.#isInDocument;
+    const startsDocument = this.#documentBytes === 0;
     if (startsDocument) {
       if (this.#tokenizer.endOfText === undefined && !stream.endsWithNewline) this.#push(split, '\n', false);
       stream.documents++;
     }
-    this.#isInDocument = true;
-    this.#push(split, text, startsDocument);
+    this.#documentBytes += this.#push(split, text, startsDocument);
   }
 
-  #push(split: Split, text: string, startsDocument: boolean): void {
+  /** @returns the UTF-8 bytes of the text. */
+  #push(split: Split, text: string, startsDocument: boolean): number {
     this.#segments.push({ split, text, startsDocument });
     this.#length += text.length;
     const stream = this.#streams[split];
-    stream.bytes += Buffer.byteLength(text, 'utf8');
+    const nBytes = Buffer.byteLength(text, 'utf8');
+    stream.bytes += nBytes;
     stream.endsWithNewline = text.endsWith('\n');
+    return nBytes;
   }
 }

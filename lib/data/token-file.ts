@@ -11,6 +11,8 @@ import { BurgeonError } from '../errors.ts';
 export const llmcHeaderBytes = 1024;
 export const llmcUint16 = { magic: 20240520, version: 1, tokenBytes: 2 } as const;
 export const llmcUint32 = { magic: 20240801, version: 7, tokenBytes: 4 } as const;
+/** Files of questions, which are no token shards: lib/eval/llmc-eval-file.ts. */
+export const llmcEvalMagic = 20240522;
 const llmcFormats = [llmcUint16, llmcUint32] as const;
 
 export interface TokenFile {
@@ -115,6 +117,9 @@ async function recognize(path: string, size: number, head: Buffer): Promise<Layo
 async function unsupportedFormat(path: string, head: Buffer): Promise<string | undefined> {
   if (startsWith(head, 'LITPKDS'))
     return 'a packed shard of lit-gpt or TinyLlama (LITPKDS), which is not supported yet';
+  if (head.length >= 4 && head.readInt32LE(0) === llmcEvalMagic) {
+    return 'an evaluation file of llm.c, which is read by `burgeon eval --choices`';
+  }
   const megatron = 'a data set of Megatron-LM (.idx and .bin), which is not supported yet';
   if (startsWith(head, 'MMIDIDX')) return megatron;
   if (!path.endsWith('.bin')) return undefined;

@@ -2,19 +2,19 @@
 // and attention only; causal attention counts the lower triangle; backward is twice forward; recomputation is not
 // counted. Others count the full square, or 6 N + 12 L C T per token: say so when comparing. Pure arithmetic.
 
-import type { ModelConfig } from '../config/model-config.ts';
+import { type BlockShape, blockOf } from '../config/architecture.ts';
 import type { ActiveCounts } from './sampler.ts';
 import { resolveSubnetwork, type Subnetwork } from './subnetwork.ts';
 
 /** FLOPs by matrix product. */
 export interface FlopComponents {
-  /** Query, key and value projections of the active heads. */
+  /** Query, key and value projections of the active heads; with grouped queries there are fewer keys and values. */
   qkv: number;
   /** Q K^T and P V over the lower triangle with its diagonal: T (T + 1) / 2 pairs per sequence and head. */
   scores: number;
   /** Attention output projection. */
   outProjection: number;
-  /** Both MLP matrices. */
+  /** The MLP's matrices: two, three with a gate. */
   mlp: number;
   /** The language-model head; it does not shrink with the subnetwork. */
   head: number;
@@ -36,33 +36,43 @@ export interface FlopShape {
   backward?: boolean;
 }
 
-type FlopModel = Pick<ModelConfig, 'nLayer' | 'nHead' | 'nEmbd' | 'nInner' | 'vocabSize'>;
+type FlopModel = BlockShape & { vocabSize: number };
 
 /** Counts a pass on a subnetwork; omit `subnetwork` for the full model. */
 export function countFlops(model: FlopModel, shape: FlopShape & { subnetwork?: Subnetwork }): FlopCount {
   const active = resolveSubnetwork(model, shape.subnetwork);
-  const totalHeads = active.reduce((sum, layer) => sum + layer.headCount, 0);
-  const totalNeurons = active.reduce((sum, layer) => sum + layer.neuronCount, 0);
-  return countFromTotals(model, shape, totalHeads, totalNeurons);
+  const totals = { heads: 0, kvHeads: 0, neurons: 0 };
+  for (const { headCount, kvHeadCount, neuronCount } of active) {
+    totals.heads += headCount;
+    totals.kvHeads += kvHeadCount;
+    totals.neurons += neuronCount;
+  }
+  return countFromTotals(model, shape, totals);
 }
 
 /** Counts a pass with `layers` active layers of `heads` heads and `neurons` neurons each. */
 export function countFlopsFromCounts(model: FlopModel, shape: FlopShape & ActiveCounts): FlopCount {
-  return countFromTotals(model, shape, shape.layers * shape.heads, shape.layers * shape.neurons);
+  const { layers, heads, kvHeads = heads, neurons } = shape;
+  return countFromTotals(model, shape, { heads: layers * heads, kvHeads: layers * kvHeads, neurons: layers * neurons });
 }
 
 /** Every cost is linear in the active heads or neurons, so their sums over all active layers are enough. */
-function countFromTotals(model: FlopModel, shape: FlopShape, totalHeads: number, totalNeurons: number): FlopCount {
+function countFromTotals(
+  model: FlopModel,
+  shape: FlopShape,
+  totals: { heads: number; kvHeads: number; neurons: number },
+): FlopCount {
   const { batchSize, sequenceLength } = shape;
-  const { nHead, nEmbd, vocabSize } = model;
+  const { nEmbd, vocabSize } = model;
+  const { headSize, mlpMatrices } = blockOf(model);
   const tokens = batchSize * sequenceLength;
-  const width = totalHeads * (nEmbd / nHead);
+  const width = totals.heads * headSize;
   const pairs = batchSize * ((sequenceLength * (sequenceLength + 1)) / 2);
   const forward: FlopComponents = {
-    qkv: 3 * (2 * tokens * nEmbd * width),
+    qkv: 2 * tokens * nEmbd * (width + 2 * totals.kvHeads * headSize),
     scores: 2 * (2 * pairs * width),
     outProjection: 2 * tokens * width * nEmbd,
-    mlp: 2 * (2 * tokens * nEmbd * totalNeurons),
+    mlp: mlpMatrices * (2 * tokens * nEmbd * totals.neurons),
     head: 2 * tokens * nEmbd * vocabSize,
   };
   return { forward, backward: scaleComponents(forward, (shape.backward ?? true) ? 2 : 0) };

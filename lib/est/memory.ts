@@ -2,6 +2,7 @@
 // for backward (native/model/activations.cc, whose plan is what is allocated; a test compares the two). Leaves out
 // alignment and the scratch of threads.
 
+import { architectureOf } from '../config/architecture.ts';
 import type { ModelConfig } from '../config/model-config.ts';
 import { countParameters } from './parameters.ts';
 
@@ -45,13 +46,19 @@ export function estimateMemory(model: ModelConfig, shape: MemoryShape): MemoryEs
   const tokens = sequences * shape.sequenceLength;
   const weights = countParameters(model).total * floatBytes;
 
-  // Per token and layer: residual in, ln1 out, q k v, attention out, residual between, ln2 out (C each, 3 C for q k v);
-  // MLP pre-activation and activation; mean and reciprocal deviation of both norms; log-sum-exp of every head.
-  const perLayer = 8 * nEmbd + 2 * nInner + 4 + nHead;
-  // Outside the layers: the embedded input, the final norm's output, its mean and reciprocal deviation; token, target, loss.
-  const outside = 2 * nEmbd + 5;
-  // Gradients of the residual stream, of a norm's output, of the attention output, and the wider of d qkv and d activation.
-  const backward = 3 * nEmbd + Math.max(3 * nEmbd, nInner);
+  const { nKvHead, headSize, gatedMlp, rmsNorm } = architectureOf(model);
+  const queryWidth = nHead * headSize;
+  const qkvWidth = queryWidth + 2 * nKvHead * headSize;
+  // A row's statistics: mean and reciprocal deviation, or with RMSNorm the reciprocal root mean square alone.
+  const statistics = rmsNorm ? 1 : 2;
+  // Per token and layer: residual in, both norms' outputs, residual between; q k v, attention out; MLP pre-activations
+  // and activation; statistics of both norms; log-sum-exp of every head.
+  const perLayer = 4 * nEmbd + qkvWidth + queryWidth + (gatedMlp ? 3 : 2) * nInner + 2 * statistics + nHead;
+  // Outside the layers: the embedded input, the final norm's output and its statistics; token, target, loss.
+  const outside = 2 * nEmbd + statistics + 3;
+  // Gradients of the residual stream, of a norm's output, of the attention output, and the wider of d qkv and those of
+  // the pre-activations.
+  const backward = 2 * nEmbd + queryWidth + Math.max(qkvWidth, (gatedMlp ? 2 : 1) * nInner);
   const mostRows = Math.max(minLogitRows, Math.floor(logitBlockBytes / (vocabSize * floatBytes)));
   const logitRows = Math.ceil(tokens / Math.ceil(tokens / mostRows));
 

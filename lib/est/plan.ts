@@ -2,7 +2,7 @@
 // the run, summed exactly over steps (ramps included). Relies on `schedule.ts`, `sampler.ts` for the counts and
 // `flops.ts` for the rule. Measured time is not planned here.
 
-import type { ModelConfig } from '../config/model-config.ts';
+import { type BlockShape, blockOf } from '../config/architecture.ts';
 import { allFlops, blockFlops, countFlopsFromCounts, type FlopCount } from './flops.ts';
 import { type ActiveCounts, activeCounts, type Rates, type SamplerOptions } from './sampler.ts';
 import { Schedule } from './schedule.ts';
@@ -51,7 +51,7 @@ export interface SchedulePlan {
   headShare: number;
 }
 
-type PlanModel = Pick<ModelConfig, 'nLayer' | 'nHead' | 'nEmbd' | 'nInner' | 'vocabSize'>;
+type PlanModel = BlockShape & { vocabSize: number };
 
 /**
  * Plans a whole run.
@@ -60,7 +60,8 @@ type PlanModel = Pick<ModelConfig, 'nLayer' | 'nHead' | 'nEmbd' | 'nInner' | 'vo
 export function planSchedule(model: PlanModel, schedule: Schedule, options: PlanOptions): SchedulePlan {
   const stepCost = (counts: ActiveCounts) => costOfStep(model, options, counts);
   const countsOf = (rates: Rates) => activeCounts({ ...samplerShape(model), ...options.samplerOptions, rates });
-  const dense = stepCost({ layers: model.nLayer, heads: model.nHead, neurons: model.nInner });
+  const { nKvHead } = blockOf(model);
+  const dense = stepCost({ layers: model.nLayer, heads: model.nHead, kvHeads: nKvHead, neurons: model.nInner });
 
   const nonEmpty = schedule.stages.filter((stage) => stage.startStep < stage.endStep);
   const stages = nonEmpty.map((stage): PlannedStage => {
@@ -122,8 +123,9 @@ export function planTargetSaving(model: PlanModel, target: number, totalSteps: n
   return Schedule.forTargetSaving(target, totalSteps, [1 - first!.blockFlopRatio, 1 - second!.blockFlopRatio]);
 }
 
-function samplerShape({ nLayer, nHead, nInner }: PlanModel) {
-  return { nLayer, nHead, nInner };
+function samplerShape(model: PlanModel) {
+  const { nLayer, nHead, nInner } = model;
+  return { nLayer, nHead, nKvHead: blockOf(model).nKvHead, nInner };
 }
 
 function costOfStep(model: PlanModel, options: PlanOptions, counts: ActiveCounts): FlopCount {

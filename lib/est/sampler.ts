@@ -19,6 +19,11 @@ export interface SamplerOptions {
   neuronMultiple?: number;
   /** Samples runs of this many adjacent neurons; divides nInner. Default 1. */
   neuronBlock?: number;
+  /**
+   * Unit of head sampling where query heads share keys and values: `group` takes whole groups, a key and value head with
+   * its query heads; `query` keeps all keys and values and takes as many query heads of each. Default 'group'.
+   */
+  headSampling?: 'group' | 'query';
   /** The first layers that are always active; they count as active layers. Default 0. */
   keepFirst?: number;
   /** The last layers that are always active; they count as active layers. Default 0. */
@@ -28,8 +33,10 @@ export interface SamplerOptions {
 export interface SamplerConfig extends SamplerOptions {
   /** Layers of the model, L. */
   nLayer: number;
-  /** Heads per layer, NH. */
+  /** Query heads per layer, NH. */
   nHead: number;
+  /** Key and value heads per layer, KV; divides NH. Default: NH. */
+  nKvHead?: number;
   /** MLP neurons per layer, F. */
   nInner: number;
   rates: Rates;
@@ -38,7 +45,10 @@ export interface SamplerConfig extends SamplerOptions {
 /** How many units are active: layers of the model, heads and neurons of each active layer. */
 export interface ActiveCounts {
   layers: number;
+  /** Query heads. */
   heads: number;
+  /** Key and value heads, where there are fewer of them than query heads in the model; else as many as `heads`. */
+  kvHeads?: number;
   neurons: number;
 }
 
@@ -84,9 +94,12 @@ export function neuronCount(config: Pick<SamplerConfig, 'nInner' | 'neuronMultip
 export function activeCounts(config: SamplerConfig): ActiveCounts {
   const layers = activeCount(config.rates.layers, config.nLayer);
   checkOptions(config, layers);
+  const { units, perUnit, isGrouped } = headUnits(config);
+  const active = activeCount(config.rates.heads, units);
   return {
     layers,
-    heads: activeCount(config.rates.heads, config.nHead),
+    heads: active * perUnit,
+    ...(isGrouped ? { kvHeads: config.headSampling === 'query' ? config.nKvHead! : active } : {}),
     neurons: neuronCount(config, config.rates.neurons),
   };
 }
@@ -99,6 +112,7 @@ export function activeCounts(config: SamplerConfig): ActiveCounts {
  */
 export function sampleSubnetwork(config: SamplerConfig, key: DrawKey): Subnetwork {
   const { nLayer, nHead, nInner, neuronBlock = 1 } = config;
+  const { units, perUnit, isGrouped } = headUnits(config);
   const counts = activeCounts(config);
   const stream = (dimension: keyof typeof dimensions, layer: number) =>
     new CounterRng(key.seed, streamTag, key.step, key.group, layer, dimensions[dimension]);
@@ -108,7 +122,14 @@ export function sampleSubnetwork(config: SamplerConfig, key: DrawKey): Subnetwor
   // Streams are named by the layer's index in the model, so a layer draws the same whichever others are active.
   const active = subnetwork.layers ?? Array.from({ length: nLayer }, (_, layer) => layer);
   if (counts.heads < nHead) {
-    subnetwork.heads = Array.from(active, (layer) => drawSubset(stream('heads', layer), nHead, counts.heads));
+    const count = counts.heads / perUnit;
+    if (isGrouped && config.headSampling === 'query') {
+      // Units are the places within a group; each group draws its own.
+      subnetwork.heads = Array.from(active, (layer) => drawOfEach(stream('heads', layer), perUnit, units, count));
+      subnetwork.queryHeads = true;
+    } else {
+      subnetwork.heads = Array.from(active, (layer) => drawSubset(stream('heads', layer), units, count));
+    }
   }
   if (counts.neurons < nInner) {
     subnetwork.neurons = Array.from(active, (layer) => {
@@ -117,6 +138,27 @@ export function sampleSubnetwork(config: SamplerConfig, key: DrawKey): Subnetwor
     });
   }
   return subnetwork;
+}
+
+/**
+ * What is counted when heads are sampled, and how many query heads a unit has: key and value heads with their queries,
+ * or (`query`) query heads of a group, one unit of which is active in every group.
+ */
+function headUnits({ nHead, nKvHead = nHead, headSampling }: Omit<SamplerConfig, 'rates'>) {
+  const groupSize = nHead / nKvHead;
+  const isGrouped = groupSize > 1;
+  if (isGrouped && headSampling === 'query') return { units: groupSize, perUnit: nKvHead, isGrouped };
+  return { units: nKvHead, perUnit: groupSize, isGrouped };
+}
+
+/** `count` of each of `groups` runs of `size` adjacent units, ascending. */
+function drawOfEach(rng: CounterRng, groups: number, size: number, count: number): Int32Array {
+  const units = new Int32Array(groups * count);
+  for (let group = 0; group < groups; group++) {
+    const chosen = drawSubset(rng, size, count);
+    for (let i = 0; i < count; i++) units[group * count + i] = group * size + chosen[i]!;
+  }
+  return units;
 }
 
 /** `count` layers, ascending: the kept ones and a uniform choice of those between. */

@@ -1,27 +1,38 @@
 // The subnetwork of one group of sequences, as plain data: which layers, heads and MLP neurons take part. An absent list
 // means "all" and takes the dense path. This file defines, reads and checks it; `sampler.ts` draws it.
 
-import type { ModelConfig } from '../config/model-config.ts';
+import type { BlockShape } from '../config/architecture.ts';
 import { BurgeonError } from '../errors.ts';
 
 /** Active layers and, per active layer, active heads and neurons. All lists are strictly ascending. */
 export interface Subnetwork {
   /** Active layers, each in [0, L); an inactive layer is the identity. Absent: all. */
   layers?: Int32Array;
-  /** `heads[i]`: active heads of layer `layers[i]` (layer i when `layers` is absent), in [0, NH). Absent: all. */
+  /**
+   * `heads[i]`: active heads of layer `layers[i]` (layer i when `layers` is absent). With grouped queries these are key
+   * and value heads, in [0, KV), each with all query heads that share it. Absent: all.
+   */
   heads?: (Int32Array | undefined)[];
+  /**
+   * Whether `heads` are query heads instead, in [0, NH): as many of every key and value head, which are then all
+   * active. Absent: no.
+   */
+  queryHeads?: boolean;
   /** `neurons[i]`: active MLP neurons of layer `layers[i]` (layer i when `layers` is absent), in [0, F). Absent: all. */
   neurons?: (Int32Array | undefined)[];
 }
 
 /** The sizes a subnetwork is checked against. */
-export type SubnetworkBounds = Pick<ModelConfig, 'nLayer' | 'nHead' | 'nInner'>;
+export type SubnetworkBounds = Pick<BlockShape, 'nLayer' | 'nHead' | 'nInner' | 'nKvHead'>;
 
 /** One active layer and how much of it takes part. */
 export interface ActiveLayer {
   /** Index of the layer in the model. */
   layer: number;
+  /** Active query heads. */
   headCount: number;
+  /** Active key and value heads. */
+  kvHeadCount: number;
   neuronCount: number;
 }
 
@@ -31,23 +42,35 @@ export interface ActiveLayer {
  */
 export function resolveSubnetwork(model: SubnetworkBounds, subnetwork: Subnetwork = {}): ActiveLayer[] {
   const layerCount = subnetwork.layers?.length ?? model.nLayer;
-  return Array.from({ length: layerCount }, (_, i) => ({
-    layer: subnetwork.layers?.[i] ?? i,
-    headCount: subnetwork.heads?.[i]?.length ?? model.nHead,
-    neuronCount: subnetwork.neurons?.[i]?.length ?? model.nInner,
-  }));
+  const { nHead, nKvHead = nHead } = model;
+  return Array.from({ length: layerCount }, (_, i) => {
+    const listed = subnetwork.heads?.[i]?.length;
+    const kvHeadCount = subnetwork.queryHeads ? nKvHead : (listed ?? nKvHead);
+    return {
+      layer: subnetwork.layers?.[i] ?? i,
+      headCount: subnetwork.queryHeads ? (listed ?? nHead) : kvHeadCount * (nHead / nKvHead),
+      kvHeadCount,
+      neuronCount: subnetwork.neurons?.[i]?.length ?? model.nInner,
+    };
+  });
 }
 
 /**
  * Checks that every list is a non-empty, strictly ascending Int32Array within the model's bounds, and that `heads` and
- * `neurons` have one entry per active layer.
+ * `neurons` have one entry per active layer; and that query heads are spread evenly over the key and value heads.
  * @throws {BurgeonError} ERR_BURGEON_SHAPE, naming the list and the index.
  */
 export function validateSubnetwork(model: SubnetworkBounds, subnetwork: Subnetwork): void {
   const { layers, heads, neurons } = subnetwork;
   if (layers !== undefined) checkList('subnetwork.layers', layers, model.nLayer);
   const layerCount = layers?.length ?? model.nLayer;
-  checkPerLayer('subnetwork.heads', heads, layerCount, model.nHead);
+  const { nHead, nKvHead = nHead } = model;
+  checkPerLayer('subnetwork.heads', heads, layerCount, subnetwork.queryHeads ? nHead : nKvHead);
+  if (subnetwork.queryHeads) {
+    heads?.forEach((list, i) => {
+      if (list !== undefined) checkEven(`subnetwork.heads[${i}]`, list, nHead / nKvHead, nKvHead);
+    });
+  }
   checkPerLayer('subnetwork.neurons', neurons, layerCount, model.nInner);
 }
 
@@ -60,6 +83,17 @@ function checkPerLayer(name: string, lists: (Int32Array | undefined)[] | undefin
   for (let i = 0; i < length; i++) {
     const list = lists[i];
     if (list !== undefined) checkList(`${name}[${i}]`, list, bound);
+  }
+}
+
+/** As many of the `groupSize` query heads of every key and value head, at least one. */
+function checkEven(name: string, heads: Int32Array, groupSize: number, nKvHead: number): void {
+  const counts = new Int32Array(nKvHead);
+  for (const head of heads) counts[Math.floor(head / groupSize)]!++;
+  if (counts.some((count) => count !== counts[0] || count === 0)) {
+    fail(
+      `${name}: expected as many query heads of every key and value head, at least one, received ${counts.join(', ')} of ${groupSize}`,
+    );
   }
 }
 

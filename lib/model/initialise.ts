@@ -1,6 +1,6 @@
-// GPT-2's initial weights (Radford et al. 2019; transformers' GPT2PreTrainedModel): N(0, 0.02), the projections that
-// end on the residual stream 0.02 / sqrt(2 L), norm scales 1, biases 0. A pure function of the seed, whatever the
-// backend or the number of threads.
+// Initial weights, GPT-2's for every architecture (Radford et al. 2019; transformers' GPT2PreTrainedModel; Llama's has the
+// same deviation): N(0, 0.02), the projections that end on the residual stream 0.02 / sqrt(2 L), norm scales 1, biases 0.
+// A pure function of the seed, whatever the backend or the number of threads.
 
 import { CounterRng, fillNormal } from '../est/rng.ts';
 
@@ -8,12 +8,21 @@ const deviation = 0.02;
 /** Names the random stream of initial weights among those drawn from a run's seed. */
 const initialWeightsStream = 0x1417;
 
-/** Initial values of the tensor with this Hugging Face name; `index` is its position in the model. */
-export function initialValues(name: string, index: number, size: number, nLayer: number, seed: number): Float32Array {
+const normWeight = /(^|\.)(ln_\w+|\w*norm)\.weight$/;
+const residualProjection = /(c_proj|o_proj|down_proj)\.weight$/;
+
+/** Initial values of the tensor with this Hugging Face name; `position` is its place among the model's tensors. */
+export function initialValues(
+  name: string,
+  position: number,
+  size: number,
+  nLayer: number,
+  seed: number,
+): Float32Array {
   const values = new Float32Array(size);
   if (name.endsWith('.bias')) return values;
-  if (/(^|\.)ln_\w+\.weight$/.test(name)) return values.fill(1);
-  const scale = name.endsWith('c_proj.weight') ? deviation / Math.sqrt(2 * nLayer) : deviation;
-  fillNormal(new CounterRng(seed, initialWeightsStream, index), values, scale);
+  if (normWeight.test(name)) return values.fill(1);
+  const scale = residualProjection.test(name) ? deviation / Math.sqrt(2 * nLayer) : deviation;
+  fillNormal(new CounterRng(seed, initialWeightsStream, position), values, scale);
   return values;
 }

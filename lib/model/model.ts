@@ -5,7 +5,10 @@ import os from 'node:os';
 import type { NativeModel, NativeStepResult, Role } from '../addon/binding.ts';
 import { roles } from '../addon/binding.ts';
 import { loadAddon, native, nativeSync } from '../addon/load.ts';
-import { type ModelContents, readModelDirectory, writeModelDirectory } from '../checkpoint/model-directory.ts';
+import { type ModelContents, writeModelDirectory } from '../checkpoint/model-directory.ts';
+import { openModel } from '../checkpoint/open-model.ts';
+import { transpose } from '../checkpoint/transpose.ts';
+import { architectureOf } from '../config/architecture.ts';
 import { type ModelConfig, parseModelConfig } from '../config/model-config.ts';
 import { BurgeonError } from '../errors.ts';
 import { CounterRng } from '../est/rng.ts';
@@ -32,9 +35,11 @@ import type {
   StepResult,
   TensorData,
 } from './options.ts';
-import { type TensorView, transpose, viewTensors } from './tensor-names.ts';
+import { exampleNames, type TensorView, viewTensors } from './tensor-names.ts';
 
 const generationStream = 0x6e7;
+/** Share of the context that is kept where a text outgrows it. */
+const keptContext = 0.75;
 
 export class Model implements Disposable {
   readonly config: Readonly<ModelConfig>;
@@ -52,17 +57,19 @@ export class Model implements Disposable {
     this.config = Object.freeze({ ...config });
     this.tokenizerFiles = options.tokenizerFiles ?? {};
     this.endOfText = options.endOfText;
-    this.#native = new NativeModel(config, {
+    const { nLayer, nHead, nEmbd, nInner, contextLength, vocabSize } = config;
+    const shape = { nLayer, nHead, nEmbd, nInner, contextLength, vocabSize, ...architectureOf(config) };
+    this.#native = new NativeModel(shape, {
       backend: chooseBackend(options.backend),
       maxIsa: process.env.BURGEON_MAX_ISA ?? '',
       precision,
       threads: chooseThreads(options.threads),
     });
-    this.#tensors = new Map(viewTensors(this.#native.tensors()).map((view) => [view.name, view]));
+    this.#tensors = new Map(viewTensors(config, this.#native.tensors()).map((view) => [view.name, view]));
   }
 
   /**
-   * A new model with GPT-2's initial weights.
+   * A new model with initial weights drawn from the seed.
    * @param config a ModelConfig, a preset's name, or `{preset, ...overrides}`.
    * @throws {BurgeonError} ERR_BURGEON_CONFIG, ERR_BURGEON_BACKEND, ERR_BURGEON_OUT_OF_MEMORY.
    */
@@ -73,9 +80,10 @@ export class Model implements Disposable {
     requireOptions('Model.create()', options);
     const model = await Model.#allocate(parseModelConfig(config), options);
     try {
-      for (const { name, index, shape } of model.#tensors.values()) {
+      let position = 0;
+      for (const { name, shape } of model.#tensors.values()) {
         const size = sizeOf(shape);
-        await model.setParameter(name, initialValues(name, index, size, model.config.nLayer, options.seed ?? 1));
+        await model.setParameter(name, initialValues(name, position++, size, model.config.nLayer, options.seed ?? 1));
         // Large models take seconds; let the event loop turn between tensors.
         if (size > 1 << 20) await new Promise(setImmediate);
       }
@@ -87,11 +95,12 @@ export class Model implements Disposable {
   }
 
   /**
-   * A model from a Hugging Face GPT-2 directory, a directory written by `save`, or a checkpoint (without its optimizer).
+   * A model from a Hugging Face GPT-2 or Llama directory, a directory written by `save`, a checkpoint (without its
+   * optimizer), or a model_*.bin of llm.c.
    * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT naming the file and what is wrong with it.
    */
   static async load(directory: string, options: ModelOptions = {}): Promise<Model> {
-    const source = await readModelDirectory(directory);
+    const source = await openModel(directory);
     try {
       return await Model.fromContents(source, options);
     } finally {
@@ -116,7 +125,7 @@ export class Model implements Disposable {
     return native(() => new Model(config, options));
   }
 
-  /** Names of all tensors, Hugging Face's without `transformer.` prefix. */
+  /** Names of all tensors, Hugging Face's without `transformer.` or `model.` prefix. */
   get tensorNames(): string[] {
     return [...this.#tensors.keys()];
   }
@@ -246,32 +255,48 @@ export class Model implements Disposable {
   }
 
   /**
-   * Continues a prompt, one full forward pass per token over the last `contextLength` tokens.
-   * @param prompt at least one token, each in [0, V).
-   * @returns the added tokens; those there are, when the signal stops it.
-   * @throws {BurgeonError} as `forward`, and ERR_BURGEON_NONFINITE when a logit is not finite.
+   * Continues a prompt, token by token: `for await (const token of model.generate(prompt))`. Keys and values of earlier
+   * tokens are kept, so that each new one costs one token's work. Where prompt and text outgrow the context, the newest
+   * three quarters of it are read again. The model is busy from the first token until the iteration ends.
+   * @param prompt at least one token, each in [0, V), copied; the newest `contextLength` of them count.
+   * @throws {BurgeonError} ERR_BURGEON_CONFIG or ERR_BURGEON_DATA for arguments; with the token, as `forward`, and
+   *   ERR_BURGEON_NONFINITE when a logit is not finite.
    */
-  generate(prompt: ArrayLike<number>, options: GenerateOptions = {}): Promise<Int32Array> {
-    const work = async () => {
-      checkSamplingOptions(options);
-      const { maxTokens = 100, stopToken, onToken, signal } = options;
-      if (!Number.isInteger(maxTokens) || maxTokens < 0) {
-        throw new BurgeonError('ERR_BURGEON_CONFIG', `maxTokens: expected an integer >= 0, received ${maxTokens}`);
+  generate(prompt: ArrayLike<number>, options: GenerateOptions = {}): AsyncGenerator<number, void, undefined> {
+    requireOptions('generate()', options);
+    checkSamplingOptions(options);
+    const { maxTokens = 100 } = options;
+    if (!Number.isInteger(maxTokens) || maxTokens < 0) {
+      throw new BurgeonError('ERR_BURGEON_CONFIG', `maxTokens: expected an integer >= 0, received ${maxTokens}`);
+    }
+    const rng = new CounterRng(options.seed ?? 1, generationStream);
+    return this.#generate(readPrompt(prompt, this.config.vocabSize), rng, { ...options, maxTokens });
+  }
+
+  async *#generate(prompt: number[], rng: CounterRng, options: GenerateOptions & { maxTokens: number }) {
+    const release = this.#claim('generate()', options);
+    try {
+      const { maxTokens, stopToken, signal } = options;
+      const { contextLength } = this.config;
+      let window = prompt.slice(-contextLength);
+      const capacity = Math.min(window.length + maxTokens, contextLength);
+      let past = 0;
+      for (let count = 0; count < maxTokens && !signal?.aborted; count++) {
+        if (window.length > contextLength) {
+          window = window.slice(-Math.ceil(contextLength * keptContext));
+          past = 0;
+        }
+        const added = Int32Array.from(window.slice(past));
+        const logits = await native(() => this.#native.extend(added, 1, added.length, past, capacity));
+        past = window.length;
+        const token = chooseToken(logits, options, rng.nextFloat());
+        if (token === stopToken) return;
+        window.push(token);
+        yield token;
       }
-      const tokens = readPrompt(prompt, this.config.vocabSize);
-      const promptLength = tokens.length;
-      const rng = new CounterRng(options.seed ?? 1, generationStream);
-      while (tokens.length < promptLength + maxTokens && !signal?.aborted) {
-        const window = Int32Array.from(tokens.slice(-this.config.contextLength));
-        const { logits } = await this.#forward(window, { logits: 'last' });
-        const token = chooseToken(logits!, options, rng.nextFloat());
-        if (token === stopToken) break;
-        tokens.push(token);
-        onToken?.(token);
-      }
-      return Int32Array.from(tokens.slice(promptLength));
-    };
-    return this.#exclusively('generate()', work, options);
+    } finally {
+      release();
+    }
   }
 
   /** Frees the native memory, once work in flight has ended. Later calls reject with ERR_BURGEON_DISPOSED. */
@@ -292,6 +317,16 @@ export class Model implements Disposable {
     work: () => Result | Promise<Result>,
     options: object = {},
   ): Promise<Result> {
+    const release = this.#claim(name, options);
+    try {
+      return await native(work);
+    } finally {
+      release();
+    }
+  }
+
+  /** Makes the model busy with the call `name`; returns what ends that. */
+  #claim(name: string, options: object): () => void {
     requireOptions(name, options);
     if (this.#running !== undefined) {
       throw new BurgeonError(
@@ -300,11 +335,9 @@ export class Model implements Disposable {
       );
     }
     this.#running = name;
-    try {
-      return await native(work);
-    } finally {
+    return () => {
       this.#running = undefined;
-    }
+    };
   }
 
   #forward(tokens: Int32Array, options: ForwardOptions): Promise<NativeStepResult> {
@@ -322,16 +355,16 @@ export class Model implements Disposable {
   }
 
   #view(name: string): TensorView {
-    const view = this.#tensors.get(String(name).replace(/^transformer\./, ''));
+    const view = this.#tensors.get(String(name).replace(/^(transformer|model)\./, ''));
     if (view !== undefined) return view;
     throw new BurgeonError(
       'ERR_BURGEON_CONFIG',
-      `tensor ${describe(name)}: expected a name like wte.weight or h.0.attn.c_attn.weight (layers 0 to ${this.config.nLayer - 1}); tensorNames lists all`,
+      `tensor ${describe(name)}: expected a name like ${exampleNames[this.config.architecture]} (layers 0 to ${this.config.nLayer - 1}); tensorNames lists all`,
     );
   }
 
   #read(role: Role, view: TensorView): TensorData {
-    const data = this.#native.read(roles[role], view.index);
+    const data = this.#native.read(roles[role], view.index, view.firstRow, view.rows);
     const [rows, cols] = view.shape;
     return view.transposed ? transpose(data, cols!, rows!) : data;
   }
@@ -348,7 +381,8 @@ export class Model implements Disposable {
     const Elements = this.#native.info().precision === 'float64' ? Float64Array : Float32Array;
     const typed = data instanceof Elements ? data : Elements.from(requireNumbers(view.name, data));
     const [rows, cols] = view.shape;
-    this.#native.write(roles[role], view.index, view.transposed ? transpose(typed, rows!, cols!) : typed);
+    const stored = view.transposed ? transpose(typed, rows!, cols!) : typed;
+    this.#native.write(roles[role], view.index, view.firstRow, view.rows, stored);
   }
 }
 

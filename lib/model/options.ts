@@ -88,7 +88,5 @@ export interface GenerateOptions extends SamplingOptions {
   seed?: number;
   /** Generation ends before this token. */
   stopToken?: number | undefined;
-  /** Called with each token as it is chosen. */
-  onToken?: (token: number) => void;
   signal?: AbortSignal | undefined;
 }

@@ -1,17 +1,38 @@
 // The description of a tokenizer: the plain data that stands in data manifests and in burgeon_tokenizer.json.
 // Checks it and writes it; making a tokenizer from it is tokenizer.ts.
 
+import { createHash } from 'node:crypto';
 import { BurgeonError, type BurgeonErrorCode } from '../errors.ts';
 
-/** Enough to make a tokenizer again; characters[i] is the character of token i, one Unicode code point each. */
-export type TokenizerDescription = { name: 'gpt2' } | { name: 'bytes' } | { name: 'chars'; characters: string[] };
+/**
+ * Enough to make a tokenizer again; characters[i] is the character of token i, one Unicode code point each; `files` has
+ * the text of tokenizer.json and, where there are such, of tokenizer_config.json and special_tokens_map.json.
+ */
+export type TokenizerDescription =
+  | { name: 'gpt2' }
+  | { name: 'bytes' }
+  | { name: 'chars'; characters: string[] }
+  | { name: 'huggingface'; files: Record<string, string> };
+
+/** What a huggingface description has in `files`; the first has to be there. */
+export const huggingFaceFileNames = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json'] as const;
 
 /** burgeon's own tokenizer file in a checkpoint directory. */
 export const descriptionFileName = 'burgeon_tokenizer.json';
 
-/** The content of burgeon_tokenizer.json. */
+/**
+ * The content of burgeon_tokenizer.json. A huggingface tokenizer has its files beside it, so it is only told apart from
+ * others there.
+ */
 export function descriptionFile(description: TokenizerDescription): string {
-  return `${JSON.stringify(description, null, 2)}\n`;
+  const { name } = description;
+  const content = name === 'huggingface' ? { name, sha256: sha256(description.files['tokenizer.json']!) } : description;
+  return `${JSON.stringify(content, null, 2)}\n`;
+}
+
+/** Lower-case hex SHA-256 of a text as UTF-8. */
+export function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }
 
 /**
@@ -21,7 +42,7 @@ export function descriptionFile(description: TokenizerDescription): string {
  * @throws {BurgeonError} with the given code.
  */
 export function parseDescription(value: unknown, code: BurgeonErrorCode, source: string): TokenizerDescription {
-  const { name, characters } = (value ?? {}) as { name?: unknown; characters?: unknown };
+  const { name, characters, files } = (value ?? {}) as { name?: unknown; characters?: unknown; files?: unknown };
   switch (name) {
     case 'gpt2':
     case 'bytes':
@@ -31,13 +52,25 @@ export function parseDescription(value: unknown, code: BurgeonErrorCode, source:
       if (problem) throw new BurgeonError(code, `${source}: characters: ${problem}`);
       return { name, characters: characters as string[] };
     }
+    case 'huggingface':
+      return { name, files: parseFiles(files, code, source) };
     default:
       throw new BurgeonError(
         code,
-        `${source}: expected { name: 'gpt2' }, { name: 'bytes' } or { name: 'chars', characters: [...] }, ` +
-          `received name ${JSON.stringify(name) ?? 'undefined'}`,
+        `${source}: expected { name: 'gpt2' }, { name: 'bytes' }, { name: 'chars', characters: [...] } or ` +
+          `{ name: 'huggingface', files: {...} }, received name ${JSON.stringify(name) ?? 'undefined'}`,
       );
   }
+}
+
+function parseFiles(files: unknown, code: BurgeonErrorCode, source: string): Record<string, string> {
+  const known: Record<string, string> = {};
+  for (const name of huggingFaceFileNames) {
+    const text = (files as Record<string, unknown> | undefined | null)?.[name];
+    if (typeof text === 'string') known[name] = text;
+  }
+  if (known['tokenizer.json'] !== undefined) return known;
+  throw new BurgeonError(code, `${source}: files: expected an object with the text of tokenizer.json, found none`);
 }
 
 /** One code point, and not a surrogate without its partner, which is no character. */

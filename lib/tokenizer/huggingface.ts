@@ -3,61 +3,35 @@
 // tokenizers. Only builds strings; writing them is up to the checkpoint code. Layouts: transformers
 // tokenization_gpt2.py, and the tokenizer.json that the tokenizers library writes.
 
+import type { BytePairVocabulary } from './byte-pairs.ts';
+import { printableByte, toPrintable } from './printable-bytes.ts';
+
 /** Content of GPT-2's <|endoftext|>, which begins, ends and (never needed) replaces unknown text. */
-const endOfTextContent = '<|endoftext|>';
+export const endOfTextContent = '<|endoftext|>';
 
 /**
- * The printable stand-ins of ByteLevel BPE (openai/gpt-2, encoder.py): 33-126, 161-172 and 174-255 stand for
- * themselves, the other 68 bytes become U+0100, U+0101, ... in order. A space is U+0120.
- */
-const printableByte: readonly string[] = (() => {
-  let extra = 0;
-  return Array.from({ length: 256 }, (_, byte) => {
-    const isPrintable = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || (byte >= 174 && byte <= 255);
-    return String.fromCharCode(isPrintable ? byte : 256 + extra++);
-  });
-})();
-
-function printable(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => printableByte[byte]!).join('');
-}
-
-/**
- * GPT-2's vocab.json as a map: printable token -> id, in the order of ids.
- * @param tokens bytes of tokens 0 to 50255; <|endoftext|> follows as 50256.
+ * vocab.json as a map: printable token -> id, in the order of ids.
+ * @param tokens bytes of all tokens but <|endoftext|>, which follows.
  */
 export function gpt2Vocabulary(tokens: readonly Uint8Array[]): Map<string, number> {
-  const vocabulary = new Map(tokens.map((bytes, token) => [printable(bytes), token]));
+  const vocabulary = new Map(tokens.map((bytes, token) => [toPrintable(bytes), token]));
   return vocabulary.set(endOfTextContent, tokens.length);
 }
 
 /**
- * vocab.json, merges.txt, tokenizer.json, tokenizer_config.json and special_tokens_map.json of GPT-2.
- * @param tokens bytes of tokens 0 to 50255.
- * @param merges merges[i] = the two tokens that make token 256 + i.
+ * vocab.json, merges.txt, tokenizer.json, tokenizer_config.json and special_tokens_map.json of byte pair encoding as
+ * GPT-2 has it: its split pattern, and <|endoftext|> after the tokens of the vocabulary.
  */
-export function gpt2TokenizerFiles(
-  tokens: readonly Uint8Array[],
-  merges: ReadonlyArray<readonly [left: number, right: number]>,
-): Record<string, string> {
+export function gpt2TokenizerFiles({ tokens, merges }: BytePairVocabulary): Record<string, string> {
   const vocabulary = stringifyInOrder(gpt2Vocabulary(tokens));
-  const texts = tokens.map(printable);
+  const texts = tokens.map(toPrintable);
   const mergeLines = merges.map(([left, right]) => `${texts[left]} ${texts[right]}`);
   const specialTokens = { bos_token: endOfTextContent, eos_token: endOfTextContent, unk_token: endOfTextContent };
-  const endOfTextToken = {
-    id: tokens.length,
-    content: endOfTextContent,
-    single_word: false,
-    lstrip: false,
-    rstrip: false,
-    normalized: false,
-    special: true,
-  };
   return {
     'vocab.json': `${vocabulary}\n`,
-    'merges.txt': `#version: 0.2\n${mergeLines.join('\n')}\n`,
+    'merges.txt': `${['#version: 0.2', ...mergeLines].join('\n')}\n`,
     'tokenizer.json': tokenizerFile({
-      addedTokens: [endOfTextToken],
+      addedTokens: [specialToken(tokens.length, endOfTextContent)],
       preTokenizer: byteLevel({ addPrefixSpace: false, useRegex: true }),
       decoder: byteLevel({ addPrefixSpace: true, useRegex: true }),
       model: bytePairModel(vocabulary, mergeLines),
@@ -70,6 +44,20 @@ export function gpt2TokenizerFiles(
     }),
     'special_tokens_map.json': json(specialTokens),
   };
+}
+
+/**
+ * tokenizer.json of what vocab.json and merges.txt hold; <|endoftext|> is a special token where the vocabulary has it.
+ * @param merges the lines of merges.txt, without its first.
+ */
+export function bytePairTokenizerFile(vocabulary: Record<string, unknown>, merges: readonly string[]): string {
+  const id = vocabulary[endOfTextContent];
+  return tokenizerFile({
+    addedTokens: typeof id === 'number' ? [specialToken(id, endOfTextContent)] : [],
+    preTokenizer: byteLevel({ addPrefixSpace: false, useRegex: true }),
+    decoder: byteLevel({ addPrefixSpace: true, useRegex: true }),
+    model: bytePairModel(JSON.stringify(vocabulary), merges),
+  });
 }
 
 /** The bytes tokenizer as byte pair encoding without merges: token = byte. */
@@ -124,6 +112,10 @@ function tokenizerFile(parts: {
     `"added_tokens":${JSON.stringify(parts.addedTokens)},"normalizer":null,"pre_tokenizer":${parts.preTokenizer},` +
     `"post_processor":null,"decoder":${parts.decoder},"model":${parts.model}}\n`
   );
+}
+
+function specialToken(id: number, content: string): object {
+  return { id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
 }
 
 function byteLevel(options: { addPrefixSpace: boolean; useRegex: boolean }): string {

@@ -8,14 +8,17 @@ import type { TokenDecoder } from './tokenizer.ts';
 export class TokenBytes {
   readonly #name: string;
   readonly #bytes: readonly Uint8Array[];
+  readonly #endOfText: number | undefined;
 
   /**
-   * @param name  the tokenizer's name, for error messages.
-   * @param bytes bytes of token i at index i.
+   * @param name      the tokenizer's name, for error messages.
+   * @param bytes     bytes of token i at index i.
+   * @param endOfText the token that stands for no text, if there is one.
    */
-  constructor(name: string, bytes: readonly Uint8Array[]) {
+  constructor(name: string, bytes: readonly Uint8Array[], endOfText?: number) {
     this.#name = name;
     this.#bytes = bytes;
+    this.#endOfText = endOfText;
   }
 
   /** @throws {BurgeonError} ERR_BURGEON_DATA when the token is not in the vocabulary. */
@@ -23,6 +26,15 @@ export class TokenBytes {
     const bytes = this.#bytes[token];
     if (!bytes) throw unknownToken(this.#name, token, this.#bytes.length);
     return bytes;
+  }
+
+  /** As Tokenizer.byteLength. */
+  byteLength(tokens: ArrayLike<number>): number {
+    let length = 0;
+    for (let i = 0; i < tokens.length; i++) {
+      if (tokens[i] !== this.#endOfText) length += this.of(tokens[i]!).length;
+    }
+    return length;
   }
 
   decode(tokens: ArrayLike<number>): string {

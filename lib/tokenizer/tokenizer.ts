@@ -1,14 +1,24 @@
 // What every tokenizer offers, how one is described in a file, and how one is made from its description or from a
-// checkpoint directory. The tokenizers themselves are gpt2.ts, bytes.ts and chars.ts; burgeon_tokenizer.json, the file
-// that names the tokenizer of a checkpoint, is read here and written by each of them through description.ts.
+// checkpoint directory. The tokenizers themselves are gpt2.ts, bytes.ts, chars.ts and huggingface-tokenizer.ts;
+// burgeon_tokenizer.json, the file that names the tokenizer of a checkpoint, is read here and written by each of them
+// through description.ts.
 
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { BurgeonError } from '../errors.ts';
 import { createBytesTokenizer } from './bytes.ts';
 import { createCharsTokenizer } from './chars.ts';
-import { descriptionFileName, parseDescription, type TokenizerDescription } from './description.ts';
+import {
+  descriptionFileName,
+  huggingFaceFileNames,
+  parseDescription,
+  sha256,
+  type TokenizerDescription,
+} from './description.ts';
 import { createGpt2Tokenizer, isGpt2Vocabulary } from './gpt2.ts';
+import { bytePairTokenizerFile } from './huggingface.ts';
+import { createHuggingFaceTokenizer } from './huggingface-tokenizer.ts';
+import { asObject } from './tokenizer-json.ts';
 
 export type { TokenizerDescription } from './description.ts';
 
@@ -61,9 +71,13 @@ export interface Tokenizer {
   toJSON(): TokenizerDescription;
 }
 
+/** The part of a tokenizer that turns text into tokens and back. */
+export type TokenizerCore = Pick<Tokenizer, 'encode' | 'decode' | 'decoder' | 'byteLength' | 'cutPoint'>;
+
 /**
  * Makes the tokenizer that a description names.
- * @throws {BurgeonError} ERR_BURGEON_CONFIG when the description is not one.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG when the description is not one; ERR_BURGEON_DATA when the files in it are
+ *   damaged.
  */
 export function createTokenizer(description: TokenizerDescription): Tokenizer {
   const checked = parseDescription(description, 'ERR_BURGEON_CONFIG', 'tokenizer');
@@ -74,55 +88,81 @@ export function createTokenizer(description: TokenizerDescription): Tokenizer {
       return createBytesTokenizer();
     case 'chars':
       return createCharsTokenizer(checked.characters);
+    case 'huggingface':
+      return createHuggingFaceTokenizer(checked, 'tokenizer.json');
   }
 }
 
 /**
- * Reads the tokenizer of a checkpoint directory: burgeon_tokenizer.json, or else Hugging Face files that hold exactly
- * GPT-2's vocabulary (vocab.json with merges.txt, or tokenizer.json).
- * @throws {BurgeonError} ERR_BURGEON_DATA when the files are missing, damaged, or those of another tokenizer.
+ * Reads the tokenizer of a directory: burgeon_tokenizer.json, or else Hugging Face's tokenizer.json (its path will do,
+ * too), or vocab.json with merges.txt. What holds exactly GPT-2's vocabulary becomes the gpt2 tokenizer.
+ * @throws {BurgeonError} ERR_BURGEON_DATA when the files are missing or damaged.
  */
-export async function loadTokenizer(directory: string): Promise<Tokenizer> {
+export async function loadTokenizer(path: string): Promise<Tokenizer> {
+  const isFile = await stat(path).then(
+    (info) => info.isFile(),
+    () => false,
+  );
+  const directory = isFile ? dirname(path) : path;
   const own = await readJson(join(directory, descriptionFileName));
-  if (own) return createTokenizer(parseDescription(own.value, 'ERR_BURGEON_DATA', own.path));
+  const isOwn = own && asObject(own.value).name !== 'huggingface';
+  if (isOwn) return createTokenizer(parseDescription(own.value, 'ERR_BURGEON_DATA', own.path));
 
-  const vocabulary = await readHuggingFaceVocabulary(directory);
-  if (!vocabulary) {
+  const tokenizer = isFile ? path : join(directory, 'tokenizer.json');
+  const files = (await readHuggingFaceFiles(directory, tokenizer)) ?? (await readGpt2Files(directory));
+  if (!files) {
     throw new BurgeonError(
       'ERR_BURGEON_DATA',
-      `${directory}: expected a tokenizer (${descriptionFileName}, or GPT-2's vocab.json and merges.txt, or its ` +
-        'tokenizer.json), found none of these files; copy the tokenizer files of the model into this directory',
+      `${path}: expected a tokenizer (${descriptionFileName}, or Hugging Face's tokenizer.json, or vocab.json and ` +
+        'merges.txt), found none of these files; copy the tokenizer files of the model into this directory',
     );
   }
-  if (!isGpt2Vocabulary(vocabulary.entries)) {
+  const text = files.contents['tokenizer.json']!;
+  if (own && asObject(own.value).sha256 !== sha256(text)) {
     throw new BurgeonError(
       'ERR_BURGEON_DATA',
-      `${vocabulary.path}: expected GPT-2's vocabulary of 50257 tokens with its ids, found another one of ` +
-        `${Object.keys(vocabulary.entries).length} tokens; supported are GPT-2's byte pair encoding, and ` +
-        "burgeon's bytes and chars tokenizers",
+      `${files.path}: expected the file that ${own.path} names (by its SHA-256), found another; restore it, or delete ` +
+        `${descriptionFileName} to use it as it is`,
     );
   }
-  return createGpt2Tokenizer();
+  if (!own && isGpt2File(text)) return createGpt2Tokenizer();
+  return createHuggingFaceTokenizer({ name: 'huggingface', files: files.contents }, files.path);
 }
 
-interface Vocabulary {
+interface HuggingFaceFiles {
+  /** The file with the vocabulary. */
   path: string;
-  entries: Record<string, unknown>;
+  /** Name -> text. */
+  contents: Record<string, string>;
 }
 
-/** Token -> id of Hugging Face tokenizer files; undefined when there are none. */
-async function readHuggingFaceVocabulary(directory: string): Promise<Vocabulary | undefined> {
-  const vocab = await readJson(join(directory, 'vocab.json'));
-  if (vocab && (await readText(join(directory, 'merges.txt'))) !== undefined) {
-    return { path: vocab.path, entries: asObject(vocab.value) };
+async function readHuggingFaceFiles(directory: string, path: string): Promise<HuggingFaceFiles | undefined> {
+  const tokenizer = await readText(path);
+  if (tokenizer === undefined) return undefined;
+  const contents: Record<string, string> = { 'tokenizer.json': tokenizer };
+  for (const name of huggingFaceFileNames.slice(1)) {
+    const text = await readText(join(directory, name));
+    if (text !== undefined) contents[name] = text;
   }
-  const tokenizer = await readJson(join(directory, 'tokenizer.json'));
-  if (!tokenizer) return undefined;
-  return { path: tokenizer.path, entries: asObject(asObject(asObject(tokenizer.value).model).vocab) };
+  return { path, contents };
 }
 
-function asObject(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+/** vocab.json and merges.txt, as tokenizer.json says the same. */
+async function readGpt2Files(directory: string): Promise<HuggingFaceFiles | undefined> {
+  const vocab = await readJson(join(directory, 'vocab.json'));
+  const merges = await readText(join(directory, 'merges.txt'));
+  if (!vocab || merges === undefined) return undefined;
+  const lines = merges.split(/\r?\n/).filter((line, i) => line !== '' && !(i === 0 && line.startsWith('#version')));
+  const contents = { 'tokenizer.json': bytePairTokenizerFile(asObject(vocab.value), lines) };
+  return { path: vocab.path, contents };
+}
+
+function isGpt2File(text: string): boolean {
+  try {
+    return isGpt2Vocabulary(asObject(asObject(asObject(JSON.parse(text)).model).vocab));
+  } catch {
+    return false;
+  }
 }
 
 async function readJson(path: string): Promise<{ path: string; value: unknown } | undefined> {

@@ -30,15 +30,10 @@ export async function sampleText(
   model: Model,
   tokenizer: Tokenizer,
   prompt: string,
-  options: Omit<GenerateOptions, 'onToken'> & { onText?: (text: string) => void } = {},
+  options: GenerateOptions & { onText?: (text: string) => void } = {},
 ): Promise<string> {
   const { onText, ...generate } = options;
-  if (tokenizer.vocabSize > model.config.vocabSize) {
-    throw new BurgeonError(
-      'ERR_BURGEON_DATA',
-      `${tokenizer.name} tokenizer: expected at most the model's ${model.config.vocabSize} tokens, it has ${tokenizer.vocabSize}; was the model trained with another tokenizer?`,
-    );
-  }
+  requireFit(tokenizer, model);
   const tokens = promptTokens(tokenizer, prompt);
   const decoder = tokenizer.decoder();
   let text = '';
@@ -48,11 +43,18 @@ export async function sampleText(
     onText?.(piece);
   };
   add(prompt);
-  await model.generate(tokens, {
-    stopToken: tokenizer.endOfText,
-    ...generate,
-    onToken: (token) => add(token < tokenizer.vocabSize ? decoder.push(token) : '\ufffd'),
-  });
+  for await (const token of model.generate(tokens, { stopToken: tokenizer.endOfText, ...generate })) {
+    add(token < tokenizer.vocabSize ? decoder.push(token) : '\ufffd');
+  }
   add(decoder.end());
   return text;
+}
+
+/** @throws {BurgeonError} ERR_BURGEON_DATA when the tokenizer cannot be the model's. */
+export function requireFit(tokenizer: Tokenizer, model: Model): void {
+  if (tokenizer.vocabSize <= model.config.vocabSize) return;
+  throw new BurgeonError(
+    'ERR_BURGEON_DATA',
+    `${tokenizer.name} tokenizer: expected at most the model's ${model.config.vocabSize} tokens, it has ${tokenizer.vocabSize}; was the model trained with another tokenizer?`,
+  );
 }

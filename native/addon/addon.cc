@@ -1,11 +1,12 @@
 // What the addon exports: the package version it was built from, the best instruction set of this machine, the model
-// class and measurements of the machine and of single ops. Several threads of one process may each load it; nothing
-// here is global.
+// class, measurements of the machine and of single ops, and byte pair encoding. Several threads of one process may each
+// load it; nothing here is global.
 #include <napi.h>
 
 #include "addon/bench_wrap.h"
 #include "addon/machine_wrap.h"
 #include "addon/model_wrap.h"
+#include "addon/tokenizer_wrap.h"
 #include "backend/cpu/isa.h"
 
 namespace {
@@ -17,6 +18,10 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("measurePeak", Napi::Function::New(env, burgeon::measure_peak_wrap, "measurePeak"));
   exports.Set("benchOp", Napi::Function::New(env, burgeon::bench_op_wrap, "benchOp"));
   exports.Set("benchOpInTurn", Napi::Function::New(env, burgeon::bench_op_in_turn_wrap, "benchOpInTurn"));
+  exports.Set("NativeBytePairEncoder", burgeon::BytePairEncoderWrap::define(env));
+  exports.Set("NativeBytePairTrainer", burgeon::BytePairTrainerWrap::define(env));
+  exports.Set("recoverMerges", Napi::Function::New(env, burgeon::recover_merges_wrap, "recoverMerges"));
+  exports.Set("unicodeClasses", Napi::Function::New(env, burgeon::unicode_classes_wrap, "unicodeClasses"));
   return exports;
 }
 

@@ -104,6 +104,9 @@ void* float_array_data(const Napi::Value& value, const char* name, int element_s
   return value.As<Napi::Float32Array>().Data();
 }
 
+// Twice the widest model: heads may be wider together than the residual stream.
+constexpr int64_t kMaxQueryWidth = 131'072;
+
 ModelConfig read_model_config(const Napi::Value& value) {
   const Napi::Object object = read_object(value, "config");
   // The limits of lib/config/model-config.ts: whatever is accepted here, no size in bytes overflows.
@@ -113,14 +116,37 @@ ModelConfig read_model_config(const Napi::Value& value) {
   ModelConfig config{};
   config.n_layer = dimension("nLayer", 1024);
   config.n_head = dimension("nHead", 1024);
+  config.n_kv_head = dimension("nKvHead", 1024);
+  config.head_size = dimension("headSize", 65'536);
   config.n_embd = dimension("nEmbd", 65'536);
   config.n_inner = dimension("nInner", 1'048'576);
   config.context_length = dimension("contextLength", 1'048'576);
   config.vocab_size = dimension("vocabSize", 16'777'216);
-  config.norm_epsilon = read_number(object.Get("layerNormEpsilon"), "config.layerNormEpsilon");
-  if (config.n_embd % config.n_head != 0) {
-    fail(ErrorCode::kConfig, "config.nHead", "a divisor of nEmbd = " + std::to_string(config.n_embd),
-         std::to_string(config.n_head));
+  config.norm_epsilon = read_number(object.Get("normEpsilon"), "config.normEpsilon");
+  config.rms_norm = read_boolean(object.Get("rmsNorm"), "config.rmsNorm");
+  config.mlp = read_boolean(object.Get("gatedMlp"), "config.gatedMlp") ? MlpKind::kSwiglu : MlpKind::kGelu;
+  config.qkv_bias = read_boolean(object.Get("qkvBias"), "config.qkvBias");
+  config.attproj_bias = read_boolean(object.Get("attentionOutputBias"), "config.attentionOutputBias");
+  config.mlp_bias = read_boolean(object.Get("mlpBias"), "config.mlpBias");
+  config.tied_head = read_boolean(object.Get("tiedHead"), "config.tiedHead");
+  if (config.n_head % config.n_kv_head != 0) {
+    fail(ErrorCode::kConfig, "config.nKvHead", "a divisor of nHead = " + std::to_string(config.n_head),
+         std::to_string(config.n_kv_head));
+  }
+  if (config.query_width() > kMaxQueryWidth) {
+    fail(ErrorCode::kConfig, "config.headSize", "nHead * headSize of at most " + std::to_string(kMaxQueryWidth),
+         std::to_string(config.query_width()));
+  }
+  const Napi::Value frequencies = object.Get("ropeFrequencies");
+  if (!frequencies.IsNull()) {
+    const int64_t half = config.head_size / 2;
+    if (config.head_size % 2 != 0) {
+      fail(ErrorCode::kConfig, "config.headSize", "an even number, for rotary positions",
+           std::to_string(config.head_size));
+    }
+    const float* values =
+        static_cast<const float*>(float_array_data(frequencies, "config.ropeFrequencies", sizeof(float), half));
+    config.rope_frequencies.assign(values, values + half);
   }
   return config;
 }
@@ -171,6 +197,10 @@ Subnetwork read_subnetwork(const Napi::Value& value, const ModelConfig& config) 
   if (!layers.IsUndefined()) {
     subnetwork.has_layers = true;
     subnetwork.layers = read_int32_array(layers, "subnetwork.layers", -1);
+  }
+  const Napi::Value query_heads = object.Get("queryHeads");
+  if (!query_heads.IsUndefined()) {
+    subnetwork.query_heads = read_boolean(query_heads, "subnetwork.queryHeads");
   }
   const auto read_lists = [&](const char* name, std::vector<std::vector<int32_t>>& lists) {
     const Napi::Value entries = object.Get(name);

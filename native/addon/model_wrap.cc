@@ -94,6 +94,16 @@ size_t read_tensor_index(const Napi::Value& value, const Model& model) {
   return static_cast<size_t>(read_integer(value, "tensor", 0, static_cast<int64_t>(model.tensors().size()) - 1));
 }
 
+struct RowRange {
+  int64_t first;
+  int64_t count;
+};
+
+RowRange read_row_range(const Napi::Value& first, const Napi::Value& count, const Tensor& tensor) {
+  const int64_t row = read_integer(first, "firstRow", 0, tensor.rows - 1);
+  return {row, read_integer(count, "rows", 1, tensor.rows - row)};
+}
+
 Role read_role(const Napi::Value& value) { return static_cast<Role>(read_integer(value, "role", 0, 3)); }
 
 }  // namespace
@@ -102,7 +112,7 @@ Napi::Function ModelWrap::define(Napi::Env env) {
   return DefineClass(
       env, "NativeModel",
       {InstanceMethod<&ModelWrap::forward>("forward"), InstanceMethod<&ModelWrap::forward_backward>("forwardBackward"),
-       InstanceMethod<&ModelWrap::optimizer_step>("optimizerStep"),
+       InstanceMethod<&ModelWrap::extend>("extend"), InstanceMethod<&ModelWrap::optimizer_step>("optimizerStep"),
        InstanceMethod<&ModelWrap::clear_gradients>("clearGradients"), InstanceMethod<&ModelWrap::read>("read"),
        InstanceMethod<&ModelWrap::write>("write"), InstanceMethod<&ModelWrap::tensors>("tensors"),
        InstanceMethod<&ModelWrap::plan_bytes>("planBytes"), InstanceMethod<&ModelWrap::info>("info"),
@@ -180,6 +190,26 @@ Napi::Value ModelWrap::forward(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value ModelWrap::extend(const Napi::CallbackInfo& info) {
+  return translate_errors(info.Env(), [&]() -> Napi::Value {
+    const std::shared_ptr<Model> model = ready();
+    int64_t batch = 0;
+    int64_t sequence = 0;
+    const int64_t count = read_shape(info[1], info[2], &batch, &sequence);
+    const auto tokens = std::make_shared<std::vector<int32_t>>(read_int32_array(info[0], "tokens", count));
+    const int64_t past = read_integer(info[3], "past", 0, kMaxTokens);
+    const int64_t capacity = read_integer(info[4], "capacity", 1, kMaxTokens);
+    const int64_t length = batch * model->config().vocab_size;
+    const auto array = std::make_shared<Napi::ObjectReference>(
+        Napi::Persistent(new_array(info.Env(), "logits", model->element_size(), length)));
+    void* logits = float_array_data(array->Value(), "logits", model->element_size(), length);
+    ready();
+    return run(
+        info, [=] { model->extend(tokens->data(), batch, sequence, past, capacity, logits); },
+        [=](Napi::Env) -> Napi::Value { return array->Value(); });
+  });
+}
+
 Napi::Value ModelWrap::forward_backward(const Napi::CallbackInfo& info) {
   return translate_errors(info.Env(), [&]() -> Napi::Value {
     const std::shared_ptr<Model> model = ready();
@@ -234,9 +264,11 @@ Napi::Value ModelWrap::read(const Napi::CallbackInfo& info) {
     const std::shared_ptr<Model> model = ready();
     const Role role = read_role(info[0]);
     const size_t index = read_tensor_index(info[1], *model);
-    const int64_t length = model->tensors()[index].size();
+    const RowRange range = read_row_range(info[2], info[3], model->tensors()[index]);
+    const int64_t length = range.count * model->tensors()[index].cols;
     const Napi::Object array = new_array(info.Env(), "tensor", model->element_size(), length);
-    model->read(role, index, float_array_data(array, "tensor", model->element_size(), length));
+    model->read(role, index, range.first, range.count,
+                float_array_data(array, "tensor", model->element_size(), length));
     return array;
   });
 }
@@ -246,7 +278,10 @@ Napi::Value ModelWrap::write(const Napi::CallbackInfo& info) {
     const std::shared_ptr<Model> model = ready();
     const Role role = read_role(info[0]);
     const size_t index = read_tensor_index(info[1], *model);
-    model->write(role, index, float_array_data(info[2], "data", model->element_size(), model->tensors()[index].size()));
+    const RowRange range = read_row_range(info[2], info[3], model->tensors()[index]);
+    const int64_t length = range.count * model->tensors()[index].cols;
+    model->write(role, index, range.first, range.count,
+                 float_array_data(info[4], "data", model->element_size(), length));
     return info.Env().Undefined();
   });
 }

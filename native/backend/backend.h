@@ -11,6 +11,7 @@
 #include "ops/linear/linear.h"
 #include "ops/mlp/mlp.h"
 #include "ops/norm/norm.h"
+#include "ops/rotary/rotary.h"
 
 namespace burgeon {
 
@@ -26,10 +27,15 @@ struct Ops {
   LinearContract<T>* linear_contract;
   LinearWeightGradient<T>* linear_weight_gradient;
   LinearBiasGradient<T>* linear_bias_gradient;
+  Rotary<T>* rotary;
   AttentionForward<T>* attention_forward;
   AttentionBackward<T>* attention_backward;
+  CacheAppend<T>* cache_append;
+  AttentionCached<T>* attention_cached;
   MlpForward<T>* mlp_forward;
   MlpBackward<T>* mlp_backward;
+  SwigluForward<T>* swiglu_forward;
+  SwigluBackward<T>* swiglu_backward;
   CrossEntropy<T>* cross_entropy;
   AdamW<T>* adamw;
   SumOfSquares<T>* sum_of_squares;

@@ -19,13 +19,23 @@ LinearWeightGradient<T> linear_weight_gradient;
 template <class T>
 LinearBiasGradient<T> linear_bias_gradient;
 template <class T>
+Rotary<T> rotary;
+template <class T>
 AttentionForward<T> attention_forward;
 template <class T>
 AttentionBackward<T> attention_backward;
 template <class T>
+CacheAppend<T> cache_append;
+template <class T>
+AttentionCached<T> attention_cached;
+template <class T>
 MlpForward<T> mlp_forward;
 template <class T>
 MlpBackward<T> mlp_backward;
+template <class T>
+SwigluForward<T> swiglu_forward;
+template <class T>
+SwigluBackward<T> swiglu_backward;
 template <class T>
 CrossEntropy<T> cross_entropy;
 template <class T>
@@ -55,10 +65,15 @@ const Ops<T>& table() {
       linear_contract<T>,
       linear_weight_gradient<T>,
       linear_bias_gradient<T>,
+      rotary<T>,
       attention_forward<T>,
       attention_backward<T>,
+      cache_append<T>,
+      attention_cached<T>,
       mlp_forward<T>,
       mlp_backward<T>,
+      swiglu_forward<T>,
+      swiglu_backward<T>,
       cross_entropy<T>,
       adamw<T>,
       sum_of_squares<T>,

@@ -241,9 +241,10 @@ void call_op(Op op, const OpShape& s, const Ops<T>& ops, OpContext& ctx, const O
     case Op::kMlpBackward:
       return ops.mlp_backward(ctx, d[0], d[1], d[2], d[3], lists.rows, n, a, C, ratio);
     case Op::kAttentionForward:
-      return ops.attention_forward(ctx, d[0], d[1], d[2], batch, s.sequence, s.heads, s.head_size);
+      return ops.attention_forward(ctx, d[0], d[1], d[2], batch, s.sequence, s.heads, s.heads, s.head_size);
     case Op::kAttentionBackward:
-      return ops.attention_backward(ctx, d[0], d[1], d[2], d[3], d[4], batch, s.sequence, s.heads, s.head_size);
+      return ops.attention_backward(ctx, d[0], d[1], d[2], d[3], d[4], batch, s.sequence, s.heads, s.heads,
+                                    s.head_size);
     case Op::kCrossEntropy:
       return ops.cross_entropy(ctx, d[0], d[1], lists.tokens, n, C, 1);
     case Op::kNormForward:

@@ -26,7 +26,7 @@ struct ScratchShape {
   int64_t rows;             // tokens of a batch, N
   int64_t sequence_length;  // T
   int64_t width;            // C
-  int64_t wide;             // widest row of activations: max(3 C, F)
+  int64_t wide;             // widest row of activations: max((NH + 2 KV) HS, F)
   int64_t head_size;        // HS
 };
 

@@ -1,6 +1,7 @@
 #include "model/activations.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/arena.h"
 
@@ -16,8 +17,8 @@ constexpr int64_t kMinLogitRows = 64;
 }  // namespace
 
 ScratchShape scratch_shape(const ModelConfig& config, const ActivationShape& shape) {
-  const int64_t wide = std::max(3 * config.n_embd, config.n_inner);
-  return {shape.rows, shape.sequence, config.n_embd, wide, config.head_size()};
+  const int64_t wide = std::max(config.qkv_width(), config.n_inner);
+  return {shape.rows, shape.sequence, config.n_embd, wide, config.head_size};
 }
 
 template <class T>
@@ -29,9 +30,12 @@ size_t plan_activations(const ModelConfig& config, const ActivationShape& shape,
   const int64_t C = config.n_embd;
   const int64_t F = config.n_inner;
   const int64_t V = config.vocab_size;
+  const bool gated = config.mlp == MlpKind::kSwiglu;
+  const auto means = [&] { return config.rms_norm ? nullptr : cursor.take<T>(N); };
 
   a.tokens = cursor.take<int32_t>(N);
   a.targets = cursor.take<int32_t>(N);
+  a.rope = config.rotary() ? cursor.take<T>(shape.sequence * config.head_size) : nullptr;
   a.embedded = cursor.take<T>(N * C);
   a.layers.resize(config.n_layer);
   for (int64_t i = 0; i < config.n_layer; ++i) {
@@ -43,21 +47,22 @@ size_t plan_activations(const ModelConfig& config, const ActivationShape& shape,
       continue;
     }
     layer.ln1 = cursor.take<T>(N * C);
-    layer.ln1_mean = cursor.take<T>(N);
+    layer.ln1_mean = means();
     layer.ln1_rstd = cursor.take<T>(N);
-    layer.qkv = cursor.take<T>(N * 3 * C);
-    layer.att = cursor.take<T>(N * C);
+    layer.qkv = cursor.take<T>(N * config.qkv_width());
+    layer.att = cursor.take<T>(N * config.query_width());
     layer.lse = cursor.take<T>(N * config.n_head);
     layer.middle = cursor.take<T>(N * C);
     layer.ln2 = cursor.take<T>(N * C);
-    layer.ln2_mean = cursor.take<T>(N);
+    layer.ln2_mean = means();
     layer.ln2_rstd = cursor.take<T>(N);
+    layer.gate = gated ? cursor.take<T>(N * F) : nullptr;
     layer.fc = cursor.take<T>(N * F);
-    layer.gelu = cursor.take<T>(N * F);
+    layer.act = cursor.take<T>(N * F);
     layer.output = cursor.take<T>(N * C);
   }
   a.lnf = cursor.take<T>(N * C);
-  a.lnf_mean = cursor.take<T>(N);
+  a.lnf_mean = means();
   a.lnf_rstd = cursor.take<T>(N);
   a.losses = cursor.take<T>(N);
   // Blocks of equal height: a low last one would cost nearly as much as a high one.
@@ -68,14 +73,29 @@ size_t plan_activations(const ModelConfig& config, const ActivationShape& shape,
   if (shape.gradients) {
     a.dresidual = cursor.take<T>(N * C);
     a.dnorm = cursor.take<T>(N * C);
-    a.dwide = cursor.take<T>(N * std::max(3 * C, F));
-    a.datt = cursor.take<T>(N * C);
+    a.dwide = cursor.take<T>(N * std::max(config.qkv_width(), gated ? 2 * F : F));
+    a.datt = cursor.take<T>(N * config.query_width());
   }
   a.shared_scratch = cursor.take<char>(static_cast<int64_t>(scratch.shared));
   a.thread_scratch = cursor.take<char>(static_cast<int64_t>(scratch.per_thread) * threads);
   return cursor.used();
 }
 
+template <class T>
+void fill_rope(const ModelConfig& config, int64_t sequence, T* table) {
+  const int64_t half = config.head_size / 2;
+  for (int64_t t = 0; t < sequence; ++t) {
+    for (int64_t d = 0; d < half; ++d) {
+      // The product rounded to float, as transformers has it.
+      const float angle = static_cast<float>(t) * config.rope_frequencies[d];
+      table[(2 * t) * half + d] = static_cast<T>(std::cos(static_cast<double>(angle)));
+      table[(2 * t + 1) * half + d] = static_cast<T>(std::sin(static_cast<double>(angle)));
+    }
+  }
+}
+
+template void fill_rope<float>(const ModelConfig&, int64_t, float*);
+template void fill_rope<double>(const ModelConfig&, int64_t, double*);
 template size_t plan_activations<float>(const ModelConfig&, const ActivationShape&, const ScratchSize&, int, char*,
                                         Activations<float>*);
 template size_t plan_activations<double>(const ModelConfig&, const ActivationShape&, const ScratchSize&, int, char*,

@@ -14,17 +14,18 @@ namespace burgeon {
 template <class T>
 struct LayerActivations {
   T* ln1;       // (N, C) normalised input of attention
-  T* ln1_mean;  // (N)
+  T* ln1_mean;  // (N); null, as all means, with RMSNorm
   T* ln1_rstd;  // (N)
-  T* qkv;       // (N, 3, A, HS)
+  T* qkv;       // (N, A + 2 G, HS), queries and keys rotated
   T* att;       // (N, A, HS)
   T* lse;       // (B, A, T)
   T* middle;    // (N, C) residual stream between attention and MLP
   T* ln2;       // (N, C)
   T* ln2_mean;  // (N)
   T* ln2_rstd;  // (N)
-  T* fc;        // (N, m) before GELU
-  T* gelu;      // (N, m)
+  T* gate;      // (N, m) before SiLU; null without a gate
+  T* fc;        // (N, m) before GELU, or what the gate multiplies
+  T* act;       // (N, m)
   T* output;    // (N, C) residual stream after the layer
 };
 
@@ -32,6 +33,7 @@ template <class T>
 struct Activations {
   int32_t* tokens;   // (N)
   int32_t* targets;  // (N)
+  T* rope;           // (T, 2, HS / 2) cosines and sines of every position; null with learned positions
   T* embedded;       // (N, C)
   std::vector<LayerActivations<T>> layers;
   T* lnf;       // (N, C)
@@ -43,8 +45,8 @@ struct Activations {
   // Buffers of the backward pass.
   T* dresidual;  // (N, C) gradient of the residual stream
   T* dnorm;      // (N, C) gradient of a normalised input
-  T* dwide;      // (N, max(3 C, F)) gradient of qkv or fc
-  T* datt;       // (N, C) gradient of the attention output
+  T* dwide;      // (N, max((NH + 2 KV) HS, F, 2 F with a gate)) gradient of qkv, or of fc and then of the gate
+  T* datt;       // (N, NH HS) gradient of the attention output
 
   char* shared_scratch;
   char* thread_scratch;
@@ -65,6 +67,10 @@ struct ActivationShape {
 template <class T>
 size_t plan_activations(const ModelConfig& config, const ActivationShape& shape, const ScratchSize& scratch,
                         int threads, char* base, Activations<T>* activations);
+
+// Fills the rotations of positions [0, sequence) for ops/rotary; table (sequence, 2, HS / 2).
+template <class T>
+void fill_rope(const ModelConfig& config, int64_t sequence, T* table);
 
 // The scratch an op may ask for at this shape.
 ScratchShape scratch_shape(const ModelConfig& config, const ActivationShape& shape);

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/thread_pool.h"
+#include "model/text_cache.h"
 
 namespace burgeon {
 
@@ -40,7 +41,7 @@ class TypedModel final : public Model {
   int element_size() const override { return sizeof(T); }
   const std::vector<Tensor>& tensors() const override { return parameters_.tensors(); }
   size_t parameter_bytes() const override { return parameters_.bytes(); }
-  size_t activation_bytes() const override { return arena_.size(); }
+  size_t activation_bytes() const override { return arena_.size() + text_.bytes(); }
 
   size_t plan_bytes(int64_t batch, int64_t sequence, bool gradients) const override {
     // Beyond any machine, and small enough that no size below overflows.
@@ -54,14 +55,16 @@ class TypedModel final : public Model {
     return plan_activations(config_, shape, scratch_for(shape), threads_, nullptr, &measured);
   }
 
-  void read(Role role, size_t index, void* data) const override {
+  void read(Role role, size_t index, int64_t row, int64_t rows, void* data) const override {
     const Tensor& tensor = parameters_.tensors().at(index);
-    std::memcpy(data, parameters_.data(role, tensor), static_cast<size_t>(tensor.size()) * sizeof(T));
+    const T* from = parameters_.data(role, tensor) + row * tensor.cols;
+    std::memcpy(data, from, static_cast<size_t>(rows * tensor.cols) * sizeof(T));
   }
 
-  void write(Role role, size_t index, const void* data) override {
+  void write(Role role, size_t index, int64_t row, int64_t rows, const void* data) override {
     const Tensor& tensor = parameters_.tensors().at(index);
-    std::memcpy(parameters_.data(role, tensor), data, static_cast<size_t>(tensor.size()) * sizeof(T));
+    T* to = parameters_.data(role, tensor) + row * tensor.cols;
+    std::memcpy(to, data, static_cast<size_t>(rows * tensor.cols) * sizeof(T));
   }
 
   StepResult forward(const Batch& batch, Logits which, void* logits) override {
@@ -80,9 +83,32 @@ class TypedModel final : public Model {
     return result;
   }
 
+  StepResult extend(const int32_t* tokens, int64_t batch, int64_t sequence, int64_t past, int64_t capacity,
+                    void* logits) override {
+    if (past == 0) {
+      capacity = std::min(std::max(capacity, sequence), config_.context_length);
+      text_.begin(config_, batch, capacity, parameters_.bytes() + arena_.size());
+    }
+    if (past != text_.length() || batch != text_.batch() || sequence > text_.capacity() - past) {
+      throw Error(ErrorCode::kShape, "past: expected tokens that follow the " + std::to_string(text_.length()) +
+                                         " of " + std::to_string(text_.batch()) + " sequences read before, within " +
+                                         std::to_string(text_.capacity()) + " positions, received " +
+                                         shape_of(batch, sequence) + " after " + std::to_string(past));
+    }
+    // Before the tokens are copied in: positions up to the capacity have their rotations and scratch.
+    reserve({batch * sequence, text_.capacity(), false});
+    prepare({tokens, nullptr, batch, sequence, nullptr, 1}, false);
+    StepResult result;
+    const Group group{batch, sequence, 1, past};
+    step_.forward(group, plan_, &result.forward, &text_.layers());
+    step_.last_logits(group, static_cast<T*>(logits), &result.forward);
+    text_.advance(sequence);
+    return result;
+  }
+
   StepResult forward_backward(const Batch& batch, double weight) override {
     const int64_t valid = prepare(batch, true);
-    touched_.add(plan_, batch.subnetwork);
+    touched_.add(plan_);
     StepResult result;
     const Group group{batch.batch, batch.sequence, batch.layer_scale};
     step_.forward(group, plan_, &result.forward);
@@ -159,6 +185,7 @@ class TypedModel final : public Model {
     arena_ = Arena(plan_activations(config_, grown, scratch, threads_, nullptr, &activations_), "activations",
                    parameters_.bytes());
     plan_activations(config_, grown, scratch, threads_, arena_.data(), &activations_);
+    if (activations_.rope) fill_rope(config_, grown.sequence, activations_.rope);
     planned_ = grown;
     context_.shared_scratch = activations_.shared_scratch;
     context_.thread_scratch = activations_.thread_scratch;
@@ -168,6 +195,7 @@ class TypedModel final : public Model {
   const Ops<T>& ops_;
   Parameters<T> parameters_;
   Arena arena_;
+  TextCache<T> text_;
   Activations<T> activations_;
   ActivationShape planned_;
   SubnetworkPlan plan_;

@@ -58,12 +58,19 @@ class Model {
   // Bytes that activations of this shape take, without taking them.
   virtual size_t plan_bytes(int64_t batch, int64_t sequence, bool gradients) const = 0;
 
-  // Copies a whole tensor; `data` holds tensors()[index].size() elements of element_size() bytes.
-  virtual void read(Role role, size_t index, void* data) const = 0;
-  virtual void write(Role role, size_t index, const void* data) = 0;
+  // Copies rows [row, row + rows) of a tensor; `data` holds rows * tensors()[index].cols elements of element_size()
+  // bytes.
+  virtual void read(Role role, size_t index, int64_t row, int64_t rows, void* data) const = 0;
+  virtual void write(Role role, size_t index, int64_t row, int64_t rows, const void* data) = 0;
 
   // logits: (B, V) for kLast, (B, T, V) for kAll, element_size() bytes each. Throws Error(kShape, kData, kNonfinite).
   virtual StepResult forward(const Batch& batch, Logits which, void* logits) = 0;
+
+  // Reads tokens (B, T) that follow the `past` tokens read before (0: a new text, with room for `capacity` tokens per
+  // sequence) and gives the logits (B, V) of the last: the same function as forward() over all of them, without reading
+  // those again. B must stay the same. Throws Error(kShape, kData, kOutOfMemory).
+  virtual StepResult extend(const int32_t* tokens, int64_t batch, int64_t sequence, int64_t past, int64_t capacity,
+                            void* logits) = 0;
 
   // Adds weight * gradient of the mean loss. A loss that is not finite throws Error(kNonfinite) and clears the
   // gradients.

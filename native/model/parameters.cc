@@ -9,33 +9,51 @@ std::vector<Tensor> list_tensors(const ModelConfig& config) {
   const int64_t F = config.n_inner;
   std::vector<Tensor> tensors;
   int64_t offset = 0;
-  const auto add = [&](const char* name, int64_t layer, int64_t rows, int64_t cols, Sampled sampled, bool decays) {
-    tensors.push_back({name, layer, rows, cols, sampled, decays, offset});
+  const auto add = [&](const char* name, int kind, int64_t layer, int64_t rows, int64_t cols, Sampled sampled,
+                       bool decays) {
+    tensors.push_back({kind, name, layer, rows, cols, sampled, decays, offset});
     offset += (rows * cols + 15) / 16 * 16;  // every tensor starts on a cache line
   };
-  add("wte", -1, config.vocab_size, C, Sampled::kNever, true);
-  add("wpe", -1, config.context_length, C, Sampled::kNever, true);
-  add("lnfw", -1, C, 1, Sampled::kNever, false);
-  add("lnfb", -1, C, 1, Sampled::kNever, false);
+  add("wte", kWte, -1, config.vocab_size, C, Sampled::kNever, true);
+  if (!config.rotary()) add("wpe", kWpe, -1, config.context_length, C, Sampled::kNever, true);
+  add("lnfw", kLnfw, -1, C, 1, Sampled::kNever, false);
+  if (!config.rms_norm) add("lnfb", kLnfb, -1, C, 1, Sampled::kNever, false);
+  if (!config.tied_head) add("headw", kHeadw, -1, config.vocab_size, C, Sampled::kNever, true);
   for (int64_t layer = 0; layer < config.n_layer; ++layer) {
-    add("ln1w", layer, C, 1, Sampled::kByLayer, false);
-    add("ln1b", layer, C, 1, Sampled::kByLayer, false);
-    add("qkvw", layer, 3 * C, C, Sampled::kQkvRows, true);
-    add("qkvb", layer, 3 * C, 1, Sampled::kQkvRows, false);
-    add("attprojw", layer, C, C, Sampled::kHeadRows, true);
-    add("attprojb", layer, C, 1, Sampled::kByLayer, false);
-    add("ln2w", layer, C, 1, Sampled::kByLayer, false);
-    add("ln2b", layer, C, 1, Sampled::kByLayer, false);
-    add("fcw", layer, F, C, Sampled::kNeurons, true);
-    add("fcb", layer, F, 1, Sampled::kNeurons, false);
-    add("fcprojw", layer, F, C, Sampled::kNeurons, true);
-    add("fcprojb", layer, C, 1, Sampled::kByLayer, false);
+    const auto weight = [&](const char* name, LayerTensor kind, int64_t rows, Sampled sampled) {
+      add(name, kind, layer, rows, C, sampled, true);
+    };
+    const auto vector = [&](const char* name, LayerTensor kind, int64_t size, Sampled sampled, bool exists) {
+      if (exists) add(name, kind, layer, size, 1, sampled, false);
+    };
+    vector("ln1w", kLn1w, C, Sampled::kByLayer, true);
+    vector("ln1b", kLn1b, C, Sampled::kByLayer, !config.rms_norm);
+    weight("qkvw", kQkvw, config.qkv_width(), Sampled::kQkvRows);
+    vector("qkvb", kQkvb, config.qkv_width(), Sampled::kQkvRows, config.qkv_bias);
+    weight("attprojw", kAttprojw, config.query_width(), Sampled::kHeadRows);
+    vector("attprojb", kAttprojb, C, Sampled::kByLayer, config.attproj_bias);
+    vector("ln2w", kLn2w, C, Sampled::kByLayer, true);
+    vector("ln2b", kLn2b, C, Sampled::kByLayer, !config.rms_norm);
+    if (config.mlp == MlpKind::kSwiglu) {
+      weight("gatew", kGatew, F, Sampled::kNeurons);
+      vector("gateb", kGateb, F, Sampled::kNeurons, config.mlp_bias);
+    }
+    weight("fcw", kFcw, F, Sampled::kNeurons);
+    vector("fcb", kFcb, F, Sampled::kNeurons, config.mlp_bias);
+    weight("fcprojw", kFcprojw, F, Sampled::kNeurons);
+    vector("fcprojb", kFcprojb, C, Sampled::kByLayer, config.mlp_bias);
   }
   return tensors;
 }
 
 template <class T>
 Parameters<T>::Parameters(const ModelConfig& config) : tensors_(list_tensors(config)) {
+  places_.assign(static_cast<size_t>(kGlobalTensors + config.n_layer * kLayerTensors), -1);
+  for (size_t i = 0; i < tensors_.size(); ++i) {
+    const Tensor& tensor = tensors_[i];
+    const int64_t first = tensor.layer < 0 ? 0 : kGlobalTensors + tensor.layer * kLayerTensors;
+    places_[static_cast<size_t>(first + tensor.kind)] = static_cast<int64_t>(i);
+  }
   const Tensor& last = tensors_.back();
   count_ = last.offset + (last.size() + 15) / 16 * 16;
   arena_ = Arena(static_cast<size_t>(count_) * 4 * sizeof(T), "model: weights, gradients and moments");

@@ -1,10 +1,10 @@
 // The list of a model's tensors and the four arrays of each: weights, gradients and the two AdamW moments.
 //
 // Every sampled dimension leads its matrix, so a head or a neuron is a run of contiguous floats:
-//   qkvw (3, NH, HS, C)   qkvb (3, NH, HS)   attprojw (NH, HS, C), input-major   fcw (F, C)   fcb (F)
-//   fcprojw (F, C), input-major.
-// Hugging Face stores qkvw and fcw transposed; lib/model/tensor-names.ts converts.
-// All layers have the same tensors in the same order.
+//   qkvw (NH + 2 KV, HS, C)   qkvb (NH + 2 KV, HS)   attprojw (NH, HS, C), input-major   gatew (F, C)   gateb (F)
+//   fcw (F, C)   fcb (F)   fcprojw (F, C), input-major.
+// qkv: queries, then keys, then values. lib/model/tensor-names.ts converts to and from Hugging Face's layouts.
+// An architecture leaves out what it has not; all layers have the same tensors in the same order.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,7 @@ namespace burgeon {
 enum class Sampled { kNever, kByLayer, kQkvRows, kHeadRows, kNeurons };
 
 struct Tensor {
+  int kind;  // its LayerTensor, or its GlobalTensor
   const char* name;
   int64_t layer;  // -1 for the tensors outside the layers
   int64_t rows;
@@ -30,9 +31,24 @@ struct Tensor {
   int64_t size() const { return rows * cols; }
 };
 
-// Positions of a layer's tensors after that layer's first.
-enum LayerTensor { kLn1w, kLn1b, kQkvw, kQkvb, kAttprojw, kAttprojb, kLn2w, kLn2b, kFcw, kFcb, kFcprojw, kFcprojb, kLayerTensors };
-enum GlobalTensor { kWte, kWpe, kLnfw, kLnfb, kGlobalTensors };
+enum LayerTensor {
+  kLn1w,
+  kLn1b,
+  kQkvw,
+  kQkvb,
+  kAttprojw,
+  kAttprojb,
+  kLn2w,
+  kLn2b,
+  kGatew,
+  kGateb,
+  kFcw,
+  kFcb,
+  kFcprojw,
+  kFcprojb,
+  kLayerTensors
+};
+enum GlobalTensor { kWte, kWpe, kLnfw, kLnfb, kHeadw, kGlobalTensors };
 
 // The globals first, then the layers in order.
 std::vector<Tensor> list_tensors(const ModelConfig& config);
@@ -49,15 +65,19 @@ class Parameters {
   size_t bytes() const { return arena_.size(); }
 
   T* data(Role role, const Tensor& tensor) const { return arrays_[static_cast<int>(role)] + tensor.offset; }
+  // Null where the architecture has no such tensor.
   T* layer(Role role, int64_t layer, LayerTensor tensor) const {
-    return data(role, tensors_[kGlobalTensors + layer * kLayerTensors + tensor]);
+    return at(role, places_[kGlobalTensors + layer * kLayerTensors + tensor]);
   }
-  T* global(Role role, GlobalTensor tensor) const { return data(role, tensors_[tensor]); }
+  T* global(Role role, GlobalTensor tensor) const { return at(role, places_[tensor]); }
   void clear_gradients();
 
  private:
+  T* at(Role role, int64_t place) const { return place < 0 ? nullptr : data(role, tensors_[place]); }
+
   std::vector<Tensor> tensors_;
-  int64_t count_ = 0;  // elements of one array, alignment gaps included
+  std::vector<int64_t> places_;  // in tensors_, of every global and then every layer's tensors; -1: there is none
+  int64_t count_ = 0;            // elements of one array, alignment gaps included
   Arena arena_;
   T* arrays_[4];
 };

@@ -23,6 +23,7 @@ struct Group {
   int64_t batch;
   int64_t sequence;
   double layer_scale;  // multiplies both branches of every layer; 1 by default
+  int64_t past = 0;    // position of the first token; above 0 only with a cache that holds the tokens before it
 };
 
 struct OptimizerStep {
@@ -31,9 +32,9 @@ struct OptimizerStep {
   double beta2;
   double epsilon;
   double weight_decay;
-  double clip;         // largest global gradient norm; 0: no clipping
-  int64_t step;        // 1-based, for the bias correction
-  bool freeze;         // leave what no group touched alone (METHOD: inactive = freeze), instead of a zero gradient
+  double clip;   // largest global gradient norm; 0: no clipping
+  int64_t step;  // 1-based, for the bias correction
+  bool freeze;   // leave what no group touched alone (METHOD: inactive = freeze), instead of a zero gradient
 };
 
 template <class T>
@@ -43,8 +44,10 @@ class Step {
        OpContext& context)
       : config_(config), ops_(ops), p_(parameters), a_(activations), ctx_(context) {}
 
-  // Embedding, active layers, final norm: fills a.lnf.
-  void forward(const Group& group, const SubnetworkPlan& plan, Work* work);
+  // Embedding, active layers, final norm: fills a.lnf. With `caches`, one per active layer and all of length
+  // group.past, keys and values are stored there, and attention also sees those of the tokens before.
+  void forward(const Group& group, const SubnetworkPlan& plan, Work* work,
+               const std::vector<KeyValueCache<T>>* caches = nullptr);
 
   // Mean loss over the targets that are not -1, of which there are `valid` > 0. With gradient_scale != 0 also leaves
   // gradient_scale * d (sum of the losses) / d lnf in a.dnorm and adds the head's share of the embedding gradient; with
@@ -65,9 +68,15 @@ class Step {
 
  private:
   void forward_layer(const Group& group, const ActiveLayer& active, LayerActivations<T>& saved, const T* input,
-                     Work* work);
+                     const KeyValueCache<T>* cache, Work* work);
   void backward_layer(const Group& group, const ActiveLayer& active, LayerActivations<T>& saved, const T* input,
                       Work* work);
+  // Turns queries and keys (forward), or their gradients back; nothing with learned positions.
+  void rotate(const Group& group, const ActiveLayer& active, T* qkv, bool inverse);
+  // LinearBiasGradient where the architecture has that bias.
+  void bias_gradient(T* db, const T* p, const int32_t* rows, int64_t n, int64_t row_count, T alpha);
+  // The matrix of the output head.
+  GlobalTensor head() const { return config_.tied_head ? kWte : kHeadw; }
   // Calls visit(tensor, rows or null, row count, cols) for the rows of every tensor that take part in an update.
   template <class Visit>
   void for_each_row_list(TouchedUnits& touched, bool only_touched, Visit visit);

@@ -32,15 +32,21 @@ void check_count(const char* name, size_t lists, size_t layers) {
                                      std::to_string(layers) + "), received " + std::to_string(lists));
 }
 
-// Appends the rows of the queries, keys and values of `heads`; each head is head_size consecutive rows of its third.
-void append_qkv_rows(const ModelConfig& config, const std::vector<int32_t>& heads, std::vector<int32_t>& rows) {
-  const int64_t HS = config.head_size();
-  for (int64_t part = 0; part < 3; ++part) {
-    for (const int32_t head : heads) {
-      for (int64_t d = 0; d < HS; ++d) {
-        rows.push_back(static_cast<int32_t>(part * config.n_embd + head * HS + d));
-      }
-    }
+// As many query heads of every key and value head, so that each of those serves the same number.
+void check_even(const ModelConfig& config, size_t owner, const std::vector<int32_t>& heads) {
+  const int64_t each = static_cast<int64_t>(heads.size()) / config.n_kv_head;
+  const auto is_wrong = [&](int64_t kv_head) {
+    const int64_t first = kv_head * config.group_size();
+    const int64_t count = std::count_if(
+        heads.begin(), heads.end(), [&](int32_t head) { return head >= first && head < first + config.group_size(); });
+    return count != each || each == 0;
+  };
+  for (int64_t kv_head = 0; kv_head < config.n_kv_head; ++kv_head) {
+    if (!is_wrong(kv_head)) continue;
+    throw Error(ErrorCode::kShape, "subnetwork.heads[" + std::to_string(owner) + "]: expected as many of the " +
+                                       std::to_string(config.group_size()) +
+                                       " query heads of every key and value head, at least one, received " +
+                                       std::to_string(heads.size()) + " heads spread unevenly");
   }
 }
 
@@ -48,7 +54,28 @@ void append_qkv_rows(const ModelConfig& config, const std::vector<int32_t>& head
 
 SubnetworkPlan::SubnetworkPlan(const ModelConfig& config) : config_(config) {
   layers_.reserve(config.n_layer);
-  rows_.reserve(config.n_layer * (3 * config.n_embd + config.n_inner));
+  rows_.reserve(config.n_layer * (config.qkv_width() + config.n_inner));
+}
+
+void SubnetworkPlan::append_heads(int64_t first, int64_t count) {
+  for (int64_t row = first * config_.head_size; row < (first + count) * config_.head_size; ++row) {
+    rows_.push_back(static_cast<int32_t>(row));
+  }
+}
+
+// The rows of the queries, keys and values of `units`: whole key and value heads, or query heads of all of them.
+void SubnetworkPlan::append_qkv_rows(const std::vector<int32_t>& units, bool query_heads) {
+  const int64_t group = config_.group_size();
+  const int64_t keys = config_.n_head;
+  const int64_t values = keys + config_.n_kv_head;
+  if (query_heads) {
+    for (const int32_t head : units) append_heads(head, 1);
+    append_heads(keys, 2 * config_.n_kv_head);
+    return;
+  }
+  for (const int32_t head : units) append_heads(head * group, group);
+  for (const int32_t head : units) append_heads(keys + head, 1);
+  for (const int32_t head : units) append_heads(values + head, 1);
 }
 
 void SubnetworkPlan::assign(const Subnetwork* subnetwork) {
@@ -67,15 +94,23 @@ void SubnetworkPlan::assign(const Subnetwork* subnetwork) {
     ActiveLayer active{};
     active.layer = sampled_layers ? subnetwork->layers[i] : static_cast<int64_t>(i);
     active.heads = config_.n_head;
+    active.kv_heads = config_.n_kv_head;
     active.neurons = config_.n_inner;
     if (subnetwork && !subnetwork->heads.empty() && !subnetwork->heads[i].empty()) {
       const auto& heads = subnetwork->heads[i];
-      check_list("heads", static_cast<int64_t>(i), heads, config_.n_head);
-      active.heads = static_cast<int64_t>(heads.size());
+      const bool query_heads = subnetwork->query_heads;
+      check_list("heads", static_cast<int64_t>(i), heads, query_heads ? config_.n_head : config_.n_kv_head);
+      if (query_heads) {
+        check_even(config_, i, heads);
+        active.heads = static_cast<int64_t>(heads.size());
+      } else {
+        active.kv_heads = static_cast<int64_t>(heads.size());
+        active.heads = active.kv_heads * config_.group_size();
+      }
       if (active.heads < config_.n_head) {
         active.qkv_rows = rows_.data() + rows_.size();
         active.head_rows = active.qkv_rows;
-        append_qkv_rows(config_, heads, rows_);
+        append_qkv_rows(heads, query_heads);
       }
     }
     if (subnetwork && !subnetwork->neurons.empty() && !subnetwork->neurons[i].empty()) {
@@ -95,32 +130,33 @@ void SubnetworkPlan::assign(const Subnetwork* subnetwork) {
 
 TouchedUnits::TouchedUnits(const ModelConfig& config)
     : config_(config),
+      qkv_heads_each_(config.n_head + 2 * config.n_kv_head),
       layers_(config.n_layer),
-      heads_(config.n_layer * config.n_head),
+      qkv_heads_(config.n_layer * qkv_heads_each_),
       neurons_(config.n_layer * config.n_inner) {
-  qkv_rows_.reserve(3 * config.n_embd);
+  qkv_rows_.reserve(config.qkv_width());
   neuron_rows_.reserve(config.n_inner);
 }
 
 void TouchedUnits::clear() {
   std::fill(layers_.begin(), layers_.end(), 0);
-  std::fill(heads_.begin(), heads_.end(), 0);
+  std::fill(qkv_heads_.begin(), qkv_heads_.end(), 0);
   std::fill(neurons_.begin(), neurons_.end(), 0);
 }
 
-void TouchedUnits::add(const SubnetworkPlan& plan, const Subnetwork* subnetwork) {
-  for (size_t i = 0; i < plan.layers().size(); ++i) {
-    const ActiveLayer& active = plan.layers()[i];
+void TouchedUnits::add(const SubnetworkPlan& plan) {
+  for (const ActiveLayer& active : plan.layers()) {
     layers_[active.layer] = 1;
-    uint8_t* heads = heads_.data() + active.layer * config_.n_head;
+    uint8_t* heads = qkv_heads_.data() + active.layer * qkv_heads_each_;
     uint8_t* neurons = neurons_.data() + active.layer * config_.n_inner;
-    if (active.head_rows) {
-      for (const int32_t head : subnetwork->heads[i]) heads[head] = 1;
+    if (active.qkv_rows) {
+      const int64_t count = (active.heads + 2 * active.kv_heads) * config_.head_size;
+      for (int64_t i = 0; i < count; i += config_.head_size) heads[active.qkv_rows[i] / config_.head_size] = 1;
     } else {
-      std::fill(heads, heads + config_.n_head, 1);
+      std::fill(heads, heads + qkv_heads_each_, 1);
     }
     if (active.neuron_rows) {
-      for (const int32_t neuron : subnetwork->neurons[i]) neurons[neuron] = 1;
+      for (int64_t i = 0; i < active.neurons; ++i) neurons[active.neuron_rows[i]] = 1;
     } else {
       std::fill(neurons, neurons + config_.n_inner, 1);
     }
@@ -128,23 +164,24 @@ void TouchedUnits::add(const SubnetworkPlan& plan, const Subnetwork* subnetwork)
 }
 
 TouchedUnits::Rows TouchedUnits::rows(int64_t layer) {
-  const int64_t HS = config_.head_size();
-  const uint8_t* heads = heads_.data() + layer * config_.n_head;
+  const int64_t HS = config_.head_size;
+  const uint8_t* heads = qkv_heads_.data() + layer * qkv_heads_each_;
   const uint8_t* neurons = neurons_.data() + layer * config_.n_inner;
   qkv_rows_.clear();
   neuron_rows_.clear();
-  for (int64_t part = 0; part < 3; ++part) {
-    for (int64_t row = 0; row < config_.n_embd; ++row) {
-      if (heads[row / HS]) qkv_rows_.push_back(static_cast<int32_t>(part * config_.n_embd + row));
-    }
+  for (int64_t row = 0; row < config_.qkv_width(); ++row) {
+    if (heads[row / HS]) qkv_rows_.push_back(static_cast<int32_t>(row));
   }
   for (int64_t row = 0; row < config_.n_inner; ++row) {
     if (neurons[row]) neuron_rows_.push_back(static_cast<int32_t>(row));
   }
   Rows result{};
-  result.head_count = static_cast<int64_t>(qkv_rows_.size()) / 3;
+  result.qkv_count = static_cast<int64_t>(qkv_rows_.size());
+  // The queries come first.
+  result.head_count = std::lower_bound(qkv_rows_.begin(), qkv_rows_.end(), config_.query_width()) - qkv_rows_.begin();
   result.neuron_count = static_cast<int64_t>(neuron_rows_.size());
-  if (result.head_count < config_.n_embd) result.qkv = result.head = qkv_rows_.data();
+  if (result.qkv_count < config_.qkv_width()) result.qkv = qkv_rows_.data();
+  if (result.head_count < config_.query_width()) result.head = qkv_rows_.data();
   if (result.neuron_count < config_.n_inner) result.neurons = neuron_rows_.data();
   return result;
 }

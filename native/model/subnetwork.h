@@ -9,8 +9,11 @@
 namespace burgeon {
 
 // As received: has_* false means "all". heads[i] and neurons[i] belong to the i-th active layer; an empty vector = all.
+// heads[i] lists key and value heads, each with the query heads that share it; or, with `query_heads`, query heads, as
+// many of every key and value head, which are then all active.
 struct Subnetwork {
   bool has_layers = false;
+  bool query_heads = false;
   std::vector<int32_t> layers;
   std::vector<std::vector<int32_t>> heads;
   std::vector<std::vector<int32_t>> neurons;
@@ -19,11 +22,12 @@ struct Subnetwork {
 // One active layer. Row lists are null when everything is active, so that rate 1 takes the dense path.
 struct ActiveLayer {
   int64_t layer;
-  int64_t heads;    // A, number of active heads
-  int64_t neurons;  // number of active neurons
-  const int32_t* qkv_rows;     // (3 A HS) rows of qkvw and qkvb: queries, keys, values
-  const int32_t* head_rows;    // (A HS) rows of attprojw: the first third of qkv_rows
-  const int32_t* neuron_rows;  // (neurons) rows of fcw, fcb and fcprojw
+  int64_t heads;               // A, number of active query heads
+  int64_t kv_heads;            // G, number of active key and value heads
+  int64_t neurons;             // number of active neurons
+  const int32_t* qkv_rows;     // ((A + 2 G) HS) rows of qkvw and qkvb: queries, keys, values
+  const int32_t* head_rows;    // (A HS) rows of attprojw: the first of qkv_rows
+  const int32_t* neuron_rows;  // (neurons) rows of gatew, gateb, fcw, fcb and fcprojw
   double head_scale;           // NH / A
   double neuron_scale;         // F / neurons
 };
@@ -40,6 +44,9 @@ class SubnetworkPlan {
   const std::vector<ActiveLayer>& layers() const { return layers_; }
 
  private:
+  void append_heads(int64_t first, int64_t count);
+  void append_qkv_rows(const std::vector<int32_t>& units, bool query_heads);
+
   const ModelConfig config_;
   std::vector<ActiveLayer> layers_;
   std::vector<int32_t> rows_;
@@ -50,7 +57,7 @@ class TouchedUnits {
  public:
   explicit TouchedUnits(const ModelConfig& config);
 
-  void add(const SubnetworkPlan& plan, const Subnetwork* subnetwork);
+  void add(const SubnetworkPlan& plan);
   void clear();
 
   bool layer(int64_t layer) const { return layers_[layer]; }
@@ -60,6 +67,7 @@ class TouchedUnits {
     const int32_t* qkv;
     const int32_t* head;
     const int32_t* neurons;
+    int64_t qkv_count;
     int64_t head_count;
     int64_t neuron_count;
   };
@@ -67,9 +75,10 @@ class TouchedUnits {
 
  private:
   const ModelConfig config_;
+  const int64_t qkv_heads_each_;  // NH + 2 KV
   std::vector<uint8_t> layers_;
-  std::vector<uint8_t> heads_;
-  std::vector<uint8_t> neurons_;
+  std::vector<uint8_t> qkv_heads_;  // (L, NH + 2 KV)
+  std::vector<uint8_t> neurons_;    // (L, F)
   std::vector<int32_t> qkv_rows_;
   std::vector<int32_t> neuron_rows_;
 };

@@ -2,6 +2,7 @@
 // online softmax rescale, and independence of heads and sequences from their neighbours.
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "test/op_fixture.h"
 
@@ -14,16 +15,18 @@ struct Shape {
   int64_t sequence;
   int64_t heads;
   int64_t head_size;
+  int64_t kv_heads = heads;
   int64_t tokens() const { return batch * sequence; }
   int64_t width() const { return heads * head_size; }
+  int64_t qkv_width() const { return (heads + 2 * kv_heads) * head_size; }
 };
 
 std::string text(const Shape& s) {
-  return "B " + std::to_string(s.batch) + " T " + std::to_string(s.sequence) + " A " + std::to_string(s.heads) +
-         " HS " + std::to_string(s.head_size);
+  return "B " + std::to_string(s.batch) + " T " + std::to_string(s.sequence) + " A " + std::to_string(s.heads) + " G " +
+         std::to_string(s.kv_heads) + " HS " + std::to_string(s.head_size);
 }
 
-ScratchShape scratch_shape(const Shape& s) { return {s.tokens(), s.sequence, s.width(), 3 * s.width(), s.head_size}; }
+ScratchShape scratch_shape(const Shape& s) { return {s.tokens(), s.sequence, s.width(), s.qkv_width(), s.head_size}; }
 
 // Query tiles are 48 rows; key tiles 24, 48 or 96 columns; register tiles 6 or 12 x 8, 16 or 32.
 std::vector<Shape> shapes() {
@@ -37,6 +40,9 @@ std::vector<Shape> shapes() {
   result.push_back({3, 1, 1, 1});
   result.push_back({1, 1, 7, 64});
   result.push_back({5, 13, 4, 12});
+  result.push_back({2, 50, 4, 12, 2});
+  result.push_back({1, 101, 6, 16, 1});
+  result.push_back({3, 17, 9, 5, 3});
   return result;
 }
 
@@ -56,10 +62,11 @@ double largest(const Doubles& values) {
 void check_attention(const Shape& s, const Floats& qkv, const Floats& dout) {
   const Note note(text(s));
   const auto forward = [&](auto& ops, OpContext& context, auto& in, auto& out) {
-    ops.attention_forward(context, out[0], out[1], in[0], s.batch, s.sequence, s.heads, s.head_size);
+    ops.attention_forward(context, out[0], out[1], in[0], s.batch, s.sequence, s.heads, s.kv_heads, s.head_size);
   };
   const auto backward = [&](auto& ops, OpContext& context, auto& in, auto& out) {
-    ops.attention_backward(context, out[0], in[1], in[0], in[2], in[3], s.batch, s.sequence, s.heads, s.head_size);
+    ops.attention_backward(context, out[0], in[1], in[0], in[2], in[3], s.batch, s.sequence, s.heads, s.kv_heads,
+                           s.head_size);
   };
   const std::vector<Floats> outputs{poison(s.tokens() * s.width()), poison(s.tokens() * s.heads)};
   const Expected results = run_reference(scratch_shape(s), {qkv}, outputs, forward);
@@ -77,7 +84,7 @@ void check_attention(const Shape& s, const Floats& qkv, const Floats& dout) {
 
   const auto narrow = [](const Doubles& values) { return Floats(values.begin(), values.end()); };
   const std::vector<Floats> inputs{qkv, dout, narrow(results.outputs[0]), narrow(results.outputs[1])};
-  const std::vector<Floats> dqkv{poison(s.tokens() * 3 * s.width())};
+  const std::vector<Floats> dqkv{poison(s.tokens() * s.qkv_width())};
   // The gradient of a score is a difference of two dot products over a head.
   const double dscore = 2 * width * largest(dout) * value / std::sqrt(width);
   const double gradient = largest(run_reference(scratch_shape(s), inputs, dqkv, backward).outputs[0]);
@@ -90,15 +97,17 @@ void check_attention(const Shape& s, const Floats& qkv, const Floats& dout) {
 TEST(attention_matches_the_reference) {
   Random random(11);
   for (const Shape& s : shapes()) {
-    check_attention(s, random.normals(s.tokens() * 3 * s.width()), random.normals(s.tokens() * s.width()));
+    check_attention(s, random.normals(s.tokens() * s.qkv_width()), random.normals(s.tokens() * s.width()));
   }
 }
 
 TEST(attention_matches_the_reference_on_random_shapes) {
   Random random(12);
   for (int round = 0; round < 40; ++round) {
-    const Shape s{random.between(1, 3), random.between(1, 160), random.between(1, 5), random.between(1, 40)};
-    check_attention(s, random.normals(s.tokens() * 3 * s.width()), random.normals(s.tokens() * s.width()));
+    Shape s{random.between(1, 3), random.between(1, 160), random.between(1, 5), random.between(1, 40)};
+    s.kv_heads = s.heads;
+    s.heads *= random.between(1, 3);
+    check_attention(s, random.normals(s.tokens() * s.qkv_width()), random.normals(s.tokens() * s.width()));
   }
 }
 
@@ -116,6 +125,55 @@ TEST(attention_rescales_when_later_scores_are_larger) {
       }
     }
     check_attention(s, qkv, random.normals(s.tokens() * s.width()));
+  }
+}
+
+// A text in pieces: what attention sees through the cache is what it sees of the whole text at once.
+TEST(attention_through_the_cache_is_attention_of_the_whole_text) {
+  Random random(16);
+  for (const Shape& s : {Shape{1, 1, 1, 1}, {2, 33, 3, 7}, {1, 70, 6, 16, 2}, {3, 20, 4, 64, 1}}) {
+    const Note note(text(s));
+    const Floats qkv = random.normals(s.tokens() * s.qkv_width());
+    const int64_t capacity = s.sequence + 5;
+    const int64_t cached = s.batch * s.kv_heads * capacity * s.head_size;
+    const std::vector<Floats> inputs{qkv};
+    const Expected whole = run_reference(
+        scratch_shape(s), inputs, {poison(s.tokens() * s.width()), poison(s.tokens() * s.heads)},
+        [&](auto& ops, OpContext& context, auto& in, auto& out) {
+          ops.attention_forward(context, out[0], out[1], in[0], s.batch, s.sequence, s.heads, s.kv_heads, s.head_size);
+        });
+    for (const int64_t piece : {int64_t{1}, int64_t{3}, s.sequence}) {
+      const auto in_pieces = [&](auto& ops, OpContext& context, auto& in, auto& out) {
+        using Value = std::remove_const_t<std::remove_reference_t<decltype(*out[0])>>;
+        KeyValueCache<Value> cache{out[1], out[2], capacity, 0};
+        std::vector<Value> part, result;
+        for (int64_t begin = 0; begin < s.sequence; begin += piece) {
+          const int64_t count = std::min(piece, s.sequence - begin);
+          part.clear();
+          for (int64_t b = 0; b < s.batch; ++b) {
+            const auto* first = in[0] + (b * s.sequence + begin) * s.qkv_width();
+            part.insert(part.end(), first, first + count * s.qkv_width());
+          }
+          result.assign(static_cast<size_t>(s.batch * count * s.width()), Value(0));
+          ops.cache_append(context, cache, part.data(), s.batch, count, s.heads, s.kv_heads, s.head_size);
+          cache.length += count;
+          ops.attention_cached(context, result.data(), part.data(), cache, s.batch, count, s.heads, s.kv_heads,
+                               s.head_size);
+          for (int64_t b = 0; b < s.batch; ++b) {
+            std::copy_n(result.data() + b * count * s.width(), count * s.width(),
+                        out[0] + (b * s.sequence + begin) * s.width());
+          }
+        }
+      };
+      const double bound = kRounding * (64 + 4 * std::sqrt(static_cast<double>(s.head_size)) * 16);
+      check_op(all_tables(), scratch_shape(s), inputs, {poison(s.tokens() * s.width()), Floats(cached), Floats(cached)},
+               in_pieces, [&](size_t output, size_t, double) { return output == 0 ? bound : 0.0; });
+      const Expected pieces = run_reference(
+          scratch_shape(s), inputs, {poison(s.tokens() * s.width()), Floats(cached), Floats(cached)}, in_pieces);
+      for (size_t i = 0; i < whole.outputs[0].size(); ++i) {
+        CHECK_NEAR(pieces.outputs[0][i], whole.outputs[0][i], 1e-12);
+      }
+    }
   }
 }
 
@@ -137,7 +195,7 @@ TEST(attention_keeps_heads_and_sequences_apart) {
     const auto forward = [&] {
       Guarded out(poison(s.tokens() * s.width()));
       Guarded lse(poison(s.tokens() * s.heads));
-      table.ops->attention_forward(context, out.data(), lse.data(), qkv.data(), s.batch, s.sequence, s.heads,
+      table.ops->attention_forward(context, out.data(), lse.data(), qkv.data(), s.batch, s.sequence, s.heads, s.heads,
                                    s.head_size);
       return out;
     };
@@ -168,7 +226,7 @@ TEST(attention_propagates_nonfinite_scores) {
         OpContext context = context_for(table, scratch_shape(s), 1);
         Guarded out(Floats(s.tokens() * s.width()));
         Guarded lse(Floats(s.tokens()));
-        table.ops->attention_forward(context, out.data(), lse.data(), qkv.data(), 1, s.sequence, 1, s.head_size);
+        table.ops->attention_forward(context, out.data(), lse.data(), qkv.data(), 1, s.sequence, 1, 1, s.head_size);
         for (int64_t t = 0; t < s.sequence; ++t) {
           CHECK(std::isfinite(out.data()[t * s.width()]) == (t != position));
           CHECK(std::isfinite(lse.data()[t]) == (t != position));

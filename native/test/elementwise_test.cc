@@ -1,4 +1,4 @@
-// GELU, layer norm and embedding against the reference, at sizes around vectors and tasks.
+// Activations, norms, rotary positions and embedding against the reference, at sizes around vectors and tasks.
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -110,6 +110,119 @@ TEST(norm_matches_the_reference) {
                {dx, random.normals(width), random.normals(width)}, backward, backward_bound);
     }
   }
+}
+
+// Without means: the same bounds, less the centring.
+TEST(rms_norm_matches_the_reference) {
+  Random random(34);
+  for (const int64_t n : {1, 2, 17, 33, 513}) {
+    for (const int64_t width : kWidths) {
+      const Note note(std::to_string(n) + " x " + std::to_string(width));
+      const ScratchShape shape{n, 1, width, 3 * width, 1};
+      const Floats x = random.normals(n * width, 2, 1);
+      const Floats weight = random.normals(width, 0.3f, 1);
+      const auto forward = [&](auto& ops, OpContext& context, auto& in, auto& out) {
+        using Pointer = decltype(out[0] + 0);
+        ops.norm_forward(context, out[0], Pointer(nullptr), out[1], in[0], in[1], Pointer(nullptr), n, width, 1e-5f);
+      };
+      const std::vector<Floats> outputs{poison(n * width), poison(n)};
+      const Expected saved = run_reference(shape, {x, weight}, outputs, forward);
+      const double sum = kRounding * (8 + std::sqrt(static_cast<double>(width)));
+      check_op(all_tables(), shape, {x, weight}, outputs, forward,
+               [&](size_t, size_t, double expected) { return 2 * sum * std::fabs(expected); });
+
+      const Floats rstd(saved.outputs[1].begin(), saved.outputs[1].end());
+      const Floats dy = random.normals(n * width);
+      const Floats dx = random.normals(n * width);
+      const auto backward = [&](auto& ops, OpContext& context, auto& in, auto& out) {
+        using Pointer = decltype(out[0] + 0);
+        ops.norm_backward(context, out[0], out[1], Pointer(nullptr), in[0], in[1], Pointer(nullptr), in[2], in[3], n,
+                          width);
+      };
+      const double rows = kRounding * (8 + std::sqrt(static_cast<double>(n)));
+      const auto bound = [&](size_t output, size_t i, double expected) {
+        if (output > 0) return rows * (std::fabs(expected) + 4 * 4 * std::sqrt(static_cast<double>(n)));
+        // Normalised values are at most sqrt(width), and so is their mean product with gradients of about 1.
+        return sum * (std::fabs(expected) + std::fabs(static_cast<double>(dx[i])) +
+                      40 * saved.outputs[1][i / width] * std::sqrt(static_cast<double>(width)));
+      };
+      check_op(all_tables(), shape, {dy, x, rstd, weight}, {dx, random.normals(width)}, backward, bound);
+    }
+  }
+}
+
+TEST(rotary_matches_the_reference) {
+  Random random(35);
+  for (const int64_t head_size : {2, 4, 6, 10, 16, 30, 64, 66, 128}) {
+    for (const int64_t heads : {1, 3}) {
+      const int64_t sequence = 37;
+      const int64_t n = 2 * sequence;
+      const int64_t stride = (heads + 1) * head_size + 3;  // what lies behind the rotated heads stays
+      const Note note(std::to_string(heads) + " heads of " + std::to_string(head_size));
+      const Floats table = random.normals(sequence * head_size);
+      for (const bool inverse : {false, true}) {
+        check_op(
+            all_tables(), kNoScratch, {table}, {random.normals(n * stride)},
+            [&](auto& ops, OpContext& context, auto& in, auto& out) {
+              ops.rotary(context, out[0], in[0], n, sequence, stride, heads, head_size, inverse);
+            },
+            [](size_t, size_t, double) { return 40 * kRounding; });
+      }
+    }
+  }
+}
+
+// Values of the gate up to where its sigmoid saturates, through a product with one column.
+TEST(swiglu_matches_the_reference) {
+  Random random(36);
+  for (const int64_t count : {1, 3, 5, 15, 16, 17, 33, 191, 193, 1537}) {
+    const Note note(std::to_string(count));
+    Floats gate = random.normals(count, 4);
+    const Floats tails{0.0f, -0.0f, 12.0f, -12.0f, 60.0f, -60.0f, 1e-30f};
+    std::copy_n(tails.begin(), std::min<int64_t>(count, 7), gate.begin());
+    const Floats up = random.normals(count);
+    const Floats d = random.normals(count);
+    const Floats one{1};
+    const ScratchShape shape{1, 1, 1, count, 1};
+    // The rounding of the exponent is the relative error of the sigmoid.
+    const auto bound = [&](size_t i, double factor) {
+      const double x = std::fabs(static_cast<double>(gate[i]));
+      return kRounding * (16 + 2 * x) * (1 + x) * std::fabs(factor);
+    };
+    check_op(
+        all_tables(), shape, {one, gate, up}, {poison(count), poison(count), poison(count)},
+        [&](auto& ops, OpContext& context, auto& in, auto& out) {
+          decltype(out[0] + 0) none = nullptr;
+          ops.swiglu_forward(context, out[0], out[1], out[2], in[0], in[1], none, in[2], none, nullptr, 1, count, 1);
+        },
+        [&](size_t output, size_t i, double) { return output > 0 ? 0.0 : bound(i, up[i]); });
+    check_op(
+        all_tables(), shape, {one, gate, up, d}, {poison(count), poison(count)},
+        [&](auto& ops, OpContext& context, auto& in, auto& out) {
+          ops.swiglu_backward(context, out[0], out[1], in[0], in[1], in[2], in[3], nullptr, 1, count, 1, 1);
+        },
+        [&](size_t output, size_t i, double) { return bound(i, output == 0 ? double(d[i]) * up[i] : double(d[i])); });
+  }
+}
+
+TEST(embedding_without_positions_is_exact) {
+  Random random(37);
+  const std::vector<int32_t> tokens{3, 0, 3, 1, 4, 4};
+  const int64_t width = 21;
+  check_op(
+      all_tables(), kNoScratch, {random.integers(5 * width)}, {poison(6 * width)},
+      [&](auto& ops, OpContext& context, auto& in, auto& out) {
+        decltype(out[0] + 0) none = nullptr;
+        ops.embedding_forward(context, out[0], tokens.data(), in[0], none, 2, 3, width);
+      },
+      [](size_t, size_t, double) { return 0.0; });
+  check_op(
+      all_tables(), kNoScratch, {random.integers(6 * width)}, {random.integers(5 * width)},
+      [&](auto& ops, OpContext& context, auto& in, auto& out) {
+        decltype(out[0] + 0) none = nullptr;
+        ops.embedding_backward(context, out[0], none, in[0], tokens.data(), 2, 3, width);
+      },
+      [](size_t, size_t, double) { return 0.0; });
 }
 
 TEST(embedding_is_exact) {

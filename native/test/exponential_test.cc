@@ -23,7 +23,7 @@ Floats exponentials(const Table& table, const Floats& x) {
   Floats dqkv(3 * x.size());
   OpContext context = context_for(table, shape, 2);
   table.ops->attention_backward(context, dqkv.data(), ones.data(), qkv.data(), zeros.data(), zeros.data(), 1, 1, count,
-                                1);
+                                count, 1);
   return Floats(dqkv.begin() + 2 * count, dqkv.end());
 }
 

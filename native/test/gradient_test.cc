@@ -143,25 +143,54 @@ TEST(gradient_of_attention) {
   Random random(64);
   const int64_t batch = 2;
   const int64_t sequence = 5;
-  const int64_t heads = 2;
+  const int64_t heads = 4;
+  const int64_t kv_heads = 2;
   const int64_t head_size = 3;
   const int64_t tokens = batch * sequence;
   const int64_t width = heads * head_size;
+  const int64_t qkv_width = width + 2 * kv_heads * head_size;
   Workspace scratch(1);
-  OpContext context = scratch.context(ops().scratch_size({tokens, sequence, width, 3 * width, head_size}));
-  Doubles qkv = normals(random, tokens * 3 * width);
+  OpContext context = scratch.context(ops().scratch_size({tokens, sequence, width, qkv_width, head_size}));
+  Doubles qkv = normals(random, tokens * qkv_width);
   const Doubles dout = normals(random, tokens * width);
   Doubles out(tokens * width);
   Doubles lse(tokens * heads);
   const auto loss = [&] {
-    ops().attention_forward(context, out.data(), lse.data(), qkv.data(), batch, sequence, heads, head_size);
+    ops().attention_forward(context, out.data(), lse.data(), qkv.data(), batch, sequence, heads, kv_heads, head_size);
     return dot(out, dout);
   };
   loss();
   Doubles dqkv(qkv.size(), NAN);
   ops().attention_backward(context, dqkv.data(), dout.data(), qkv.data(), out.data(), lse.data(), batch, sequence,
-                           heads, head_size);
+                           heads, kv_heads, head_size);
   check_gradient("qkv", loss, qkv, dqkv);
+}
+
+TEST(gradient_of_rotary) {
+  Random random(68);
+  OpContext context{};
+  const int64_t n = 6;
+  const int64_t sequence = 3;
+  const int64_t heads = 2;
+  const int64_t head_size = 4;
+  const int64_t stride = 11;
+  Doubles table;
+  for (int64_t t = 0; t < sequence; ++t) {
+    for (const double angle : {0.3 * static_cast<double>(t), 0.1 * static_cast<double>(t)})
+      table.push_back(std::cos(angle));
+    for (const double angle : {0.3 * static_cast<double>(t), 0.1 * static_cast<double>(t)})
+      table.push_back(std::sin(angle));
+  }
+  Doubles x = normals(random, n * stride);
+  Doubles dx = normals(random, n * stride);
+  const Doubles dy = dx;
+  const auto loss = [&] {
+    Doubles y = x;
+    ops().rotary(context, y.data(), table.data(), n, sequence, stride, heads, head_size, false);
+    return dot(y, dy);
+  };
+  ops().rotary(context, dx.data(), table.data(), n, sequence, stride, heads, head_size, true);
+  check_gradient("x", loss, x, dx);
 }
 
 // Up, GELU and down with sampled neurons: the backward op gives the gradient before GELU, which is that of the bias.
@@ -193,6 +222,45 @@ TEST(gradient_of_mlp) {
     ops().linear_bias_gradient(context, dbias.data(), dpre.data(), lists.rows, n, count, 1);
     check_gradient("x", loss, x, dx, 1e-8);
     check_gradient("bias", loss, bias, dbias, 1e-8);
+  }
+}
+
+TEST(gradient_of_swiglu) {
+  Random random(69);
+  const int64_t n = 6;
+  const int64_t cols = 5;
+  const double alpha = 1.75;
+  OpContext context{};
+  for (const Lists& lists : kLists) {
+    const int64_t count = lists.count;
+    Doubles x = normals(random, n * cols, 2);
+    const Doubles gate_w = normals(random, kTotal * cols);
+    const Doubles up_w = normals(random, kTotal * cols);
+    Doubles gate_bias = normals(random, kTotal);
+    Doubles up_bias = normals(random, kTotal);
+    const Doubles down = normals(random, kTotal * cols);
+    const Doubles dy = normals(random, n * cols);
+    Doubles act(n * count), gate(n * count), up(n * count), y(n * cols);
+    const auto loss = [&] {
+      ops().swiglu_forward(context, act.data(), gate.data(), up.data(), x.data(), gate_w.data(), gate_bias.data(),
+                           up_w.data(), up_bias.data(), lists.rows, n, count, cols);
+      ops().linear_contract(context, y.data(), act.data(), down.data(), nullptr, nullptr, lists.rows, n, count, cols,
+                            alpha, 0);
+      return dot(y, dy);
+    };
+    loss();
+    Doubles dgate(n * count), dup(n * count), dx(x.size()), dgate_bias(kTotal), dup_bias(kTotal);
+    ops().swiglu_backward(context, dgate.data(), dup.data(), dy.data(), gate.data(), up.data(), down.data(), lists.rows,
+                          n, count, cols, alpha);
+    ops().linear_contract(context, dx.data(), dup.data(), up_w.data(), nullptr, nullptr, lists.rows, n, count, cols, 1,
+                          0);
+    ops().linear_contract(context, dx.data(), dgate.data(), gate_w.data(), nullptr, dx.data(), lists.rows, n, count,
+                          cols, 1, 0);
+    ops().linear_bias_gradient(context, dgate_bias.data(), dgate.data(), lists.rows, n, count, 1);
+    ops().linear_bias_gradient(context, dup_bias.data(), dup.data(), lists.rows, n, count, 1);
+    check_gradient("x", loss, x, dx, 1e-8);
+    check_gradient("bias of the gate", loss, gate_bias, dgate_bias, 1e-8);
+    check_gradient("bias of up", loss, up_bias, dup_bias, 1e-8);
   }
 }
 

@@ -45,7 +45,7 @@ TEST(model_refuses_unknown_backends) {
 }
 
 TEST(model_refuses_what_memory_cannot_hold) {
-  const ModelConfig config{1, 1, int64_t{1} << 20, 1, 1, 2, 1e-5};
+  const ModelConfig config = gpt2_config(1, 1, int64_t{1} << 20, 1, 1, 2);
   try {
     Model::create(config, on_cpu(""));
     CHECK(!"nothing was thrown");
@@ -55,7 +55,7 @@ TEST(model_refuses_what_memory_cannot_hold) {
   }
   // Activations: the refusal must leave a model that still works.
   constexpr int64_t kLong = int64_t{1} << 20;
-  const auto model = Model::create({1, 1, 1, kLong, kLong, 2, 1e-5}, on_cpu(""));
+  const auto model = Model::create(gpt2_config(1, 1, 1, kLong, kLong, 2), on_cpu(""));
   const auto run = [&](int64_t tokens) {
     const Group group{1, tokens, std::vector<int32_t>(tokens), std::vector<int32_t>(tokens), {}};
     return model->forward_backward(group.view(), 1).loss;

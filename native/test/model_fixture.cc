@@ -5,7 +5,50 @@
 
 namespace burgeon::test {
 
-ModelConfig small_config() { return {3, 3, 15, 17, 12, 29, 1e-5}; }
+ModelConfig gpt2_config(int64_t layers, int64_t heads, int64_t width, int64_t neurons, int64_t positions,
+                        int64_t tokens, double epsilon) {
+  ModelConfig config{};
+  config.n_layer = layers;
+  config.n_head = config.n_kv_head = heads;
+  config.head_size = width / heads;
+  config.n_embd = width;
+  config.n_inner = neurons;
+  config.context_length = positions;
+  config.vocab_size = tokens;
+  config.norm_epsilon = epsilon;
+  config.mlp = MlpKind::kGelu;
+  config.qkv_bias = config.attproj_bias = config.mlp_bias = config.tied_head = true;
+  return config;
+}
+
+ModelConfig llama_config(int64_t layers, int64_t heads, int64_t kv_heads, int64_t head_size, int64_t width,
+                         int64_t neurons, int64_t positions, int64_t tokens) {
+  ModelConfig config = gpt2_config(layers, heads, width, neurons, positions, tokens);
+  config.n_kv_head = kv_heads;
+  config.head_size = head_size;
+  config.rms_norm = true;
+  config.mlp = MlpKind::kSwiglu;
+  config.qkv_bias = config.attproj_bias = config.mlp_bias = config.tied_head = false;
+  for (int64_t d = 0; d < head_size / 2; ++d) {
+    config.rope_frequencies.push_back(std::pow(100.0f, -2.0f * static_cast<float>(d) / static_cast<float>(head_size)));
+  }
+  return config;
+}
+
+ModelConfig small_config() { return gpt2_config(3, 3, 15, 17, 12, 29); }
+
+ModelConfig small_llama() { return llama_config(3, 6, 3, 4, 15, 17, 12, 29); }
+
+std::vector<ModelConfig> small_architectures() {
+  ModelConfig biased = small_llama();
+  biased.qkv_bias = biased.attproj_bias = biased.mlp_bias = biased.tied_head = true;
+  return {small_config(), small_llama(), biased};
+}
+
+std::string name_of(const ModelConfig& config) {
+  if (!config.rms_norm) return "gpt2";
+  return config.tied_head ? "llama, tied and with biases" : "llama";
+}
 
 ModelOptions on_cpu(const std::string& isa, int threads) { return {"cpu", isa, Precision::kFloat32, threads}; }
 
@@ -37,19 +80,19 @@ Doubles read(const Model& model, Role role, size_t index) {
   const size_t size = static_cast<size_t>(model.tensors()[index].size());
   if (model.element_size() == sizeof(double)) {
     Doubles values(size);
-    model.read(role, index, values.data());
+    model.read(role, index, 0, model.tensors()[index].rows, values.data());
     return values;
   }
   Floats values(size);
-  model.read(role, index, values.data());
+  model.read(role, index, 0, model.tensors()[index].rows, values.data());
   return widen(values);
 }
 
 void write(Model& model, Role role, size_t index, const Doubles& values) {
   if (model.element_size() == sizeof(double)) {
-    model.write(role, index, values.data());
+    model.write(role, index, 0, model.tensors()[index].rows, values.data());
   } else {
-    model.write(role, index, Floats(values.begin(), values.end()).data());
+    model.write(role, index, 0, model.tensors()[index].rows, Floats(values.begin(), values.end()).data());
   }
 }
 

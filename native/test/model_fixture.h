@@ -12,8 +12,19 @@
 
 namespace burgeon::test {
 
-// Odd in every dimension: 3 layers, 3 heads of 5, 17 neurons, 12 positions, 29 tokens.
+ModelConfig gpt2_config(int64_t layers, int64_t heads, int64_t width, int64_t neurons, int64_t positions,
+                        int64_t tokens, double epsilon = 1e-5);
+// Without biases, with a head of its own.
+ModelConfig llama_config(int64_t layers, int64_t heads, int64_t kv_heads, int64_t head_size, int64_t width,
+                         int64_t neurons, int64_t positions, int64_t tokens);
+
+// Odd in every dimension: GPT-2, 3 layers, 3 heads of 5, 17 neurons, 12 positions, 29 tokens.
 ModelConfig small_config();
+// The same sizes with 3 key and value heads of 4 and two query heads to each.
+ModelConfig small_llama();
+// Both of them, and a Llama with everything that is optional. small_subnetwork() fits each.
+std::vector<ModelConfig> small_architectures();
+std::string name_of(const ModelConfig& config);
 
 ModelOptions on_cpu(const std::string& isa, int threads = 1);
 ModelOptions on_reference(bool double_precision = true);
@@ -44,7 +55,7 @@ struct Group {
 // Random tokens; every fifth target or so is ignored.
 Group make_group(const ModelConfig& config, int64_t batch, int64_t sequence, uint64_t seed = 2);
 
-// Two of the three layers of small_config(), two heads and one, five neurons and all.
+// Two of the three layers of a small model, two (key and value) heads and one, five neurons and all.
 Subnetwork small_subnetwork();
 
 OptimizerStep optimizer_step(int64_t step = 1, bool freeze = false);

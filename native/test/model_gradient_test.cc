@@ -15,8 +15,8 @@ struct Weighted {
 };
 
 // Gradients of `groups` together, against the slope of the weighted sum of their losses.
-void check_model_gradients(const std::vector<Weighted>& groups) {
-  const auto model = make_model(small_config(), on_reference());
+void check_model_gradients(const ModelConfig& config, const std::vector<Weighted>& groups) {
+  const auto model = make_model(config, on_reference());
   for (const auto& [group, weight] : groups) model->forward_backward(group.view(), weight);
   const std::vector<Doubles> gradients = read_all(*model, Role::kGradient);
   const auto loss = [&] {
@@ -32,13 +32,14 @@ void check_model_gradients(const std::vector<Weighted>& groups) {
     Doubles weights = read(*model, Role::kWeight, i);
     for (int draw = 0; draw < 8; ++draw) {
       const int64_t element = random.between(0, tensor.size() - 1);
-      const Note note(std::string(tensor.name) + "[" + std::to_string(element) + "] of layer " +
+      const Note note(name_of(config) + ", " + tensor.name + "[" + std::to_string(element) + "] of layer " +
                       std::to_string(tensor.layer));
       const auto loss_of_weights = [&] {
         write(*model, Role::kWeight, i, weights);
         return loss();
       };
-      CHECK_NEAR(gradients[i][element], slope(loss_of_weights, weights[element]), 1e-9);
+      const double gradient = gradients[i][element];
+      CHECK_NEAR(gradient, slope(loss_of_weights, weights[element]), 1e-9 * (1 + std::fabs(gradient)));
     }
     write(*model, Role::kWeight, i, weights);
   }
@@ -48,6 +49,11 @@ Group with(Group group, Subnetwork subnetwork, double layer_scale = 1) {
   group.subnetwork = std::move(subnetwork);
   group.layer_scale = layer_scale;
   return group;
+}
+
+// The same groups on every architecture.
+void check_model_gradients(const std::vector<Weighted>& groups) {
+  for (const ModelConfig& config : small_architectures()) check_model_gradients(config, groups);
 }
 
 }  // namespace
@@ -64,6 +70,15 @@ TEST(model_gradients_with_a_subnetwork) {
 
 TEST(model_gradients_with_scaled_layers) {
   check_model_gradients({{with(make_group(small_config(), 2, 6), small_subnetwork(), 1.5), 1}});
+}
+
+// One query head of every key and value head, in some layers.
+TEST(model_gradients_with_sampled_query_heads) {
+  Subnetwork queries;
+  queries.query_heads = true;
+  queries.heads = {{0, 2, 5}, {}, {1, 3, 4}};
+  queries.neurons = {{1, 2}, {}, {16}};
+  check_model_gradients(small_llama(), {{with(make_group(small_llama(), 2, 6), queries), 1}});
 }
 
 TEST(model_gradients_of_groups_add_up) {

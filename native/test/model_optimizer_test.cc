@@ -30,8 +30,8 @@ struct Units {
       return std::find(list.begin(), list.end(), unit) != list.end();
     };
     const std::string name = tensor.name;
-    if (name == "qkvw" || name == "qkvb") return has(heads[i], row % config.n_embd / config.head_size());
-    if (name == "attprojw") return has(heads[i], row / config.head_size());
+    if (name == "qkvw" || name == "qkvb") return has(heads[i], row % config.n_embd / config.head_size);
+    if (name == "attprojw") return has(heads[i], row / config.head_size);
     if (name == "fcw" || name == "fcb" || name == "fcprojw") return has(neurons[i], row);
     return true;
   }

@@ -50,7 +50,7 @@ Subnetwork subnetwork_of(const ModelConfig& config) {
     subnetwork.layers.push_back(static_cast<int32_t>(layer));
     subnetwork.heads.emplace_back();
     subnetwork.neurons.emplace_back();
-    for (int64_t h = 0; h < (config.n_head + 1) / 2; ++h) subnetwork.heads.back().push_back(static_cast<int32_t>(h));
+    for (int64_t h = 0; h < (config.n_kv_head + 1) / 2; ++h) subnetwork.heads.back().push_back(static_cast<int32_t>(h));
     for (int64_t j = 0; j < config.n_inner; j += 3) subnetwork.neurons.back().push_back(static_cast<int32_t>(j));
   }
   return subnetwork;
@@ -61,8 +61,17 @@ Subnetwork subnetwork_of(const ModelConfig& config) {
 TEST(model_matches_the_reference_on_every_instruction_set) {
   // Layers, heads, width, neurons, positions, tokens. A norm of one element divides its rounding by sqrt(epsilon).
   const ModelConfig configs[] = {
-      {1, 1, 1, 1, 1, 2, 1e-2},       {2, 5, 5, 3, 7, 11, 1e-5},       small_config(),
-      {2, 2, 96, 100, 50, 131, 1e-5}, {1, 3, 51, 200, 97, 1000, 1e-5}, {4, 4, 64, 256, 33, 257, 1e-5},
+      gpt2_config(1, 1, 1, 1, 1, 2, 1e-2),
+      gpt2_config(2, 5, 5, 3, 7, 11),
+      small_config(),
+      gpt2_config(2, 2, 96, 100, 50, 131),
+      gpt2_config(1, 3, 51, 200, 97, 1000),
+      gpt2_config(4, 4, 64, 256, 33, 257),
+      llama_config(1, 1, 1, 2, 1, 1, 1, 2),
+      llama_config(2, 6, 2, 16, 72, 100, 50, 131),
+      small_llama(),
+      small_architectures()[2],
+      llama_config(2, 8, 1, 32, 64, 190, 70, 257),
   };
   for (const ModelConfig& config : configs) {
     const int64_t T = config.context_length;
@@ -90,28 +99,29 @@ TEST(model_matches_the_reference_on_every_instruction_set) {
 
 // Steps at several thread counts: same loss, gradients, norm and weights, bit for bit.
 TEST(model_gives_the_same_bits_on_any_number_of_threads) {
-  const ModelConfig config{2, 4, 64, 200, 40, 301, 1e-5};
-  Group group = make_group(config, 3, 40);
-  group.subnetwork = subnetwork_of(config);
-  const Group dense = make_group(config, 2, 33, 9);
-  for (const std::string& isa : isas()) {
-    for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
-      std::vector<Doubles> weights;
-      double norms[2] = {};
-      for (const int threads : {1, 2, 3, 8}) {
-        const Note note(isa + (precision == Precision::kBfloat16 ? " bf16, " : ", ") + std::to_string(threads) +
-                        " threads");
-        const auto model = make_model(config, {"cpu", isa, precision, threads});
-        CHECK(model->threads() == threads);
-        for (int64_t step = 1; step <= 2; ++step) {
-          model->forward_backward(group.view(), 0.6);
-          model->forward_backward(dense.view(), 0.4);
-          const double gradient_norm = model->optimizer_step(optimizer_step(step, step == 2));
-          if (threads == 1) norms[step - 1] = gradient_norm;
-          CHECK(gradient_norm == norms[step - 1]);
+  for (const ModelConfig& config : {gpt2_config(2, 4, 64, 200, 40, 301), llama_config(2, 4, 2, 16, 64, 200, 40, 301)}) {
+    Group group = make_group(config, 3, 40);
+    group.subnetwork = subnetwork_of(config);
+    const Group dense = make_group(config, 2, 33, 9);
+    for (const std::string& isa : isas()) {
+      for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
+        std::vector<Doubles> weights;
+        double norms[2] = {};
+        for (const int threads : {1, 2, 3, 8}) {
+          const Note note(isa + (precision == Precision::kBfloat16 ? " bf16, " : ", ") + std::to_string(threads) +
+                          " threads");
+          const auto model = make_model(config, {"cpu", isa, precision, threads});
+          CHECK(model->threads() == threads);
+          for (int64_t step = 1; step <= 2; ++step) {
+            model->forward_backward(group.view(), 0.6);
+            model->forward_backward(dense.view(), 0.4);
+            const double gradient_norm = model->optimizer_step(optimizer_step(step, step == 2));
+            if (threads == 1) norms[step - 1] = gradient_norm;
+            CHECK(gradient_norm == norms[step - 1]);
+          }
+          if (threads == 1) weights = read_all(*model, Role::kWeight);
+          CHECK(read_all(*model, Role::kWeight) == weights);
         }
-        if (threads == 1) weights = read_all(*model, Role::kWeight);
-        CHECK(read_all(*model, Role::kWeight) == weights);
       }
     }
   }
@@ -149,7 +159,7 @@ TEST(model_never_touches_what_is_inactive) {
     SubnetworkPlan plan(config);
     plan.assign(&*group.subnetwork);
     TouchedUnits touched(config);
-    touched.add(plan, &*group.subnetwork);
+    touched.add(plan);
     for (size_t i = 0; i < spoilt->tensors().size(); ++i) {
       const Tensor& tensor = spoilt->tensors()[i];
       if (tensor.sampled == Sampled::kNever) continue;
@@ -208,7 +218,10 @@ TEST(model_logits) {
     double targets = 0;
     for (int64_t i = 0; i < 15; ++i) {
       const float* row = all.data() + i * V;
-      if (i % 5 == 4) CHECK(std::equal(row, row + V, last.data() + i / 5 * V));
+      if (i % 5 == 4) {
+        // A product of few rows sums in another order.
+        for (int64_t v = 0; v < V; ++v) CHECK_NEAR(last[i / 5 * V + v], row[v], 1e-5);
+      }
       if (group.targets[i] < 0) continue;
       double denominator = 0;
       for (int64_t v = 0; v < V; ++v) denominator += std::exp(static_cast<double>(row[v]));
@@ -222,7 +235,7 @@ TEST(model_logits) {
 // A vocabulary so large that the head runs in several blocks of rows: two halves of a batch, which fit in one block
 // each, must give the loss and gradients of the whole.
 TEST(model_head_in_blocks_of_rows) {
-  const ModelConfig config{1, 1, 4, 4, 70, 300000, 1e-5};
+  const ModelConfig config = gpt2_config(1, 1, 4, 4, 70, 300000);
   const std::string isa = isas().back();
   const auto whole = make_model(config, on_cpu(isa, 2));
   const auto halves = make_model(config, on_cpu(isa, 2));
@@ -265,7 +278,7 @@ TEST(model_makes_room_for_growing_batches) {
 }
 
 TEST(model_evaluation_needs_less_memory_and_keeps_the_gradients) {
-  const ModelConfig config{12, 4, 32, 64, 32, 50, 1e-5};
+  const ModelConfig config = gpt2_config(12, 4, 32, 64, 32, 50);
   const auto model = make_model(config, on_cpu(""));
   CHECK(2 * model->plan_bytes(64, 32, false) < model->plan_bytes(64, 32, true));
   const Group group = make_group(config, 2, 20);

@@ -17,7 +17,16 @@ const config = {
   nInner: 12,
   contextLength: 6,
   vocabSize: 11,
-  layerNormEpsilon: 1e-5,
+  nKvHead: 1,
+  headSize: 4,
+  normEpsilon: 1e-5,
+  rmsNorm: true,
+  gatedMlp: true,
+  qkvBias: true,
+  attentionOutputBias: false,
+  mlpBias: true,
+  tiedHead: false,
+  ropeFrequencies: Float32Array.of(1, 0.1),
 };
 const options = { backend: 'cpu', maxIsa: '', precision: 'float32' as const, threads: 1 };
 const tokens = Int32Array.of(1, 2, 3, 4, 5, 6, 7, 8);
@@ -25,6 +34,7 @@ const targets = Int32Array.of(2, 3, 4, 5, 6, 7, 8, -1);
 const subnetwork = {
   layers: Int32Array.of(0, 1),
   heads: [Int32Array.of(0), undefined],
+  queryHeads: true,
   neurons: [undefined, Int32Array.of(2, 5)],
 };
 const step = {
@@ -41,11 +51,12 @@ const step = {
 /** Arguments with which each method works. */
 const validArguments = {
   forward: [tokens, targets, 2, 4, subnetwork, 1, 2],
+  extend: [tokens, 2, 4, 0, 6],
   forwardBackward: [tokens, targets, 2, 4, subnetwork, 1, 1],
   optimizerStep: [step],
   clearGradients: [],
-  read: [0, 0],
-  write: [0, 0, new Float32Array(11 * 8)],
+  read: [0, 0, 0, 11],
+  write: [0, 0, 0, 11, new Float32Array(11 * 8)],
   tensors: [],
   planBytes: [2, 4, true],
   info: [],
@@ -62,6 +73,8 @@ function makeModel(): Native {
     model.write(
       0,
       index,
+      0,
+      rows,
       Float32Array.from({ length: rows * cols }, (_, i) => Math.sin(i + index)),
     );
   }
@@ -86,7 +99,9 @@ async function outcome(call: () => unknown): Promise<unknown> {
 function contentsOf(model: Native): string {
   return model
     .tensors()
-    .flatMap((_, index) => [0, 1, 2, 3].map((role) => Buffer.from(model.read(role, index).buffer).toString('hex')))
+    .flatMap(({ rows }, index) =>
+      [0, 1, 2, 3].map((role) => Buffer.from(model.read(role, index, 0, rows).buffer).toString('hex')),
+    )
     .join('\n');
 }
 
@@ -312,7 +327,12 @@ describe('garbage', () => {
           const args = values.map((value) => value(model)) as ConstructorParameters<typeof NativeModel>;
           const error = await outcome(() => {
             const made = new NativeModel(...args);
-            expect(made.tensors()).toHaveLength(4 + 12 * args[0].nLayer);
+            const { rmsNorm, gatedMlp, qkvBias, attentionOutputBias, mlpBias, tiedHead, ropeFrequencies } = args[0];
+            const globals = 2 + (ropeFrequencies === null ? 1 : 0) + (rmsNorm ? 0 : 1) + (tiedHead ? 0 : 1);
+            const norms = rmsNorm ? 2 : 4;
+            const attention = 2 + (qkvBias ? 1 : 0) + (attentionOutputBias ? 1 : 0);
+            const mlp = (gatedMlp ? 3 : 2) * (mlpBias ? 2 : 1);
+            expect(made.tensors()).toHaveLength(globals + (norms + attention + mlp) * args[0].nLayer);
             made.dispose();
           });
           if (error === undefined) return;

@@ -78,7 +78,7 @@ test('gelu_pytorch_tanh is gelu_new', () => {
 });
 
 test.for<[Record<string, unknown>, string]>([
-  [{ model_type: 'llama' }, 'model_type: expected "gpt2", found "llama"'],
+  [{ model_type: 'bert' }, 'model_type: expected "gpt2" or "llama", found "bert"'],
   [
     { activation_function: 'relu' },
     'activation_function: burgeon supports "gelu_new" or "gelu_pytorch_tanh", found "relu"',

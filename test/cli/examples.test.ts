@@ -27,6 +27,10 @@ test('examples of the help texts', async () => {
   await mkdir(at('corpus'));
   await mkdir(at('more', 'deep'), { recursive: true });
   await writeFile(at('book.txt'), text);
+  await writeFile(
+    at('questions.jsonl'),
+    `${JSON.stringify({ ctx: 'the old river', endings: ['sings.', 'bird.'], label: 0 })}\n`,
+  );
   await writeFile(at('corpus', 'a.md'), text);
   await writeFile(at('more', 'deep', 'b.jsonl'), `${JSON.stringify({ text })}\n`);
   await succeed(['prepare', 'book.txt', '-o', 'data/shakespeare', '-t', 'chars']);

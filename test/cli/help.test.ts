@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { burgeon } from '../helpers/cli.ts';
 
-const commands = ['prepare', 'plan', 'train', 'eval', 'sample', 'bench', 'doctor'];
+const commands = ['tokenizer', 'prepare', 'plan', 'train', 'eval', 'sample', 'bench', 'doctor'];
 
 describe.concurrent('help', () => {
   test('lists the commands and a first run', async () => {
@@ -43,6 +43,8 @@ describe.concurrent('mistakes', () => {
     ['train --resum x.yaml', "unknown option '--resum'\n(Did you mean --resume?)"],
     ['sample run --promt x', "unknown option '--promt'\n(Did you mean --prompt?)"],
     ['train', "missing required argument 'config'"],
+    ['tokenizer train x.txt -o y', "required option '--vocab-size <n>' not specified"],
+    ['tokenizer train x.txt -o y --vocab-size 256', "'256' is invalid. Expected an integer from 257 to 16777216."],
     ['prepare x.txt', "required option '-o, --output <dir>' not specified"],
     ['doctor extra', "too many arguments for 'doctor'"],
     ['train x.yaml --resume --overwrite', '--resume and --overwrite exclude each other'],
@@ -51,6 +53,10 @@ describe.concurrent('mistakes', () => {
       "'--windows <n|all>' argument '0' is invalid. Expected an integer of at least 1.",
     ],
     ['eval run --data d --split test', "'test' is invalid. Allowed choices are train, validation."],
+    ['eval run', 'expected --data or --choices'],
+    ['eval run --data d --choices q.jsonl', "'--choices <file>' cannot be used with option '--data <dir|pattern>'"],
+    ['eval run --choices q.jsonl --windows 3', "cannot be used with option '--windows <n|all>'"],
+    ['eval run --data d --limit 3', "'--limit <n>' cannot be used with option '--data <dir|pattern>'"],
     ['sample run --top-p 2', "'--top-p <p>' argument '2' is invalid. Expected a number from"],
     ['sample run --temperature nan', "'nan' is invalid. Expected a number of at least 0."],
     ['plan x.yaml --model gpt2', 'a configuration has its own model'],
@@ -65,6 +71,8 @@ describe.concurrent('mistakes', () => {
 
   test.each([
     ['train none.yaml', 'burgeon: config file none.yaml: not found in '],
+    ['tokenizer train none.txt --vocab-size 300 -o none', 'none.txt: no such file'],
+    ['prepare package.json -o none -t gtp2', 'burgeon: --tokenizer: expected gpt2, bytes, chars, or the path'],
     ['plan --model gpt3', 'received "gpt3"; did you mean gpt2?'],
     ['plan --schedule est', 'expected dense, est-gpt2, est-tinyllama or a list of stages, received "est"'],
     ['plan --target-saving 0.9', 'expected a share of the block FLOPs from 0 to 0.5714'],

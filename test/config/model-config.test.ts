@@ -43,7 +43,7 @@ describe('parseModelConfig', () => {
   });
 
   test('every preset is valid', () => {
-    for (const name of modelPresetNames) expect(parseModelConfig(name, 50257)).toMatchObject(modelPresets[name]);
+    for (const name of modelPresetNames) expect(parseModelConfig(name, 32000)).toMatchObject(modelPresets[name]);
   });
 });
 
@@ -71,7 +71,24 @@ describe('errors', () => {
     ['nEmbd: expected an integer from 1 to 65536, received 8.5', { ...fields, nEmbd: 8.5 }],
     ['vocabSize: expected an integer from 1 to 16777216, received "50257"', { ...fields, vocabSize: '50257' }],
     ['layerNormEpsilon: expected a number above 0 and below 1, received 0', { ...fields, layerNormEpsilon: 0 }],
-    ['architecture: expected gpt2, received "llama"', { ...fields, architecture: 'llama' }],
+    [
+      'architecture: expected one of gpt2, llama, received "lama"; did you mean llama?',
+      { ...fields, architecture: 'lama' },
+    ],
+    ['nKvHead: expected nothing, because architecture gpt2 has no such field; leave it out', { ...fields, nKvHead: 2 }],
+    [
+      'layerNormEpsilon: expected nothing, because architecture llama has no such field',
+      { ...fields, architecture: 'llama', layerNormEpsilon: 1e-5 },
+    ],
+    ['nKvHead: expected a divisor of nHead', { ...fields, architecture: 'llama', nKvHead: 3 }],
+    [
+      'headSize: expected an even number, for rotary positions, received 3',
+      { ...fields, architecture: 'llama', headSize: 3 },
+    ],
+    [
+      'ropeScaling: expected {type: linear, factor} or {type: llama3, factor,',
+      { ...fields, architecture: 'llama', ropeScaling: { type: 'yarn', factor: 2 } },
+    ],
     ['contextLength: expected a value, received nothing; give it, or model.preset', { nLayer: 1, nHead: 1, nEmbd: 8 }],
     ['n_layer: unknown key; did you mean nLayer?', { ...fields, n_layer: 3 }],
     ['hidden_size: unknown key; did you mean nEmbd?', { ...fields, hidden_size: 3 }],

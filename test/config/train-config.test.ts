@@ -43,6 +43,7 @@ describe('parseTrainConfig', () => {
         schedule: 'est-gpt2',
         groupsPerStep: 'auto',
         neuronMultiple: 1,
+        headSampling: 'group',
         neuronBlock: 1,
         keepFirst: 0,
         keepLast: 0,

@@ -229,7 +229,7 @@ describe('prepare on difficult input', () => {
   });
 
   it.each([
-    [{ tokenizer: 'gpt4' as 'gpt2' }, /tokenizer: expected 'gpt2', 'bytes' or 'chars', received "gpt4"/],
+    [{ tokenizer: 'gpt4' as 'gpt2' }, /tokenizer: expected 'gpt2', 'bytes', 'chars' or a tokenizer, received "gpt4"/],
     [{ validationFraction: 1 }, /validationFraction: expected a number from 0 to less than 1, received 1/],
     [{ validationFraction: -0.1 }, /validationFraction/],
     [{ delimiter: '' }, /delimiter/],

@@ -7,6 +7,7 @@ import { allFlops, blockFlops, countFlops, countFlopsFromCounts } from '../../li
 import { planSchedule, planTargetSaving } from '../../lib/est/plan.ts';
 import { activeCounts, type SamplerOptions, sampleSubnetwork } from '../../lib/est/sampler.ts';
 import { Schedule, type StageConfig } from '../../lib/est/schedule.ts';
+import type { Subnetwork } from '../../lib/est/subnetwork.ts';
 
 const gpt2 = parseModelConfig('gpt2');
 const long = { batchSize: 1, sequenceLength: 1024 };
@@ -43,6 +44,46 @@ describe('countFlops', () => {
       },
       backward: { qkv: 0, scores: 0, outProjection: 0, mlp: 0, head: 0 },
     });
+  });
+
+  test('grouped queries and a gate by hand', () => {
+    // 4 query heads of 2 to 2 key and value heads, width 8, 10 neurons of three matrices.
+    const llama = parseModelConfig({
+      architecture: 'llama',
+      nLayer: 2,
+      nHead: 4,
+      nKvHead: 2,
+      headSize: 6,
+      nEmbd: 8,
+      nInner: 10,
+      contextLength: 4,
+      vocabSize: 11,
+    });
+    const forward = (subnetwork: Subnetwork = {}) =>
+      countFlops(llama, { ...shape, subnetwork, backward: false }).forward;
+    expect(forward()).toEqual({
+      qkv: 2 * (2 * 8 * 8 * (24 + 12 + 12)),
+      scores: 2 * (2 * 2 * (2 * 10) * 24),
+      outProjection: 2 * (2 * 8 * 24 * 8),
+      mlp: 2 * (3 * 2 * 8 * 8 * 10),
+      head: 2 * 8 * 8 * 11,
+    });
+    const layers = Int32Array.of(1);
+    const group = forward({ layers, heads: [Int32Array.of(1)] });
+    expect(group).toMatchObject({ qkv: 2 * 8 * 8 * (12 + 6 + 6), scores: 2 * 2 * (2 * 10) * 12 });
+    const queries = forward({ layers, heads: [Int32Array.of(0, 3)], queryHeads: true });
+    expect(queries).toMatchObject({ qkv: 2 * 8 * 8 * (12 + 12 + 12), scores: 2 * 2 * (2 * 10) * 12 });
+  });
+
+  test('EST saves 25 % of the block FLOPs of TinyLlama with its schedule', () => {
+    const model = parseModelConfig('tinyllama-1.1b');
+    const plan = planSchedule(model, new Schedule('est-tinyllama', 60_000), {
+      sequencesPerStep: 1,
+      sequenceLength: 2048,
+    });
+    expect(plan.blockSaving).toBeCloseTo(0.25, 10);
+    expect(plan.headShare).toBeCloseTo(0.058, 3);
+    expect(plan.allSaving).toBeCloseTo(0.25 * (1 - plan.headShare), 10);
   });
 
   test('layers with different counts add up', () => {

@@ -11,6 +11,7 @@ describe('countParameters', () => {
     ['gpt2-medium', 354_823_168],
     ['gpt2-large', 774_030_080],
     ['gpt2-xl', 1_557_611_200],
+    ['tinyllama-1.1b', 1_100_048_384],
   ])('%s has %d', (preset, expected) => {
     const { total, ...components } = countParameters(parseModelConfig(preset));
     expect(total).toBe(expected);
@@ -25,6 +26,7 @@ describe('countParameters', () => {
       attention: 2 * 6 + 6 + (2 * 2 + 2),
       mlp: 2 * 3 + 3 + (3 * 2 + 2),
       norms: 3 * 4,
+      head: 0,
       total: 14 + 10 + 24 + 17 + 12,
     });
   });

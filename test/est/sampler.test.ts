@@ -45,6 +45,52 @@ describe('counts', () => {
   });
 });
 
+describe('grouped queries', () => {
+  const grouped: SamplerConfig = { ...half, nHead: 12, nKvHead: 3, rates: { heads: 0.5, neurons: 1, layers: 1 } };
+
+  test('are sampled in whole groups', () => {
+    expect(activeCounts(grouped)).toEqual({ layers: 12, heads: 8, kvHeads: 2, neurons: 3072 });
+    const drawn = sampleSubnetwork(grouped, key);
+    validateSubnetwork(grouped, drawn);
+    expect(drawn.queryHeads).toBe(undefined);
+    for (const layer of resolveSubnetwork(grouped, drawn)) {
+      expect(layer).toMatchObject({ headCount: 8, kvHeadCount: 2 });
+    }
+    const used = new Set(drawn.heads!.map((list) => list!.join()));
+    expect([...used].sort()).toEqual(['0,1', '0,2', '1,2']);
+  });
+
+  test('or query by query, as many of each group', () => {
+    const config: SamplerConfig = { ...grouped, headSampling: 'query' };
+    expect(activeCounts(config)).toEqual({ layers: 12, heads: 6, kvHeads: 3, neurons: 3072 });
+    const drawn = sampleSubnetwork(config, key);
+    validateSubnetwork(config, drawn);
+    for (const layer of resolveSubnetwork(config, drawn)) {
+      expect(layer).toMatchObject({ headCount: 6, kvHeadCount: 3 });
+    }
+    // Groups of a layer are drawn apart.
+    const isAlike = (list: Int32Array) =>
+      [0, 1].every((i) => list[2 + i] === list[i]! + 4 && list[4 + i] === list[i]! + 8);
+    expect(drawn.heads!.every((list) => isAlike(list!))).toBe(false);
+    expect(new Set(drawn.heads!.flatMap((list) => [...list!])).size).toBe(12);
+  });
+
+  test('mean nothing where every query head has its own keys', () => {
+    const config: SamplerConfig = { ...half, headSampling: 'query' };
+    expect(sampleSubnetwork(config, key)).toEqual(sampleSubnetwork(half, key));
+    expect(activeCounts(config)).toEqual(activeCounts(half));
+  });
+
+  test.each([
+    [Int32Array.of(0, 1, 2, 4), 'expected as many query heads of every key and value head'],
+    [Int32Array.of(0, 1), 'expected as many query heads of every key and value head'],
+    [Int32Array.of(0, 12), 'expected an index from 0 to 11, received 12'],
+  ])('query heads %o are refused', (heads, message) => {
+    const config = { nLayer: 1, nHead: 12, nKvHead: 3, nInner: 8 };
+    expect(() => validateSubnetwork(config, { heads: [heads], queryHeads: true })).toThrow(message);
+  });
+});
+
 /** Models of many shapes with rates and options that fit them. */
 const configs: fc.Arbitrary<SamplerConfig> = fc
   .record({

@@ -8,7 +8,7 @@ const list = (...indices: number[]) => Int32Array.from(indices);
 
 describe('resolveSubnetwork', () => {
   test('nothing given is the full model', () => {
-    const full = [0, 1, 2].map((layer) => ({ layer, headCount: 4, neuronCount: 8 }));
+    const full = [0, 1, 2].map((layer) => ({ layer, headCount: 4, kvHeadCount: 4, neuronCount: 8 }));
     expect(resolveSubnetwork(model)).toEqual(full);
     expect(resolveSubnetwork(model, {})).toEqual(full);
   });
@@ -16,16 +16,16 @@ describe('resolveSubnetwork', () => {
   test('lists belong to active layers, in order', () => {
     const subnetwork = { layers: list(0, 2), heads: [list(1), undefined], neurons: [undefined, list(0, 3, 7)] };
     expect(resolveSubnetwork(model, subnetwork)).toEqual([
-      { layer: 0, headCount: 1, neuronCount: 8 },
-      { layer: 2, headCount: 4, neuronCount: 3 },
+      { layer: 0, headCount: 1, kvHeadCount: 1, neuronCount: 8 },
+      { layer: 2, headCount: 4, kvHeadCount: 4, neuronCount: 3 },
     ]);
   });
 
   test('without layers, lists belong to all layers', () => {
     expect(resolveSubnetwork(model, { heads: [list(0), list(0, 1), list(1, 2, 3)] })).toEqual([
-      { layer: 0, headCount: 1, neuronCount: 8 },
-      { layer: 1, headCount: 2, neuronCount: 8 },
-      { layer: 2, headCount: 3, neuronCount: 8 },
+      { layer: 0, headCount: 1, kvHeadCount: 1, neuronCount: 8 },
+      { layer: 1, headCount: 2, kvHeadCount: 2, neuronCount: 8 },
+      { layer: 2, headCount: 3, kvHeadCount: 3, neuronCount: 8 },
     ]);
   });
 });

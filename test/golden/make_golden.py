@@ -221,9 +221,34 @@ def write_adamw_case(name, start, model, tokens, targets):
     write_case(name, case, {"parameter/" + name: p for name, p in parameters.items()})
 
 
+def write_choices_case(name, start, config, model, seed):
+    """Log-likelihoods of endings after their contexts, each computed alone; the context loses what does not fit."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(length):
+        return torch.randint(config["vocabSize"], (length,), generator=generator).tolist()
+
+    questions = []
+    # (length of the context, lengths of the endings). The model takes 9 inputs: contexts are cut from the fourth question on,
+    # and an ending of 9 tokens leaves room for one token before it.
+    for context_length, ending_lengths in [(1, [1, 2]), (4, [3, 1, 5]), (6, [4, 4, 2, 3]), (9, [1, 2, 6]), (30, [1, 9])]:
+        context, endings = draw(context_length), [draw(length) for length in ending_lengths]
+        log_likelihoods = []
+        for ending in endings:
+            inputs = torch.tensor([(context + ending)[:-1][-config["contextLength"] :]])
+            with torch.no_grad():
+                log_probabilities = model(inputs).logits[0].log_softmax(-1)
+            last = log_probabilities[-len(ending) :]
+            log_likelihoods.append(sum(last[i, token].item() for i, token in enumerate(ending)))
+        questions.append({"context": context, "endings": endings, "logLikelihoods": log_likelihoods})
+    case = {"start": start, "questions": questions}
+    (FOLDER / f"{name}.json").write_text(json.dumps(case, indent=2) + "\n")
+
+
 def main():
     dense_config = make_config(L=2, NH=2, C=12, N=48, V=13, context=9)
     dense = write_gradient_case("dense", dense_config, seed=100, batch=2, length=7, ignored=[0, 5, 6, 11])
+    write_choices_case("choices", "dense", dense_config, dense[0], seed=600)
     write_adamw_case("adamw", "dense", *dense)
 
     odd_config = make_config(L=1, NH=3, C=15, N=7, V=11, context=5, epsilon=1e-3)

@@ -56,13 +56,19 @@ export async function readGolden(name: string): Promise<GoldenCase> {
 
 type JsonLists = (number[] | null)[] | undefined;
 
-function readSubnetwork(json: { layers?: number[]; heads?: JsonLists; neurons?: JsonLists }): Subnetwork {
+function readSubnetwork(json: {
+  layers?: number[];
+  heads?: JsonLists;
+  neurons?: JsonLists;
+  queryHeads?: boolean;
+}): Subnetwork {
   const lists = (entries: JsonLists) => entries?.map((entry) => (entry === null ? undefined : Int32Array.from(entry)));
   const subnetwork: Subnetwork = {};
   const heads = lists(json.heads);
   const neurons = lists(json.neurons);
   if (json.layers) subnetwork.layers = Int32Array.from(json.layers);
   if (heads) subnetwork.heads = heads;
+  if (json.queryHeads) subnetwork.queryHeads = true;
   if (neurons) subnetwork.neurons = neurons;
   return subnetwork;
 }

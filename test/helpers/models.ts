@@ -1,12 +1,12 @@
 // Small models and batches for tests.
 
 import { createHash } from 'node:crypto';
-import type { ModelConfig } from '../../lib/config/model-config.ts';
+import type { Gpt2Config, LlamaConfig, ModelConfig } from '../../lib/config/model-config.ts';
 import { CounterRng } from '../../lib/est/rng.ts';
 import type { Model } from '../../lib/model/model.ts';
-import type { TensorData } from '../../lib/model/options.ts';
+import type { GenerateOptions, TensorData } from '../../lib/model/options.ts';
 
-export function smallConfig(overrides: Partial<ModelConfig> = {}): ModelConfig {
+export function smallConfig(overrides: Partial<Gpt2Config> = {}): Gpt2Config {
   const nEmbd = overrides.nEmbd ?? 32;
   return {
     architecture: 'gpt2',
@@ -21,11 +21,39 @@ export function smallConfig(overrides: Partial<ModelConfig> = {}): ModelConfig {
   };
 }
 
+/** Two query heads to each of two key and value heads, all of them wider together than the model; a head of its own. */
+export function smallLlama(overrides: Partial<LlamaConfig> = {}): LlamaConfig {
+  return {
+    architecture: 'llama',
+    nLayer: 3,
+    nHead: 4,
+    nKvHead: 2,
+    headSize: 10,
+    nEmbd: 32,
+    nInner: 88,
+    contextLength: 16,
+    vocabSize: 61,
+    rmsNormEpsilon: 1e-5,
+    ropeTheta: 10_000,
+    tiedHead: false,
+    attentionBias: false,
+    mlpBias: false,
+    ...overrides,
+  };
+}
+
 /** (B, T) tokens and targets, pure functions of the seed. */
 export function randomBatch(config: ModelConfig, batchSize: number, sequenceLength: number, seed = 7) {
   const rng = new CounterRng(seed, 1);
   const draw = () => Int32Array.from({ length: batchSize * sequenceLength }, () => rng.nextBelow(config.vocabSize));
   return { tokens: draw(), targets: draw() };
+}
+
+/** All tokens of `model.generate`. */
+export async function generated(model: Model, prompt: ArrayLike<number>, options?: GenerateOptions): Promise<number[]> {
+  const tokens: number[] = [];
+  for await (const token of model.generate(prompt, options)) tokens.push(token);
+  return tokens;
 }
 
 /** Replaces GPT-2's near-zero initial weights by larger ones, so that every gradient is well away from zero. */

@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { BurgeonError, type BurgeonErrorCode } from '../../lib/errors.ts';
 import type { Subnetwork } from '../../lib/est/subnetwork.ts';
 import { Model } from '../../lib/model/model.ts';
-import { allGradients, allParameters, fingerprints, randomBatch, smallConfig } from '../helpers/models.ts';
+import { allGradients, allParameters, fingerprints, generated, randomBatch, smallConfig } from '../helpers/models.ts';
 
 const config = smallConfig({ nLayer: 2 });
 const batchSize = 2;
@@ -626,7 +626,9 @@ describe('arrays', () => {
     const prompt = [1, 2, 3];
     const generating = expected.generate(prompt, { maxTokens: 5 });
     prompt.fill(-1);
-    expect(await generating).toEqual(await expected.generate([1, 2, 3], { maxTokens: 5 }));
+    const text: number[] = [];
+    for await (const token of generating) text.push(token);
+    expect(text).toEqual(await generated(expected, [1, 2, 3], { maxTokens: 5 }));
   });
 
   it('that come back are copies', async () => {
@@ -676,7 +678,7 @@ const calls: Record<string, (model: Model) => unknown> = {
   'setParameter()': (model) => model.setParameter('ln_f.weight', new Float32Array(32)),
   'moment()': (model) => model.moment('wte.weight', 'm'),
   'setMoment()': (model) => model.setMoment('ln_f.weight', 'v', new Float32Array(32)),
-  'generate()': (model) => model.generate([1], { maxTokens: 1 }),
+  'generate()': (model) => generated(model, [1], { maxTokens: 1 }),
 };
 
 describe('busy', () => {
@@ -731,14 +733,13 @@ describe('disposed', () => {
   it('while text is generated: the next token fails', async () => {
     const model = await Model.create(config, { threads: 1 });
     const seen: number[] = [];
-    const generating = model.generate([1], {
-      maxTokens: 100,
-      onToken(token) {
+    const reading = async () => {
+      for await (const token of model.generate([1], { maxTokens: 100 })) {
         seen.push(token);
         if (seen.length === 3) model.dispose();
-      },
-    });
-    await expectMistake(() => generating, 'ERR_BURGEON_DISPOSED', 'model: used after dispose()');
+      }
+    };
+    await expectMistake(reading, 'ERR_BURGEON_DISPOSED', 'model: used after dispose()');
     expect(seen).toHaveLength(3);
   });
 });

@@ -1,121 +1,157 @@
 // Generation against forward passes by hand, and the choice of a token against its definition. Statistics use fixed
 // seeds, so they give the same numbers every time.
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { ModelConfig } from '../../lib/config/model-config.ts';
 import { CounterRng } from '../../lib/est/rng.ts';
 import { Model } from '../../lib/model/model.ts';
 import { chooseToken } from '../../lib/model/next-token.ts';
-import { roughen, smallConfig } from '../helpers/models.ts';
+import { generated, roughen, smallConfig, smallLlama } from '../helpers/models.ts';
 
-const config = smallConfig({ nLayer: 2, contextLength: 8 });
+const contextLength = 8;
+const architectures: [string, ModelConfig][] = [
+  ['gpt2', smallConfig({ nLayer: 2, contextLength })],
+  ['llama', smallLlama({ nLayer: 2, contextLength })],
+];
 
-describe('generate', () => {
+describe.each(architectures)('generate with %s', (_, config) => {
   let model: Model;
 
   beforeAll(async () => {
     model = await Model.create(config, { threads: 2 });
     await roughen(model);
     // Tied embeddings make the last token the likeliest next one; larger positions make it more interesting.
-    const positions = await model.parameter('wpe.weight');
-    await model.setParameter(
-      'wpe.weight',
-      positions.map((value) => 8 * value),
-    );
+    if (config.architecture === 'gpt2') {
+      const positions = await model.parameter('wpe.weight');
+      await model.setParameter(
+        'wpe.weight',
+        positions.map((value) => 8 * value),
+      );
+    }
     return () => model.dispose();
   });
 
-  /** The logits after these tokens. */
-  async function logitsAfter(tokens: readonly number[]): Promise<ArrayLike<number>> {
-    return (await model.forward(Int32Array.from(tokens.slice(-8)), { logits: 'last' })).logits!;
+  /** What generation reads to add a token to `tokens`, of which `promptLength` were given: all, until they outgrow the
+   * context; then the newest three quarters, to which it adds again. */
+  function windowOf(tokens: readonly number[], promptLength: number): readonly number[] {
+    let start = Math.max(0, promptLength - contextLength);
+    for (let end = promptLength; end <= tokens.length; end++) {
+      if (end - start > contextLength) start = end - Math.ceil(0.75 * contextLength);
+    }
+    return tokens.slice(start);
+  }
+
+  /** The logits after these tokens, from one pass over all of the window. */
+  async function logitsAfter(tokens: readonly number[], promptLength: number): Promise<ArrayLike<number>> {
+    return (await model.forward(Int32Array.from(windowOf(tokens, promptLength)), { logits: 'last' })).logits!;
   }
 
   function argmax(values: ArrayLike<number>): number {
     return Array.from(values).reduce((best, value, i) => (value > values[best]! ? i : best), 0);
   }
 
-  it('at temperature 0 is the argmax of forward, far beyond the context length', async () => {
-    const prompt = [5, 17, 2];
-    const expected = [...prompt];
-    for (let i = 0; i < 20; i++) expected.push(argmax(await logitsAfter(expected)));
-    const generated = await model.generate(Int32Array.from(prompt), { maxTokens: 20, temperature: 0 });
-    expect([...prompt, ...generated]).toEqual(expected);
-    expect(new Set(generated).size).toBeGreaterThan(2);
+  it('at temperature 0 is the argmax of uncached passes, far beyond the context length', async () => {
+    for (const prompt of [[5, 17, 2], [9], [1, 2, 3, 4, 5, 6, 7, 8], [8, 7, 6, 5, 4, 3, 2, 1, 0, 60, 59]]) {
+      const expected = [...prompt];
+      for (let i = 0; i < 20; i++) expected.push(argmax(await logitsAfter(expected, prompt.length)));
+      const tokens = await generated(model, Int32Array.from(prompt), { maxTokens: 20, temperature: 0 });
+      expect([...prompt, ...tokens]).toEqual(expected);
+      expect(new Set(tokens).size).toBeGreaterThan(2);
+    }
+  });
+
+  it('gives the same text in every precision of its reference', async () => {
+    const texts: number[][] = [];
+    for (const precision of ['float32', 'float64'] as const) {
+      using other = await Model.create(config, { backend: 'reference', precision });
+      for (const name of model.tensorNames) await other.setParameter(name, await model.parameter(name));
+      texts.push(await generated(other, [3, 1], { maxTokens: 15, temperature: 0 }));
+    }
+    texts.push(await generated(model, [3, 1], { maxTokens: 15, temperature: 0 }));
+    expect(texts[1]).toEqual(texts[0]);
+    expect(texts[2]).toEqual(texts[0]);
   });
 
   it('takes the last tokens of a prompt that is longer than the context', async () => {
     const prompt = Array.from({ length: 30 }, (_, i) => (7 * i) % 61);
     const options = { maxTokens: 10, seed: 4 };
-    expect(await model.generate(prompt, options)).toEqual(await model.generate(prompt.slice(-8), options));
+    expect(await generated(model, prompt, options)).toEqual(await generated(model, prompt.slice(-8), options));
   });
 
   it('is fixed by the seed, whatever the number of threads', async () => {
     const options = { maxTokens: 30, seed: 3 };
-    const tokens = await model.generate([1], options);
+    const tokens = await generated(model, [1], options);
     expect(tokens).toHaveLength(30);
     expect(tokens.every((token) => token >= 0 && token < 61)).toBe(true);
-    expect(await model.generate([1], options)).toEqual(tokens);
-    expect(await model.generate([1], { ...options, seed: 4 })).not.toEqual(tokens);
-    expect(await model.generate([1], { maxTokens: 10, seed: 3 })).toEqual(tokens.slice(0, 10));
+    expect(await generated(model, [1], options)).toEqual(tokens);
+    expect(await generated(model, [1], { ...options, seed: 4 })).not.toEqual(tokens);
+    // The room that is made for the text does not change it.
+    expect(await generated(model, [1], { maxTokens: 10, seed: 3 })).toEqual(tokens.slice(0, 10));
 
     using other = await Model.create(config, { threads: 1 });
     for (const name of model.tensorNames) await other.setParameter(name, await model.parameter(name));
-    expect(await other.generate([1], options)).toEqual(tokens);
+    expect(await generated(other, [1], options)).toEqual(tokens);
   });
 
   it('keeps within topK and topP', async () => {
     for (const limit of [{ topK: 3 }, { topP: 0.4 }, { topK: 5, topP: 0.6 }]) {
       const tokens = [9];
-      tokens.push(...(await model.generate(tokens, { maxTokens: 40, temperature: 2, seed: 8, ...limit })));
+      tokens.push(...(await generated(model, tokens, { maxTokens: 40, temperature: 2, seed: 8, ...limit })));
       for (let i = 1; i < tokens.length; i++) {
-        const allowed = likeliest(softmax(await logitsAfter(tokens.slice(0, i)), 2), limit);
+        const allowed = likeliest(softmax(await logitsAfter(tokens.slice(0, i), 1), 2), limit);
         expect(allowed, `token ${i}`).toContain(tokens[i]);
       }
     }
-    expect(await model.generate([9], { maxTokens: 20, topK: 1 })).toEqual(
-      await model.generate([9], { maxTokens: 20, temperature: 0 }),
+    expect(await generated(model, [9], { maxTokens: 20, topK: 1 })).toEqual(
+      await generated(model, [9], { maxTokens: 20, temperature: 0 }),
     );
   });
 
   it('ends before the stop token', async () => {
-    const free = await model.generate([1], { maxTokens: 30, seed: 3 });
+    const free = await generated(model, [1], { maxTokens: 30, seed: 3 });
     const stopToken = free[12]!;
     const end = free.indexOf(stopToken);
-    const seen: number[] = [];
-    const onToken = (token: number) => seen.push(token);
-    const stopped = await model.generate([1], { maxTokens: 30, seed: 3, stopToken, onToken });
-    expect(stopped).toEqual(free.slice(0, end));
-    expect(seen).toEqual([...stopped]);
+    expect(await generated(model, [1], { maxTokens: 30, seed: 3, stopToken })).toEqual(free.slice(0, end));
   });
 
   it('ends with the signal, keeping what there is', async () => {
     const controller = new AbortController();
-    const seen: number[] = [];
-    const tokens = await model.generate([1], {
-      maxTokens: 1000,
-      signal: controller.signal,
-      onToken(token) {
-        seen.push(token);
-        if (seen.length === 4) controller.abort();
-      },
-    });
-    expect([...tokens]).toEqual(seen);
+    const tokens: number[] = [];
+    for await (const token of model.generate([1], { maxTokens: 1000, signal: controller.signal })) {
+      tokens.push(token);
+      if (tokens.length === 4) controller.abort();
+    }
     expect(tokens).toHaveLength(4);
-    expect(await model.generate([1], { signal: AbortSignal.abort() })).toHaveLength(0);
-    expect(await model.generate([1], { maxTokens: 0 })).toHaveLength(0);
+    expect(await generated(model, [1], { signal: AbortSignal.abort() })).toHaveLength(0);
+    expect(await generated(model, [1], { maxTokens: 0 })).toHaveLength(0);
   });
 
-  it('passes on what onToken throws, and the model goes on', async () => {
+  it('leaves the model free when its reader stops or throws, and keeps it busy until then', async () => {
+    for await (const _ of model.generate([1])) {
+      await expect(model.forward(Int32Array.of(1))).rejects.toMatchObject({ code: 'ERR_BURGEON_BUSY' });
+      break;
+    }
     const thrown = new Error('enough');
-    const onToken = () => {
-      throw thrown;
+    const reading = async () => {
+      for await (const _ of model.generate([1])) throw thrown;
     };
-    await expect(model.generate([1], { onToken })).rejects.toBe(thrown);
-    expect(await model.generate([1], { maxTokens: 2 })).toHaveLength(2);
+    await expect(reading()).rejects.toBe(thrown);
+    expect(await generated(model, [1], { maxTokens: 2 })).toHaveLength(2);
+  });
+
+  it('is not disturbed by other passes before it, and does not disturb training', async () => {
+    const options = { maxTokens: 6, temperature: 0 };
+    const expected = await generated(model, [4, 2], options);
+    const batch = Int32Array.from({ length: 5 * contextLength }, (_, i) => i % 61);
+    const before = await model.forward(batch, { batchSize: 5, targets: batch });
+    expect(await generated(model, [4, 2], options)).toEqual(expected);
+    expect((await model.forward(batch, { batchSize: 5, targets: batch })).loss).toBe(before.loss);
   });
 
   it('refuses weights that are not finite', async () => {
     using broken = await Model.create(config);
-    await broken.setParameter('ln_f.bias', new Float32Array(32).fill(Number.NaN));
-    await expect(broken.generate([1])).rejects.toMatchObject({
+    const norm = config.architecture === 'gpt2' ? 'ln_f.weight' : 'norm.weight';
+    await broken.setParameter(norm, new Float32Array(32).fill(Number.NaN));
+    await expect(generated(broken, [1])).rejects.toMatchObject({
       code: 'ERR_BURGEON_NONFINITE',
       message: 'logits[0]: expected a finite number, computed NaN',
     });

@@ -116,10 +116,12 @@ describe('save refuses', () => {
   });
 
   it('a model of another kind', async () => {
-    const target = path.join(directory, 'llama');
+    const target = path.join(directory, 'bert');
     await mkdir(target);
-    await writeFile(path.join(target, 'config.json'), '{"model_type": "llama"}');
-    expect((await refusal(target)).message).toContain('expected a GPT-2 model directory, found no such config.json');
+    await writeFile(path.join(target, 'config.json'), '{"model_type": "bert"}');
+    expect((await refusal(target)).message).toContain(
+      'expected a GPT-2 or Llama model directory, found no such config.json',
+    );
     expect(await readdir(target)).toEqual(['config.json']);
   });
 

@@ -27,7 +27,9 @@ if (task === 'train') {
           { batchSize },
         )
         .catch(() => {}),
-    generate: () => model.generate([1, 2, 3], { maxTokens: 50 }),
+    generate: async () => {
+      for await (const _ of model.generate([1, 2, 3], { maxTokens: 50 }));
+    },
   }[task];
   await work();
   parentPort.postMessage('busy');

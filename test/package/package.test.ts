@@ -136,8 +136,8 @@ export async function use(): Promise<RunSummary> {
   const block: number = flops.blockFlops(forwardFlops) + loss;
   const { logits } = await model.forward(new Int32Array(8), { logits: 'last', subnetwork: own });
   const data: TensorData | undefined = logits;
-  const generation: GenerateOptions = { signal: undefined, onToken: (token: number) => void token };
-  const text: Int32Array = await model.generate([1, 2, 3], generation);
+  const generation: GenerateOptions = { signal: undefined, maxTokens: 3 };
+  for await (const token of model.generate([1, 2, 3], generation)) token satisfies number;
   try {
     await model.optimizerStep({ lr: 1e-3 });
   } catch (error) {

@@ -30,6 +30,8 @@ describe('createTokenizer', () => {
     [{ name: 'chars', characters: ['a', '\ud800'] }, 'for token 1'],
     [{ name: 'chars', characters: ['a', 7] }, 'received 7 for token 1'],
     [{ name: 'chars', characters: ['a', 'b', 'a'] }, 'received "a" for tokens 0 and 2'],
+    [{ name: 'huggingface' }, 'files: expected an object with the text of tokenizer.json'],
+    [{ name: 'huggingface', files: { 'tokenizer.json': 7 } }, 'files: expected an object with the text'],
   ])('refuses %j', (description, message) => {
     expect(() => createTokenizer(description as TokenizerDescription)).toThrow(
       expect.objectContaining({ code: 'ERR_BURGEON_CONFIG', message: expect.stringContaining(message) }),
@@ -64,28 +66,33 @@ describe('loadTokenizer', () => {
     });
     await expect(loadTokenizer(directory)).rejects.toThrow(expected);
     await expect(loadTokenizer(join(directory, 'missing'))).rejects.toThrow(expected);
-    // vocab.json counts only together with merges.txt.
+    // vocab.json counts only together with merges.txt, as it does not say in which order to merge.
     await write('vocab.json', gpt2Files['vocab.json']!);
     await expect(loadTokenizer(directory)).rejects.toThrow(expected);
   });
 
-  it.each([
-    ['vocab.json', JSON.stringify({ a: 0, b: 1 })],
-    [
-      'vocab.json',
-      gpt2Files['vocab.json']!.replace('"\\u0120the":262', '"other":262').replace('"Ġthe":262', '"other":262'),
-    ],
-    ['tokenizer.json', JSON.stringify({ model: { vocab: { a: 0 } } })],
-    ['tokenizer.json', 'null'],
-  ])('says what is supported when %s is of another tokenizer', async (name, content) => {
-    await write(name, content);
-    await write('merges.txt', '#version: 0.2\n');
-    await expect(loadTokenizer(directory)).rejects.toThrow(
-      expect.objectContaining({
-        code: 'ERR_BURGEON_DATA',
-        message: expect.stringMatching(/expected GPT-2's vocabulary of 50257 tokens.*supported are/),
-      }),
+  it("takes GPT-2's files with another id for another tokenizer", async () => {
+    const swapped = gpt2Files['tokenizer.json']!.replace('"Ġthe":262,"in":259', '"x":0').replace(
+      /"Ġthe":262(.*?)"Ġgazed":50255/s,
+      '"Ġthe":50255$1"Ġgazed":262',
     );
+    await write('tokenizer.json', swapped);
+    const tokenizer = await loadTokenizer(directory);
+    expect(tokenizer).toMatchObject({ name: 'huggingface', vocabSize: 50257, endOfText: 50256 });
+    expect([...tokenizer.encode('the the gazed')]).toEqual([1169, 50255, 262]);
+  });
+
+  it('refuses files that lack a vocabulary', async () => {
+    await write('merges.txt', '#version: 0.2\n');
+    for (const content of ['null', '{}', '{"model":{"vocab":{}}}']) {
+      await write('tokenizer.json', content);
+      await expect(loadTokenizer(directory)).rejects.toThrow(
+        expect.objectContaining({
+          code: 'ERR_BURGEON_DATA',
+          message: expect.stringMatching(/tokenizer\.json: expected a vocabulary \(model\.vocab\), found none/),
+        }),
+      );
+    }
   });
 
   it('reports a damaged description', async () => {

@@ -15,12 +15,19 @@ LinearContract<float> linear_contract;
 template <class Operand>
 LinearWeightGradient<float> linear_weight_gradient;
 LinearBiasGradient<float> linear_bias_gradient;
+Rotary<float> rotary;
 AttentionForward<float> attention_forward;
 AttentionBackward<float> attention_backward;
+CacheAppend<float> cache_append;
+AttentionCached<float> attention_cached;
 template <class Operand>
 MlpForward<float> mlp_forward;
 template <class Operand>
 MlpBackward<float> mlp_backward;
+template <class Operand>
+SwigluForward<float> swiglu_forward;
+template <class Operand>
+SwigluBackward<float> swiglu_backward;
 CrossEntropy<float> cross_entropy;
 AdamW<float> adamw;
 SumOfSquares<float> sum_of_squares;
@@ -57,10 +64,15 @@ const Ops<float>& table_for() {
       linear_contract<Operand>,
       linear_weight_gradient<Operand>,
       linear_bias_gradient,
+      rotary,
       attention_forward,
       attention_backward,
+      cache_append,
+      attention_cached,
       mlp_forward<Operand>,
       mlp_backward<Operand>,
+      swiglu_forward<Operand>,
+      swiglu_backward<Operand>,
       cross_entropy,
       adamw,
       sum_of_squares,

@@ -32,6 +32,8 @@ struct Float32 {
   }
   BURGEON_INLINE static Vec broadcast(const float* p) { return splat(*p); }
   BURGEON_INLINE static void multiply_add(Vec& sum, Vec a, Vec b) { sum += a * b; }
+  // A value as the product sees it.
+  BURGEON_INLINE static Vec rounded(Vec v) { return v; }
 };
 
 #if defined(__AVX512BF16__)
@@ -62,6 +64,7 @@ struct Bfloat16 {
   BURGEON_INLINE static void multiply_add(Vec& sum, Vec a, Vec b) {
     sum = _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
   }
+  BURGEON_INLINE static Vec rounded(Vec v) { return from_bits(round_to_bfloat16(v)); }
 };
 
 #else
@@ -72,8 +75,9 @@ struct Bfloat16 : Float32 {
   }
   template <class Row>
   BURGEON_INLINE static Vec unit(Row row) {
-    return from_bits(round_to_bfloat16(row(0)));
+    return rounded(row(0));
   }
+  BURGEON_INLINE static Vec rounded(Vec v) { return from_bits(round_to_bfloat16(v)); }
 };
 
 #endif

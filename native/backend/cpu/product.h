@@ -4,7 +4,7 @@
 // shape, so each output sums in one order whatever the number of threads.
 #pragma once
 
-#include "backend/cpu/gelu.h"
+#include "backend/cpu/activation.h"
 #include "backend/cpu/micro_kernel.h"
 
 namespace burgeon::BURGEON_ISA {
@@ -58,10 +58,12 @@ inline TaskShape task_shape(int64_t m, int64_t n, int64_t depth) {
   return task;
 }
 
-enum class Activation { kNone, kGelu, kGeluSlope };
+enum class Activation { kNone, kGelu, kGeluSlope, kSwiglu, kSwigluSlope };
 
 // What happens to a finished sum: out[i, j] = alpha * sum + bias_scale * bias[j] + residual[i, j], or out += alpha *
-// sum. kGelu also assigns activated = gelu(out); kGeluSlope multiplies by gelu'(pre) last.
+// sum. Once a sum is complete, kGelu also assigns activated = gelu(out) and kGeluSlope multiplies by gelu'(pre);
+// kSwiglu also assigns activated = silu(pre) * out, where pre is the gate, and kSwigluSlope assigns the gradients of
+// up, activated = out * silu(pre), and of the gate, out = out * up * silu'(pre).
 struct Epilogue {
   float* out;
   int64_t stride;
@@ -73,6 +75,7 @@ struct Epilogue {
   const float* residual = nullptr;
   float* activated = nullptr;
   const float* pre = nullptr;
+  const float* up = nullptr;
 };
 
 // Fetches what `finish` will read or write while the sums are being made: the rows of a tile are far apart, which the
@@ -86,6 +89,7 @@ BURGEON_INLINE void prefetch(const Epilogue& e, int64_t row, int64_t rows, int64
       __builtin_prefetch(e.out + offset + j, 1);
       if (e.residual) __builtin_prefetch(e.residual + offset + j);
       if (e.pre) __builtin_prefetch(e.pre + offset + j);
+      if (e.up) __builtin_prefetch(e.up + offset + j);
     }
   }
 }
@@ -119,8 +123,18 @@ BURGEON_INLINE void finish(const Tile<Rows>& tile, const Epilogue& e, int64_t ro
         if (e.residual) value += get(e.residual + offset);
       }
       if (activation == Activation::kGeluSlope && last) value *= gelu_slope(get(e.pre + offset));
+      if (activation == Activation::kSwigluSlope && last) {
+        const Vec gate = get(e.pre + offset);
+        const Vec s = sigmoid(gate);
+        put(e.activated + offset, value * gate * s);
+        value *= get(e.up + offset) * s * (1.0f + gate * (1.0f - s));
+      }
       put(e.out + offset, value);
       if (activation == Activation::kGelu && last) put(e.activated + offset, gelu(value));
+      if (activation == Activation::kSwiglu && last) {
+        const Vec gate = get(e.pre + offset);
+        put(e.activated + offset, value * gate * sigmoid(gate));
+      }
     }
   }
 }

@@ -1,6 +1,7 @@
 // Blocked attention with an online softmax: no T x T buffer, tiles above the diagonal skipped. One task owns one head
-// of one sequence, so every gradient has one owner and the order of summation is fixed. Source: Dao et al.,
-// FlashAttention (2022); Milakov and Gimelshein, Online normalizer calculation for softmax (2018).
+// of one sequence, in backward one key and value head with its query heads, so every gradient has one owner and the
+// order of summation is fixed. Source: Dao et al., FlashAttention (2022); Milakov and Gimelshein, Online normalizer
+// calculation for softmax (2018).
 #include "backend/cpu/micro_kernel.h"
 #include "ops/attention/attention.h"
 
@@ -86,8 +87,8 @@ size_t attention_thread_scratch_bytes(int64_t sequence, int64_t head_size) {
 }
 
 void attention_forward(OpContext& ctx, float* out, float* lse, const float* qkv, int64_t batch, int64_t sequence,
-                       int64_t heads, int64_t head_size) {
-  const int64_t row = 3 * heads * head_size;
+                       int64_t heads, int64_t kv_heads, int64_t head_size) {
+  const int64_t row = (heads + 2 * kv_heads) * head_size;
   const int64_t keys = padded_keys(sequence);
   const int64_t head_pad = padded_head(head_size);
   const float scale = 1.0f / __builtin_sqrtf(static_cast<float>(head_size));
@@ -95,8 +96,8 @@ void attention_forward(OpContext& ctx, float* out, float* lse, const float* qkv,
     const int64_t b = task / heads;
     const int64_t a = task % heads;
     const float* q = qkv + b * sequence * row + a * head_size;
-    const float* k = q + heads * head_size;
-    const float* v = k + heads * head_size;
+    const float* k = qkv + b * sequence * row + (heads + a / (heads / kv_heads)) * head_size;
+    const float* v = k + kv_heads * head_size;
     Scratch scratch{reinterpret_cast<float*>(ctx.thread_scratch + thread * ctx.thread_scratch_bytes)};
     float* keys_t = scratch.take(head_size * keys);
     float* values = scratch.take(keys * head_pad);
@@ -179,24 +180,21 @@ void attention_forward(OpContext& ctx, float* out, float* lse, const float* qkv,
 }
 
 void attention_backward(OpContext& ctx, float* dqkv, const float* dout, const float* qkv, const float* out,
-                        const float* lse, int64_t batch, int64_t sequence, int64_t heads, int64_t head_size) {
-  const int64_t row = 3 * heads * head_size;
+                        const float* lse, int64_t batch, int64_t sequence, int64_t heads, int64_t kv_heads,
+                        int64_t head_size) {
+  const int64_t row = (heads + 2 * kv_heads) * head_size;
+  const int64_t group = heads / kv_heads;
   const int64_t out_row = heads * head_size;
   const int64_t keys = padded_keys(sequence);
   const int64_t head_pad = padded_head(head_size);
   const float scale = 1.0f / __builtin_sqrtf(static_cast<float>(head_size));
-  parallel_for(ctx, batch * heads, [&](int64_t task, int thread) {
-    const int64_t b = task / heads;
-    const int64_t a = task % heads;
-    const float* q = qkv + b * sequence * row + a * head_size;
-    const float* k = q + heads * head_size;
-    const float* v = k + heads * head_size;
-    float* dq = dqkv + b * sequence * row + a * head_size;
-    float* dk = dq + heads * head_size;
-    float* dv = dk + heads * head_size;
-    const float* dresult = dout + b * sequence * out_row + a * head_size;
-    const float* result = out + b * sequence * out_row + a * head_size;
-    const float* row_lse = lse + task * sequence;
+  parallel_for(ctx, batch * kv_heads, [&](int64_t task, int thread) {
+    const int64_t b = task / kv_heads;
+    const int64_t kv_head = task % kv_heads;
+    const float* k = qkv + b * sequence * row + (heads + kv_head) * head_size;
+    const float* v = k + kv_heads * head_size;
+    float* dk = dqkv + (k - qkv);
+    float* dv = dqkv + (v - qkv);
 
     Scratch scratch{reinterpret_cast<float*>(ctx.thread_scratch + thread * ctx.thread_scratch_bytes)};
     float* keys_t = scratch.take(head_size * keys);
@@ -213,75 +211,91 @@ void attention_backward(OpContext& ctx, float* dqkv, const float* dout, const fl
     transpose_head(keys_t, k, row, sequence, keys, head_size);
     transpose_head(values_t, v, row, sequence, keys, head_size);
     copy_head(key_rows, k, row, sequence, keys, head_size, head_pad);
-    // Rows beyond the sequence are zero as far as register tiles reach.
-    const int64_t padded = whole_tiles(sequence);
-    copy_head(query_rows, q, row, sequence, padded, head_size, head_pad);
-    copy_head(dresult_rows, dresult, out_row, sequence, padded, head_size, head_pad);
-    for (int64_t i = 0; i < sequence * head_pad; i += kWidth) store(dquery_rows + i, Vec{});
-    for (int64_t i = 0; i < sequence; ++i) {
-      if (i + kAhead < sequence) prefetch_row(result + (i + kAhead) * out_row, head_size);
-      Vec sum = {};
-      for (int64_t d = 0; d < head_size; d += kWidth) {
-        sum += load(dresult_rows + i * head_pad + d) * load_first(result + i * out_row + d, head_size - d);
-      }
-      row_dots[i] = sum_lanes(sum);
-    }
-
-    for (int64_t j0 = 0; j0 < sequence; j0 += kKeys) {
-      const int64_t tile_keys = smaller(kKeys, sequence - j0);
-      bool add = false;
-      for (int64_t i0 = j0 / kQueries * kQueries; i0 < sequence; i0 += kQueries) {
-        const int64_t queries = smaller(kQueries, sequence - i0);
-        const int64_t rows = whole_tiles(queries);
-        const Causal causal{i0, j0, queries};
-        const auto scored = [&](int64_t r) { return Span{causal.columns(r), 0, head_size}; };
-        multiply_small(rows, scored, query_rows + i0 * head_pad, head_pad, 1, keys_t + j0, keys, p_tile, kKeys, false);
-        multiply_small(rows, scored, dresult_rows + i0 * head_pad, head_pad, 1, values_t + j0, keys, ds_tile, kKeys,
-                       false);
-        for (int64_t r = 0; r < queries; ++r) {
-          float* p = p_tile + r * kKeys;
-          float* ds = ds_tile + r * kKeys;
-          const int64_t visible = causal.visible(r);
-          int64_t c = 0;
-          for (; c < visible; c += kWidth) {
-            Vec probability = exponential(load(p + c) * scale - row_lse[i0 + r]);
-            Vec dscore = probability * (load(ds + c) - row_dots[i0 + r]) * scale;
-            if (c + kWidth > visible) {
-              probability = keep_first(probability, visible - c, 0);
-              dscore = keep_first(dscore, visible - c, 0);
-            }
-            store(p + c, probability);
-            store(ds + c, dscore);
-          }
-          // As far as a register tile of keys that this row sees any of may reach.
-          for (; c < smaller(kKeys, visible + kTileRows); c += kWidth) {
-            store(p + c, Vec{});
-            store(ds + c, Vec{});
-          }
-        }
-        const auto seeing = [&](int64_t j) { return Span{head_pad, causal.first_query(j), queries}; };
-        multiply_small(whole_tiles(tile_keys), seeing, p_tile, 1, kKeys, dresult_rows + i0 * head_pad, head_pad,
-                       dvalue_tile, head_pad, add);
-        multiply_small(whole_tiles(tile_keys), seeing, ds_tile, 1, kKeys, query_rows + i0 * head_pad, head_pad,
-                       dkey_tile, head_pad, add);
-        multiply_small(
-            rows,
-            [&](int64_t r) {
-              return Span{head_pad, 0, causal.seen_by_tile(r)};
-            },
-            ds_tile, kKeys, 1, key_rows + j0 * head_pad, head_pad, dquery_rows + i0 * head_pad, head_pad, true);
-        add = true;
-      }
-      for (int64_t t = 0; t < tile_keys; ++t) {
+    for (int64_t a = kv_head * group; a < (kv_head + 1) * group; ++a) {
+      const float* q = qkv + b * sequence * row + a * head_size;
+      float* dq = dqkv + (q - qkv);
+      const float* dresult = dout + b * sequence * out_row + a * head_size;
+      const float* result = out + b * sequence * out_row + a * head_size;
+      const float* row_lse = lse + (b * heads + a) * sequence;
+      const bool add_head = a > kv_head * group;
+      // Rows beyond the sequence are zero as far as register tiles reach.
+      const int64_t padded = whole_tiles(sequence);
+      copy_head(query_rows, q, row, sequence, padded, head_size, head_pad);
+      copy_head(dresult_rows, dresult, out_row, sequence, padded, head_size, head_pad);
+      for (int64_t i = 0; i < sequence * head_pad; i += kWidth) store(dquery_rows + i, Vec{});
+      for (int64_t i = 0; i < sequence; ++i) {
+        if (i + kAhead < sequence) prefetch_row(result + (i + kAhead) * out_row, head_size);
+        Vec sum = {};
         for (int64_t d = 0; d < head_size; d += kWidth) {
-          store_first(dk + (j0 + t) * row + d, load(dkey_tile + t * head_pad + d), head_size - d);
-          store_first(dv + (j0 + t) * row + d, load(dvalue_tile + t * head_pad + d), head_size - d);
+          sum += load(dresult_rows + i * head_pad + d) * load_first(result + i * out_row + d, head_size - d);
+        }
+        row_dots[i] = sum_lanes(sum);
+      }
+
+      for (int64_t j0 = 0; j0 < sequence; j0 += kKeys) {
+        const int64_t tile_keys = smaller(kKeys, sequence - j0);
+        bool add = false;
+        for (int64_t i0 = j0 / kQueries * kQueries; i0 < sequence; i0 += kQueries) {
+          const int64_t queries = smaller(kQueries, sequence - i0);
+          const int64_t rows = whole_tiles(queries);
+          const Causal causal{i0, j0, queries};
+          const auto scored = [&](int64_t r) { return Span{causal.columns(r), 0, head_size}; };
+          multiply_small(rows, scored, query_rows + i0 * head_pad, head_pad, 1, keys_t + j0, keys, p_tile, kKeys,
+                         false);
+          multiply_small(rows, scored, dresult_rows + i0 * head_pad, head_pad, 1, values_t + j0, keys, ds_tile, kKeys,
+                         false);
+          for (int64_t r = 0; r < queries; ++r) {
+            float* p = p_tile + r * kKeys;
+            float* ds = ds_tile + r * kKeys;
+            const int64_t visible = causal.visible(r);
+            int64_t c = 0;
+            for (; c < visible; c += kWidth) {
+              Vec probability = exponential(load(p + c) * scale - row_lse[i0 + r]);
+              Vec dscore = probability * (load(ds + c) - row_dots[i0 + r]) * scale;
+              if (c + kWidth > visible) {
+                probability = keep_first(probability, visible - c, 0);
+                dscore = keep_first(dscore, visible - c, 0);
+              }
+              store(p + c, probability);
+              store(ds + c, dscore);
+            }
+            // As far as a register tile of keys that this row sees any of may reach.
+            for (; c < smaller(kKeys, visible + kTileRows); c += kWidth) {
+              store(p + c, Vec{});
+              store(ds + c, Vec{});
+            }
+          }
+          const auto seeing = [&](int64_t j) { return Span{head_pad, causal.first_query(j), queries}; };
+          multiply_small(whole_tiles(tile_keys), seeing, p_tile, 1, kKeys, dresult_rows + i0 * head_pad, head_pad,
+                         dvalue_tile, head_pad, add);
+          multiply_small(whole_tiles(tile_keys), seeing, ds_tile, 1, kKeys, query_rows + i0 * head_pad, head_pad,
+                         dkey_tile, head_pad, add);
+          multiply_small(
+              rows,
+              [&](int64_t r) {
+                return Span{head_pad, 0, causal.seen_by_tile(r)};
+              },
+              ds_tile, kKeys, 1, key_rows + j0 * head_pad, head_pad, dquery_rows + i0 * head_pad, head_pad, true);
+          add = true;
+        }
+        for (int64_t t = 0; t < tile_keys; ++t) {
+          for (int64_t d = 0; d < head_size; d += kWidth) {
+            const int64_t at = (j0 + t) * row + d;
+            Vec dkey = load(dkey_tile + t * head_pad + d);
+            Vec dvalue = load(dvalue_tile + t * head_pad + d);
+            if (add_head) {
+              dkey += load_first(dk + at, head_size - d);
+              dvalue += load_first(dv + at, head_size - d);
+            }
+            store_first(dk + at, dkey, head_size - d);
+            store_first(dv + at, dvalue, head_size - d);
+          }
         }
       }
-    }
-    for (int64_t i = 0; i < sequence; ++i) {
-      for (int64_t d = 0; d < head_size; d += kWidth) {
-        store_first(dq + i * row + d, load(dquery_rows + i * head_pad + d), head_size - d);
+      for (int64_t i = 0; i < sequence; ++i) {
+        for (int64_t d = 0; d < head_size; d += kWidth) {
+          store_first(dq + i * row + d, load(dquery_rows + i * head_pad + d), head_size - d);
+        }
       }
     }
   });

@@ -18,15 +18,15 @@ double dot(const T* a, const T* b, int64_t n) {
 
 template <class T>
 void attention_forward(OpContext& ctx, T* out, T* lse, const T* qkv, int64_t batch, int64_t sequence, int64_t heads,
-                       int64_t head_size) {
-  const int64_t row = 3 * heads * head_size;
+                       int64_t kv_heads, int64_t head_size) {
+  const int64_t row = (heads + 2 * kv_heads) * head_size;
   const double scale = 1.0 / std::sqrt(static_cast<double>(head_size));
   double* scores = reinterpret_cast<double*>(ctx.thread_scratch);
   for (int64_t b = 0; b < batch; ++b) {
     for (int64_t a = 0; a < heads; ++a) {
       const T* q = qkv + b * sequence * row + a * head_size;
-      const T* k = q + heads * head_size;
-      const T* v = k + heads * head_size;
+      const T* k = qkv + b * sequence * row + (heads + a / (heads / kv_heads)) * head_size;
+      const T* v = k + kv_heads * head_size;
       for (int64_t i = 0; i < sequence; ++i) {
         double largest = -INFINITY;
         for (int64_t j = 0; j <= i; ++j) {
@@ -54,19 +54,19 @@ void attention_forward(OpContext& ctx, T* out, T* lse, const T* qkv, int64_t bat
 
 template <class T>
 void attention_backward(OpContext& ctx, T* dqkv, const T* dout, const T* qkv, const T* out, const T* lse, int64_t batch,
-                        int64_t sequence, int64_t heads, int64_t head_size) {
-  const int64_t row = 3 * heads * head_size;
+                        int64_t sequence, int64_t heads, int64_t kv_heads, int64_t head_size) {
+  const int64_t row = (heads + 2 * kv_heads) * head_size;
   const int64_t out_row = heads * head_size;
   const double scale = 1.0 / std::sqrt(static_cast<double>(head_size));
   for (int64_t i = 0; i < batch * sequence * row; ++i) dqkv[i] = 0;
   for (int64_t b = 0; b < batch; ++b) {
     for (int64_t a = 0; a < heads; ++a) {
       const T* q = qkv + b * sequence * row + a * head_size;
-      const T* k = q + heads * head_size;
-      const T* v = k + heads * head_size;
+      const T* k = qkv + b * sequence * row + (heads + a / (heads / kv_heads)) * head_size;
+      const T* v = k + kv_heads * head_size;
       T* dq = dqkv + b * sequence * row + a * head_size;
-      T* dk = dq + heads * head_size;
-      T* dv = dk + heads * head_size;
+      T* dk = dqkv + (k - qkv);
+      T* dv = dqkv + (v - qkv);
       for (int64_t i = 0; i < sequence; ++i) {
         const T* d_i = dout + (b * sequence + i) * out_row + a * head_size;
         const T* out_i = out + (b * sequence + i) * out_row + a * head_size;

@@ -1,6 +1,5 @@
-#include "ops/embedding/embedding.h"
-
 #include "backend/cpu/simd.h"
+#include "ops/embedding/embedding.h"
 
 namespace burgeon::BURGEON_ISA {
 
@@ -15,13 +14,18 @@ void embedding_forward(OpContext& ctx, float* x, const int32_t* tokens, const fl
   parallel_for(ctx, ceil_div(n, kTokensPerTask), [&](int64_t task, int) {
     for (int64_t i = task * kTokensPerTask; i < smaller(n, (task + 1) * kTokensPerTask); ++i) {
       const float* token = wte + tokens[i] * width;
-      const float* position = wpe + (i % sequence) * width;
-      for (int64_t c = 0; c < width; ++c) x[i * width + c] = token[c] + position[c];
+      float* out = x + i * width;
+      if (wpe) {
+        const float* position = wpe + (i % sequence) * width;
+        for (int64_t c = 0; c < width; ++c) out[c] = token[c] + position[c];
+      } else {
+        for (int64_t c = 0; c < width; ++c) out[c] = token[c];
+      }
     }
   });
 }
 
-// A task owns some columns of both tables and walks all tokens in order: no two tasks add to the same element.
+// A task owns some columns of the tables and walks all tokens in order: no two tasks add to the same element.
 void embedding_backward(OpContext& ctx, float* dwte, float* dwpe, const float* dx, const int32_t* tokens, int64_t batch,
                         int64_t sequence, int64_t width) {
   parallel_for(ctx, ceil_div(width, kColumnsPerTask), [&](int64_t task, int) {
@@ -30,8 +34,9 @@ void embedding_backward(OpContext& ctx, float* dwte, float* dwpe, const float* d
     for (int64_t i = 0; i < batch * sequence; ++i) {
       const float* row = dx + i * width;
       float* token = dwte + tokens[i] * width;
-      float* position = dwpe + (i % sequence) * width;
       for (int64_t c = begin; c < end; ++c) token[c] += row[c];
+      if (!dwpe) continue;
+      float* position = dwpe + (i % sequence) * width;
       for (int64_t c = begin; c < end; ++c) position[c] += row[c];
     }
   });

@@ -7,8 +7,8 @@ void embedding_forward(OpContext&, T* x, const int32_t* tokens, const T* wte, co
                        int64_t sequence, int64_t width) {
   for (int64_t i = 0; i < batch * sequence; ++i) {
     const T* token = wte + tokens[i] * width;
-    const T* position = wpe + (i % sequence) * width;
-    for (int64_t c = 0; c < width; ++c) x[i * width + c] = token[c] + position[c];
+    const T* position = wpe ? wpe + (i % sequence) * width : nullptr;
+    for (int64_t c = 0; c < width; ++c) x[i * width + c] = token[c] + (position ? position[c] : 0);
   }
 }
 
@@ -18,7 +18,7 @@ void embedding_backward(OpContext&, T* dwte, T* dwpe, const T* dx, const int32_t
   for (int64_t i = 0; i < batch * sequence; ++i) {
     for (int64_t c = 0; c < width; ++c) {
       dwte[tokens[i] * width + c] += dx[i * width + c];
-      dwpe[(i % sequence) * width + c] += dx[i * width + c];
+      if (dwpe) dwpe[(i % sequence) * width + c] += dx[i * width + c];
     }
   }
 }

@@ -1,4 +1,5 @@
 // The four products, through backend/cpu/product.h, for float32 and bfloat16 operands.
+#include "backend/cpu/few_rows.h"
 #include "backend/cpu/product.h"
 #include "ops/linear/linear.h"
 
@@ -7,6 +8,11 @@ namespace burgeon::BURGEON_ISA {
 template <class Operand>
 void linear_expand(OpContext& ctx, float* y, const float* x, const float* w, const float* bias, const int32_t* rows,
                    int64_t n, int64_t row_count, int64_t cols, float alpha) {
+  if (n <= kFewRows) {
+    with_rows(n, [&](auto few) { expand_rows<Operand, few.value>(ctx, y, x, w, bias, rows, row_count, cols, alpha); });
+    ctx.multiply_adds += n * row_count * cols;
+    return;
+  }
   Epilogue e{y, row_count};
   e.alpha = alpha;
   e.bias = gather_bias(ctx, bias, rows, row_count);
@@ -16,6 +22,15 @@ void linear_expand(OpContext& ctx, float* y, const float* x, const float* w, con
 template <class Operand>
 void linear_contract(OpContext& ctx, float* y, const float* x, const float* w, const float* bias, const float* residual,
                      const int32_t* rows, int64_t n, int64_t row_count, int64_t cols, float alpha, float bias_scale) {
+  if (n <= kFewRows && few_rows_scratch_floats(n, row_count, cols) <= kPackedFloats) {
+    float* partial = reinterpret_cast<float*>(ctx.shared_scratch);
+    with_rows(n, [&](auto few) {
+      contract_rows<Operand, few.value>(ctx, partial, y, x, w, bias, residual, rows, row_count, cols, alpha,
+                                        bias_scale);
+    });
+    ctx.multiply_adds += n * row_count * cols;
+    return;
+  }
   Epilogue e{y, cols};
   e.alpha = alpha;
   e.bias = bias;

@@ -35,6 +35,34 @@ void mlp_backward(OpContext& ctx, T* dpre, const T* dy, const T* pre, const T* w
   }
 }
 
+template <class T>
+void swiglu_forward(OpContext& ctx, T* act, T* gate, T* up, const T* x, const T* gate_w, const T* gate_bias,
+                    const T* up_w, const T* up_bias, const int32_t* rows, int64_t n, int64_t row_count, int64_t cols) {
+  linear_expand<T>(ctx, gate, x, gate_w, gate_bias, rows, n, row_count, cols, 1);
+  linear_expand<T>(ctx, up, x, up_w, up_bias, rows, n, row_count, cols, 1);
+  for (int64_t i = 0; i < n * row_count; ++i) {
+    const double g = gate[i];
+    act[i] = static_cast<T>(g / (1.0 + std::exp(-g)) * up[i]);
+  }
+}
+
+template <class T>
+void swiglu_backward(OpContext& ctx, T* dgate, T* dup, const T* dy, const T* gate, const T* up, const T* w,
+                     const int32_t* rows, int64_t n, int64_t row_count, int64_t cols, T alpha) {
+  linear_expand<T>(ctx, dup, dy, w, nullptr, rows, n, row_count, cols, alpha);
+  for (int64_t i = 0; i < n * row_count; ++i) {
+    const double d = dup[i];
+    const double g = gate[i];
+    const double s = 1.0 / (1.0 + std::exp(-g));
+    dgate[i] = static_cast<T>(d * up[i] * s * (1.0 + g * (1.0 - s)));
+    dup[i] = static_cast<T>(d * g * s);
+  }
+}
+
+template SwigluForward<float> swiglu_forward<float>;
+template SwigluForward<double> swiglu_forward<double>;
+template SwigluBackward<float> swiglu_backward<float>;
+template SwigluBackward<double> swiglu_backward<double>;
 template MlpForward<float> mlp_forward<float>;
 template MlpForward<double> mlp_forward<double>;
 template MlpBackward<float> mlp_backward<float>;

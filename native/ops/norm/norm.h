@@ -1,4 +1,6 @@
 // LayerNorm over the last dimension: y = (x - mean) * rstd * weight + bias, rstd = 1 / sqrt(variance + epsilon).
+// Where mean is null it is RMSNorm (Zhang and Sennrich, 2019): nothing is subtracted, so rstd = 1 / sqrt(avg(x^2) +
+// epsilon), and there is no bias, nor its gradient; bias and dbias are then not looked at.
 #pragma once
 
 #include "core/op_context.h"
@@ -12,7 +14,8 @@ using NormForward = void(OpContext& ctx, T* y, T* mean, T* rstd, const T* x, con
 
 // dx = gradient with respect to x; adds to dx (n, width), which already holds the gradient of the residual path.
 // dweight (width) and dbias (width): adds. dy is the gradient of y; x, mean and rstd as in forward.
-// Source: with h = (x - mean) * rstd and g = dy * weight, dx = rstd * (g - avg(g) - h * avg(g * h)).
+// Source: with h = (x - mean) * rstd and g = dy * weight, dx = rstd * (g - avg(g) - h * avg(g * h));
+// RMSNorm has no avg(g).
 template <class T>
 using NormBackward = void(OpContext& ctx, T* dx, T* dweight, T* dbias, const T* dy, const T* x, const T* mean,
                           const T* rstd, const T* weight, int64_t n, int64_t width);

@@ -12,6 +12,76 @@ constexpr int64_t kRowsPerTask = 32;
 constexpr int64_t kMaxChunks = 32;
 int64_t rows_per_chunk(int64_t n) { return larger(16, ceil_div(n, kMaxChunks)); }
 
+// One row of LayerNorm, or where not Centred of RMSNorm.
+template <bool Centred>
+BURGEON_INLINE void forward_row(float* out, float* mean, float* rstd, const float* row, const float* weight,
+                                const float* bias, int64_t width, float epsilon) {
+  const int64_t whole = width / kWidth * kWidth;
+  float average = 0;
+  if (Centred) {
+    Vec sums = {};
+    for (int64_t c = 0; c < whole; c += kWidth) sums += load(row + c);
+    float sum = sum_lanes(sums);
+    for (int64_t c = whole; c < width; ++c) sum += row[c];
+    average = sum / static_cast<float>(width);
+  }
+  Vec squares = {};
+  for (int64_t c = 0; c < whole; c += kWidth) {
+    const Vec centred = load(row + c) - average;
+    squares += centred * centred;
+  }
+  float square = sum_lanes(squares);
+  for (int64_t c = whole; c < width; ++c) square += (row[c] - average) * (row[c] - average);
+  const float scale = 1.0f / __builtin_sqrtf(square / static_cast<float>(width) + epsilon);
+  for (int64_t c = 0; c < whole; c += kWidth) {
+    Vec value = (load(row + c) - average) * scale * load(weight + c);
+    if (Centred) value += load(bias + c);
+    store(out + c, value);
+  }
+  for (int64_t c = whole; c < width; ++c) {
+    out[c] = (row[c] - average) * scale * weight[c] + (Centred ? bias[c] : 0);
+  }
+  if (Centred) *mean = average;
+  *rstd = scale;
+}
+
+// One row of the gradient; the sums of the parameter gradients grow by the row's share.
+template <bool Centred>
+BURGEON_INLINE void backward_row(float* out, float* dweight_sum, float* dbias_sum, const float* grad, const float* row,
+                                 float average, float scale, const float* weight, int64_t width) {
+  const int64_t whole = width / kWidth * kWidth;
+  Vec sums_g = {};
+  Vec sums_gh = {};
+  for (int64_t c = 0; c < whole; c += kWidth) {
+    const Vec h = (load(row + c) - average) * scale;
+    const Vec g = load(grad + c) * load(weight + c);
+    if (Centred) sums_g += g;
+    sums_gh += g * h;
+    store(dweight_sum + c, load(dweight_sum + c) + load(grad + c) * h);
+    if (Centred) store(dbias_sum + c, load(dbias_sum + c) + load(grad + c));
+  }
+  float sum_g = Centred ? sum_lanes(sums_g) : 0;
+  float sum_gh = sum_lanes(sums_gh);
+  for (int64_t c = whole; c < width; ++c) {
+    const float h = (row[c] - average) * scale;
+    if (Centred) sum_g += grad[c] * weight[c];
+    sum_gh += grad[c] * weight[c] * h;
+    dweight_sum[c] += grad[c] * h;
+    if (Centred) dbias_sum[c] += grad[c];
+  }
+  const float average_g = sum_g / static_cast<float>(width);
+  const float average_gh = sum_gh / static_cast<float>(width);
+  for (int64_t c = 0; c < whole; c += kWidth) {
+    const Vec h = (load(row + c) - average) * scale;
+    const Vec g = load(grad + c) * load(weight + c);
+    store(out + c, load(out + c) + scale * (g - average_g - h * average_gh));
+  }
+  for (int64_t c = whole; c < width; ++c) {
+    const float h = (row[c] - average) * scale;
+    out[c] += scale * (grad[c] * weight[c] - average_g - h * average_gh);
+  }
+}
+
 }  // namespace
 
 size_t norm_scratch_bytes(int64_t width) { return static_cast<size_t>(kMaxChunks * 2 * width) * sizeof(float); }
@@ -19,30 +89,14 @@ size_t norm_scratch_bytes(int64_t width) { return static_cast<size_t>(kMaxChunks
 void norm_forward(OpContext& ctx, float* y, float* mean, float* rstd, const float* x, const float* weight,
                   const float* bias, int64_t n, int64_t width, float epsilon) {
   parallel_for(ctx, ceil_div(n, kRowsPerTask), [&](int64_t task, int) {
-    const int64_t whole = width / kWidth * kWidth;
     for (int64_t i = task * kRowsPerTask; i < smaller(n, (task + 1) * kRowsPerTask); ++i) {
       const float* row = x + i * width;
-      float* out = y + i * width;
       if (i + 1 < n) prefetch_row(row + width, width);
-      Vec sums = {};
-      for (int64_t c = 0; c < whole; c += kWidth) sums += load(row + c);
-      float sum = sum_lanes(sums);
-      for (int64_t c = whole; c < width; ++c) sum += row[c];
-      const float average = sum / static_cast<float>(width);
-      Vec squares = {};
-      for (int64_t c = 0; c < whole; c += kWidth) {
-        const Vec centred = load(row + c) - average;
-        squares += centred * centred;
+      if (mean) {
+        forward_row<true>(y + i * width, mean + i, rstd + i, row, weight, bias, width, epsilon);
+      } else {
+        forward_row<false>(y + i * width, nullptr, rstd + i, row, weight, nullptr, width, epsilon);
       }
-      float square = sum_lanes(squares);
-      for (int64_t c = whole; c < width; ++c) square += (row[c] - average) * (row[c] - average);
-      const float scale = 1.0f / __builtin_sqrtf(square / static_cast<float>(width) + epsilon);
-      for (int64_t c = 0; c < whole; c += kWidth) {
-        store(out + c, (load(row + c) - average) * scale * load(weight + c) + load(bias + c));
-      }
-      for (int64_t c = whole; c < width; ++c) out[c] = (row[c] - average) * scale * weight[c] + bias[c];
-      mean[i] = average;
-      rstd[i] = scale;
     }
   });
 }
@@ -56,7 +110,6 @@ void norm_backward(OpContext& ctx, float* dx, float* dweight, float* dbias, cons
     float* dweight_sum = partials + chunk * 2 * width;
     float* dbias_sum = dweight_sum + width;
     for (int64_t c = 0; c < 2 * width; ++c) dweight_sum[c] = 0;
-    const int64_t whole = width / kWidth * kWidth;
     for (int64_t i = chunk * chunk_rows; i < smaller(n, (chunk + 1) * chunk_rows); ++i) {
       const float* row = x + i * width;
       const float* grad = dy + i * width;
@@ -66,43 +119,17 @@ void norm_backward(OpContext& ctx, float* dx, float* dweight, float* dbias, cons
         prefetch_row(grad + width, width);
         prefetch_row<true>(out + width, width);
       }
-      const float average = mean[i];
-      const float scale = rstd[i];
-      Vec sums_g = {};
-      Vec sums_gh = {};
-      for (int64_t c = 0; c < whole; c += kWidth) {
-        const Vec h = (load(row + c) - average) * scale;
-        const Vec g = load(grad + c) * load(weight + c);
-        sums_g += g;
-        sums_gh += g * h;
-        store(dweight_sum + c, load(dweight_sum + c) + load(grad + c) * h);
-        store(dbias_sum + c, load(dbias_sum + c) + load(grad + c));
-      }
-      float sum_g = sum_lanes(sums_g);
-      float sum_gh = sum_lanes(sums_gh);
-      for (int64_t c = whole; c < width; ++c) {
-        const float h = (row[c] - average) * scale;
-        sum_g += grad[c] * weight[c];
-        sum_gh += grad[c] * weight[c] * h;
-        dweight_sum[c] += grad[c] * h;
-        dbias_sum[c] += grad[c];
-      }
-      const float average_g = sum_g / static_cast<float>(width);
-      const float average_gh = sum_gh / static_cast<float>(width);
-      for (int64_t c = 0; c < whole; c += kWidth) {
-        const Vec h = (load(row + c) - average) * scale;
-        const Vec g = load(grad + c) * load(weight + c);
-        store(out + c, load(out + c) + scale * (g - average_g - h * average_gh));
-      }
-      for (int64_t c = whole; c < width; ++c) {
-        const float h = (row[c] - average) * scale;
-        out[c] += scale * (grad[c] * weight[c] - average_g - h * average_gh);
+      if (mean) {
+        backward_row<true>(out, dweight_sum, dbias_sum, grad, row, mean[i], rstd[i], weight, width);
+      } else {
+        backward_row<false>(out, dweight_sum, dbias_sum, grad, row, 0, rstd[i], weight, width);
       }
     }
   });
   for (int64_t chunk = 0; chunk < chunks; ++chunk) {
     const float* sums = partials + chunk * 2 * width;
     for (int64_t c = 0; c < width; ++c) dweight[c] += sums[c];
+    if (!mean) continue;
     for (int64_t c = 0; c < width; ++c) dbias[c] += sums[width + c];
   }
 }

@@ -11,14 +11,14 @@ void norm_forward(OpContext&, T* y, T* mean, T* rstd, const T* x, const T* weigh
     const T* row = x + i * width;
     double sum = 0;
     for (int64_t c = 0; c < width; ++c) sum += row[c];
-    const double average = sum / width;
+    const double average = mean ? sum / width : 0;
     double squares = 0;
     for (int64_t c = 0; c < width; ++c) squares += (row[c] - average) * (row[c] - average);
     const double scale = 1.0 / std::sqrt(squares / width + epsilon);
     for (int64_t c = 0; c < width; ++c) {
-      y[i * width + c] = static_cast<T>((row[c] - average) * scale * weight[c] + bias[c]);
+      y[i * width + c] = static_cast<T>((row[c] - average) * scale * weight[c] + (mean ? bias[c] : 0));
     }
-    mean[i] = static_cast<T>(average);
+    if (mean) mean[i] = static_cast<T>(average);
     rstd[i] = static_cast<T>(scale);
   }
 }
@@ -27,18 +27,19 @@ template <class T>
 void norm_backward(OpContext&, T* dx, T* dweight, T* dbias, const T* dy, const T* x, const T* mean, const T* rstd,
                    const T* weight, int64_t n, int64_t width) {
   for (int64_t i = 0; i < n; ++i) {
+    const double average = mean ? mean[i] : 0;
     double sum_g = 0;
     double sum_gh = 0;
     for (int64_t c = 0; c < width; ++c) {
-      const double h = (static_cast<double>(x[i * width + c]) - mean[i]) * rstd[i];
+      const double h = (static_cast<double>(x[i * width + c]) - average) * rstd[i];
       const double g = static_cast<double>(dy[i * width + c]) * weight[c];
-      sum_g += g;
+      if (mean) sum_g += g;
       sum_gh += g * h;
       dweight[c] += static_cast<T>(dy[i * width + c] * h);
-      dbias[c] += dy[i * width + c];
+      if (mean) dbias[c] += dy[i * width + c];
     }
     for (int64_t c = 0; c < width; ++c) {
-      const double h = (static_cast<double>(x[i * width + c]) - mean[i]) * rstd[i];
+      const double h = (static_cast<double>(x[i * width + c]) - average) * rstd[i];
       const double g = static_cast<double>(dy[i * width + c]) * weight[c];
       dx[i * width + c] += static_cast<T>(rstd[i] * (g - sum_g / width - h * sum_gh / width));
     }

@@ -1,9 +1,11 @@
-// GELU in GPT-2's tanh form on vectors, and its derivative.
+// Activations on vectors, and their derivatives: GELU in GPT-2's tanh form, and SiLU.
 #pragma once
 
 #include "backend/cpu/simd.h"
 
 namespace burgeon::BURGEON_ISA {
+
+BURGEON_INLINE Vec sigmoid(Vec x) { return 1.0f / (1.0f + exponential(-x)); }
 
 constexpr float kTwoRootTwoOverPi = 1.5957691216057308f;
 constexpr float kGeluCubic = 0.044715f;
@@ -11,7 +13,7 @@ constexpr float kGeluCubic = 0.044715f;
 // (1 + tanh(u)) / 2 is the logistic function of 2u, so GELU is x * sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3)).
 BURGEON_INLINE Vec gelu_gate(Vec x) {
   const Vec u = kTwoRootTwoOverPi * (x + kGeluCubic * x * x * x);
-  return 1.0f / (1.0f + exponential(-u));
+  return sigmoid(u);
 }
 
 BURGEON_INLINE Vec gelu(Vec x) { return x * gelu_gate(x); }

@@ -1,0 +1,66 @@
+// Reading a config.json with every problem collected, for huggingface-gpt2.ts and huggingface-llama.ts. Pure.
+
+import { checkpointError } from './checkpoint-error.ts';
+
+export type Json = Readonly<Record<string, unknown>>;
+
+/** A config.json being read; `finish` throws when anything was wrong. */
+export class ConfigReader {
+  readonly #json: Json;
+  readonly #source: string;
+  readonly #problems: string[] = [];
+
+  constructor(json: Json, source: string) {
+    this.#json = json;
+    this.#source = source;
+  }
+
+  report(problem: string): void {
+    this.#problems.push(problem);
+  }
+
+  /** A positive integer; without `fallback` it must be there. */
+  count(key: string, fallback?: number): number {
+    const value = this.#json[key] ?? fallback;
+    if (Number.isSafeInteger(value) && (value as number) > 0) return value as number;
+    this.report(`${key}: expected a positive integer, found ${JSON.stringify(value)}`);
+    return 1;
+  }
+
+  positive(key: string, fallback: number): number {
+    const value = this.#json[key] ?? fallback;
+    if (typeof value === 'number' && value > 0) return value;
+    this.report(`${key}: expected a positive number, found ${JSON.stringify(value)}`);
+    return 1;
+  }
+
+  flag(key: string, fallback: boolean): boolean {
+    const value = this.#json[key] ?? fallback;
+    if (typeof value === 'boolean') return value;
+    this.report(`${key}: expected true or false, found ${JSON.stringify(value)}`);
+    return fallback;
+  }
+
+  /** `value` divides the dividend; looked at only while all is well, because both may be stand-ins. */
+  divisor(key: string, value: number, of: string, dividend: number): void {
+    if (this.#problems.length === 0 && dividend % value !== 0) {
+      this.report(`${key}: expected a divisor of ${of} (${dividend}), found ${value}`);
+    }
+  }
+
+  /** Options that change the function, and the values burgeon implements; absent or null means the first. */
+  supports(options: Readonly<Record<string, readonly unknown[]>>): void {
+    for (const [option, values] of Object.entries(options)) {
+      const value = this.#json[option] ?? values[0];
+      if (values.includes(value)) continue;
+      const supported = values.map((each) => JSON.stringify(each)).join(' or ');
+      this.report(`${option}: burgeon supports ${supported}, found ${JSON.stringify(value)}`);
+    }
+  }
+
+  /** @throws {BurgeonError} ERR_BURGEON_CHECKPOINT listing every problem. */
+  finish(): void {
+    if (this.#problems.length === 0) return;
+    throw checkpointError(`${this.#source}: not a model burgeon can read:\n  ${this.#problems.join('\n  ')}`);
+  }
+}

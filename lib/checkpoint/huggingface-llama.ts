@@ -1,0 +1,153 @@
+// Llama in Hugging Face terms. Pure. Source: transformers configuration_llama.py, modeling_llama.py and
+// modeling_rope_utils.py, versions 4 and 5.
+
+import type { LlamaConfig } from '../config/model-config.ts';
+import type { RopeScaling } from '../config/rope.ts';
+import type { Family, TensorShape } from './huggingface.ts';
+import { ConfigReader, type Json } from './huggingface-config.ts';
+import { isJsonObject } from './json.ts';
+
+export const llamaFamily: Family<LlamaConfig> = {
+  modelType: 'llama',
+  prefix: 'model.',
+  tokenEmbedding: 'embed_tokens.weight',
+  tiedHead: (model) => model.tiedHead,
+  // Saved by early versions: recomputed from the config.
+  buffers: /(^|\.)rotary_emb\.inv_freq$/,
+  toJson,
+  fromJson,
+  tensors,
+};
+
+function toJson(model: LlamaConfig): Record<string, unknown> {
+  const scaling = model.ropeScaling === undefined ? undefined : scalingToJson(model.ropeScaling);
+  return {
+    architectures: ['LlamaForCausalLM'],
+    model_type: 'llama',
+    vocab_size: model.vocabSize,
+    max_position_embeddings: model.contextLength,
+    hidden_size: model.nEmbd,
+    intermediate_size: model.nInner,
+    num_hidden_layers: model.nLayer,
+    num_attention_heads: model.nHead,
+    num_key_value_heads: model.nKvHead,
+    head_dim: model.headSize,
+    hidden_act: 'silu',
+    rms_norm_eps: model.rmsNormEpsilon,
+    // Version 4 reads the first two, version 5 the third.
+    rope_theta: model.ropeTheta,
+    rope_scaling: scaling ?? null,
+    rope_parameters: { ...(scaling ?? { rope_type: 'default' }), rope_theta: model.ropeTheta },
+    attention_bias: model.attentionBias,
+    attention_dropout: 0.0,
+    mlp_bias: model.mlpBias,
+    initializer_range: 0.02,
+    pretraining_tp: 1,
+    tie_word_embeddings: model.tiedHead,
+  };
+}
+
+function fromJson(json: Json, source: string): LlamaConfig {
+  const read = new ConfigReader(json, source);
+  const nHead = read.count('num_attention_heads');
+  const nEmbd = read.count('hidden_size');
+  const nKvHead = read.count('num_key_value_heads', nHead);
+  read.divisor('num_attention_heads', nHead, 'hidden_size', nEmbd);
+  const { theta, scaling } = readRope(json, read);
+  const model: LlamaConfig = {
+    architecture: 'llama',
+    nLayer: read.count('num_hidden_layers'),
+    nHead,
+    nEmbd,
+    nInner: read.count('intermediate_size'),
+    contextLength: read.count('max_position_embeddings', 2048),
+    vocabSize: read.count('vocab_size'),
+    nKvHead,
+    headSize: read.count('head_dim', nEmbd / nHead),
+    rmsNormEpsilon: read.positive('rms_norm_eps', 1e-6),
+    ropeTheta: theta,
+    ...(scaling === undefined ? {} : { ropeScaling: scaling }),
+    tiedHead: read.flag('tie_word_embeddings', false),
+    attentionBias: read.flag('attention_bias', false),
+    mlpBias: read.flag('mlp_bias', false),
+  };
+  read.divisor('num_key_value_heads', nKvHead, 'num_attention_heads', nHead);
+  if (model.headSize % 2 !== 0) read.report(`head_dim: expected an even number, found ${model.headSize}`);
+  read.supports({ hidden_act: ['silu', 'swish'] });
+  read.finish();
+  return model;
+}
+
+/** Version 5's rope_parameters, else version 4's rope_theta and rope_scaling. */
+function readRope(json: Json, read: ConfigReader): { theta: number; scaling?: RopeScaling } {
+  const key = isJsonObject(json.rope_parameters) ? 'rope_parameters' : 'rope_scaling';
+  const parameters = isJsonObject(json[key]) ? json[key] : {};
+  const theta = parameters.rope_theta ?? json.rope_theta ?? 10_000;
+  if (typeof theta !== 'number' || !(theta > 1)) {
+    read.report(`rope_theta: expected a number above 1, found ${JSON.stringify(theta)}`);
+    return { theta: 10_000 };
+  }
+  const numberAt = (name: string): number => {
+    const value = parameters[name];
+    if (typeof value === 'number' && value > 0) return value;
+    read.report(`${key}.${name}: expected a positive number, found ${JSON.stringify(value)}`);
+    return 1;
+  };
+  const type = parameters.rope_type ?? parameters.type ?? 'default';
+  if (type === 'default') return { theta };
+  if (type === 'linear') return { theta, scaling: { type, factor: numberAt('factor') } };
+  if (type === 'llama3') {
+    const scaling: RopeScaling = {
+      type,
+      factor: numberAt('factor'),
+      lowFreqFactor: numberAt('low_freq_factor'),
+      highFreqFactor: numberAt('high_freq_factor'),
+      originalContextLength: numberAt('original_max_position_embeddings'),
+    };
+    return { theta, scaling };
+  }
+  read.report(`${key}.rope_type: burgeon supports default, linear or llama3, found ${JSON.stringify(type)}`);
+  return { theta };
+}
+
+function scalingToJson(scaling: RopeScaling): Record<string, unknown> {
+  if (scaling.type === 'linear') return { rope_type: 'linear', factor: scaling.factor };
+  return {
+    rope_type: 'llama3',
+    factor: scaling.factor,
+    low_freq_factor: scaling.lowFreqFactor,
+    high_freq_factor: scaling.highFreqFactor,
+    original_max_position_embeddings: scaling.originalContextLength,
+  };
+}
+
+/** Linear matrices are [out, in]. */
+function tensors(model: LlamaConfig): TensorShape[] {
+  const { nEmbd: C, nInner: F, vocabSize: V, nLayer, nHead, nKvHead, headSize } = model;
+  const linear = (name: string, outputs: number, inputs: number, hasBias: boolean): TensorShape[] => [
+    { name: `${name}.weight`, shape: [outputs, inputs] },
+    ...(hasBias ? [{ name: `${name}.bias`, shape: [outputs] }] : []),
+  ];
+  const attention = (name: string, outputs: number, inputs: number) =>
+    linear(`self_attn.${name}`, outputs, inputs, model.attentionBias);
+  const mlp = (name: string, outputs: number, inputs: number) => linear(`mlp.${name}`, outputs, inputs, model.mlpBias);
+  const layer = [
+    { name: 'input_layernorm.weight', shape: [C] },
+    ...attention('q_proj', nHead * headSize, C),
+    ...attention('k_proj', nKvHead * headSize, C),
+    ...attention('v_proj', nKvHead * headSize, C),
+    ...attention('o_proj', C, nHead * headSize),
+    { name: 'post_attention_layernorm.weight', shape: [C] },
+    ...mlp('gate_proj', F, C),
+    ...mlp('up_proj', F, C),
+    ...mlp('down_proj', C, F),
+  ];
+  return [
+    { name: 'embed_tokens.weight', shape: [V, C] },
+    ...Array.from({ length: nLayer }, (_, i) =>
+      layer.map(({ name, shape }) => ({ name: `layers.${i}.${name}`, shape })),
+    ).flat(),
+    { name: 'norm.weight', shape: [C] },
+    ...(model.tiedHead ? [] : [{ name: 'lm_head.weight', shape: [V, C] }]),
+  ];
+}

@@ -1,0 +1,226 @@
+// GPT-2 checkpoints of karpathy/llm.c: model_*.bin, fp32 (version 3) and bf16 (version 5). A header of 256 int32, then 16
+// tensors, each of all layers together, matrices [out, in]; the vocabulary is padded to a multiple of 128. Source: llm.c
+// train_gpt2.py and train_gpt2.cu.
+
+import { type FileHandle, open } from 'node:fs/promises';
+import type { Gpt2Config, ModelConfig } from '../config/model-config.ts';
+import { checkpointError, explainFailure } from './checkpoint-error.ts';
+import { writeDurably } from './durable-file.ts';
+import { decodeBfloat16, encodeBfloat16 } from './half-floats.ts';
+import type { ModelContents, OpenModelDirectory } from './model-directory.ts';
+import { transpose } from './transpose.ts';
+
+const magic = 20240326;
+const headerInts = 256;
+const headerBytes = 4 * headerInts;
+const versions = { F32: 3, BF16: 5 } as const;
+const vocabMultiple = 128;
+/** llm.c has it compiled in. */
+const epsilon = 1e-5;
+
+type LlmcType = keyof typeof versions;
+
+/** One of the 16, in file order. */
+interface StoredTensor {
+  /** Hugging Face name; in the layers without `h.N.`. */
+  name: string;
+  /** Whether there is one per layer. */
+  perLayer: boolean;
+  /** As stored, of one layer. */
+  rows: number;
+  cols: number;
+  /** Rows that belong to the model; the rest is padding. */
+  usedRows: number;
+  /** Whether Hugging Face stores the transpose. */
+  transposed: boolean;
+}
+
+function storedTensors({ nEmbd: C, vocabSize, contextLength }: Gpt2Config, paddedVocab: number): StoredTensor[] {
+  const tensor = (name: string, rows: number, cols: number, more: Partial<StoredTensor> = {}): StoredTensor => ({
+    name,
+    perLayer: true,
+    rows,
+    cols,
+    usedRows: rows,
+    transposed: false,
+    ...more,
+  });
+  const linear = (name: string, outputs: number, inputs: number) => [
+    tensor(`${name}.weight`, outputs, inputs, { transposed: true }),
+    tensor(`${name}.bias`, 1, outputs),
+  ];
+  const norm = (name: string, more: Partial<StoredTensor> = {}) =>
+    ['weight', 'bias'].map((part) => tensor(`${name}.${part}`, 1, C, more));
+  return [
+    tensor('wte.weight', paddedVocab, C, { perLayer: false, usedRows: vocabSize }),
+    tensor('wpe.weight', contextLength, C, { perLayer: false }),
+    ...norm('ln_1'),
+    ...linear('attn.c_attn', 3 * C, C),
+    ...linear('attn.c_proj', C, C),
+    ...norm('ln_2'),
+    ...linear('mlp.c_fc', 4 * C, C),
+    ...linear('mlp.c_proj', C, 4 * C),
+    ...norm('ln_f', { perLayer: false }),
+  ];
+}
+
+function layerNames({ name, perLayer }: StoredTensor, nLayer: number): string[] {
+  return perLayer ? Array.from({ length: nLayer }, (_, layer) => `h.${layer}.${name}`) : [name];
+}
+
+/**
+ * Writes a model for llm.c.
+ * @param path must not exist.
+ * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT for a model that the format cannot hold.
+ */
+export function writeLlmc(path: string, contents: ModelContents, dtype: LlmcType): Promise<void> {
+  return explainFailure(`writing ${path}`, async () => {
+    const model = requireLlmcModel(contents.model);
+    const paddedVocab = Math.ceil(model.vocabSize / vocabMultiple) * vocabMultiple;
+    const { contextLength, vocabSize, nLayer, nHead, nEmbd } = model;
+    const header = new Int32Array(headerInts);
+    header.set([magic, versions[dtype], contextLength, vocabSize, nLayer, nHead, nEmbd, paddedVocab]);
+    await writeDurably(path, async (write) => {
+      await write(new Uint8Array(header.buffer));
+      for (const stored of storedTensors(model, paddedVocab)) {
+        for (const name of layerNames(stored, nLayer)) {
+          const { rows, cols } = stored;
+          const values = await contents.readTensor(name);
+          const padded = new Float32Array(rows * cols);
+          padded.set(stored.transposed ? transpose(values, cols, rows) : values);
+          const data = dtype === 'BF16' ? encodeBfloat16(padded) : padded;
+          await write(new Uint8Array(data.buffer));
+        }
+      }
+    });
+  });
+}
+
+function requireLlmcModel(model: ModelConfig): Gpt2Config {
+  const refuse = (what: string) => checkpointError(`the llm.c format holds GPT-2 models only, ${what}`);
+  if (model.architecture !== 'gpt2') throw refuse(`this is a ${model.architecture}; use --format huggingface`);
+  if (model.nInner !== 4 * model.nEmbd) {
+    throw refuse(`with 4 x ${model.nEmbd} MLP neurons; this one has ${model.nInner}`);
+  }
+  if (model.layerNormEpsilon !== epsilon) {
+    throw refuse(`with a LayerNorm epsilon of ${epsilon}; this one has ${model.layerNormEpsilon}`);
+  }
+  return model;
+}
+
+/**
+ * Opens a file that llm.c or `writeLlmc` wrote. It names no tokenizer.
+ * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT naming the file and what is wrong with it.
+ */
+export function openLlmc(path: string): Promise<OpenModelDirectory> {
+  return explainFailure(`reading model ${path}`, async () => {
+    const handle = await open(path, 'r');
+    try {
+      const { model, dtype, paddedVocab } = await readHeader(path, handle);
+      const places = locate(model, paddedVocab, dtype);
+      await checkSize(path, handle, model, paddedVocab, dtype);
+      return {
+        directory: path,
+        model,
+        endOfText: undefined,
+        tokenizerFiles: {},
+        readTensor: (name) =>
+          explainFailure(`reading tensor ${name} of ${path}`, async () => {
+            const place = places.get(name);
+            if (place === undefined) throw checkpointError(`${path}: no tensor is called ${name}`);
+            return readStored(path, handle, place.stored, place.begin, dtype);
+          }),
+        close: () => handle.close(),
+      };
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  });
+}
+
+async function readHeader(path: string, handle: FileHandle) {
+  const header = new Int32Array(headerInts);
+  const { bytesRead } = await handle.read(new Uint8Array(header.buffer), 0, headerBytes, 0);
+  if (bytesRead < headerBytes || header[0] !== magic) {
+    const found = bytesRead < 4 ? `${bytesRead} bytes` : `first number ${header[0]}`;
+    throw checkpointError(
+      `${path}: expected a model directory or a model_*.bin of llm.c (first number ${magic}), found ${found}`,
+    );
+  }
+  const version = header[1];
+  const dtype = (Object.keys(versions) as LlmcType[]).find((type) => versions[type] === version);
+  if (dtype === undefined) {
+    throw checkpointError(`${path}: version: expected 3 (fp32) or 5 (bf16), found ${version}`);
+  }
+  const [contextLength, vocabSize, nLayer, nHead, nEmbd, paddedVocab] = [...header.subarray(2, 8)] as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const sizes = { contextLength, vocabSize, nLayer, nHead, nEmbd, paddedVocab };
+  for (const [name, value] of Object.entries(sizes)) {
+    if (value < 1 || value > 2 ** 24)
+      throw checkpointError(`${path}: ${name}: expected a positive count, found ${value}`);
+  }
+  if (nEmbd % nHead !== 0)
+    throw checkpointError(`${path}: nHead: expected a divisor of nEmbd (${nEmbd}), found ${nHead}`);
+  if (paddedVocab < vocabSize) {
+    throw checkpointError(`${path}: padded vocabulary: expected at least ${vocabSize}, found ${paddedVocab}`);
+  }
+  const model: Gpt2Config = {
+    architecture: 'gpt2',
+    nLayer,
+    nHead,
+    nEmbd,
+    nInner: 4 * nEmbd,
+    contextLength,
+    vocabSize,
+    layerNormEpsilon: epsilon,
+  };
+  return { model, dtype, paddedVocab };
+}
+
+const bytesPer: Readonly<Record<LlmcType, number>> = { F32: 4, BF16: 2 };
+
+/** Where each tensor of the model begins, in bytes. */
+function locate(model: Gpt2Config, paddedVocab: number, dtype: LlmcType) {
+  const places = new Map<string, { stored: StoredTensor; begin: number }>();
+  let begin = headerBytes;
+  for (const stored of storedTensors(model, paddedVocab)) {
+    for (const name of layerNames(stored, model.nLayer)) {
+      places.set(name, { stored, begin });
+      begin += stored.rows * stored.cols * bytesPer[dtype];
+    }
+  }
+  return places;
+}
+
+async function checkSize(path: string, handle: FileHandle, model: Gpt2Config, paddedVocab: number, dtype: LlmcType) {
+  const count = storedTensors(model, paddedVocab).reduce(
+    (sum, { rows, cols, perLayer }) => sum + rows * cols * (perLayer ? model.nLayer : 1),
+    0,
+  );
+  const expected = headerBytes + count * bytesPer[dtype];
+  const { size } = await handle.stat();
+  if (size !== expected) {
+    throw checkpointError(
+      `${path}: expected ${expected} bytes for the sizes in its header, found ${size}; copy it again`,
+    );
+  }
+}
+
+async function readStored(path: string, handle: FileHandle, stored: StoredTensor, begin: number, dtype: LlmcType) {
+  const { rows, cols, usedRows } = stored;
+  const bytes = new Uint8Array(usedRows * cols * bytesPer[dtype]);
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesRead } = await handle.read(bytes, done, Math.min(bytes.length - done, 2 ** 26), begin + done);
+    if (bytesRead === 0) throw checkpointError(`${path}: ended at byte ${begin + done}: truncated while it was open`);
+    done += bytesRead;
+  }
+  const values = dtype === 'BF16' ? decodeBfloat16(new Uint16Array(bytes.buffer)) : new Float32Array(bytes.buffer);
+  return stored.transposed ? transpose(values, rows, cols) : values;
+}

@@ -1,0 +1,106 @@
+// burgeon eval --data: loss, perplexity and bits per byte on token shards.
+
+import { stat } from 'node:fs/promises';
+import { type Dataset, loadDataset } from '../data/dataset.ts';
+import { type FixedBatch, fixedWindows } from '../data/fixed-windows.ts';
+import { readManifest } from '../data/manifest.ts';
+import type { TokenSource } from '../data/token-source.ts';
+import { BurgeonError } from '../errors.ts';
+import type { Model } from '../model/model.ts';
+import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
+import { evaluate } from '../train/evaluator.ts';
+import type { EvalFlags } from './eval.ts';
+import { count, duration, facts } from './format.ts';
+import { findTokenizer } from './model-argument.ts';
+import { ProgressLine } from './progress.ts';
+
+type ShardFlags = EvalFlags & { data: string };
+
+/** @param directory the model's, which may have the tokenizer of the shards. */
+export async function evalShards(model: Model, directory: string, flags: ShardFlags): Promise<void> {
+  const { dataset, source, tokenizer } = await openSplit(model, directory, flags);
+  try {
+    const progress = new ProgressLine();
+    const T = flags.sequenceLength ?? model.config.contextLength;
+    const counter = new ByteCounter(tokenizer);
+    const batches = counter.watch(fixedWindows(source, T, flags.windows, flags.batchSize));
+    const { loss, tokens, ms } = await evaluate(model, batches, {
+      onBatch: (done) => progress.update(() => `${count(done)} tokens`),
+    });
+    progress.clear();
+    const bitsPerByte = counter.bytes === undefined ? null : (loss * tokens) / Math.LN2 / counter.bytes;
+    const result = { loss, perplexity: Math.exp(loss), bitsPerByte, tokens, tokensPerSecond: tokens / (ms / 1000) };
+    if (flags.json) {
+      console.log(JSON.stringify(result));
+      return;
+    }
+    console.log(
+      facts(
+        [
+          ['loss', `${loss.toFixed(4)} nats per token`],
+          ['perplexity', result.perplexity.toFixed(2)],
+          ['bits per byte', bitsPerByte === null ? 'unknown (no tokenizer)' : bitsPerByte.toFixed(4)],
+          ['tokens', `${count(tokens)} in ${duration(ms)} (${count(result.tokensPerSecond)} per second)`],
+        ],
+        '',
+      ),
+    );
+  } finally {
+    await dataset.close();
+  }
+}
+
+/** Counts the bytes that the targets stand for, as they pass. */
+class ByteCounter {
+  /** Undefined without a tokenizer, or once there was a token that the tokenizer does not know. */
+  bytes: number | undefined;
+  readonly #tokenizer: Tokenizer | undefined;
+
+  constructor(tokenizer: Tokenizer | undefined) {
+    this.#tokenizer = tokenizer;
+    this.bytes = tokenizer && 0;
+  }
+
+  async *watch(batches: AsyncIterable<FixedBatch>): AsyncGenerator<FixedBatch> {
+    for await (const batch of batches) {
+      this.#add(batch.targets);
+      yield batch;
+    }
+  }
+
+  #add(targets: Int32Array): void {
+    const tokenizer = this.#tokenizer;
+    if (tokenizer === undefined || this.bytes === undefined) return;
+    const isKnown = targets.every((token) => token < tokenizer.vocabSize);
+    this.bytes = isKnown ? this.bytes + tokenizer.byteLength(targets) : undefined;
+  }
+}
+
+interface OpenSplit {
+  dataset: Dataset;
+  source: TokenSource;
+  tokenizer: Tokenizer | undefined;
+}
+
+async function openSplit(model: Model, modelDirectory: string, flags: ShardFlags): Promise<OpenSplit> {
+  const { vocabSize } = model.config;
+  const isDirectory = (await stat(flags.data).catch(() => undefined))?.isDirectory();
+  if (!isDirectory) {
+    const dataset = await loadDataset({ train: flags.data, vocabSize });
+    return { dataset, source: dataset.train, tokenizer: await findTokenizer(modelDirectory, flags.tokenizer) };
+  }
+  const manifest = await readManifest(flags.data);
+  if (manifest.vocabSize > vocabSize) {
+    throw new BurgeonError(
+      'ERR_BURGEON_DATA',
+      `${flags.data}: expected tokens of the model's vocabulary (${vocabSize}), the data set has ${manifest.vocabSize}; was the model trained with another tokenizer?`,
+    );
+  }
+  const dataset = await loadDataset({ directory: flags.data });
+  const source = dataset[flags.split];
+  if (source === undefined) {
+    await dataset.close();
+    throw new BurgeonError('ERR_BURGEON_DATA', `${flags.data}: expected a ${flags.split} split, the data set has none`);
+  }
+  return { dataset, source, tokenizer: createTokenizer(manifest.tokenizer) };
+}

@@ -1,0 +1,95 @@
+// burgeon export: a model in another format, element type or number of files.
+
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { writeLlmc } from '../checkpoint/llmc.ts';
+import { writeModelDirectory } from '../checkpoint/model-directory.ts';
+import { openModel } from '../checkpoint/open-model.ts';
+import type { WeightType } from '../checkpoint/shards.ts';
+import { BurgeonError } from '../errors.ts';
+import { findModelDirectory, modelArgumentHelp } from './model-argument.ts';
+
+interface ExportFlags {
+  output: string;
+  format: 'huggingface' | 'llmc';
+  dtype: 'f32' | 'bf16' | 'f16';
+  maxShardSize?: number;
+}
+
+export function exportCommand(): Command {
+  return new Command('export')
+    .summary('a model for transformers or llm.c, in float32, bfloat16 or float16')
+    .description(
+      'Writes a model, or the newest checkpoint of a run, as a directory that transformers loads, or as a model_*.bin of ' +
+        'llm.c. Optimizer and run state stay behind.',
+    )
+    .argument('<model>', modelArgumentHelp)
+    .requiredOption('-o, --output <path>', 'directory to write (huggingface), or file (llmc)')
+    .addOption(new Option('--format <name>', 'what to write').choices(['huggingface', 'llmc']).default('huggingface'))
+    .addOption(
+      new Option('--dtype <type>', 'element type of the weights').choices(['f32', 'bf16', 'f16']).default('f32'),
+    )
+    .option('--max-shard-size <size>', 'most bytes per weight file, e.g. 5GB or 500MB (default: one file)', byteSize)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  burgeon export runs/book -o book-bf16 --dtype bf16\n  burgeon export runs/book -o model_00000000.bin --format llmc\n  burgeon export model_00000000.bin -o gpt2-hf',
+    )
+    .action(async (given: string, flags: ExportFlags, command: Command) => {
+      const { output, format, maxShardSize } = flags;
+      const dtype = flags.dtype.toUpperCase() as WeightType;
+      if (format === 'llmc' && dtype === 'F16') {
+        command.error('error: --dtype f16: the llm.c format has f32 and bf16 only');
+      }
+      if (format === 'llmc' && maxShardSize !== undefined) {
+        command.error('error: --max-shard-size: an llm.c model is one file');
+      }
+      const source = await openModel(await findModelDirectory(given));
+      try {
+        if (path.resolve(source.directory) === path.resolve(output)) {
+          throw new BurgeonError(
+            'ERR_BURGEON_CONFIG',
+            `${output}: expected another path than the model's own; give another --output`,
+          );
+        }
+        if (format === 'llmc') {
+          if (dtype !== 'F16') await writeNewFile(output, () => writeLlmc(output, source, dtype));
+        } else {
+          const options = maxShardSize === undefined ? { dtype } : { dtype, maxShardBytes: maxShardSize };
+          await writeModelDirectory(output, source, options);
+        }
+      } finally {
+        await source.close();
+      }
+      console.log(`wrote ${output}`);
+    });
+}
+
+/** A file is not replaced: nothing says that it is a model. */
+async function writeNewFile(file: string, write: () => Promise<void>): Promise<void> {
+  if (await stat(file).catch(() => undefined)) {
+    throw new BurgeonError(
+      'ERR_BURGEON_CHECKPOINT',
+      `${file}: expected no such file, found one; remove it or name another`,
+    );
+  }
+  await write();
+}
+
+const units: Readonly<Record<string, number>> = {
+  '': 1,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  KIB: 2 ** 10,
+  MIB: 2 ** 20,
+  GIB: 2 ** 30,
+};
+
+/** "5GB" (10^9, as in transformers), "500MiB", or plain bytes. */
+function byteSize(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([kmg]i?b)?$/i.exec(text.trim());
+  const bytes = match === null ? 0 : Number(match[1]) * units[(match[2] ?? '').toUpperCase()]!;
+  if (bytes >= 1) return Math.floor(bytes);
+  throw new InvalidArgumentError('Expected a size such as 5GB, 500MB or 100MiB.');
+}

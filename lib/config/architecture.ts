@@ -1,0 +1,74 @@
+// What an architecture means, as data: the one place that turns a ModelConfig into what the engine, the ledger and the
+// memory plan need to know. Nobody else asks which architecture a model has, except for names on disk. Pure.
+
+import type { ModelConfig } from './model-config.ts';
+import { ropeFrequencies } from './rope.ts';
+
+export interface Architecture {
+  /** Key and value heads, KV; equal to nHead without grouped queries. */
+  nKvHead: number;
+  /** Width of a head, HS. */
+  headSize: number;
+  normEpsilon: number;
+  /** RMSNorm, without bias; else LayerNorm. */
+  rmsNorm: boolean;
+  /** SwiGLU with a gate matrix; else GELU. */
+  gatedMlp: boolean;
+  /** Biases of queries, keys and values. */
+  qkvBias: boolean;
+  /** Bias of the attention's output projection. */
+  attentionOutputBias: boolean;
+  /** Biases of the MLP's matrices. */
+  mlpBias: boolean;
+  /** Whether the output head is the token embedding. */
+  tiedHead: boolean;
+  /** Rotary positions: radians per position of each of the HS / 2 pairs. null: learned positions. */
+  ropeFrequencies: Float32Array | null;
+}
+
+export function architectureOf(model: ModelConfig): Architecture {
+  if (model.architecture === 'gpt2') {
+    return {
+      nKvHead: model.nHead,
+      headSize: model.nEmbd / model.nHead,
+      normEpsilon: model.layerNormEpsilon,
+      rmsNorm: false,
+      gatedMlp: false,
+      qkvBias: true,
+      attentionOutputBias: true,
+      mlpBias: true,
+      tiedHead: true,
+      ropeFrequencies: null,
+    };
+  }
+  return {
+    nKvHead: model.nKvHead,
+    headSize: model.headSize,
+    normEpsilon: model.rmsNormEpsilon,
+    rmsNorm: true,
+    gatedMlp: true,
+    qkvBias: model.attentionBias,
+    attentionOutputBias: model.attentionBias,
+    mlpBias: model.mlpBias,
+    tiedHead: model.tiedHead,
+    ropeFrequencies: ropeFrequencies(model.headSize, model.ropeTheta, model.ropeScaling),
+  };
+}
+
+/** What the cost of a model's blocks depends on; a ModelConfig is one. */
+export interface BlockShape {
+  architecture?: ModelConfig['architecture'];
+  nLayer: number;
+  nHead: number;
+  nEmbd: number;
+  nInner: number;
+  /** Default: nHead. */
+  nKvHead?: number;
+  /** Default: nEmbd / nHead. */
+  headSize?: number;
+}
+
+/** Heads and MLP matrices of a BlockShape, with its defaults. */
+export function blockOf({ architecture, nHead, nEmbd, nKvHead = nHead, headSize = nEmbd / nHead }: BlockShape) {
+  return { nKvHead, headSize, mlpMatrices: architecture === 'llama' ? 3 : 2 };
+}

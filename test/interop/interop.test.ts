@@ -1,0 +1,117 @@
+// What burgeon writes, loaded by transformers, and the other way round: `npm run test:interop`. Needs a Python with torch
+// and transformers, BURGEON_PYTHON or python3; without one all of it is skipped, and says so.
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeModelDirectory } from '../../lib/checkpoint/model-directory.ts';
+import type { WeightType } from '../../lib/checkpoint/shards.ts';
+import { Model } from '../../lib/model/model.ts';
+import { createTokenizer } from '../../lib/tokenizer/tokenizer.ts';
+import { roughen, smallConfig, smallLlama } from '../helpers/models.ts';
+import { relativeDifference } from '../helpers/tolerance.ts';
+
+const python = process.env.BURGEON_PYTHON ?? 'python3';
+const isThere = hasTransformers();
+if (!isThere) console.warn(`interop: skipped, because ${python} has no torch and transformers; set BURGEON_PYTHON`);
+
+function hasTransformers(): boolean {
+  try {
+    execFileSync(python, ['-c', 'import torch, transformers'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+interface Answer {
+  dtype: string;
+  class: string;
+  logits: number[];
+  ids?: number[];
+  decoded?: string;
+}
+
+async function askTransformers(directory: string, request: object): Promise<Answer> {
+  const script = path.join(import.meta.dirname, 'compare.py');
+  const { stdout } = await promisify(execFile)(
+    python,
+    ['-B', '-W', 'ignore', script, directory, JSON.stringify(request)],
+    {
+      maxBuffer: 2 ** 28,
+      env: { ...process.env, HF_HUB_OFFLINE: '1' },
+    },
+  );
+  return JSON.parse(stdout);
+}
+
+let directory: string;
+beforeAll(async () => {
+  directory = await mkdtemp(path.join(os.tmpdir(), 'burgeon-interop-'));
+});
+afterAll(() => rm(directory, { recursive: true }));
+
+const models = {
+  gpt2: smallConfig({ nLayer: 2, nInner: 100 }),
+  'gpt2, wide MLP default': smallConfig({ nLayer: 1 }),
+  llama: smallLlama(),
+  'llama, tied and with biases': smallLlama({ tiedHead: true, attentionBias: true, mlpBias: true, ropeTheta: 5e5 }),
+  'llama, linear rope': smallLlama({ ropeScaling: { type: 'linear', factor: 4 } }),
+  'llama, llama3 rope': smallLlama({
+    contextLength: 64,
+    ropeScaling: { type: 'llama3', factor: 8, lowFreqFactor: 1, highFreqFactor: 4, originalContextLength: 16 },
+  }),
+};
+const tokens = [5, 60, 0, 17, 3, 3, 41, 22, 9, 1, 58, 30];
+const types: [WeightType, string, number][] = [
+  ['F32', 'torch.float32', 2e-5],
+  ['BF16', 'torch.bfloat16', 2e-5],
+  ['F16', 'torch.float16', 2e-5],
+];
+
+describe.runIf(isThere).each(Object.entries(models))('%s', (name, config) => {
+  it.each(types)('written as %s gives the same logits in transformers', async (dtype, expectedType, tolerance) => {
+    using model = await Model.create(config, { threads: 1, seed: 3 });
+    await roughen(model);
+    const target = path.join(directory, `${name} ${dtype}`);
+    const isSharded = dtype === 'BF16';
+    await writeModelDirectory(target, model.contents(), isSharded ? { dtype, maxShardBytes: 20_000 } : { dtype });
+    if (isSharded)
+      expect((await readdir(target)).filter((file) => file.startsWith('model-')).length).toBeGreaterThan(1);
+    const answer = await askTransformers(target, { tokens });
+    expect(answer.dtype).toBe(expectedType);
+    // burgeon's own reading of the rounded weights, computed in float32 on both sides.
+    using loaded = await Model.load(target, { threads: 1 });
+    const { logits } = await loaded.forward(Int32Array.from(tokens), { logits: 'all' });
+    expect(relativeDifference(logits!, Float32Array.from(answer.logits))).toBeLessThan(tolerance);
+  });
+
+  it('written by transformers, in bfloat16 and shards, is read as it is', async () => {
+    using model = await Model.create(config, { threads: 1, seed: 4 });
+    await roughen(model);
+    const [ours, theirs] = [path.join(directory, `${name} ours`), path.join(directory, `${name} theirs`)];
+    await model.save(ours);
+    await askTransformers(ours, { tokens, save: theirs, dtype: 'bfloat16', shard: '20KB' });
+    const answer = await askTransformers(theirs, { tokens });
+    using loaded = await Model.load(theirs, { threads: 1 });
+    expect(loaded.config).toEqual(config);
+    const { logits } = await loaded.forward(Int32Array.from(tokens), { logits: 'all' });
+    expect(relativeDifference(logits!, Float32Array.from(answer.logits))).toBeLessThan(2e-5);
+  });
+});
+
+describe.runIf(isThere)('tokenizers', () => {
+  it('of a saved GPT-2 vocabulary are the same in transformers', async () => {
+    const tokenizer = createTokenizer({ name: 'gpt2' });
+    const config = smallConfig({ nLayer: 1, vocabSize: tokenizer.vocabSize });
+    using model = await Model.create(config, { tokenizerFiles: tokenizer.files(), endOfText: 50256 });
+    const target = path.join(directory, 'tokenizer');
+    await model.save(target);
+    const text = "It's 3 o'clock;\n\n  naïve café — 東京 🦀 <b>don't</b>";
+    const answer = await askTransformers(target, { tokens, text });
+    expect(answer.ids).toEqual([...tokenizer.encode(text)]);
+    expect(answer.decoded).toBe(text);
+  });
+});
