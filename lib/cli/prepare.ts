@@ -2,11 +2,14 @@
 
 import { existsSync } from 'node:fs';
 import { Command } from 'commander';
+import type { DataManifest } from '../data/manifest.ts';
 import { type PrepareOptions, prepare } from '../data/prepare.ts';
 import { BurgeonError } from '../errors.ts';
 import { loadTokenizer } from '../tokenizer/tokenizer.ts';
-import { bytes, count, facts, percent } from './format.ts';
-import { integerAtLeast, numberBetween } from './options.ts';
+import { bytes, count, facts } from './format.ts';
+import { interruptSignal } from './interrupt.ts';
+import { integerAtLeast, integerBetween, numberBetween } from './options.ts';
+import { PrepareProgressText } from './prepare-progress.ts';
 import { ProgressLine } from './progress.ts';
 
 interface PrepareFlags {
@@ -16,7 +19,9 @@ interface PrepareFlags {
   valFraction: number;
   dropNearDuplicates?: boolean;
   delimiter?: string;
+  textColumn?: string;
   shardTokens?: number;
+  workers?: number;
   json?: boolean;
 }
 
@@ -35,7 +40,8 @@ export function prepareCommand(): Command {
     .summary('turn text files into token shards for training')
     .description(
       'Turns text files into token shards for training. Inputs are files (.txt, .md and any other text: one document each; ' +
-        '.jsonl: one document per line, field "text"), directories (searched for .txt, .md, .jsonl) or patterns in quotes.',
+        '.jsonl: one per line; .parquet: one per row; text also as .gz or .zst), directories (searched for these) or ' +
+        'patterns in quotes. A run that was interrupted is continued by the same command.',
     )
     .argument('<input...>', 'files, directories or patterns such as "docs/**/*.md"')
     .requiredOption('-o, --output <dir>', 'directory to write; a data set already there is replaced')
@@ -47,47 +53,68 @@ export function prepareCommand(): Command {
     .option('--val-fraction <f>', 'share of the text held out for validation', numberBetween(0, 0.99), 0.1)
     .option('--drop-near-duplicates', 'leave out documents that mostly repeat earlier ones')
     .option('--delimiter <text>', 'split text files into documents on this text')
+    .option('--text-column <name>', 'field of .jsonl and column of .parquet that holds the text (default: text)')
     .option('--name <name>', 'beginning of the shard names (default: data)')
     .option('--shard-tokens <n>', 'tokens per shard (default: 100 million)', integerAtLeast(1))
+    .option(
+      '--workers <n>',
+      'threads that read and encode, 0 for none beside the main one; the result does not depend on it (default: one per ' +
+        'core, at most 4)',
+      integerBetween(0, 1024),
+    )
     .option('--json', 'print the manifest as JSON')
     .addHelpText(
       'after',
-      '\nExamples:\n  burgeon prepare book.txt -o data/book --tokenizer chars\n  burgeon prepare corpus/ "more/**/*.jsonl" -o data/corpus',
+      '\nExamples:\n  burgeon prepare book.txt -o data/book --tokenizer chars\n  burgeon prepare corpus/ "more/**/*.jsonl.gz" -o data/corpus\n  burgeon prepare "web/*.parquet" -o data/web --text-column content',
     )
-    .action(async (inputs: string[], flags: PrepareFlags) => {
-      const progress = new ProgressLine();
-      const manifest = await prepare({
+    .action(async (inputs: string[], { tokenizer, valFraction, json, ...rest }: PrepareFlags) => {
+      const manifest = await prepareWithProgress({
+        ...rest,
         inputs,
-        output: flags.output,
-        tokenizer: await chooseTokenizer(flags.tokenizer),
-        name: flags.name,
-        validationFraction: flags.valFraction,
-        dropNearDuplicates: flags.dropNearDuplicates,
-        delimiter: flags.delimiter,
-        shardTokens: flags.shardTokens,
-        onProgress: ({ phase, bytesDone, bytesTotal }) =>
-          progress.update(
-            () =>
-              `${phase === 'scan' ? 'reading' : 'encoding'} ${bytes(bytesDone)} of ${bytes(bytesTotal)} (${percent(bytesTotal === 0 ? 1 : bytesDone / bytesTotal, 0)})`,
-          ),
+        tokenizer: await chooseTokenizer(tokenizer),
+        validationFraction: valFraction,
       });
-      progress.clear();
+      if (!manifest) return;
       for (const warning of manifest.warnings) console.error(`warning: ${warning}`);
-      if (flags.json) {
-        console.log(JSON.stringify(manifest, null, 2));
-        return;
-      }
-      const { train, validation } = manifest.splits;
-      const split = (tokens: number, documents: number, size: number) =>
-        `${count(tokens)} tokens, ${documents} document${documents === 1 ? '' : 's'}, ${bytes(size)}`;
-      const { empty, nearDuplicates } = manifest.skipped;
-      console.log(`wrote ${flags.output} (tokenizer ${manifest.tokenizer.name}, vocabulary ${manifest.vocabSize})`);
-      console.log(
-        facts([
-          ['train', split(train.tokens, train.documents, train.bytes)],
-          ['validation', validation ? split(validation.tokens, validation.documents, validation.bytes) : 'none'],
-          ['left out', `${nearDuplicates} near-duplicate and ${empty} empty documents`],
-        ]),
-      );
+      console.log(json ? JSON.stringify(manifest, null, 2) : `wrote ${rest.output} ${describe(manifest)}`);
     });
+}
+
+/** @returns undefined when the user stopped it. */
+async function prepareWithProgress(options: PrepareOptions): Promise<DataManifest | undefined> {
+  const line = new ProgressLine();
+  const progress = new PrepareProgressText(line.isLive);
+  const interrupt = interruptSignal(() => line.print('stopping; the same command goes on from here later'));
+  try {
+    return await prepare({
+      ...options,
+      signal: interrupt.signal,
+      onProgress(report) {
+        progress.observe(report);
+        line.update(() => progress.text(report));
+      },
+    });
+  } catch (error) {
+    if (error !== interrupt.signal.reason) throw error;
+    process.exitCode = interrupt.exitCode();
+    return undefined;
+  } finally {
+    line.clear();
+    interrupt.release();
+  }
+}
+
+function describe({ tokenizer, vocabSize, splits, source, skipped }: DataManifest): string {
+  const { train, validation } = splits;
+  const documents = (n: number) => `${n} document${n === 1 ? '' : 's'}`;
+  const split = (tokens: number, n: number, size: number) => `${count(tokens)} tokens, ${documents(n)}, ${bytes(size)}`;
+  return `(tokenizer ${tokenizer.name}, vocabulary ${vocabSize})\n${facts([
+    [
+      'read',
+      `${documents(source.documents)} in ${source.files} file${source.files === 1 ? '' : 's'}, ${bytes(source.bytes)} of text`,
+    ],
+    ['left out', `${skipped.nearDuplicates} near-duplicate and ${skipped.empty} empty documents`],
+    ['train', split(train.tokens, train.documents, train.bytes)],
+    ['validation', validation ? split(validation.tokens, validation.documents, validation.bytes) : 'none'],
+  ])}`;
 }

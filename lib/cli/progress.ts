@@ -8,21 +8,22 @@ const liveIntervalMs = 100;
 
 export class ProgressLine {
   readonly #stream: NodeJS.WriteStream;
-  readonly #isLive: boolean;
+  /** Whether the line is rewritten in place. */
+  readonly isLive: boolean;
   #lastMs = -Infinity;
   #isShown = false;
 
   constructor(stream: NodeJS.WriteStream = process.stderr) {
     this.#stream = stream;
-    this.#isLive = stream.isTTY === true;
+    this.isLive = stream.isTTY === true;
   }
 
   /** Shows the text, if it is time; `text` is only made then. */
   update(text: () => string, force = false): void {
     const now = performance.now();
-    if (!force && now - this.#lastMs < (this.#isLive ? liveIntervalMs : plainIntervalMs)) return;
+    if (!force && now - this.#lastMs < (this.isLive ? liveIntervalMs : plainIntervalMs)) return;
     this.#lastMs = now;
-    if (!this.#isLive) {
+    if (!this.isLive) {
       this.#stream.write(`${text()}\n`);
       return;
     }

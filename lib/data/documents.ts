@@ -1,11 +1,19 @@
-// Documents in pieces: a .jsonl file holds one per line (field "text"), every other text file is one document, or
-// several when a delimiter is given. Nothing larger than a block or a line is held in memory. Relies on text-reader.ts;
-// which documents are kept and where they go is decided in scan.ts and split.ts.
+// Documents in pieces: a .jsonl file holds one per line, a .parquet file one per row, every other text file is one
+// document, or several when a delimiter is given. Nothing larger than a block, a line or a row group is held in memory.
+// Relies on text-reader.ts and parquet-texts.ts; which documents are kept and where they go is decided in scan.ts and
+// split.ts.
 
-import { extname } from 'node:path';
 import { BurgeonError } from '../errors.ts';
 import { completeLength } from '../tokenizer/surrogates.ts';
+import { extensionsOf } from './file-blocks.ts';
+import { readParquetTexts } from './parquet-texts.ts';
 import { type ReadTextOptions, readText } from './text-reader.ts';
+
+/** Field of .jsonl and column of .parquet that holds the text, unless given. */
+export const defaultTextColumn = 'text';
+
+/** UTF-16 units of a piece cut from a longer text that was in memory as a whole. */
+const pieceLength = 1 << 18;
 
 /** The next part of a document's text, perhaps empty; `last` ends the document. */
 export interface DocumentPiece {
@@ -14,18 +22,28 @@ export interface DocumentPiece {
 }
 
 export interface ReadDocumentsOptions extends ReadTextOptions {
-  /** Splits files that are not .jsonl into documents; not part of any of them. */
+  /** Splits text files other than .jsonl into documents; not part of any of them. */
   delimiter?: string | undefined;
+  /** "text" unless given. */
+  textColumn?: string | undefined;
 }
 
 /**
- * The documents of a file, in order, piece by piece.
- * @throws {BurgeonError} ERR_BURGEON_DATA when the file cannot be read, looks binary, or a line of .jsonl is not an
- *   object with a string "text".
+ * The documents of a file, in order, piece by piece. Text files may be compressed (.gz, .zst).
+ * @throws {BurgeonError} ERR_BURGEON_DATA when the file cannot be read, is damaged or looks binary, or when a line of
+ *   .jsonl or a row of .parquet has no string where the text should be.
  */
 export function readDocuments(path: string, options: ReadDocumentsOptions = {}): AsyncGenerator<DocumentPiece> {
-  if (extname(path).toLowerCase() === '.jsonl') return readJsonLines(path, options);
-  return options.delimiter ? readDelimited(path, options.delimiter, options) : readWhole(path, options);
+  switch (extensionsOf(path).join('')) {
+    case '.parquet':
+      return readRows(path, options);
+    case '.jsonl':
+    case '.jsonl.gz':
+    case '.jsonl.zst':
+      return readJsonLines(path, options);
+    default:
+      return options.delimiter ? readDelimited(path, options.delimiter, options) : readWhole(path, options);
+  }
 }
 
 async function* readWhole(path: string, options: ReadTextOptions): AsyncGenerator<DocumentPiece> {
@@ -52,7 +70,12 @@ async function* readDelimited(
   yield { text: rest, last: true };
 }
 
-async function* readJsonLines(path: string, options: ReadTextOptions): AsyncGenerator<DocumentPiece> {
+async function* readRows(path: string, options: ReadDocumentsOptions): AsyncGenerator<DocumentPiece> {
+  const { textColumn: column = defaultTextColumn, onRead, onInvalid } = options;
+  for await (const text of readParquetTexts(path, { column, onRead, onInvalid })) yield* piecesOf(text);
+}
+
+async function* readJsonLines(path: string, options: ReadDocumentsOptions): AsyncGenerator<DocumentPiece> {
   let lineNumber = 0;
   // Parts of a line longer than a piece, joined once: adding to a string again and again would copy it every time.
   let parts: string[] = [];
@@ -69,24 +92,41 @@ async function* readJsonLines(path: string, options: ReadTextOptions): AsyncGene
 }
 
 /** The document of a line, or nothing for a blank one. */
-function* parseLine(path: string, number: number, line: string, options: ReadTextOptions): Generator<DocumentPiece> {
+function* parseLine(
+  path: string,
+  number: number,
+  line: string,
+  { textColumn = defaultTextColumn, onInvalid }: ReadDocumentsOptions,
+): Generator<DocumentPiece> {
   if (line.trim() === '') return;
   let value: unknown;
   try {
     value = JSON.parse(line);
   } catch (cause) {
-    throw badLine(path, number, (cause as Error).message, cause);
+    throw badLine(path, number, textColumn, (cause as Error).message, cause);
   }
-  const text = (value as { text?: unknown } | null)?.text;
-  if (typeof text !== 'string') throw badLine(path, number, `its field "text" is ${kindOf(text)}`);
+  const isObject = typeof value === 'object' && value !== null && Object.hasOwn(value, textColumn);
+  const text = isObject ? (value as Record<string, unknown>)[textColumn] : undefined;
+  if (typeof text !== 'string') throw badLine(path, number, textColumn, `its field "${textColumn}" is ${kindOf(text)}`);
   // JSON can hold half a surrogate pair, which no file can hold as UTF-8.
   let invalid = 0;
   const wellFormed = text.replace(/\p{Surrogate}/gu, () => {
     invalid++;
     return '\uFFFD';
   });
-  if (invalid > 0) options.onInvalid?.(invalid);
-  yield { text: wellFormed, last: true };
+  if (invalid > 0) onInvalid?.(invalid);
+  yield* piecesOf(wellFormed);
+}
+
+/** A whole document, cut where it is long. */
+function* piecesOf(text: string): Generator<DocumentPiece> {
+  let rest = text;
+  while (rest.length > pieceLength) {
+    const end = completeLength(rest.slice(0, pieceLength));
+    yield { text: rest.slice(0, end), last: false };
+    rest = rest.slice(end);
+  }
+  yield { text: rest, last: true };
 }
 
 function kindOf(value: unknown): string {
@@ -94,10 +134,11 @@ function kindOf(value: unknown): string {
   return value === null ? 'null' : `of type ${Array.isArray(value) ? 'array' : typeof value}`;
 }
 
-function badLine(path: string, number: number, problem: string, cause?: unknown): BurgeonError {
+function badLine(path: string, number: number, field: string, problem: string, cause?: unknown): BurgeonError {
   return new BurgeonError(
     'ERR_BURGEON_DATA',
-    `${path}:${number}: expected a JSON object with a string field "text", but ${problem}; correct or remove this line`,
+    `${path}:${number}: expected a JSON object with a string field "${field}", but ${problem}; correct or remove this ` +
+      'line, or name the field that holds the text (--text-column)',
     { cause },
   );
 }

@@ -1,20 +1,28 @@
 // Text files to a data set: token shards in llm.c's format and manifest.json. Two passes over the text, neither of
-// which holds it in memory: scan.ts finds the documents and drops empty and repeated ones, split.ts chooses those for
-// validation, write-splits.ts encodes and writes. With one document there is nothing to choose: its last tokens are the
-// validation split. The output directory appears whole or not at all (output-directory.ts).
+// which holds it in memory: scan-corpus.ts finds the documents and drops empty and repeated ones, corpus.ts chooses those
+// for validation, encode.ts encodes and writes. With one document there is nothing to choose: its last tokens are the
+// validation split. The output directory appears whole or not at all, and a run that was killed is continued by the next
+// one with the same options and inputs (output-directory.ts).
 
+import { availableParallelism } from 'node:os';
+import { basename, join, resolve } from 'node:path';
 import { BurgeonError } from '../errors.ts';
+import { makeDirectory } from '../files/make-directory.ts';
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
+import { type ScannedFile, total, validationChooser } from './corpus.ts';
+import { encodeCorpus } from './encode.ts';
+import { readState, writeState } from './encode-state.ts';
 import { findInputFiles, type InputFile } from './input-files.ts';
 import { type DataManifest, type SplitManifest, writeManifest } from './manifest.ts';
-import { writeDirectory } from './output-directory.ts';
-import { type ScannedCorpus, scanDocuments } from './scan.ts';
-import { chooseValidation } from './split.ts';
+import { type PartialDirectory, writeDirectory } from './output-directory.ts';
+import { scanCorpus } from './scan-corpus.ts';
 import { defaultShardName, requireShardOptions } from './token-shard-writer.ts';
-import { type Fate, writeCutDocument, writeDocuments } from './write-splits.ts';
 
 export interface PrepareOptions {
-  /** Text files, directories (searched for .txt, .md and .jsonl) and patterns, such as "docs/*.md" (see globs.ts). */
+  /**
+   * Text files, directories (searched for .txt, .md, .jsonl, these with .gz or .zst, and .parquet) and patterns, such as
+   * "docs/*.md" (see globs.ts).
+   */
   inputs: string[];
   /** Directory to write; must not exist, or be empty, or hold a data set of burgeon, which is replaced. */
   output: string;
@@ -28,8 +36,17 @@ export interface PrepareOptions {
   dropNearDuplicates?: boolean | undefined;
   /** Splits text files other than .jsonl into documents on this string, which is not kept. */
   delimiter?: string | undefined;
+  /** Field of .jsonl and column of .parquet that holds the text; "text" unless given. */
+  textColumn?: string | undefined;
   /** Tokens per shard; 100 million unless given. */
   shardTokens?: number | undefined;
+  /**
+   * Threads that read and encode beside this one, 0 for none. Unless given: none for small inputs, otherwise one per core
+   * and at most 4. Results do not depend on it.
+   */
+  workers?: number | undefined;
+  /** Stops the work; the promise rejects with the reason, and the same call goes on from there later. */
+  signal?: AbortSignal | undefined;
   onProgress?: ((progress: PrepareProgress) => void) | undefined;
 }
 
@@ -39,58 +56,122 @@ export interface PrepareProgress {
   /** Bytes of the input files, read in this phase and in all. */
   bytesDone: number;
   bytesTotal: number;
+  /** Documents and tokens written so far, those of a continued run included. */
+  documents: number;
+  tokens: number;
 }
+
+/** Below this many bytes of input, starting threads takes longer than they save. */
+const smallInputBytes = 8 << 20;
+/** Each takes some 40 MB. */
+const maxDefaultWorkers = 4;
+const maxWorkers = 1024;
+
+/** Increased when the same job would give other bytes, so that no run goes on with those of another version. */
+const jobVersion = 1;
 
 /**
  * Makes a data set from text files.
  * @returns the manifest, as written to `<output>/manifest.json`.
- * @throws {BurgeonError} ERR_BURGEON_CONFIG for a bad option; ERR_BURGEON_DATA when inputs are missing, unreadable or
- *   have too little text, when a line of .jsonl is bad, or when `output` holds something else.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG for a bad option; ERR_BURGEON_DATA when inputs are missing, unreadable,
+ *   damaged or have too little text, when a line of .jsonl or a row of .parquet is bad, or when `output` holds something
+ *   else; ERR_BURGEON_BUSY when another process is writing it.
  */
 export async function prepare(options: PrepareOptions): Promise<DataManifest> {
-  const { delimiter, dropNearDuplicates = false, validationFraction = 0.1 } = options;
-  checkOptions(options, validationFraction);
+  const settings = { ...options, ...defaultsOf(options) };
+  checkOptions(settings);
   const files = await findInputFiles(options.inputs);
-  const progress = progressReporter(files, options.onProgress);
-
-  return writeDirectory(options.output, async (directory) => {
-    const corpus = await scanDocuments(files, {
-      delimiter,
-      dropNearDuplicates,
-      collectCharacters: options.tokenizer === 'chars',
-      onRead: progress('scan'),
-    });
-    const documents = corpus.isKept.filter(Boolean).length;
-    if (documents === 0) throw noText(files, corpus);
-
-    const tokenizer = chooseTokenizer(options.tokenizer, corpus, documents);
-    const splitBy = validationFraction === 0 ? null : documents === 1 ? 'tokens' : 'documents';
-    const text = { files, delimiter, corpus, onRead: progress('encode') };
-    const shards = { directory, name: options.name ?? defaultShardName, shardTokens: options.shardTokens };
-    const splits =
-      splitBy === 'tokens'
-        ? await writeCutDocument(text, tokenizer, shards, validationFraction)
-        : await writeDocuments(text, tokenizer, shards, chooseFates(corpus, validationFraction));
-    requireTokens(splits, validationFraction);
-
-    return writeManifest(directory, {
-      tokenizer: tokenizer.toJSON(),
-      vocabSize: tokenizer.vocabSize,
-      delimiter: tokenizer.endOfText === undefined ? null : { token: tokenizer.endOfText, position: 'before' },
-      splitBy,
-      splits,
-      source: { files: files.length, documents: corpus.nBytes.length, bytes: sum(corpus.nBytes) },
-      skipped: { empty: corpus.empty, nearDuplicates: corpus.nearDuplicates },
-      invalidUtf8: corpus.invalidUtf8,
-      options: { validationFraction, dropNearDuplicates, delimiter: delimiter ?? null },
-      warnings: warningsOf(corpus, splits, validationFraction),
-    });
+  return writeDirectory(options.output, jobOf(settings, files), async (partial) => {
+    options.signal?.addEventListener('abort', partial.keep);
+    try {
+      return await fill(partial, settings, files);
+    } finally {
+      options.signal?.removeEventListener('abort', partial.keep);
+    }
   });
 }
 
-function checkOptions(options: PrepareOptions, validationFraction: number): void {
+type Settings = PrepareOptions & ReturnType<typeof defaultsOf>;
+
+function defaultsOf({ name, validationFraction, dropNearDuplicates }: PrepareOptions) {
+  return {
+    name: name ?? defaultShardName,
+    validationFraction: validationFraction ?? 0.1,
+    dropNearDuplicates: dropNearDuplicates ?? false,
+  };
+}
+
+async function fill(partial: PartialDirectory, settings: Settings, files: readonly InputFile[]): Promise<DataManifest> {
+  const { delimiter, textColumn, dropNearDuplicates, validationFraction } = settings;
+  const progress = new ProgressReporter(files, settings);
+  const workers = settings.workers ?? defaultWorkers(progress.bytesTotal);
+  const recordDirectory = join(partial.work, 'scan');
+  await makeDirectory(recordDirectory);
+  const isChars = settings.tokenizer === 'chars';
+  const text = { delimiter, textColumn, onRead: progress.onRead };
+  const scanOptions = { ...text, dropNearDuplicates, collectCharacters: isChars, directory: recordDirectory, workers };
+  const scanned = await scanCorpus(files, scanOptions);
+  const documents = total(scanned, 'keptDocuments');
+  if (documents === 0) throw noText(scanned);
+
+  const tokenizer = chooseTokenizer(settings.tokenizer, scanned);
+  const splitBy = validationFraction === 0 ? null : documents === 1 ? 'tokens' : 'documents';
+  const statePath = join(partial.work, 'state.json');
+  const saved = await readState(statePath);
+  progress.startEncoding();
+  const { train, validation } = await encodeCorpus(
+    {
+      ...text,
+      files: scanned,
+      tokenizer,
+      isValidation: await validationChooser(scanned, validationFraction),
+      shards: { directory: partial.data, name: settings.name, shardTokens: settings.shardTokens },
+      workers,
+      async save(state) {
+        await writeState(statePath, state);
+        partial.keep();
+      },
+      onWritten: ({ document, train, validation }) => progress.onWritten(document, train.tokens + validation.tokens),
+    },
+    saved,
+    splitBy === 'tokens' ? validationFraction : 0,
+  );
+  const splits = splitBy === null ? { train } : { train, validation };
+  requireTokens(splits, validationFraction);
+
+  return writeManifest(partial.data, {
+    tokenizer: tokenizer.toJSON(),
+    vocabSize: tokenizer.vocabSize,
+    delimiter: tokenizer.endOfText === undefined ? null : { token: tokenizer.endOfText, position: 'before' },
+    splitBy,
+    splits,
+    source: { files: files.length, documents: total(scanned, 'documents'), bytes: total(scanned, 'bytes') },
+    skipped: { empty: total(scanned, 'empty'), nearDuplicates: total(scanned, 'nearDuplicates') },
+    invalidUtf8: total(scanned, 'invalidUtf8'),
+    options: { validationFraction, dropNearDuplicates, delimiter: delimiter ?? null },
+    warnings: warningsOf(scanned, splits, validationFraction),
+  });
+}
+
+/** Everything that the output depends on. */
+function jobOf(settings: Settings, files: readonly InputFile[]): string {
+  const { tokenizer, name, validationFraction, dropNearDuplicates, delimiter, textColumn, shardTokens } = settings;
+  const job = {
+    version: jobVersion,
+    // A tokenizer becomes its description.
+    options: { tokenizer, name, validationFraction, dropNearDuplicates, delimiter, textColumn, shardTokens },
+    files: files.map(({ path, nBytes, modifiedMs }) => [resolve(path), nBytes, modifiedMs]),
+  };
+  return `${JSON.stringify(job)}\n`;
+}
+
+function defaultWorkers(bytesTotal: number): number {
+  return bytesTotal < smallInputBytes ? 0 : Math.min(availableParallelism(), maxDefaultWorkers);
+}
+
+function checkOptions(settings: Settings): void {
   const fail = (message: string) => new BurgeonError('ERR_BURGEON_CONFIG', message);
-  const { tokenizer, delimiter } = options;
+  const { tokenizer, delimiter, textColumn, validationFraction, workers = 0 } = settings;
   const isTokenizer = typeof (tokenizer as Partial<Tokenizer> | null)?.encode === 'function';
   if (!isTokenizer && !['gpt2', 'bytes', 'chars'].includes(tokenizer as string)) {
     throw fail(`tokenizer: expected 'gpt2', 'bytes', 'chars' or a tokenizer, received ${JSON.stringify(tokenizer)}`);
@@ -99,34 +180,34 @@ function checkOptions(options: PrepareOptions, validationFraction: number): void
     throw fail(`validationFraction: expected a number from 0 to less than 1, received ${validationFraction}`);
   }
   if (delimiter === '') throw fail('delimiter: expected at least one character, received an empty string');
-  requireShardOptions(options);
+  if (textColumn === '') throw fail('textColumn: expected at least one character, received an empty string');
+  if (!(Number.isInteger(workers) && workers >= 0 && workers <= maxWorkers)) {
+    throw fail(`workers: expected an integer from 0 to ${maxWorkers}, received ${workers}`);
+  }
+  requireShardOptions(settings);
 }
 
-function chooseFates(corpus: ScannedCorpus, validationFraction: number): Fate[] {
-  const kept = corpus.nBytes.filter((_, document) => corpus.isKept[document]);
-  const isValidation = validationFraction > 0 ? chooseValidation(kept, validationFraction) : [];
-  let next = 0;
-  return corpus.isKept.map((isKept) => {
-    if (!isKept) return 'skip';
-    return isValidation[next++] ? 'validation' : 'train';
-  });
-}
-
-function chooseTokenizer(choice: PrepareOptions['tokenizer'], corpus: ScannedCorpus, documents: number): Tokenizer {
+function chooseTokenizer(choice: PrepareOptions['tokenizer'], files: readonly ScannedFile[]): Tokenizer {
   if (typeof choice !== 'string') return choice;
-  return choice === 'chars' ? charsTokenizer(corpus, documents) : createTokenizer({ name: choice });
+  return choice === 'chars' ? charsTokenizer(files) : createTokenizer({ name: choice });
 }
 
 /** Vocabulary of all kept documents, and the newline when it may have to be put between two of them. */
-function charsTokenizer(corpus: ScannedCorpus, documents: number): Tokenizer {
-  if (documents > 1 && corpus.lacksFinalNewline) corpus.characters.add('\n');
-  return corpus.characters.tokenizer();
+function charsTokenizer(files: readonly ScannedFile[]): Tokenizer {
+  const codePoints = new Set(files.flatMap(({ summary }) => summary.codePoints));
+  const lacksFinalNewline = files.some(({ summary }) => summary.lacksFinalNewline);
+  if (total(files, 'keptDocuments') > 1 && lacksFinalNewline) codePoints.add(newline);
+  const characters = [...codePoints].sort((a, b) => a - b).map((codePoint) => String.fromCodePoint(codePoint));
+  return createTokenizer({ name: 'chars', characters });
 }
 
-function noText(files: readonly InputFile[], { empty }: ScannedCorpus): BurgeonError {
+const newline = 10;
+
+function noText(files: readonly ScannedFile[]): BurgeonError {
   return new BurgeonError(
     'ERR_BURGEON_DATA',
-    `inputs: expected some text, found none in ${files.length} files (${empty} empty documents); check the inputs`,
+    `inputs: expected some text, found none in ${files.length} files (${total(files, 'empty')} empty documents); check ` +
+      'the inputs',
   );
 }
 
@@ -142,11 +223,17 @@ function requireTokens(splits: DataManifest['splits'], validationFraction: numbe
   }
 }
 
-function warningsOf(corpus: ScannedCorpus, splits: DataManifest['splits'], validationFraction: number): string[] {
+function warningsOf(
+  files: readonly ScannedFile[],
+  splits: DataManifest['splits'],
+  validationFraction: number,
+): string[] {
   const warnings: string[] = [];
-  if (corpus.invalidUtf8 > 0) {
+  const firstInvalid = files.find(({ summary }) => summary.invalidUtf8 > 0);
+  if (firstInvalid) {
     warnings.push(
-      `${corpus.invalidUtf8} invalid UTF-8 sequences were replaced by U+FFFD, the first in ${corpus.firstInvalidFile}`,
+      `${total(files, 'invalidUtf8')} invalid UTF-8 sequences were replaced by U+FFFD, the first in ` +
+        basename(firstInvalid.path),
     );
   }
   const { train, validation } = splits;
@@ -164,18 +251,48 @@ function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
 }
 
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
-}
+/** Counts what `onProgress` is told, and stops the work when it is asked to. */
+class ProgressReporter {
+  readonly bytesTotal: number;
+  readonly #onProgress: PrepareOptions['onProgress'];
+  readonly #signal: AbortSignal | undefined;
+  #phase: PrepareProgress['phase'] = 'scan';
+  #bytesDone = 0;
+  #documents = 0;
+  #tokens = 0;
 
-/** Counts the bytes of each phase for `onProgress`. */
-function progressReporter(files: readonly InputFile[], onProgress: PrepareOptions['onProgress']) {
-  const bytesTotal = sum(files.map(({ nBytes }) => nBytes));
-  return (phase: PrepareProgress['phase']) => {
-    let bytesDone = 0;
-    return (nBytes: number): void => {
-      bytesDone += nBytes;
-      onProgress?.({ phase, bytesDone, bytesTotal });
-    };
+  constructor(files: readonly InputFile[], { onProgress, signal }: PrepareOptions) {
+    this.bytesTotal = files.reduce((sum, { nBytes }) => sum + nBytes, 0);
+    this.#onProgress = onProgress;
+    this.#signal = signal;
+  }
+
+  readonly onRead = (nBytes: number): void => {
+    this.#bytesDone += nBytes;
+    // What is being encoded is stopped between two batches.
+    if (this.#phase === 'scan') this.#signal?.throwIfAborted();
+    this.#report();
   };
+
+  startEncoding(): void {
+    this.#phase = 'encode';
+    this.#bytesDone = 0;
+  }
+
+  onWritten(documents: number, tokens: number): void {
+    this.#documents = documents;
+    this.#tokens = tokens;
+    this.#signal?.throwIfAborted();
+    this.#report();
+  }
+
+  #report(): void {
+    this.#onProgress?.({
+      phase: this.#phase,
+      bytesDone: this.#bytesDone,
+      bytesTotal: this.bytesTotal,
+      documents: this.#documents,
+      tokens: this.#tokens,
+    });
+  }
 }

@@ -1,74 +1,65 @@
 // The first pass over a corpus: how large every document is, which ones are kept, which characters they have. Nothing
-// of the text itself is remembered, only a few bytes per document. The second pass is write-splits.ts.
+// of the text itself is remembered, only 8 bytes per document, on disk (scan-record.ts). The second pass is encode.ts.
 
-import { basename } from 'node:path';
 import { type CharacterCollector, charsFromText } from '../tokenizer/chars.ts';
 import { readDocuments } from './documents.ts';
-import type { InputFile } from './input-files.ts';
-import { NearDuplicateFilter } from './near-duplicates.ts';
+import type { NearDuplicateFilter } from './near-duplicates.ts';
+import { type FileSummary, ScanRecordWriter } from './scan-record.ts';
 
 export interface ScanOptions {
   delimiter: string | undefined;
-  dropNearDuplicates: boolean;
+  textColumn: string | undefined;
   /** Whether to collect the characters of the kept documents. */
   collectCharacters: boolean;
-  /** Told how many bytes were read, after every block. */
-  onRead: (nBytes: number) => void;
 }
 
-/** Documents are numbered in the order of the files and of their places in them. */
-export interface ScannedCorpus {
-  /** UTF-8 bytes of every document, kept or not. */
-  nBytes: number[];
-  isKept: boolean[];
-  /** Documents of white space only. */
-  empty: number;
-  nearDuplicates: number;
-  invalidUtf8: number;
-  /** Name of the first file with bytes that are not UTF-8. */
-  firstInvalidFile: string | undefined;
-  /** Characters of the kept documents. */
-  characters: CharacterCollector;
-  /** Whether some kept document does not end with a newline. */
-  lacksFinalNewline: boolean;
-}
-
-/** @throws {BurgeonError} ERR_BURGEON_DATA when a file cannot be read, is binary, or has a bad line. */
-export async function scanDocuments(files: readonly InputFile[], options: ScanOptions): Promise<ScannedCorpus> {
-  const corpus: ScannedCorpus = {
-    nBytes: [],
-    isKept: [],
+/**
+ * Scans one file and writes its record.
+ * @param onRead told how many bytes were read, after every block.
+ * @param filter knows the documents of the files before; without it none is taken for a repetition.
+ * @throws {BurgeonError} ERR_BURGEON_DATA when the file cannot be read, is damaged or binary, or has a bad line or row.
+ */
+export async function scanFile(
+  path: string,
+  recordPath: string,
+  { collectCharacters, ...options }: ScanOptions,
+  onRead: (nBytes: number) => void,
+  filter?: NearDuplicateFilter,
+): Promise<FileSummary> {
+  const summary: FileSummary = {
+    documents: 0,
+    bytes: 0,
+    keptDocuments: 0,
     empty: 0,
     nearDuplicates: 0,
     invalidUtf8: 0,
-    firstInvalidFile: undefined,
-    characters: charsFromText(),
+    codePoints: [],
     lacksFinalNewline: false,
   };
-  const filter = options.dropNearDuplicates ? new NearDuplicateFilter() : undefined;
-
-  for (const { path } of files) {
+  const characters = charsFromText();
+  const record = await ScanRecordWriter.create(recordPath);
+  try {
+    const onInvalid = (count: number) => {
+      summary.invalidUtf8 += count;
+    };
     let document = newDocument(filter);
-    const pieces = readDocuments(path, {
-      delimiter: options.delimiter,
-      onRead: options.onRead,
-      onInvalid(count) {
-        corpus.invalidUtf8 += count;
-        corpus.firstInvalidFile ??= basename(path);
-      },
-    });
-    for await (const { text, last } of pieces) {
+    for await (const { text, last } of readDocuments(path, { ...options, onRead, onInvalid })) {
       document.nBytes += Buffer.byteLength(text, 'utf8');
       document.isBlank &&= !/\P{White_Space}/u.test(text);
       document.endsWithNewline = text === '' ? document.endsWithNewline : text.endsWith('\n');
       document.filtered?.add(text);
-      if (options.collectCharacters) document.characters.add(text);
+      if (collectCharacters) document.characters.add(text);
       if (!last) continue;
-      judge(corpus, document);
+      await record.add(document.nBytes, judge(summary, characters, document));
       document = newDocument(filter);
     }
+    summary.codePoints = characters.codePoints();
+    await record.end(summary);
+    return summary;
+  } catch (error) {
+    await record.abort();
+    throw error;
   }
-  return corpus;
 }
 
 type ScannedDocument = ReturnType<typeof newDocument>;
@@ -83,14 +74,17 @@ function newDocument(filter: NearDuplicateFilter | undefined) {
   };
 }
 
-function judge(corpus: ScannedCorpus, document: ScannedDocument): void {
+/** @returns whether the document is kept. */
+function judge(summary: FileSummary, characters: CharacterCollector, document: ScannedDocument): boolean {
   const isNearDuplicate = !document.isBlank && (document.filtered?.isNearDuplicate() ?? false);
   const isKept = !document.isBlank && !isNearDuplicate;
-  corpus.nBytes.push(document.nBytes);
-  corpus.isKept.push(isKept);
-  if (document.isBlank) corpus.empty++;
-  if (isNearDuplicate) corpus.nearDuplicates++;
-  if (!isKept) return;
-  corpus.characters.merge(document.characters);
-  corpus.lacksFinalNewline ||= !document.endsWithNewline;
+  summary.documents++;
+  summary.bytes += document.nBytes;
+  if (document.isBlank) summary.empty++;
+  if (isNearDuplicate) summary.nearDuplicates++;
+  if (!isKept) return false;
+  summary.keptDocuments++;
+  summary.lacksFinalNewline ||= !document.endsWithNewline;
+  characters.merge(document.characters);
+  return true;
 }

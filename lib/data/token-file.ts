@@ -9,13 +9,11 @@ import { BurgeonError } from '../errors.ts';
 
 /** llm.c's header: 256 int32, of which magic number, version and token count are used. Little-endian, as the tokens. */
 export const llmcHeaderBytes = 1024;
-export const llmcUint16Magic = 20240520;
+export const llmcUint16 = { magic: 20240520, version: 1, tokenBytes: 2 } as const;
+export const llmcUint32 = { magic: 20240801, version: 7, tokenBytes: 4 } as const;
 /** Files of questions, which are no token shards: lib/eval/llmc-eval-file.ts. */
 export const llmcEvalMagic = 20240522;
-const llmcFormats = [
-  { magic: llmcUint16Magic, version: 1, tokenBytes: 2 },
-  { magic: 20240801, version: 7, tokenBytes: 4 },
-] as const;
+const llmcFormats = [llmcUint16, llmcUint32] as const;
 
 export interface TokenFile {
   readonly path: string;

@@ -60,7 +60,8 @@ export async function trainTokenizer(options: TrainTokenizerOptions): Promise<Tr
 
   return writeDirectory(
     options.output,
-    async (directory) => {
+    'tokenizer',
+    async ({ data: directory }) => {
       const trainer = nativeSync(() => new (loadAddon().binding.NativeBytePairTrainer)());
       const bytes = await countWords(inputs, delimiter, (text) => nativeSync(() => trainer.count(text)), onProgress);
       if (bytes === 0) {

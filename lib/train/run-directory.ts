@@ -1,10 +1,11 @@
 // The directory of a run: who may start in it, and that only one process trains in it at a time.
 
-import { readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { type FoundCheckpoint, findCheckpoints, latestCheckpoint } from '../checkpoint/checkpoint-list.ts';
 import { makeDirectoryDurably } from '../checkpoint/durable-file.ts';
 import { BurgeonError } from '../errors.ts';
+import { claimLock } from '../files/lock-file.ts';
 import { metricsFileName } from './metrics.ts';
 
 /** new: only where no run is; resume: continue the newest intact checkpoint, if any; overwrite: delete what is there. */
@@ -33,7 +34,10 @@ export async function enterRunDirectory(directory: string, mode: StartMode): Pro
       { cause },
     );
   });
-  const leave = await claim(path.join(directory, lockName), directory);
+  const leave = await claimLock(
+    path.join(directory, lockName),
+    (holder) => `output ${directory}: ${holder} is training there`,
+  );
   try {
     const { latest, skipped } = await latestCheckpoint(directory);
     if (mode === 'resume') return { latest, skipped, leave };
@@ -50,42 +54,5 @@ export async function enterRunDirectory(directory: string, mode: StartMode): Pro
   } catch (error) {
     await leave();
     throw error;
-  }
-}
-
-/** Creates the lock file; one left by a process that no longer lives is taken over. */
-async function claim(lock: string, directory: string): Promise<() => Promise<void>> {
-  for (;;) {
-    try {
-      await writeFile(lock, String(process.pid), { flag: 'wx' });
-      return () => rm(lock, { force: true });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    }
-    const holder = Number(await readFile(lock, 'utf8').catch(() => ''));
-    if (await isHeld(lock, holder)) {
-      throw new BurgeonError(
-        'ERR_BURGEON_BUSY',
-        `output ${directory}: ${holder > 0 ? `process ${holder}` : 'another process'} is training there; wait for it or choose another output (if no burgeon is running, delete ${lock})`,
-      );
-    }
-    await rm(lock, { force: true });
-  }
-}
-
-/** Whether the process that wrote a lock file still lives. */
-async function isHeld(lock: string, holder: number): Promise<boolean> {
-  const file = await stat(lock).catch(() => undefined);
-  if (file === undefined) return false;
-  const ageMs = Date.now() - file.mtimeMs;
-  // A lock without a number was created just now and is about to be filled in; an old one never will be.
-  if (!(Number.isInteger(holder) && holder > 0)) return ageMs < 10_000;
-  // Process ids come back, in a restarted container at once: a lock older than this process is not its own.
-  if (holder === process.pid) return ageMs <= 1000 * process.uptime();
-  try {
-    process.kill(holder, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

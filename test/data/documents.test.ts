@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type ReadDocumentsOptions, readDocuments } from '../../lib/data/documents.ts';
-import { readText, Utf8Decoder } from '../../lib/data/text-reader.ts';
+import { readText } from '../../lib/data/text-reader.ts';
+import { Utf8Decoder } from '../../lib/data/utf8-decoder.ts';
 import { useTempDirectory } from './temp-directory.ts';
 
 const temp = useTempDirectory();

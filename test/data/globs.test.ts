@@ -110,7 +110,7 @@ describe('files on disk', () => {
   it('reports inputs without files', async () => {
     await mkdir(temp.path('empty'));
     await expect(inputNames('empty')).rejects.toThrow(
-      expect.objectContaining({ code: 'ERR_BURGEON_DATA', message: expect.stringContaining('.txt, .md or .jsonl') }),
+      expect.objectContaining({ code: 'ERR_BURGEON_DATA', message: expect.stringContaining('.txt, .md, .jsonl') }),
     );
     await expect(findInputFiles([])).rejects.toThrow(expect.objectContaining({ code: 'ERR_BURGEON_CONFIG' }));
   });

@@ -220,7 +220,7 @@ describe('prepare on difficult input', () => {
     ['too little text', { 'in/a.txt': 'abc' }, {}, /validation split: expected at least 2 tokens, got 1/],
     ['a bad line', { 'in/a.jsonl': '{"text": "a"}\n{"no": 1}\n' }, {}, /a\.jsonl:2: expected/],
     ['binary files', { 'in/a.txt': 'a\0b' }, {}, /zero byte/],
-    ['no files', { 'in/a.pdf': 'a' }, {}, /expected \.txt, \.md or \.jsonl/],
+    ['no files', { 'in/a.pdf': 'a' }, {}, /expected \.txt, \.md, \.jsonl/],
     ['a pattern without match', { 'in/a.txt': 'a' }, { inputs: ['no/such/*.txt'] }, /no file matches/],
   ])('reports %s', async (_, files, options, message) => {
     for (const [name, content] of Object.entries(files)) await temp.write(name, content);

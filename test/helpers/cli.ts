@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import path from 'node:path';
 
 const root = path.dirname(path.dirname(import.meta.dirname));
-const main = path.join(root, 'dist', 'cli', 'main.js');
+export const main = path.join(root, 'dist', 'cli', 'main.js');
 
 export interface CommandResult {
   /** Exit code; null when a signal ended the process. */

@@ -1,0 +1,47 @@
+// The progress of `burgeon prepare` in words: a bar where it can be redrawn, and when the pass at hand will be over.
+
+import type { PrepareProgress } from '../data/prepare.ts';
+import { bytes, count, duration, percent } from './format.ts';
+
+const barWidth = 20;
+/** An estimate from less time than this says nothing. */
+const leastElapsedMs = 1000;
+
+/** Words of progress, with the rate since each pass began here: what an earlier run has done took no time. */
+export class PrepareProgressText {
+  readonly #isLive: boolean;
+  readonly #now: () => number;
+  #begin: { phase: PrepareProgress['phase']; ms: number; bytesDone: number } | undefined;
+
+  /** @param isLive whether the line is redrawn: only there a bar makes sense. */
+  constructor(isLive: boolean, now: () => number = () => performance.now()) {
+    this.#isLive = isLive;
+    this.#now = now;
+  }
+
+  /** Call for every report, shown or not. */
+  observe({ phase, bytesDone }: PrepareProgress): void {
+    if (this.#begin?.phase !== phase) this.#begin = { phase, bytesDone, ms: this.#now() };
+  }
+
+  text(progress: PrepareProgress): string {
+    const { phase, bytesDone, bytesTotal, documents, tokens } = progress;
+    const share = bytesTotal === 0 ? 1 : bytesDone / bytesTotal;
+    const filled = Math.round(barWidth * share);
+    const parts = [
+      `${this.#isLive ? `[${'#'.repeat(filled)}${'.'.repeat(barWidth - filled)}] ` : ''}${percent(share, 0)}`,
+      `${phase === 'scan' ? 'reading (1 of 2)' : 'encoding (2 of 2)'} ${bytes(bytesDone)} of ${bytes(bytesTotal)}`,
+    ];
+    if (phase === 'encode') parts.push(`${count(documents)} documents`, `${count(tokens)} tokens`);
+    const leftMs = this.#leftMs(progress);
+    if (leftMs !== undefined) parts.push(`ETA ${duration(leftMs)}`);
+    return parts.join('  ');
+  }
+
+  #leftMs({ bytesDone, bytesTotal }: PrepareProgress): number | undefined {
+    if (!this.#begin) return undefined;
+    const elapsedMs = this.#now() - this.#begin.ms;
+    const done = bytesDone - this.#begin.bytesDone;
+    return elapsedMs < leastElapsedMs || done <= 0 ? undefined : (elapsedMs * (bytesTotal - bytesDone)) / done;
+  }
+}
