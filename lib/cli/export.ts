@@ -1,6 +1,6 @@
 // burgeon export: a model in another format, element type or number of files.
 
-import { stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { writeLlmc } from '../checkpoint/llmc.ts';
@@ -46,7 +46,7 @@ export function exportCommand(): Command {
       }
       const source = await openModel(await findModelDirectory(given));
       try {
-        if (path.resolve(source.directory) === path.resolve(output)) {
+        if ((await actualPath(source.directory)) === (await actualPath(output))) {
           throw new BurgeonError(
             'ERR_BURGEON_CONFIG',
             `${output}: expected another path than the model's own; give another --output`,
@@ -63,6 +63,11 @@ export function exportCommand(): Command {
       }
       console.log(`wrote ${output}`);
     });
+}
+
+/** The path behind symbolic links, of what may not exist. */
+function actualPath(given: string): Promise<string> {
+  return realpath(given).catch(() => path.resolve(given));
 }
 
 /** A file is not replaced: nothing says that it is a model. */
