@@ -2,6 +2,7 @@
 
 import { stat } from 'node:fs/promises';
 import { Command, Option } from 'commander';
+import { findModel } from '../checkpoint/find-model.ts';
 import { loadDataset } from '../data/dataset.ts';
 import { fixedWindows } from '../data/fixed-windows.ts';
 import { readManifest } from '../data/manifest.ts';
@@ -9,7 +10,7 @@ import { BurgeonError } from '../errors.ts';
 import { Model } from '../model/model.ts';
 import { evaluate } from '../train/evaluator.ts';
 import { count, duration, facts } from './format.ts';
-import { findModelDirectory, modelArgumentHelp } from './model-argument.ts';
+import { modelArgumentHelp } from './model-argument.ts';
 import { countOrAll, integerAtLeast, threadsOption } from './options.ts';
 import { ProgressLine } from './progress.ts';
 
@@ -42,7 +43,7 @@ export function evalCommand(): Command {
     .addHelpText('after', '\nExample:\n  burgeon eval runs/shakespeare-char --data data/shakespeare')
     .action(async (given: string, flags: EvalFlags) => {
       using model = await Model.load(
-        await findModelDirectory(given),
+        await findModel(given),
         flags.threads === undefined ? {} : { threads: flags.threads },
       );
       const { dataset, source, bytesPerToken } = await openSplit(flags, model.config.vocabSize);

@@ -3,12 +3,13 @@
 import { realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { findModel } from '../checkpoint/find-model.ts';
 import { writeLlmc } from '../checkpoint/llmc.ts';
 import { writeModelDirectory } from '../checkpoint/model-directory.ts';
 import { openModel } from '../checkpoint/open-model.ts';
 import type { WeightType } from '../checkpoint/shards.ts';
 import { BurgeonError } from '../errors.ts';
-import { findModelDirectory, modelArgumentHelp } from './model-argument.ts';
+import { modelArgumentHelp } from './model-argument.ts';
 
 interface ExportFlags {
   output: string;
@@ -44,7 +45,7 @@ export function exportCommand(): Command {
       if (format === 'llmc' && maxShardSize !== undefined) {
         command.error('error: --max-shard-size: an llm.c model is one file');
       }
-      const source = await openModel(await findModelDirectory(given));
+      const source = await openModel(await findModel(given));
       try {
         if ((await actualPath(source.directory)) === (await actualPath(output))) {
           throw new BurgeonError(

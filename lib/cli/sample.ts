@@ -1,11 +1,12 @@
 // burgeon sample: text from a model, as it comes.
 
 import { Command, Option } from 'commander';
+import { findModel } from '../checkpoint/find-model.ts';
 import { Model } from '../model/model.ts';
 import { createTokenizer, loadTokenizer } from '../tokenizer/tokenizer.ts';
 import { sampleText } from '../train/text-sample.ts';
 import { interruptSignal } from './interrupt.ts';
-import { findModelDirectory, modelArgumentHelp } from './model-argument.ts';
+import { modelArgumentHelp } from './model-argument.ts';
 import { integerAtLeast, numberBetween, threadsOption } from './options.ts';
 
 interface SampleFlags {
@@ -46,7 +47,7 @@ export function sampleCommand(): Command {
     .addOption(threadsOption())
     .addHelpText('after', '\nExample:\n  burgeon sample runs/shakespeare-char --prompt "ROMEO:" --tokens 500')
     .action(async (given: string, flags: SampleFlags) => {
-      const directory = await findModelDirectory(given);
+      const directory = await findModel(given);
       const tokenizer =
         flags.tokenizer === undefined ? await loadTokenizer(directory) : createTokenizer({ name: flags.tokenizer });
       const interrupt = interruptSignal(() => {});
