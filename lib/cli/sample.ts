@@ -48,11 +48,11 @@ export function sampleCommand(): Command {
     .addHelpText('after', '\nExample:\n  burgeon sample runs/shakespeare-char --prompt "ROMEO:" --tokens 500')
     .action(async (given: string, flags: SampleFlags) => {
       const directory = await findModel(given);
-      const tokenizer =
-        flags.tokenizer === undefined ? await loadTokenizer(directory) : createTokenizer({ name: flags.tokenizer });
       const interrupt = interruptSignal(() => {});
       try {
         using model = await Model.load(directory, flags.threads === undefined ? {} : { threads: flags.threads });
+        const tokenizer =
+          flags.tokenizer === undefined ? await loadTokenizer(directory) : createTokenizer({ name: flags.tokenizer });
         const { tokens: maxTokens, temperature, topK, topP, seed } = flags;
         await sampleText(model, tokenizer, flags.prompt, {
           maxTokens,
