@@ -4,7 +4,7 @@ export type { Peak } from './addon/peak.ts';
 export { measurePeak } from './addon/peak.ts';
 export { type Gpt2Config, type LlamaConfig, type ModelConfig, parseModelConfig } from './config/model-config.ts';
 export { type ModelPresetName, modelPresetNames } from './config/presets.ts';
-export { loadTrainConfig, parseTrainConfig, type TrainConfig } from './config/train-config.ts';
+export { parseTrainConfig, type TrainConfig } from './config/train-config.ts';
 export { type DataManifest, readManifest } from './data/manifest.ts';
 export { type PrepareOptions, type PrepareProgress, prepare } from './data/prepare.ts';
 export {
@@ -44,6 +44,7 @@ export type {
   TensorData,
 } from './model/options.ts';
 export { createTokenizer, loadTokenizer, type Tokenizer, type TokenizerDescription } from './tokenizer/tokenizer.ts';
+export { loadTrainConfig } from './train/load-train-config.ts';
 export type { StartMode } from './train/run-directory.ts';
 export type { RunSummary } from './train/summary.ts';
 export { type StepRecord, Trainer, type TrainerOptions } from './train/trainer.ts';

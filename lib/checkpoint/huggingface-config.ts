@@ -4,6 +4,16 @@ import { checkpointError } from './checkpoint-error.ts';
 
 export type Json = Readonly<Record<string, unknown>>;
 
+/** JSON can hold numbers that are too large for one, such as 1e999. */
+export function isPositive(value: unknown): value is number {
+  return Number.isFinite(value) && (value as number) > 0;
+}
+
+/** A value in an error message. */
+export function show(value: unknown): string {
+  return typeof value === 'number' ? String(value) : JSON.stringify(value);
+}
+
 /** A config.json being read; `finish` throws when anything was wrong. */
 export class ConfigReader {
   readonly #json: Json;
@@ -19,25 +29,31 @@ export class ConfigReader {
     this.#problems.push(problem);
   }
 
-  /** A positive integer; without `fallback` it must be there. */
-  count(key: string, fallback?: number): number {
+  /** A positive integer of at most `most`; without `fallback` it must be there. */
+  count(key: string, fallback?: number, most = 2 ** 24): number {
     const value = this.#json[key] ?? fallback;
-    if (Number.isSafeInteger(value) && (value as number) > 0) return value as number;
-    this.report(`${key}: expected a positive integer, found ${JSON.stringify(value)}`);
+    if (Number.isSafeInteger(value) && (value as number) > 0 && (value as number) <= most) return value as number;
+    const isTooLarge = typeof value === 'number' && value > most;
+    this.report(`${key}: expected ${isTooLarge ? `at most ${most}` : 'a positive integer'}, found ${show(value)}`);
     return 1;
+  }
+
+  /** The number of layers: few enough to list their tensors. */
+  layers(key: string): number {
+    return this.count(key, undefined, 2 ** 12);
   }
 
   positive(key: string, fallback: number): number {
     const value = this.#json[key] ?? fallback;
-    if (typeof value === 'number' && value > 0) return value;
-    this.report(`${key}: expected a positive number, found ${JSON.stringify(value)}`);
+    if (isPositive(value)) return value;
+    this.report(`${key}: expected a positive number, found ${show(value)}`);
     return 1;
   }
 
   flag(key: string, fallback: boolean): boolean {
     const value = this.#json[key] ?? fallback;
     if (typeof value === 'boolean') return value;
-    this.report(`${key}: expected true or false, found ${JSON.stringify(value)}`);
+    this.report(`${key}: expected true or false, found ${show(value)}`);
     return fallback;
   }
 
@@ -46,6 +62,11 @@ export class ConfigReader {
     if (this.#problems.length === 0 && dividend % value !== 0) {
       this.report(`${key}: expected a divisor of ${of} (${dividend}), found ${value}`);
     }
+  }
+
+  /** An even number; likewise. */
+  even(key: string, value: number): void {
+    if (this.#problems.length === 0 && value % 2 !== 0) this.report(`${key}: expected an even number, found ${value}`);
   }
 
   /** Options that change the function, and the values burgeon implements; absent or null means the first. */

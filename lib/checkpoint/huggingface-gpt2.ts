@@ -45,7 +45,7 @@ function fromJson(json: Json, source: string): Gpt2Config {
   const nEmbd = read.count('n_embd');
   const model: Gpt2Config = {
     architecture: 'gpt2',
-    nLayer: read.count('n_layer'),
+    nLayer: read.layers('n_layer'),
     nHead: read.count('n_head'),
     nEmbd,
     nInner: read.count('n_inner', 4 * nEmbd),

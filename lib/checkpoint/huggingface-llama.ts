@@ -4,7 +4,7 @@
 import type { LlamaConfig } from '../config/model-config.ts';
 import type { RopeScaling } from '../config/rope.ts';
 import type { Family, TensorShape } from './huggingface.ts';
-import { ConfigReader, type Json } from './huggingface-config.ts';
+import { ConfigReader, isPositive, type Json, show } from './huggingface-config.ts';
 import { isJsonObject } from './json.ts';
 
 export const llamaFamily: Family<LlamaConfig> = {
@@ -53,17 +53,19 @@ function fromJson(json: Json, source: string): LlamaConfig {
   const nEmbd = read.count('hidden_size');
   const nKvHead = read.count('num_key_value_heads', nHead);
   read.divisor('num_attention_heads', nHead, 'hidden_size', nEmbd);
+  // Not divisible is one problem, not two.
+  const defaultHeadSize = nEmbd % nHead === 0 ? nEmbd / nHead : 2;
   const { theta, scaling } = readRope(json, read);
   const model: LlamaConfig = {
     architecture: 'llama',
-    nLayer: read.count('num_hidden_layers'),
+    nLayer: read.layers('num_hidden_layers'),
     nHead,
     nEmbd,
     nInner: read.count('intermediate_size'),
     contextLength: read.count('max_position_embeddings', 2048),
     vocabSize: read.count('vocab_size'),
     nKvHead,
-    headSize: read.count('head_dim', nEmbd / nHead),
+    headSize: read.count('head_dim', defaultHeadSize),
     rmsNormEpsilon: read.positive('rms_norm_eps', 1e-6),
     ropeTheta: theta,
     ...(scaling === undefined ? {} : { ropeScaling: scaling }),
@@ -72,7 +74,7 @@ function fromJson(json: Json, source: string): LlamaConfig {
     mlpBias: read.flag('mlp_bias', false),
   };
   read.divisor('num_key_value_heads', nKvHead, 'num_attention_heads', nHead);
-  if (model.headSize % 2 !== 0) read.report(`head_dim: expected an even number, found ${model.headSize}`);
+  read.even('head_dim', model.headSize);
   read.supports({ hidden_act: ['silu', 'swish'] });
   read.finish();
   return model;
@@ -83,14 +85,14 @@ function readRope(json: Json, read: ConfigReader): { theta: number; scaling?: Ro
   const key = isJsonObject(json.rope_parameters) ? 'rope_parameters' : 'rope_scaling';
   const parameters = isJsonObject(json[key]) ? json[key] : {};
   const theta = parameters.rope_theta ?? json.rope_theta ?? 10_000;
-  if (typeof theta !== 'number' || !(theta > 1)) {
-    read.report(`rope_theta: expected a number above 1, found ${JSON.stringify(theta)}`);
+  if (!isPositive(theta) || theta <= 1) {
+    read.report(`rope_theta: expected a number above 1, found ${show(theta)}`);
     return { theta: 10_000 };
   }
   const numberAt = (name: string): number => {
     const value = parameters[name];
-    if (typeof value === 'number' && value > 0) return value;
-    read.report(`${key}.${name}: expected a positive number, found ${JSON.stringify(value)}`);
+    if (isPositive(value)) return value;
+    read.report(`${key}.${name}: expected a positive number, found ${show(value)}`);
     return 1;
   };
   const type = parameters.rope_type ?? parameters.type ?? 'default';
@@ -104,6 +106,12 @@ function readRope(json: Json, read: ConfigReader): { theta: number; scaling?: Ro
       highFreqFactor: numberAt('high_freq_factor'),
       originalContextLength: numberAt('original_max_position_embeddings'),
     };
+    if (scaling.lowFreqFactor >= scaling.highFreqFactor) {
+      const { lowFreqFactor, highFreqFactor } = scaling;
+      read.report(
+        `${key}.low_freq_factor: expected below high_freq_factor (${highFreqFactor}), found ${lowFreqFactor}`,
+      );
+    }
     return { theta, scaling };
   }
   read.report(`${key}.rope_type: burgeon supports default, linear or llama3, found ${JSON.stringify(type)}`);

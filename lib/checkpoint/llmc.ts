@@ -117,8 +117,9 @@ export function openLlmc(path: string): Promise<OpenModelDirectory> {
     const handle = await open(path, 'r');
     try {
       const { model, dtype, paddedVocab } = await readHeader(path, handle);
-      const places = locate(model, paddedVocab, dtype);
+      // Before anything is built as large as the header claims.
       await checkSize(path, handle, model, paddedVocab, dtype);
+      const places = locate(model, paddedVocab, dtype);
       return {
         directory: path,
         model,
@@ -142,10 +143,15 @@ export function openLlmc(path: string): Promise<OpenModelDirectory> {
 async function readHeader(path: string, handle: FileHandle) {
   const header = new Int32Array(headerInts);
   const { bytesRead } = await handle.read(new Uint8Array(header.buffer), 0, headerBytes, 0);
-  if (bytesRead < headerBytes || header[0] !== magic) {
+  if (bytesRead < 4 || header[0] !== magic) {
     const found = bytesRead < 4 ? `${bytesRead} bytes` : `first number ${header[0]}`;
     throw checkpointError(
       `${path}: expected a model directory or a model_*.bin of llm.c (first number ${magic}), found ${found}`,
+    );
+  }
+  if (bytesRead < headerBytes) {
+    throw checkpointError(
+      `${path}: expected a header of ${headerBytes} bytes, found ${bytesRead}; the file is cut off, copy it again`,
     );
   }
   const version = header[1];
@@ -163,8 +169,7 @@ async function readHeader(path: string, handle: FileHandle) {
   ];
   const sizes = { contextLength, vocabSize, nLayer, nHead, nEmbd, paddedVocab };
   for (const [name, value] of Object.entries(sizes)) {
-    if (value < 1 || value > 2 ** 24)
-      throw checkpointError(`${path}: ${name}: expected a positive count, found ${value}`);
+    if (value < 1) throw checkpointError(`${path}: ${name}: expected a positive count, found ${value}`);
   }
   if (nEmbd % nHead !== 0)
     throw checkpointError(`${path}: nHead: expected a divisor of nEmbd (${nEmbd}), found ${nHead}`);

@@ -1,10 +1,11 @@
 // burgeon eval: how good a model is, by its loss on token shards or by its answers to multiple-choice questions.
 
 import { Command, Option } from 'commander';
+import { findModel } from '../checkpoint/find-model.ts';
 import { Model } from '../model/model.ts';
 import { evalChoices } from './eval-choices.ts';
 import { evalShards } from './eval-shards.ts';
-import { findModelDirectory, modelArgumentHelp } from './model-argument.ts';
+import { modelArgumentHelp } from './model-argument.ts';
 import { countOrAll, integerAtLeast, threadsOption } from './options.ts';
 
 export interface EvalFlags {
@@ -61,7 +62,7 @@ export function evalCommand(): Command {
     .action(async (given: string, flags: EvalFlags, command: Command) => {
       const { data, choices } = flags;
       if (data === undefined && choices === undefined) command.error('error: expected --data or --choices');
-      const directory = await findModelDirectory(given);
+      const directory = await findModel(given);
       using model = await Model.load(directory, flags.threads === undefined ? {} : { threads: flags.threads });
       if (choices !== undefined) await evalChoices(model, directory, { ...flags, choices });
       else await evalShards(model, directory, { ...flags, data: data! });

@@ -1,14 +1,15 @@
 // burgeon export: a model in another format, element type or number of files.
 
-import { stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { findModel } from '../checkpoint/find-model.ts';
 import { writeLlmc } from '../checkpoint/llmc.ts';
 import { writeModelDirectory } from '../checkpoint/model-directory.ts';
 import { openModel } from '../checkpoint/open-model.ts';
 import type { WeightType } from '../checkpoint/shards.ts';
 import { BurgeonError } from '../errors.ts';
-import { findModelDirectory, modelArgumentHelp } from './model-argument.ts';
+import { modelArgumentHelp } from './model-argument.ts';
 
 interface ExportFlags {
   output: string;
@@ -44,9 +45,9 @@ export function exportCommand(): Command {
       if (format === 'llmc' && maxShardSize !== undefined) {
         command.error('error: --max-shard-size: an llm.c model is one file');
       }
-      const source = await openModel(await findModelDirectory(given));
+      const source = await openModel(await findModel(given));
       try {
-        if (path.resolve(source.directory) === path.resolve(output)) {
+        if ((await actualPath(source.directory)) === (await actualPath(output))) {
           throw new BurgeonError(
             'ERR_BURGEON_CONFIG',
             `${output}: expected another path than the model's own; give another --output`,
@@ -63,6 +64,11 @@ export function exportCommand(): Command {
       }
       console.log(`wrote ${output}`);
     });
+}
+
+/** The path behind symbolic links, of what may not exist. */
+function actualPath(given: string): Promise<string> {
+  return realpath(given).catch(() => path.resolve(given));
 }
 
 /** A file is not replaced: nothing says that it is a model. */

@@ -3,7 +3,6 @@
 import { Command } from 'commander';
 import { blockOf } from '../config/architecture.ts';
 import { completeModel, type ModelConfig, parseModelConfig } from '../config/model-config.ts';
-import { loadTrainConfig } from '../config/train-config.ts';
 import { readManifest } from '../data/manifest.ts';
 import { BurgeonError } from '../errors.ts';
 import { allFlops, countFlops } from '../est/flops.ts';
@@ -13,6 +12,7 @@ import { type PlannedStage, planSchedule, planTargetSaving, type SchedulePlan } 
 import type { ActiveCounts, SamplerOptions } from '../est/sampler.ts';
 import { Schedule, type ScheduleName } from '../est/schedule.ts';
 import { groupsOf } from '../train/groups.ts';
+import { loadTrainConfig } from '../train/load-train-config.ts';
 import { bytes, count, facts, percent, table } from './format.ts';
 import { integerAtLeast, numberBetween, setOption } from './options.ts';
 

@@ -1,10 +1,11 @@
 // burgeon sample: text from a model, as it comes.
 
 import { Command, Option } from 'commander';
+import { findModel } from '../checkpoint/find-model.ts';
 import { Model } from '../model/model.ts';
 import { sampleText } from '../train/text-sample.ts';
 import { interruptSignal } from './interrupt.ts';
-import { findModelDirectory, modelArgumentHelp, modelTokenizer } from './model-argument.ts';
+import { modelArgumentHelp, modelTokenizer } from './model-argument.ts';
 import { integerAtLeast, numberBetween, threadsOption } from './options.ts';
 
 interface SampleFlags {
@@ -45,7 +46,7 @@ export function sampleCommand(): Command {
     .addOption(threadsOption())
     .addHelpText('after', '\nExample:\n  burgeon sample runs/shakespeare-char --prompt "ROMEO:" --tokens 500')
     .action(async (given: string, flags: SampleFlags) => {
-      const directory = await findModelDirectory(given);
+      const directory = await findModel(given);
       const interrupt = interruptSignal(() => {});
       try {
         using model = await Model.load(directory, flags.threads === undefined ? {} : { threads: flags.threads });

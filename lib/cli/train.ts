@@ -1,7 +1,8 @@
 // burgeon train: runs a configuration, shows how it goes, and says what came of it.
 
 import { Command } from 'commander';
-import { loadTrainConfig, type TrainConfig, trainConfigKeys } from '../config/train-config.ts';
+import { type TrainConfig, trainConfigKeys } from '../config/train-config.ts';
+import { loadTrainConfig } from '../train/load-train-config.ts';
 import type { RunSummary } from '../train/summary.ts';
 import { type StepRecord, Trainer } from '../train/trainer.ts';
 import { count, duration, facts, percent, small } from './format.ts';
@@ -11,6 +12,7 @@ import { ProgressLine } from './progress.ts';
 
 interface TrainFlags {
   set: string[];
+  initFrom?: string;
   resume?: boolean;
   overwrite?: boolean;
   quiet?: boolean;
@@ -26,18 +28,21 @@ export function trainCommand(): Command {
     )
     .argument('<config>', 'training configuration, YAML or JSON; see configs/')
     .addOption(setOption())
+    .option('--init-from <model>', 'start from the weights of this model, with a fresh optimizer (sets initFrom)')
     .option('--resume', 'continue the newest checkpoint in the output directory (start anew if there is none)')
     .option('--overwrite', 'delete the run in the output directory first')
     .option('--quiet', 'print the summary only')
     .option('--json', 'print one JSON record per step, and the summary as the last line, to standard output')
     .addHelpText(
       'after',
-      '\nExamples:\n  burgeon train configs/shakespeare-char.yaml\n  burgeon train configs/shakespeare-char.yaml --set seed=2 --set output=runs/seed2\n  burgeon train configs/shakespeare-char.yaml --resume',
+      '\nExamples:\n  burgeon train configs/shakespeare-char.yaml\n  burgeon train configs/shakespeare-char.yaml --set seed=2 --set output=runs/seed2\n  burgeon train configs/shakespeare-char.yaml --init-from runs/plays --set output=runs/tuned\n  burgeon train configs/shakespeare-char.yaml --resume',
     )
     .addHelpText('after', () => `\nKeys of the configuration:\n${describeKeys()}`)
     .action(async (file: string, flags: TrainFlags, command: Command) => {
       if (flags.resume && flags.overwrite) command.error('error: --resume and --overwrite exclude each other');
-      const config = await loadTrainConfig(file, { set: flags.set });
+      // Quoted as JSON, which is YAML: a path may hold anything.
+      const initFrom = flags.initFrom === undefined ? [] : [`initFrom=${JSON.stringify(flags.initFrom)}`];
+      const config = await loadTrainConfig(file, { set: [...flags.set, ...initFrom], resume: flags.resume ?? false });
       const progress = new ProgressLine();
       const say = (text: string) => {
         if (!flags.quiet && !flags.json) progress.print(text);
@@ -88,6 +93,7 @@ function opening(trainer: Trainer): string {
     `training ${count(size)} parameters for ${config.steps} steps on ${backend} (${isa}, ${threads} thread${threads === 1 ? '' : 's'}, peak ${count(peak.flopsPerSecond)}FLOP/s) in ${config.output}`,
   ];
   if (trainer.step > 0) lines.push(`resumed after step ${trainer.step}`);
+  else if (config.initFrom !== undefined) lines.push(`starting from the weights of ${config.initFrom}`);
   const { initialValidationLoss } = trainer.summary;
   if (trainer.step === 0 && initialValidationLoss !== null) {
     lines.push(`held-out loss at the start: ${initialValidationLoss.toFixed(4)} nats per token`);

@@ -21,6 +21,8 @@ const keys = new Map<string, string>([
   ['outdir', 'output'],
   ['outputdir', 'output'],
   ['logdir', 'output'],
+  ['initialcheckpointdir', 'initFrom'],
+  ['modelnameorpath', 'initFrom'],
   ['numthreads', 'threads'],
   ['device', 'backend'],
   ['numlayers', 'model.nLayer'],

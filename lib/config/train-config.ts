@@ -1,5 +1,5 @@
 // The training configuration: every key with its meaning, default and check, in one place. Reading files is
-// `config-file.ts`, the wording of errors `validate.ts`. Rules that belong to a part (the stages of a schedule, the
+// `lib/train/load-train-config.ts`, the wording of errors `validate.ts`. Rules that belong to a part (the stages of a schedule, the
 // sampler's options) are checked by building that part, so they are stated once, in `lib/est/`.
 
 import * as z from 'zod';
@@ -7,7 +7,6 @@ import { BurgeonError } from '../errors.ts';
 import { activeCounts } from '../est/sampler.ts';
 import { isStageRate, Schedule, type StageRate, scheduleNames } from '../est/schedule.ts';
 import { learningRateSchedules } from '../optim/lr-schedule.ts';
-import { applyOverrides, readConfigFile } from './config-file.ts';
 import {
   flag,
   integer,
@@ -132,7 +131,15 @@ const dataSection = section({
 });
 
 const fields = section({
-  model: modelSchema.describe("A preset's name, or a section with the fields below. Required"),
+  model: modelSchema.describe(
+    "A preset's name, or a section with the fields below. Required, unless there is an initFrom",
+  ),
+  initFrom: path('the path of a model')
+    .exactOptional()
+    .describe(
+      'Model to start from, instead of new weights: a model directory, checkpoint, run directory or model_*.bin of llm.c. ' +
+        'Default: none',
+    ),
   data: dataSection.prefault({}),
   output: path('the path of a directory').describe('Run directory: checkpoints, metrics and reports. Required'),
   seed: integer(-Number.MAX_SAFE_INTEGER).default(1).describe('Fixes everything random in the run'),
@@ -204,23 +211,11 @@ export const trainConfigKeys = listKeys(trainSchema);
 /**
  * Checks a training configuration and fills in its defaults.
  * @param input plain data with the keys of `trainConfigKeys`; `model` may be a preset's name.
+ * @param file where it comes from, for errors.
  * @throws {BurgeonError} ERR_BURGEON_CONFIG with one line per problem.
  */
-export function parseTrainConfig(input: unknown): TrainConfig {
-  return validate(trainSchema, input, 'invalid training configuration');
-}
-
-/**
- * Reads a training configuration. Relative paths inside the file stay as they are and so refer to the current working
- * directory, not to the file's.
- * @param file YAML or JSON.
- * @param options.set overrides `a.b=value`, for example `optimizer.learningRate=1e-3`; the value is YAML.
- * @throws {BurgeonError} ERR_BURGEON_CONFIG if the file is missing or no YAML, an override cannot be applied, or with
- * one line per problem of the configuration.
- */
-export async function loadTrainConfig(file: string, options: { set?: readonly string[] } = {}): Promise<TrainConfig> {
-  const data = applyOverrides(await readConfigFile(file), options.set ?? []);
-  return validate(trainSchema, data, `invalid training configuration in ${file}`);
+export function parseTrainConfig(input: unknown, file?: string): TrainConfig {
+  return validate(trainSchema, input, `invalid training configuration${file === undefined ? '' : ` in ${file}`}`);
 }
 
 /** A fraction of the run in (0, 1], from a number or text such as "2/15"; undefined for anything else. */

@@ -51,6 +51,7 @@ export function newRunState(config: TrainConfig, trainTokens: number): RunState 
 /** Keys that decide what is trained; the others (evaluation, checkpoints, threads ...) may change when it is resumed. */
 const decidingKeys = [
   'model',
+  'initFrom',
   'seed',
   'steps',
   'batchSize',

@@ -4,7 +4,8 @@
 
 import { measurePeak, type Peak } from '../addon/peak.ts';
 import { readCheckpoint, writeCheckpoint } from '../checkpoint/checkpoint.ts';
-import { pruneCheckpoints } from '../checkpoint/checkpoint-list.ts';
+import { latestCheckpoint, pruneCheckpoints } from '../checkpoint/checkpoint-list.ts';
+import type { ModelContents, OpenModelDirectory } from '../checkpoint/model-directory.ts';
 import { completeModel, type ModelConfig } from '../config/model-config.ts';
 import { parseTrainConfig, type TrainConfig } from '../config/train-config.ts';
 import { BatchLoader } from '../data/batch-loader.ts';
@@ -21,6 +22,7 @@ import { descriptionFileName } from '../tokenizer/description.ts';
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
 import { type Evaluation, evaluate } from './evaluator.ts';
 import { groupsOf } from './groups.ts';
+import { openInitialModel } from './initial-model.ts';
 import { MetricsWriter, type StepLine } from './metrics.ts';
 import { type EnteredRun, enterRunDirectory, type StartMode } from './run-directory.ts';
 import { addToTotals, continueRunState, newRunState, type RunState } from './run-state.ts';
@@ -121,18 +123,20 @@ export class Trainer implements AsyncDisposable {
     const { config } = this;
     const dataset = await openData(config);
     let directory: EnteredRun | undefined;
+    let initial: OpenModelDirectory | undefined;
     try {
       const loader = new BatchLoader(dataset.train, config);
       const validation = validationBatches(dataset, config);
       this.#tokenizer = dataset.tokenizer && createTokenizer(dataset.tokenizer);
       // Everything that can be refused is refused before the run directory is touched.
-      const model = completeModel(config.model, dataset.vocabSize);
+      initial = await this.#openInitialModel(dataset);
+      const model = initial?.model ?? completeModel(config.model, dataset.vocabSize);
       checkSample(config, this.#tokenizer);
       directory = await enterRunDirectory(config.output, this.#options.start ?? 'new');
       for (const torn of directory.skipped) {
         this.#options.onNote?.(`passed over checkpoint ${torn.directory}: ${torn.problem}`);
       }
-      await this.#restore(directory, dataset, model);
+      await this.#restore(directory, dataset, initial ?? model);
       const state = this.#opened(this.#state);
       this.#peak = await measurePeak(this.model.info.threads);
       this.#run = {
@@ -153,7 +157,19 @@ export class Trainer implements AsyncDisposable {
       this.#model?.dispose();
       this.#model = undefined;
       throw error;
+    } finally {
+      await initial?.close();
     }
+  }
+
+  /** The model to start from; undefined when there is none, or a checkpoint to continue from. */
+  async #openInitialModel({ vocabSize }: Dataset): Promise<OpenModelDirectory | undefined> {
+    const { config } = this;
+    const { start = 'new' } = this.#options;
+    if (config.initFrom === undefined) return undefined;
+    if (start === 'resume' && (await latestCheckpoint(config.output)).latest !== undefined) return undefined;
+    const data = { ...(vocabSize === undefined ? {} : { vocabSize }), tokenizer: this.#tokenizer };
+    return openInitialModel(config.initFrom, config, data, start);
   }
 
   /**
@@ -338,8 +354,8 @@ export class Trainer implements AsyncDisposable {
     return directory;
   }
 
-  /** Model and state: from the newest checkpoint, or new. */
-  async #restore(directory: EnteredRun, dataset: Dataset, model: ModelConfig): Promise<void> {
+  /** Model and state: from the newest checkpoint, or new, with weights given or drawn. */
+  async #restore(directory: EnteredRun, dataset: Dataset, initial: ModelConfig | ModelContents): Promise<void> {
     const { config } = this;
     const modelOptions = {
       ...(config.threads === 'auto' ? {} : { threads: config.threads }),
@@ -349,7 +365,11 @@ export class Trainer implements AsyncDisposable {
     const tokenizerFiles = this.#tokenizer?.files() ?? {};
     if (directory.latest === undefined) {
       this.#state = newRunState(config, dataset.train.tokenCount);
-      this.#model = await Model.create(model, {
+      if ('readTensor' in initial) {
+        this.#model = await Model.fromContents(initial, modelOptions);
+        return;
+      }
+      this.#model = await Model.create(initial, {
         ...modelOptions,
         seed: config.seed,
         tokenizerFiles,

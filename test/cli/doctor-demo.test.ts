@@ -3,7 +3,7 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { loadTrainConfig } from '../../lib/config/train-config.ts';
+import { loadTrainConfig } from '../../lib/train/load-train-config.ts';
 import { burgeon, runNode } from '../helpers/cli.ts';
 
 describe.concurrent('doctor', () => {

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { burgeon } from '../helpers/cli.ts';
 
-const commands = ['tokenizer', 'prepare', 'plan', 'train', 'eval', 'sample', 'bench', 'doctor'];
+const commands = ['tokenizer', 'prepare', 'plan', 'train', 'eval', 'sample', 'export', 'bench', 'doctor'];
 
 describe.concurrent('help', () => {
   test('lists the commands and a first run', async () => {

@@ -112,6 +112,41 @@ test('new, --resume and --overwrite', async () => {
   expect(replaced.stdout).toContain('trained 15 steps');
 });
 
+test('--init-from starts from the weights of another run, whose model it takes', async () => {
+  const { burgeon, succeed, path } = await useWorkspace();
+  const first = await succeed(['train', 'train.yaml', '--json']);
+  const { summary: before } = jsonLines(first.stdout).at(-1) as { summary: { validationLoss: number } };
+  const settings = { data: { directory: 'data' }, output: 'my "next" run', steps: 2, batchSize: 4 };
+  await writeFile(path('next.yaml'), JSON.stringify({ ...settings, evaluation: { windows: 8 } }));
+  const next = await succeed(['train', 'next.yaml', '--init-from', 'run']);
+  expect(next.stderr).toMatch(/^starting from the weights of run\nheld-out loss at the start: /m);
+  expect(next.stderr).toContain(`held-out loss at the start: ${before.validationLoss.toFixed(4)} `);
+  // A run can be the model of the next; the path may hold what YAML would take amiss.
+  const third = await succeed([
+    'train',
+    'next.yaml',
+    '--init-from',
+    'my "next" run',
+    '--set',
+    'output=third',
+    '--json',
+  ]);
+  expect(jsonLines(third.stdout)).toHaveLength(3);
+  expect((await succeed(['plan', 'next.yaml', '--set', 'initFrom=run'])).stdout).toContain('parameters');
+  const without = await burgeon(['train', 'next.yaml']);
+  expect(without).toMatchObject({ code: 1, stderr: expect.stringContaining('model: expected a preset') });
+  const other = await burgeon([
+    'train',
+    'train.yaml',
+    '--init-from',
+    'third',
+    '--set',
+    'model.nLayer=4',
+    '--overwrite',
+  ]);
+  expect(other.stderr).toContain('\n  model.nLayer: the configuration has 4, the model 2\n');
+});
+
 test('refuses with one message per problem', async () => {
   const { burgeon, path } = await useWorkspace();
   await writeFile(path('bad.yaml'), 'steps: [\n');

@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { applyOverrides } from '../../lib/config/config-file.ts';
-import { loadTrainConfig, parseTrainConfig } from '../../lib/config/train-config.ts';
+import { parseTrainConfig } from '../../lib/config/train-config.ts';
 import { Schedule } from '../../lib/est/schedule.ts';
+import { loadTrainConfig } from '../../lib/train/load-train-config.ts';
 
 let directory: string;
 

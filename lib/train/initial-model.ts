@@ -1,0 +1,82 @@
+// The model that a run starts from instead of new weights: `initFrom`. Opened and checked before anything is written.
+
+import { realpath } from 'node:fs/promises';
+import path from 'node:path';
+import { findModel } from '../checkpoint/find-model.ts';
+import type { OpenModelDirectory } from '../checkpoint/model-directory.ts';
+import { openModel } from '../checkpoint/open-model.ts';
+import type { TrainConfig } from '../config/train-config.ts';
+import { BurgeonError } from '../errors.ts';
+import { loadTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
+import type { StartMode } from './run-directory.ts';
+
+/** What is known of the data. */
+interface Data {
+  vocabSize?: number;
+  tokenizer: Tokenizer | undefined;
+}
+
+/**
+ * Opens the model that a configuration starts from; the caller closes it. Its tokenizer is the data's, where that is known.
+ * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT when it is no model; ERR_BURGEON_CONFIG when it is not the configuration's
+ *   or about to be deleted; ERR_BURGEON_DATA when the data are those of another tokenizer.
+ */
+export async function openInitialModel(
+  initFrom: string,
+  config: TrainConfig,
+  data: Data,
+  start: StartMode,
+): Promise<OpenModelDirectory> {
+  const source = await openModel(await findModel(initFrom));
+  try {
+    requireSameModel(initFrom, config, source);
+    await requireSameTokens(initFrom, source, data);
+    if (start === 'overwrite') await requireOutside(initFrom, config.output, source.directory);
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+  const { tokenizer } = data;
+  if (tokenizer === undefined) return source;
+  return { ...source, tokenizerFiles: tokenizer.files(), endOfText: tokenizer.endOfText };
+}
+
+/** Every field that the configuration gives, or has by default, is the model's; its vocabulary may be left open. */
+function requireSameModel(initFrom: string, config: TrainConfig, { model }: OpenModelDirectory): void {
+  const found: Record<string, unknown> = { ...model };
+  const expected: Record<string, unknown> = { vocabSize: model.vocabSize, ...config.model };
+  const isOtherKind = config.model.architecture !== model.architecture;
+  const fields = isOtherKind ? ['architecture'] : Object.keys({ ...expected, ...found });
+  const differences = fields.flatMap((field) => {
+    const [ours = 'nothing', theirs = 'nothing'] = [JSON.stringify(expected[field]), JSON.stringify(found[field])];
+    return ours === theirs ? [] : [`model.${field}: the configuration has ${ours}, the model ${theirs}`];
+  });
+  if (differences.length === 0) return;
+  throw new BurgeonError(
+    'ERR_BURGEON_CONFIG',
+    `initFrom ${initFrom}: expected the model of the configuration, found another:\n  ${differences.join('\n  ')}\nleave the model section out to use the model as it is`,
+  );
+}
+
+async function requireSameTokens(initFrom: string, source: OpenModelDirectory, data: Data): Promise<void> {
+  const isNamed = Object.keys(source.tokenizerFiles).length > 0;
+  const theirs = isNamed ? await loadTokenizer(source.directory).catch(() => 'another') : undefined;
+  const isSame = !theirs || !data.tokenizer || JSON.stringify(theirs) === JSON.stringify(data.tokenizer);
+  const { vocabSize } = source.model;
+  if (isSame && (data.vocabSize ?? 0) <= vocabSize) return;
+  throw new BurgeonError(
+    'ERR_BURGEON_DATA',
+    `initFrom ${initFrom}: expected data of the model's tokenizer and its ${vocabSize} tokens, found data of ${isSame ? `${data.vocabSize} tokens` : 'another tokenizer or vocabulary'}; prepare the text with the tokenizer of the model`,
+  );
+}
+
+/** Deleting the run would delete what it starts from. */
+async function requireOutside(initFrom: string, output: string, directory: string): Promise<void> {
+  const actual = (given: string) => realpath(given).catch(() => path.resolve(given));
+  const [run, model] = [await actual(output), await actual(directory)];
+  if (model !== run && !model.startsWith(run + path.sep)) return;
+  throw new BurgeonError(
+    'ERR_BURGEON_CONFIG',
+    `initFrom ${initFrom}: expected a model outside the run that is to be overwritten (${output}); choose another output`,
+  );
+}

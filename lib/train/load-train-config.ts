@@ -1,0 +1,39 @@
+// Reads a training configuration from a file. It comes with a model of its own, or takes that of `initFrom`.
+
+import { latestCheckpoint } from '../checkpoint/checkpoint-list.ts';
+import { findModel } from '../checkpoint/find-model.ts';
+import { isJsonObject } from '../checkpoint/json.ts';
+import { openModel } from '../checkpoint/open-model.ts';
+import { applyOverrides, readConfigFile } from '../config/config-file.ts';
+import type { ModelConfig } from '../config/model-config.ts';
+import { parseTrainConfig, type TrainConfig } from '../config/train-config.ts';
+
+/**
+ * Reads a training configuration. Relative paths inside the file stay as they are and so refer to the current working
+ * directory, not to the file's. With `initFrom`, what it leaves open of the model is that model's.
+ * @param file YAML or JSON.
+ * @param options.set overrides `a.b=value`, for example `optimizer.learningRate=1e-3`; the value is YAML.
+ * @param options.resume whether the run is to be continued, which needs `initFrom` no longer once it has a checkpoint.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG if the file is missing or no YAML, an override cannot be applied, or with
+ *   one line per problem of the configuration; ERR_BURGEON_CHECKPOINT when `initFrom` is no model.
+ */
+export async function loadTrainConfig(
+  file: string,
+  options: { set?: readonly string[]; resume?: boolean } = {},
+): Promise<TrainConfig> {
+  const data = applyOverrides(await readConfigFile(file), options.set ?? []);
+  const initial = await initialModel(data, options.resume ?? false);
+  if (initial === undefined) return parseTrainConfig(data, file);
+  const { model, ...rest } = data as Record<string, unknown>;
+  const config = parseTrainConfig({ ...rest, model: model ?? initial }, file);
+  return { ...config, model: { ...config.model, vocabSize: config.model.vocabSize ?? initial.vocabSize } };
+}
+
+async function initialModel(data: unknown, resume: boolean): Promise<ModelConfig | undefined> {
+  const { initFrom, output } = isJsonObject(data) ? data : {};
+  if (typeof initFrom !== 'string' || initFrom === '') return undefined;
+  const checkpoint = resume && typeof output === 'string' ? (await latestCheckpoint(output)).latest : undefined;
+  const source = await openModel(checkpoint?.directory ?? (await findModel(initFrom)));
+  await source.close();
+  return source.model;
+}
