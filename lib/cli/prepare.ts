@@ -58,8 +58,8 @@ export function prepareCommand(): Command {
     .option('--shard-tokens <n>', 'tokens per shard (default: 100 million)', integerAtLeast(1))
     .option(
       '--workers <n>',
-      'threads that read and encode, 0 for none beside the main one; the result does not depend on it (default: one per ' +
-        'core, at most 4)',
+      'threads that read and encode, 0 for none beside the main one; the result does not depend on it (default: up to 4 ' +
+        'that scan, 1 that encodes; each more takes some 50 MB)',
       integerBetween(0, 1024),
     )
     .option('--json', 'print the manifest as JSON')

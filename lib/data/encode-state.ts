@@ -9,7 +9,7 @@ const count = z.number().int().nonnegative();
 const stream = z.object({
   tokens: count,
   documents: count,
-  /** UTF-8 bytes that the tokens stand for. */
+  /** UTF-8 bytes of the text. */
   bytes: count,
   endsWithNewline: z.boolean(),
 });

@@ -72,7 +72,7 @@ async function encodeDocuments(options: EncodeOptions, start: EncodeState): Prom
   };
 
   try {
-    await encodeInOrder(pool, readBatches(options, start), 2 * workers, async (batch, tokens) => {
+    await encodeInOrder(pool, readBatches(options, start), workers === 0 ? 0 : workers + 1, async (batch, tokens) => {
       await train.write(tokens.train);
       await validation.write(tokens.validation);
       state = withTokens(batch.after, train.tokenCount, validation.tokenCount);

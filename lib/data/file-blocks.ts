@@ -9,7 +9,7 @@ import { BurgeonError } from '../errors.ts';
 import { decompressZstd, zstdErrorCode } from './zstd-blocks.ts';
 
 /** Block size: large enough that the cost per block vanishes, small enough to hold many. */
-const defaultBlockBytes = 1 << 18;
+const defaultBlockBytes = 1 << 17;
 
 export interface ReadBlocksOptions {
   /** Told how many bytes of the file, compressed as they are, were read, after every block. */

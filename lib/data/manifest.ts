@@ -18,7 +18,7 @@ export interface SplitManifest {
   tokens: number;
   /** Documents of which the split has at least a part. */
   documents: number;
-  /** UTF-8 bytes that the tokens stand for, delimiters not counted. */
+  /** UTF-8 bytes of its text, delimiters not counted. */
   bytes: number;
 }
 

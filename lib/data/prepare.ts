@@ -41,8 +41,8 @@ export interface PrepareOptions {
   /** Tokens per shard; 100 million unless given. */
   shardTokens?: number | undefined;
   /**
-   * Threads that read and encode beside this one, 0 for none. Unless given: none for small inputs, otherwise one per core
-   * and at most 4. Results do not depend on it.
+   * Threads that read and encode beside this one, 0 for none. Unless given: none for small inputs, otherwise up to four to
+   * scan and one to encode, which keeps the process below 300 MB. Results do not depend on it.
    */
   workers?: number | undefined;
   /** Stops the work; the promise rejects with the reason, and the same call goes on from there later. */
@@ -63,8 +63,9 @@ export interface PrepareProgress {
 
 /** Below this many bytes of input, starting threads takes longer than they save. */
 const smallInputBytes = 8 << 20;
-/** Each takes some 40 MB. */
-const maxDefaultWorkers = 4;
+/** Scanning takes little memory; each thread that encodes takes some 50 MB. */
+const defaultScanWorkers = 4;
+const defaultEncodeWorkers = 1;
 const maxWorkers = 1024;
 
 /** Increased when the same job would give other bytes, so that no run goes on with those of another version. */
@@ -104,13 +105,15 @@ function defaultsOf({ name, validationFraction, dropNearDuplicates }: PrepareOpt
 async function fill(partial: PartialDirectory, settings: Settings, files: readonly InputFile[]): Promise<DataManifest> {
   const { delimiter, textColumn, dropNearDuplicates, validationFraction } = settings;
   const progress = new ProgressReporter(files, settings);
-  const workers = settings.workers ?? defaultWorkers(progress.bytesTotal);
   const recordDirectory = join(partial.work, 'scan');
   await makeDirectory(recordDirectory);
   const isChars = settings.tokenizer === 'chars';
   const text = { delimiter, textColumn, onRead: progress.onRead };
-  const scanOptions = { ...text, dropNearDuplicates, collectCharacters: isChars, directory: recordDirectory, workers };
-  const scanned = await scanCorpus(files, scanOptions);
+  const scanOptions = { ...text, dropNearDuplicates, collectCharacters: isChars, directory: recordDirectory };
+  const scanned = await scanCorpus(files, {
+    ...scanOptions,
+    workers: workersFor('scan', settings, progress.bytesTotal),
+  });
   const documents = total(scanned, 'keptDocuments');
   if (documents === 0) throw noText(scanned);
 
@@ -126,7 +129,7 @@ async function fill(partial: PartialDirectory, settings: Settings, files: readon
       tokenizer,
       isValidation: await validationChooser(scanned, validationFraction),
       shards: { directory: partial.data, name: settings.name, shardTokens: settings.shardTokens },
-      workers,
+      workers: workersFor('encode', settings, progress.bytesTotal),
       async save(state) {
         await writeState(statePath, state);
         partial.keep();
@@ -165,8 +168,10 @@ function jobOf(settings: Settings, files: readonly InputFile[]): string {
   return `${JSON.stringify(job)}\n`;
 }
 
-function defaultWorkers(bytesTotal: number): number {
-  return bytesTotal < smallInputBytes ? 0 : Math.min(availableParallelism(), maxDefaultWorkers);
+function workersFor(phase: PrepareProgress['phase'], { workers }: Settings, bytesTotal: number): number {
+  if (workers !== undefined) return workers;
+  if (bytesTotal < smallInputBytes) return 0;
+  return Math.min(availableParallelism(), phase === 'scan' ? defaultScanWorkers : defaultEncodeWorkers);
 }
 
 function checkOptions(settings: Settings): void {

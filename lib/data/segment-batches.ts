@@ -10,7 +10,7 @@ import type { EncodeState, StreamState } from './encode-state.ts';
 import type { Segment, Split } from './segments.ts';
 
 /** UTF-16 units of a batch: enough that handing it to a thread costs little. */
-const batchLength = 1 << 17;
+const batchLength = 1 << 16;
 
 /** Segments, and how far all splits are once their tokens are written; those are not counted yet. */
 export interface Batch {

@@ -3,6 +3,7 @@
 import type { WriteStream } from 'node:tty';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { bytes, count, duration, facts, percent, small, table } from '../../lib/cli/format.ts';
+import { PrepareProgressText } from '../../lib/cli/prepare-progress.ts';
 import { ProgressLine } from '../../lib/cli/progress.ts';
 
 describe('numbers', () => {
@@ -105,5 +106,33 @@ describe('the progress line', () => {
     line.print('stays');
     line.clear();
     expect(written()).toBe('first\nsecond\nstays\n');
+  });
+});
+
+describe('the progress of prepare', () => {
+  const scan = { phase: 'scan', bytesDone: 0, bytesTotal: 400 << 20, documents: 0, tokens: 0 } as const;
+  const encode = { ...scan, phase: 'encode', bytesDone: 100 << 20, documents: 3000, tokens: 1.5e6 } as const;
+
+  test('says how much of which pass is done, and when it will be over', () => {
+    let now = 0;
+    const progress = new PrepareProgressText(true, () => now);
+    progress.observe(scan);
+    expect(progress.text(scan)).toBe('[....................] 0 %  reading (1 of 2) 0 B of 400 MiB');
+    now = 50_000;
+    // A continued run begins where the earlier one ended: only what comes on top takes time.
+    progress.observe(encode);
+    now = 60_000;
+    const later = { ...encode, bytesDone: 200 << 20 };
+    progress.observe(later);
+    expect(progress.text(later)).toBe(
+      '[##########..........] 50 %  encoding (2 of 2) 200 MiB of 400 MiB  3.00 k documents  1.50 M tokens  ETA 0:20',
+    );
+  });
+
+  test('has no bar where lines stay, and no division by nothing', () => {
+    const progress = new PrepareProgressText(false, () => 0);
+    const nothing = { ...scan, bytesTotal: 0 };
+    progress.observe(nothing);
+    expect(progress.text(nothing)).toBe('100 %  reading (1 of 2) 0 B of 0 B');
   });
 });

@@ -1,6 +1,8 @@
 // burgeon prepare: what it makes of text files, says about it, and refuses.
 
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { gzipSync } from 'node:zlib';
+import { parquetWriteBuffer } from 'hyparquet-writer';
 import { expect, test } from 'vitest';
 import { readManifest } from '../../lib/data/manifest.ts';
 import { useWorkspace } from './workspace.ts';
@@ -10,9 +12,10 @@ test('a text file', async () => {
   const { stdout } = await succeed(['prepare', 'text.txt', '-o', 'made/here', '--tokenizer', 'bytes']);
   expect(stdout).toBe(
     'wrote made/here (tokenizer bytes, vocabulary 256)\n' +
+      '  read        1 document in 1 file, 7.81 KiB of text\n' +
+      '  left out    0 near-duplicate and 0 empty documents\n' +
       '  train       7.20 k tokens, 1 document, 7.03 KiB\n' +
-      '  validation  800 tokens, 1 document, 800 B\n' +
-      '  left out    0 near-duplicate and 0 empty documents\n',
+      '  validation  800 tokens, 1 document, 800 B\n',
   );
   expect(await readManifest(path('made/here'))).toMatchObject({
     splitBy: 'tokens',
@@ -96,4 +99,22 @@ test('refuses, and leaves what was there', async () => {
   }
   expect(await readdir(path('data'))).toEqual(before);
   expect((await readdir(path())).sort()).toEqual(['bad.jsonl', 'data', 'empty.txt', 'text.txt', 'train.yaml']);
+});
+
+test('compressed lines and parquet, with the text in another field', async () => {
+  const { path, succeed, burgeon } = await useWorkspace();
+  const parquet = parquetWriteBuffer({ columnData: [{ name: 'body', data: ['third', 'fourth'], type: 'STRING' }] });
+  await writeFile(path('b.parquet'), Buffer.from(parquet));
+  await writeFile(path('a.jsonl.gz'), gzipSync('{"body":"first","text":1}\n{"body":"second"}\n'));
+  const command = ['prepare', 'a.jsonl.gz', 'b.parquet', '-t', 'bytes', '--val-fraction', '0'];
+  const { stdout } = await succeed([...command, '-o', 'out', '--text-column', 'body']);
+  expect(stdout).toContain('read        4 documents in 2 files, 22 B of text');
+  const bytes = await readFile(path('out/data_train_000000.bin'));
+  const tokens = new Uint16Array(bytes.buffer, bytes.byteOffset + 1024, (bytes.length - 1024) / 2);
+  expect(Buffer.from(tokens).toString()).toBe('first\nsecond\nthird\nfourth');
+
+  const refused = await burgeon([...command, '-o', 'other']);
+  expect(refused).toMatchObject({ code: 1, stdout: '' });
+  expect(refused.stderr).toContain('a.jsonl.gz:1: expected a JSON object with a string field "text"');
+  expect(refused.stderr).toContain('--text-column');
 });

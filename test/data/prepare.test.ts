@@ -253,6 +253,21 @@ describe('prepare on difficult input', () => {
   });
 });
 
+describe('a vocabulary beyond 65,536', () => {
+  it('takes shards of 32 bits', async () => {
+    // All letters, signs and ideographs of planes 0, 1 and 2, of which UTF-8 and UTF-16 take their longest forms.
+    const codePoints = Array.from({ length: 70_000 }, (_, i) => (i < 50_000 ? 0x21 + i : 0x10000 + i));
+    await temp.write('in/a.txt', codePoints.map((codePoint) => String.fromCodePoint(codePoint)).join(''));
+    const manifest = await run({ tokenizer: 'chars', validationFraction: 0 });
+    expect(manifest.vocabSize).toBe(70_000);
+    const tokens = await tokensOf('train');
+    expect(tokens).toHaveLength(70_000);
+    expect(tokens.every((token, i) => token === i)).toBe(true);
+    const bytes = await readFile(temp.path('out/data_train_000000.bin'));
+    expect([bytes.length, bytes.readInt32LE(0)]).toEqual([1024 + 4 * 70_000, 20240801]);
+  });
+});
+
 describe('the output of prepare', () => {
   it('replaces an earlier data set and an empty directory', async () => {
     await temp.write('in/a.txt', 'first text');

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { chooseValidation } from '../../lib/data/split.ts';
+import { chooseValidation, drawValidation } from '../../lib/data/split.ts';
 
 const share = (sizes: number[], chosen: Uint8Array) => {
   const total = sizes.reduce((a, b) => a + b, 0);
@@ -50,5 +50,14 @@ describe('chooseValidation', () => {
   it('takes the smaller of two very unequal documents', () => {
     expect(chooseValidation([1000, 10], 0.1)).toEqual(Uint8Array.of(0, 1));
     expect(chooseValidation([10, 1000], 0.1)).toEqual(Uint8Array.of(1, 0));
+  });
+});
+
+describe('drawValidation', () => {
+  it('comes close to the fraction, and decides for each document by its number', () => {
+    const chosen = Array.from({ length: 20_000 }, (_, document) => drawValidation(document, 0.05));
+    expect(Math.abs(chosen.filter(Boolean).length / 20_000 - 0.05)).toBeLessThan(0.005);
+    expect(chosen[777]).toBe(drawValidation(777, 0.05));
+    expect(new Set(chosen.slice(0, 1000))).toEqual(new Set([true, false]));
   });
 });

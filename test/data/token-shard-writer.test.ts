@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { openTokenFile } from '../../lib/data/token-file.ts';
@@ -7,8 +7,10 @@ import { range, useTempDirectory } from './temp-directory.ts';
 
 const temp = useTempDirectory();
 
+const baseOptions = () => ({ directory: temp.path(), name: 'data', split: 'train' as const, vocabSize: 50257 });
+
 function writer(options: Partial<TokenShardWriterOptions> = {}): TokenShardWriter {
-  return new TokenShardWriter({ directory: temp.path(), name: 'data', split: 'train', vocabSize: 50257, ...options });
+  return new TokenShardWriter({ ...baseOptions(), ...options });
 }
 
 async function tokensOf(name: string): Promise<number[]> {
@@ -46,6 +48,64 @@ describe('TokenShardWriter', () => {
         for (const shard of read.slice(0, -1)) expect(shard).toHaveLength(shardTokens);
       }),
       { numRuns: 40 },
+    );
+  });
+
+  it('writes 32 bits per token where the vocabulary needs them', async () => {
+    const shards = writer({ vocabSize: 128_256 });
+    await shards.write([1, 128_000, 65_536]);
+    const [file] = await shards.end();
+    const expected = Buffer.alloc(1036);
+    Buffer.from('a1d934010700000003000000', 'hex').copy(expected); // 20240801, version 7, 3 tokens
+    Buffer.from('0100000000f4010000000100', 'hex').copy(expected, 1024);
+    expect((await readFile(temp.path(file!))).equals(expected)).toBe(true);
+    expect(await tokensOf(file!)).toEqual([1, 128_000, 65_536]);
+  });
+
+  it('goes on after any token that is on disk, and leaves complete shards alone', async () => {
+    const all = range(25);
+    const options = { shardTokens: 7 };
+    const whole = writer({ ...options, name: 'whole' });
+    await whole.write(all);
+    const files = await whole.end();
+    for (const isEnded of [true, false]) {
+      for (let kept = 0; kept <= all.length; kept++) {
+        const first = writer(options);
+        await first.write(all);
+        await first.sync();
+        if (isEnded) await first.end();
+        else await first.abort();
+        const inodes = await Promise.all(
+          range(Math.floor(kept / 7)).map((i) => stat(temp.path(`data_train_00000${i}.bin`))),
+        );
+        const second = await TokenShardWriter.continue({ ...baseOptions(), ...options }, kept);
+        expect(second.tokenCount).toBe(kept);
+        await second.write(all.slice(kept));
+        expect(await second.end()).toEqual(files.map((name) => name.replace('whole', 'data')));
+        for (const file of files) {
+          const [expected, found] = [
+            await readFile(temp.path(file)),
+            await readFile(temp.path(file.replace('whole', 'data'))),
+          ];
+          expect(found.equals(expected), `${file} after ${kept}`).toBe(true);
+        }
+        for (const [i, { ino }] of inodes.entries()) {
+          expect((await stat(temp.path(`data_train_00000${i}.bin`))).ino).toBe(ino);
+        }
+      }
+    }
+    expect(await readdir(temp.path())).toHaveLength(8);
+  });
+
+  it('does not go on without the tokens before', async () => {
+    const first = writer({ shardTokens: 4 });
+    await first.write(range(6));
+    await first.end();
+    await expect(TokenShardWriter.continue({ ...baseOptions(), shardTokens: 4 }, 9)).rejects.toThrow(
+      expect.objectContaining({
+        code: 'ERR_BURGEON_DATA',
+        message: expect.stringMatching(/shards of an interrupted run with 9 tokens/),
+      }),
     );
   });
 
