@@ -1,14 +1,11 @@
 // burgeon eval: loss of a model on token shards.
 
-import { stat } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { findModel } from '../checkpoint/find-model.ts';
-import { loadDataset } from '../data/dataset.ts';
 import { fixedWindows } from '../data/fixed-windows.ts';
-import { readManifest } from '../data/manifest.ts';
-import { BurgeonError } from '../errors.ts';
 import { Model } from '../model/model.ts';
 import { evaluate } from '../train/evaluator.ts';
+import { openSplit } from './data-argument.ts';
 import { count, duration, facts } from './format.ts';
 import { modelArgumentHelp } from './model-argument.ts';
 import { countOrAll, integerAtLeast, threadsOption } from './options.ts';
@@ -46,7 +43,7 @@ export function evalCommand(): Command {
         await findModel(given),
         flags.threads === undefined ? {} : { threads: flags.threads },
       );
-      const { dataset, source, bytesPerToken } = await openSplit(flags, model.config.vocabSize);
+      const { dataset, source, bytesPerToken } = await openSplit(flags.data, flags.split, model.config.vocabSize);
       try {
         const progress = new ProgressLine();
         const T = flags.sequenceLength ?? model.config.contextLength;
@@ -75,27 +72,4 @@ export function evalCommand(): Command {
         await dataset.close();
       }
     });
-}
-
-async function openSplit(flags: EvalFlags, vocabSize: number) {
-  const isDirectory = (await stat(flags.data).catch(() => undefined))?.isDirectory();
-  if (!isDirectory) {
-    const dataset = await loadDataset({ train: flags.data, vocabSize });
-    return { dataset, source: dataset.train, bytesPerToken: undefined };
-  }
-  const manifest = await readManifest(flags.data);
-  if (manifest.vocabSize > vocabSize) {
-    throw new BurgeonError(
-      'ERR_BURGEON_DATA',
-      `${flags.data}: expected tokens of the model's vocabulary (${vocabSize}), the data set has ${manifest.vocabSize}; was the model trained with another tokenizer?`,
-    );
-  }
-  const dataset = await loadDataset({ directory: flags.data });
-  const source = dataset[flags.split];
-  const split = manifest.splits[flags.split];
-  if (source === undefined || split === undefined) {
-    await dataset.close();
-    throw new BurgeonError('ERR_BURGEON_DATA', `${flags.data}: expected a ${flags.split} split, the data set has none`);
-  }
-  return { dataset, source, bytesPerToken: split.bytes / split.tokens };
 }
