@@ -31,7 +31,10 @@ export function subnetworkOptions(): Option[] {
     keep('layers', 'keep these layers, e.g. 0-3,5, or a share of them, e.g. 0.5'),
     keep('heads', 'keep these heads in every layer (grouped queries: whole groups)'),
     keep('neurons', 'keep these MLP neurons in every layer'),
-    new Option('--calibrate <dir|pattern>', 'data (of a data set the training split) to find the most important on'),
+    new Option(
+      '--calibrate <dir|pattern>',
+      'data to find the most important ones on (of a data set, the training split)',
+    ),
     new Option('--calibration-windows <n>', 'sequences of it to use (default: 32)').argParser(integerAtLeast(1)),
     new Option('--no-rescale', 'do not scale up what is kept'),
     threadsOption(),
@@ -47,8 +50,7 @@ What is kept:
   the cost of leaving it out (one forward and backward pass over the sequences).
   Sums over heads and neurons are scaled by (all / kept), which makes it exactly
   the subnetwork as training computes it. Where the most important ones are kept,
-  the rest counts for less than that: try --no-rescale, and burgeon eval both.
-`;
+  the rest counts for less than that: try --no-rescale, and burgeon eval both.`;
 
 /** What to keep; undefined when nothing is to be left out. */
 export function keepRules(flags: SubnetworkFlags, command: Command): KeepRules | undefined {
