@@ -2,6 +2,7 @@
 
 export type { Peak } from './addon/peak.ts';
 export { measurePeak } from './addon/peak.ts';
+export { subnetworkContents } from './checkpoint/subnetwork-contents.ts';
 export { type Gpt2Config, type LlamaConfig, type ModelConfig, parseModelConfig } from './config/model-config.ts';
 export { type ModelPresetName, modelPresetNames } from './config/presets.ts';
 export { parseTrainConfig, type TrainConfig } from './config/train-config.ts';

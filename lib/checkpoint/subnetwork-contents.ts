@@ -45,10 +45,16 @@ export function smallerModel(model: ModelConfig, kept: KeptCounts): ModelConfig 
 /**
  * The subnetwork as a model: its logits are those of the whole model run with `subnetwork` (and layerScale 1), up to the
  * rounding of the scaled weights.
+ * @param options.rescale whether sums over units are scaled by (all / kept), as in training. Default true; without it the
+ *   units that are left out count as zero.
  * @throws {BurgeonError} ERR_BURGEON_SHAPE for lists that are not of this model; ERR_BURGEON_CONFIG when its layers are of
  *   different sizes, or transformers could not represent it.
  */
-export function subnetworkContents(contents: ModelContents, subnetwork: Subnetwork): ModelContents {
+export function subnetworkContents(
+  contents: ModelContents,
+  subnetwork: Subnetwork,
+  { rescale = true }: { rescale?: boolean } = {},
+): ModelContents {
   const { model, endOfText, tokenizerFiles } = contents;
   validateSubnetwork({ ...model, nKvHead: architectureOf(model).nKvHead }, subnetwork);
   const smaller = smallerModel(model, sameCounts(model, subnetwork));
@@ -60,7 +66,8 @@ export function subnetworkContents(contents: ModelContents, subnetwork: Subnetwo
     const original = tensor.in(subnetwork.layers?.[i] ?? i);
     const values = await contents.readTensor(original);
     const lines = tensor.axis && keptLines(model, subnetwork, i, tensor.axis.unit);
-    return lines === undefined ? values : take(values, shapes.get(original)!, tensor.axis!, lines);
+    if (lines === undefined) return values;
+    return take(values, shapes.get(original)!, tensor.axis!, lines, rescale);
   };
   return { model: smaller, endOfText, tokenizerFiles, readTensor };
 }
@@ -98,11 +105,17 @@ function runs(list: Int32Array, size: number): Int32Array {
   return Int32Array.from({ length: list.length * size }, (_, i) => list[Math.floor(i / size)]! * size + (i % size));
 }
 
-/** Some rows or columns of a tensor; where it adds them up, scaled by (all / kept). */
-function take(values: Float32Array, shape: readonly number[], { axis, isOutput }: UnitAxis, lines: Int32Array) {
+/** Some rows or columns of a tensor; where it adds them up, scaled by (all / kept) if wanted. */
+function take(
+  values: Float32Array,
+  shape: readonly number[],
+  { axis, isOutput }: UnitAxis,
+  lines: Int32Array,
+  rescale: boolean,
+): Float32Array {
   const [rows, cols = 1] = shape as [number, number?];
   const count = lines.length;
-  const scale = isOutput ? (axis === 'rows' ? rows : cols) / count : 1;
+  const scale = isOutput && rescale ? (axis === 'rows' ? rows : cols) / count : 1;
   if (axis === 'rows') {
     const result = new Float32Array(count * cols);
     for (let r = 0; r < count; r++) {

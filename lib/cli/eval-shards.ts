@@ -1,14 +1,10 @@
 // burgeon eval --data: loss, perplexity and bits per byte on token shards.
 
-import { stat } from 'node:fs/promises';
-import { type Dataset, loadDataset } from '../data/dataset.ts';
 import { type FixedBatch, fixedWindows } from '../data/fixed-windows.ts';
-import { readManifest } from '../data/manifest.ts';
-import type { TokenSource } from '../data/token-source.ts';
-import { BurgeonError } from '../errors.ts';
 import type { Model } from '../model/model.ts';
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
 import { evaluate } from '../train/evaluator.ts';
+import { openSplit } from './data-argument.ts';
 import type { EvalFlags } from './eval.ts';
 import { count, duration, facts } from './format.ts';
 import { findTokenizer } from './model-argument.ts';
@@ -18,8 +14,10 @@ type ShardFlags = EvalFlags & { data: string };
 
 /** @param directory the model's, which may have the tokenizer of the shards. */
 export async function evalShards(model: Model, directory: string, flags: ShardFlags): Promise<void> {
-  const { dataset, source, tokenizer } = await openSplit(model, directory, flags);
+  const { dataset, source, manifest } = await openSplit(flags.data, flags.split, model.config.vocabSize);
   try {
+    const tokenizer =
+      manifest === undefined ? await findTokenizer(directory, flags.tokenizer) : createTokenizer(manifest.tokenizer);
     const progress = new ProgressLine();
     const T = flags.sequenceLength ?? model.config.contextLength;
     const counter = new ByteCounter(tokenizer);
@@ -74,33 +72,4 @@ class ByteCounter {
     const isKnown = targets.every((token) => token < tokenizer.vocabSize);
     this.bytes = isKnown ? this.bytes + tokenizer.byteLength(targets) : undefined;
   }
-}
-
-interface OpenSplit {
-  dataset: Dataset;
-  source: TokenSource;
-  tokenizer: Tokenizer | undefined;
-}
-
-async function openSplit(model: Model, modelDirectory: string, flags: ShardFlags): Promise<OpenSplit> {
-  const { vocabSize } = model.config;
-  const isDirectory = (await stat(flags.data).catch(() => undefined))?.isDirectory();
-  if (!isDirectory) {
-    const dataset = await loadDataset({ train: flags.data, vocabSize });
-    return { dataset, source: dataset.train, tokenizer: await findTokenizer(modelDirectory, flags.tokenizer) };
-  }
-  const manifest = await readManifest(flags.data);
-  if (manifest.vocabSize > vocabSize) {
-    throw new BurgeonError(
-      'ERR_BURGEON_DATA',
-      `${flags.data}: expected tokens of the model's vocabulary (${vocabSize}), the data set has ${manifest.vocabSize}; was the model trained with another tokenizer?`,
-    );
-  }
-  const dataset = await loadDataset({ directory: flags.data });
-  const source = dataset[flags.split];
-  if (source === undefined) {
-    await dataset.close();
-    throw new BurgeonError('ERR_BURGEON_DATA', `${flags.data}: expected a ${flags.split} split, the data set has none`);
-  }
-  return { dataset, source, tokenizer: createTokenizer(manifest.tokenizer) };
 }

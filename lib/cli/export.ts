@@ -9,9 +9,16 @@ import { writeModelDirectory } from '../checkpoint/model-directory.ts';
 import { openModel } from '../checkpoint/open-model.ts';
 import type { WeightType } from '../checkpoint/shards.ts';
 import { BurgeonError } from '../errors.ts';
+import {
+  chooseContents,
+  keepRules,
+  type SubnetworkFlags,
+  subnetworkHelp,
+  subnetworkOptions,
+} from './export-subnetwork.ts';
 import { modelArgumentHelp } from './model-argument.ts';
 
-interface ExportFlags {
+interface ExportFlags extends SubnetworkFlags {
   output: string;
   format: 'huggingface' | 'llmc';
   dtype: 'f32' | 'bf16' | 'f16';
@@ -19,11 +26,12 @@ interface ExportFlags {
 }
 
 export function exportCommand(): Command {
-  return new Command('export')
-    .summary('a model for transformers or llm.c, in float32, bfloat16 or float16')
+  const exporter = new Command('export')
+    .summary('a model, or a subnetwork of it, for transformers or llm.c')
     .description(
       'Writes a model, or the newest checkpoint of a run, as a directory that transformers loads, or as a model_*.bin of ' +
-        'llm.c. Optimizer and run state stay behind.',
+        'llm.c, in float32, bfloat16 or float16. Optimizer and run state stay behind. With --keep-* it is a smaller model, of ' +
+        'some of the layers, heads and neurons.',
     )
     .argument('<model>', modelArgumentHelp)
     .requiredOption('-o, --output <path>', 'directory to write (huggingface), or file (llmc)')
@@ -32,9 +40,10 @@ export function exportCommand(): Command {
       new Option('--dtype <type>', 'element type of the weights').choices(['f32', 'bf16', 'f16']).default('f32'),
     )
     .option('--max-shard-size <size>', 'most bytes per weight file, e.g. 5GB or 500MB (default: one file)', byteSize)
+    .addHelpText('after', subnetworkHelp)
     .addHelpText(
       'after',
-      '\nExamples:\n  burgeon export runs/book -o book-bf16 --dtype bf16\n  burgeon export runs/book -o model_00000000.bin --format llmc\n  burgeon export model_00000000.bin -o gpt2-hf',
+      '\nExamples:\n  burgeon export runs/book -o book-bf16 --dtype bf16\n  burgeon export runs/book -o model_00000000.bin --format llmc\n  burgeon export model_00000000.bin -o gpt2-hf\n  burgeon export runs/book -o book-small --keep-neurons 0.5 --calibrate data/book',
     )
     .action(async (given: string, flags: ExportFlags, command: Command) => {
       const { output, format, maxShardSize } = flags;
@@ -45,6 +54,7 @@ export function exportCommand(): Command {
       if (format === 'llmc' && maxShardSize !== undefined) {
         command.error('error: --max-shard-size: an llm.c model is one file');
       }
+      const rules = keepRules(flags, command);
       const source = await openModel(await findModel(given));
       try {
         if ((await actualPath(source.directory)) === (await actualPath(output))) {
@@ -53,17 +63,22 @@ export function exportCommand(): Command {
             `${output}: expected another path than the model's own; give another --output`,
           );
         }
+        const chosen = rules && (await chooseContents(source, rules, flags));
+        const contents = chosen?.contents ?? source;
         if (format === 'llmc') {
-          if (dtype !== 'F16') await writeNewFile(output, () => writeLlmc(output, source, dtype));
+          if (dtype !== 'F16') await writeNewFile(output, () => writeLlmc(output, contents, dtype));
         } else {
           const options = maxShardSize === undefined ? { dtype } : { dtype, maxShardBytes: maxShardSize };
-          await writeModelDirectory(output, source, options);
+          await writeModelDirectory(output, contents, options);
         }
+        if (chosen !== undefined) console.log(chosen.summary);
       } finally {
         await source.close();
       }
       console.log(`wrote ${output}`);
     });
+  for (const option of subnetworkOptions()) exporter.addOption(option);
+  return exporter;
 }
 
 /** The path behind symbolic links, of what may not exist. */

@@ -1,6 +1,7 @@
 // Parsers of option values: each throws commander's error, which names the option, for anything it does not take.
 
 import { InvalidArgumentError, Option } from 'commander';
+import type { Keep } from '../est/keep.ts';
 
 export function integerAtLeast(low: number): (text: string) => number {
   return (text) => {
@@ -33,6 +34,20 @@ export function rateList(text: string): number[] {
   const rates = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
   if (rates.every((rate) => rate > 0 && rate <= 1)) return rates;
   throw new InvalidArgumentError('Expected rates above 0 and at most 1, separated by commas.');
+}
+
+/** Numbers of units such as `0-3,5`, or a share of them with a decimal point, such as `0.5`. */
+export function listOrShare(text: string): Keep {
+  const parts = text.split(',').map((part) => /^(\d{1,6})(?:-(\d{1,6}))?$/.exec(part.trim()));
+  const ranges = parts.map((match) => (match ? [Number(match[1]), Number(match[2] ?? match[1])] : [1, 0]));
+  if (ranges.every(([first, last]) => first! <= last!)) {
+    const units = new Set<number>();
+    for (const [first, last] of ranges) for (let unit = first!; unit <= last!; unit++) units.add(unit);
+    return { list: [...units].sort((a, b) => a - b) };
+  }
+  const rate = /^\d*\.\d+$/.test(text.trim()) ? Number(text) : 0;
+  if (rate > 0 && rate <= 1) return { rate };
+  throw new InvalidArgumentError('Expected a list such as 0-3,5 or a share such as 0.5, above 0 and at most 1.0.');
 }
 
 /** `all` or an integer of at least 1. */

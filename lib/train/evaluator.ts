@@ -1,7 +1,8 @@
-// Loss of the full model over evaluation batches.
+// Loss of a model, or of a subnetwork, over evaluation batches.
 
 import type { FixedBatch } from '../data/fixed-windows.ts';
 import { BurgeonError } from '../errors.ts';
+import type { Subnetwork } from '../est/subnetwork.ts';
 import type { Model } from '../model/model.ts';
 
 export interface Evaluation {
@@ -14,19 +15,25 @@ export interface Evaluation {
 
 /**
  * Evaluates without touching gradients or optimizer state.
+ * @param options.subnetwork what takes part; absent: the full model.
  * @param options.signal stops between batches, with the mean so far.
  * @throws {BurgeonError} ERR_BURGEON_NONFINITE when the loss is not a finite number.
  */
 export async function evaluate(
   model: Model,
   batches: AsyncIterable<FixedBatch>,
-  options: { signal?: AbortSignal | undefined; onBatch?: (tokens: number) => void } = {},
+  options: {
+    subnetwork?: Subnetwork | undefined;
+    signal?: AbortSignal | undefined;
+    onBatch?: (tokens: number) => void;
+  } = {},
 ): Promise<Evaluation> {
   const start = performance.now();
   let sum = 0;
   let tokens = 0;
   for await (const batch of batches) {
-    const { loss } = await model.forward(batch.tokens, { batchSize: batch.batchSize, targets: batch.targets });
+    const { batchSize, targets } = batch;
+    const { loss } = await model.forward(batch.tokens, { batchSize, targets, subnetwork: options.subnetwork });
     sum += loss * batch.targets.length;
     tokens += batch.targets.length;
     options.onBatch?.(tokens);

@@ -95,6 +95,18 @@ describe('what is scaled', () => {
     expect(keys).toEqual(allKeys.slice(10, 20));
   });
 
+  test('nothing without rescale', async () => {
+    using whole = await roughModel(smallLlama());
+    const subnetwork = { heads: [list(1), list(1), list(1)], neurons: [list(0, 4), list(3, 5), list(6, 7)] };
+    const part = subnetworkContents(whole.contents(), subnetwork, { rescale: false });
+    const output = await part.readTensor('layers.1.self_attn.o_proj.weight');
+    const full = await whole.parameter('layers.1.self_attn.o_proj.weight');
+    expect(output.slice(0, 20)).toEqual(full.slice(20, 40));
+    const down = await part.readTensor('layers.1.mlp.down_proj.weight');
+    const fullDown = await whole.parameter('layers.1.mlp.down_proj.weight');
+    expect([...down.slice(2, 4)]).toEqual([fullDown[88 + 3], fullDown[88 + 5]]);
+  });
+
   test('tokenizer and end of text stay', async () => {
     using model = await Model.create(smallConfig(), { endOfText: 5, tokenizerFiles: { 'vocab.json': '{}' } });
     const part = subnetworkContents(model.contents(), { layers: list(1) });

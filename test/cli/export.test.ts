@@ -4,6 +4,7 @@ import { readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadDataset } from '../../lib/data/dataset.ts';
 import { fixedWindows } from '../../lib/data/fixed-windows.ts';
+import type { Subnetwork } from '../../lib/est/subnetwork.ts';
 import { Model } from '../../lib/model/model.ts';
 import { evaluate } from '../../lib/train/evaluator.ts';
 import { createWorkspace, type Workspace } from './workspace.ts';
@@ -19,10 +20,10 @@ afterAll(() => workspace.remove());
 
 const exported = (...args: string[]) => workspace.succeed(['export', ...args]);
 
-async function lossOf(model: string): Promise<number> {
+async function lossOf(model: string, subnetwork?: Subnetwork): Promise<number> {
   using loaded = await Model.load(workspace.path(model), { threads: 1 });
   const dataset = await loadDataset({ directory: workspace.path('data') });
-  const { loss } = await evaluate(loaded, fixedWindows(dataset.validation!, 16, 'all'));
+  const { loss } = await evaluate(loaded, fixedWindows(dataset.validation!, 16, 'all'), { subnetwork });
   await dataset.close();
   return loss;
 }
@@ -86,6 +87,52 @@ describe('a run', () => {
   });
 });
 
+describe.concurrent('a subnetwork', () => {
+  test('listed, is a smaller model with the loss of that subnetwork', async () => {
+    const { stdout } = await exported('run', '-o', 'listed', '--keep-layers', '1', '--keep-neurons', '0-62,127');
+    expect(stdout).toBe(
+      'kept 1 of 2 layers (1), 2 of 2 heads and 64 of 128 neurons per layer: 9.79 k of 26.7 k parameters\nwrote listed\n',
+    );
+    const neurons = [Int32Array.from({ length: 64 }, (_, i) => (i < 63 ? i : 127))];
+    const expected = await lossOf('run/checkpoint-00000015', { layers: Int32Array.of(1), neurons });
+    const config = JSON.parse(await readFile(workspace.path('listed', 'config.json'), 'utf8'));
+    expect(config).toMatchObject({ n_layer: 1, n_head: 2, n_inner: 64 });
+    expect(await lossOf('listed')).toBeCloseTo(expected, 5);
+    expect(Math.abs(trainedLoss - expected)).toBeGreaterThan(1e-4);
+  });
+
+  test('by share, with and without data, is scaled or not, in any format that can hold it', async () => {
+    const { stdout } = await exported('run', '-o', 'spread', '--keep-layers', '0.5', '--dtype', 'bf16');
+    expect(stdout).toMatch(/^kept 1 of 2 layers \(0\), 2 of 2 heads and 128 of 128 neurons/);
+    await exported('run', '-o', 'layer.bin', '--format', 'llmc', '--keep-layers', '0');
+    expect(await lossOf('spread')).toBeCloseTo(await lossOf('layer.bin'), 2);
+    const share = ['--keep-neurons', '0.5', '--calibrate', 'data', '--calibration-windows', '9'];
+    await exported('run', '-o', 'scaled', ...share);
+    await exported('run', '-o', 'unscaled', ...share, '--no-rescale');
+    const [scaled, unscaled] = [await lossOf('scaled'), await lossOf('unscaled')];
+    expect(scaled).not.toBe(unscaled);
+    expect(Math.abs(scaled - trainedLoss)).toBeLessThan(0.2);
+    // The same data by its files, and again: the same model.
+    await exported('run', '-o', 'files', ...share.with(3, 'data/*_train_*.bin'));
+    expect(await lossOf('files')).toBe(scaled);
+  });
+
+  test.each([
+    ['--keep-heads 0', 'transformers takes n_embd / n_head for the width of a GPT-2 head'],
+    ['--keep-heads 0.5 --calibrate none', 'heads: expected all 2, received 1'],
+    ['--keep-layers 2', 'layers to keep: expected ascending numbers from 0 to 1, received 2'],
+    ['--keep-neurons 0.5 --format llmc', 'with 4 x 32 MLP neurons; this one has 64'],
+    ['--keep-neurons 0.5 --calibrate none', 'none: no such file'],
+    ['--keep-layers 3-1', 'Expected a list such as 0-3,5 or a share such as 0.5, above 0 and at most 1.0.'],
+    ['--keep-layers 0 --calibrate data', '--calibrate: nothing to choose'],
+    ['--calibration-windows 3', '--calibration-windows takes data to use: --calibrate'],
+    ['--keep-layers 0 --no-rescale', '--no-rescale: nothing would be scaled'],
+  ])('%s is refused', async (line, message) => {
+    expect(await failure('run', '-o', 'refused', ...line.split(' '))).toContain(message);
+    await expect(stat(workspace.path('refused'))).rejects.toThrow('ENOENT');
+  });
+});
+
 describe.concurrent('refuses', () => {
   test('to overwrite what it reads, also under another name', async () => {
     await exported('run', '-o', 'source');
@@ -119,7 +166,6 @@ describe.concurrent('refuses', () => {
     ['run -o x --dtype f64', "'f64' is invalid. Allowed choices are f32, bf16, f16"],
     ['run -o x --format llmc --dtype f16', '--dtype f16: the llm.c format has f32 and bf16 only'],
     ['run -o x --format llmc --max-shard-size 1GB', '--max-shard-size: an llm.c model is one file'],
-    ['run -o x --max-shard-size 0', 'Expected a size such as 5GB, 500MB or 100MiB.'],
     ['run -o x --max-shard-size lots', 'Expected a size such as 5GB, 500MB or 100MiB.'],
     ['train.yaml -o x', 'train.yaml: expected a model directory or a model_*.bin of llm.c'],
   ])('%s', async (line, message) => {

@@ -8,6 +8,8 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeModelDirectory } from '../../lib/checkpoint/model-directory.ts';
 import type { WeightType } from '../../lib/checkpoint/shards.ts';
+import { subnetworkContents } from '../../lib/checkpoint/subnetwork-contents.ts';
+import { sampleSubnetwork } from '../../lib/est/sampler.ts';
 import { Model } from '../../lib/model/model.ts';
 import { createTokenizer } from '../../lib/tokenizer/tokenizer.ts';
 import { roughen, smallConfig, smallLlama } from '../helpers/models.ts';
@@ -86,6 +88,18 @@ describe.runIf(isThere).each(Object.entries(models))('%s', (name, config) => {
     using loaded = await Model.load(target, { threads: 1 });
     const { logits } = await loaded.forward(Int32Array.from(tokens), { logits: 'all' });
     expect(relativeDifference(logits!, Float32Array.from(answer.logits))).toBeLessThan(tolerance);
+  });
+
+  it('as a subnetwork of half of everything gives the same logits in transformers', async () => {
+    using model = await Model.create(config, { threads: 1, seed: 5 });
+    await roughen(model);
+    const rates = { heads: config.architecture === 'gpt2' ? 1 : 0.5, neurons: 0.5, layers: 0.5 };
+    const subnetwork = sampleSubnetwork({ ...config, rates }, { seed: 1, step: 0, group: 0 });
+    const target = path.join(directory, `${name} subnetwork`);
+    await writeModelDirectory(target, subnetworkContents(model.contents(), subnetwork));
+    const answer = await askTransformers(target, { tokens });
+    const { logits } = await model.forward(Int32Array.from(tokens), { logits: 'all', subnetwork });
+    expect(relativeDifference(logits!, Float32Array.from(answer.logits))).toBeLessThan(2e-5);
   });
 
   it('written by transformers, in bfloat16 and shards, is read as it is', async () => {

@@ -1,0 +1,105 @@
+// How much a model needs its layers, heads and neurons, measured on data.
+//
+// Layers: the loss when one is left out. Heads and neurons: |d loss / d g| of a factor g on the unit's output, summed over
+// windows of text; to first order the change of the loss when the unit is left out (Michel et al. 2019, "Are Sixteen Heads
+// Really Better than One?"; Molchanov et al. 2017, 2019). One backward pass gives it for all units: as g stands before the
+// unit's rows W of the output matrix, d loss / d g is the sum of W times the gradient of W.
+
+import { layerTensor } from '../checkpoint/unit-axes.ts';
+import { architectureOf } from '../config/architecture.ts';
+import type { FixedBatch } from '../data/fixed-windows.ts';
+import type { Model } from '../model/model.ts';
+import type { TensorData } from '../model/options.ts';
+import { evaluate } from './evaluator.ts';
+
+/** The loss without each layer: the higher, the more it is needed. One pass over the batches per layer. */
+export async function layerImportance(model: Model, batches: AsyncIterable<FixedBatch>): Promise<Float64Array> {
+  const { nLayer } = model.config;
+  const losses = new Float64Array(nLayer);
+  for (let left = 0; left < nLayer; left++) {
+    const layers = Int32Array.from({ length: nLayer - 1 }, (_, i) => (i < left ? i : i + 1));
+    // The only layer there is stays.
+    losses[left] = nLayer === 1 ? 0 : (await evaluate(model, batches, { subnetwork: { layers } })).loss;
+  }
+  return losses;
+}
+
+/** Importance of the units of one layer. */
+export interface UnitImportance {
+  /** Of key and value heads, each with its query heads. */
+  heads: Float64Array;
+  neurons: Float64Array;
+}
+
+/**
+ * Importance of the heads and neurons of the given layers, in the network of these layers. One forward and backward pass
+ * per window; the gradients that the model held are lost.
+ * @param windows batches of one sequence each, as gradients of several would cancel each other.
+ */
+export async function unitImportance(
+  model: Model,
+  windows: AsyncIterable<FixedBatch>,
+  layers: Int32Array | undefined,
+): Promise<UnitImportance[]> {
+  const { config } = model;
+  const active = layers ?? Int32Array.from({ length: config.nLayer }, (_, layer) => layer);
+  const importance = Array.from(active, () => ({
+    heads: new Float64Array(architectureOf(config).nKvHead),
+    neurons: new Float64Array(config.nInner),
+  }));
+  const outputs = await outputMatrices(model, active);
+  await model.clearGradients();
+  for await (const { tokens, targets, batchSize } of windows) {
+    await model.forwardBackward(tokens, targets, {
+      batchSize,
+      ...(layers === undefined ? {} : { subnetwork: { layers } }),
+    });
+    for (const { name, place, kind, axis, weights } of outputs) {
+      const sums = importance[place]![kind];
+      const slopes = sumsOfProducts(weights, await model.gradient(name), axis, model.shape(name), sums.length);
+      for (let unit = 0; unit < sums.length; unit++) sums[unit]! += Math.abs(slopes[unit]!);
+    }
+    await model.clearGradients();
+  }
+  return importance;
+}
+
+/** A matrix that adds units up. */
+interface OutputMatrix {
+  name: string;
+  /** Of its layer among the active ones. */
+  place: number;
+  kind: keyof UnitImportance;
+  axis: 'rows' | 'columns';
+  weights: TensorData;
+}
+
+async function outputMatrices(model: Model, active: Int32Array): Promise<OutputMatrix[]> {
+  const outputs: OutputMatrix[] = [];
+  for (const name of model.tensorNames) {
+    const tensor = layerTensor(model.config, name);
+    const place = tensor === undefined ? -1 : active.indexOf(tensor.layer);
+    if (!tensor?.axis?.isOutput || place < 0) continue;
+    const { axis, unit } = tensor.axis;
+    const kind = unit === 'neurons' ? 'neurons' : 'heads';
+    outputs.push({ name, place, kind, axis, weights: await model.parameter(name) });
+  }
+  return outputs;
+}
+
+/** Σ a b over the lines of each unit: `units` equal runs of neighbouring rows or columns of two matrices. */
+function sumsOfProducts(
+  a: TensorData,
+  b: TensorData,
+  axis: 'rows' | 'columns',
+  shape: readonly number[],
+  units: number,
+): Float64Array {
+  const [rows, cols] = shape as [number, number];
+  const lines = axis === 'rows' ? rows : cols;
+  const sums = new Float64Array(units);
+  for (let r = 0, i = 0; r < rows; r++) {
+    for (let c = 0; c < cols; c++, i++) sums[Math.floor(((axis === 'rows' ? r : c) * units) / lines)]! += a[i]! * b[i]!;
+  }
+  return sums;
+}
