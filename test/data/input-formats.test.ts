@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { describe, expect, it, vi } from 'vitest';
 import { type ReadDocumentsOptions, readDocuments } from '../../lib/data/documents.ts';
+import { importOptional } from '../../lib/data/optional-package.ts';
 import { goldenPath, goldenTexts } from './golden-texts.ts';
 import { useTempDirectory } from './temp-directory.ts';
 
@@ -156,3 +157,12 @@ it.each(['toString', '__proto__', 'constructor'])(
     await expect(documentsOf(path, { textColumn })).rejects.toThrow(dataError(/field ".*" is missing/));
   },
 );
+
+it('names the command that installs a package that is missing', async () => {
+  const missing = () => Promise.reject(Object.assign(new Error('not found'), { code: 'ERR_MODULE_NOT_FOUND' }));
+  await expect(importOptional('hyparquet hyparquet-compressors', missing, 'a.parquet')).rejects.toThrow(
+    dataError(/a\.parquet: .* not installed; install it with `npm install hyparquet hyparquet-compressors`/),
+  );
+  const broken = () => Promise.reject(new SyntaxError('bad'));
+  await expect(importOptional('fzstd', broken, 'a.zst')).rejects.toThrow(SyntaxError);
+});
