@@ -3,6 +3,8 @@
 
 import { cp, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { parquetWriteBuffer } from 'hyparquet-writer';
 import { expect, test } from 'vitest';
 import { burgeon } from '../helpers/cli.ts';
 import { someText } from '../train/helpers.ts';
@@ -32,7 +34,10 @@ test('examples of the help texts', async () => {
     `${JSON.stringify({ ctx: 'the old river', endings: ['sings.', 'bird.'], label: 0 })}\n`,
   );
   await writeFile(at('corpus', 'a.md'), text);
-  await writeFile(at('more', 'deep', 'b.jsonl'), `${JSON.stringify({ text })}\n`);
+  await writeFile(at('more', 'deep', 'b.jsonl.gz'), gzipSync(`${JSON.stringify({ text })}\n`));
+  await mkdir(at('web'));
+  const columnData = [{ name: 'content', data: [text], type: 'STRING' as const }];
+  await writeFile(at('web', 'a.parquet'), new Uint8Array(parquetWriteBuffer({ columnData })));
   await succeed(['prepare', 'book.txt', '-o', 'data/shakespeare', '-t', 'chars']);
 
   const examples = [];

@@ -132,7 +132,7 @@ describe('SIGKILL', () => {
   });
 });
 
-test('the result does not depend on the number of threads', async () => {
+test('the result does not depend on the number of threads', { timeout: 120_000 }, async () => {
   const command = ['prepare', ...several, 'long.txt', '--shard-tokens', '70000'];
   await workspace.succeed([...command, '-o', 'threads-0', '--workers', '0']);
   for (const workers of ['1', '3']) {
