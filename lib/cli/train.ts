@@ -35,7 +35,7 @@ export function trainCommand(): Command {
     .option('--json', 'print one JSON record per step, and the summary as the last line, to standard output')
     .addHelpText(
       'after',
-      '\nExamples:\n  burgeon train configs/shakespeare-char.yaml\n  burgeon train configs/shakespeare-char.yaml --set seed=2 --set output=runs/seed2\n  burgeon train configs/shakespeare-char.yaml --init-from runs/plays --set output=runs/tuned\n  burgeon train configs/shakespeare-char.yaml --resume',
+      '\nExamples:\n  burgeon train configs/shakespeare-char.yaml\n  burgeon train configs/shakespeare-char.yaml --set seed=2 --set output=runs/seed2\n  burgeon train configs/shakespeare-char.yaml --init-from runs/seed2 --set output=runs/tuned\n  burgeon train configs/shakespeare-char.yaml --resume',
     )
     .addHelpText('after', () => `\nKeys of the configuration:\n${describeKeys()}`)
     .action(async (file: string, flags: TrainFlags, command: Command) => {
