@@ -22,7 +22,7 @@ async function examplesOf(...command: string[]): Promise<string[][]> {
   return [...examples].map(([, line]) => [...line!.matchAll(/"([^"]*)"|\S+/g)].map(([word, quoted]) => quoted ?? word));
 }
 
-test('examples of the help texts', async () => {
+test('examples of the help texts', { timeout: 240_000 }, async () => {
   const { path: at, succeed } = await useWorkspace();
   const text = `ROMEO:\n${someText(20_000)}`;
   await cp(path.join('configs'), at('configs'), { recursive: true });
