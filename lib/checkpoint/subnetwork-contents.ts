@@ -4,6 +4,7 @@
 import { architectureOf } from '../config/architecture.ts';
 import type { ModelConfig } from '../config/model-config.ts';
 import { BurgeonError } from '../errors.ts';
+import { expandBlocks } from '../est/sampler.ts';
 import { resolveSubnetwork, type Subnetwork, validateSubnetwork } from '../est/subnetwork.ts';
 import { tensorTable } from './huggingface.ts';
 import type { ModelContents } from './model-directory.ts';
@@ -97,12 +98,7 @@ function keptLines(model: ModelConfig, { heads, neurons, queryHeads }: Subnetwor
   const { nKvHead, headSize } = architectureOf(model);
   // A key and value head comes with all its query heads, which are neighbours.
   const perListed = unit === 'queries' && !queryHeads ? model.nHead / nKvHead : 1;
-  return runs(list, perListed * headSize);
-}
-
-/** The members of runs of `size` neighbours, given by the number of the run. */
-function runs(list: Int32Array, size: number): Int32Array {
-  return Int32Array.from({ length: list.length * size }, (_, i) => list[Math.floor(i / size)]! * size + (i % size));
+  return expandBlocks(list, perListed * headSize);
 }
 
 /** Some rows or columns of a tensor; where it adds them up, scaled by (all / kept) if wanted. */

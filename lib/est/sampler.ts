@@ -193,11 +193,11 @@ function drawSubset(rng: CounterRng, n: number, k: number): Int32Array {
   return subset;
 }
 
-/** The neurons of the given blocks of `size` adjacent ones. */
-function expandBlocks(blocks: Int32Array, size: number): Int32Array {
-  const neurons = new Int32Array(blocks.length * size);
-  for (let i = 0; i < neurons.length; i++) neurons[i] = blocks[Math.floor(i / size)]! * size + (i % size);
-  return neurons;
+/** The units of the given blocks of `size` adjacent ones. */
+export function expandBlocks(blocks: Int32Array, size: number): Int32Array {
+  const units = new Int32Array(blocks.length * size);
+  for (let i = 0; i < units.length; i++) units[i] = blocks[Math.floor(i / size)]! * size + (i % size);
+  return units;
 }
 
 function checkOptions(config: SamplerConfig, layers: number): void {

@@ -1,24 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type ReadDocumentsOptions, readDocuments } from '../../lib/data/documents.ts';
+
 import { readText } from '../../lib/data/text-reader.ts';
 import { Utf8Decoder } from '../../lib/data/utf8-decoder.ts';
+import { documentsOf } from './documents-of.ts';
 import { useTempDirectory } from './temp-directory.ts';
 
 const temp = useTempDirectory();
-
-async function documentsOf(path: string, options: ReadDocumentsOptions = {}): Promise<string[]> {
-  const documents: string[] = [];
-  let text = '';
-  for await (const piece of readDocuments(path, options)) {
-    text += piece.text;
-    if (!piece.last) continue;
-    documents.push(text);
-    text = '';
-  }
-  expect(text).toBe('');
-  return documents;
-}
 
 describe('Utf8Decoder', () => {
   const blocks = fc.array(fc.uint8Array({ maxLength: 12 }), { maxLength: 6 });

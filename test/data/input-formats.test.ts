@@ -4,25 +4,13 @@ import { readFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { describe, expect, it, vi } from 'vitest';
-import { type ReadDocumentsOptions, readDocuments } from '../../lib/data/documents.ts';
+import { readDocuments } from '../../lib/data/documents.ts';
 import { importOptional } from '../../lib/data/optional-package.ts';
+import { documentsOf } from './documents-of.ts';
 import { goldenPath, goldenTexts } from './golden-texts.ts';
 import { useTempDirectory } from './temp-directory.ts';
 
 const temp = useTempDirectory();
-
-async function documentsOf(path: string, options: ReadDocumentsOptions = {}): Promise<string[]> {
-  const documents: string[] = [];
-  let text = '';
-  for await (const piece of readDocuments(path, options)) {
-    text += piece.text;
-    if (!piece.last) continue;
-    documents.push(text);
-    text = '';
-  }
-  expect(text).toBe('');
-  return documents;
-}
 
 const dataError = (message: RegExp) =>
   expect.objectContaining({ code: 'ERR_BURGEON_DATA', message: expect.stringMatching(message) });

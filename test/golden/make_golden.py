@@ -160,23 +160,15 @@ def make_config(L, NH, C, N, V, context, epsilon=1e-5):
     }
 
 
-def write_gradient_case(name, config, seed, batch, length, ignored=(), subnetwork=None):
-    """One forward and backward pass. Returns the model and batch, for the optimizer case."""
-    model = make_model(config, seed)
-    tokens, targets = make_batch(config, batch, length, list(ignored), seed + 1)
-    parameters = dict(named_parameters(model))
-
-    dense = model(tokens).logits
-    masked = masked_forward(config, parameters, tokens, {})
-    assert (dense - masked).abs().max() < 1e-12, "the two independent models disagree"
-    logits = dense if subnetwork is None else masked_forward(config, parameters, tokens, subnetwork)
+def write_backward_pass(name, config, parameters, tokens, targets, logits, subnetwork):
+    """The case of these logits, whose loss is propagated back to the parameters."""
     loss = mean_loss(logits, targets)
     loss.backward()
 
     case = {
         "config": config,
-        "batch": batch,
-        "length": length,
+        "batch": tokens.shape[0],
+        "length": tokens.shape[1],
         "tokens": tokens.flatten().tolist(),
         "targets": targets.flatten().tolist(),
         **({} if subnetwork is None else {"subnetwork": subnetwork}),
@@ -188,6 +180,19 @@ def write_gradient_case(name, config, seed, batch, length, ignored=(), subnetwor
         tensors["parameter/" + parameter_name] = parameter
         tensors["gradient/" + parameter_name] = gradient
     write_case(name, case, tensors)
+
+
+def write_gradient_case(name, config, seed, batch, length, ignored=(), subnetwork=None):
+    """One forward and backward pass. Returns the model and batch, for the optimizer case."""
+    model = make_model(config, seed)
+    tokens, targets = make_batch(config, batch, length, list(ignored), seed + 1)
+    parameters = dict(named_parameters(model))
+
+    dense = model(tokens).logits
+    masked = masked_forward(config, parameters, tokens, {})
+    assert (dense - masked).abs().max() < 1e-12, "the two independent models disagree"
+    logits = dense if subnetwork is None else masked_forward(config, parameters, tokens, subnetwork)
+    write_backward_pass(name, config, parameters, tokens, targets, logits, subnetwork)
     return model, tokens, targets
 
 

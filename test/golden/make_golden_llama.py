@@ -11,7 +11,7 @@ import math
 
 import torch
 import transformers
-from make_golden import make_batch, mean_loss, write_case
+from make_golden import make_batch, write_backward_pass
 
 
 def rope_parameters(config):
@@ -170,24 +170,7 @@ def write_gradient_case(name, config, seed, batch, length, ignored=(), subnetwor
     masked = masked_forward(config, parameters, tokens, {})
     assert (dense - masked).abs().max() < 1e-5, "the two independent models disagree"
     logits = masked_forward(config, parameters, tokens, subnetwork or {})
-    loss = mean_loss(logits, targets)
-    loss.backward()
-
-    case = {
-        "config": config,
-        "batch": batch,
-        "length": length,
-        "tokens": tokens.flatten().tolist(),
-        "targets": targets.flatten().tolist(),
-        **({} if subnetwork is None else {"subnetwork": subnetwork}),
-        "loss": loss.item(),
-    }
-    tensors = {"logits": logits}
-    for parameter_name, parameter in parameters.items():
-        gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-        tensors["parameter/" + parameter_name] = parameter
-        tensors["gradient/" + parameter_name] = gradient
-    write_case(name, case, tensors)
+    write_backward_pass(name, config, parameters, tokens, targets, logits, subnetwork)
 
 
 def main():

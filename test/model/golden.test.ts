@@ -44,8 +44,7 @@ describe.each(engines)('$backend $precision', (engine) => {
     for (const [tensor, expected] of golden.gradients) {
       const gradient = await model.gradient(tensor);
       if (tensor.endsWith('k_proj.bias')) {
-        // Zero in exact arithmetic, as below: softmax does not see a shift that all keys of a query share. Rotated
-        // keys are shifted differently at every position, so here it is not.
+        // Not zero, as GPT-2's is (below): rotation turns the shift differently at every position.
         expect(norm(expected)).toBeGreaterThan(1e-3);
       }
       if (tensor.endsWith('c_attn.bias')) {
