@@ -42,4 +42,4 @@ process.on('SIGINT', () => {});
 
 burgeon('prepare', ...texts, '--output', 'runs/demo-data', '--tokenizer', 'bytes', '--drop-near-duplicates');
 burgeon('train', 'configs/demo.yaml', '--overwrite');
-burgeon('sample', 'runs/demo', '--tokens', '400');
+burgeon('sample', 'runs/demo', '--prompt', 'export interface ', '--tokens', '400');
