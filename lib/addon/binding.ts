@@ -179,6 +179,8 @@ export interface NativeOpOptions {
 export interface NativeOpTiming {
   /** Milliseconds of each repetition. */
   ms: number[];
+  /** With cold caches: of a copy that reads half of `bytes` and writes as much, in the same rounds; else empty. */
+  copyMs: number[];
   /** Executed by one repetition, 2 per multiply-add of products and of causal attention; 0 for other ops. */
   flops: number;
   /** Operands read and outputs written, once each: what a repetition must at least move. */
