@@ -63,6 +63,19 @@ const Ops<T>& select_ops(const std::string& backend, const std::string& max_isa,
   }
 }
 
+template <class T>
+Backend<T> select_backend(const std::string& backend, const std::string& max_isa, Precision precision,
+                          Selection* selection) {
+  const std::shared_ptr<Device> host(&host_device(), [](Device*) {});
+  if (backend == "reference-compact") {
+    *selection = {"reference", "plain", "plain reference loops on gathered operands, as asked"};
+    return {&ref::table<T>(true), host};
+  }
+  return {&select_ops<T>(backend, max_isa, precision, selection), host};
+}
+
+template Backend<float> select_backend<float>(const std::string&, const std::string&, Precision, Selection*);
+template Backend<double> select_backend<double>(const std::string&, const std::string&, Precision, Selection*);
 template const Ops<float>& select_ops<float>(const std::string&, const std::string&, Precision, Selection*);
 template const Ops<double>& select_ops<double>(const std::string&, const std::string&, Precision, Selection*);
 

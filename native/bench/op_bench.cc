@@ -182,7 +182,7 @@ struct Memory {
                                                " MiB, more than the " + std::to_string(kMostBytes >> 20) +
                                                " MiB allowed; use a smaller shape or fewer threads");
     }
-    arena = Arena(bytes, "the operands of this measurement");
+    arena = Arena(host_device(), bytes, "the operands of this measurement");
     place(arena.data());
     for (Case<T>& c : cases) c.fill_all();
   }
