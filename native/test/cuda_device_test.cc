@@ -173,8 +173,8 @@ BURGEON_KERNEL(32, 1) write_beyond(bool dynamic, int index) {
 BURGEON_KERNEL(32, 1) misaligned(float* out, int which) {
   BURGEON_DYNAMIC_SHARED(bytes);
   uint32_t r[4];
-  if (which == 0) store_vector(out + 1, Vector16{});
-  if (which == 1) load_vector(out + 1);
+  if (which == 0) store_words(out + 1, Words<4>{});
+  if (which == 1) load_words<2>(out + 1);
   if (which == 2) load_matrices(r, bytes + 2);
   if (which == 3) copy_async(bytes + 4, out);
   if (which == 4) copy_async(bytes, out + 1);

@@ -10,9 +10,9 @@
 //   Grid{x, y, z}, launch(stream, grid, threads, shared_bytes, kernel, arguments...)   throws Error
 //   thread_index(), block_threads(), block_x() .. block_z(), grid_x() .. grid_z()
 //   sync_threads(), sync_warp(), shuffle(value, lane), shuffle_xor(value, mask)
-//   load_vector, store_vector                  16 bytes, both addresses multiples of 16
-//   copy_async, commit_copies, wait_for_copies<n>          cp.async of 16 bytes, zero beyond the `bytes` that are read
-//   load_matrices, load_matrices_transposed    ldmatrix .x4: four 8 x 8 matrices of 16-bit elements
+//   load_words<n>, store_words                 n = 1, 2 or 4 words of 32 bits at once, addresses multiples of their
+//   size copy_async, commit_copies, wait_for_copies<n>          cp.async of 16 bytes, zero beyond the `bytes` that are
+//   read load_matrices, load_matrices_transposed    ldmatrix .x4: four 8 x 8 matrices of 16-bit elements
 //   multiply_add_bf16                          mma.sync m16n8k16
 //   to_bfloat16, pack_bfloat16; exp2_fast, exp_fast, log_fast, reciprocal_sqrt, fused_multiply_add
 //
@@ -35,9 +35,10 @@ struct Grid {
 
 constexpr int kWarpSize = 32;
 
-// 16 bytes, the widest load there is.
-struct alignas(16) Vector16 {
-  uint32_t words[4];
+// What one load or store moves; 16 bytes are the most there are.
+template <int N>
+struct Words {
+  uint32_t words[N];
 };
 
 }  // namespace burgeon::cuda

@@ -62,7 +62,36 @@ template <class T>
 void rotary(Stream stream, T* x, const float* table, int64_t n, int64_t sequence, int64_t stride, int64_t heads,
             int64_t head_size, bool inverse);
 
-// ---- ops/mlp: activations apart from the products
+// ---- ops/linear. Where rows of x, p or y are wider than what takes part in the product, a stride says so.
+
+template <class T>
+void linear_expand(Stream stream, T* y, int64_t y_stride, const T* x, const T* w, const float* bias, int64_t n,
+                   int64_t row_count, int64_t cols, float alpha);
+
+template <class T>
+void linear_contract(Stream stream, T* y, const T* x, int64_t x_stride, const T* w, const float* bias,
+                     const T* residual, int64_t n, int64_t row_count, int64_t cols, float alpha, float bias_scale);
+
+// dw = beta * dw + alpha * p^T q; where beta is 0 dw is assigned and not read
+size_t linear_weight_gradient_scratch_bytes(int64_t n, int64_t row_count, int64_t cols);
+template <class T>
+void linear_weight_gradient(Stream stream, float* dw, const T* p, int64_t p_stride, const T* q, int64_t n,
+                            int64_t row_count, int64_t cols, float alpha, float beta, void* scratch);
+
+// db = beta * db + alpha * (column sums of p), likewise
+size_t linear_bias_gradient_scratch_bytes(int64_t n, int64_t row_count);
+template <class T>
+void linear_bias_gradient(Stream stream, float* db, const T* p, int64_t p_stride, int64_t n, int64_t row_count,
+                          float alpha, float beta, void* scratch);
+
+// ---- ops/mlp: GELU in the epilogue of the product, and activations apart from products
+
+template <class T>
+void mlp_forward(Stream stream, T* act, T* pre, const T* x, const T* w, const float* bias, int64_t n, int64_t row_count,
+                 int64_t cols);
+template <class T>
+void mlp_backward(Stream stream, T* dpre, const T* dy, const T* pre, const T* w, int64_t n, int64_t row_count,
+                  int64_t cols, float alpha);
 
 template <class T>
 void gelu_forward(Stream stream, T* act, const T* pre, int64_t count);

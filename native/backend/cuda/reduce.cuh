@@ -95,14 +95,15 @@ BURGEON_DEVICE void sum_columns(float* partials, int64_t n, int64_t width, int64
   }
 }
 
-// out[c] += alpha * (sum over chunks of partials[chunk][output][c]); one thread per column.
+// out[c] = beta * out[c] + alpha * (sum over chunks of partials[chunk][output][c]); one thread per column. Where beta
+// is 0 out is not read.
 BURGEON_DEVICE void add_column_partials(float* out, const float* partials, int output, int outputs, int64_t chunks,
-                                        int64_t width, float alpha) {
+                                        int64_t width, float alpha, float beta) {
   const int64_t c = element_index();
   if (c >= width) return;
   float sum = 0;
   for (int64_t chunk = 0; chunk < chunks; ++chunk) sum += partials[(chunk * outputs + output) * width + c];
-  out[c] += alpha * sum;
+  out[c] = alpha * sum + (beta == 0 ? 0 : beta * out[c]);
 }
 
 }  // namespace burgeon::cuda

@@ -1,5 +1,6 @@
-// Elements of float or bfloat16 in memory, floats in registers: N of them at a time, which is 16 bytes of the narrower
-// type where widths and addresses allow it and 1 elsewhere. And how kernels that treat all elements alike are cut.
+// Elements of float or bfloat16 in memory, floats in registers: N of them at a time, which are 16 bytes of an
+// activation where widths and addresses allow it and one element elsewhere. And how kernels that treat all elements
+// alike are cut.
 #pragma once
 
 #include <type_traits>
@@ -25,17 +26,22 @@ BURGEON_DEVICE bfloat16 narrow<bfloat16>(float x) {
 template <class T>
 constexpr int kVector = 16 / static_cast<int>(sizeof(T));
 
+// How many words one access moves, of so many bytes that are to be moved.
+template <int kBytes>
+constexpr int kWordsAtOnce = kBytes >= 16 ? 4 : kBytes / 4;
+
 template <int N, class T>
 BURGEON_DEVICE void load(float (&x)[N], const T* from) {
   if constexpr (N == 1) {
     x[0] = widen(*from);
   } else {
-    static_assert(N % kVector<T> == 0, "whole vectors");
+    constexpr int kWords = kWordsAtOnce<N * static_cast<int>(sizeof(T))>;
+    constexpr int kStep = kWords * 4 / static_cast<int>(sizeof(T));
 #pragma unroll
-    for (int i = 0; i < N; i += kVector<T>) {
-      const Vector16 v = load_vector(from + i);
+    for (int i = 0; i < N; i += kStep) {
+      const Words<kWords> v = load_words<kWords>(from + i);
 #pragma unroll
-      for (int w = 0; w < 4; ++w) {
+      for (int w = 0; w < kWords; ++w) {
         if constexpr (sizeof(T) == 4) {
           x[i + w] = from_word(v.words[w]);
         } else {
@@ -52,19 +58,20 @@ BURGEON_DEVICE void store(T* to, const float (&x)[N]) {
   if constexpr (N == 1) {
     *to = narrow<T>(x[0]);
   } else {
-    static_assert(N % kVector<T> == 0, "whole vectors");
+    constexpr int kWords = kWordsAtOnce<N * static_cast<int>(sizeof(T))>;
+    constexpr int kStep = kWords * 4 / static_cast<int>(sizeof(T));
 #pragma unroll
-    for (int i = 0; i < N; i += kVector<T>) {
-      Vector16 v;
+    for (int i = 0; i < N; i += kStep) {
+      Words<kWords> v;
 #pragma unroll
-      for (int w = 0; w < 4; ++w) {
+      for (int w = 0; w < kWords; ++w) {
         if constexpr (sizeof(T) == 4) {
           v.words[w] = to_word(x[i + w]);
         } else {
           v.words[w] = pack_bfloat16(x[i + 2 * w], x[i + 2 * w + 1]);
         }
       }
-      store_vector(to + i, v);
+      store_words(to + i, v);
     }
   }
 }

@@ -1,7 +1,7 @@
-// Activations apart from the products: where a library makes the products, and for SwiGLU.
-#include "backend/cuda/activation.cuh"
+// The up-projection with GELU in the epilogue of its product, and activations apart from products: where a library
+// makes these, and for SwiGLU.
 #include "backend/cuda/kernels.h"
-#include "backend/cuda/vector.cuh"
+#include "backend/cuda/product.cuh"
 
 namespace burgeon::cuda {
 
@@ -90,6 +90,24 @@ swiglu_gradient_kernel(T* dgate, T* dup, const T* d, const T* gate, const T* up,
 }  // namespace
 
 template <class T>
+void mlp_forward(Stream stream, T* act, T* pre, const T* x, const T* w, const float* bias, int64_t n, int64_t row_count,
+                 int64_t cols) {
+  ActivationEpilogue<T, Activation::kGelu> epilogue{act, row_count};
+  epilogue.bias = bias;
+  epilogue.pre = pre;
+  product<true, true>(stream, Operand<T>{x, cols}, Operand<T>{w, cols}, {n, row_count, cols}, epilogue);
+}
+
+template <class T>
+void mlp_backward(Stream stream, T* dpre, const T* dy, const T* pre, const T* w, int64_t n, int64_t row_count,
+                  int64_t cols, float alpha) {
+  ActivationEpilogue<T, Activation::kGeluSlope> epilogue{dpre, row_count};
+  epilogue.alpha = alpha;
+  epilogue.pre = const_cast<T*>(pre);  // read only
+  product<true, true>(stream, Operand<T>{dy, cols}, Operand<T>{w, cols}, {n, row_count, cols}, epilogue);
+}
+
+template <class T>
 void gelu_forward(Stream stream, T* act, const T* pre, int64_t count) {
   with_vectors<T>(in_vectors(1, count, act, pre), [&](auto lanes) {
     constexpr int N = decltype(lanes)::value;
@@ -126,6 +144,14 @@ void swiglu_backward(Stream stream, T* dgate, T* dup, const T* d, const T* gate,
   });
 }
 
+template void mlp_forward<float>(Stream, float*, float*, const float*, const float*, const float*, int64_t, int64_t,
+                                 int64_t);
+template void mlp_forward<bfloat16>(Stream, bfloat16*, bfloat16*, const bfloat16*, const bfloat16*, const float*,
+                                    int64_t, int64_t, int64_t);
+template void mlp_backward<float>(Stream, float*, const float*, const float*, const float*, int64_t, int64_t, int64_t,
+                                  float);
+template void mlp_backward<bfloat16>(Stream, bfloat16*, const bfloat16*, const bfloat16*, const bfloat16*, int64_t,
+                                     int64_t, int64_t, float);
 template void gelu_forward<float>(Stream, float*, const float*, int64_t);
 template void gelu_forward<bfloat16>(Stream, bfloat16*, const bfloat16*, int64_t);
 template void gelu_backward<float>(Stream, float*, const float*, int64_t);

@@ -130,8 +130,8 @@ norm_parameter_kernel(float* partials, const T* dy, const T* x, const float* mea
 BURGEON_KERNEL(kElementThreads, 1)
 add_parameter_kernel(float* dweight, float* dbias, const float* partials, int64_t chunks, int64_t width) {
   const int outputs = dbias ? 2 : 1;
-  add_column_partials(dweight, partials, 0, outputs, chunks, width, 1);
-  if (dbias) add_column_partials(dbias, partials, 1, outputs, chunks, width, 1);
+  add_column_partials(dweight, partials, 0, outputs, chunks, width, 1, 1);
+  if (dbias) add_column_partials(dbias, partials, 1, outputs, chunks, width, 1, 1);
 }
 
 template <class Call>

@@ -43,7 +43,7 @@ struct MatrixLoad {
 // Lanes 8 m to 8 m + 7 name the rows of matrix m. Lane l receives of each matrix elements 2 (l % 4) and the next of row
 // l / 4; transposed, of column l / 4.
 void load_matrices(uint32_t (&r)[4], const void* row, bool transposed) {
-  check_aligned(row, "load_matrices");
+  check_aligned(row, 16, "load_matrices");
   MatrixLoad mine{row, transposed, {}};
   Block::current().warp_operation(transposed ? "load_matrices_transposed" : "load_matrices", &mine, [](void** lanes) {
     for (int m = 0; m < 4; ++m) {

@@ -28,15 +28,9 @@ namespace host {
 // Runs all blocks of a kernel, in a shuffled order.
 void run_grid(Stream stream, Grid grid, int threads, size_t shared_bytes, const std::function<void()>& kernel);
 
-inline uint32_t halves(const void* p) {
-  uint32_t word;
-  std::memcpy(&word, p, sizeof(word));
-  return word;
-}
-
-inline void check_aligned(const void* p, const char* what) {
-  if (reinterpret_cast<uintptr_t>(p) % 16 == 0) return;
-  Block::current().fail(std::string(what) + " needs an address that is a multiple of 16");
+inline void check_aligned(const void* p, int bytes, const char* what) {
+  if (reinterpret_cast<uintptr_t>(p) % static_cast<uintptr_t>(bytes) == 0) return;
+  Block::current().fail(std::string(what) + " needs an address that is a multiple of " + std::to_string(bytes));
 }
 
 void load_matrices(uint32_t (&r)[4], const void* row, bool transposed);
@@ -91,14 +85,16 @@ T shuffle_xor(T value, int mask) {
   return host::shuffle_from("shuffle_xor", value, (thread_index() & (kWarpSize - 1)) ^ mask);
 }
 
-inline Vector16 load_vector(const void* from) {
-  host::check_aligned(from, "load_vector");
-  Vector16 v;
+template <int N>
+Words<N> load_words(const void* from) {
+  host::check_aligned(from, 4 * N, "load_words");
+  Words<N> v;
   std::memcpy(v.words, from, sizeof(v.words));
   return v;
 }
-inline void store_vector(void* to, const Vector16& v) {
-  host::check_aligned(to, "store_vector");
+template <int N>
+void store_words(void* to, const Words<N>& v) {
+  host::check_aligned(to, 4 * N, "store_words");
   std::memcpy(to, v.words, sizeof(v.words));
 }
 

@@ -57,12 +57,29 @@ BURGEON_DEVICE T shuffle_xor(T value, int mask) {
   return __shfl_xor_sync(0xffffffffu, value, mask);
 }
 
-BURGEON_DEVICE Vector16 load_vector(const void* from) {
-  const uint4 v = *static_cast<const uint4*>(from);
-  return {{v.x, v.y, v.z, v.w}};
+template <int N>
+BURGEON_DEVICE Words<N> load_words(const void* from) {
+  static_assert(N == 1 || N == 2 || N == 4, "what a load can move");
+  if constexpr (N == 1) {
+    return {{*static_cast<const uint32_t*>(from)}};
+  } else if constexpr (N == 2) {
+    const uint2 v = *static_cast<const uint2*>(from);
+    return {{v.x, v.y}};
+  } else {
+    const uint4 v = *static_cast<const uint4*>(from);
+    return {{v.x, v.y, v.z, v.w}};
+  }
 }
-BURGEON_DEVICE void store_vector(void* to, const Vector16& v) {
-  *static_cast<uint4*>(to) = make_uint4(v.words[0], v.words[1], v.words[2], v.words[3]);
+template <int N>
+BURGEON_DEVICE void store_words(void* to, const Words<N>& v) {
+  static_assert(N == 1 || N == 2 || N == 4, "what a store can move");
+  if constexpr (N == 1) {
+    *static_cast<uint32_t*>(to) = v.words[0];
+  } else if constexpr (N == 2) {
+    *static_cast<uint2*>(to) = make_uint2(v.words[0], v.words[1]);
+  } else {
+    *static_cast<uint4*>(to) = make_uint4(v.words[0], v.words[1], v.words[2], v.words[3]);
+  }
 }
 
 BURGEON_DEVICE uint32_t shared_address(const void* p) { return static_cast<uint32_t>(__cvta_generic_to_shared(p)); }
