@@ -62,6 +62,18 @@ template <class T>
 void rotary(Stream stream, T* x, const float* table, int64_t n, int64_t sequence, int64_t stride, int64_t heads,
             int64_t head_size, bool inverse);
 
+// ---- ops/attention: lse (B, A, T) in float
+
+template <class T>
+void attention_forward(Stream stream, T* out, float* lse, const T* qkv, int64_t batch, int64_t sequence, int64_t heads,
+                       int64_t kv_heads, int64_t head_size);
+
+size_t attention_backward_scratch_bytes(int64_t batch, int64_t sequence, int64_t heads);
+template <class T>
+void attention_backward(Stream stream, T* dqkv, const T* dout, const T* qkv, const T* out, const float* lse,
+                        int64_t batch, int64_t sequence, int64_t heads, int64_t kv_heads, int64_t head_size,
+                        void* scratch);
+
 // ---- ops/linear. Where rows of x, p or y are wider than what takes part in the product, a stride says so.
 
 template <class T>

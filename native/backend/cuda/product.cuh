@@ -5,6 +5,7 @@
 #pragma once
 
 #include "backend/cuda/activation.cuh"
+#include "backend/cuda/shared_tile.cuh"
 #include "backend/cuda/vector.cuh"
 
 namespace burgeon::cuda {
@@ -106,47 +107,33 @@ constexpr int kTileK = 32;
 constexpr int kStages = 4;
 constexpr int kProductThreads = 256;
 
-// A tile of an operand in shared memory: rows of 16-byte chunks, permuted so that the eight rows that load_matrices
-// reads together lie in different banks.
+// A tile of kLanes lanes and kTileK positions of the shared dimension, the way its operand lies.
 template <bool kAcross, int kLanes>
-struct SharedTile {
-  static constexpr int kRows = kAcross ? kLanes : kTileK;
-  static constexpr int kChunks = (kAcross ? kTileK : kLanes) / 8;
-  static constexpr int kBytes = kRows * kChunks * 16;
+struct OperandTile {
+  using Tile = SharedTile<kAcross ? kLanes : kTileK, kAcross ? kTileK : kLanes, kProductThreads>;
+  static constexpr int kBytes = Tile::kBytes;
 
-  BURGEON_DEVICE static int offset(int row, int chunk) {
-    const int permuted = kChunks == 4 ? chunk ^ (row >> 1 & 3) : chunk ^ (row & 7);
-    return (row * kChunks + permuted) * 16;
-  }
-
-  // Orders the copy of lanes [lane, lane + kLanes) and positions [k, k + kTileK); zero beyond `lanes` and `depth`.
   BURGEON_DEVICE static void copy(char* tile, const Operand<bfloat16>& from, int64_t lane, int64_t lanes, int64_t k,
                                   int64_t depth) {
-#pragma unroll
-    for (int i = 0; i < kRows * kChunks / kProductThreads; ++i) {
-      const int index = thread_index() + i * kProductThreads;
-      const int row = index / kChunks;
-      const int chunk = index % kChunks;
-      const int64_t outer = (kAcross ? lane : k) + row;
-      const int64_t inner = (kAcross ? k : lane) + chunk * 8;
-      const int64_t there = outer < (kAcross ? lanes : depth) ? (kAcross ? depth : lanes) - inner : 0;
-      const int bytes = there >= 8 ? 16 : there > 0 ? static_cast<int>(there) * 2 : 0;
-      copy_async(tile + offset(row, chunk), bytes > 0 ? from.data + outer * from.stride + inner : from.data, bytes);
+    if constexpr (kAcross) {
+      Tile::copy(tile, from.data, from.stride, lane, lanes, k, depth);
+    } else {
+      Tile::copy(tile, from.data, from.stride, k, depth, lane, lanes);
     }
   }
-
-  // Fragments of A: 16 lanes from `lane` on, 16 positions from `k` on. Of B, where matrices two and three change
-  // places: two fragments of 8 lanes, each in two registers.
-  template <bool kIsA>
-  BURGEON_DEVICE static void fragments(uint32_t (&r)[4], const char* tile, int lane, int k) {
-    const int matrix = thread_index() % kWarpSize / 8;
-    const int row = thread_index() % 8;
-    const int lane_half = kIsA ? matrix % 2 : matrix / 2;
-    const int k_half = kIsA ? matrix / 2 : matrix % 2;
+  // Fragments of 16 lanes and 16 positions.
+  BURGEON_DEVICE static void left(uint32_t (&r)[4], const char* tile, int lane, int k) {
     if constexpr (kAcross) {
-      load_matrices(r, tile + offset(lane + lane_half * 8 + row, k / 8 + k_half));
+      Tile::left(r, tile, lane, k);
     } else {
-      load_matrices_transposed(r, tile + offset(k + k_half * 8 + row, lane / 8 + lane_half));
+      Tile::left_transposed(r, tile, k, lane);
+    }
+  }
+  BURGEON_DEVICE static void right(uint32_t (&r)[4], const char* tile, int lane, int k) {
+    if constexpr (kAcross) {
+      Tile::right(r, tile, lane, k);
+    } else {
+      Tile::right_transposed(r, tile, k, lane);
     }
   }
 };
@@ -157,8 +144,8 @@ template <bool kAcrossA, bool kAcrossB, int kTileM, int kTileN, class Epilogue>
 BURGEON_KERNEL(kProductThreads, kTileN == 128 ? 2 : 1)
 tensor_product_kernel(Operand<bfloat16> a, Operand<bfloat16> b, ProductShape shape, int64_t split_k, Epilogue epilogue,
                       bool pairs) {
-  using TileA = SharedTile<kAcrossA, kTileM>;
-  using TileB = SharedTile<kAcrossB, kTileN>;
+  using TileA = OperandTile<kAcrossA, kTileM>;
+  using TileB = OperandTile<kAcrossB, kTileN>;
   constexpr int kStageBytes = TileA::kBytes + TileB::kBytes;
   constexpr int kWarpM = kTileM / 2;
   constexpr int kWarpN = kTileN / 4;
@@ -197,10 +184,10 @@ tensor_product_kernel(Operand<bfloat16> a, Operand<bfloat16> b, ProductShape sha
       uint32_t left[kWarpM / 16][4];
       uint32_t right[kWarpN / 16][4];
 #pragma unroll
-      for (int i = 0; i < kWarpM / 16; ++i) TileA::template fragments<true>(left[i], stage, warp_m + i * 16, k);
+      for (int i = 0; i < kWarpM / 16; ++i) TileA::left(left[i], stage, warp_m + i * 16, k);
 #pragma unroll
       for (int j = 0; j < kWarpN / 16; ++j) {
-        TileB::template fragments<false>(right[j], stage + TileA::kBytes, warp_n + j * 16, k);
+        TileB::right(right[j], stage + TileA::kBytes, warp_n + j * 16, k);
       }
 #pragma unroll
       for (int i = 0; i < kWarpM / 16; ++i) {
@@ -313,7 +300,7 @@ template <bool kAcrossA, bool kAcrossB, int kTileN, class Epilogue>
 void launch_tensor_product(Stream stream, const Operand<bfloat16>& a, const Operand<bfloat16>& b,
                            const ProductShape& shape, int64_t splits, int64_t split_k, const Epilogue& epilogue) {
   constexpr int kTileM = 128;
-  constexpr size_t kBytes = kStages * (SharedTile<kAcrossA, kTileM>::kBytes + SharedTile<kAcrossB, kTileN>::kBytes);
+  constexpr size_t kBytes = kStages * (OperandTile<kAcrossA, kTileM>::kBytes + OperandTile<kAcrossB, kTileN>::kBytes);
   launch(stream, {ceil_div(shape.m, kTileM) * ceil_div(shape.n, kTileN), splits}, kProductThreads, kBytes,
          tensor_product_kernel<kAcrossA, kAcrossB, kTileM, kTileN, Epilogue>, a, b, shape, split_k, epilogue,
          epilogue.pairs());

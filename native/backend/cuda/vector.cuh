@@ -35,7 +35,7 @@ BURGEON_DEVICE void load(float (&x)[N], const T* from) {
   if constexpr (N == 1) {
     x[0] = widen(*from);
   } else {
-    constexpr int kWords = kWordsAtOnce<N * static_cast<int>(sizeof(T))>;
+    constexpr int kWords = kWordsAtOnce<N* static_cast<int>(sizeof(T))>;
     constexpr int kStep = kWords * 4 / static_cast<int>(sizeof(T));
 #pragma unroll
     for (int i = 0; i < N; i += kStep) {
@@ -58,7 +58,7 @@ BURGEON_DEVICE void store(T* to, const float (&x)[N]) {
   if constexpr (N == 1) {
     *to = narrow<T>(x[0]);
   } else {
-    constexpr int kWords = kWordsAtOnce<N * static_cast<int>(sizeof(T))>;
+    constexpr int kWords = kWordsAtOnce<N* static_cast<int>(sizeof(T))>;
     constexpr int kStep = kWords * 4 / static_cast<int>(sizeof(T));
 #pragma unroll
     for (int i = 0; i < N; i += kStep) {

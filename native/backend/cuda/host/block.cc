@@ -233,13 +233,14 @@ void* Block::shared(const void* key, size_t bytes) {
   return arrays_.back().begin();
 }
 
-void Block::copy_async(void* to, const void* from, int bytes) {
-  if (reinterpret_cast<uintptr_t>(to) % 16 != 0 || (bytes > 0 && reinterpret_cast<uintptr_t>(from) % 16 != 0)) {
-    fail("an asynchronous copy needs addresses that are multiples of 16");
+void Block::copy_async(void* to, int size, const void* from, int bytes) {
+  const auto misaligned = [size](const void* p) { return reinterpret_cast<uintptr_t>(p) % size != 0; };
+  if (misaligned(to) || (bytes > 0 && misaligned(from))) {
+    fail("an asynchronous copy needs addresses that are multiples of " + std::to_string(size));
   }
-  Copy copy{to, from, bytes, {}, schedule_.below(2) == 0};
+  Copy copy{to, size, from, bytes, {}, schedule_.below(2) == 0};
   if (bytes > 0) std::memcpy(copy.early, from, bytes);
-  std::memset(to, kPoison, 16);
+  std::memset(to, kPoison, size);
   Thread& self = all_[running_];
   self.copies.emplace_back(self.groups, copy);
 }
@@ -257,7 +258,7 @@ void Block::wait_for_copies(int groups_left) {
     }
     unsigned char arriving[16] = {};
     if (copy.bytes > 0) std::memcpy(arriving, copy.is_early ? copy.early : copy.from, copy.bytes);
-    std::memcpy(copy.to, arriving, 16);
+    std::memcpy(copy.to, arriving, copy.size);
   }
   self.copies.swap(in_flight);
 }

@@ -57,8 +57,8 @@ class Block {
   void* dynamic_shared() { return dynamic_.begin(); }
   // The array that belongs to a declaration, which its key stands for.
   void* shared(const void* key, size_t bytes);
-  // Copies of 16 bytes, of which `bytes` are read and the others zero; in groups, as cp.async.
-  void copy_async(void* to, const void* from, int bytes);
+  // Copies of `size` bytes, 4 or 16, of which `bytes` are read and the others zero; in groups, as cp.async.
+  void copy_async(void* to, int size, const void* from, int bytes);
   void commit_copies();
   void wait_for_copies(int groups_left);
   [[noreturn]] void fail(const std::string& what) const;
@@ -66,6 +66,7 @@ class Block {
  private:
   struct Copy {
     void* to;
+    int size;
     const void* from;
     int bytes;
     unsigned char early[16];  // what was there when the copy was ordered

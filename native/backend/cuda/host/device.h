@@ -98,8 +98,9 @@ void store_words(void* to, const Words<N>& v) {
   std::memcpy(to, v.words, sizeof(v.words));
 }
 
-inline void copy_async(void* to, const void* from, int bytes = 16) {
-  host::Block::current().copy_async(to, from, bytes);
+template <int kBytes>
+void copy_async(void* to, const void* from, int bytes = kBytes) {
+  host::Block::current().copy_async(to, kBytes, from, bytes);
 }
 inline void commit_copies() { host::Block::current().commit_copies(); }
 template <int kGroupsLeft>

@@ -84,9 +84,17 @@ BURGEON_DEVICE void store_words(void* to, const Words<N>& v) {
 
 BURGEON_DEVICE uint32_t shared_address(const void* p) { return static_cast<uint32_t>(__cvta_generic_to_shared(p)); }
 
-BURGEON_DEVICE void copy_async(void* to, const void* from, int bytes = 16) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from), "r"(bytes)
-               : "memory");
+// Of 16 bytes past the first-level cache: nobody else in the block reads them.
+template <int kBytes>
+BURGEON_DEVICE void copy_async(void* to, const void* from, int bytes = kBytes) {
+  static_assert(kBytes == 4 || kBytes == 16, "what kernels copy");
+  if constexpr (kBytes == 16) {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from), "r"(bytes)
+                 : "memory");
+  } else {
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(shared_address(to)), "l"(from), "r"(bytes)
+                 : "memory");
+  }
 }
 BURGEON_DEVICE void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 template <int kGroupsLeft>
