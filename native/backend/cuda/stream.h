@@ -1,0 +1,11 @@
+// What launches are ordered by: a CUDA stream, named without CUDA's headers. In the host implementation of kernels it
+// is a schedule (backend/cuda/host/device.h).
+#pragma once
+
+struct CUstream_st;
+
+namespace burgeon::cuda {
+
+using Stream = CUstream_st*;
+
+}  // namespace burgeon::cuda

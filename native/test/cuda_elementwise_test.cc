@@ -1,0 +1,472 @@
+// The CUDA kernels around the products, run on the host, against the reference in double.
+#include <algorithm>
+#include <cmath>
+
+#include "test/cuda_fixture.h"
+
+namespace burgeon::test {
+
+namespace {
+
+constexpr ScratchShape kNoScratch{1, 1, 1, 1, 1};
+
+// Widths that are read element by element, in whole vectors of either type, and beyond one sweep of a warp.
+constexpr int64_t kWidths[] = {1, 7, 12, 64, 264, 515};
+
+}  // namespace
+
+TEST(cuda_gather_and_scatter_are_exact) {
+  Random random(61);
+  for (const int64_t cols : kWidths) {
+    for (const ActiveRows& active : active_rows(random, 5)) {
+      const Note note(std::to_string(cols) + " columns, " + active.name);
+      const Floats dense = active.hide_inactive(random.normals(active.total * cols), cols);
+      Memory from = memory<float>(dense);
+      const Floats compact = random.normals(active.count * cols);
+      Doubles gathered;
+      Doubles scattered = widen(dense);
+      for (int64_t j = 0; j < active.count; ++j) {
+        const int64_t row = active.rows() ? active.rows()[j] : j;
+        for (int64_t c = 0; c < cols; ++c) {
+          gathered.push_back(dense[row * cols + c]);
+          scattered[row * cols + c] = dense[row * cols + c] + compact[j * cols + c];
+        }
+      }
+      for_both_types([&](auto type) {
+        using T = decltype(type);
+        Doubles expected = gathered;
+        for (double& value : expected) value = sizeof(T) == 4 ? value : to_float(to_bfloat16(value));
+        check_kernel(
+            {expected}, {output<T>(poison(active.count * cols))},
+            [&](cuda::Stream stream, std::vector<Memory>& out) {
+              cuda::gather_cast(stream, out[0].as<T>(), from.as<float>(), active.rows(), active.count, cols);
+            },
+            exact);
+      });
+      Memory added = memory<float>(compact);
+      check_kernel(
+          {scattered}, {output<float>(dense)},
+          [&](cuda::Stream stream, std::vector<Memory>& out) {
+            cuda::scatter_add(stream, out[0].as<float>(), added.as<float>(), active.rows(), active.count, cols);
+          },
+          exact);
+    }
+  }
+}
+
+TEST(cuda_embedding_matches_the_reference) {
+  Random random(62);
+  struct Shape {
+    int64_t batch, sequence, vocab;
+  };
+  for (const int64_t width : kWidths) {
+    for (const Shape& shape : {Shape{1, 1, 1}, {3, 7, 5}}) {
+      const Note note(std::to_string(shape.batch) + " x " + std::to_string(shape.sequence) + " x " +
+                      std::to_string(width));
+      const int64_t n = shape.batch * shape.sequence;
+      std::vector<int32_t> tokens(n);
+      for (auto& token : tokens) token = static_cast<int32_t>(random.between(0, shape.vocab - 1));
+      std::vector<int32_t> order(cuda::token_order_words(n));
+      std::vector<int32_t> counts(shape.vocab + 1);
+      cuda::order_tokens(order.data(), tokens.data(), n, counts.data(), shape.vocab);
+      const Floats wte = random.normals(shape.vocab * width);
+      const Floats wpe = random.normals(shape.sequence * width);
+      Memory table = memory<float>(wte);
+      Memory positions = memory<float>(wpe);
+      for_both_types([&](auto type) {
+        using T = decltype(type);
+        for (const bool positional : {false, true}) {
+          const Expected forward = run_reference(
+              kNoScratch, {wte, wpe}, {poison(n * width)}, [&](auto& ops, OpContext& context, auto& in, auto& out) {
+                ops.embedding_forward(context, out[0], tokens.data(), in[0], positional ? in[1] : nullptr, shape.batch,
+                                      shape.sequence, width);
+              });
+          check_kernel(
+              forward.outputs, {output<T>(poison(n * width))},
+              [&](cuda::Stream stream, std::vector<Memory>& out) {
+                cuda::embedding_forward(stream, out[0].as<T>(), tokens.data(), table.as<float>(),
+                                        positional ? positions.as<float>() : nullptr, shape.batch, shape.sequence,
+                                        width);
+              },
+              [](size_t, size_t, double expected) { return (1.01 * rounding_of<T>)*std::fabs(expected); });
+          const Floats gradient = rounded<T>(random.normals(n * width));
+          Memory dx = memory<T>(gradient);
+          const std::vector<Floats> initial{wte, wpe};
+          const Expected backward =
+              run_reference(kNoScratch, {gradient}, initial, [&](auto& ops, OpContext& context, auto& in, auto& out) {
+                ops.embedding_backward(context, out[0], positional ? out[1] : nullptr, in[0], tokens.data(),
+                                       shape.batch, shape.sequence, width);
+              });
+          check_kernel(
+              backward.outputs, {output<float>(wte), output<float>(wpe)},
+              [&](cuda::Stream stream, std::vector<Memory>& out) {
+                cuda::embedding_backward(stream, out[0].as<float>(), positional ? out[1].as<float>() : nullptr,
+                                         dx.as<T>(), order.data(), shape.batch, shape.sequence, width);
+              },
+              [&](size_t, size_t, double) { return kRounding * 4 * static_cast<double>(n + 1); });
+        }
+      });
+    }
+  }
+}
+
+TEST(cuda_norm_matches_the_reference) {
+  Random random(63);
+  for (const int64_t width : kWidths) {
+    for (const int64_t n : {1, 3, 9, 130}) {
+      if (n > 9 && width > 64) continue;
+      const Note note(std::to_string(n) + " x " + std::to_string(width));
+      for (const bool centred : {false, true}) {
+        for_both_types([&](auto type) {
+          using T = decltype(type);
+          const Floats x = rounded<T>(random.normals(n * width, 2, 1));
+          const Floats weight = random.normals(width, 0.5f, 1);
+          const Floats bias = random.normals(width);
+          Memory in = memory<T>(x);
+          Memory w = memory<float>(weight);
+          Memory b = memory<float>(bias);
+          const std::vector<Floats> outputs{poison(n * width), poison(n), poison(n)};
+          const Expected forward = run_reference(
+              kNoScratch, {x, weight, bias}, outputs, [&](auto& ops, OpContext& context, auto& op_in, auto& out) {
+                ops.norm_forward(context, out[0], centred ? out[1] : nullptr, out[2], op_in[0], op_in[1],
+                                 centred ? op_in[2] : nullptr, n, width, 1e-5f);
+              });
+          const double sums = std::sqrt(static_cast<double>(width)) + 16;
+          check_kernel(
+              forward.outputs, {output<T>(outputs[0]), output<float>(outputs[1]), output<float>(outputs[2])},
+              [&](cuda::Stream stream, std::vector<Memory>& out) {
+                cuda::norm_forward(stream, out[0].as<T>(), centred ? out[1].as<float>() : nullptr, out[2].as<float>(),
+                                   in.as<T>(), w.as<float>(), centred ? b.as<float>() : nullptr, n, width, 1e-5f);
+              },
+              [&](size_t which, size_t, double expected) {
+                // One column is its own mean: what is left is rounding, scaled by 1 / sqrt(epsilon).
+                const double scale = width == 1 ? 400 : 8;
+                return kRounding * sums * (scale + std::fabs(expected)) +
+                       (which == 0 ? rounding_of<T> * std::fabs(expected) : 0);
+              });
+          if (width == 1) return;  // its gradient is rounding alone
+          const Floats dy = rounded<T>(random.normals(n * width));
+          const Floats residual = rounded<T>(random.normals(n * width));
+          Floats mean(forward.outputs[1].begin(), forward.outputs[1].end());
+          Floats rstd(forward.outputs[2].begin(), forward.outputs[2].end());
+          Memory grad = memory<T>(dy);
+          Memory mean_in = memory<float>(mean);
+          Memory rstd_in = memory<float>(rstd);
+          const std::vector<Floats> initial{residual, weight, bias};
+          const Expected backward =
+              run_reference(kNoScratch, {dy, x, mean, rstd, weight}, initial,
+                            [&](auto& ops, OpContext& context, auto& op_in, auto& out) {
+                              ops.norm_backward(context, out[0], out[1], centred ? out[2] : nullptr, op_in[0], op_in[1],
+                                                centred ? op_in[2] : nullptr, op_in[3], op_in[4], n, width);
+                            });
+          Scratch scratch(cuda::norm_backward_scratch_bytes(n, width));
+          check_kernel(
+              backward.outputs, {output<T>(residual), output<float>(weight), output<float>(bias)},
+              [&](cuda::Stream stream, std::vector<Memory>& out) {
+                cuda::norm_backward(stream, out[0].as<T>(), out[1].as<float>(), centred ? out[2].as<float>() : nullptr,
+                                    grad.as<T>(), in.as<T>(), centred ? mean_in.as<float>() : nullptr,
+                                    rstd_in.as<float>(), w.as<float>(), n, width, scratch.data());
+              },
+              [&](size_t which, size_t, double expected) {
+                if (which == 0) {
+                  return kRounding * sums * 64 + rounding_of<T> * std::fabs(expected);
+                }
+                return kRounding * 64 * static_cast<double>(n + 4);
+              });
+          CHECK(scratch.intact());
+        });
+      }
+    }
+  }
+}
+
+TEST(cuda_rotary_matches_the_reference) {
+  Random random(64);
+  struct Shape {
+    int64_t sequence, heads, head_size, behind;
+  };
+  for (const Shape& shape : {Shape{1, 1, 2, 0}, {5, 3, 6, 1}, {4, 2, 16, 8}, {3, 3, 64, 64}, {3, 2, 32, 5}}) {
+    const int64_t n = 2 * shape.sequence;
+    const int64_t stride = shape.heads * shape.head_size + shape.behind;
+    const Note note(std::to_string(shape.heads) + " heads of " + std::to_string(shape.head_size));
+    const Floats table = random.normals(shape.sequence * shape.head_size);
+    Memory turns = memory<float>(table);
+    for_both_types([&](auto type) {
+      using T = decltype(type);
+      const Floats x = rounded<T>(random.normals(n * stride));
+      for (const bool inverse : {false, true}) {
+        const Expected expected =
+            run_reference(kNoScratch, {table}, {x}, [&](auto& ops, OpContext& context, auto& in, auto& out) {
+              ops.rotary(context, out[0], in[0], n, shape.sequence, stride, shape.heads, shape.head_size, inverse);
+            });
+        check_kernel(
+            expected.outputs, {output<T>(x)},
+            [&](cuda::Stream stream, std::vector<Memory>& out) {
+              cuda::rotary(stream, out[0].as<T>(), turns.as<float>(), n, shape.sequence, stride, shape.heads,
+                           shape.head_size, inverse);
+            },
+            [](size_t, size_t, double wanted) { return 40 * kRounding + rounding_of<T> * std::fabs(wanted); });
+      }
+    });
+  }
+}
+
+namespace {
+
+// Values up to where the sigmoid saturates, through the reference's product with one column.
+Floats with_tails(Floats x) {
+  const Floats tails{0.0f, -0.0f, 12.0f, -12.0f, 60.0f, -60.0f, 1e-30f, 3.0f};
+  std::copy_n(tails.begin(), std::min(x.size(), tails.size()), x.begin());
+  return x;
+}
+
+}  // namespace
+
+TEST(cuda_gelu_matches_the_reference) {
+  Random random(65);
+  for (const int64_t count : {1, 7, 8, 9, 33, 2051}) {
+    const Note note(std::to_string(count));
+    for_both_types([&](auto type) {
+      using T = decltype(type);
+      const Floats x = rounded<T>(with_tails(random.normals(count, 4)));
+      const Floats d = rounded<T>(random.normals(count));
+      const Floats one{1};
+      Memory pre = memory<T>(x);
+      // The rounding of the exponent is the relative error of the sigmoid.
+      const auto bound = [&](size_t i, double factor) {
+        const double v = std::fmin(10, std::fabs(x[i]));
+        return kRounding * (16 + 8 * v * v * v) * (1 + std::fabs(x[i])) * std::fabs(factor);
+      };
+      const Expected forward =
+          run_reference({1, 1, 1, count, 1}, {one, x}, {poison(count), poison(count)},
+                        [&](auto& ops, OpContext& context, auto& in, auto& out) {
+                          decltype(out[0] + 0) none = nullptr;
+                          ops.mlp_forward(context, out[0], out[1], in[0], in[1], none, nullptr, 1, count, 1);
+                        });
+      check_kernel(
+          {forward.outputs[0]}, {output<T>(poison(count))},
+          [&](cuda::Stream stream, std::vector<Memory>& out) {
+            cuda::gelu_forward(stream, out[0].as<T>(), pre.as<T>(), count);
+          },
+          [&](size_t, size_t i, double wanted) { return bound(i, 1) + rounding_of<T> * std::fabs(wanted); });
+      const Expected backward = run_reference(
+          {1, 1, 1, count, 1}, {one, x, d}, {poison(count)}, [&](auto& ops, OpContext& context, auto& in, auto& out) {
+            ops.mlp_backward(context, out[0], in[0], in[1], in[2], nullptr, 1, count, 1, 1);
+          });
+      check_kernel(
+          backward.outputs, {output<T>(d)},
+          [&](cuda::Stream stream, std::vector<Memory>& out) {
+            cuda::gelu_backward(stream, out[0].as<T>(), pre.as<T>(), count);
+          },
+          [&](size_t, size_t i, double wanted) { return 4 * bound(i, d[i]) + rounding_of<T> * std::fabs(wanted); });
+    });
+  }
+}
+
+TEST(cuda_swiglu_matches_the_reference) {
+  Random random(66);
+  struct Shape {
+    int64_t n, width, gap;
+  };
+  for (const Shape& shape : {Shape{1, 1, 0}, {3, 8, 0}, {2, 24, 24}, {5, 33, 33}, {2, 264, 8}}) {
+    const int64_t count = shape.n * shape.width;
+    const int64_t stride = shape.width + shape.gap;
+    const Note note(std::to_string(shape.n) + " x " + std::to_string(shape.width));
+    for_both_types([&](auto type) {
+      using T = decltype(type);
+      const Floats gate = rounded<T>(with_tails(random.normals(count, 4)));
+      const Floats up = rounded<T>(random.normals(count));
+      const Floats d = rounded<T>(random.normals(count));
+      const Floats one{1};
+      // In rows of `stride`, with what lies between them untouched.
+      const auto strided = [&](const auto& values, auto between) {
+        auto wide = values;
+        wide.assign(shape.n * stride, between);
+        for (int64_t i = 0; i < count; ++i) wide[i / shape.width * stride + i % shape.width] = values[i];
+        return wide;
+      };
+      Memory gate_in = memory<T>(strided(gate, 7.0f));
+      Memory up_in = memory<T>(strided(up, 7.0f));
+      Memory d_in = memory<T>(d);
+      const ScratchShape scratch{1, 1, 1, count, 1};
+      const auto bound = [&](size_t i, double factor) {
+        const double x = std::fabs(static_cast<double>(gate[i]));
+        return kRounding * (16 + 2 * x) * (1 + x) * std::fabs(factor);
+      };
+      const Expected forward = run_reference(scratch, {one, gate, up}, {poison(count), poison(count), poison(count)},
+                                             [&](auto& ops, OpContext& context, auto& in, auto& out) {
+                                               decltype(out[0] + 0) none = nullptr;
+                                               ops.swiglu_forward(context, out[0], out[1], out[2], in[0], in[1], none,
+                                                                  in[2], none, nullptr, 1, count, 1);
+                                             });
+      check_kernel(
+          {forward.outputs[0]}, {output<T>(poison(count))},
+          [&](cuda::Stream stream, std::vector<Memory>& out) {
+            cuda::swiglu_forward(stream, out[0].as<T>(), gate_in.as<T>(), up_in.as<T>(), shape.n, shape.width, stride);
+          },
+          [&](size_t, size_t i, double wanted) { return bound(i, up[i]) + rounding_of<T> * std::fabs(wanted); });
+      const Expected backward = run_reference(scratch, {one, gate, up, d}, {poison(count), poison(count)},
+                                              [&](auto& ops, OpContext& context, auto& in, auto& out) {
+                                                ops.swiglu_backward(context, out[0], out[1], in[0], in[1], in[2], in[3],
+                                                                    nullptr, 1, count, 1, 1);
+                                              });
+      // In place of gate and up, and into arrays of their own.
+      for (const bool in_place : {false, true}) {
+        const Floats before_gate = in_place ? gate : poison(count);
+        const Floats before_up = in_place ? up : poison(count);
+        check_kernel(
+            {strided(backward.outputs[0], std::nan("")), strided(backward.outputs[1], std::nan(""))},
+            {output<T>(strided(before_gate, 3.0f)), output<T>(strided(before_up, 3.0f))},
+            [&](cuda::Stream stream, std::vector<Memory>& out) {
+              cuda::swiglu_backward(stream, out[0].as<T>(), out[1].as<T>(), d_in.as<T>(),
+                                    in_place ? out[0].as<T>() : gate_in.as<T>(),
+                                    in_place ? out[1].as<T>() : up_in.as<T>(), shape.n, shape.width, stride);
+            },
+            [&](size_t which, size_t at, double wanted) {
+              const size_t i = at / stride * shape.width + at % stride;
+              return bound(i, which == 0 ? double(d[i]) * up[i] : double(d[i])) + rounding_of<T> * std::fabs(wanted);
+            });
+      }
+    });
+  }
+}
+
+TEST(cuda_cross_entropy_matches_the_reference) {
+  Random random(67);
+  for (const int64_t vocab : {1, 2, 7, 8, 65, 513, 4100}) {
+    const int64_t n = vocab > 1000 ? 2 : 4;
+    for (const int64_t stride : {vocab, (vocab + 15) / 8 * 8}) {
+      const Note note(std::to_string(vocab) + " logits in rows of " + std::to_string(stride));
+      std::vector<int32_t> targets(n);
+      for (auto& target : targets) target = static_cast<int32_t>(random.between(0, vocab - 1));
+      if (n > 2) targets[1] = -1;
+      for_both_types([&](auto type) {
+        using T = decltype(type);
+        Floats logits = rounded<T>(random.normals(n * vocab, 3));
+        if (vocab > 7) logits[0] = -INFINITY;  // a masked token
+        if (targets[0] == 0) targets[0] = static_cast<int32_t>(vocab - 1);
+        Floats padded = poison(n * stride);
+        for (int64_t i = 0; i < n * vocab; ++i) padded[i / vocab * stride + i % vocab] = logits[i];
+        for (const float scale : {0.0f, 0.125f}) {
+          const Expected expected =
+              run_reference(kNoScratch, {}, {poison(n), logits}, [&](auto& ops, OpContext& context, auto&, auto& out) {
+                ops.cross_entropy(context, out[0], out[1], targets.data(), n, vocab, scale);
+              });
+          Doubles wide(n * stride, std::nan(""));
+          for (int64_t i = 0; i < n * vocab; ++i) wide[i / vocab * stride + i % vocab] = expected.outputs[1][i];
+          check_kernel(
+              {expected.outputs[0], wide}, {output<float>(poison(n)), output<T>(padded)},
+              [&](cuda::Stream stream, std::vector<Memory>& out) {
+                cuda::cross_entropy(stream, out[0].as<float>(), out[1].as<T>(), targets.data(), n, vocab, stride,
+                                    scale);
+              },
+              [&](size_t which, size_t, double wanted) {
+                const double terms = 40 + std::sqrt(static_cast<double>(vocab));
+                if (which == 0) return kRounding * (terms + std::fabs(wanted));
+                if (scale == 0) return 0.0;
+                return kRounding * terms * scale + 1.01 * rounding_of<T> * std::fabs(wanted);
+              });
+        }
+      });
+    }
+  }
+}
+
+TEST(cuda_cross_entropy_shows_a_logit_that_is_not_finite) {
+  CUstream_st stream{1};
+  for (const float bad : {static_cast<float>(NAN), static_cast<float>(INFINITY)}) {
+    for (const int64_t position : {0, 5, 699}) {
+      Floats logits(700, 0.5f);
+      logits[position] = bad;
+      Memory row = memory<float>(logits);
+      Floats loss(1);
+      const int32_t target = 3;
+      cuda::cross_entropy(&stream, loss.data(), row.as<float>(), &target, 1, 700, 700, 1.0f);
+      CHECK(!std::isfinite(loss[0]));
+    }
+  }
+}
+
+TEST(cuda_sum_of_squares_and_gradient_scale) {
+  Random random(68);
+  struct Shape {
+    int64_t rows, cols;
+  };
+  for (const Shape& shape : {Shape{1, 1}, {3, 7}, {5, 64}, {70, 260}, {9, 1001}}) {
+    for (const ActiveRows& active : active_rows(random, shape.rows)) {
+      const Note note(std::to_string(active.count) + " x " + std::to_string(shape.cols) + ", " + active.name);
+      const Floats x = active.hide_inactive(random.normals(active.total * shape.cols), shape.cols);
+      Memory in = memory<float>(x);
+      OpContext none{};
+      const Doubles wide = widen(x);
+      const double expected =
+          ref::table<double>().sum_of_squares(none, wide.data(), active.rows(), active.count, shape.cols);
+      Scratch scratch(cuda::sum_of_squares_scratch_bytes(active.count, shape.cols));
+      double first = 0;
+      for (uint64_t seed = 0; seed < 3; ++seed) {
+        CUstream_st stream{seed};
+        double sum = NAN;
+        cuda::sum_of_squares(&stream, &sum, in.as<float>(), active.rows(), active.count, shape.cols, scratch.data());
+        CHECK_NEAR(sum, expected, 4 * kRounding * expected);
+        if (seed == 0) first = sum;
+        CHECK(sum == first);
+      }
+      CHECK(scratch.intact());
+    }
+  }
+  CUstream_st stream{0};
+  const std::vector<double> sums{9, 0, 16};
+  AdamWStep step{};
+  double norm = 0;
+  cuda::set_gradient_scale(&stream, &step, &norm, sums.data(), 3, 2);
+  CHECK(norm == 5 && step.gradient_scale == 0.4);
+  cuda::set_gradient_scale(&stream, &step, &norm, sums.data(), 3, 0);
+  CHECK(step.gradient_scale == 1);
+  cuda::set_gradient_scale(&stream, &step, &norm, sums.data(), 3, 6);
+  CHECK(step.gradient_scale == 1);
+}
+
+TEST(cuda_adamw_matches_the_reference) {
+  Random random(69);
+  for (const int64_t cols : {1, 7, 64, 260}) {
+    for (const ActiveRows& active : active_rows(random, 9)) {
+      const Note note(std::to_string(active.count) + " x " + std::to_string(cols) + ", " + active.name);
+      const int64_t size = active.total * cols;
+      Floats v = random.normals(size, 0.01f);
+      for (float& value : v) value *= value;
+      const std::vector<Floats> outputs{
+          active.hide_inactive(random.normals(size), cols), active.hide_inactive(random.normals(size, 0.1f), cols),
+          active.hide_inactive(random.normals(size, 0.1f), cols), active.hide_inactive(v, cols)};
+      const AdamWStep step{1e-3, 0.9, 0.95, 1e-8, 0.1, 0.3, 1 - std::pow(0.9, 3), 1 - std::pow(0.95, 3)};
+      for (const bool decays : {false, true}) {
+        AdamWStep taken = step;
+        if (!decays) taken.weight_decay = 0;
+        const Expected expected =
+            run_reference(kNoScratch, {}, outputs, [&](auto& ops, OpContext& context, auto&, auto& out) {
+              ops.adamw(context, out[0], out[1], out[2], out[3], active.rows(), active.count, cols, taken);
+            });
+        std::vector<Output> before;
+        for (const Floats& values : outputs) before.push_back(output<float>(values));
+        check_kernel(
+            expected.outputs, before,
+            [&](cuda::Stream stream, std::vector<Memory>& out) {
+              cuda::adamw(stream, out[0].as<float>(), out[1].as<float>(), out[2].as<float>(), out[3].as<float>(),
+                          active.rows(), active.count, cols, &step, decays);
+            },
+            [&](size_t which, size_t i, double wanted) {
+              const double gradient = step.gradient_scale * outputs[1][i];
+              if (which == 1) return 0.0;
+              const double moment = std::fabs(0.9 * outputs[2][i]) + std::fabs(0.1 * gradient);
+              const double second = 0.95 * outputs[3][i] + 0.05 * gradient * gradient;
+              if (which == 2) return 6 * kRounding * moment;
+              if (which == 3) return 8 * kRounding * second;
+              const double move = step.learning_rate * moment / step.bias_correction1 /
+                                  (std::sqrt(second / step.bias_correction2) + step.epsilon);
+              return kRounding * (3 * std::fabs(wanted) + 16 * move);
+            });
+      }
+    }
+  }
+}
+
+}  // namespace burgeon::test

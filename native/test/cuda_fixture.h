@@ -1,0 +1,96 @@
+// What the tests of CUDA kernels share. The kernels run on the host (backend/cuda/host/), each call under several
+// schedules, whose results must be equal bit for bit; operands of either element type are described by floats.
+#pragma once
+
+#include <cstring>
+
+#include "backend/cuda/device.cuh"
+#include "backend/cuda/kernels.h"
+#include "test/op_fixture.h"
+
+namespace burgeon::test {
+
+enum class Element { kFloat, kBfloat16 };
+
+template <class T>
+constexpr Element element_of = sizeof(T) == 4 ? Element::kFloat : Element::kBfloat16;
+
+// The largest relative error of one rounding to T.
+template <class T>
+constexpr double rounding_of = sizeof(T) == 4 ? kRounding : 1.0 / (1 << 8);
+
+// As T would hold them.
+Floats rounded(const Floats& values, Element element);
+template <class T>
+Floats rounded(const Floats& values) {
+  return rounded(values, element_of<T>);
+}
+
+// Device memory: from an address that is a multiple of 128, between bytes that must not change; sanitized builds leave
+// these out, so that AddressSanitizer sees stray reads too.
+class Memory {
+ public:
+  Memory(const Floats& values, Element element);
+  template <class T>
+  T* as() {
+    return reinterpret_cast<T*>(begin_);
+  }
+  Floats values() const;
+  bool intact() const;
+  bool same_bits(const Memory& other) const;
+  bool same_bits(const Memory& other, size_t index) const;
+
+ private:
+  size_t element_bytes() const { return element_ == Element::kFloat ? 4 : 2; }
+
+  Element element_;
+  size_t count_;
+  std::unique_ptr<char, void (*)(void*)> block_{nullptr, std::free};
+  char* begin_;
+};
+
+template <class T>
+Memory memory(const Floats& values) {
+  return Memory(values, element_of<T>);
+}
+
+// Scratch of exactly so many bytes, all NaN.
+class Scratch {
+ public:
+  explicit Scratch(size_t bytes) : memory_(poison(static_cast<int64_t>((bytes + 3) / 4)), Element::kFloat) {}
+  void* data() { return memory_.as<void>(); }
+  bool intact() const { return memory_.intact(); }
+
+ private:
+  Memory memory_;
+};
+
+// An output of a kernel: what it holds before, as which type.
+struct Output {
+  Floats initial;
+  Element element;
+};
+template <class T>
+Output output(Floats initial) {
+  return {rounded<T>(initial), element_of<T>};
+}
+
+// Runs call(stream, out) under several schedules and compares with what is expected; an expected NaN says that the
+// element keeps its bits.
+void check_kernel(const std::vector<Doubles>& expected, const std::vector<Output>& outputs,
+                  const std::function<void(cuda::Stream, std::vector<Memory>&)>& call, const Tolerance& tolerance);
+
+// call(T{}) for both types of activations.
+template <class Call>
+void for_both_types(Call call) {
+  {
+    const Note note("float");
+    call(float{});
+  }
+  {
+    const Note note("bfloat16");
+    call(bfloat16{});
+  }
+}
+
+}  // namespace burgeon::test
