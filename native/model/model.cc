@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/bfloat16.h"
 #include "core/error.h"
 #include "core/thread_pool.h"
 #include "model/text_cache.h"
@@ -31,7 +32,7 @@ class TypedModel final : public Model {
  public:
   TypedModel(const ModelConfig& config, const ModelOptions& options)
       : Model(config, options),
-        backend_(select_backend<T>(options.backend, options.max_isa, options.precision, &selection_)),
+        backend_(select_backend<T>(options, &selection_)),
         ops_(*backend_.ops),
         device_(*backend_.device),
         parameters_(config, device_),
@@ -236,6 +237,9 @@ class TypedModel final : public Model {
 
 std::unique_ptr<Model> Model::create(const ModelConfig& config, const ModelOptions& options) {
   if (options.precision == Precision::kFloat64) return std::make_unique<TypedModel<double>>(config, options);
+  if (options.precision == Precision::kBfloat16 && options.backend == "cuda") {
+    return std::make_unique<TypedModel<bfloat16>>(config, options);
+  }
   return std::make_unique<TypedModel<float>>(config, options);
 }
 

@@ -110,7 +110,7 @@ TEST(model_gives_the_same_bits_on_any_number_of_threads) {
         for (const int threads : {1, 2, 3, 8}) {
           const Note note(isa + (precision == Precision::kBfloat16 ? " bf16, " : ", ") + std::to_string(threads) +
                           " threads");
-          const auto model = make_model(config, {"cpu", isa, precision, threads});
+          const auto model = make_model(config, {{"cpu", isa, precision}, threads});
           CHECK(model->threads() == threads);
           for (int64_t step = 1; step <= 2; ++step) {
             model->forward_backward(group.view(), 0.6);
@@ -152,7 +152,8 @@ TEST(model_never_touches_what_is_inactive) {
   const ModelConfig config = small_config();
   Group group = make_group(config, 2, 6);
   group.subnetwork = small_subnetwork();
-  std::vector<ModelOptions> engines{{"reference-compact", "", Precision::kFloat64, 1}};
+  std::vector<ModelOptions> engines{{{"reference-compact", "", Precision::kFloat64}},
+                                    {{"cuda", "", Precision::kFloat32, BURGEON_CUDA_HOST_LIBRARY}}};
   for (const std::string& isa : isas()) engines.push_back(on_cpu(isa));
   for (const ModelOptions& options : engines) {
     const Note note(options.backend + " " + options.max_isa);
@@ -206,7 +207,7 @@ TEST(model_on_gathered_operands_computes_the_same) {
   for (const ModelConfig& config : small_architectures()) {
     const Note note(name_of(config));
     const auto listed = make_model(config, on_reference());
-    const auto compact = make_model(config, {"reference-compact", "", Precision::kFloat64, 1});
+    const auto compact = make_model(config, {{"reference-compact", "", Precision::kFloat64}});
     Group dense = make_group(config, 2, 6, 3);
     Group sampled = make_group(config, 1, 12, 4);
     sampled.subnetwork = small_subnetwork();

@@ -18,6 +18,7 @@
 #include "backend/cuda/stream.h"
 #include "core/bfloat16.h"
 #include "ops/adamw/adamw.h"
+#include "ops/attention/attention.h"
 
 namespace burgeon::cuda {
 
@@ -73,6 +74,14 @@ template <class T>
 void attention_backward(Stream stream, T* dqkv, const T* dout, const T* qkv, const T* out, const float* lse,
                         int64_t batch, int64_t sequence, int64_t heads, int64_t kv_heads, int64_t head_size,
                         void* scratch);
+
+// Over a cache; heads of at most 256 dimensions.
+template <class T>
+void cache_append(Stream stream, const KeyValueCache<T>& cache, const T* qkv, int64_t batch, int64_t sequence,
+                  int64_t heads, int64_t kv_heads, int64_t head_size);
+template <class T>
+void attention_cached(Stream stream, T* out, const T* qkv, const KeyValueCache<T>& cache, int64_t batch,
+                      int64_t sequence, int64_t heads, int64_t kv_heads, int64_t head_size);
 
 // ---- ops/linear. Where rows of x, p or y are wider than what takes part in the product, a stride says so.
 
