@@ -5,8 +5,9 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { BurgeonError } from '../errors.ts';
 import { type FileLine, scanLines } from '../files/scan-lines.ts';
-import { type MetricsLine, metricsFileName, type StepLine } from '../train/metrics.ts';
-import { axes, emptyColumns, pushRow, type RunData, stepColumns, validationRow } from './run-data.ts';
+import { metricsFileName } from '../train/metrics.ts';
+import { addLine } from './add-line.ts';
+import { axes, emptyColumns, type RunData, stepColumns } from './run-data.ts';
 import { stageRows } from './stage-rows.ts';
 import { LineThinner } from './thin-lines.ts';
 
@@ -89,43 +90,4 @@ async function sizeOf(file: string, directory: string): Promise<number> {
 /** Whether it begins with {"kind":"step"; asked a million times, so byte by byte. */
 function isStep({ chunk, begin }: FileLine): boolean {
   return chunk[begin + 9] === 0x73 && chunk[begin + 10] === 0x74 && chunk[begin + 11] === 0x65;
-}
-
-/** Adds a line to what is known of the run. */
-export function addLine(run: RunData, line: MetricsLine): void {
-  run.step = Math.max(run.step, line.step ?? 0);
-  switch (line.kind) {
-    case 'start':
-      run.start = line;
-      run.starts.push({ step: line.step, time: line.time });
-      run.state = 'unfinished';
-      run.end = undefined;
-      break;
-    case 'step':
-      pushRow(run.steps, stepRow(line));
-      break;
-    case 'validation':
-      pushRow(run.validation, validationRow(line));
-      break;
-    case 'sample':
-      run.samples.push(line);
-      break;
-    case 'totals':
-      run.totals = line;
-      break;
-    case 'checkpoint':
-      run.checkpoints.push(line);
-      break;
-    case 'warning':
-      run.warnings.push(line);
-      break;
-    case 'end':
-      run.end = line;
-      run.state = line.state;
-      break;
-  }
-}
-
-export function stepRow({ active, ...line }: StepLine): Omit<StepLine, 'active'> & StepLine['active'] {
-  return { ...line, ...active };
 }

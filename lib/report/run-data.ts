@@ -98,3 +98,12 @@ export function validationRow(line: ValidationLine): Record<Axis | 'loss', numbe
   const { step, trainTokens, executedFlops, trainSeconds, loss } = line;
   return { step, tokens: trainTokens, executedFlops, trainSeconds, loss };
 }
+
+/** Drops every second row of the older half of the columns. */
+export function halve(columns: Columns<StepColumn>): void {
+  for (const name of stepColumns) {
+    const values = columns[name];
+    const middle = Math.floor(values.length / 2);
+    columns[name] = values.filter((_, i) => i >= middle || i % 2 === 0);
+  }
+}
