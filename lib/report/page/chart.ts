@@ -138,7 +138,7 @@ export class Chart {
       scales: {
         x: { time: false },
         y: isLog
-          ? { distr: 3, range: (_, low, high) => uPlot.rangeLog(low, high, 10, false) }
+          ? { distr: 3, range: (_, low, high) => [low / 1.05, high * 1.05] }
           : { range: (_, low, high) => (fromZero ? [0, high * 1.08 || 1] : padded(low, high)) },
       },
       axes: [
@@ -158,7 +158,7 @@ export class Chart {
           font,
           size: (_, values) => 18 + 7 * Math.max(...(values ?? ['']).map((text) => text.length)),
           space: height > 250 ? 40 : 30,
-          ...(isLog ? { filter: (_: uPlot, splits: number[]) => splits } : {}),
+          ...(isLog ? { splits: (_: uPlot, __: number, low: number, high: number) => logTicks(low, high) } : {}),
           values: (_, splits) => splits.map((value) => tick(value)),
         },
       ],
@@ -244,6 +244,15 @@ export class Chart {
     const index = Math.min(last, Math.max(0, (plot.cursor.idx ?? last) + delta));
     plot.setCursor({ left: plot.valToPos(plot.data[0][index]!, 'x'), top: 10 });
   }
+}
+
+/** Round values between two, for a logarithmic axis. */
+function logTicks(low: number, high: number): number[] {
+  const ticks: number[] = [];
+  for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++) {
+    for (const mantissa of [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8]) ticks.push(mantissa * 10 ** power);
+  }
+  return ticks.filter((tick) => tick >= low && tick <= high);
 }
 
 /** A little room above and below; some where all values are the same. */
