@@ -14,6 +14,7 @@ import { spreadOf } from '../lib/bench/statistics.ts';
 import { LiveServer } from '../lib/report/live-server.ts';
 import { readRun } from '../lib/report/read-run.ts';
 import { EventFile } from '../lib/report/tensorboard.ts';
+import { MemoryGauge } from '../lib/train/memory-gauge.ts';
 import { type MetricsLine, MetricsWriter } from '../lib/train/metrics.ts';
 import { newUnitSums, UnitUsage } from '../lib/train/unit-usage.ts';
 import { startLine, stepLine } from '../test/report/metrics-lines.ts';
@@ -87,6 +88,7 @@ async function timeSteps(directory: string, parts: readonly ('metrics' | 'live' 
   const start = startLine({ steps: 1_000_000, model: 'gpt2' });
   const model = { ...start.model, nLayer: 12, nHead: 12 };
   const units = new UnitUsage(model, newUnitSums(model));
+  const memory = new MemoryGauge();
   let step = 0;
   const live = parts.includes('live')
     ? await LiveServer.start({
@@ -103,7 +105,7 @@ async function timeSteps(directory: string, parts: readonly ('metrics' | 'live' 
     events?.take(line);
   };
   const metrics = parts.includes('metrics') ? await MetricsWriter.open(directory, 0, onLine) : undefined;
-  await metrics?.write(start);
+  metrics?.write(start);
   const reader = live && readElsewhere(`${live.url}events`);
   const samples: number[] = [];
   try {
@@ -115,9 +117,7 @@ async function timeSteps(directory: string, parts: readonly ('metrics' | 'live' 
         units.add(undefined, 1);
         units.end();
         step++;
-        await metrics?.write(
-          stepLine(step, 3 + Math.sin(step), { gradientNorm: Math.cos(step), rssBytes: process.memoryUsage.rss() }),
-        );
+        metrics?.write(stepLine(step, 3 + Math.sin(step), { gradientNorm: Math.cos(step), rssBytes: memory.bytes }));
         await sleep(1000 / stepsPerSecond);
       }
       const { user, system } = process.cpuUsage(before);

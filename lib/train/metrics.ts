@@ -1,6 +1,7 @@
 // metrics.jsonl: one JSON object per line, appended as the run goes. docs/metrics.md describes the lines. A line that a
 // kill left half-written is ignored by readers and dropped on resume.
 
+import { appendFileSync } from 'node:fs';
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Host } from '../addon/host.ts';
@@ -199,8 +200,9 @@ export class MetricsWriter {
     return new MetricsWriter(file, handle, onLine);
   }
 
-  async write(line: MetricsLine): Promise<void> {
-    await this.#handle.appendFile(`${JSON.stringify(line)}\n`);
+  /** Appends at once: handing such a short write to another thread takes several times as long as doing it. */
+  write(line: MetricsLine): void {
+    appendFileSync(this.#handle.fd, `${JSON.stringify(line)}\n`);
     this.#onLine?.(line);
   }
 

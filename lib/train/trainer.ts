@@ -25,6 +25,7 @@ import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
 import { type Evaluation, evaluate } from './evaluator.ts';
 import { groupsOf } from './groups.ts';
 import { openInitialModel } from './initial-model.ts';
+import { MemoryGauge } from './memory-gauge.ts';
 import { type EndLine, type MetricsLine, MetricsWriter, type StartLine, type StepLine } from './metrics.ts';
 import { type EnteredRun, enterRunDirectory, type StartMode } from './run-directory.ts';
 import { addToTotals, continueRunState, newRunState, type RunState, spentBy } from './run-state.ts';
@@ -73,6 +74,7 @@ export class Trainer implements AsyncDisposable {
   #tokenizer: Tokenizer | undefined;
   #state: RunState | undefined;
   #peak: Peak | undefined;
+  readonly #memory = new MemoryGauge();
   #bigramLoss: number | null = null;
   #savedStep = -1;
   #isOver = false;
@@ -161,8 +163,8 @@ export class Trainer implements AsyncDisposable {
         units: new UnitUsage(this.model.config, state.units),
       };
       // A complete run that is "resumed" trains nothing, and its metrics stay as they are.
-      if (!this.isComplete) await this.#run.metrics.write(this.#startLine(dataset));
-      for (const text of notes) await this.#run.metrics.write({ kind: 'warning', step: state.step, text });
+      if (!this.isComplete) this.#run.metrics.write(this.#startLine(dataset));
+      for (const text of notes) this.#run.metrics.write({ kind: 'warning', step: state.step, text });
       if (state.step === 0 && state.initialValidationLoss === null) {
         state.initialValidationLoss = (await this.#evaluate())?.loss ?? null;
       }
@@ -203,9 +205,9 @@ export class Trainer implements AsyncDisposable {
     try {
       yield* this.#steps();
       if (this.#options.bigramBaseline && this.isComplete) this.#bigramLoss = await this.#bigramBaseline();
-      if (!wasComplete) await this.#end(this.isComplete ? 'complete' : 'stopped');
+      if (!wasComplete) this.#end(this.isComplete ? 'complete' : 'stopped');
     } catch (error) {
-      await this.#fail(error).catch(() => {}); // the first error is the one to report
+      this.#fail(error);
       await this.#release();
       throw error;
     }
@@ -232,7 +234,7 @@ export class Trainer implements AsyncDisposable {
     while (state.step < config.steps && !signal?.aborted) {
       const line = await this.#trainStep(state.step, schedule);
       const isLast = state.step === config.steps;
-      if (isDue(config.log.every, state.step) || isLast) await metrics.write(line);
+      if (isDue(config.log.every, state.step) || isLast) metrics.write(line);
       const { kind: _, ...record }: StepLine & StepRecord = line;
 
       const saves = isLast || isDue(config.checkpoint.every, state.step) || signal?.aborted === true;
@@ -244,7 +246,7 @@ export class Trainer implements AsyncDisposable {
       }
       if (isDue(config.sample.every, state.step) && !signal?.aborted) record.sample = await this.#sample();
       const endsStage = !isLast && schedule.at(state.step).stage + 1 !== line.stage;
-      if (evaluates || saves || endsStage) await this.#writeTotals();
+      if (evaluates || saves || endsStage) this.#writeTotals();
       if (saves) record.checkpoint = await this.#checkpoint(record.validation?.loss);
       yield record;
     }
@@ -278,22 +280,25 @@ export class Trainer implements AsyncDisposable {
     return peakFlops === 'measured' ? this.peak.flopsPerSecond : peakFlops;
   }
 
-  #writeTotals(): Promise<void> {
+  #writeTotals(): void {
     const { metrics } = this.#opened(this.#run);
     const { step, stages } = this.#opened(this.#state);
-    return metrics.write({ kind: 'totals', step, stages: structuredClone(stages), units: this.units });
+    metrics.write({ kind: 'totals', step, stages: structuredClone(stages), units: this.units });
   }
 
-  async #end(state: EndLine['state']): Promise<void> {
+  #end(state: EndLine['state']): void {
     const { metrics } = this.#opened(this.#run);
-    await metrics.write({ kind: 'end', step: this.step, time: new Date().toISOString(), state, summary: this.summary });
+    metrics.write({ kind: 'end', step: this.step, time: new Date().toISOString(), state, summary: this.summary });
   }
 
   /** Leaves word of what ended the run. */
-  async #fail(error: unknown): Promise<void> {
-    const { metrics } = this.#opened(this.#run);
-    await metrics.write({ kind: 'warning', step: this.step, text: (error as Error).message });
-    await this.#end('failed');
+  #fail(error: unknown): void {
+    try {
+      this.#opened(this.#run).metrics.write({ kind: 'warning', step: this.step, text: (error as Error).message });
+      this.#end('failed');
+    } catch {
+      // The first error is the one to report.
+    }
   }
 
   /** Loss on the validation windows of a bigram model fitted on the training data. */
@@ -394,7 +399,7 @@ export class Trainer implements AsyncDisposable {
       ms,
       executedFlops: 0,
       trainSeconds: 0,
-      rssBytes: process.memoryUsage.rss(),
+      rssBytes: this.#memory.bytes,
     };
     addToTotals(state.stages, { ...line, isDense });
     return Object.assign(line, spentBy(state));
@@ -410,7 +415,7 @@ export class Trainer implements AsyncDisposable {
     );
     state.lastValidationLoss = validation.loss;
     const { tokens: trainTokens } = state;
-    await metrics.write({ kind: 'validation', step: state.step, ...validation, trainTokens, ...spentBy(state) });
+    metrics.write({ kind: 'validation', step: state.step, ...validation, trainTokens, ...spentBy(state) });
     return validation;
   }
 
@@ -419,7 +424,7 @@ export class Trainer implements AsyncDisposable {
     const { prompt, length, temperature, topK, topP } = this.config.sample;
     const options = { maxTokens: length, temperature, topK, topP, seed: this.config.seed + step };
     const text = await sampleText(this.model, this.#opened(this.#tokenizer), prompt, options);
-    await this.#opened(this.#run).metrics.write({ kind: 'sample', step, text });
+    this.#opened(this.#run).metrics.write({ kind: 'sample', step, text });
     return text;
   }
 
@@ -437,7 +442,7 @@ export class Trainer implements AsyncDisposable {
     this.#savedStep = state.step;
     const best = config.checkpoint.keepBest ? state.best?.step : undefined;
     await pruneCheckpoints(config.output, { keepLast: config.checkpoint.keepLast, best });
-    await this.#opened(this.#run).metrics.write({ kind: 'checkpoint', step: state.step, directory });
+    this.#opened(this.#run).metrics.write({ kind: 'checkpoint', step: state.step, directory });
     return directory;
   }
 

@@ -30,7 +30,7 @@ test('reads back what was written, one line each', async () => {
   const directory = path.join(await temporaryDirectory(), 'not', 'there', 'yet');
   const writer = await MetricsWriter.open(directory, 0);
   const lines = [validation(0), sample(1), validation(2)];
-  for (const line of lines) await writer.write(line);
+  for (const line of lines) writer.write(line);
   await writer.close();
   expect(writer.file).toBe(path.join(directory, metricsFileName));
   expect(await readMetrics(writer.file)).toEqual(lines);
@@ -63,7 +63,7 @@ test('a run that continues drops the lines of steps it will repeat, and a torn e
   const file = await fileWith(`${[0, 4, 5, 6].map((step) => lineOf(validation(step))).join('')}{"kind":"st`);
   const writer = await MetricsWriter.open(path.dirname(file), 5);
   expect(await readMetrics(file)).toEqual([0, 4, 5].map(validation));
-  await writer.write(validation(6));
+  writer.write(validation(6));
   await writer.close();
   expect(await readMetrics(file)).toEqual([0, 4, 5, 6].map(validation));
 });
@@ -80,7 +80,7 @@ test('whoever listens gets every line once it is in the file', async () => {
   const heard: MetricsLine[] = [];
   const directory = await temporaryDirectory();
   const writer = await MetricsWriter.open(directory, 0, (line) => heard.push(line));
-  await writer.write(validation(1));
+  writer.write(validation(1));
   expect(heard).toEqual(await readMetrics(writer.file));
   await writer.close();
 });
