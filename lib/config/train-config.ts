@@ -168,6 +168,12 @@ const fields = section({
   }).prefault({}),
   log: section({
     every: integer(1).default(1).describe('Steps between lines of metrics'),
+    peakFlops: value<number | 'measured'>(
+      'a number of FLOPs per second above 0, or "measured"',
+      (input) => input === 'measured' || (typeof input === 'number' && Number.isFinite(input) && input > 0),
+    )
+      .default('measured')
+      .describe("FLOPs per second that MFU is a share of: the processor's own figure, or measured at the start"),
   }).prefault({}),
   threads: integerOr(1, 'auto').default('auto').describe('Threads of the CPU backend'),
   precision: word(['float32', 'bf16'])

@@ -76,7 +76,11 @@ describe('the tarball', () => {
   });
 
   it('holds what a user needs, and nothing else', async () => {
-    const compiled = (await filesBelow(path.join(packageRoot, 'lib'))).flatMap((name) =>
+    // The page's sources are bundled into one file.
+    const sources = (await filesBelow(path.join(packageRoot, 'lib'))).filter(
+      (name) => !name.startsWith('report/page/'),
+    );
+    const compiled = sources.flatMap((name) =>
       ['.js', '.d.ts'].map((ending) => `dist/${name.replace(/\.ts$/, ending)}`),
     );
     const native = (await filesBelow(path.join(packageRoot, 'native'))).filter((name) => !name.startsWith('test/'));
@@ -85,6 +89,7 @@ describe('the tarball', () => {
     expect(files.sort()).toEqual(
       [
         ...compiled,
+        'dist/report/page.html',
         ...native.map((name) => `native/${name}`),
         ...(await inFolders('configs')),
         ...(await inFolders('docs')),
