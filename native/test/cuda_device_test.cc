@@ -175,10 +175,10 @@ BURGEON_KERNEL(32, 1) misaligned(float* out, int which) {
   uint32_t r[4];
   if (which == 0) store_words(out + 1, Words<4>{});
   if (which == 1) load_words<2>(out + 1);
-  if (which == 2) load_matrices(r, bytes + 2);
-  if (which == 3) copy_async<16>(bytes + 4, out);
-  if (which == 4) copy_async<16>(bytes, out + 1);
-  if (which == 5) copy_async<4>(bytes + 2, out);
+  if (which == 2) load_matrices(r, shared_address(bytes + 2));
+  if (which == 3) copy_async<16>(shared_address(bytes + 4), out);
+  if (which == 4) copy_async<16>(shared_address(bytes), out + 1);
+  if (which == 5) copy_async<4>(shared_address(bytes + 2), out);
 }
 
 }  // namespace
@@ -217,9 +217,9 @@ BURGEON_KERNEL(32, 1) copy_two_groups(float* out, const float* in, int left) {
   BURGEON_DYNAMIC_SHARED(bytes);
   float* shared = reinterpret_cast<float*>(bytes);
   const int t = thread_index();
-  copy_async<16>(shared + 4 * t, in + 4 * t);
+  copy_async<16>(shared_address(shared + 4 * t), in + 4 * t);
   commit_copies();
-  copy_async<16>(shared + 128 + 4 * t, in + 128 + 4 * t, 8);
+  copy_async<16>(shared_address(shared + 128 + 4 * t), in + 128 + 4 * t, 8);
   commit_copies();
   if (left == 0) wait_for_copies<0>();
   if (left == 1) wait_for_copies<1>();
@@ -232,7 +232,7 @@ BURGEON_KERNEL(32, 1) copy_two_groups(float* out, const float* in, int left) {
 
 BURGEON_KERNEL(32, 1) copy_without_waiting(const float* in, bool commit) {
   BURGEON_DYNAMIC_SHARED(bytes);
-  copy_async<16>(bytes + 16 * thread_index(), in);
+  copy_async<16>(shared_address(bytes + 16 * thread_index()), in);
   if (commit) commit_copies();
   if (!commit) wait_for_copies<0>();
 }
@@ -241,7 +241,7 @@ BURGEON_KERNEL(32, 1) copy_without_waiting(const float* in, bool commit) {
 BURGEON_KERNEL(64, 1) read_copy_of_another(float* out, const float* in, bool barrier) {
   BURGEON_DYNAMIC_SHARED(bytes);
   const int t = thread_index();
-  copy_async<16>(bytes + 16 * t, in + 4 * t);
+  copy_async<16>(shared_address(bytes + 16 * t), in + 4 * t);
   commit_copies();
   wait_for_copies<0>();
   if (barrier) sync_threads();
@@ -298,9 +298,9 @@ BURGEON_KERNEL(32, 1) load_four_matrices(uint16_t* out, const uint16_t* matrices
   sync_warp();
   uint32_t r[4];
   if (transposed) {
-    load_matrices_transposed(r, shared + 8 * lane);
+    load_matrices_transposed(r, shared_address(shared + 8 * lane));
   } else {
-    load_matrices(r, shared + 8 * lane);
+    load_matrices(r, shared_address(shared + 8 * lane));
   }
   for (int m = 0; m < 4; ++m) {
     out[8 * lane + 2 * m] = static_cast<uint16_t>(r[m]);

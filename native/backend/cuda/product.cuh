@@ -17,10 +17,18 @@ struct Operand {
 };
 
 struct ProductShape {
-  int64_t m;
-  int64_t n;
-  int64_t k;
+  int m;
+  int n;
+  int k;
 };
+
+inline ProductShape product_shape(int64_t m, int64_t n, int64_t k) {
+  constexpr int64_t kLargest = (int64_t{1} << 31) - 256;  // so that a tile ends below 2^31
+  if (m > kLargest || n > kLargest || k > kLargest) {
+    throw Error(ErrorCode::kBackend, "CUDA: a matrix has 2^31 rows or more");
+  }
+  return {static_cast<int>(m), static_cast<int>(n), static_cast<int>(k)};
+}
 
 // ---- Epilogues: apply(row, column, v) with N neighbouring columns of D. Accesses of pairs need even strides.
 
@@ -89,15 +97,14 @@ struct GradientEpilogue {
 // Which tile a block has: columns of 8 tiles down M follow each other, so that blocks that run together share operands
 // in the second-level cache.
 struct TilePlace {
-  int64_t m;
-  int64_t n;
+  int m;
+  int n;
 };
-BURGEON_DEVICE TilePlace tile_place(int64_t m_tiles, int64_t n_tiles) {
-  constexpr int64_t kBand = 8;
-  const int64_t band = block_x() / (kBand * n_tiles);
-  const int64_t first = band * kBand;
-  const int64_t height = m_tiles - first < kBand ? m_tiles - first : kBand;
-  const int64_t inside = block_x() - first * n_tiles;
+BURGEON_DEVICE TilePlace tile_place(int m_tiles, int n_tiles) {
+  constexpr int kBand = 8;
+  const int first = block_x() / (kBand * n_tiles) * kBand;
+  const int height = m_tiles - first < kBand ? m_tiles - first : kBand;
+  const int inside = block_x() - first * n_tiles;
   return {first + inside % height, inside / height};
 }
 
@@ -113,8 +120,8 @@ struct OperandTile {
   using Tile = SharedTile<kAcross ? kLanes : kTileK, kAcross ? kTileK : kLanes, kProductThreads>;
   static constexpr int kBytes = Tile::kBytes;
 
-  BURGEON_DEVICE static void copy(char* tile, const Operand<bfloat16>& from, int64_t lane, int64_t lanes, int64_t k,
-                                  int64_t depth) {
+  BURGEON_DEVICE static void copy(SharedAddress tile, const Operand<bfloat16>& from, int lane, int lanes, int k,
+                                  int depth) {
     if constexpr (kAcross) {
       Tile::copy(tile, from.data, from.stride, lane, lanes, k, depth);
     } else {
@@ -122,14 +129,14 @@ struct OperandTile {
     }
   }
   // Fragments of 16 lanes and 16 positions.
-  BURGEON_DEVICE static void left(uint32_t (&r)[4], const char* tile, int lane, int k) {
+  BURGEON_DEVICE static void left(uint32_t (&r)[4], SharedAddress tile, int lane, int k) {
     if constexpr (kAcross) {
       Tile::left(r, tile, lane, k);
     } else {
       Tile::left_transposed(r, tile, k, lane);
     }
   }
-  BURGEON_DEVICE static void right(uint32_t (&r)[4], const char* tile, int lane, int k) {
+  BURGEON_DEVICE static void right(uint32_t (&r)[4], SharedAddress tile, int lane, int k) {
     if constexpr (kAcross) {
       Tile::right(r, tile, lane, k);
     } else {
@@ -142,21 +149,22 @@ struct OperandTile {
 // dimension into pieces of split_k, a multiple of kTileK.
 template <bool kAcrossA, bool kAcrossB, int kTileM, int kTileN, class Epilogue>
 BURGEON_KERNEL(kProductThreads, kTileN == 128 ? 2 : 1)
-tensor_product_kernel(Operand<bfloat16> a, Operand<bfloat16> b, ProductShape shape, int64_t split_k, Epilogue epilogue,
+tensor_product_kernel(Operand<bfloat16> a, Operand<bfloat16> b, ProductShape shape, int split_k, Epilogue epilogue,
                       bool pairs) {
   using TileA = OperandTile<kAcrossA, kTileM>;
   using TileB = OperandTile<kAcrossB, kTileN>;
   constexpr int kStageBytes = TileA::kBytes + TileB::kBytes;
   constexpr int kWarpM = kTileM / 2;
   constexpr int kWarpN = kTileN / 4;
-  BURGEON_DYNAMIC_SHARED(shared);
+  BURGEON_DYNAMIC_SHARED(bytes);
+  const SharedAddress shared = shared_address(bytes);
 
   const TilePlace tile = tile_place((shape.m + kTileM - 1) / kTileM, (shape.n + kTileN - 1) / kTileN);
-  const int64_t first_m = tile.m * kTileM;
-  const int64_t first_n = tile.n * kTileN;
-  const int64_t first_k = block_y() * split_k;
-  const int64_t depth = first_k + split_k < shape.k ? first_k + split_k : shape.k;
-  const int steps = static_cast<int>((depth - first_k + kTileK - 1) / kTileK);
+  const int first_m = tile.m * kTileM;
+  const int first_n = tile.n * kTileN;
+  const int first_k = block_y() * split_k;
+  const int depth = first_k + split_k < shape.k ? first_k + split_k : shape.k;
+  const int steps = (depth - first_k + kTileK - 1) / kTileK;
   const int warp = thread_index() / kWarpSize;
   const int lane = thread_index() % kWarpSize;
   const int warp_m = warp / 4 * kWarpM;
@@ -164,7 +172,7 @@ tensor_product_kernel(Operand<bfloat16> a, Operand<bfloat16> b, ProductShape sha
 
   const auto copy_step = [&](int step) {
     if (step < steps) {
-      char* const stage = shared + step % kStages * kStageBytes;
+      const SharedAddress stage = shared + step % kStages * kStageBytes;
       TileA::copy(stage, a, first_m, shape.m, first_k + step * kTileK, depth);
       TileB::copy(stage + TileA::kBytes, b, first_n, shape.n, first_k + step * kTileK, depth);
     }
@@ -174,11 +182,12 @@ tensor_product_kernel(Operand<bfloat16> a, Operand<bfloat16> b, ProductShape sha
   float sums[kWarpM / 16][kWarpN / 8][4] = {};
 #pragma unroll
   for (int step = 0; step < kStages - 1; ++step) copy_step(step);
+#pragma unroll 1
   for (int step = 0; step < steps; ++step) {
     wait_for_copies<kStages - 2>();
     sync_threads();  // all copies of this step are there, and all have left the stage that is filled next
     copy_step(step + kStages - 1);
-    const char* const stage = shared + step % kStages * kStageBytes;
+    const SharedAddress stage = shared + step % kStages * kStageBytes;
 #pragma unroll
     for (int k = 0; k < kTileK; k += 16) {
       uint32_t left[kWarpM / 16][4];
@@ -203,11 +212,11 @@ tensor_product_kernel(Operand<bfloat16> a, Operand<bfloat16> b, ProductShape sha
   for (int i = 0; i < kWarpM / 16; ++i) {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      const int64_t row = first_m + warp_m + i * 16 + half * 8 + lane / 4;
+      const int row = first_m + warp_m + i * 16 + half * 8 + lane / 4;
       if (row >= shape.m) continue;
 #pragma unroll
       for (int j = 0; j < kWarpN / 8; ++j) {
-        const int64_t column = first_n + warp_n + j * 8 + lane % 4 * 2;
+        const int column = first_n + warp_n + j * 8 + lane % 4 * 2;
         float v[2] = {sums[i][j][2 * half], sums[i][j][2 * half + 1]};
         if (pairs && column + 1 < shape.n) {
           epilogue.apply(row, column, v);
@@ -230,8 +239,7 @@ constexpr int kPlainK = 16;
 constexpr int kPlainThreads = 256;
 
 template <class T, bool kAcross>
-BURGEON_DEVICE void load_plain_tile(float* tile, const Operand<T>& from, int64_t lane, int64_t lanes, int64_t k,
-                                    int64_t depth) {
+BURGEON_DEVICE void load_plain_tile(float* tile, const Operand<T>& from, int lane, int lanes, int k, int depth) {
 #pragma unroll
   for (int i = 0; i < kPlainTile * kPlainK / kPlainThreads; ++i) {
     const int index = thread_index() + i * kPlainThreads;
@@ -246,18 +254,18 @@ BURGEON_DEVICE void load_plain_tile(float* tile, const Operand<T>& from, int64_t
 // A thread has rows 16 i + t / 16 and columns 16 j + t % 16 of a tile of 64 x 64.
 template <class T, bool kAcrossA, bool kAcrossB, class Epilogue>
 BURGEON_KERNEL(kPlainThreads, 2)
-plain_product_kernel(Operand<T> a, Operand<T> b, ProductShape shape, int64_t split_k, Epilogue epilogue) {
+plain_product_kernel(Operand<T> a, Operand<T> b, ProductShape shape, int split_k, Epilogue epilogue) {
   BURGEON_SHARED(float, left, kPlainK*(kPlainTile + 1));
   BURGEON_SHARED(float, right, kPlainK*(kPlainTile + 1));
   const TilePlace tile = tile_place((shape.m + kPlainTile - 1) / kPlainTile, (shape.n + kPlainTile - 1) / kPlainTile);
-  const int64_t first_m = tile.m * kPlainTile;
-  const int64_t first_n = tile.n * kPlainTile;
-  const int64_t first_k = block_y() * split_k;
-  const int64_t depth = first_k + split_k < shape.k ? first_k + split_k : shape.k;
+  const int first_m = tile.m * kPlainTile;
+  const int first_n = tile.n * kPlainTile;
+  const int first_k = block_y() * split_k;
+  const int depth = first_k + split_k < shape.k ? first_k + split_k : shape.k;
   const int row = thread_index() / 16;
   const int column = thread_index() % 16;
   float sums[4][4] = {};
-  for (int64_t k = first_k; k < depth; k += kPlainK) {
+  for (int k = first_k; k < depth; k += kPlainK) {
     load_plain_tile<T, kAcrossA>(left, a, first_m, shape.m, k, depth);
     load_plain_tile<T, kAcrossB>(right, b, first_n, shape.n, k, depth);
     sync_threads();
@@ -279,8 +287,8 @@ plain_product_kernel(Operand<T> a, Operand<T> b, ProductShape shape, int64_t spl
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
       float v[1] = {sums[i][j]};
-      const int64_t r = first_m + 16 * i + row;
-      const int64_t c = first_n + 16 * j + column;
+      const int r = first_m + 16 * i + row;
+      const int c = first_n + 16 * j + column;
       if (r < shape.m && c < shape.n) epilogue.apply(r, c, v);
     }
   }
@@ -298,7 +306,7 @@ bool fits_tensor_cores(const Operand<T>& operand) {
 
 template <bool kAcrossA, bool kAcrossB, int kTileN, class Epilogue>
 void launch_tensor_product(Stream stream, const Operand<bfloat16>& a, const Operand<bfloat16>& b,
-                           const ProductShape& shape, int64_t splits, int64_t split_k, const Epilogue& epilogue) {
+                           const ProductShape& shape, int64_t splits, int split_k, const Epilogue& epilogue) {
   constexpr int kTileM = 128;
   constexpr size_t kBytes = kStages * (OperandTile<kAcrossA, kTileM>::kBytes + OperandTile<kAcrossB, kTileN>::kBytes);
   launch(stream, {ceil_div(shape.m, kTileM) * ceil_div(shape.n, kTileN), splits}, kProductThreads, kBytes,
@@ -310,7 +318,7 @@ void launch_tensor_product(Stream stream, const Operand<bfloat16>& a, const Oper
 template <bool kAcrossA, bool kAcrossB, class T, class Epilogue>
 void product(Stream stream, const Operand<T>& a, const Operand<T>& b, const ProductShape& shape,
              const Epilogue& epilogue, int64_t splits = 1) {
-  const int64_t split_k = ceil_div(ceil_div(shape.k, splits), kTileK) * kTileK;
+  const int split_k = static_cast<int>(ceil_div(ceil_div(shape.k, splits), kTileK) * kTileK);
   if constexpr (sizeof(T) == 2) {
     if (fits_tensor_cores(a) && fits_tensor_cores(b)) {
       const bool wide = ceil_div(shape.m, 128) * ceil_div(shape.n, 256) * splits >= kEnoughTiles;

@@ -18,22 +18,32 @@ namespace {
 
 // Where heads lie in qkv (B, T, A + 2 G, HS) and out (B, T, A, HS).
 struct Heads {
-  int64_t sequence;
-  int64_t heads;
-  int64_t kv_heads;
-  int64_t head_size;
+  int sequence;
+  int heads;
+  int kv_heads;
+  int head_size;
 
-  BURGEON_DEVICE int64_t qkv_stride() const { return (heads + 2 * kv_heads) * head_size; }
-  BURGEON_DEVICE int64_t out_stride() const { return heads * head_size; }
-  BURGEON_DEVICE int64_t group() const { return heads / kv_heads; }
-  BURGEON_DEVICE int64_t query(int64_t b, int64_t a) const { return b * sequence * qkv_stride() + a * head_size; }
-  BURGEON_DEVICE int64_t key(int64_t b, int64_t g) const { return query(b, heads + g); }
-  BURGEON_DEVICE int64_t value(int64_t b, int64_t g) const { return query(b, heads + kv_heads + g); }
-  BURGEON_DEVICE int64_t out(int64_t b, int64_t a) const { return b * sequence * out_stride() + a * head_size; }
-  BURGEON_DEVICE int64_t row(int64_t b, int64_t a) const { return (b * heads + a) * sequence; }  // of lse
+  BURGEON_DEVICE int qkv_stride() const { return (heads + 2 * kv_heads) * head_size; }
+  BURGEON_DEVICE int out_stride() const { return heads * head_size; }
+  BURGEON_DEVICE int group() const { return heads / kv_heads; }
+  BURGEON_DEVICE int64_t query(int b, int a) const {
+    return static_cast<int64_t>(b) * sequence * qkv_stride() + a * head_size;
+  }
+  BURGEON_DEVICE int64_t key(int b, int g) const { return query(b, heads + g); }
+  BURGEON_DEVICE int64_t value(int b, int g) const { return query(b, heads + kv_heads + g); }
+  BURGEON_DEVICE int64_t out(int b, int a) const {
+    return static_cast<int64_t>(b) * sequence * out_stride() + a * head_size;
+  }
+  BURGEON_DEVICE int64_t row(int b, int a) const { return (static_cast<int64_t>(b) * heads + a) * sequence; }  // of lse
 };
 
 constexpr float kLog2E = 1.44269504088896340736f;
+
+// 1 / sqrt(HS), for powers of e and of 2.
+struct Scale {
+  float natural;
+  float binary;
+};
 
 constexpr int kWarps = 8;
 constexpr int kThreads = kWarps * kWarpSize;
@@ -51,8 +61,8 @@ BURGEON_DEVICE void as_left(uint32_t (&r)[4], const float (&first)[4], const flo
 // sums (16 rows of the warp, 8 N columns) += rows [row, row + 16) of `left` times the transpose of rows [0, 8 N) of
 // `right`, both kSize wide.
 template <class Left, class Right, int kSize, int N>
-BURGEON_DEVICE void multiply_rows(float (&sums)[N][4], const char* left, int row, const char* right) {
-#pragma unroll
+BURGEON_DEVICE void multiply_rows(float (&sums)[N][4], SharedAddress left, int row, SharedAddress right) {
+#pragma unroll 1
   for (int k = 0; k < kSize; k += 16) {
     uint32_t a[4];
     Left::left(a, left, row, k);
@@ -68,7 +78,7 @@ BURGEON_DEVICE void multiply_rows(float (&sums)[N][4], const char* left, int row
 
 // sums (16 rows of the warp, 8 N columns) += weights (16, 8 K), rounded, times rows [0, 8 K) of `right`.
 template <class Right, int N, int K>
-BURGEON_DEVICE void multiply_weights(float (&sums)[N][4], const float (&weights)[K][4], const char* right) {
+BURGEON_DEVICE void multiply_weights(float (&sums)[N][4], const float (&weights)[K][4], SharedAddress right) {
 #pragma unroll
   for (int k = 0; k < K; k += 2) {
     uint32_t a[4];
@@ -99,11 +109,11 @@ BURGEON_DEVICE float row_max(float x) {
 
 // Stores 16 rows of the warp, factor[half] times sums, where they exist.
 template <int N>
-BURGEON_DEVICE void store_rows(bfloat16* to, int64_t stride, int64_t row, int64_t rows, const float (&sums)[N][4],
+BURGEON_DEVICE void store_rows(bfloat16* to, int64_t stride, int row, int rows, const float (&sums)[N][4],
                                const float (&factor)[2]) {
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
-    const int64_t r = row + fragment_row(2 * half);
+    const int r = row + fragment_row(2 * half);
     if (r >= rows) continue;
 #pragma unroll
     for (int n = 0; n < N; ++n) {
@@ -117,28 +127,29 @@ BURGEON_DEVICE void store_rows(bfloat16* to, int64_t stride, int64_t row, int64_
 
 template <int kSize>
 BURGEON_KERNEL(kThreads, kSize == 64 ? 2 : 1)
-attention_kernel(bfloat16* out, float* lse, const bfloat16* qkv, Heads at, float scale) {
+attention_kernel(bfloat16* out, float* lse, const bfloat16* qkv, Heads at, Scale scale) {
   using Queries = SharedTile<kOwnRows, kSize, kThreads>;
   using Keys = SharedTile<kKeys, kSize, kThreads>;
-  BURGEON_DYNAMIC_SHARED(shared);
-  char* const queries = shared;
-  char* const stages = shared + Queries::kBytes;  // two of keys and values each
+  BURGEON_DYNAMIC_SHARED(bytes);
+  const SharedAddress shared = shared_address(bytes);
+  const SharedAddress queries = shared;
+  const SharedAddress stages = shared + Queries::kBytes;  // two of keys and values each
 
-  const int64_t first = static_cast<int64_t>(grid_x() - 1 - block_x()) * kOwnRows;  // long walks begin early
-  const int64_t a = block_y();
-  const int64_t b = block_z();
-  const int64_t stride = at.qkv_stride();
+  const int first = (grid_x() - 1 - block_x()) * kOwnRows;  // long walks begin early
+  const int a = block_y();
+  const int b = block_z();
+  const int stride = at.qkv_stride();
   const bfloat16* const k = qkv + at.key(b, a / at.group());
-  const bfloat16* const v = qkv + at.value(b, a / at.group());
-  const int64_t last = first + kOwnRows < at.sequence ? first + kOwnRows : at.sequence;
-  const int tiles = static_cast<int>((last + kKeys - 1) / kKeys);
+  const int to_values = at.kv_heads * kSize;
+  const int last = first + kOwnRows < at.sequence ? first + kOwnRows : at.sequence;
+  const int tiles = (last + kKeys - 1) / kKeys;
   const int own = thread_index() / kWarpSize * 16;  // the warp's rows
 
   const auto copy_tile = [&](int tile) {
     if (tile < tiles) {
-      char* const stage = stages + tile % 2 * 2 * Keys::kBytes;
+      const SharedAddress stage = stages + tile % 2 * 2 * Keys::kBytes;
       Keys::copy(stage, k, stride, tile * kKeys, at.sequence, 0, kSize);
-      Keys::copy(stage + Keys::kBytes, v, stride, tile * kKeys, at.sequence, 0, kSize);
+      Keys::copy(stage + Keys::kBytes, k + to_values, stride, tile * kKeys, at.sequence, 0, kSize);
     }
     commit_copies();
   };
@@ -148,15 +159,15 @@ attention_kernel(bfloat16* out, float* lse, const bfloat16* qkv, Heads at, float
   float sums[kSize / 8][4] = {};
   float largest[2] = {-INFINITY, -INFINITY};
   float total[2] = {0, 0};  // of this thread's columns
-  const float scale2 = scale * kLog2E;
+#pragma unroll 1
   for (int tile = 0; tile < tiles; ++tile) {
     wait_for_copies<0>();
     sync_threads();
     copy_tile(tile + 1);
-    const char* const stage = stages + tile % 2 * 2 * Keys::kBytes;
+    const SharedAddress stage = stages + tile % 2 * 2 * Keys::kBytes;
     float scores[kKeys / 8][4] = {};
     multiply_rows<Queries, Keys, kSize>(scores, queries, own, stage);
-    const int diagonal = static_cast<int>(first - tile * kKeys) + own;  // the column that the warp's first query is in
+    const int diagonal = first - tile * kKeys + own;  // the column that the warp's first query is in
     if (diagonal < kKeys) {
 #pragma unroll
       for (int n = 0; n < kKeys / 8; ++n) {
@@ -172,7 +183,7 @@ attention_kernel(bfloat16* out, float* lse, const bfloat16* qkv, Heads at, float
 #pragma unroll
       for (int n = 0; n < kKeys / 8; ++n) top = larger(top, larger(scores[n][2 * half], scores[n][2 * half + 1]));
       top = row_max(top);  // finite: the first tile has key 0, which every query sees
-      const float shrink = exp2_fast((largest[half] - top) * scale2);
+      const float shrink = exp2_fast((largest[half] - top) * scale.binary);
       largest[half] = top;
       total[half] *= shrink;
 #pragma unroll
@@ -180,13 +191,14 @@ attention_kernel(bfloat16* out, float* lse, const bfloat16* qkv, Heads at, float
         sums[n][2 * half] *= shrink;
         sums[n][2 * half + 1] *= shrink;
       }
+    }
+    const float base[2] = {-largest[0] * scale.binary, -largest[1] * scale.binary};
 #pragma unroll
-      for (int n = 0; n < kKeys / 8; ++n) {
+    for (int n = 0; n < kKeys / 8; ++n) {
 #pragma unroll
-        for (int i = 2 * half; i < 2 * half + 2; ++i) {
-          scores[n][i] = exp2_fast(fused_multiply_add(scores[n][i], scale2, -top * scale2));
-          total[half] += scores[n][i];
-        }
+      for (int i = 0; i < 4; ++i) {
+        scores[n][i] = exp2_fast(fused_multiply_add(scores[n][i], scale.binary, base[i / 2]));
+        total[i / 2] += scores[n][i];
       }
     }
     multiply_weights<Keys>(sums, scores, stage + Keys::kBytes);
@@ -197,9 +209,9 @@ attention_kernel(bfloat16* out, float* lse, const bfloat16* qkv, Heads at, float
   for (int half = 0; half < 2; ++half) {
     const float sum = row_sum(total[half]);
     inverse[half] = 1.0f / sum;
-    const int64_t row = first + own + fragment_row(2 * half);
+    const int row = first + own + fragment_row(2 * half);
     if (thread_index() % 4 == 0 && row < at.sequence) {
-      lse[at.row(b, a) + row] = largest[half] * scale + log_accurate(sum);
+      lse[at.row(b, a) + row] = largest[half] * scale.natural + log_accurate(sum);
     }
   }
   store_rows(out + at.out(b, a), at.out_stride(), first + own, at.sequence, sums, inverse);
@@ -213,7 +225,7 @@ BURGEON_KERNEL(kThreads, 2)
 attention_delta_kernel(float* delta, const T* dout, const T* out, Heads at, int64_t count) {
   const int64_t index = static_cast<int64_t>(block_x()) * kWarps + thread_index() / kWarpSize;
   if (index >= count) return;
-  const int64_t a = index % at.heads;
+  const int a = static_cast<int>(index % at.heads);
   const int64_t token = index / at.heads;
   const int64_t first = index * at.head_size;
   float sum = 0;
@@ -222,7 +234,7 @@ attention_delta_kernel(float* delta, const T* dout, const T* out, Heads at, int6
   }
   sum = warp_sum(sum);
   if (thread_index() % kWarpSize == 0) {
-    delta[at.row(token / at.sequence, a) + token % at.sequence] = sum;
+    delta[at.row(static_cast<int>(token / at.sequence), a) + token % at.sequence] = sum;
   }
 }
 
@@ -231,9 +243,9 @@ template <int kSize, int kQueries>
 struct QueryStage {
   using Tile = SharedTile<kQueries, kSize, kThreads>;
   static constexpr int kBytes = 2 * Tile::kBytes + 2 * kQueries * 4;
-  BURGEON_DEVICE static char* dout(char* stage) { return stage + Tile::kBytes; }
-  BURGEON_DEVICE static float* lse(char* stage) { return reinterpret_cast<float*>(stage + 2 * Tile::kBytes); }
-  BURGEON_DEVICE static float* delta(char* stage) { return lse(stage) + kQueries; }
+  static constexpr int kDout = Tile::kBytes;  // where what lies
+  static constexpr int kLse = 2 * Tile::kBytes;
+  static constexpr int kDelta = kLse + kQueries * 4;
 };
 
 template <int kSize>
@@ -243,40 +255,41 @@ constexpr int kBackwardQueries = kSize == 64 ? 64 : 32;  // what registers allow
 template <int kSize>
 BURGEON_KERNEL(kThreads, 1)
 attention_key_gradient_kernel(bfloat16* dqkv, const bfloat16* dout, const bfloat16* qkv, const float* lse,
-                              const float* delta, Heads at, float scale) {
+                              const float* delta, Heads at, Scale scale) {
   constexpr int kQueries = kBackwardQueries<kSize>;
   using Keys = SharedTile<kOwnRows, kSize, kThreads>;
   using Stage = QueryStage<kSize, kQueries>;
   using Queries = typename Stage::Tile;
-  BURGEON_DYNAMIC_SHARED(shared);
-  char* const keys = shared;
-  char* const values = shared + Keys::kBytes;
-  char* const stages = shared + 2 * Keys::kBytes;
+  BURGEON_DYNAMIC_SHARED(bytes);
+  const SharedAddress shared = shared_address(bytes);
+  const SharedAddress keys = shared;
+  const SharedAddress values = shared + Keys::kBytes;
+  const SharedAddress stages = shared + 2 * Keys::kBytes;
 
-  const int64_t first = static_cast<int64_t>(block_x()) * kOwnRows;
-  const int64_t g = block_y();
-  const int64_t b = block_z();
+  const int first = block_x() * kOwnRows;
+  const int g = block_y();
+  const int b = block_z();
   const int64_t stride = at.qkv_stride();
   const int own = thread_index() / kWarpSize * 16;
   // Tiles of queries from the one that sees the first key to the end, for each head that reads these keys.
-  const int64_t first_tile = first / kQueries;
-  const int tiles = static_cast<int>((at.sequence + kQueries - 1) / kQueries - first_tile);
+  const int first_tile = first / kQueries;
+  const int tiles = (at.sequence + kQueries - 1) / kQueries - first_tile;
   const int steps = tiles * static_cast<int>(at.group());
 
   const auto first_query = [&](int step) { return (first_tile + step % tiles) * kQueries; };
   const auto copy_step = [&](int step) {
     if (step < steps) {
-      char* const stage = stages + step % 2 * Stage::kBytes;
-      const int64_t a = g * at.group() + step / tiles;
-      const int64_t row = first_query(step);
+      const SharedAddress stage = stages + step % 2 * Stage::kBytes;
+      const int a = g * at.group() + step / tiles;
+      const int row = first_query(step);
       Queries::copy(stage, qkv + at.query(b, a), stride, row, at.sequence, 0, kSize);
-      Queries::copy(Stage::dout(stage), dout + at.out(b, a), at.out_stride(), row, at.sequence, 0, kSize);
+      Queries::copy(stage + Stage::kDout, dout + at.out(b, a), at.out_stride(), row, at.sequence, 0, kSize);
       if (thread_index() < kQueries) {
-        const int64_t i = row + thread_index();
+        const int i = row + thread_index();
         const int bytes = i < at.sequence ? 4 : 0;
         const int64_t from = at.row(b, a) + (bytes > 0 ? i : 0);
-        copy_async<4>(Stage::lse(stage) + thread_index(), lse + from, bytes);
-        copy_async<4>(Stage::delta(stage) + thread_index(), delta + from, bytes);
+        copy_async<4>(stage + Stage::kLse + 4 * thread_index(), lse + from, bytes);
+        copy_async<4>(stage + Stage::kDelta + 4 * thread_index(), delta + from, bytes);
       }
     }
     commit_copies();
@@ -287,15 +300,17 @@ attention_key_gradient_kernel(bfloat16* dqkv, const bfloat16* dout, const bfloat
 
   float dk[kSize / 8][4] = {};
   float dv[kSize / 8][4] = {};
-  const float scale2 = scale * kLog2E;
+#pragma unroll 1
   for (int step = 0; step < steps; ++step) {
     wait_for_copies<0>();
     sync_threads();
     copy_step(step + 1);
-    char* const stage = stages + step % 2 * Stage::kBytes;
-    const int64_t row = first_query(step);
-    const int diagonal = static_cast<int>(first - row) + own;  // the column that the warp's first key is in
-    const int left = static_cast<int>(at.sequence - row < kQueries ? at.sequence - row : kQueries);
+    const SharedAddress stage = stages + step % 2 * Stage::kBytes;
+    const float* const row_lse = reinterpret_cast<const float*>(bytes + (stage - shared) + Stage::kLse);
+    const float* const row_delta = row_lse + kQueries;
+    const int row = first_query(step);
+    const int diagonal = first - row + own;  // the column that the warp's first key is in
+    const int left = at.sequence - row;
     float p[kQueries / 8][4] = {};
     multiply_rows<Keys, Queries, kSize>(p, keys, own, stage);
 #pragma unroll
@@ -304,17 +319,17 @@ attention_key_gradient_kernel(bfloat16* dqkv, const bfloat16* dout, const bfloat
       for (int i = 0; i < 4; ++i) {
         const int column = n * 8 + fragment_column(i);
         const bool seen = column >= diagonal + fragment_row(i) && column < left;
-        p[n][i] = seen ? exp2_fast(fused_multiply_add(p[n][i], scale2, -Stage::lse(stage)[column] * kLog2E)) : 0;
+        p[n][i] = seen ? exp2_fast(fused_multiply_add(p[n][i], scale.binary, -row_lse[column] * kLog2E)) : 0;
       }
     }
-    multiply_weights<Queries>(dv, p, Stage::dout(stage));
+    multiply_weights<Queries>(dv, p, stage + Stage::kDout);
     float dp[kQueries / 8][4] = {};
-    multiply_rows<Keys, Queries, kSize>(dp, values, own, Stage::dout(stage));
+    multiply_rows<Keys, Queries, kSize>(dp, values, own, stage + Stage::kDout);
 #pragma unroll
     for (int n = 0; n < kQueries / 8; ++n) {
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        p[n][i] *= (dp[n][i] - Stage::delta(stage)[n * 8 + fragment_column(i)]) * scale;
+        p[n][i] *= (dp[n][i] - row_delta[n * 8 + fragment_column(i)]) * scale.natural;
       }
     }
     multiply_weights<Queries>(dk, p, stage);
@@ -327,29 +342,30 @@ attention_key_gradient_kernel(bfloat16* dqkv, const bfloat16* dout, const bfloat
 template <int kSize>
 BURGEON_KERNEL(kThreads, 1)
 attention_query_gradient_kernel(bfloat16* dqkv, const bfloat16* dout, const bfloat16* qkv, const float* lse,
-                                const float* delta, Heads at, float scale) {
+                                const float* delta, Heads at, Scale scale) {
   using Queries = SharedTile<kOwnRows, kSize, kThreads>;
   using Keys = SharedTile<kKeys, kSize, kThreads>;
-  BURGEON_DYNAMIC_SHARED(shared);
-  char* const queries = shared;
-  char* const douts = shared + Queries::kBytes;
-  char* const stages = shared + 2 * Queries::kBytes;
+  BURGEON_DYNAMIC_SHARED(bytes);
+  const SharedAddress shared = shared_address(bytes);
+  const SharedAddress queries = shared;
+  const SharedAddress douts = shared + Queries::kBytes;
+  const SharedAddress stages = shared + 2 * Queries::kBytes;
 
-  const int64_t first = static_cast<int64_t>(grid_x() - 1 - block_x()) * kOwnRows;
-  const int64_t a = block_y();
-  const int64_t b = block_z();
-  const int64_t stride = at.qkv_stride();
+  const int first = (grid_x() - 1 - block_x()) * kOwnRows;
+  const int a = block_y();
+  const int b = block_z();
+  const int stride = at.qkv_stride();
   const bfloat16* const k = qkv + at.key(b, a / at.group());
-  const bfloat16* const v = qkv + at.value(b, a / at.group());
-  const int64_t last = first + kOwnRows < at.sequence ? first + kOwnRows : at.sequence;
-  const int tiles = static_cast<int>((last + kKeys - 1) / kKeys);
+  const int to_values = at.kv_heads * kSize;
+  const int last = first + kOwnRows < at.sequence ? first + kOwnRows : at.sequence;
+  const int tiles = (last + kKeys - 1) / kKeys;
   const int own = thread_index() / kWarpSize * 16;
 
   const auto copy_tile = [&](int tile) {
     if (tile < tiles) {
-      char* const stage = stages + tile % 2 * 2 * Keys::kBytes;
+      const SharedAddress stage = stages + tile % 2 * 2 * Keys::kBytes;
       Keys::copy(stage, k, stride, tile * kKeys, at.sequence, 0, kSize);
-      Keys::copy(stage + Keys::kBytes, v, stride, tile * kKeys, at.sequence, 0, kSize);
+      Keys::copy(stage + Keys::kBytes, k + to_values, stride, tile * kKeys, at.sequence, 0, kSize);
     }
     commit_copies();
   };
@@ -361,19 +377,19 @@ attention_query_gradient_kernel(bfloat16* dqkv, const bfloat16* dout, const bflo
   float row_delta[2];
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
-    const int64_t row = first + own + fragment_row(2 * half);
+    const int row = first + own + fragment_row(2 * half);
     row_lse[half] = row < at.sequence ? lse[at.row(b, a) + row] * kLog2E : 0;
     row_delta[half] = row < at.sequence ? delta[at.row(b, a) + row] : 0;
   }
 
   float dq[kSize / 8][4] = {};
-  const float scale2 = scale * kLog2E;
+#pragma unroll 1
   for (int tile = 0; tile < tiles; ++tile) {
     wait_for_copies<0>();
     sync_threads();
     copy_tile(tile + 1);
-    const char* const stage = stages + tile % 2 * 2 * Keys::kBytes;
-    const int diagonal = static_cast<int>(first - tile * kKeys) + own;
+    const SharedAddress stage = stages + tile % 2 * 2 * Keys::kBytes;
+    const int diagonal = first - tile * kKeys + own;
     float p[kKeys / 8][4] = {};
     float dp[kKeys / 8][4] = {};
     multiply_rows<Queries, Keys, kSize>(p, queries, own, stage);
@@ -383,8 +399,8 @@ attention_query_gradient_kernel(bfloat16* dqkv, const bfloat16* dout, const bflo
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
         const bool seen = n * 8 + fragment_column(i) <= diagonal + fragment_row(i);
-        const float weight = seen ? exp2_fast(fused_multiply_add(p[n][i], scale2, -row_lse[i / 2])) : 0;
-        p[n][i] = weight * (dp[n][i] - row_delta[i / 2]) * scale;
+        const float weight = seen ? exp2_fast(fused_multiply_add(p[n][i], scale.binary, -row_lse[i / 2])) : 0;
+        p[n][i] = weight * (dp[n][i] - row_delta[i / 2]) * scale.natural;
       }
     }
     multiply_weights<Keys>(dq, p, stage);
@@ -427,8 +443,8 @@ plain_attention_kernel(T* out, float* lse, const T* qkv, Heads at, float scale) 
   float* const sums = reinterpret_cast<float*>(shared) + thread_index() / kWarpSize * at.head_size;
   const int64_t i = static_cast<int64_t>(block_x()) * kWarps + thread_index() / kWarpSize;
   if (i >= at.sequence) return;
-  const int64_t a = block_y();
-  const int64_t b = block_z();
+  const int a = block_y();
+  const int b = block_z();
   const int64_t stride = at.qkv_stride();
   const T* const q = qkv + at.query(b, a) + i * stride;
   const T* const k = qkv + at.key(b, a / at.group());
@@ -461,8 +477,8 @@ plain_query_gradient_kernel(T* dqkv, const T* dout, const T* qkv, const float* l
   float* const sums = reinterpret_cast<float*>(shared) + thread_index() / kWarpSize * at.head_size;
   const int64_t i = static_cast<int64_t>(block_x()) * kWarps + thread_index() / kWarpSize;
   if (i >= at.sequence) return;
-  const int64_t a = block_y();
-  const int64_t b = block_z();
+  const int a = block_y();
+  const int b = block_z();
   const int64_t stride = at.qkv_stride();
   const T* const q = qkv + at.query(b, a) + i * stride;
   const T* const d_i = dout + at.out(b, a) + i * at.out_stride();
@@ -495,14 +511,14 @@ plain_key_gradient_kernel(T* dqkv, const T* dout, const T* qkv, const float* lse
   float* const dv = dk + at.head_size;
   const int64_t j = static_cast<int64_t>(block_x()) * kWarps + thread_index() / kWarpSize;
   if (j >= at.sequence) return;
-  const int64_t g = block_y();
-  const int64_t b = block_z();
+  const int g = block_y();
+  const int b = block_z();
   const int64_t stride = at.qkv_stride();
   const T* const k = qkv + at.key(b, g) + j * stride;
   const T* const v = qkv + at.value(b, g) + j * stride;
   for (int64_t d = lane; d < 2 * at.head_size; d += kWarpSize) dk[d] = 0;
   sync_warp();  // a lane cleared what another reads
-  for (int64_t a = g * at.group(); a < (g + 1) * at.group(); ++a) {
+  for (int a = g * at.group(); a < (g + 1) * at.group(); ++a) {
     const T* const q = qkv + at.query(b, a);
     const T* const d_a = dout + at.out(b, a);
     for (int64_t begin = j; begin < at.sequence; begin += kWarpSize) {
@@ -534,14 +550,21 @@ bool is_fast(int64_t head_size, const P*... addresses) {
   return sizeof(T) == 2 && (head_size == 64 || head_size == 128) && in_vectors(8, head_size, addresses...);
 }
 
-float score_scale(int64_t head_size) { return 1.0f / std::sqrt(static_cast<float>(head_size)); }
+Heads heads_of(int64_t sequence, int64_t heads, int64_t kv_heads, int64_t head_size) {
+  return {static_cast<int>(sequence), static_cast<int>(heads), static_cast<int>(kv_heads), static_cast<int>(head_size)};
+}
+
+Scale scale_of(int64_t head_size) {
+  const float scale = 1.0f / std::sqrt(static_cast<float>(head_size));
+  return {scale, scale * kLog2E};
+}
 
 template <int kSize>
 void launch_forward(Stream stream, bfloat16* out, float* lse, const bfloat16* qkv, int64_t batch, const Heads& at) {
   constexpr size_t kBytes =
       SharedTile<kOwnRows, kSize, kThreads>::kBytes + 4 * SharedTile<kKeys, kSize, kThreads>::kBytes;
   launch(stream, {ceil_div(at.sequence, kOwnRows), at.heads, batch}, kThreads, kBytes, attention_kernel<kSize>, out,
-         lse, qkv, at, score_scale(kSize));
+         lse, qkv, at, scale_of(kSize));
 }
 
 template <int kSize>
@@ -550,7 +573,7 @@ void launch_backward(Stream stream, bfloat16* dqkv, const bfloat16* dout, const 
   constexpr size_t kOwnBytes = 2 * SharedTile<kOwnRows, kSize, kThreads>::kBytes;
   constexpr size_t kQueryBytes = 2 * QueryStage<kSize, kBackwardQueries<kSize>>::kBytes;
   constexpr size_t kKeyBytes = 4 * SharedTile<kKeys, kSize, kThreads>::kBytes;
-  const float scale = score_scale(kSize);
+  const Scale scale = scale_of(kSize);
   const int64_t tiles = ceil_div(at.sequence, kOwnRows);
   launch(stream, {tiles, at.kv_heads, batch}, kThreads, kOwnBytes + kQueryBytes, attention_key_gradient_kernel<kSize>,
          dqkv, dout, qkv, lse, delta, at, scale);
@@ -563,7 +586,7 @@ void launch_backward(Stream stream, bfloat16* dqkv, const bfloat16* dout, const 
 template <class T>
 void attention_forward(Stream stream, T* out, float* lse, const T* qkv, int64_t batch, int64_t sequence, int64_t heads,
                        int64_t kv_heads, int64_t head_size) {
-  const Heads at{sequence, heads, kv_heads, head_size};
+  const Heads at = heads_of(sequence, heads, kv_heads, head_size);
   if constexpr (sizeof(T) == 2) {
     if (is_fast<T>(head_size, out, qkv)) {
       if (head_size == 64) return launch_forward<64>(stream, out, lse, qkv, batch, at);
@@ -571,7 +594,7 @@ void attention_forward(Stream stream, T* out, float* lse, const T* qkv, int64_t 
     }
   }
   launch(stream, {ceil_div(sequence, kWarps), heads, batch}, kThreads, kWarps * head_size * sizeof(float),
-         plain_attention_kernel<T>, out, lse, qkv, at, score_scale(head_size));
+         plain_attention_kernel<T>, out, lse, qkv, at, scale_of(head_size).natural);
 }
 
 size_t attention_backward_scratch_bytes(int64_t batch, int64_t sequence, int64_t heads) {
@@ -582,7 +605,7 @@ template <class T>
 void attention_backward(Stream stream, T* dqkv, const T* dout, const T* qkv, const T* out, const float* lse,
                         int64_t batch, int64_t sequence, int64_t heads, int64_t kv_heads, int64_t head_size,
                         void* scratch) {
-  const Heads at{sequence, heads, kv_heads, head_size};
+  const Heads at = heads_of(sequence, heads, kv_heads, head_size);
   float* const delta = static_cast<float*>(scratch);
   const int64_t rows = batch * sequence * heads;
   launch(stream, {ceil_div(rows, kWarps)}, kThreads, 0, attention_delta_kernel<T>, delta, dout, out, at, rows);
@@ -593,7 +616,7 @@ void attention_backward(Stream stream, T* dqkv, const T* dout, const T* qkv, con
     }
   }
   const size_t row_bytes = kWarps * head_size * sizeof(float);
-  const float scale = score_scale(head_size);
+  const float scale = scale_of(head_size).natural;
   launch(stream, {ceil_div(sequence, kWarps), kv_heads, batch}, kThreads, 2 * row_bytes, plain_key_gradient_kernel<T>,
          dqkv, dout, qkv, lse, delta, at, scale);
   launch(stream, {ceil_div(sequence, kWarps), heads, batch}, kThreads, row_bytes, plain_query_gradient_kernel<T>, dqkv,

@@ -63,7 +63,7 @@ void linear_expand(Stream stream, T* y, int64_t y_stride, const T* x, const T* w
   ActivationEpilogue<T, Activation::kNone> epilogue{y, y_stride};
   epilogue.alpha = alpha;
   epilogue.bias = bias;
-  product<true, true>(stream, Operand<T>{x, cols}, Operand<T>{w, cols}, {n, row_count, cols}, epilogue);
+  product<true, true>(stream, Operand<T>{x, cols}, Operand<T>{w, cols}, product_shape(n, row_count, cols), epilogue);
 }
 
 template <class T>
@@ -74,7 +74,8 @@ void linear_contract(Stream stream, T* y, const T* x, int64_t x_stride, const T*
   epilogue.bias = bias;
   epilogue.bias_scale = bias_scale;
   epilogue.residual = residual;
-  product<true, false>(stream, Operand<T>{x, x_stride}, Operand<T>{w, cols}, {n, cols, row_count}, epilogue);
+  product<true, false>(stream, Operand<T>{x, x_stride}, Operand<T>{w, cols}, product_shape(n, cols, row_count),
+                       epilogue);
 }
 
 size_t linear_weight_gradient_scratch_bytes(int64_t n, int64_t row_count, int64_t cols) {
@@ -87,7 +88,7 @@ void linear_weight_gradient(Stream stream, float* dw, const T* p, int64_t p_stri
                             int64_t row_count, int64_t cols, float alpha, float beta, void* scratch) {
   const Operand<T> a{p, p_stride};
   const Operand<T> b{q, cols};
-  const ProductShape shape{row_count, cols, n};
+  const ProductShape shape = product_shape(row_count, cols, n);
   const int64_t splits = split_count(n, row_count, cols);
   if (splits == 1) {
     product<false, false>(stream, a, b, shape, GradientEpilogue{dw, cols, alpha, beta});

@@ -95,7 +95,7 @@ void mlp_forward(Stream stream, T* act, T* pre, const T* x, const T* w, const fl
   ActivationEpilogue<T, Activation::kGelu> epilogue{act, row_count};
   epilogue.bias = bias;
   epilogue.pre = pre;
-  product<true, true>(stream, Operand<T>{x, cols}, Operand<T>{w, cols}, {n, row_count, cols}, epilogue);
+  product<true, true>(stream, Operand<T>{x, cols}, Operand<T>{w, cols}, product_shape(n, row_count, cols), epilogue);
 }
 
 template <class T>
@@ -104,7 +104,7 @@ void mlp_backward(Stream stream, T* dpre, const T* dy, const T* pre, const T* w,
   ActivationEpilogue<T, Activation::kGeluSlope> epilogue{dpre, row_count};
   epilogue.alpha = alpha;
   epilogue.pre = const_cast<T*>(pre);  // read only
-  product<true, true>(stream, Operand<T>{dy, cols}, Operand<T>{w, cols}, {n, row_count, cols}, epilogue);
+  product<true, true>(stream, Operand<T>{dy, cols}, Operand<T>{w, cols}, product_shape(n, row_count, cols), epilogue);
 }
 
 template <class T>

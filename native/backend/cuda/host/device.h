@@ -98,8 +98,11 @@ void store_words(void* to, const Words<N>& v) {
   std::memcpy(to, v.words, sizeof(v.words));
 }
 
+using SharedAddress = char*;
+inline SharedAddress shared_address(void* p) { return static_cast<char*>(p); }
+
 template <int kBytes>
-void copy_async(void* to, const void* from, int bytes = kBytes) {
+void copy_async(SharedAddress to, const void* from, int bytes = kBytes) {
   host::Block::current().copy_async(to, kBytes, from, bytes);
 }
 inline void commit_copies() { host::Block::current().commit_copies(); }
@@ -108,8 +111,8 @@ void wait_for_copies() {
   host::Block::current().wait_for_copies(kGroupsLeft);
 }
 
-inline void load_matrices(uint32_t (&r)[4], const void* row) { host::load_matrices(r, row, false); }
-inline void load_matrices_transposed(uint32_t (&r)[4], const void* row) { host::load_matrices(r, row, true); }
+inline void load_matrices(uint32_t (&r)[4], SharedAddress row) { host::load_matrices(r, row, false); }
+inline void load_matrices_transposed(uint32_t (&r)[4], SharedAddress row) { host::load_matrices(r, row, true); }
 void multiply_add_bf16(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1);
 
 inline float from_word(uint32_t bits) {

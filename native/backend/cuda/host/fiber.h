@@ -9,9 +9,8 @@
 #include <functional>
 #include <memory>
 
-// swapcontext saves the signal mask, a system call per switch. GCC's own jump does not, but AddressSanitizer forgets at
-// every jump which parts of the stack are out of bounds.
-#if defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+// swapcontext saves the signal mask, a system call per switch; GCC's own jump does not.
+#if defined(__GNUC__) && !defined(__clang__)
 #define BURGEON_FIBER_JUMPS 1
 #endif
 
