@@ -451,7 +451,7 @@ export class Trainer implements AsyncDisposable {
     const { config } = this;
     const modelOptions = {
       ...(config.threads === 'auto' ? {} : { threads: config.threads }),
-      ...(config.backend === 'auto' ? {} : { backend: config.backend }),
+      device: config.device,
       precision: config.precision,
     };
     const tokenizerFiles = this.#tokenizer?.files() ?? {};

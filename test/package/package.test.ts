@@ -132,7 +132,7 @@ import {
 
 export async function use(): Promise<RunSummary> {
   const config: ModelConfig = parseModelConfig({ preset: 'gpt2-nano', vocabSize: 256 });
-  const model = await Model.create(config, { precision: 'float32', backend: 'cpu', threads: 2, seed: 1 });
+  const model = await Model.create(config, { precision: 'float32', device: 'cpu', threads: 2, seed: 1 });
   const rates: Rates = { heads: 0.5, neurons: 0.5, layers: 0.5 };
   const subnetwork: Subnetwork = sampleSubnetwork({ ...config, rates }, { seed: 1, step: 0, group: 0 });
   const own: Subnetwork = { layers: Int32Array.of(0, 2), heads: [Int32Array.of(1), undefined] };

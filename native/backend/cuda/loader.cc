@@ -68,15 +68,21 @@ const Api& load_library(const std::string& path) {
   return *api;
 }
 
-ApiDevice describe_device(const Api& api, int index) {
+int count_devices(const Api& api) {
   char message[kMessageBytes] = "";
   const int count = api.count_devices(message);
   if (count == 0)
     fail(std::string("no CUDA device can be used: ") + message + " (library built with " + api.toolkit + ")");
+  return count;
+}
+
+ApiDevice describe_device(const Api& api, int index) {
+  const int count = count_devices(api);
   if (index >= count) {
     fail("cuda:" + std::to_string(index) + ": expected a device in [0, " + std::to_string(count) + ")");
   }
   ApiDevice description{};
+  char message[kMessageBytes] = "";
   if (!api.describe(index, &description, message)) fail("cuda:" + std::to_string(index) + ": " + message);
   if (description.major < 8) {
     fail(std::string(description.name) + " has compute capability " + std::to_string(description.major) + "." +

@@ -12,7 +12,10 @@ namespace burgeon::cuda {
 // The library at a path; stays open. Throws Error(kCuda): not there, not loadable, not of this version.
 const Api& load_library(const std::string& path);
 
-// Why there is no device to use, or what there is of one. Throws Error(kCuda).
+// At least 1. Throws Error(kCuda) that says why there is no device.
+int count_devices(const Api& api);
+
+// Throws Error(kCuda): no such device, too old.
 ApiDevice describe_device(const Api& api, int index);
 
 // Device `index` with a stream of its own. Throws Error(kCuda): no such device, too old, in a bad state.
