@@ -24,6 +24,20 @@ export interface NativeModelOptions {
   maxIsa: string;
   precision: 'float32' | 'bf16' | 'float64';
   threads: number;
+  /** Whether every op is timed, for `takeProfile`. Default false. */
+  profile?: boolean;
+}
+
+/** One call of an op in a model that is profiled. */
+export interface NativeOpEvent {
+  /** As in native/backend/backend.h. */
+  op: string;
+  /** Nanoseconds from its start until it was asked for. */
+  agoNs: number;
+  durationNs: number;
+  flops: number;
+  /** The integers among its arguments, in their order; five, zeros at the end. */
+  sizes: number[];
 }
 
 /** As lib/est/subnetwork.ts; null is the full model. */
@@ -124,6 +138,8 @@ export interface NativeModel {
   tensors(): NativeTensor[];
   /** Bytes of activations a batch of this shape would take. */
   planBytes(batchSize: number, sequenceLength: number, gradients: boolean): number;
+  /** The ops called since the last time; none unless the model is profiled. */
+  takeProfile(): NativeOpEvent[];
   info(): NativeModelInfo;
   dispose(): void;
 }

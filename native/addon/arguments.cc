@@ -165,6 +165,8 @@ ModelOptions read_model_options(const Napi::Value& value) {
     fail(ErrorCode::kConfig, "precision", "float32, bf16 or float64", precision);
   }
   options.threads = static_cast<int>(read_integer(object.Get("threads"), "threads", 1, 1024));
+  const Napi::Value profile = object.Get("profile");
+  options.profile = !profile.IsUndefined() && read_boolean(profile, "profile");
   return options;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backend/select.h"
+#include "backend/timed.h"
 #include "model/config.h"
 #include "model/parameters.h"
 #include "model/step.h"
@@ -20,6 +21,7 @@ struct ModelOptions {
   std::string max_isa;  // "" = best
   Precision precision = Precision::kFloat32;
   int threads = 1;
+  bool profile = false;  // whether every op is timed
 };
 
 // One group of sequences as it comes from the caller; pointers are read during the call only.
@@ -81,6 +83,9 @@ class Model {
   virtual double optimizer_step(const OptimizerStep& step) = 0;
 
   virtual void clear_gradients() = 0;
+
+  // The ops called since the last time; none unless ModelOptions::profile.
+  virtual std::vector<OpEvent> take_profile() = 0;
 
  protected:
   Model(const ModelConfig& config, const ModelOptions& options)
