@@ -3,6 +3,7 @@
 export type { Peak } from './addon/peak.ts';
 export { measurePeak } from './addon/peak.ts';
 export { subnetworkContents } from './checkpoint/subnetwork-contents.ts';
+export type { Device } from './config/device.ts';
 export { type Gpt2Config, type LlamaConfig, type ModelConfig, parseModelConfig } from './config/model-config.ts';
 export { type ModelPresetName, modelPresetNames } from './config/presets.ts';
 export { parseTrainConfig, type TrainConfig } from './config/train-config.ts';
@@ -31,7 +32,6 @@ export type { Subnetwork } from './est/subnetwork.ts';
 export { Model } from './model/model.ts';
 export type { SamplingOptions } from './model/next-token.ts';
 export type {
-  Backend,
   BackwardOptions,
   BatchOptions,
   CreateOptions,

@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { cudaSources, findNvcc, root, targetsOf } from './nvcc.mjs';
+import { findNvcc, kernelSources, root, targetsOf } from './nvcc.mjs';
 
 const budgetFile = path.join(root, 'native', 'backend', 'cuda', 'budget.json');
 
@@ -15,6 +15,8 @@ function fail(message, status = 1) {
   console.error(`check:cuda: ${message}`);
   process.exit(status);
 }
+
+const isOf = (op, file) => path.basename(path.dirname(file)) === op;
 
 /** Whether to write the budget, and which sources to compile. */
 function readArguments() {
@@ -27,9 +29,9 @@ function readArguments() {
   }
   const { update } = parsed.values;
   const ops = parsed.positionals;
-  const all = cudaSources();
-  const sources = ops.length === 0 ? all : all.filter((file) => ops.includes(path.basename(path.dirname(file))));
-  const unknown = ops.find((op) => !all.some((file) => path.basename(path.dirname(file)) === op));
+  const all = kernelSources();
+  const sources = ops.length === 0 ? all : all.filter((file) => ops.some((op) => isOf(op, file)));
+  const unknown = ops.find((op) => !all.some((file) => isOf(op, file)));
   if (unknown !== undefined) fail(`there are no kernels of "${unknown}"\n${usage}`, 2);
   if (update && ops.length > 0) fail(`a budget is of all kernels\n${usage}`, 2);
   return { update, sources, all: ops.length === 0 };

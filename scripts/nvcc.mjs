@@ -33,5 +33,5 @@ export function targetsOf(release) {
   return targets.filter(({ toolkit }) => number(release) >= number(toolkit)).map(({ name }) => name);
 }
 
-/** Paths of the kernels' sources, relative to the root. */
-export const cudaSources = () => readJson('native/sources.json').cuda;
+/** Paths of the files with kernels, relative to the root. */
+export const kernelSources = () => readJson('native/sources.json').cuda.filter((file) => file.endsWith('_cuda.cu'));

@@ -1,4 +1,4 @@
-// Compiles lib to dist before the tests when it is out of date: test/cli runs the compiled command as a user would, and
+// Compiles lib to dist, and the page of reports, before the tests when it is out of date: test/cli runs the compiled command as a user would, and
 // a stale build must not decide a test. Type errors are left to `npm run types`: tsc writes its output all the same.
 
 import { execFileSync } from 'node:child_process';
@@ -6,8 +6,11 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 
 const root = path.dirname(import.meta.dirname);
+/** Sources of the page, which become one file. */
+const page = path.join('report', 'page');
 
 export default function setup(): void {
+  if (isPageStale()) execFileSync(process.execPath, ['scripts/build-page.mjs'], { cwd: root });
   if (!isStale()) return;
   try {
     execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], { cwd: root });
@@ -20,13 +23,22 @@ export default function setup(): void {
 function isStale(): boolean {
   const settings = Math.max(...['tsconfig.json', 'tsconfig.build.json'].map((name) => modified(name)));
   return readdirSync(path.join(root, 'lib'), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts'))
+    .filter((name) => name.endsWith('.ts') && !name.startsWith(page))
     .some((name) => {
       const output = path.join('dist', name.replace(/\.ts$/, '.js'));
       return (
         !existsSync(path.join(root, output)) || modified(output) < Math.max(modified(path.join('lib', name)), settings)
       );
     });
+}
+
+/** Whether a file that may be part of the page is newer than it. */
+function isPageStale(): boolean {
+  const output = path.join('dist', 'report', 'page.html');
+  if (!existsSync(path.join(root, output))) return true;
+  return readdirSync(path.join(root, 'lib'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.(?:ts|css|html)$/.test(name))
+    .some((name) => modified(path.join('lib', name)) > modified(output));
 }
 
 function modified(name: string): number {

@@ -24,6 +24,18 @@ export interface NativeModelOptions {
   maxIsa: string;
   precision: 'float32' | 'bf16' | 'float64';
   threads: number;
+  /** Of the backend 'cuda'. */
+  cudaLibrary?: string;
+  cudaDevice?: number;
+}
+
+/** What there is of CUDA on this machine; at least one device. */
+export interface NativeCuda {
+  /** 'CUDA 13.0' */
+  toolkit: string;
+  /** Of the library's code: 'sm_80 sm_90a compute_80'. */
+  architectures: string;
+  devices: { name: string; memoryBytes: number; capability: string }[];
 }
 
 /** As lib/est/subnetwork.ts; null is the full model. */
@@ -179,6 +191,8 @@ export interface NativeOpOptions {
 export interface NativeOpTiming {
   /** Milliseconds of each repetition. */
   ms: number[];
+  /** With cold caches: of a copy that reads half of `bytes` and writes as much, in the same rounds; else empty. */
+  copyMs: number[];
   /** Executed by one repetition, 2 per multiply-add of products and of causal attention; 0 for other ops. */
   flops: number;
   /** Operands read and outputs written, once each: what a repetition must at least move. */
@@ -224,6 +238,8 @@ export interface NativeBinding {
     threads: number,
     maxIsa: string,
   ): Promise<{ flopsPerSecond: number; bf16FlopsPerSecond: number; bytesPerSecond: number }>;
+  /** Opens the CUDA library. @throws ERR_BURGEON_CUDA that says why no device can be used. */
+  describeCuda(libraryPath: string): NativeCuda;
   /** Checks one op against the reference and times it. */
   benchOp(options: NativeOpOptions & NativeOpShape): Promise<NativeOpTiming>;
   /** The same for 1 to 16 shapes of one op, which take turns round by round. */

@@ -1,22 +1,11 @@
 // What a measurement ran on, recorded beside every result.
 
-import { execFileSync } from 'node:child_process';
-import { realpathSync } from 'node:fs';
-import os from 'node:os';
-import { loadAddon, native, packageRoot, packageVersion } from '../addon/load.ts';
+import { describeHost, type Host } from '../addon/host.ts';
+import { loadAddon, native } from '../addon/load.ts';
 import type { Peak } from '../addon/peak.ts';
 import { BurgeonError } from '../errors.ts';
 
-export interface Machine {
-  processor: string;
-  /** Cores that this process may use. */
-  cores: number;
-  memoryGiB: number;
-  system: string;
-  node: string;
-  burgeon: string;
-  /** Of the clone that burgeon runs from, with "+changes" where its sources differ from it; null outside a clone. */
-  commit: string | null;
+export interface Machine extends Host {
   isa: string;
   threads: number;
   /** Measured in the same run on these threads. */
@@ -37,13 +26,7 @@ export async function describeMachine(threads: number): Promise<Machine> {
   requireRelease(addon.path);
   const peak = await bestPeak(threads);
   return {
-    processor: os.cpus()[0]?.model.trim() ?? 'unknown',
-    cores: os.availableParallelism(),
-    memoryGiB: Math.round(os.totalmem() / 2 ** 30),
-    system: `${os.type()} ${process.arch}`,
-    node: process.version,
-    burgeon: packageVersion,
-    commit: commit(),
+    ...describeHost(),
     isa: usedIsa(addon.binding.bestIsa, process.env.BURGEON_MAX_ISA),
     threads,
     peakGflops: Math.round(peak.flopsPerSecond / 1e9),
@@ -79,16 +62,4 @@ export function requireRelease(addonPath: string): void {
 export function usedIsa(best: string, allowed: string | undefined): string {
   if (allowed === undefined || allowed === '') return best;
   return isas[Math.min(isas.indexOf(best), isas.indexOf(allowed))] ?? best;
-}
-
-function commit(): string | null {
-  try {
-    const git = (...args: string[]) =>
-      execFileSync('git', args, { cwd: packageRoot, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
-    // Installed into somebody's project, the repository around it is theirs.
-    if (realpathSync(git('rev-parse', '--show-toplevel')) !== realpathSync(packageRoot)) return null;
-    return git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain', 'lib', 'native') ? '+changes' : '');
-  } catch {
-    return null;
-  }
 }

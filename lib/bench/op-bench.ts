@@ -18,7 +18,10 @@ export interface OpEntry extends BenchEntry {
   flops: number;
   /** That one call must at least move. */
   bytes: number;
-  /** Of the fp32 or bf16 peak, or of the copy bandwidth where there are no FLOPs; from the same run. */
+  /**
+   * Of the fp32 or bf16 peak of the same run. Where there are no FLOPs: of its copy bandwidth, or with cold caches of a
+   * copy of as many bytes in the same rounds.
+   */
   shareOfPeak: number;
   /** Time against rate 1 in the same rounds; and FLOPs (bytes where there are none) against rate 1. */
   timeRatio: Spread;
@@ -105,7 +108,9 @@ export function describeCase(
       shareOfPeak:
         timing.flops > 0
           ? timing.flops / ms.median / 1e6 / peakGflops
-          : timing.bytes / ms.median / 1e6 / machine.copyGBs,
+          : cold
+            ? pairedRatio(timing.copyMs, timing.ms).median
+            : timing.bytes / ms.median / 1e6 / machine.copyGBs,
       timeRatio,
       workRatio: work,
       skipEfficiency: skipEfficiency(timeRatio.median, work),

@@ -79,7 +79,9 @@ export function describeOps(
     table([['op', 'rate', 'ms', 'quartiles', 'throughput', 'of peak', 'speed-up', 'ideal', 'skip eff.'], ...rows], ''),
     '',
     'rate      share of active heads or neurons, spread evenly and rounded to whole ones',
-    'of peak   of the product peak of this run; ops in GB/s: of its memory copy, which caches may exceed',
+    options.cold
+      ? 'of peak   of the product peak of this run; ops in GB/s: of a copy of as many bytes in the same rounds'
+      : 'of peak   of the product peak of this run; ops in GB/s: of its memory copy, which caches may exceed',
     'ideal     work at rate 1 over work at this rate (FLOPs, or bytes where there are none)',
     'skip eff. time saved over work saved, against rate 1 in the same rounds',
   ].join('\n');

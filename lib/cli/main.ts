@@ -5,12 +5,14 @@ import { Command } from 'commander';
 import { packageVersion } from '../addon/load.ts';
 import { BurgeonError } from '../errors.ts';
 import { benchCommand } from './bench.ts';
+import { compareCommand } from './compare.ts';
 import { doctorCommand } from './doctor.ts';
 import { evalCommand } from './eval.ts';
 import { exportCommand } from './export.ts';
 import { stopWithoutReader } from './interrupt.ts';
 import { planCommand } from './plan.ts';
 import { prepareCommand } from './prepare.ts';
+import { reportCommand } from './report.ts';
 import { sampleCommand } from './sample.ts';
 import { tokenizerCommand } from './tokenizer.ts';
 import { trainCommand } from './train.ts';
@@ -31,6 +33,8 @@ for (const command of [
   prepareCommand(),
   planCommand(),
   trainCommand(),
+  reportCommand(),
+  compareCommand(),
   evalCommand(),
   sampleCommand(),
   exportCommand(),

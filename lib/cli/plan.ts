@@ -9,8 +9,11 @@ import { allFlops, countFlops } from '../est/flops.ts';
 import { estimateMemory } from '../est/memory.ts';
 import { countParameters } from '../est/parameters.ts';
 import { type PlannedStage, planSchedule, planTargetSaving, type SchedulePlan } from '../est/plan.ts';
+import { planCurve } from '../est/plan-curve.ts';
 import type { ActiveCounts, SamplerOptions } from '../est/sampler.ts';
 import { Schedule, type ScheduleName } from '../est/schedule.ts';
+import { replaceFile } from '../files/replace-file.ts';
+import { drawPlan, planColumns, planSvg } from '../report/plan-picture.ts';
 import { groupsOf } from '../train/groups.ts';
 import { loadTrainConfig } from '../train/load-train-config.ts';
 import { bytes, count, facts, percent, table } from './format.ts';
@@ -25,6 +28,7 @@ interface PlanFlags {
   batchSize?: number;
   sequenceLength?: number;
   targetSaving?: number;
+  svg?: string;
   json?: boolean;
 }
 
@@ -59,10 +63,11 @@ export function planCommand(): Command {
       'find the stage ends that save this share of the block FLOPs',
       numberBetween(0, 1),
     )
+    .option('--svg <file>', 'also draw cost and saving along the run into an image')
     .option('--json', 'print as JSON')
     .addHelpText(
       'after',
-      '\nExamples:\n  burgeon plan configs/shakespeare-char.yaml\n  burgeon plan --model gpt2 --schedule est-gpt2\n  burgeon plan --model gpt2 --target-saving 0.2',
+      '\nExamples:\n  burgeon plan configs/shakespeare-char.yaml\n  burgeon plan --model gpt2 --schedule est-gpt2 --svg plan.svg\n  burgeon plan --model gpt2 --target-saving 0.2',
     )
     .action(async (file: string | undefined, flags: PlanFlags, command: Command) => {
       if (file !== undefined && flags.model !== undefined) {
@@ -83,11 +88,16 @@ export function planCommand(): Command {
       const memory = estimateMemory(model, { batchSize, sequenceLength, groups: isDenseAtEnd ? 1 : groups });
       const parameters = countParameters(model);
       const dense = countFlops(model, { batchSize: options.sequencesPerStep, sequenceLength });
+      if (flags.svg !== undefined) {
+        const curve = planCurve(model, schedule, options, 600);
+        await replaceFile(flags.svg, planSvg(titleOf(subject, plan), curve, schedule.stages));
+      }
       if (flags.json) {
         console.log(JSON.stringify({ model, parameters, memory, denseStep: dense, plan }, null, 2));
         return;
       }
       console.log(describe(subject, plan, groups));
+      if (!schedule.isDense) console.log(`\n${drawPlan(planCurve(model, schedule, options, planColumns))}`);
       console.log(
         `\nparameters\n${facts([
           [`token embedding${parameters.head === 0 ? ' (tied head)' : ''}`, count(parameters.tokenEmbedding)],
@@ -124,7 +134,12 @@ export function planCommand(): Command {
           ['all', `${count(total)}FLOP`],
         ])}`,
       );
+      if (flags.svg !== undefined) console.log(`\nwrote ${flags.svg}`);
     });
+}
+
+function titleOf({ model }: Subject, { blockSaving, stages }: SchedulePlan): string {
+  return `${model.nLayer} layers, ${model.nHead} heads, width ${model.nEmbd}: ${percent(blockSaving)} of the block FLOPs saved over ${count(stages.at(-1)!.endStep)} steps`;
 }
 
 async function subjectFromFile(file: string, flags: PlanFlags): Promise<Subject> {

@@ -1,16 +1,20 @@
 // burgeon train: runs a configuration, shows how it goes, and says what came of it.
 
+import path from 'node:path';
 import { Command } from 'commander';
 import { type TrainConfig, trainConfigKeys } from '../config/train-config.ts';
+import { reportFileName, writeReport } from '../report/write-report.ts';
 import { loadTrainConfig } from '../train/load-train-config.ts';
+import { RunControl } from '../train/run-control.ts';
 import type { RunSummary } from '../train/summary.ts';
 import { type StepRecord, Trainer } from '../train/trainer.ts';
 import { count, duration, facts, percent, small } from './format.ts';
 import { interruptSignal } from './interrupt.ts';
-import { setOption } from './options.ts';
+import { integerBetween, setOption } from './options.ts';
 import { ProgressLine } from './progress.ts';
+import { defaultPort, openWatchers, type WatchFlags } from './train-watchers.ts';
 
-interface TrainFlags {
+interface TrainFlags extends WatchFlags {
   set: string[];
   initFrom?: string;
   resume?: boolean;
@@ -31,6 +35,16 @@ export function trainCommand(): Command {
     .option('--init-from <model>', 'start from the weights of this model, with a fresh optimizer (sets initFrom)')
     .option('--resume', 'continue the newest checkpoint in the output directory (start anew if there is none)')
     .option('--overwrite', 'delete the run in the output directory first')
+    .option(
+      '--dashboard [port]',
+      `serve a live page on this machine, with buttons to pause, save and stop (default port: ${defaultPort}; 0: any free one)`,
+      integerBetween(0, 65_535),
+    )
+    .option(
+      '--host <address>',
+      'with --dashboard: serve it beyond this machine, to those who have the address with its token',
+    )
+    .option('--tensorboard', 'also write event files for TensorBoard into the output directory')
     .option('--quiet', 'print the summary only')
     .option('--json', 'print one JSON record per step, and the summary as the last line, to standard output')
     .addHelpText(
@@ -40,6 +54,7 @@ export function trainCommand(): Command {
     .addHelpText('after', () => `\nKeys of the configuration:\n${describeKeys()}`)
     .action(async (file: string, flags: TrainFlags, command: Command) => {
       if (flags.resume && flags.overwrite) command.error('error: --resume and --overwrite exclude each other');
+      if (flags.host !== undefined && flags.dashboard === undefined) command.error('error: --host needs --dashboard');
       // Quoted as JSON, which is YAML: a path may hold anything.
       const initFrom = flags.initFrom === undefined ? [] : [`initFrom=${JSON.stringify(flags.initFrom)}`];
       const config = await loadTrainConfig(file, { set: [...flags.set, ...initFrom], resume: flags.resume ?? false });
@@ -48,28 +63,37 @@ export function trainCommand(): Command {
         if (!flags.quiet && !flags.json) progress.print(text);
       };
       const interrupt = interruptSignal(() => progress.print('stopping after this step; once more to stop at once'));
+      const control = new RunControl(interrupt.signal);
+      const watchers = await openWatchers(flags, config, control);
+      if (watchers.url !== undefined) progress.print(`live page: ${watchers.url}`);
       const trainer = new Trainer(config, {
         start: flags.resume ? 'resume' : flags.overwrite ? 'overwrite' : 'new',
-        signal: interrupt.signal,
+        signal: control.signal,
         bigramBaseline: true,
         onNote: (note) => progress.print(`note: ${note}`),
+        onLine: watchers.onLine,
       });
       try {
         await trainer.open();
         say(opening(trainer));
         const eta = new EtaClock(trainer.step);
+        await watchers.watch(trainer, () => eta.remainingMs(trainer.step, config.steps));
         for await (const record of trainer.run()) {
           if (flags.json) console.log(JSON.stringify(record));
           else if (!flags.quiet) showStep(record, config, progress, eta);
+          await eta.without(() => control.betweenSteps(trainer));
         }
         progress.clear();
         const { summary } = trainer;
-        if (flags.json) console.log(JSON.stringify({ summary }));
-        else console.log(describeSummary(summary, config, trainer.isComplete));
+        const report = summary.steps === 0 ? undefined : path.join(config.output, reportFileName);
+        if (report !== undefined) await writeReport([config.output], report);
+        if (flags.json) console.log(JSON.stringify({ summary, report }));
+        else console.log(describeSummary(summary, config, trainer.isComplete, report));
         if (!trainer.isComplete) process.exitCode = interrupt.exitCode();
       } finally {
         progress.clear();
         await trainer.close();
+        await watchers.close();
         interrupt.release();
       }
     });
@@ -101,16 +125,25 @@ function opening(trainer: Trainer): string {
   return lines.join('\n');
 }
 
-/** Time to the end, from the pace of this process so far. */
+/** Time to the end, from the pace of this process so far, pauses left out. */
 class EtaClock {
-  readonly #start = performance.now();
+  #start = performance.now();
   readonly #firstStep: number;
 
   constructor(firstStep: number) {
     this.#firstStep = firstStep;
   }
 
-  remainingMs(step: number, steps: number): number {
+  /** Waits for what is not training. */
+  async without(wait: () => Promise<void>): Promise<void> {
+    const before = performance.now();
+    await wait();
+    this.#start += performance.now() - before;
+  }
+
+  /** null before the first step of this process. */
+  remainingMs(step: number, steps: number): number | null {
+    if (step === this.#firstStep) return null;
     return ((performance.now() - this.#start) / (step - this.#firstStep)) * (steps - step);
   }
 }
@@ -128,7 +161,7 @@ function showStep(record: StepRecord, config: TrainConfig, progress: ProgressLin
     [
       `step ${step}/${config.steps}`,
       `loss ${record.loss.toFixed(3)}`,
-      `ETA ${duration(eta.remainingMs(step, config.steps))}`,
+      `ETA ${duration(eta.remainingMs(step, config.steps)!)}`,
       `${count(record.tokensPerSecond)} tok/s`,
       `MFU ${percent(record.mfu, 0)}`,
       `lr ${small(record.learningRate)}`,
@@ -138,7 +171,12 @@ function showStep(record: StepRecord, config: TrainConfig, progress: ProgressLin
 }
 
 /** The summary as text. */
-export function describeSummary(summary: RunSummary, config: TrainConfig, isComplete: boolean): string {
+export function describeSummary(
+  summary: RunSummary,
+  config: TrainConfig,
+  isComplete: boolean,
+  report?: string,
+): string {
   if (summary.steps === 0) {
     return `stopped before the first of ${config.steps} steps, no checkpoint to continue from; start again`;
   }
@@ -171,6 +209,7 @@ export function describeSummary(summary: RunSummary, config: TrainConfig, isComp
         : `${duration(summary.trainMs)}; all steps at the dense rate of this run (${summary.denseStepMs.toFixed(1)} ms) would take ${duration(summary.trainMs / (1 - summary.timeSaving))}: ${percent(Math.abs(summary.timeSaving))} ${summary.timeSaving < 0 ? 'lost' : 'saved'}`,
     ],
   );
+  if (report !== undefined) rows.push(['report', report]);
   const head = isComplete
     ? `trained ${summary.steps} steps, ${count(summary.tokens)} tokens, in ${config.output}`
     : `stopped after step ${summary.steps} of ${config.steps}, checkpoint in ${config.output}; continue with --resume`;

@@ -24,7 +24,7 @@ const keys = new Map<string, string>([
   ['initialcheckpointdir', 'initFrom'],
   ['modelnameorpath', 'initFrom'],
   ['numthreads', 'threads'],
-  ['device', 'backend'],
+  ['backend', 'device'],
   ['numlayers', 'model.nLayer'],
   ['numhiddenlayers', 'model.nLayer'],
   ['numattentionheads', 'model.nHead'],

@@ -7,6 +7,7 @@ import { BurgeonError } from '../errors.ts';
 import { activeCounts } from '../est/sampler.ts';
 import { isStageRate, Schedule, type StageRate, scheduleNames } from '../est/schedule.ts';
 import { learningRateSchedules } from '../optim/lr-schedule.ts';
+import { type Device, deviceWords, isDevice } from './device.ts';
 import {
   flag,
   integer,
@@ -168,14 +169,24 @@ const fields = section({
   }).prefault({}),
   log: section({
     every: integer(1).default(1).describe('Steps between lines of metrics'),
+    peakFlops: value<number | 'measured'>(
+      'a number of FLOPs per second above 0, or "measured"',
+      (input) => input === 'measured' || (typeof input === 'number' && Number.isFinite(input) && input > 0),
+    )
+      .default('measured')
+      .describe("FLOPs per second that MFU is a share of: the processor's own figure, or measured at the start"),
   }).prefault({}),
-  threads: integerOr(1, 'auto').default('auto').describe('Threads of the CPU backend'),
-  precision: word(['float32', 'bf16'])
-    .default('float32')
-    .describe('bf16 rounds the operands of matrix products to bfloat16; weights and sums stay float32'),
-  backend: word(['auto', 'cpu', 'reference'])
+  device: value<Device>(deviceWords, isDevice)
     .default('auto')
-    .describe('What computes: cpu, the fast kernels, or reference, the plain loops. auto: BURGEON_DEVICE, else cpu'),
+    .describe(
+      'What computes: cpu, cuda, cuda:1, ..., or reference, plain loops. auto: BURGEON_DEVICE, else CUDA where it works',
+    ),
+  precision: word(['auto', 'float32', 'bf16'])
+    .default('auto')
+    .describe(
+      'bf16 rounds the operands of products; weights and sums stay float32. auto: bf16 on CUDA devices, else float32',
+    ),
+  threads: integerOr(1, 'auto').default('auto').describe('Threads on the processor'),
 });
 
 const trainSchema = fields.transform((config, context) => {

@@ -51,7 +51,7 @@ export interface SchedulePlan {
   headShare: number;
 }
 
-type PlanModel = BlockShape & { vocabSize: number };
+export type PlanModel = BlockShape & { vocabSize: number };
 
 /**
  * Plans a whole run.

@@ -21,10 +21,10 @@ import {
   requireOneOf,
   requireOptions,
 } from './arguments.ts';
+import { type ChosenDevice, chooseDevice } from './device.ts';
 import { initialValues } from './initialise.ts';
 import { checkSamplingOptions, chooseToken } from './next-token.ts';
 import type {
-  Backend,
   BackwardOptions,
   CreateOptions,
   ForwardOptions,
@@ -32,6 +32,7 @@ import type {
   GenerateOptions,
   ModelOptions,
   OptimizerOptions,
+  Precision,
   StepResult,
   TensorData,
 } from './options.ts';
@@ -52,7 +53,8 @@ export class Model implements Disposable {
   #running: string | undefined;
 
   private constructor(config: ModelConfig, options: CreateOptions) {
-    const precision = requireOneOf('precision', ['float32', 'bf16', 'float64'], options.precision ?? 'float32');
+    const device = chooseDevice(options.device);
+    const precision = choosePrecision(device, options.precision);
     const { NativeModel } = loadAddon().binding;
     this.config = Object.freeze({ ...config });
     this.tokenizerFiles = options.tokenizerFiles ?? {};
@@ -60,7 +62,7 @@ export class Model implements Disposable {
     const { nLayer, nHead, nEmbd, nInner, contextLength, vocabSize } = config;
     const shape = { nLayer, nHead, nEmbd, nInner, contextLength, vocabSize, ...architectureOf(config) };
     this.#native = new NativeModel(shape, {
-      backend: chooseBackend(options.backend),
+      ...device,
       maxIsa: process.env.BURGEON_MAX_ISA ?? '',
       precision,
       threads: chooseThreads(options.threads),
@@ -390,15 +392,9 @@ function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, dimension) => product * dimension, 1);
 }
 
-/** The option, else BURGEON_DEVICE, else 'cpu'. */
-function chooseBackend(backend?: Backend): string {
-  const given = process.env.BURGEON_DEVICE;
-  if (backend !== undefined || given === undefined || given === '') return backend ?? 'cpu';
-  if (given === 'cpu' || given === 'reference') return given;
-  throw new BurgeonError(
-    'ERR_BURGEON_BACKEND',
-    `BURGEON_DEVICE: expected cpu or reference, received ${describe(given)}`,
-  );
+function choosePrecision({ backend }: ChosenDevice, precision: Precision = 'auto') {
+  const chosen = requireOneOf('precision', ['auto', 'float32', 'bf16', 'float64'], precision);
+  return chosen !== 'auto' ? chosen : backend === 'cuda' ? 'bf16' : 'float32';
 }
 
 /** Most threads of the engine. */

@@ -1,23 +1,23 @@
 // What the methods of a model take and give.
 
+import type { Device } from '../config/device.ts';
 import type { FlopComponents } from '../est/flops.ts';
 import type { Subnetwork } from '../est/subnetwork.ts';
 import type { SamplingOptions } from './next-token.ts';
 
 /**
- * float32 everywhere; bf16: operands of matrix products with weights are rounded to bfloat16, while weights, gradients, moments,
- * activations and sums stay float32 (cpu backend only); float64 for checks (reference backend only).
+ * float32 everywhere; bf16: operands of matrix products are rounded to bfloat16, on CUDA devices activations as well, while
+ * weights, gradients, moments and sums stay float32; float64 for checks (reference only). auto: bf16 on CUDA devices, else float32.
  */
-export type Precision = 'float32' | 'bf16' | 'float64';
-export type Backend = 'cpu' | 'reference';
+export type Precision = 'auto' | 'float32' | 'bf16' | 'float64';
 export type TensorData = Float32Array | Float64Array;
 
 export interface ModelOptions {
-  /** Threads of the engine. Default: BURGEON_THREADS, or one per available core. Results do not depend on it. */
+  /** Threads of the processor's engine. Default: BURGEON_THREADS, or one per available core. Results do not depend on it. */
   threads?: number;
-  /** Default: BURGEON_DEVICE, or 'cpu'. 'reference' is plain loops: slow, for comparison. */
-  backend?: Backend;
-  /** Default 'float32'. */
+  /** Default 'auto'. */
+  device?: Device;
+  /** Default 'auto'. */
   precision?: Precision;
 }
 

@@ -1,13 +1,45 @@
 // metrics.jsonl: one JSON object per line, appended as the run goes. docs/metrics.md describes the lines. A line that a
 // kill left half-written is ignored by readers and dropped on resume.
 
-import { appendFile, readFile, rename, writeFile } from 'node:fs/promises';
+import { appendFileSync } from 'node:fs';
+import { type FileHandle, open, readFile } from 'node:fs/promises';
 import path from 'node:path';
+import type { Host } from '../addon/host.ts';
+import type { ModelConfig } from '../config/model-config.ts';
+import type { TrainConfig } from '../config/train-config.ts';
 import { BurgeonError } from '../errors.ts';
 import type { ActiveCounts } from '../est/sampler.ts';
 import { makeDirectory } from '../files/make-directory.ts';
+import { type FileLine, scanLines } from '../files/scan-lines.ts';
+import type { StageTotals } from './run-state.ts';
+import type { RunSummary } from './summary.ts';
+import type { UnitShares } from './unit-usage.ts';
 
 export const metricsFileName = 'metrics.jsonl';
+
+/** A process begins with the run, or goes on with it. */
+export interface StartLine {
+  kind: 'start';
+  /** Completed steps. */
+  step: number;
+  /** ISO 8601. */
+  time: string;
+  config: TrainConfig;
+  /** The model with everything filled in. */
+  model: ModelConfig;
+  /** Numbers in the model. */
+  parameters: number;
+  /** Tokens of the training data. */
+  dataTokens: number;
+  host: Host;
+  backend: string;
+  isa: string;
+  threads: number;
+  /** FLOPs per second that `mfu` is a share of. */
+  peakFlopsPerSecond: number;
+  /** Measured when the run was opened, or `log.peakFlops`. */
+  peakFrom: 'measured' | 'declared';
+}
 
 /** One optimizer step. `step` counts completed steps, from 1. FLOPs are of this step, forward and backward. */
 export interface StepLine {
@@ -32,10 +64,16 @@ export interface StepLine {
   allFlops: number;
   denseBlockFlops: number;
   denseAllFlops: number;
-  /** Executed FLOPs per second over the machine's measured fp32 peak. */
+  /** Executed FLOPs per second over the machine's fp32 peak, measured or declared. */
   mfu: number;
   /** Wall-clock milliseconds, evaluation, samples and checkpoints left out. */
   ms: number;
+  /** All FLOPs executed since the start of the run, with the output head. */
+  executedFlops: number;
+  /** Seconds of training since the start of the run: the sum of `ms` over all steps. */
+  trainSeconds: number;
+  /** Memory of the process. */
+  rssBytes: number;
 }
 
 /** Loss of the full model on the fixed validation windows, after `step` steps. */
@@ -43,8 +81,13 @@ export interface ValidationLine {
   kind: 'validation';
   step: number;
   loss: number;
+  /** Targets it is the mean of. */
   tokens: number;
   ms: number;
+  /** What the run had spent: tokens seen, FLOPs executed, seconds of training. */
+  trainTokens: number;
+  executedFlops: number;
+  trainSeconds: number;
 }
 
 /** Text sampled from the full model. */
@@ -60,7 +103,40 @@ export interface CheckpointLine {
   directory: string;
 }
 
-export type MetricsLine = StepLine | ValidationLine | SampleLine | CheckpointLine;
+/** Sums over the run so far: at evaluations and checkpoints, and at the end of a stage. */
+export interface TotalsLine {
+  kind: 'totals';
+  step: number;
+  stages: StageTotals[];
+  /** Share of the sequences that trained each unit: in this step, and in all so far. */
+  units: { step: UnitShares; run: UnitShares };
+}
+
+/** Something that people should know of. */
+export interface WarningLine {
+  kind: 'warning';
+  step: number;
+  text: string;
+}
+
+/** The process is done with the run; one that was killed leaves no such line. */
+export interface EndLine {
+  kind: 'end';
+  step: number;
+  time: string;
+  state: 'complete' | 'stopped' | 'failed';
+  summary: RunSummary;
+}
+
+export type MetricsLine =
+  | StartLine
+  | StepLine
+  | ValidationLine
+  | SampleLine
+  | TotalsLine
+  | CheckpointLine
+  | WarningLine
+  | EndLine;
 
 /** The lines of a metrics file; none when it does not exist. A torn last line is left out. */
 export async function readMetrics(file: string): Promise<MetricsLine[]> {
@@ -90,25 +166,57 @@ export async function readMetrics(file: string): Promise<MetricsLine[]> {
   });
 }
 
+/** The completed steps that a line speaks of; undefined where its beginning is not as `MetricsWriter` writes it. */
+export function stepOfLine({ chunk, begin, end }: FileLine): number | undefined {
+  const match = /^{"kind":"[a-z]+","step":(\d+)[,}]/.exec(chunk.toString('latin1', begin, Math.min(end, begin + 48)));
+  return match ? Number(match[1]) : undefined;
+}
+
 export class MetricsWriter {
   readonly file: string;
+  readonly #handle: FileHandle;
+  readonly #onLine: ((line: MetricsLine) => void) | undefined;
 
-  private constructor(file: string) {
+  private constructor(file: string, handle: FileHandle, onLine: ((line: MetricsLine) => void) | undefined) {
     this.file = file;
+    this.#handle = handle;
+    this.#onLine = onLine;
   }
 
-  /** Opens the metrics of a run that continues after `step`: later lines, written by what is now repeated, are dropped. */
-  static async open(runDirectory: string, step: number): Promise<MetricsWriter> {
+  /**
+   * Opens the metrics of a run that continues after `step`: later lines, written by what is now repeated, are dropped.
+   * @param onLine is given every line once it is in the file.
+   */
+  static async open(runDirectory: string, step: number, onLine?: (line: MetricsLine) => void): Promise<MetricsWriter> {
     await makeDirectory(runDirectory);
     const file = path.join(runDirectory, metricsFileName);
-    const kept = step === 0 ? [] : (await readMetrics(file)).filter((line) => line.step <= step);
-    const temporary = `${file}.tmp`;
-    await writeFile(temporary, kept.map((line) => `${JSON.stringify(line)}\n`).join(''));
-    await rename(temporary, file);
-    return new MetricsWriter(file);
+    const handle = await open(file, 'a');
+    try {
+      await handle.truncate(step === 0 ? 0 : await endOfStep(file, step));
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+    return new MetricsWriter(file, handle, onLine);
   }
 
-  write(line: MetricsLine): Promise<void> {
-    return appendFile(this.file, `${JSON.stringify(line)}\n`);
+  /** Appends at once: handing such a short write to another thread takes several times as long as doing it. */
+  write(line: MetricsLine): void {
+    appendFileSync(this.#handle.fd, `${JSON.stringify(line)}\n`);
+    this.#onLine?.(line);
   }
+
+  close(): Promise<void> {
+    return this.#handle.close();
+  }
+}
+
+/** Bytes of the file up to the last whole line of `step`; lines are in the order of their steps. */
+async function endOfStep(file: string, step: number): Promise<number> {
+  let bytes = 0;
+  await scanLines(file, (line) => {
+    if (!line.isWhole || (stepOfLine(line) ?? Infinity) > step) return false;
+    bytes = line.offset + line.end - line.begin + 1;
+  });
+  return bytes;
 }

@@ -2,6 +2,7 @@
 
 import type { TrainConfig } from '../config/train-config.ts';
 import { BurgeonError } from '../errors.ts';
+import type { UnitSums } from './unit-usage.ts';
 
 /** Sums over the steps of one stage. */
 export interface StageTotals {
@@ -32,6 +33,8 @@ export interface RunState {
   /** The checkpoint with the lowest validation loss. */
   best: { step: number; loss: number } | null;
   stages: StageTotals[];
+  /** How often each unit was trained; absent in checkpoints of earlier versions. */
+  units?: UnitSums;
 }
 
 export function newRunState(config: TrainConfig, trainTokens: number): RunState {
@@ -140,4 +143,10 @@ export function addToTotals(
     totals.denseSteps++;
     totals.denseMs += step.ms;
   }
+}
+
+/** What the run has cost so far. */
+export function spentBy({ stages }: RunState): { executedFlops: number; trainSeconds: number } {
+  const total = (key: 'allFlops' | 'ms') => stages.reduce((sum, stage) => sum + stage[key], 0);
+  return { executedFlops: total('allFlops'), trainSeconds: total('ms') / 1000 };
 }

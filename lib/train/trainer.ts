@@ -2,6 +2,7 @@
 // samples, checkpoints and metrics when due. Decides everything and computes nothing itself. A run is a pure function of
 // its configuration and data: interrupted anywhere and resumed, it ends with the same bits.
 
+import { describeHost } from '../addon/host.ts';
 import { measurePeak, type Peak } from '../addon/peak.ts';
 import { readCheckpoint, writeCheckpoint } from '../checkpoint/checkpoint.ts';
 import { latestCheckpoint, pruneCheckpoints } from '../checkpoint/checkpoint-list.ts';
@@ -14,6 +15,7 @@ import { type Dataset, loadDataset } from '../data/dataset.ts';
 import { type FixedBatch, fixedWindows } from '../data/fixed-windows.ts';
 import { BurgeonError } from '../errors.ts';
 import { allFlops, blockFlops, countFlops } from '../est/flops.ts';
+import { countParameters } from '../est/parameters.ts';
 import { type ActiveCounts, activeCounts, sampleSubnetwork } from '../est/sampler.ts';
 import { Schedule } from '../est/schedule.ts';
 import { Model } from '../model/model.ts';
@@ -23,11 +25,13 @@ import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
 import { type Evaluation, evaluate } from './evaluator.ts';
 import { groupsOf } from './groups.ts';
 import { openInitialModel } from './initial-model.ts';
-import { MetricsWriter, type StepLine } from './metrics.ts';
+import { MemoryGauge } from './memory-gauge.ts';
+import { type EndLine, type MetricsLine, MetricsWriter, type StartLine, type StepLine } from './metrics.ts';
 import { type EnteredRun, enterRunDirectory, type StartMode } from './run-directory.ts';
-import { addToTotals, continueRunState, newRunState, type RunState } from './run-state.ts';
+import { addToTotals, continueRunState, newRunState, type RunState, spentBy } from './run-state.ts';
 import { type RunSummary, summarise } from './summary.ts';
 import { promptTokens, sampleText } from './text-sample.ts';
+import { newUnitSums, type UnitShares, UnitUsage } from './unit-usage.ts';
 
 export interface TrainerOptions {
   /** Default 'new'. */
@@ -38,6 +42,8 @@ export interface TrainerOptions {
   bigramBaseline?: boolean;
   /** Receives notes for people: torn checkpoints passed over, and the like. */
   onNote?: (note: string) => void;
+  /** Receives every line of metrics.jsonl once it is in the file. */
+  onLine?: (line: MetricsLine) => void;
 }
 
 /** One optimizer step and what happened after it. */
@@ -57,6 +63,7 @@ interface Run {
   schedule: Schedule;
   metrics: MetricsWriter;
   directory: EnteredRun;
+  units: UnitUsage;
 }
 
 export class Trainer implements AsyncDisposable {
@@ -67,6 +74,7 @@ export class Trainer implements AsyncDisposable {
   #tokenizer: Tokenizer | undefined;
   #state: RunState | undefined;
   #peak: Peak | undefined;
+  readonly #memory = new MemoryGauge();
   #bigramLoss: number | null = null;
   #savedStep = -1;
   #isOver = false;
@@ -101,6 +109,12 @@ export class Trainer implements AsyncDisposable {
     return this.step === this.config.steps;
   }
 
+  /** Share of the sequences that trained each unit: in the newest step, and in all so far. Only while the run is open. */
+  get units(): { step: UnitShares; run: UnitShares } {
+    const { step, run } = this.#opened(this.#run).units;
+    return { step, run };
+  }
+
   /** fp32 peak of this machine, measured when the trainer was opened. */
   get peak(): Peak {
     return this.#opened(this.#peak);
@@ -133,11 +147,11 @@ export class Trainer implements AsyncDisposable {
       const model = initial?.model ?? completeModel(config.model, dataset.vocabSize);
       checkSample(config, this.#tokenizer);
       directory = await enterRunDirectory(config.output, this.#options.start ?? 'new');
-      for (const torn of directory.skipped) {
-        this.#options.onNote?.(`passed over checkpoint ${torn.directory}: ${torn.problem}`);
-      }
+      const notes = directory.skipped.map((torn) => `passed over checkpoint ${torn.directory}: ${torn.problem}`);
+      for (const note of notes) this.#options.onNote?.(note);
       await this.#restore(directory, dataset, initial ?? model);
       const state = this.#opened(this.#state);
+      state.units ??= newUnitSums(this.model.config);
       this.#peak = await measurePeak(this.model.info.threads);
       this.#run = {
         dataset,
@@ -145,12 +159,17 @@ export class Trainer implements AsyncDisposable {
         validation,
         directory,
         schedule: new Schedule(config.est.schedule, config.steps),
-        metrics: await MetricsWriter.open(config.output, state.step),
+        metrics: await MetricsWriter.open(config.output, state.step, this.#options.onLine),
+        units: new UnitUsage(this.model.config, state.units),
       };
+      // A complete run that is "resumed" trains nothing, and its metrics stay as they are.
+      if (!this.isComplete) this.#run.metrics.write(this.#startLine(dataset));
+      for (const text of notes) this.#run.metrics.write({ kind: 'warning', step: state.step, text });
       if (state.step === 0 && state.initialValidationLoss === null) {
         state.initialValidationLoss = (await this.#evaluate())?.loss ?? null;
       }
     } catch (error) {
+      await this.#run?.metrics.close();
       this.#run = undefined;
       await dataset.close();
       await directory?.leave();
@@ -182,14 +201,29 @@ export class Trainer implements AsyncDisposable {
   async *run(): AsyncGenerator<StepRecord, void, undefined> {
     await this.open();
     if (this.#isOver) return;
+    const wasComplete = this.isComplete;
     try {
       yield* this.#steps();
       if (this.#options.bigramBaseline && this.isComplete) this.#bigramLoss = await this.#bigramBaseline();
+      if (!wasComplete) this.#end(this.isComplete ? 'complete' : 'stopped');
     } catch (error) {
+      this.#fail(error);
       await this.#release();
       throw error;
     }
     await this.#release();
+  }
+
+  /**
+   * Writes a checkpoint of the last step now, without an evaluation; between steps only: while the consumer of `run` holds
+   * a record. Does nothing for a step that has one.
+   * @returns its directory; undefined where there is none to write.
+   * @throws {BurgeonError} ERR_BURGEON_DISPOSED when the run is not open; what a full disk says.
+   */
+  async checkpoint(): Promise<string | undefined> {
+    this.#opened(this.#run);
+    if (this.step === 0 || this.#savedStep === this.step) return undefined;
+    return this.#checkpoint(undefined);
   }
 
   async *#steps(): AsyncGenerator<StepRecord, void, undefined> {
@@ -200,21 +234,71 @@ export class Trainer implements AsyncDisposable {
     while (state.step < config.steps && !signal?.aborted) {
       const line = await this.#trainStep(state.step, schedule);
       const isLast = state.step === config.steps;
-      if (isDue(config.log.every, state.step) || isLast) await metrics.write(line);
+      if (isDue(config.log.every, state.step) || isLast) metrics.write(line);
       const { kind: _, ...record }: StepLine & StepRecord = line;
 
       const saves = isLast || isDue(config.checkpoint.every, state.step) || signal?.aborted === true;
       // A checkpoint's validation loss decides whether it is the best, so it is taken there too; not when in a hurry.
-      if (isLast || isDue(config.evaluation.every, state.step) || (saves && !signal?.aborted)) {
+      const evaluates = isLast || isDue(config.evaluation.every, state.step) || (saves && !signal?.aborted);
+      if (evaluates) {
         const validation = await this.#evaluate();
         if (validation) record.validation = validation;
       }
       if (isDue(config.sample.every, state.step) && !signal?.aborted) record.sample = await this.#sample();
+      const endsStage = !isLast && schedule.at(state.step).stage + 1 !== line.stage;
+      if (evaluates || saves || endsStage) this.#writeTotals();
       if (saves) record.checkpoint = await this.#checkpoint(record.validation?.loss);
       yield record;
     }
     // The signal came while the consumer held the record of a step that was not saved.
-    if (state.step > 0 && this.#savedStep !== state.step) await this.#checkpoint(undefined);
+    await this.checkpoint();
+  }
+
+  #startLine({ train }: Dataset): StartLine {
+    const { config, model } = this;
+    const { backend, isa, threads } = model.info;
+    const { peakFlops } = config.log;
+    return {
+      kind: 'start',
+      step: this.step,
+      time: new Date().toISOString(),
+      config,
+      model: model.config,
+      parameters: countParameters(model.config).total,
+      dataTokens: train.tokenCount,
+      host: describeHost(),
+      backend,
+      isa,
+      threads,
+      peakFlopsPerSecond: this.#peakFlops(),
+      peakFrom: peakFlops === 'measured' ? 'measured' : 'declared',
+    };
+  }
+
+  #peakFlops(): number {
+    const { peakFlops } = this.config.log;
+    return peakFlops === 'measured' ? this.peak.flopsPerSecond : peakFlops;
+  }
+
+  #writeTotals(): void {
+    const { metrics } = this.#opened(this.#run);
+    const { step, stages } = this.#opened(this.#state);
+    metrics.write({ kind: 'totals', step, stages: structuredClone(stages), units: this.units });
+  }
+
+  #end(state: EndLine['state']): void {
+    const { metrics } = this.#opened(this.#run);
+    metrics.write({ kind: 'end', step: this.step, time: new Date().toISOString(), state, summary: this.summary });
+  }
+
+  /** Leaves word of what ended the run. */
+  #fail(error: unknown): void {
+    try {
+      this.#opened(this.#run).metrics.write({ kind: 'warning', step: this.step, text: (error as Error).message });
+      this.#end('failed');
+    } catch {
+      // The first error is the one to report.
+    }
   }
 
   /** Loss on the validation windows of a bigram model fitted on the training data. */
@@ -230,6 +314,7 @@ export class Trainer implements AsyncDisposable {
     const run = this.#run;
     this.#run = undefined;
     this.#isOver = true;
+    await run?.metrics.close();
     await run?.dataset.close();
     await run?.directory.leave();
   }
@@ -249,7 +334,7 @@ export class Trainer implements AsyncDisposable {
   async #trainStep(step: number, schedule: Schedule): Promise<StepLine> {
     const start = performance.now();
     const { config, model } = this;
-    const { loader } = this.#opened(this.#run);
+    const { loader, units } = this.#opened(this.#run);
     const state = this.#opened(this.#state);
     const { stage, rates } = schedule.at(step);
     const sampler = { ...model.config, ...config.est, rates };
@@ -263,6 +348,7 @@ export class Trainer implements AsyncDisposable {
     let executedBlock = 0;
     let executedAll = 0;
     const groupNumbers = new Set<number>();
+    units.begin();
     const where = (group?: number) =>
       `step ${step + 1} (seed ${config.seed}${group === undefined ? '' : `, group ${group}`}, rates ${JSON.stringify(rates)})`;
     for (let micro = 0; micro < accumulationSteps; micro++) {
@@ -280,6 +366,7 @@ export class Trainer implements AsyncDisposable {
             model.forwardBackward(tokens.subarray(begin * T, end * T), targets.subarray(begin * T, end * T), options),
         );
         loss += weight * result.loss;
+        units.add(subnetwork, weight);
         executedBlock += blockFlops(result.forwardFlops) + blockFlops(result.backwardFlops);
         executedAll += allFlops(result.forwardFlops) + allFlops(result.backwardFlops);
       }
@@ -288,6 +375,7 @@ export class Trainer implements AsyncDisposable {
     const learningRate = learningRateAt(config.optimizer, step, config.steps);
     const { gradientNorm } = await replayable(where, () => model.optimizerStep({ ...optimizer, lr: learningRate }));
 
+    units.end();
     const ms = performance.now() - start;
     const dense = countFlops(model.config, { batchSize: stepSequences, sequenceLength: T });
     state.step++;
@@ -307,11 +395,14 @@ export class Trainer implements AsyncDisposable {
       allFlops: executedAll,
       denseBlockFlops: blockFlops(dense),
       denseAllFlops: allFlops(dense),
-      mfu: executedAll / (ms / 1000) / this.peak.flopsPerSecond,
+      mfu: executedAll / (ms / 1000) / this.#peakFlops(),
       ms,
+      executedFlops: 0,
+      trainSeconds: 0,
+      rssBytes: this.#memory.bytes,
     };
     addToTotals(state.stages, { ...line, isDense });
-    return line;
+    return Object.assign(line, spentBy(state));
   }
 
   async #evaluate(): Promise<Evaluation | undefined> {
@@ -323,7 +414,8 @@ export class Trainer implements AsyncDisposable {
       () => evaluate(this.model, batches),
     );
     state.lastValidationLoss = validation.loss;
-    await metrics.write({ kind: 'validation', step: state.step, ...validation });
+    const { tokens: trainTokens } = state;
+    metrics.write({ kind: 'validation', step: state.step, ...validation, trainTokens, ...spentBy(state) });
     return validation;
   }
 
@@ -332,7 +424,7 @@ export class Trainer implements AsyncDisposable {
     const { prompt, length, temperature, topK, topP } = this.config.sample;
     const options = { maxTokens: length, temperature, topK, topP, seed: this.config.seed + step };
     const text = await sampleText(this.model, this.#opened(this.#tokenizer), prompt, options);
-    await this.#opened(this.#run).metrics.write({ kind: 'sample', step, text });
+    this.#opened(this.#run).metrics.write({ kind: 'sample', step, text });
     return text;
   }
 
@@ -350,7 +442,7 @@ export class Trainer implements AsyncDisposable {
     this.#savedStep = state.step;
     const best = config.checkpoint.keepBest ? state.best?.step : undefined;
     await pruneCheckpoints(config.output, { keepLast: config.checkpoint.keepLast, best });
-    await this.#opened(this.#run).metrics.write({ kind: 'checkpoint', step: state.step, directory });
+    this.#opened(this.#run).metrics.write({ kind: 'checkpoint', step: state.step, directory });
     return directory;
   }
 
@@ -359,7 +451,7 @@ export class Trainer implements AsyncDisposable {
     const { config } = this;
     const modelOptions = {
       ...(config.threads === 'auto' ? {} : { threads: config.threads }),
-      ...(config.backend === 'auto' ? {} : { backend: config.backend }),
+      device: config.device,
       precision: config.precision,
     };
     const tokenizerFiles = this.#tokenizer?.files() ?? {};

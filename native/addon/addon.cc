@@ -1,9 +1,10 @@
 // What the addon exports: the package version it was built from, the best instruction set of this machine, the model
-// class, measurements of the machine and of single ops, and byte pair encoding. Several threads of one process may each
+// class, what there is of CUDA, measurements of the machine and of single ops, and byte pair encoding. Several threads of one process may each
 // load it; nothing here is global.
 #include <napi.h>
 
 #include "addon/bench_wrap.h"
+#include "addon/cuda_wrap.h"
 #include "addon/machine_wrap.h"
 #include "addon/model_wrap.h"
 #include "addon/tokenizer_wrap.h"
@@ -16,6 +17,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("bestIsa", burgeon::best_isa());
   exports.Set("NativeModel", burgeon::ModelWrap::define(env));
   exports.Set("measurePeak", Napi::Function::New(env, burgeon::measure_peak_wrap, "measurePeak"));
+  exports.Set("describeCuda", Napi::Function::New(env, burgeon::describe_cuda_wrap, "describeCuda"));
   exports.Set("benchOp", Napi::Function::New(env, burgeon::bench_op_wrap, "benchOp"));
   exports.Set("benchOpInTurn", Napi::Function::New(env, burgeon::bench_op_in_turn_wrap, "benchOpInTurn"));
   exports.Set("NativeBytePairEncoder", burgeon::BytePairEncoderWrap::define(env));

@@ -165,6 +165,10 @@ ModelOptions read_model_options(const Napi::Value& value) {
     fail(ErrorCode::kConfig, "precision", "float32, bf16 or float64", precision);
   }
   options.threads = static_cast<int>(read_integer(object.Get("threads"), "threads", 1, 1024));
+  if (options.backend == "cuda") {
+    options.cuda_library = read_string(object.Get("cudaLibrary"), "cudaLibrary");
+    options.cuda_device = static_cast<int>(read_integer(object.Get("cudaDevice"), "cudaDevice", 0, 1023));
+  }
   return options;
 }
 

@@ -48,11 +48,16 @@ OpShape read_shape(const Napi::Object& object, const std::string& op, const std:
   return shape;
 }
 
+Napi::Array to_array(Napi::Env env, const std::vector<double>& values) {
+  Napi::Array array = Napi::Array::New(env, values.size());
+  for (size_t i = 0; i < values.size(); ++i) array.Set(static_cast<uint32_t>(i), Napi::Number::New(env, values[i]));
+  return array;
+}
+
 Napi::Object to_object(Napi::Env env, const OpBenchResult& result) {
-  Napi::Array ms = Napi::Array::New(env, result.ms.size());
-  for (size_t i = 0; i < result.ms.size(); ++i) ms.Set(static_cast<uint32_t>(i), Napi::Number::New(env, result.ms[i]));
   Napi::Object object = Napi::Object::New(env);
-  object.Set("ms", ms);
+  object.Set("ms", to_array(env, result.ms));
+  object.Set("copyMs", to_array(env, result.copy_ms));
   object.Set("flops", Napi::Number::New(env, 2.0 * static_cast<double>(result.multiply_adds)));
   object.Set("bytes", Napi::Number::New(env, static_cast<double>(result.bytes)));
   object.Set("error", Napi::Number::New(env, result.error));

@@ -23,6 +23,8 @@ const char* name_of(ErrorCode code) {
       return "ERR_BURGEON_BACKEND";
     case ErrorCode::kOutOfMemory:
       return "ERR_BURGEON_OUT_OF_MEMORY";
+    case ErrorCode::kCuda:
+      return "ERR_BURGEON_CUDA";
     case ErrorCode::kNonfinite:
       return "ERR_BURGEON_NONFINITE";
     case ErrorCode::kData:

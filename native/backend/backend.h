@@ -1,5 +1,8 @@
-// A backend is a table of ops and the scratch memory they want. The model calls through the table and never asks which
-// backend it has.
+// A backend is a table of ops, the scratch memory they want and what they expect of their operands. The model calls
+// through the table and never asks which backend it has.
+//
+// T is the type of activations and of the operands of products; parameters, gradients, moments and statistics are
+// Master<T>. All pointers are to memory of the backend's device (core/device.h).
 #pragma once
 
 #include "core/op_context.h"
@@ -7,6 +10,7 @@
 #include "ops/attention/attention.h"
 #include "ops/cross_entropy/cross_entropy.h"
 #include "ops/embedding/embedding.h"
+#include "ops/gather/gather.h"
 #include "ops/global_norm/global_norm.h"
 #include "ops/linear/linear.h"
 #include "ops/mlp/mlp.h"
@@ -18,7 +22,19 @@ namespace burgeon {
 template <class T>
 struct Ops {
   const char* name;
+  // Products take dense operands only: active rows are gathered before a group of sequences, and gradients scattered
+  // after it (model/operands.h). Row lists are then null, except for gather_rows, scatter_add, sum_of_squares and adamw.
+  bool compact;
+  // Rows of logits are padded to a multiple of so many elements.
+  int64_t logit_multiple;
   ScratchSize (*scratch_size)(const ScratchShape& shape);
+  // How many integers to append to n tokens for embedding_backward, and what to write there; null where it needs none.
+  // `counts` is room for vocab + 1 integers.
+  int64_t (*token_order_words)(int64_t n);
+  void (*order_tokens)(int32_t* order, const int32_t* tokens, int64_t n, int32_t* counts, int64_t vocab);
+  GatherRows<T, Master<T>>* gather_matrix;  // null, as the next two, unless compact
+  GatherRows<Master<T>, Master<T>>* gather_vector;
+  ScatterAdd<T>* scatter_add;
   EmbeddingForward<T>* embedding_forward;
   EmbeddingBackward<T>* embedding_backward;
   NormForward<T>* norm_forward;

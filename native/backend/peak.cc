@@ -62,7 +62,7 @@ Peak measure_peak(int threads, const std::string& max_isa) {
     char* to;
     size_t chunk;
   };
-  Arena arena(2 * kCopyBytes, "bandwidth measurement");
+  Arena arena(host_device(), 2 * kCopyBytes, "bandwidth measurement");
   Copy copy{arena.data(), arena.data() + kCopyBytes, kCopyBytes / 64};
   for (int repeat = 0; repeat < kRepeats; ++repeat) {
     const auto start = std::chrono::steady_clock::now();

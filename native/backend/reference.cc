@@ -3,6 +3,10 @@
 namespace burgeon::ref {
 
 template <class T>
+GatherRows<T, T> gather_rows;
+template <class T>
+ScatterAdd<T> scatter_add;
+template <class T>
 EmbeddingForward<T> embedding_forward;
 template <class T>
 EmbeddingBackward<T> embedding_backward;
@@ -50,13 +54,18 @@ ScratchSize scratch_size(const ScratchShape& shape) {
   return {0, static_cast<size_t>(shape.sequence_length) * sizeof(double)};
 }
 
-}  // namespace
-
-template <class T>
-const Ops<T>& table() {
+template <class T, bool kCompact>
+const Ops<T>& table_for() {
   static const Ops<T> ops = {
       "reference",
+      kCompact,
+      1,
       scratch_size,
+      nullptr,
+      nullptr,
+      gather_rows<T>,
+      gather_rows<T>,
+      scatter_add<T>,
       embedding_forward<T>,
       embedding_backward<T>,
       norm_forward<T>,
@@ -82,7 +91,14 @@ const Ops<T>& table() {
   return ops;
 }
 
-template const Ops<float>& table<float>();
-template const Ops<double>& table<double>();
+}  // namespace
+
+template <class T>
+const Ops<T>& table(bool compact) {
+  return compact ? table_for<T, true>() : table_for<T, false>();
+}
+
+template const Ops<float>& table<float>(bool);
+template const Ops<double>& table<double>(bool);
 
 }  // namespace burgeon::ref

@@ -6,6 +6,6 @@
 namespace burgeon::ref {
 
 template <class T>
-const Ops<T>& table();
+const Ops<T>& table(bool compact = false);
 
 }  // namespace burgeon::ref

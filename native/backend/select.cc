@@ -3,6 +3,7 @@
 #include <type_traits>
 
 #include "backend/cpu/isa.h"
+#include "backend/cuda/loader.h"
 #include "backend/reference.h"
 #include "core/error.h"
 
@@ -44,7 +45,8 @@ const Ops<T>& select_ops(const std::string& backend, const std::string& max_isa,
     return ref::table<T>();
   }
   if (backend != "cpu") {
-    throw Error(ErrorCode::kBackend, "backend: expected \"cpu\" or \"reference\", received \"" + backend + "\"");
+    throw Error(ErrorCode::kBackend,
+                "backend: expected \"cpu\", \"cuda\" or \"reference\", received \"" + backend + "\"");
   }
   if constexpr (!std::is_same_v<T, float>) {
     throw Error(ErrorCode::kBackend,
@@ -63,6 +65,47 @@ const Ops<T>& select_ops(const std::string& backend, const std::string& max_isa,
   }
 }
 
+namespace {
+
+template <class T>
+Backend<T> select_cuda(const BackendOptions& options, Selection* selection) {
+  if constexpr (std::is_same_v<T, double>) {
+    throw Error(ErrorCode::kBackend, "precision float64 needs the reference backend; cuda computes in bf16 or float32");
+  } else {
+    const cuda::Api& api = cuda::load_library(options.cuda_library);
+    const std::shared_ptr<Device> device = cuda::open_device(api, options.cuda_device);
+    const cuda::ApiDevice described = cuda::describe_device(api, options.cuda_device);
+    *selection = {
+        "cuda", "sm_" + std::to_string(described.major) + std::to_string(described.minor),
+        std::string(described.name) + " (library built with " + api.toolkit + " for " + api.architectures + ")"};
+    if constexpr (std::is_same_v<T, bfloat16>) {
+      return {api.bfloat16_ops, device};
+    } else {
+      return {api.float_ops, device};
+    }
+  }
+}
+
+}  // namespace
+
+template <class T>
+Backend<T> select_backend(const BackendOptions& options, Selection* selection) {
+  if (options.backend == "cuda") return select_cuda<T>(options, selection);
+  if constexpr (std::is_same_v<T, bfloat16>) {
+    throw Error(ErrorCode::kBackend, "activations in bfloat16 need the cuda backend");
+  } else {
+    const std::shared_ptr<Device> host(&host_device(), [](Device*) {});
+    if (options.backend == "reference-compact") {
+      *selection = {"reference", "plain", "plain reference loops on gathered operands, as asked"};
+      return {&ref::table<T>(true), host};
+    }
+    return {&select_ops<T>(options.backend, options.max_isa, options.precision, selection), host};
+  }
+}
+
+template Backend<float> select_backend<float>(const BackendOptions&, Selection*);
+template Backend<double> select_backend<double>(const BackendOptions&, Selection*);
+template Backend<bfloat16> select_backend<bfloat16>(const BackendOptions&, Selection*);
 template const Ops<float>& select_ops<float>(const std::string&, const std::string&, Precision, Selection*);
 template const Ops<double>& select_ops<double>(const std::string&, const std::string&, Precision, Selection*);
 

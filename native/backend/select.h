@@ -1,23 +1,44 @@
 // Chooses the table of ops once, when a model is made.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "backend/backend.h"
+#include "core/device.h"
 
 namespace burgeon {
 
 struct Selection {
-  std::string backend;  // "cpu" or "reference"
-  std::string isa;      // "avx512bf16", "avx512", "avx2", "baseline" or "plain" (reference)
+  std::string backend;  // "cpu", "cuda" or "reference"
+  std::string isa;      // "avx512bf16", "avx512", "avx2", "baseline"; "sm_90" (cuda); "plain" (reference)
   std::string reason;   // one line for people
 };
 
-// What the operands of products are rounded to; everything else is T in memory and in sums. kBfloat16 needs T = float.
+// What the operands of products are rounded to; sums are float at least, and so is everything else in memory but, on
+// CUDA devices, activations. kFloat64 is the reference's, kBfloat16 the others'.
 enum class Precision { kFloat32, kBfloat16, kFloat64 };
 
-// backend: "cpu" or "reference". max_isa: "" (best there is) or a name of Selection::isa.
-// T = double has the reference only, bfloat16 the cpu only. Throws Error(kBackend).
+struct BackendOptions {
+  std::string backend = "cpu";  // "cpu", "cuda", "reference", or "reference-compact": on gathered operands, for tests
+  std::string max_isa = "";     // of the cpu: "" = best, or a name of Selection::isa
+  Precision precision = Precision::kFloat32;
+  std::string cuda_library = "";  // path
+  int cuda_device = 0;
+};
+
+// The ops of a backend and the device they work on.
+template <class T>
+struct Backend {
+  const Ops<T>* ops;
+  std::shared_ptr<Device> device;
+};
+
+// T = double has the reference only, T = bfloat16 the CUDA devices. Throws Error(kBackend, kCuda).
+template <class T>
+Backend<T> select_backend(const BackendOptions& options, Selection* selection);
+
+// The ops of the cpu or the reference alone.
 template <class T>
 const Ops<T>& select_ops(const std::string& backend, const std::string& max_isa, Precision precision,
                          Selection* selection);

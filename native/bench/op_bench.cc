@@ -91,6 +91,13 @@ struct Case {
   }
 };
 
+template <class Body>
+double milliseconds_of(Body body) {
+  const auto start = std::chrono::steady_clock::now();
+  body();
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+}
+
 // Runs body(i) for i in [0, count) on the pool.
 template <class Body>
 void parallel(ThreadPool& pool, int64_t count, Body body) {
@@ -98,16 +105,17 @@ void parallel(ThreadPool& pool, int64_t count, Body body) {
       count, [](void* argument, int64_t task, int) { (*static_cast<Body*>(argument))(task); }, &body);
 }
 
+void copy(float* to, const float* from, int64_t count, ThreadPool& pool) {
+  constexpr int64_t kPiece = int64_t{1} << 16;
+  parallel(pool, (count + kPiece - 1) / kPiece, [&](int64_t piece) {
+    std::copy(from + piece * kPiece, from + std::min(count, (piece + 1) * kPiece), to + piece * kPiece);
+  });
+}
+
 // Operands that repetition would wear out, from their copies. On the pool, which is then awake.
 void restore(Case<float>& c, ThreadPool& pool) {
-  constexpr int64_t kPiece = int64_t{1} << 16;
   for (size_t i = 0; i < c.data.size(); ++i) {
-    if (!c.originals[i]) continue;
-    const int64_t count = c.plan.operands[i].count;
-    parallel(pool, (count + kPiece - 1) / kPiece, [&](int64_t piece) {
-      std::copy(c.originals[i] + piece * kPiece, c.originals[i] + std::min(count, (piece + 1) * kPiece),
-                c.data[i] + piece * kPiece);
-    });
+    if (c.originals[i]) copy(c.data[i], c.originals[i], c.plan.operands[i].count, pool);
   }
 }
 
@@ -147,6 +155,7 @@ struct Memory {
   Arena arena;
   Scratch scratch{};
   char* evicted = nullptr;
+  float* copied = nullptr;  // as many bytes as the largest case moves, when caches are evicted
 
   Memory(const Ops<T>& ops, std::vector<Case<T>>& cases, int threads, size_t evicted_bytes) {
     ScratchSize size{0, 0};
@@ -162,6 +171,9 @@ struct Memory {
       scratch.thread_bytes = size.per_thread;
       scratch.per_thread = cursor.take<char>(static_cast<int64_t>(size.per_thread) * threads);
       evicted = cursor.take<char>(static_cast<int64_t>(evicted_bytes));
+      int64_t moved = 0;
+      for (const Case<T>& c : cases) moved = std::max(moved, c.plan.bytes);
+      copied = cursor.take<float>(evicted_bytes > 0 ? moved / static_cast<int64_t>(sizeof(float)) : 0);
       return cursor.used();
     };
     const size_t bytes = place(nullptr);
@@ -170,7 +182,7 @@ struct Memory {
                                                " MiB, more than the " + std::to_string(kMostBytes >> 20) +
                                                " MiB allowed; use a smaller shape or fewer threads");
     }
-    arena = Arena(bytes, "the operands of this measurement");
+    arena = Arena(host_device(), bytes, "the operands of this measurement");
     place(arena.data());
     for (Case<T>& c : cases) c.fill_all();
   }
@@ -264,11 +276,13 @@ std::vector<OpBenchResult> bench_op(const OpBenchOptions& options, const std::ve
       }
       restore(cases[i], pool);
       if (options.cold) evict(memory.evicted, evicted, pool);
-      const auto start = std::chrono::steady_clock::now();
-      cases[i].call(ops, context);
-      const auto end = std::chrono::steady_clock::now();
-      results[i].ms.push_back(std::chrono::duration<double, std::milli>(end - start).count());
+      results[i].ms.push_back(milliseconds_of([&] { cases[i].call(ops, context); }));
       results[i].multiply_adds = context.multiply_adds;
+      if (options.cold) {
+        const int64_t half = results[i].bytes / 2 / static_cast<int64_t>(sizeof(float));
+        evict(memory.evicted, evicted, pool);
+        results[i].copy_ms.push_back(milliseconds_of([&] { copy(memory.copied + half, memory.copied, half, pool); }));
+      }
     }
   }
   for (const Case<float>& c : cases) check_finite(options, c);

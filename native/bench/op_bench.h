@@ -17,7 +17,7 @@ struct OpBenchOptions {
   int threads = 1;
   int64_t rounds = 1;  // timed repetitions of each shape
   // Warm: every timed repetition follows an untimed one of the same operands. Cold: it follows a pass over a buffer
-  // larger than the last-level cache.
+  // larger than the last-level cache, and so does a plain copy of as many bytes, timed in the same round.
   bool cold = false;
 };
 
@@ -25,7 +25,8 @@ constexpr int64_t kMostRounds = 10'000;
 constexpr size_t kMostShapes = 16;
 
 struct OpBenchResult {
-  std::vector<double> ms;  // one per round, in their order
+  std::vector<double> ms;       // one per round, in their order
+  std::vector<double> copy_ms;  // of a copy that reads bytes / 2 and writes as many, when cold; else empty
   int64_t multiply_adds;   // executed by one repetition, counted by the op
   int64_t bytes;           // that one repetition must at least move: OpPlan::bytes
   double error;            // largest difference from the reference, over the root mean square of that output

@@ -231,11 +231,11 @@ void call_op(Op op, const OpShape& s, const Ops<T>& ops, OpContext& ctx, const O
   const T ratio = static_cast<T>(static_cast<double>(s.rows) / static_cast<double>(a));
   switch (op) {
     case Op::kExpand:
-      return ops.linear_expand(ctx, d[0], d[1], d[2], d[3], lists.rows, n, a, C, 1);
+      return ops.linear_expand(ctx, d[0], a, d[1], d[2], d[3], lists.rows, n, a, C, 1);
     case Op::kContract:
-      return ops.linear_contract(ctx, d[0], d[1], d[2], d[3], d[4], lists.rows, n, a, C, ratio, 1);
+      return ops.linear_contract(ctx, d[0], d[1], a, d[2], d[3], d[4], lists.rows, n, a, C, ratio, 1);
     case Op::kWeightGradient:
-      return ops.linear_weight_gradient(ctx, d[0], d[1], d[2], lists.rows, n, a, C, ratio);
+      return ops.linear_weight_gradient(ctx, d[0], d[1], a, d[2], lists.rows, n, a, C, ratio, false);
     case Op::kMlpForward:
       return ops.mlp_forward(ctx, d[0], d[1], d[2], d[3], d[4], lists.rows, n, a, C);
     case Op::kMlpBackward:
@@ -246,7 +246,7 @@ void call_op(Op op, const OpShape& s, const Ops<T>& ops, OpContext& ctx, const O
       return ops.attention_backward(ctx, d[0], d[1], d[2], d[3], d[4], batch, s.sequence, s.heads, s.heads,
                                     s.head_size);
     case Op::kCrossEntropy:
-      return ops.cross_entropy(ctx, d[0], d[1], lists.tokens, n, C, 1);
+      return ops.cross_entropy(ctx, d[0], d[1], lists.tokens, n, C, C, 1);
     case Op::kNormForward:
       return ops.norm_forward(ctx, d[0], d[1], d[2], d[3], d[4], d[5], n, C, static_cast<T>(1e-5));
     case Op::kNormBackward:
@@ -258,7 +258,9 @@ void call_op(Op op, const OpShape& s, const Ops<T>& ops, OpContext& ctx, const O
     case Op::kAdamW:
       return ops.adamw(ctx, d[0], d[1], d[2], d[3], lists.rows, a, C, {1e-3, 0.9, 0.95, 1e-8, 0.1, 0.5, 0.1, 0.05});
     case Op::kSumOfSquares:
-      d[0][0] = static_cast<T>(ops.sum_of_squares(ctx, d[1], lists.rows, a, C));
+      double sum = 0;
+      ops.sum_of_squares(ctx, &sum, d[1], lists.rows, a, C);
+      d[0][0] = static_cast<T>(sum);
   }
 }
 

@@ -1,8 +1,5 @@
 #include "core/arena.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <string>
 #include <utility>
 
@@ -20,32 +17,26 @@ std::string gibibytes(size_t bytes) {
 
 }  // namespace
 
-Arena::Arena(size_t bytes, const char* what, size_t held) {
+Arena::Arena(Device& device, size_t bytes, const char* what, size_t held) {
   if (bytes == 0) return;
   // The kernel hands out more address space than there is memory and kills the process later; refuse here instead.
-  const size_t machine = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  if (bytes > machine || held > machine - bytes) {
+  const size_t capacity = device.capacity();
+  const std::string wanted = std::string(what) + " need " + gibibytes(bytes);
+  const std::string advice = "; use a smaller model, batch size or sequence length";
+  if (bytes > capacity || held > capacity - bytes) {
     const std::string beside = held > 0 ? " beside " + gibibytes(held) + " of weights" : "";
-    throw Error(ErrorCode::kOutOfMemory, std::string(what) + " need " + gibibytes(bytes) + beside +
-                                             ", this machine has " + gibibytes(machine) +
-                                             "; use a smaller model, batch size or sequence length");
+    throw Error(ErrorCode::kOutOfMemory,
+                wanted + beside + ", " + device.name() + " has " + gibibytes(capacity) + advice);
   }
-  void* block = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (block == MAP_FAILED) {
-    throw Error(ErrorCode::kOutOfMemory, std::string(what) + " need " + gibibytes(bytes) +
-                                             ", which the system refused; use a smaller model, batch size or "
-                                             "sequence length");
-  }
-#ifdef MADV_HUGEPAGE
-  // First touch of 4 KiB pages runs at a fraction of memory speed; the advice may be refused, which costs only time.
-  if (bytes >= (size_t{2} << 20)) madvise(block, bytes, MADV_HUGEPAGE);
-#endif
+  void* block = device.allocate(bytes);
+  if (!block) throw Error(ErrorCode::kOutOfMemory, wanted + ", which the system refused" + advice);
+  device_ = &device;
   data_ = static_cast<char*>(block);
   bytes_ = bytes;
 }
 
 void Arena::release() {
-  if (data_) munmap(data_, bytes_);
+  if (data_) device_->release(data_, bytes_);
   data_ = nullptr;
   bytes_ = 0;
 }
@@ -53,11 +44,12 @@ void Arena::release() {
 Arena::~Arena() { release(); }
 
 Arena::Arena(Arena&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+    : device_(other.device_), data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
 
 Arena& Arena::operator=(Arena&& other) noexcept {
   if (this != &other) {
     release();
+    device_ = other.device_;
     data_ = std::exchange(other.data_, nullptr);
     bytes_ = std::exchange(other.bytes_, 0);
   }

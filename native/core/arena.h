@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/device.h"
+
 namespace burgeon {
 
 class Arena {
@@ -17,16 +19,17 @@ class Arena {
   Arena(Arena&& other) noexcept;
   Arena& operator=(Arena&& other) noexcept;
 
-  // Takes `bytes` of zeroed memory, asking for huge pages where the system has them.
-  // Throws Error(kOutOfMemory) when the machine cannot hold it beside the `held` bytes its owner has already; `what`
+  // Takes `bytes` of zeroed memory of a device, which must outlive the arena.
+  // Throws Error(kOutOfMemory) when the device cannot hold it beside the `held` bytes its owner has already; `what`
   // names the use in the message.
-  Arena(size_t bytes, const char* what, size_t held = 0);
+  Arena(Device& device, size_t bytes, const char* what, size_t held = 0);
 
   char* data() const { return data_; }
   size_t size() const { return bytes_; }
 
  private:
   void release();
+  Device* device_ = nullptr;
   char* data_ = nullptr;
   size_t bytes_ = 0;
 };

@@ -7,7 +7,7 @@
 
 namespace burgeon {
 
-enum class ErrorCode { kConfig, kShape, kDtype, kBusy, kDisposed, kBackend, kOutOfMemory, kNonfinite, kData };
+enum class ErrorCode { kConfig, kShape, kDtype, kBusy, kDisposed, kBackend, kOutOfMemory, kCuda, kNonfinite, kData };
 
 class Error : public std::exception {
  public:

@@ -15,6 +15,7 @@ struct OpContext {
   char* thread_scratch;         // thread i owns thread_scratch_bytes from i * thread_scratch_bytes
   size_t thread_scratch_bytes;  // ScratchSize::per_thread
   int64_t multiply_adds;        // matrix products add what they executed; attention counts the causal triangle
+  void* queue = nullptr;        // of a device that has one: a CUDA stream
 };
 
 // ThreadPool::run for files that must not include its header (see backend/cpu/simd.h).
@@ -28,6 +29,7 @@ struct ScratchShape {
   int64_t width;            // C
   int64_t wide;             // widest row of activations: max((NH + 2 KV) HS, F)
   int64_t head_size;        // HS
+  int64_t vocabulary = 1;   // V
 };
 
 struct ScratchSize {

@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "core/arena.h"
+#include "core/bfloat16.h"
+#include "model/parameters.h"
 
 namespace burgeon {
 
@@ -16,14 +18,10 @@ constexpr int64_t kMinLogitRows = 64;
 
 }  // namespace
 
-ScratchShape scratch_shape(const ModelConfig& config, const ActivationShape& shape) {
-  const int64_t wide = std::max(config.qkv_width(), config.n_inner);
-  return {shape.rows, shape.sequence, config.n_embd, wide, config.head_size};
-}
-
 template <class T>
-size_t plan_activations(const ModelConfig& config, const ActivationShape& shape, const ScratchSize& scratch,
-                        int threads, char* base, Activations<T>* activations) {
+size_t plan_activations(const ModelConfig& config, const ActivationShape& shape, const Ops<T>& ops, int threads,
+                        char* base, Activations<T>* activations, size_t* scratch_bytes) {
+  using M = Master<T>;
   ArenaCursor cursor(base);
   Activations<T>& a = *activations;
   const int64_t N = shape.rows;
@@ -31,11 +29,11 @@ size_t plan_activations(const ModelConfig& config, const ActivationShape& shape,
   const int64_t F = config.n_inner;
   const int64_t V = config.vocab_size;
   const bool gated = config.mlp == MlpKind::kSwiglu;
-  const auto means = [&] { return config.rms_norm ? nullptr : cursor.take<T>(N); };
+  const auto means = [&] { return config.rms_norm ? nullptr : cursor.take<M>(N); };
 
-  a.tokens = cursor.take<int32_t>(N);
+  a.tokens = cursor.take<int32_t>(N + (ops.token_order_words ? ops.token_order_words(N) : 0));
   a.targets = cursor.take<int32_t>(N);
-  a.rope = config.rotary() ? cursor.take<T>(shape.sequence * config.head_size) : nullptr;
+  a.rope = config.rotary() ? cursor.take<M>(shape.sequence * config.head_size) : nullptr;
   a.embedded = cursor.take<T>(N * C);
   a.layers.resize(config.n_layer);
   for (int64_t i = 0; i < config.n_layer; ++i) {
@@ -48,14 +46,14 @@ size_t plan_activations(const ModelConfig& config, const ActivationShape& shape,
     }
     layer.ln1 = cursor.take<T>(N * C);
     layer.ln1_mean = means();
-    layer.ln1_rstd = cursor.take<T>(N);
+    layer.ln1_rstd = cursor.take<M>(N);
     layer.qkv = cursor.take<T>(N * config.qkv_width());
     layer.att = cursor.take<T>(N * config.query_width());
-    layer.lse = cursor.take<T>(N * config.n_head);
+    layer.lse = cursor.take<M>(N * config.n_head);
     layer.middle = cursor.take<T>(N * C);
     layer.ln2 = cursor.take<T>(N * C);
     layer.ln2_mean = means();
-    layer.ln2_rstd = cursor.take<T>(N);
+    layer.ln2_rstd = cursor.take<M>(N);
     layer.gate = gated ? cursor.take<T>(N * F) : nullptr;
     layer.fc = cursor.take<T>(N * F);
     layer.act = cursor.take<T>(N * F);
@@ -63,27 +61,33 @@ size_t plan_activations(const ModelConfig& config, const ActivationShape& shape,
   }
   a.lnf = cursor.take<T>(N * C);
   a.lnf_mean = means();
-  a.lnf_rstd = cursor.take<T>(N);
-  a.losses = cursor.take<T>(N);
+  a.lnf_rstd = cursor.take<M>(N);
+  a.losses = cursor.take<M>(N);
   // Blocks of equal height: a low last one would cost nearly as much as a high one.
-  const int64_t most = std::max(kMinLogitRows, kLogitBytes / (V * static_cast<int64_t>(sizeof(T))));
+  a.logit_stride = (V + ops.logit_multiple - 1) / ops.logit_multiple * ops.logit_multiple;
+  const int64_t most = std::max(kMinLogitRows, kLogitBytes / (a.logit_stride * static_cast<int64_t>(sizeof(T))));
   const int64_t blocks = (N + most - 1) / most;
   a.logit_rows = (N + blocks - 1) / blocks;
-  a.logits = cursor.take<T>(a.logit_rows * V);
+  a.logits = cursor.take<T>(a.logit_rows * a.logit_stride);
+  a.sums = cursor.take<double>(kGlobalTensors + config.n_layer * kLayerTensors);
   if (shape.gradients) {
     a.dresidual = cursor.take<T>(N * C);
     a.dnorm = cursor.take<T>(N * C);
     a.dwide = cursor.take<T>(N * std::max(config.qkv_width(), gated ? 2 * F : F));
     a.datt = cursor.take<T>(N * config.query_width());
   }
+  const int64_t wide = std::max(config.qkv_width(), F);
+  const ScratchSize scratch = ops.scratch_size({N, shape.sequence, C, wide, config.head_size, V});
+  *scratch_bytes = (scratch.per_thread + 63) / 64 * 64;
   a.shared_scratch = cursor.take<char>(static_cast<int64_t>(scratch.shared));
-  a.thread_scratch = cursor.take<char>(static_cast<int64_t>(scratch.per_thread) * threads);
+  a.thread_scratch = cursor.take<char>(static_cast<int64_t>(*scratch_bytes) * threads);
   return cursor.used();
 }
 
 template <class T>
-void fill_rope(const ModelConfig& config, int64_t sequence, T* table) {
+std::vector<T> rope_table(const ModelConfig& config, int64_t sequence) {
   const int64_t half = config.head_size / 2;
+  std::vector<T> table(static_cast<size_t>(sequence * config.head_size));
   for (int64_t t = 0; t < sequence; ++t) {
     for (int64_t d = 0; d < half; ++d) {
       // The product rounded to float, as transformers has it.
@@ -92,13 +96,16 @@ void fill_rope(const ModelConfig& config, int64_t sequence, T* table) {
       table[(2 * t + 1) * half + d] = static_cast<T>(std::sin(static_cast<double>(angle)));
     }
   }
+  return table;
 }
 
-template void fill_rope<float>(const ModelConfig&, int64_t, float*);
-template void fill_rope<double>(const ModelConfig&, int64_t, double*);
-template size_t plan_activations<float>(const ModelConfig&, const ActivationShape&, const ScratchSize&, int, char*,
-                                        Activations<float>*);
-template size_t plan_activations<double>(const ModelConfig&, const ActivationShape&, const ScratchSize&, int, char*,
-                                         Activations<double>*);
+template std::vector<float> rope_table<float>(const ModelConfig&, int64_t);
+template std::vector<double> rope_table<double>(const ModelConfig&, int64_t);
+template size_t plan_activations<float>(const ModelConfig&, const ActivationShape&, const Ops<float>&, int, char*,
+                                        Activations<float>*, size_t*);
+template size_t plan_activations<double>(const ModelConfig&, const ActivationShape&, const Ops<double>&, int, char*,
+                                         Activations<double>*, size_t*);
+template size_t plan_activations<bfloat16>(const ModelConfig&, const ActivationShape&, const Ops<bfloat16>&, int, char*,
+                                           Activations<bfloat16>*, size_t*);
 
 }  // namespace burgeon

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/op_context.h"
+#include "backend/backend.h"
 #include "model/config.h"
 
 namespace burgeon {
@@ -13,35 +13,37 @@ namespace burgeon {
 // are planned for all of them.
 template <class T>
 struct LayerActivations {
-  T* ln1;       // (N, C) normalised input of attention
-  T* ln1_mean;  // (N); null, as all means, with RMSNorm
-  T* ln1_rstd;  // (N)
-  T* qkv;       // (N, A + 2 G, HS), queries and keys rotated
-  T* att;       // (N, A, HS)
-  T* lse;       // (B, A, T)
-  T* middle;    // (N, C) residual stream between attention and MLP
-  T* ln2;       // (N, C)
-  T* ln2_mean;  // (N)
-  T* ln2_rstd;  // (N)
-  T* gate;      // (N, m) before SiLU; null without a gate
-  T* fc;        // (N, m) before GELU, or what the gate multiplies
-  T* act;       // (N, m)
-  T* output;    // (N, C) residual stream after the layer
+  T* ln1;               // (N, C) normalised input of attention
+  Master<T>* ln1_mean;  // (N); null, as all means, with RMSNorm
+  Master<T>* ln1_rstd;  // (N)
+  T* qkv;               // (N, A + 2 G, HS), queries and keys rotated
+  T* att;               // (N, A, HS)
+  Master<T>* lse;       // (B, A, T)
+  T* middle;            // (N, C) residual stream between attention and MLP
+  T* ln2;               // (N, C)
+  Master<T>* ln2_mean;  // (N)
+  Master<T>* ln2_rstd;  // (N)
+  T* gate;              // (N, m) before SiLU; null without a gate
+  T* fc;                // (N, m) before GELU, or what the gate multiplies
+  T* act;               // (N, m)
+  T* output;            // (N, C) residual stream after the layer
 };
 
 template <class T>
 struct Activations {
-  int32_t* tokens;   // (N)
+  int32_t* tokens;   // (N), and behind them their order where the backend wants it
   int32_t* targets;  // (N)
-  T* rope;           // (T, 2, HS / 2) cosines and sines of every position; null with learned positions
+  Master<T>* rope;   // (T, 2, HS / 2) cosines and sines of every position; null with learned positions
   T* embedded;       // (N, C)
   std::vector<LayerActivations<T>> layers;
-  T* lnf;       // (N, C)
-  T* lnf_mean;  // (N)
-  T* lnf_rstd;  // (N)
-  T* losses;    // (N)
-  T* logits;    // (logit_rows, V): a bounded block, whatever N and V
+  T* lnf;               // (N, C)
+  Master<T>* lnf_mean;  // (N)
+  Master<T>* lnf_rstd;  // (N)
+  Master<T>* losses;    // (N)
+  T* logits;            // (logit_rows, logit_stride): a bounded block, whatever N and V
   int64_t logit_rows;
+  int64_t logit_stride;  // V, or a little more
+  double* sums;          // of squares of the gradient, of every tensor
   // Buffers of the backward pass.
   T* dresidual;  // (N, C) gradient of the residual stream
   T* dnorm;      // (N, C) gradient of a normalised input
@@ -63,16 +65,14 @@ struct ActivationShape {
   }
 };
 
-// Lays the activations out from `base` (null: only measures) and returns the bytes used.
+// Lays the activations out from `base` (null: only measures) for a backend and returns the bytes used. `scratch_bytes`
+// is what each thread's scratch has.
 template <class T>
-size_t plan_activations(const ModelConfig& config, const ActivationShape& shape, const ScratchSize& scratch,
-                        int threads, char* base, Activations<T>* activations);
+size_t plan_activations(const ModelConfig& config, const ActivationShape& shape, const Ops<T>& ops, int threads,
+                        char* base, Activations<T>* activations, size_t* scratch_bytes);
 
-// Fills the rotations of positions [0, sequence) for ops/rotary; table (sequence, 2, HS / 2).
+// Rotations of positions [0, sequence) for ops/rotary, (sequence, 2, HS / 2).
 template <class T>
-void fill_rope(const ModelConfig& config, int64_t sequence, T* table);
-
-// The scratch an op may ask for at this shape.
-ScratchShape scratch_shape(const ModelConfig& config, const ActivationShape& shape);
+std::vector<T> rope_table(const ModelConfig& config, int64_t sequence);
 
 }  // namespace burgeon

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
+#include "core/bfloat16.h"
 #include "core/error.h"
 #include "core/thread_pool.h"
 #include "model/text_cache.h"
@@ -27,20 +27,26 @@ void check_tokens(const char* name, const int32_t* values, int64_t count, int64_
 
 template <class T>
 class TypedModel final : public Model {
+  using M = Master<T>;
+
  public:
   TypedModel(const ModelConfig& config, const ModelOptions& options)
       : Model(config, options),
-        ops_(select_ops<T>(options.backend, options.max_isa, options.precision, &selection_)),
-        parameters_(config),
+        backend_(select_backend<T>(options, &selection_)),
+        ops_(*backend_.ops),
+        device_(*backend_.device),
+        parameters_(config, device_),
+        operands_(config, ops_, parameters_, device_),
+        text_(device_),
         plan_(config),
         touched_(config),
         pool_(options.threads),
-        context_{&pool_, nullptr, nullptr, 0, 0},
-        step_(config_, ops_, parameters_, activations_, context_) {}
+        context_{&pool_, nullptr, nullptr, 0, 0, device_.queue()},
+        step_(config_, ops_, device_, parameters_, operands_, activations_, context_) {}
 
-  int element_size() const override { return sizeof(T); }
+  int element_size() const override { return sizeof(M); }
   const std::vector<Tensor>& tensors() const override { return parameters_.tensors(); }
-  size_t parameter_bytes() const override { return parameters_.bytes(); }
+  size_t parameter_bytes() const override { return parameters_.bytes() + operands_.bytes(); }
   size_t activation_bytes() const override { return arena_.size() + text_.bytes(); }
 
   size_t plan_bytes(int64_t batch, int64_t sequence, bool gradients) const override {
@@ -52,30 +58,32 @@ class TypedModel final : public Model {
     }
     const ActivationShape shape{batch * sequence, sequence, gradients};
     Activations<T> measured;
-    return plan_activations(config_, shape, scratch_for(shape), threads_, nullptr, &measured);
+    size_t scratch_bytes;
+    return plan_activations(config_, shape, ops_, threads_, nullptr, &measured, &scratch_bytes);
   }
 
   void read(Role role, size_t index, int64_t row, int64_t rows, void* data) const override {
     const Tensor& tensor = parameters_.tensors().at(index);
-    const T* from = parameters_.data(role, tensor) + row * tensor.cols;
-    std::memcpy(data, from, static_cast<size_t>(rows * tensor.cols) * sizeof(T));
+    const M* from = parameters_.data(role, tensor) + row * tensor.cols;
+    device_.read(data, from, static_cast<size_t>(rows * tensor.cols) * sizeof(M));
   }
 
   void write(Role role, size_t index, int64_t row, int64_t rows, const void* data) override {
     const Tensor& tensor = parameters_.tensors().at(index);
-    T* to = parameters_.data(role, tensor) + row * tensor.cols;
-    std::memcpy(to, data, static_cast<size_t>(rows * tensor.cols) * sizeof(T));
+    M* to = parameters_.data(role, tensor) + row * tensor.cols;
+    device_.write(to, data, static_cast<size_t>(rows * tensor.cols) * sizeof(M));
+    operands_.invalidate();
   }
 
   StepResult forward(const Batch& batch, Logits which, void* logits) override {
     const int64_t valid = prepare(batch, false);
     StepResult result;
     const Group group{batch.batch, batch.sequence, batch.layer_scale};
-    T* out = static_cast<T*>(logits);
+    M* out = static_cast<M*>(logits);
     step_.forward(group, plan_, &result.forward);
     if (which == Logits::kLast) step_.last_logits(group, out, &result.forward);
     if (batch.targets) {
-      T* all = which == Logits::kAll ? out : nullptr;
+      M* all = which == Logits::kAll ? out : nullptr;
       result.loss = step_.loss(group, valid, 0, all, &result.forward, &result.backward);
     } else if (which == Logits::kAll) {
       step_.all_logits(group, out, &result.forward);
@@ -87,7 +95,7 @@ class TypedModel final : public Model {
                     void* logits) override {
     if (past == 0) {
       capacity = std::min(std::max(capacity, sequence), config_.context_length);
-      text_.begin(config_, batch, capacity, parameters_.bytes() + arena_.size());
+      text_.begin(config_, batch, capacity, parameter_bytes() + arena_.size());
     }
     if (past != text_.length() || batch != text_.batch() || sequence > text_.capacity() - past) {
       throw Error(ErrorCode::kShape, "past: expected tokens that follow the " + std::to_string(text_.length()) +
@@ -101,7 +109,7 @@ class TypedModel final : public Model {
     StepResult result;
     const Group group{batch, sequence, 1, past};
     step_.forward(group, plan_, &result.forward, &text_.layers());
-    step_.last_logits(group, static_cast<T*>(logits), &result.forward);
+    step_.last_logits(group, static_cast<M*>(logits), &result.forward);
     text_.advance(sequence);
     return result;
   }
@@ -112,7 +120,7 @@ class TypedModel final : public Model {
     StepResult result;
     const Group group{batch.batch, batch.sequence, batch.layer_scale};
     step_.forward(group, plan_, &result.forward);
-    const T gradient_scale = static_cast<T>(weight / static_cast<double>(valid));
+    const M gradient_scale = static_cast<M>(weight / static_cast<double>(valid));
     result.loss = step_.loss(group, valid, gradient_scale, nullptr, &result.forward, &result.backward);
     if (!std::isfinite(result.loss)) {
       clear_gradients();
@@ -141,12 +149,6 @@ class TypedModel final : public Model {
   }
 
  private:
-  ScratchSize scratch_for(const ActivationShape& shape) const {
-    ScratchSize scratch = ops_.scratch_size(scratch_shape(config_, shape));
-    scratch.per_thread = (scratch.per_thread + 63) / 64 * 64;
-    return scratch;
-  }
-
   // Validates a batch, makes room for it and copies it in. Returns the number of targets that count.
   int64_t prepare(const Batch& batch, bool gradients) {
     if (batch.batch < 1 || batch.sequence < 1 || batch.sequence > config_.context_length) {
@@ -166,9 +168,9 @@ class TypedModel final : public Model {
     }
     plan_.assign(batch.subnetwork);
     reserve({count, batch.sequence, gradients});
-    std::memcpy(activations_.tokens, batch.tokens, static_cast<size_t>(count) * sizeof(int32_t));
+    write_tokens(batch.tokens, count, gradients);
     if (batch.targets) {
-      std::memcpy(activations_.targets, batch.targets, static_cast<size_t>(count) * sizeof(int32_t));
+      device_.write(activations_.targets, batch.targets, static_cast<size_t>(count) * sizeof(int32_t));
     }
     context_.multiply_adds = 0;
     return valid;
@@ -179,21 +181,45 @@ class TypedModel final : public Model {
     if (planned_.covers(shape)) return;
     const ActivationShape grown{std::max(shape.rows, planned_.rows), std::max(shape.sequence, planned_.sequence),
                                 shape.gradients || planned_.gradients};
-    const ScratchSize scratch = scratch_for(grown);
     arena_ = Arena();
     planned_ = ActivationShape();
-    arena_ = Arena(plan_activations(config_, grown, scratch, threads_, nullptr, &activations_), "activations",
-                   parameters_.bytes());
-    plan_activations(config_, grown, scratch, threads_, arena_.data(), &activations_);
-    if (activations_.rope) fill_rope(config_, grown.sequence, activations_.rope);
+    const size_t bytes =
+        plan_activations(config_, grown, ops_, threads_, nullptr, &activations_, &context_.thread_scratch_bytes);
+    arena_ = Arena(device_, bytes, "activations", parameters_.bytes() + operands_.bytes());
+    plan_activations(config_, grown, ops_, threads_, arena_.data(), &activations_, &context_.thread_scratch_bytes);
+    if (activations_.rope) {
+      const std::vector<M> table = rope_table<M>(config_, grown.sequence);
+      device_.write(activations_.rope, table.data(), table.size() * sizeof(M));
+    }
+    if (ops_.order_tokens) {
+      ordered_.reserve(static_cast<size_t>(grown.rows + ops_.token_order_words(grown.rows)));
+      counts_.resize(static_cast<size_t>(config_.vocab_size + 1));
+    }
+    step_.reserve(grown.rows);
     planned_ = grown;
     context_.shared_scratch = activations_.shared_scratch;
     context_.thread_scratch = activations_.thread_scratch;
-    context_.thread_scratch_bytes = scratch.per_thread;
   }
 
+  // With the order that the gradient of the embedding wants.
+  void write_tokens(const int32_t* tokens, int64_t count, bool gradients) {
+    const int32_t* from = tokens;
+    int64_t words = count;
+    if (gradients && ops_.order_tokens) {
+      words += ops_.token_order_words(count);
+      ordered_.assign(tokens, tokens + count);
+      ordered_.resize(static_cast<size_t>(words));
+      ops_.order_tokens(ordered_.data() + count, tokens, count, counts_.data(), config_.vocab_size);
+      from = ordered_.data();
+    }
+    device_.write(activations_.tokens, from, static_cast<size_t>(words) * sizeof(int32_t));
+  }
+
+  const Backend<T> backend_;
   const Ops<T>& ops_;
-  Parameters<T> parameters_;
+  Device& device_;
+  Parameters<M> parameters_;
+  Operands<T> operands_;
   Arena arena_;
   TextCache<T> text_;
   Activations<T> activations_;
@@ -203,12 +229,17 @@ class TypedModel final : public Model {
   ThreadPool pool_;
   OpContext context_;
   Step<T> step_;
+  std::vector<int32_t> ordered_;  // tokens and their order, on their way to the device
+  std::vector<int32_t> counts_;
 };
 
 }  // namespace
 
 std::unique_ptr<Model> Model::create(const ModelConfig& config, const ModelOptions& options) {
   if (options.precision == Precision::kFloat64) return std::make_unique<TypedModel<double>>(config, options);
+  if (options.precision == Precision::kBfloat16 && options.backend == "cuda") {
+    return std::make_unique<TypedModel<bfloat16>>(config, options);
+  }
   return std::make_unique<TypedModel<float>>(config, options);
 }
 

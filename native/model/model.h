@@ -15,11 +15,8 @@
 
 namespace burgeon {
 
-struct ModelOptions {
-  std::string backend = "cpu";
-  std::string max_isa;  // "" = best
-  Precision precision = Precision::kFloat32;
-  int threads = 1;
+struct ModelOptions : BackendOptions {
+  int threads = 1;  // of the cpu
 };
 
 // One group of sequences as it comes from the caller; pointers are read during the call only.
@@ -42,7 +39,7 @@ struct StepResult {
 
 class Model {
  public:
-  // Weights, gradients and moments are zero. Throws Error(kBackend, kOutOfMemory).
+  // Weights, gradients and moments are zero. Throws Error(kBackend, kCuda, kOutOfMemory).
   static std::unique_ptr<Model> create(const ModelConfig& config, const ModelOptions& options);
   virtual ~Model() = default;
 

@@ -1,7 +1,5 @@
 #include "model/parameters.h"
 
-#include <algorithm>
-
 namespace burgeon {
 
 std::vector<Tensor> list_tensors(const ModelConfig& config) {
@@ -47,7 +45,7 @@ std::vector<Tensor> list_tensors(const ModelConfig& config) {
 }
 
 template <class T>
-Parameters<T>::Parameters(const ModelConfig& config) : tensors_(list_tensors(config)) {
+Parameters<T>::Parameters(const ModelConfig& config, Device& device) : device_(device), tensors_(list_tensors(config)) {
   places_.assign(static_cast<size_t>(kGlobalTensors + config.n_layer * kLayerTensors), -1);
   for (size_t i = 0; i < tensors_.size(); ++i) {
     const Tensor& tensor = tensors_[i];
@@ -56,14 +54,13 @@ Parameters<T>::Parameters(const ModelConfig& config) : tensors_(list_tensors(con
   }
   const Tensor& last = tensors_.back();
   count_ = last.offset + (last.size() + 15) / 16 * 16;
-  arena_ = Arena(static_cast<size_t>(count_) * 4 * sizeof(T), "model: weights, gradients and moments");
+  arena_ = Arena(device, static_cast<size_t>(count_) * 4 * sizeof(T), "model: weights, gradients and moments");
   for (int role = 0; role < 4; ++role) arrays_[role] = reinterpret_cast<T*>(arena_.data()) + role * count_;
 }
 
 template <class T>
 void Parameters<T>::clear_gradients() {
-  T* gradients = arrays_[static_cast<int>(Role::kGradient)];
-  std::fill(gradients, gradients + count_, T(0));
+  device_.clear(arrays_[static_cast<int>(Role::kGradient)], static_cast<size_t>(count_) * sizeof(T));
 }
 
 template class Parameters<float>;

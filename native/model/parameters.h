@@ -55,10 +55,11 @@ std::vector<Tensor> list_tensors(const ModelConfig& config);
 
 enum class Role { kWeight, kGradient, kMoment1, kMoment2 };
 
+// T is the type of masters (core/master.h).
 template <class T>
 class Parameters {
  public:
-  explicit Parameters(const ModelConfig& config);
+  Parameters(const ModelConfig& config, Device& device);
 
   const std::vector<Tensor>& tensors() const { return tensors_; }
   int64_t count() const { return count_; }
@@ -75,6 +76,7 @@ class Parameters {
  private:
   T* at(Role role, int64_t place) const { return place < 0 ? nullptr : data(role, tensors_[place]); }
 
+  Device& device_;
   std::vector<Tensor> tensors_;
   std::vector<int64_t> places_;  // in tensors_, of every global and then every layer's tensors; -1: there is none
   int64_t count_ = 0;            // elements of one array, alignment gaps included

@@ -2,41 +2,54 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <type_traits>
+
+#include "core/bfloat16.h"
 
 namespace burgeon {
+
+template <class T>
+void Step<T>::reserve(int64_t tokens) {
+  losses_.reserve(static_cast<size_t>(tokens));
+  sums_.reserve(p_.tensors().size());
+}
 
 template <class T>
 void Step<T>::forward(const Group& group, const SubnetworkPlan& plan, Work* work,
                       const std::vector<KeyValueCache<T>>* caches) {
   const int64_t C = config_.n_embd;
-  const T* wpe = p_.global(Role::kWeight, kWpe);
+  o_.prepare(ctx_, plan);
+  const M* wpe = p_.global(Role::kWeight, kWpe);
   ops_.embedding_forward(ctx_, a_.embedded, a_.tokens, p_.global(Role::kWeight, kWte),
                          wpe ? wpe + group.past * C : nullptr, group.batch, group.sequence, C);
   // Slot i of the activations belongs to the i-th active layer; an inactive layer is the identity and launches nothing.
   const T* x = a_.embedded;
   for (size_t i = 0; i < plan.layers().size(); ++i) {
-    forward_layer(group, plan.layers()[i], a_.layers[i], x, caches ? &(*caches)[i] : nullptr, work);
+    forward_layer(group, plan.layers()[i], o_.layer(i), a_.layers[i], x, caches ? &(*caches)[i] : nullptr, work);
     x = a_.layers[i].output;
   }
   ops_.norm_forward(ctx_, a_.lnf, a_.lnf_mean, a_.lnf_rstd, x, p_.global(Role::kWeight, kLnfw),
                     p_.global(Role::kWeight, kLnfb), group.batch * group.sequence, C,
-                    static_cast<T>(config_.norm_epsilon));
+                    static_cast<M>(config_.norm_epsilon));
 }
 
 template <class T>
-void Step<T>::forward_layer(const Group& group, const ActiveLayer& active, LayerActivations<T>& saved, const T* input,
-                            const KeyValueCache<T>* cache, Work* work) {
+void Step<T>::forward_layer(const Group& group, const ActiveLayer& active, const LayerOperands<T>& operands,
+                            LayerActivations<T>& saved, const T* input, const KeyValueCache<T>* cache, Work* work) {
   const int64_t N = group.batch * group.sequence;
   const int64_t C = config_.n_embd;
   const int64_t HS = config_.head_size;
   const int64_t qkv_cols = (active.heads + 2 * active.kv_heads) * HS;
-  const T epsilon = static_cast<T>(config_.norm_epsilon);
-  const auto w = [&](LayerTensor tensor) { return p_.layer(Role::kWeight, active.layer, tensor); };
+  const M epsilon = static_cast<M>(config_.norm_epsilon);
+  const auto& w = operands.matrix;
+  const auto& v = operands.vector;
+  const int32_t* head_rows = listed(operands.head_rows);
+  const int32_t* neuron_rows = listed(operands.neuron_rows);
 
   // middle = input + layer_scale (NH/A sum over active heads + bias)
-  ops_.norm_forward(ctx_, saved.ln1, saved.ln1_mean, saved.ln1_rstd, input, w(kLn1w), w(kLn1b), N, C, epsilon);
-  ops_.linear_expand(ctx_, saved.qkv, saved.ln1, w(kQkvw), w(kQkvb), active.qkv_rows, N, qkv_cols, C, 1);
+  ops_.norm_forward(ctx_, saved.ln1, saved.ln1_mean, saved.ln1_rstd, input, v[kLn1w], v[kLn1b], N, C, epsilon);
+  ops_.linear_expand(ctx_, saved.qkv, qkv_cols, saved.ln1, w[kQkvw], v[kQkvb], listed(operands.qkv_rows), N, qkv_cols,
+                     C, 1);
   work->qkv += drain();
   rotate(group, active, saved.qkv, false);
   if (cache) {
@@ -52,66 +65,90 @@ void Step<T>::forward_layer(const Group& group, const ActiveLayer& active, Layer
                            active.kv_heads, HS);
   }
   work->scores += drain();
-  ops_.linear_contract(ctx_, saved.middle, saved.att, w(kAttprojw), w(kAttprojb), input, active.head_rows, N,
-                       active.heads * HS, C, static_cast<T>(group.layer_scale * active.head_scale),
-                       static_cast<T>(group.layer_scale));
+  ops_.linear_contract(ctx_, saved.middle, saved.att, active.heads * HS, w[kAttprojw], v[kAttprojb], input, head_rows,
+                       N, active.heads * HS, C, static_cast<M>(group.layer_scale * active.head_scale),
+                       static_cast<M>(group.layer_scale));
   work->out_projection += drain();
 
   // output = middle + layer_scale (F/m sum over active neurons + bias)
-  ops_.norm_forward(ctx_, saved.ln2, saved.ln2_mean, saved.ln2_rstd, saved.middle, w(kLn2w), w(kLn2b), N, C, epsilon);
+  ops_.norm_forward(ctx_, saved.ln2, saved.ln2_mean, saved.ln2_rstd, saved.middle, v[kLn2w], v[kLn2b], N, C, epsilon);
   if (config_.mlp == MlpKind::kGelu) {
-    ops_.mlp_forward(ctx_, saved.act, saved.fc, saved.ln2, w(kFcw), w(kFcb), active.neuron_rows, N, active.neurons, C);
+    ops_.mlp_forward(ctx_, saved.act, saved.fc, saved.ln2, w[kFcw], v[kFcb], neuron_rows, N, active.neurons, C);
   } else {
-    ops_.swiglu_forward(ctx_, saved.act, saved.gate, saved.fc, saved.ln2, w(kGatew), w(kGateb), w(kFcw), w(kFcb),
-                        active.neuron_rows, N, active.neurons, C);
+    ops_.swiglu_forward(ctx_, saved.act, saved.gate, saved.fc, saved.ln2, w[kGatew], v[kGateb], w[kFcw], v[kFcb],
+                        neuron_rows, N, active.neurons, C);
   }
-  ops_.linear_contract(ctx_, saved.output, saved.act, w(kFcprojw), w(kFcprojb), saved.middle, active.neuron_rows, N,
-                       active.neurons, C, static_cast<T>(group.layer_scale * active.neuron_scale),
-                       static_cast<T>(group.layer_scale));
+  ops_.linear_contract(ctx_, saved.output, saved.act, active.neurons, w[kFcprojw], v[kFcprojb], saved.middle,
+                       neuron_rows, N, active.neurons, C, static_cast<M>(group.layer_scale * active.neuron_scale),
+                       static_cast<M>(group.layer_scale));
   work->mlp += drain();
 }
 
 template <class T>
-double Step<T>::loss(const Group& group, int64_t valid, T gradient_scale, T* logits, Work* forward, Work* backward) {
+double Step<T>::loss(const Group& group, int64_t valid, M gradient_scale, M* logits, Work* forward, Work* backward) {
   const int64_t N = group.batch * group.sequence;
   const int64_t C = config_.n_embd;
   const int64_t V = config_.vocab_size;
-  const T* headw = p_.global(Role::kWeight, head());
-  T* dheadw = p_.global(Role::kGradient, head());
+  M* dheadw = p_.global(Role::kGradient, config_.tied_head ? kWte : kHeadw);
   for (int64_t begin = 0; begin < N; begin += a_.logit_rows) {
     const int64_t rows = std::min(a_.logit_rows, N - begin);
-    const T* lnf = a_.lnf + begin * C;
-    ops_.linear_expand(ctx_, a_.logits, lnf, headw, nullptr, nullptr, rows, V, C, 1);
-    forward->head += drain();
-    if (logits) std::memcpy(logits + begin * V, a_.logits, static_cast<size_t>(rows * V) * sizeof(T));
-    ops_.cross_entropy(ctx_, a_.losses + begin, a_.logits, a_.targets + begin, rows, V, gradient_scale);
+    logits_of(begin, rows, forward);
+    if (logits) read_logits(logits + begin * V, rows);
+    ops_.cross_entropy(ctx_, a_.losses + begin, a_.logits, a_.targets + begin, rows, V, a_.logit_stride,
+                       gradient_scale);
     if (gradient_scale == 0) continue;
-    ops_.linear_contract(ctx_, a_.dnorm + begin * C, a_.logits, headw, nullptr, nullptr, nullptr, rows, V, C, 1, 0);
-    ops_.linear_weight_gradient(ctx_, dheadw, a_.logits, lnf, nullptr, rows, V, C, 1);
+    ops_.linear_contract(ctx_, a_.dnorm + begin * C, a_.logits, a_.logit_stride, o_.head(), nullptr, nullptr, nullptr,
+                         rows, V, C, 1, 0);
+    ops_.linear_weight_gradient(ctx_, dheadw, a_.logits, a_.logit_stride, a_.lnf + begin * C, nullptr, rows, V, C, 1,
+                                false);
     backward->head += drain();
   }
+  losses_.resize(static_cast<size_t>(N));
+  device_.read(losses_.data(), a_.losses, losses_.size() * sizeof(M));
   double sum = 0;
-  for (int64_t i = 0; i < N; ++i) sum += a_.losses[i];
+  for (const M each : losses_) sum += each;
   return sum / static_cast<double>(valid);
 }
 
 template <class T>
-void Step<T>::last_logits(const Group& group, T* logits, Work* work) {
-  const int64_t C = config_.n_embd;
-  const int64_t V = config_.vocab_size;
+void Step<T>::last_logits(const Group& group, M* logits, Work* work) {
   for (int64_t b = 0; b < group.batch; ++b) {
-    const T* last = a_.lnf + ((b + 1) * group.sequence - 1) * C;
-    ops_.linear_expand(ctx_, logits + b * V, last, p_.global(Role::kWeight, head()), nullptr, nullptr, 1, V, C, 1);
+    logits_of((b + 1) * group.sequence - 1, 1, work);
+    read_logits(logits + b * config_.vocab_size, 1);
   }
+}
+
+template <class T>
+void Step<T>::all_logits(const Group& group, M* logits, Work* work) {
+  const int64_t N = group.batch * group.sequence;
+  for (int64_t begin = 0; begin < N; begin += a_.logit_rows) {
+    const int64_t rows = std::min(a_.logit_rows, N - begin);
+    logits_of(begin, rows, work);
+    read_logits(logits + begin * config_.vocab_size, rows);
+  }
+}
+
+template <class T>
+void Step<T>::logits_of(int64_t begin, int64_t rows, Work* work) {
+  const int64_t C = config_.n_embd;
+  ops_.linear_expand(ctx_, a_.logits, a_.logit_stride, a_.lnf + begin * C, o_.head(), nullptr, nullptr, rows,
+                     config_.vocab_size, C, 1);
   work->head += drain();
 }
 
 template <class T>
-void Step<T>::all_logits(const Group& group, T* logits, Work* work) {
-  const int64_t N = group.batch * group.sequence;
-  ops_.linear_expand(ctx_, logits, a_.lnf, p_.global(Role::kWeight, head()), nullptr, nullptr, N, config_.vocab_size,
-                     config_.n_embd, 1);
-  work->head += drain();
+void Step<T>::read_logits(M* to, int64_t rows) {
+  const size_t V = static_cast<size_t>(config_.vocab_size);
+  for (int64_t i = 0; i < rows; ++i, to += V) {
+    const T* from = a_.logits + i * a_.logit_stride;
+    if constexpr (std::is_same_v<T, M>) {
+      device_.read(to, from, V * sizeof(T));
+    } else {
+      logits_.resize(V);
+      device_.read(logits_.data(), from, V * sizeof(T));
+      std::transform(logits_.begin(), logits_.end(), to, [](T value) { return to_float(value); });
+    }
+  }
 }
 
 template <class T>
@@ -119,71 +156,75 @@ void Step<T>::backward(const Group& group, const SubnetworkPlan& plan, Work* wor
   const int64_t N = group.batch * group.sequence;
   const int64_t C = config_.n_embd;
   const auto input_of = [&](size_t i) { return i == 0 ? a_.embedded : a_.layers[i - 1].output; };
-  std::memset(a_.dresidual, 0, static_cast<size_t>(N * C) * sizeof(T));
+  device_.clear(a_.dresidual, static_cast<size_t>(N * C) * sizeof(T));
   ops_.norm_backward(ctx_, a_.dresidual, p_.global(Role::kGradient, kLnfw), p_.global(Role::kGradient, kLnfb), a_.dnorm,
                      input_of(plan.layers().size()), a_.lnf_mean, a_.lnf_rstd, p_.global(Role::kWeight, kLnfw), N, C);
   for (size_t i = plan.layers().size(); i-- > 0;) {
-    backward_layer(group, plan.layers()[i], a_.layers[i], input_of(i), work);
+    backward_layer(group, plan.layers()[i], o_.layer(i), a_.layers[i], input_of(i), work);
+    o_.add_gradients(ctx_, i);
   }
   ops_.embedding_backward(ctx_, p_.global(Role::kGradient, kWte), p_.global(Role::kGradient, kWpe), a_.dresidual,
                           a_.tokens, group.batch, group.sequence, C);
 }
 
 template <class T>
-void Step<T>::backward_layer(const Group& group, const ActiveLayer& active, LayerActivations<T>& saved, const T* input,
-                             Work* work) {
+void Step<T>::backward_layer(const Group& group, const ActiveLayer& active, const LayerOperands<T>& operands,
+                             LayerActivations<T>& saved, const T* input, Work* work) {
   const int64_t N = group.batch * group.sequence;
   const int64_t C = config_.n_embd;
   const int64_t HS = config_.head_size;
   const int64_t m = active.neurons;
   const int64_t head_cols = active.heads * HS;
   const int64_t qkv_cols = head_cols + 2 * active.kv_heads * HS;
-  const T branch_scale = static_cast<T>(group.layer_scale);
-  const T head_scale = static_cast<T>(group.layer_scale * active.head_scale);
-  const T neuron_scale = static_cast<T>(group.layer_scale * active.neuron_scale);
-  const auto w = [&](LayerTensor tensor) { return p_.layer(Role::kWeight, active.layer, tensor); };
-  const auto d = [&](LayerTensor tensor) { return p_.layer(Role::kGradient, active.layer, tensor); };
+  const M branch_scale = static_cast<M>(group.layer_scale);
+  const M head_scale = static_cast<M>(group.layer_scale * active.head_scale);
+  const M neuron_scale = static_cast<M>(group.layer_scale * active.neuron_scale);
+  const auto& w = operands.matrix;
+  const auto& d = operands.gradient;
+  const int32_t* qkv_rows = listed(operands.qkv_rows);
+  const int32_t* head_rows = listed(operands.head_rows);
+  const int32_t* neuron_rows = listed(operands.neuron_rows);
 
   // MLP. a.dresidual is the gradient of the layer's output, and of `middle` after the norm has added its share.
   T* dfc = a_.dwide;
   T* dgate = a_.dwide + N * m;
   const bool gated = config_.mlp == MlpKind::kSwiglu;
   if (gated) {
-    ops_.swiglu_backward(ctx_, dgate, dfc, a_.dresidual, saved.gate, saved.fc, w(kFcprojw), active.neuron_rows, N, m, C,
+    ops_.swiglu_backward(ctx_, dgate, dfc, a_.dresidual, saved.gate, saved.fc, w[kFcprojw], neuron_rows, N, m, C,
                          neuron_scale);
   } else {
-    ops_.mlp_backward(ctx_, dfc, a_.dresidual, saved.fc, w(kFcprojw), active.neuron_rows, N, m, C, neuron_scale);
+    ops_.mlp_backward(ctx_, dfc, a_.dresidual, saved.fc, w[kFcprojw], neuron_rows, N, m, C, neuron_scale);
   }
-  ops_.linear_weight_gradient(ctx_, d(kFcprojw), saved.act, a_.dresidual, active.neuron_rows, N, m, C, neuron_scale);
-  bias_gradient(d(kFcprojb), a_.dresidual, nullptr, N, C, branch_scale);
-  ops_.linear_weight_gradient(ctx_, d(kFcw), dfc, saved.ln2, active.neuron_rows, N, m, C, 1);
-  bias_gradient(d(kFcb), dfc, active.neuron_rows, N, m, 1);
-  ops_.linear_contract(ctx_, a_.dnorm, dfc, w(kFcw), nullptr, nullptr, active.neuron_rows, N, m, C, 1, 0);
+  weight_gradient(operands, kFcprojw, saved.act, a_.dresidual, neuron_rows, N, m, neuron_scale);
+  bias_gradient(operands, kFcprojb, a_.dresidual, nullptr, N, C, branch_scale);
+  weight_gradient(operands, kFcw, dfc, saved.ln2, neuron_rows, N, m, 1);
+  bias_gradient(operands, kFcb, dfc, neuron_rows, N, m, 1);
+  ops_.linear_contract(ctx_, a_.dnorm, dfc, m, w[kFcw], nullptr, nullptr, neuron_rows, N, m, C, 1, 0);
   if (gated) {
-    ops_.linear_weight_gradient(ctx_, d(kGatew), dgate, saved.ln2, active.neuron_rows, N, m, C, 1);
-    bias_gradient(d(kGateb), dgate, active.neuron_rows, N, m, 1);
-    ops_.linear_contract(ctx_, a_.dnorm, dgate, w(kGatew), nullptr, a_.dnorm, active.neuron_rows, N, m, C, 1, 0);
+    weight_gradient(operands, kGatew, dgate, saved.ln2, neuron_rows, N, m, 1);
+    bias_gradient(operands, kGateb, dgate, neuron_rows, N, m, 1);
+    ops_.linear_contract(ctx_, a_.dnorm, dgate, m, w[kGatew], nullptr, a_.dnorm, neuron_rows, N, m, C, 1, 0);
   }
   work->mlp += drain();
-  ops_.norm_backward(ctx_, a_.dresidual, d(kLn2w), d(kLn2b), a_.dnorm, saved.middle, saved.ln2_mean, saved.ln2_rstd,
-                     w(kLn2w), N, C);
+  ops_.norm_backward(ctx_, a_.dresidual, d[kLn2w], d[kLn2b], a_.dnorm, saved.middle, saved.ln2_mean, saved.ln2_rstd,
+                     operands.vector[kLn2w], N, C);
 
   // Attention.
-  ops_.linear_expand(ctx_, a_.datt, a_.dresidual, w(kAttprojw), nullptr, active.head_rows, N, head_cols, C, head_scale);
-  ops_.linear_weight_gradient(ctx_, d(kAttprojw), saved.att, a_.dresidual, active.head_rows, N, head_cols, C,
-                              head_scale);
-  bias_gradient(d(kAttprojb), a_.dresidual, nullptr, N, C, branch_scale);
+  ops_.linear_expand(ctx_, a_.datt, head_cols, a_.dresidual, w[kAttprojw], nullptr, head_rows, N, head_cols, C,
+                     head_scale);
+  weight_gradient(operands, kAttprojw, saved.att, a_.dresidual, head_rows, N, head_cols, head_scale);
+  bias_gradient(operands, kAttprojb, a_.dresidual, nullptr, N, C, branch_scale);
   work->out_projection += drain();
   ops_.attention_backward(ctx_, a_.dwide, a_.datt, saved.qkv, saved.att, saved.lse, group.batch, group.sequence,
                           active.heads, active.kv_heads, HS);
   work->scores += drain();
   rotate(group, active, a_.dwide, true);
-  ops_.linear_weight_gradient(ctx_, d(kQkvw), a_.dwide, saved.ln1, active.qkv_rows, N, qkv_cols, C, 1);
-  bias_gradient(d(kQkvb), a_.dwide, active.qkv_rows, N, qkv_cols, 1);
-  ops_.linear_contract(ctx_, a_.dnorm, a_.dwide, w(kQkvw), nullptr, nullptr, active.qkv_rows, N, qkv_cols, C, 1, 0);
+  weight_gradient(operands, kQkvw, a_.dwide, saved.ln1, qkv_rows, N, qkv_cols, 1);
+  bias_gradient(operands, kQkvb, a_.dwide, qkv_rows, N, qkv_cols, 1);
+  ops_.linear_contract(ctx_, a_.dnorm, a_.dwide, qkv_cols, w[kQkvw], nullptr, nullptr, qkv_rows, N, qkv_cols, C, 1, 0);
   work->qkv += drain();
-  ops_.norm_backward(ctx_, a_.dresidual, d(kLn1w), d(kLn1b), a_.dnorm, input, saved.ln1_mean, saved.ln1_rstd, w(kLn1w),
-                     N, C);
+  ops_.norm_backward(ctx_, a_.dresidual, d[kLn1w], d[kLn1b], a_.dnorm, input, saved.ln1_mean, saved.ln1_rstd,
+                     operands.vector[kLn1w], N, C);
 }
 
 template <class T>
@@ -196,21 +237,28 @@ void Step<T>::rotate(const Group& group, const ActiveLayer& active, T* qkv, bool
 }
 
 template <class T>
-void Step<T>::bias_gradient(T* db, const T* p, const int32_t* rows, int64_t n, int64_t row_count, T alpha) {
-  if (db) ops_.linear_bias_gradient(ctx_, db, p, rows, n, row_count, alpha);
+void Step<T>::weight_gradient(const LayerOperands<T>& operands, LayerTensor tensor, const T* p, const T* q,
+                              const int32_t* rows, int64_t n, int64_t row_count, M alpha) {
+  ops_.linear_weight_gradient(ctx_, operands.gradient[tensor], p, row_count, q, rows, n, row_count, config_.n_embd,
+                              alpha, operands.compact[tensor]);
+}
+
+template <class T>
+void Step<T>::bias_gradient(const LayerOperands<T>& operands, LayerTensor tensor, const T* p, const int32_t* rows,
+                            int64_t n, int64_t row_count, M alpha) {
+  M* db = operands.gradient[tensor];
+  if (db) ops_.linear_bias_gradient(ctx_, db, p, rows, n, row_count, alpha, operands.compact[tensor]);
 }
 
 template <class T>
 template <class Visit>
-void Step<T>::for_each_row_list(TouchedUnits& touched, bool only_touched, Visit visit) {
-  int64_t layer = -1;
-  TouchedUnits::Rows rows{};
+void Step<T>::for_each_row_list(const TouchedUnits& touched, const int32_t* lists, bool only_touched, Visit visit) {
   for (const Tensor& tensor : p_.tensors()) {
     // A tensor whose rows all take part is one run of contiguous elements.
     const auto whole = [&] { visit(tensor, nullptr, 1, tensor.size()); };
-    const auto listed = [&](const int32_t* list, int64_t count) {
-      if (list) {
-        visit(tensor, list, count, tensor.cols);
+    const auto listed_rows = [&](int64_t first, int64_t count) {
+      if (first >= 0) {
+        visit(tensor, lists + first, count, tensor.cols);
       } else {
         whole();
       }
@@ -220,18 +268,15 @@ void Step<T>::for_each_row_list(TouchedUnits& touched, bool only_touched, Visit 
       continue;
     }
     if (!touched.layer(tensor.layer)) continue;
-    if (tensor.layer != layer) {
-      layer = tensor.layer;
-      rows = touched.rows(layer);
-    }
+    const TouchedUnits::Rows& rows = touched.rows(tensor.layer);
     if (tensor.sampled == Sampled::kByLayer) {
       whole();
     } else if (tensor.sampled == Sampled::kQkvRows) {
-      listed(rows.qkv, rows.qkv_count);
+      listed_rows(rows.qkv, rows.qkv_count);
     } else if (tensor.sampled == Sampled::kHeadRows) {
-      listed(rows.head, rows.head_count);
+      listed_rows(rows.head, rows.head_count);
     } else {
-      listed(rows.neurons, rows.neuron_count);
+      listed_rows(rows.neurons, rows.neuron_count);
     }
   }
 }
@@ -239,10 +284,16 @@ void Step<T>::for_each_row_list(TouchedUnits& touched, bool only_touched, Visit 
 template <class T>
 double Step<T>::update(const OptimizerStep& step, TouchedUnits& touched) {
   // Gradients of what no group touched are zero, so leaving them out gives the same norm.
-  double squares = 0;
-  for_each_row_list(touched, true, [&](const Tensor& tensor, const int32_t* rows, int64_t count, int64_t cols) {
-    squares += ops_.sum_of_squares(ctx_, p_.data(Role::kGradient, tensor), rows, count, cols);
+  touched.list();
+  const int32_t* lists = o_.upload(touched.lists());
+  sums_.clear();
+  for_each_row_list(touched, lists, true, [&](const Tensor& tensor, const int32_t* rows, int64_t count, int64_t cols) {
+    ops_.sum_of_squares(ctx_, a_.sums + sums_.size(), p_.data(Role::kGradient, tensor), rows, count, cols);
+    sums_.push_back(0);
   });
+  device_.read(sums_.data(), a_.sums, sums_.size() * sizeof(double));
+  double squares = 0;
+  for (const double each : sums_) squares += each;
   const double norm = std::sqrt(squares);
   if (!std::isfinite(norm)) return norm;
   const double scale = step.clip > 0 && norm > step.clip ? step.clip / norm : 1.0;
@@ -255,16 +306,19 @@ double Step<T>::update(const OptimizerStep& step, TouchedUnits& touched) {
                   scale,
                   1.0 - std::pow(step.beta1, static_cast<double>(step.step)),
                   1.0 - std::pow(step.beta2, static_cast<double>(step.step))};
-  for_each_row_list(touched, step.freeze, [&](const Tensor& tensor, const int32_t* rows, int64_t count, int64_t cols) {
-    adamw.weight_decay = tensor.decays ? step.weight_decay : 0.0;
-    ops_.adamw(ctx_, p_.data(Role::kWeight, tensor), p_.data(Role::kGradient, tensor), p_.data(Role::kMoment1, tensor),
-               p_.data(Role::kMoment2, tensor), rows, count, cols, adamw);
-  });
+  for_each_row_list(
+      touched, lists, step.freeze, [&](const Tensor& tensor, const int32_t* rows, int64_t count, int64_t cols) {
+        adamw.weight_decay = tensor.decays ? step.weight_decay : 0.0;
+        ops_.adamw(ctx_, p_.data(Role::kWeight, tensor), p_.data(Role::kGradient, tensor),
+                   p_.data(Role::kMoment1, tensor), p_.data(Role::kMoment2, tensor), rows, count, cols, adamw);
+      });
   touched.clear();
+  o_.invalidate();
   return norm;
 }
 
 template class Step<float>;
 template class Step<double>;
+template class Step<bfloat16>;
 
 }  // namespace burgeon

@@ -1,9 +1,11 @@
-// One training step in reading order: forward, loss, backward, update. Generic over the backend (a table of ops) and
-// the element type; validates nothing (model.cc did) and allocates nothing.
+// One training step in reading order: forward, loss, backward, update. Generic over the backend (a table of ops and a
+// device) and the element type; validates nothing (model.cc did) and allocates nothing.
 #pragma once
 
 #include "backend/backend.h"
+#include "core/device.h"
 #include "model/activations.h"
+#include "model/operands.h"
 #include "model/parameters.h"
 #include "model/subnetwork.h"
 
@@ -40,9 +42,14 @@ struct OptimizerStep {
 template <class T>
 class Step {
  public:
-  Step(const ModelConfig& config, const Ops<T>& ops, Parameters<T>& parameters, Activations<T>& activations,
-       OpContext& context)
-      : config_(config), ops_(ops), p_(parameters), a_(activations), ctx_(context) {}
+  using M = Master<T>;
+
+  Step(const ModelConfig& config, const Ops<T>& ops, Device& device, Parameters<M>& parameters, Operands<T>& operands,
+       Activations<T>& activations, OpContext& context)
+      : config_(config), ops_(ops), device_(device), p_(parameters), o_(operands), a_(activations), ctx_(context) {}
+
+  // Room on the host for what is read back of so many tokens.
+  void reserve(int64_t tokens);
 
   // Embedding, active layers, final norm: fills a.lnf. With `caches`, one per active layer and all of length
   // group.past, keys and values are stored there, and attention also sees those of the tokens before.
@@ -51,13 +58,13 @@ class Step {
 
   // Mean loss over the targets that are not -1, of which there are `valid` > 0. With gradient_scale != 0 also leaves
   // gradient_scale * d (sum of the losses) / d lnf in a.dnorm and adds the head's share of the embedding gradient; with
-  // 0 there is nothing for backward() to read. logits: (N, V) or null.
-  double loss(const Group& group, int64_t valid, T gradient_scale, T* logits, Work* forward, Work* backward);
+  // 0 there is nothing for backward() to read. logits: (N, V) on the host, or null.
+  double loss(const Group& group, int64_t valid, M gradient_scale, M* logits, Work* forward, Work* backward);
 
-  // Logits of the last position of every sequence, (B, V), without targets.
-  void last_logits(const Group& group, T* logits, Work* work);
-  // Logits of all positions, (N, V), without targets.
-  void all_logits(const Group& group, T* logits, Work* work);
+  // Logits of the last position of every sequence, (B, V) on the host, without targets.
+  void last_logits(const Group& group, M* logits, Work* work);
+  // Logits of all positions, (N, V) on the host, without targets.
+  void all_logits(const Group& group, M* logits, Work* work);
 
   // Adds all parameter gradients, given a.dnorm from loss().
   void backward(const Group& group, const SubnetworkPlan& plan, Work* work);
@@ -67,19 +74,27 @@ class Step {
   double update(const OptimizerStep& step, TouchedUnits& touched);
 
  private:
-  void forward_layer(const Group& group, const ActiveLayer& active, LayerActivations<T>& saved, const T* input,
-                     const KeyValueCache<T>* cache, Work* work);
-  void backward_layer(const Group& group, const ActiveLayer& active, LayerActivations<T>& saved, const T* input,
-                      Work* work);
+  void forward_layer(const Group& group, const ActiveLayer& active, const LayerOperands<T>& operands,
+                     LayerActivations<T>& saved, const T* input, const KeyValueCache<T>* cache, Work* work);
+  void backward_layer(const Group& group, const ActiveLayer& active, const LayerOperands<T>& operands,
+                      LayerActivations<T>& saved, const T* input, Work* work);
+  // Logits of rows [begin, begin + rows) of lnf into a.logits.
+  void logits_of(int64_t begin, int64_t rows, Work* work);
+  // Copies rows of a.logits to the host.
+  void read_logits(M* to, int64_t rows);
   // Turns queries and keys (forward), or their gradients back; nothing with learned positions.
   void rotate(const Group& group, const ActiveLayer& active, T* qkv, bool inverse);
-  // LinearBiasGradient where the architecture has that bias.
-  void bias_gradient(T* db, const T* p, const int32_t* rows, int64_t n, int64_t row_count, T alpha);
-  // The matrix of the output head.
-  GlobalTensor head() const { return config_.tied_head ? kWte : kHeadw; }
-  // Calls visit(tensor, rows or null, row count, cols) for the rows of every tensor that take part in an update.
+  // Gradients of a matrix, and of a bias where the architecture has it.
+  void weight_gradient(const LayerOperands<T>& operands, LayerTensor tensor, const T* p, const T* q,
+                       const int32_t* rows, int64_t n, int64_t row_count, M alpha);
+  void bias_gradient(const LayerOperands<T>& operands, LayerTensor tensor, const T* p, const int32_t* rows, int64_t n,
+                     int64_t row_count, M alpha);
+  // Row lists of products: a compact backend has none.
+  const int32_t* listed(const int32_t* rows) const { return ops_.compact ? nullptr : rows; }
+  // Calls visit(tensor, rows or null, row count, cols) for the rows of every tensor that take part in an update;
+  // `lists` are those of `touched` on the device.
   template <class Visit>
-  void for_each_row_list(TouchedUnits& touched, bool only_touched, Visit visit);
+  void for_each_row_list(const TouchedUnits& touched, const int32_t* lists, bool only_touched, Visit visit);
   int64_t drain() {
     const int64_t done = ctx_.multiply_adds;
     ctx_.multiply_adds = 0;
@@ -88,9 +103,14 @@ class Step {
 
   const ModelConfig& config_;
   const Ops<T>& ops_;
-  Parameters<T>& p_;
+  Device& device_;
+  Parameters<M>& p_;
+  Operands<T>& o_;
   Activations<T>& a_;
   OpContext& ctx_;
+  std::vector<M> losses_;     // read back
+  std::vector<double> sums_;  // likewise
+  std::vector<T> logits_;
 };
 
 }  // namespace burgeon

@@ -133,9 +133,9 @@ TouchedUnits::TouchedUnits(const ModelConfig& config)
       qkv_heads_each_(config.n_head + 2 * config.n_kv_head),
       layers_(config.n_layer),
       qkv_heads_(config.n_layer * qkv_heads_each_),
-      neurons_(config.n_layer * config.n_inner) {
-  qkv_rows_.reserve(config.qkv_width());
-  neuron_rows_.reserve(config.n_inner);
+      neurons_(config.n_layer * config.n_inner),
+      rows_(config.n_layer) {
+  lists_.reserve(config.n_layer * (config.qkv_width() + config.n_inner));
 }
 
 void TouchedUnits::clear() {
@@ -163,27 +163,30 @@ void TouchedUnits::add(const SubnetworkPlan& plan) {
   }
 }
 
-TouchedUnits::Rows TouchedUnits::rows(int64_t layer) {
+void TouchedUnits::list() {
   const int64_t HS = config_.head_size;
-  const uint8_t* heads = qkv_heads_.data() + layer * qkv_heads_each_;
-  const uint8_t* neurons = neurons_.data() + layer * config_.n_inner;
-  qkv_rows_.clear();
-  neuron_rows_.clear();
-  for (int64_t row = 0; row < config_.qkv_width(); ++row) {
-    if (heads[row / HS]) qkv_rows_.push_back(static_cast<int32_t>(row));
+  lists_.clear();
+  const auto end = [&] { return static_cast<int64_t>(lists_.size()); };
+  for (int64_t layer = 0; layer < config_.n_layer; ++layer) {
+    if (!layers_[layer]) continue;
+    const uint8_t* heads = qkv_heads_.data() + layer * qkv_heads_each_;
+    const uint8_t* neurons = neurons_.data() + layer * config_.n_inner;
+    Rows rows{end(), end(), 0, 0, 0, 0};
+    for (int64_t row = 0; row < config_.qkv_width(); ++row) {
+      if (heads[row / HS]) lists_.push_back(static_cast<int32_t>(row));
+      if (row + 1 == config_.query_width()) rows.head_count = end() - rows.qkv;  // the queries come first
+    }
+    rows.qkv_count = end() - rows.qkv;
+    rows.neurons = end();
+    for (int64_t row = 0; row < config_.n_inner; ++row) {
+      if (neurons[row]) lists_.push_back(static_cast<int32_t>(row));
+    }
+    rows.neuron_count = end() - rows.neurons;
+    if (rows.qkv_count == config_.qkv_width()) rows.qkv = -1;
+    if (rows.head_count == config_.query_width()) rows.head = -1;
+    if (rows.neuron_count == config_.n_inner) rows.neurons = -1;
+    rows_[layer] = rows;
   }
-  for (int64_t row = 0; row < config_.n_inner; ++row) {
-    if (neurons[row]) neuron_rows_.push_back(static_cast<int32_t>(row));
-  }
-  Rows result{};
-  result.qkv_count = static_cast<int64_t>(qkv_rows_.size());
-  // The queries come first.
-  result.head_count = std::lower_bound(qkv_rows_.begin(), qkv_rows_.end(), config_.query_width()) - qkv_rows_.begin();
-  result.neuron_count = static_cast<int64_t>(neuron_rows_.size());
-  if (result.qkv_count < config_.qkv_width()) result.qkv = qkv_rows_.data();
-  if (result.head_count < config_.query_width()) result.head = qkv_rows_.data();
-  if (result.neuron_count < config_.n_inner) result.neurons = neuron_rows_.data();
-  return result;
 }
 
 }  // namespace burgeon

@@ -42,6 +42,10 @@ class SubnetworkPlan {
   void assign(const Subnetwork* subnetwork);
 
   const std::vector<ActiveLayer>& layers() const { return layers_; }
+  // What the lists of all layers point into.
+  const std::vector<int32_t>& rows() const { return rows_; }
+  // Whether this is the full model.
+  bool complete() const { return static_cast<int64_t>(layers_.size()) == config_.n_layer && rows_.empty(); }
 
  private:
   void append_heads(int64_t first, int64_t count);
@@ -61,17 +65,20 @@ class TouchedUnits {
   void clear();
 
   bool layer(int64_t layer) const { return layers_[layer]; }
-  // Rows of a layer's qkv and head tensors, and its neurons, ascending; null when all are touched.
-  // Valid until the next call.
+  // Rows of a layer's qkv and head tensors, and its neurons, ascending: where their list begins in lists(), or -1 when
+  // all are touched; and their number.
   struct Rows {
-    const int32_t* qkv;
-    const int32_t* head;
-    const int32_t* neurons;
+    int64_t qkv;
+    int64_t head;
+    int64_t neurons;
     int64_t qkv_count;
     int64_t head_count;
     int64_t neuron_count;
   };
-  Rows rows(int64_t layer);
+  // Makes the lists of all touched layers, for rows() and lists().
+  void list();
+  const Rows& rows(int64_t layer) const { return rows_[layer]; }
+  const std::vector<int32_t>& lists() const { return lists_; }
 
  private:
   const ModelConfig config_;
@@ -79,8 +86,8 @@ class TouchedUnits {
   std::vector<uint8_t> layers_;
   std::vector<uint8_t> qkv_heads_;  // (L, NH + 2 KV)
   std::vector<uint8_t> neurons_;    // (L, F)
-  std::vector<int32_t> qkv_rows_;
-  std::vector<int32_t> neuron_rows_;
+  std::vector<Rows> rows_;          // (L)
+  std::vector<int32_t> lists_;
 };
 
 }  // namespace burgeon

@@ -12,6 +12,8 @@ namespace burgeon {
 template <class T>
 class TextCache {
  public:
+  explicit TextCache(Device& device) : device_(device) {}
+
   // Starts a new text of `batch` sequences with room for `capacity` tokens each, keeping the memory where it is enough.
   // Throws Error(kOutOfMemory); `held` as in Arena.
   void begin(const ModelConfig& config, int64_t batch, int64_t capacity, size_t held) {
@@ -28,7 +30,7 @@ class TextCache {
     const size_t bytes = plan(nullptr);
     if (bytes > arena_.size()) {
       arena_ = Arena();
-      arena_ = Arena(bytes, "keys and values of a text", held);
+      arena_ = Arena(device_, bytes, "keys and values of a text", held);
     }
     plan(arena_.data());
     batch_ = batch;
@@ -44,6 +46,7 @@ class TextCache {
   }
 
  private:
+  Device& device_;
   Arena arena_;
   std::vector<KeyValueCache<T>> layers_;
   int64_t batch_ = 0;

@@ -41,7 +41,7 @@ namespace burgeon::test {
 TEST(model_step_allocates_nothing) {
   const ModelConfig config = small_config();
   for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
-    const auto model = make_model(config, {"cpu", "", precision, 2});
+    const auto model = make_model(config, {{"cpu", "", precision}, 2});
     Group group = make_group(config, 3, 10);
     const Group smaller = make_group(config, 2, 7);  // fits as well
     const int64_t before_first = allocations;

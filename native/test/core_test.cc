@@ -166,7 +166,7 @@ TEST(thread_pool_reports_when_threads_cannot_start) {
 
 TEST(arena_is_zeroed_and_aligned) {
   for (const size_t bytes : {size_t{1}, size_t{64}, size_t{4096}, size_t{5000}, (size_t{4} << 20) + 3}) {
-    const Arena arena(bytes, "test");
+    const Arena arena(host_device(), bytes, "test");
     CHECK(arena.size() == bytes);
     CHECK(reinterpret_cast<uintptr_t>(arena.data()) % 64 == 0);
     bool zero = true;
@@ -174,18 +174,18 @@ TEST(arena_is_zeroed_and_aligned) {
     CHECK(zero);
     arena.data()[bytes - 1] = 1;
   }
-  const Arena nothing(0, "test");
+  const Arena nothing(host_device(), 0, "test");
   CHECK(nothing.data() == nullptr && nothing.size() == 0);
 }
 
 TEST(arena_moves) {
-  Arena a(100, "test");
+  Arena a(host_device(), 100, "test");
   char* data = a.data();
   data[99] = 7;
   Arena b(std::move(a));
   CHECK(a.data() == nullptr && a.size() == 0);  // NOLINT(bugprone-use-after-move): the moved-from state is promised
   CHECK(b.data() == data && b.size() == 100 && b.data()[99] == 7);
-  Arena c(50, "test");
+  Arena c(host_device(), 50, "test");
   c = std::move(b);
   CHECK(b.data() == nullptr && c.data() == data && c.size() == 100);
   Arena& same = c;
@@ -198,7 +198,7 @@ TEST(arena_moves) {
 TEST(arena_refuses_what_no_machine_holds) {
   for (const size_t bytes : {size_t{1} << 60, ~size_t{0}}) {
     try {
-      const Arena arena(bytes, "activations");
+      const Arena arena(host_device(), bytes, "activations");
       CHECK(!"nothing was thrown");
     } catch (const Error& error) {
       const std::string message = error.what();
@@ -219,7 +219,7 @@ TEST(arena_cursor_measures_what_it_hands_out) {
   for (const void* piece : plan(measuring)) CHECK(piece == nullptr);
   CHECK(measuring.used() == 64 + 64 + 64 + 0 + 128);
 
-  const Arena arena(measuring.used(), "test");
+  const Arena arena(host_device(), measuring.used(), "test");
   ArenaCursor handing_out(arena.data());
   const std::vector<void*> pieces = plan(handing_out);
   CHECK(handing_out.used() == measuring.used());

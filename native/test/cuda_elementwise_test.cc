@@ -350,7 +350,7 @@ TEST(cuda_cross_entropy_matches_the_reference) {
         for (const float scale : {0.0f, 0.125f}) {
           const Expected expected =
               run_reference(kNoScratch, {}, {poison(n), logits}, [&](auto& ops, OpContext& context, auto&, auto& out) {
-                ops.cross_entropy(context, out[0], out[1], targets.data(), n, vocab, scale);
+                ops.cross_entropy(context, out[0], out[1], targets.data(), n, vocab, vocab, scale);
               });
           Doubles wide(n * stride, std::nan(""));
           for (int64_t i = 0; i < n * vocab; ++i) wide[i / vocab * stride + i % vocab] = expected.outputs[1][i];
@@ -399,8 +399,8 @@ TEST(cuda_sum_of_squares_and_gradient_scale) {
       Memory in = memory<float>(x);
       OpContext none{};
       const Doubles wide = widen(x);
-      const double expected =
-          ref::table<double>().sum_of_squares(none, wide.data(), active.rows(), active.count, shape.cols);
+      double expected = 0;
+      ref::table<double>().sum_of_squares(none, &expected, wide.data(), active.rows(), active.count, shape.cols);
       Scratch scratch(cuda::sum_of_squares_scratch_bytes(active.count, shape.cols));
       double first = 0;
       for (uint64_t seed = 0; seed < 3; ++seed) {

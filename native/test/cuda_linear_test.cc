@@ -55,8 +55,8 @@ TEST(cuda_linear_expand_matches_the_reference) {
         const Expected expected =
             run_reference(kNoScratch, {x, w, bias}, {poison(shape.n * shape.rows)},
                           [&](auto& ops, OpContext& context, auto& in, auto& out) {
-                            ops.linear_expand(context, out[0], in[0], in[1], biased ? in[2] : nullptr, nullptr, shape.n,
-                                              shape.rows, shape.cols, 0.75f);
+                            ops.linear_expand(context, out[0], shape.rows, in[0], in[1], biased ? in[2] : nullptr,
+                                              nullptr, shape.n, shape.rows, shape.cols, 0.75f);
                           });
         const int64_t wider = biased ? shape.rows + 3 : (shape.rows + 15) / 8 * 8;
         for (const int64_t stride : {shape.rows, wider}) {
@@ -91,8 +91,8 @@ TEST(cuda_linear_contract_matches_the_reference) {
       for (const bool added : {false, true}) {
         const Expected expected = run_reference(
             kNoScratch, {x, w, bias}, {residual}, [&](auto& ops, OpContext& context, auto& in, auto& out) {
-              ops.linear_contract(context, out[0], in[0], in[1], added ? in[2] : nullptr, added ? out[0] : nullptr,
-                                  nullptr, shape.n, shape.rows, shape.cols, 1.5f, 0.5f);
+              ops.linear_contract(context, out[0], in[0], shape.rows, in[1], added ? in[2] : nullptr,
+                                  added ? out[0] : nullptr, nullptr, shape.n, shape.rows, shape.cols, 1.5f, 0.5f);
             });
         check_kernel(
             expected.outputs, {output<T>(added ? residual : poison(shape.n * shape.cols))},
@@ -125,8 +125,9 @@ void check_gradients(Random& random, const Shape& shape, const std::vector<float
     const Floats db = beta == 0 ? Floats(shape.rows) : random.normals(shape.rows);
     const Expected expected =
         run_reference(kNoScratch, {p, q}, {dw, db}, [&](auto& ops, OpContext& context, auto& in, auto& out) {
-          ops.linear_weight_gradient(context, out[0], in[0], in[1], nullptr, shape.n, shape.rows, shape.cols, 1.25f);
-          ops.linear_bias_gradient(context, out[1], in[0], nullptr, shape.n, shape.rows, 1.25f);
+          ops.linear_weight_gradient(context, out[0], in[0], shape.rows, in[1], nullptr, shape.n, shape.rows,
+                                     shape.cols, 1.25f, false);
+          ops.linear_bias_gradient(context, out[1], in[0], nullptr, shape.n, shape.rows, 1.25f, false);
         });
     check_kernel(
         expected.outputs,

@@ -57,15 +57,16 @@ TEST(gradient_of_linear_expand) {
     const Doubles dy = normals(random, n * count);
     Doubles y(n * count);
     const auto loss = [&] {
-      ops().linear_expand(context, y.data(), x.data(), w.data(), bias.data(), rows, n, count, cols, alpha);
+      ops().linear_expand(context, y.data(), count, x.data(), w.data(), bias.data(), rows, n, count, cols, alpha);
       return dot(y, dy);
     };
     Doubles dx(x.size());
     Doubles dw(w.size());
     Doubles dbias(bias.size());
-    ops().linear_contract(context, dx.data(), dy.data(), w.data(), nullptr, nullptr, rows, n, count, cols, alpha, 0);
-    ops().linear_weight_gradient(context, dw.data(), dy.data(), x.data(), rows, n, count, cols, alpha);
-    ops().linear_bias_gradient(context, dbias.data(), dy.data(), rows, n, count, 1);
+    ops().linear_contract(context, dx.data(), dy.data(), count, w.data(), nullptr, nullptr, rows, n, count, cols, alpha,
+                          0);
+    ops().linear_weight_gradient(context, dw.data(), dy.data(), count, x.data(), rows, n, count, cols, alpha, false);
+    ops().linear_bias_gradient(context, dbias.data(), dy.data(), rows, n, count, 1, false);
     check_gradient("x", loss, x, dx);
     check_gradient("w", loss, w, dw);
     check_gradient("bias", loss, bias, dbias);
@@ -89,16 +90,16 @@ TEST(gradient_of_linear_contract) {
     const Doubles dy = normals(random, n * cols);
     Doubles y(n * cols);
     const auto loss = [&] {
-      ops().linear_contract(context, y.data(), x.data(), w.data(), bias.data(), residual.data(), rows, n, count, cols,
-                            alpha, bias_scale);
+      ops().linear_contract(context, y.data(), x.data(), count, w.data(), bias.data(), residual.data(), rows, n, count,
+                            cols, alpha, bias_scale);
       return dot(y, dy);
     };
     Doubles dx(x.size());
     Doubles dw(w.size());
     Doubles dbias(bias.size());
-    ops().linear_expand(context, dx.data(), dy.data(), w.data(), nullptr, rows, n, count, cols, alpha);
-    ops().linear_weight_gradient(context, dw.data(), x.data(), dy.data(), rows, n, count, cols, alpha);
-    ops().linear_bias_gradient(context, dbias.data(), dy.data(), nullptr, n, cols, bias_scale);
+    ops().linear_expand(context, dx.data(), count, dy.data(), w.data(), nullptr, rows, n, count, cols, alpha);
+    ops().linear_weight_gradient(context, dw.data(), x.data(), count, dy.data(), rows, n, count, cols, alpha, false);
+    ops().linear_bias_gradient(context, dbias.data(), dy.data(), nullptr, n, cols, bias_scale, false);
     check_gradient("x", loss, x, dx);
     check_gradient("w", loss, w, dw);
     check_gradient("bias", loss, bias, dbias);
@@ -210,16 +211,16 @@ TEST(gradient_of_mlp) {
     Doubles act(n * count), pre(n * count), y(n * cols);
     const auto loss = [&] {
       ops().mlp_forward(context, act.data(), pre.data(), x.data(), up.data(), bias.data(), lists.rows, n, count, cols);
-      ops().linear_contract(context, y.data(), act.data(), down.data(), nullptr, nullptr, lists.rows, n, count, cols,
-                            alpha, 0);
+      ops().linear_contract(context, y.data(), act.data(), count, down.data(), nullptr, nullptr, lists.rows, n, count,
+                            cols, alpha, 0);
       return dot(y, dy);
     };
     loss();
     Doubles dpre(n * count), dx(x.size()), dbias(bias.size());
     ops().mlp_backward(context, dpre.data(), dy.data(), pre.data(), down.data(), lists.rows, n, count, cols, alpha);
-    ops().linear_contract(context, dx.data(), dpre.data(), up.data(), nullptr, nullptr, lists.rows, n, count, cols, 1,
-                          0);
-    ops().linear_bias_gradient(context, dbias.data(), dpre.data(), lists.rows, n, count, 1);
+    ops().linear_contract(context, dx.data(), dpre.data(), count, up.data(), nullptr, nullptr, lists.rows, n, count,
+                          cols, 1, 0);
+    ops().linear_bias_gradient(context, dbias.data(), dpre.data(), lists.rows, n, count, 1, false);
     check_gradient("x", loss, x, dx, 1e-8);
     check_gradient("bias", loss, bias, dbias, 1e-8);
   }
@@ -244,20 +245,20 @@ TEST(gradient_of_swiglu) {
     const auto loss = [&] {
       ops().swiglu_forward(context, act.data(), gate.data(), up.data(), x.data(), gate_w.data(), gate_bias.data(),
                            up_w.data(), up_bias.data(), lists.rows, n, count, cols);
-      ops().linear_contract(context, y.data(), act.data(), down.data(), nullptr, nullptr, lists.rows, n, count, cols,
-                            alpha, 0);
+      ops().linear_contract(context, y.data(), act.data(), count, down.data(), nullptr, nullptr, lists.rows, n, count,
+                            cols, alpha, 0);
       return dot(y, dy);
     };
     loss();
     Doubles dgate(n * count), dup(n * count), dx(x.size()), dgate_bias(kTotal), dup_bias(kTotal);
     ops().swiglu_backward(context, dgate.data(), dup.data(), dy.data(), gate.data(), up.data(), down.data(), lists.rows,
                           n, count, cols, alpha);
-    ops().linear_contract(context, dx.data(), dup.data(), up_w.data(), nullptr, nullptr, lists.rows, n, count, cols, 1,
-                          0);
-    ops().linear_contract(context, dx.data(), dgate.data(), gate_w.data(), nullptr, dx.data(), lists.rows, n, count,
+    ops().linear_contract(context, dx.data(), dup.data(), count, up_w.data(), nullptr, nullptr, lists.rows, n, count,
                           cols, 1, 0);
-    ops().linear_bias_gradient(context, dgate_bias.data(), dgate.data(), lists.rows, n, count, 1);
-    ops().linear_bias_gradient(context, dup_bias.data(), dup.data(), lists.rows, n, count, 1);
+    ops().linear_contract(context, dx.data(), dgate.data(), count, gate_w.data(), nullptr, dx.data(), lists.rows, n,
+                          count, cols, 1, 0);
+    ops().linear_bias_gradient(context, dgate_bias.data(), dgate.data(), lists.rows, n, count, 1, false);
+    ops().linear_bias_gradient(context, dup_bias.data(), dup.data(), lists.rows, n, count, 1, false);
     check_gradient("x", loss, x, dx, 1e-8);
     check_gradient("bias of the gate", loss, gate_bias, dgate_bias, 1e-8);
     check_gradient("bias of up", loss, up_bias, dup_bias, 1e-8);
@@ -274,11 +275,11 @@ TEST(gradient_of_cross_entropy) {
   Doubles losses(n);
   const double scale = 0.4;
   const auto loss = [&] {
-    ops().cross_entropy(context, losses.data(), logits.data(), targets, n, vocab, 0);
+    ops().cross_entropy(context, losses.data(), logits.data(), targets, n, vocab, vocab, 0);
     return scale * (losses[0] + losses[1] + losses[2] + losses[3]);
   };
   Doubles dlogits(logits);
-  ops().cross_entropy(context, losses.data(), dlogits.data(), targets, n, vocab, scale);
+  ops().cross_entropy(context, losses.data(), dlogits.data(), targets, n, vocab, vocab, scale);
   check_gradient("logits", loss, logits, dlogits);
 }
 

@@ -50,8 +50,8 @@ struct Checks {
 
   void expand(bool biased, float alpha) const {
     const auto call = [&](auto& ops, OpContext& context, auto& in, auto& out) {
-      ops.linear_expand(context, out[0], in[0], in[1], biased ? in[2] : nullptr, active.rows(), s.n, s.rows, s.cols,
-                        alpha);
+      ops.linear_expand(context, out[0], s.rows, in[0], in[1], biased ? in[2] : nullptr, active.rows(), s.n, s.rows,
+                        s.cols, alpha);
     };
     check_op(product_tables(), scratch_shape(s, s.rows),
              {values(s.n * s.cols), active.hide_inactive(values(active.total * s.cols), s.cols),
@@ -61,7 +61,7 @@ struct Checks {
 
   void contract(bool biased, bool residual, float alpha) const {
     const auto call = [&](auto& ops, OpContext& context, auto& in, auto& out) {
-      ops.linear_contract(context, out[0], in[0], in[1], biased ? in[2] : nullptr, residual ? in[3] : nullptr,
+      ops.linear_contract(context, out[0], in[0], s.rows, in[1], biased ? in[2] : nullptr, residual ? in[3] : nullptr,
                           active.rows(), s.n, s.rows, s.cols, alpha, 1.5f);
     };
     check_op(product_tables(), scratch_shape(s),
@@ -72,7 +72,8 @@ struct Checks {
 
   void contract_in_place(float alpha) const {
     const auto call = [&](auto& ops, OpContext& context, auto& in, auto& out) {
-      ops.linear_contract(context, out[0], in[0], in[1], in[2], out[0], active.rows(), s.n, s.rows, s.cols, alpha, 1);
+      ops.linear_contract(context, out[0], in[0], s.rows, in[1], in[2], out[0], active.rows(), s.n, s.rows, s.cols,
+                          alpha, 1);
     };
     check_op(product_tables(), scratch_shape(s),
              {values(s.n * s.rows), active.hide_inactive(values(active.total * s.cols), s.cols), values(s.cols)},
@@ -81,7 +82,8 @@ struct Checks {
 
   void weight_gradient(float alpha) const {
     const auto call = [&](auto& ops, OpContext& context, auto& in, auto& out) {
-      ops.linear_weight_gradient(context, out[0], in[0], in[1], active.rows(), s.n, s.rows, s.cols, alpha);
+      ops.linear_weight_gradient(context, out[0], in[0], s.rows, in[1], active.rows(), s.n, s.rows, s.cols, alpha,
+                                 false);
     };
     check_op(product_tables(), scratch_shape(s), {values(s.n * s.rows), values(s.n * s.cols)},
              {active.hide_inactive(values(active.total * s.cols), s.cols)}, call, tolerance);
@@ -108,7 +110,7 @@ struct Checks {
 
   void bias_gradient(float alpha) const {
     const auto call = [&](auto& ops, OpContext& context, auto& in, auto& out) {
-      ops.linear_bias_gradient(context, out[0], in[0], active.rows(), s.n, s.rows, alpha);
+      ops.linear_bias_gradient(context, out[0], in[0], active.rows(), s.n, s.rows, alpha, false);
     };
     check_op(product_tables(), scratch_shape(s), {values(s.n * s.rows)},
              {active.hide_inactive(values(active.total), 1)}, call, tolerance);
@@ -245,14 +247,16 @@ TEST(linear_products_larger_than_all_blocks) {
       call(result.data());
       check(result);
     };
-    run("expand", poison(m * n),
-        [&](float* y) { table.ops->linear_expand(context, y, a.data(), b.data(), nullptr, nullptr, m, n, depth, 1); });
+    run("expand", poison(m * n), [&](float* y) {
+      table.ops->linear_expand(context, y, n, a.data(), b.data(), nullptr, nullptr, m, n, depth, 1);
+    });
     run("contract", poison(m * n), [&](float* y) {
-      table.ops->linear_contract(context, y, a.data(), b_transposed.data(), nullptr, nullptr, nullptr, m, depth, n, 1,
-                                 0);
+      table.ops->linear_contract(context, y, a.data(), depth, b_transposed.data(), nullptr, nullptr, nullptr, m, depth,
+                                 n, 1, 0);
     });
     run("weight gradient", Floats(m * n), [&](float* dw) {
-      table.ops->linear_weight_gradient(context, dw, a_transposed.data(), b_transposed.data(), nullptr, depth, m, n, 1);
+      table.ops->linear_weight_gradient(context, dw, a_transposed.data(), m, b_transposed.data(), nullptr, depth, m, n,
+                                        1, false);
     });
     CHECK(context.multiply_adds == 3 * m * n * depth);
   }

@@ -35,7 +35,7 @@ void check_loss(const Floats& logits, const std::vector<int32_t>& targets, int64
     return kRounding * (sum + distance) * size + 1e-37;
   };
   const auto call = [&](auto& ops, OpContext& context, auto&, auto& out) {
-    ops.cross_entropy(context, out[0], out[1], targets.data(), n, vocab, gradient_scale);
+    ops.cross_entropy(context, out[0], out[1], targets.data(), n, vocab, vocab, gradient_scale);
   };
   check_op(all_tables(), kNoScratch, {}, {poison(n), logits}, call, bound);
 }
@@ -82,7 +82,7 @@ TEST(cross_entropy_shows_a_logit_that_is_not_finite) {
           Floats loss(1);
           const int32_t target = 0;
           OpContext context = context_for(table, kNoScratch, 1);
-          table.ops->cross_entropy(context, loss.data(), logits.data(), &target, 1, vocab, 1);
+          table.ops->cross_entropy(context, loss.data(), logits.data(), &target, 1, vocab, vocab, 1);
           CHECK(!std::isfinite(loss[0]));
         }
       }

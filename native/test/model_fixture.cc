@@ -50,10 +50,10 @@ std::string name_of(const ModelConfig& config) {
   return config.tied_head ? "llama, tied and with biases" : "llama";
 }
 
-ModelOptions on_cpu(const std::string& isa, int threads) { return {"cpu", isa, Precision::kFloat32, threads}; }
+ModelOptions on_cpu(const std::string& isa, int threads) { return {{"cpu", isa, Precision::kFloat32}, threads}; }
 
 ModelOptions on_reference(bool double_precision) {
-  return {"reference", "", double_precision ? Precision::kFloat64 : Precision::kFloat32, 1};
+  return {{"reference", "", double_precision ? Precision::kFloat64 : Precision::kFloat32}};
 }
 
 std::unique_ptr<Model> make_model(const ModelConfig& config, const ModelOptions& options, uint64_t seed) {

@@ -110,7 +110,7 @@ TEST(model_gives_the_same_bits_on_any_number_of_threads) {
         for (const int threads : {1, 2, 3, 8}) {
           const Note note(isa + (precision == Precision::kBfloat16 ? " bf16, " : ", ") + std::to_string(threads) +
                           " threads");
-          const auto model = make_model(config, {"cpu", isa, precision, threads});
+          const auto model = make_model(config, {{"cpu", isa, precision}, threads});
           CHECK(model->threads() == threads);
           for (int64_t step = 1; step <= 2; ++step) {
             model->forward_backward(group.view(), 0.6);
@@ -152,29 +152,33 @@ TEST(model_never_touches_what_is_inactive) {
   const ModelConfig config = small_config();
   Group group = make_group(config, 2, 6);
   group.subnetwork = small_subnetwork();
-  for (const std::string& isa : isas()) {
-    const Note note(isa);
-    const auto clean = make_model(config, on_cpu(isa));
-    const auto spoilt = make_model(config, on_cpu(isa));
+  std::vector<ModelOptions> engines{{{"reference-compact", "", Precision::kFloat64}},
+                                    {{"cuda", "", Precision::kFloat32, BURGEON_CUDA_HOST_LIBRARY}}};
+  for (const std::string& isa : isas()) engines.push_back(on_cpu(isa));
+  for (const ModelOptions& options : engines) {
+    const Note note(options.backend + " " + options.max_isa);
+    const auto clean = make_model(config, options);
+    const auto spoilt = make_model(config, options);
     SubnetworkPlan plan(config);
     plan.assign(&*group.subnetwork);
     TouchedUnits touched(config);
     touched.add(plan);
+    touched.list();
     for (size_t i = 0; i < spoilt->tensors().size(); ++i) {
       const Tensor& tensor = spoilt->tensors()[i];
       if (tensor.sampled == Sampled::kNever) continue;
       std::vector<char> active(tensor.rows, touched.layer(tensor.layer));
       if (touched.layer(tensor.layer) && tensor.sampled != Sampled::kByLayer) {
         const TouchedUnits::Rows rows = touched.rows(tensor.layer);
-        const int32_t* list = tensor.sampled == Sampled::kNeurons   ? rows.neurons
+        const int64_t first = tensor.sampled == Sampled::kNeurons   ? rows.neurons
                               : tensor.sampled == Sampled::kQkvRows ? rows.qkv
                                                                     : rows.head;
         const int64_t count = tensor.sampled == Sampled::kNeurons   ? rows.neuron_count
                               : tensor.sampled == Sampled::kQkvRows ? 3 * rows.head_count
                                                                     : rows.head_count;
-        if (list) {
+        if (first >= 0) {
           std::fill(active.begin(), active.end(), 0);
-          for (int64_t j = 0; j < count; ++j) active[list[j]] = 1;
+          for (int64_t j = 0; j < count; ++j) active[touched.lists()[first + j]] = 1;
         }
       }
       Doubles weights = read(*spoilt, Role::kWeight, i);
@@ -194,6 +198,33 @@ TEST(model_never_touches_what_is_inactive) {
       for (size_t j = 0; j < wanted[i].size(); ++j) wanted[i][j] += before[i][j];
     }
     CHECK(read_all(*spoilt, Role::kGradient) == wanted);
+  }
+}
+
+// Gathered operands and scattered gradients give the bits of the row lists: over several groups and updates, with rows
+// that are active in some, all or none of them.
+TEST(model_on_gathered_operands_computes_the_same) {
+  for (const ModelConfig& config : small_architectures()) {
+    const Note note(name_of(config));
+    const auto listed = make_model(config, on_reference());
+    const auto compact = make_model(config, {{"reference-compact", "", Precision::kFloat64}});
+    Group dense = make_group(config, 2, 6, 3);
+    Group sampled = make_group(config, 1, 12, 4);
+    sampled.subnetwork = small_subnetwork();
+    for (int64_t step = 1; step <= 3; ++step) {
+      for (const Group* group : {&sampled, &dense, &dense, &sampled}) {
+        if (step == 2 && group == &dense) continue;  // and some rows are active in no group of the step
+        const double loss = listed->forward_backward(group->view(), 0.5).loss;
+        CHECK(compact->forward_backward(group->view(), 0.5).loss == loss);
+        CHECK(compact->forward(group->view(), Logits::kNone, nullptr).loss == loss);
+      }
+      CHECK(read_all(*compact, Role::kGradient) == read_all(*listed, Role::kGradient));
+      CHECK(compact->optimizer_step(optimizer_step(step, step == 2)) ==
+            listed->optimizer_step(optimizer_step(step, step == 2)));
+      for (const Role role : {Role::kWeight, Role::kMoment1, Role::kMoment2}) {
+        CHECK(read_all(*compact, role) == read_all(*listed, role));
+      }
+    }
   }
 }
 

@@ -94,13 +94,15 @@ TEST(sum_of_squares_matches_the_reference) {
       const Floats x = active.hide_inactive(random.normals(active.total * cols), cols);
       OpContext none{};
       const Doubles wide = widen(x);
-      const double expected = ref::table<double>().sum_of_squares(none, wide.data(), active.rows(), active.count, cols);
+      double expected = 0;
+      ref::table<double>().sum_of_squares(none, &expected, wide.data(), active.rows(), active.count, cols);
       for (const Table& table : all_tables()) {
         double first = 0;
         for (const int threads : table.threads) {
           const Note which(table.name + ", " + std::to_string(threads) + " threads");
           OpContext context = context_for(table, kSmall, threads);
-          const double sum = table.ops->sum_of_squares(context, x.data(), active.rows(), active.count, cols);
+          double sum = 0;
+          table.ops->sum_of_squares(context, &sum, x.data(), active.rows(), active.count, cols);
           // In one span each of at least 16 partial sums adds up to 256 squares.
           CHECK_NEAR(sum, expected, kRounding * (8 + 16) * expected);
           if (threads == 1) first = sum;
@@ -118,7 +120,9 @@ TEST(sum_of_squares_is_not_finite_when_an_element_is_not) {
       x[position] = bad;
       for (const Table& table : all_tables()) {
         OpContext context = context_for(table, kSmall, 1);
-        CHECK(!std::isfinite(table.ops->sum_of_squares(context, x.data(), nullptr, 1, 5000)));
+        double sum = 0;
+        table.ops->sum_of_squares(context, &sum, x.data(), nullptr, 1, 5000);
+        CHECK(!std::isfinite(sum));
       }
     }
   }

@@ -78,8 +78,8 @@ describe('a result', () => {
   it('has throughput, shares of the right peak, and skip efficiency', () => {
     const variants = [1, 0.5].map((rate) => ({ rate, shape: {} }));
     const timings = [
-      { ms: [10, 20], flops: 1e9, bytes: 5, error: 0 },
-      { ms: [6, 12], flops: 5e8, bytes: 3, error: 0 },
+      { ms: [10, 20], copyMs: [4, 8], flops: 1e9, bytes: 5, error: 0 },
+      { ms: [6, 12], copyMs: [3, 6], flops: 5e8, bytes: 3, error: 0 },
     ];
     const settings = { model: 'small', threads: 1, cold: true, machine } as const;
     const about = (op: NativeOp, precision: 'float32' | 'bf16') =>
@@ -91,6 +91,21 @@ describe('a result', () => {
     expect(half!.key).toBe('small expand rate=0.5 float32 threads=1 cold');
     expect(about('expand', 'bf16')[0]!.shareOfPeak).toBeCloseTo(full!.shareOfPeak / 2);
     expect(about('attention_forward', 'bf16')[0]!.shareOfPeak).toBeCloseTo(full!.shareOfPeak);
+  });
+
+  it('without FLOPs is held against the copy of its rounds when cold, against that of the run when warm', () => {
+    const variants = [{ rate: 1, shape: {} }];
+    const timing = { ms: [10, 20], copyMs: [4, 10], flops: 0, bytes: 3e6, error: 0 };
+    const share = (cold: boolean) =>
+      describeCase({ op: 'norm_forward', what: '', variants }, [timing], {
+        model: 'small',
+        precision: 'float32',
+        threads: 1,
+        cold,
+        machine,
+      })[0]!.shareOfPeak;
+    expect(share(true)).toBeCloseTo(0.45);
+    expect(share(false)).toBeCloseTo(3e6 / 15 / 1e6 / machine.copyGBs);
   });
 });
 

@@ -85,7 +85,7 @@ describe('ops', () => {
     const entries = cases.flatMap((each) =>
       describeCase(
         each,
-        each.variants.map(() => ({ ms: [1234.5, 1200, 1300], flops: 1e12, bytes: 1e12, error: 0 })),
+        each.variants.map(() => ({ ms: [1234.5, 1200, 1300], copyMs: [], flops: 1e12, bytes: 1e12, error: 0 })),
         { ...settings, machine: machine as Machine },
       ),
     );

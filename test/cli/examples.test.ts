@@ -41,7 +41,18 @@ test('examples of the help texts', { timeout: 240_000 }, async () => {
   await succeed(['prepare', 'book.txt', '-o', 'data/shakespeare', '-t', 'chars']);
 
   const examples = [];
-  for (const command of [[], ['prepare'], ['plan'], ['train'], ['eval'], ['sample'], ['export'], ['bench']]) {
+  for (const command of [
+    [],
+    ['prepare'],
+    ['plan'],
+    ['train'],
+    ['report'],
+    ['compare'],
+    ['eval'],
+    ['sample'],
+    ['export'],
+    ['bench'],
+  ]) {
     const found = await examplesOf(...command);
     expect(found.length, command.join()).toBeGreaterThan(0);
     examples.push(...found);

@@ -4,7 +4,19 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { burgeon } from '../helpers/cli.ts';
 
-const commands = ['tokenizer', 'prepare', 'plan', 'train', 'eval', 'sample', 'export', 'bench', 'doctor'];
+const commands = [
+  'tokenizer',
+  'prepare',
+  'plan',
+  'train',
+  'report',
+  'compare',
+  'eval',
+  'sample',
+  'export',
+  'bench',
+  'doctor',
+];
 
 describe.concurrent('help', () => {
   test('lists the commands and a first run', async () => {
@@ -47,6 +59,8 @@ describe.concurrent('mistakes', () => {
     ['tokenizer train x.txt -o y --vocab-size 256', "'256' is invalid. Expected an integer from 257 to 16777216."],
     ['prepare x.txt', "required option '-o, --output <dir>' not specified"],
     ['doctor extra', "too many arguments for 'doctor'"],
+    ['report', "missing required argument 'runs'"],
+    ['compare runs/a', "missing required argument 'runs'"],
     ['train x.yaml --resume --overwrite', '--resume and --overwrite exclude each other'],
     [
       'eval run --data d --windows 0',
@@ -85,6 +99,7 @@ describe.concurrent('mistakes', () => {
       'burgeon: lib: expected a model directory (with config.json) or a run directory with checkpoints, found neither',
     ],
     ['sample package.json', 'burgeon: package.json: expected a model directory'],
+    ['report lib', 'burgeon: lib: expected a run directory with metrics.jsonl, but it has none'],
   ])('%s: one message, no stack', async (line, message) => {
     const { code, stdout, stderr } = await burgeon(line.split(' '));
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });

@@ -1,6 +1,6 @@
 // burgeon train from end to end: what people, logs and programs get to see, and what is refused.
 
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readMetrics } from '../../lib/train/metrics.ts';
 import { jsonLines } from '../helpers/cli.ts';
@@ -37,7 +37,9 @@ describe('output', () => {
     expect(lines[7]).toMatch(
       /^ {2}training time +.*at the dense rate of this run \(\d+\.\d ms\) would take .*: [\d.]+ % (saved|lost)$/,
     );
-    expect(lines.slice(8)).toEqual(['']);
+    expect(lines[8]).toMatch(/^ {2}report +run.report\.html$/);
+    expect(lines.slice(9)).toEqual(['']);
+    expect(await readFile(workspace.path('run', 'report.html'), 'utf8')).toContain('"name":"run"');
   });
 
   test('with --quiet is the summary only', async () => {

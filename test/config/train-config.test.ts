@@ -67,8 +67,8 @@ describe('parseTrainConfig', () => {
       checkpoint: { every: 0, keepLast: 2, keepBest: true },
       log: { every: 1 },
       threads: 'auto',
-      backend: 'auto',
-      precision: 'float32',
+      device: 'auto',
+      precision: 'auto',
     });
   });
 
@@ -177,7 +177,8 @@ describe('problems', () => {
     ['optimizer.learningRate: expected a number above 0, received NaN', { optimizer: { learningRate: Number.NaN } }],
     ['optimizer.weightDecay: expected a number of at least 0, received -1', { optimizer: { weightDecay: -1 } }],
     ['sample.topP: expected a number above 0 and at most 1, received 0', { sample: { topP: 0 } }],
-    ['backend: expected one of auto, cpu, reference, received "cuda"', { backend: 'cuda' }],
+    ['device: expected auto, cpu, cuda, cuda:<number> or reference, received "tpu"', { device: 'tpu' }],
+    ['backend: unknown key; did you mean device?', { backend: 'cpu' }],
     [
       'output: expected the path of a directory, received {"a":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...',
       { output: { a: 'x'.repeat(99) } },

@@ -42,7 +42,7 @@ describe('scoreQuestions', () => {
     ['float32', 3],
     ['float32', 100],
   ] as const)('equals transformers: %s, batches of %i', async (precision, batchSize) => {
-    using model = await goldenModel(precision === 'float64' ? { precision, backend: 'reference' } : { precision });
+    using model = await goldenModel(precision === 'float64' ? { precision, device: 'reference' } : { precision });
     const progress: [number, number][] = [];
     const { logLikelihoods, cut, tokens } = await scoreQuestions(model, questions, {
       batchSize,

@@ -425,18 +425,18 @@ describe('mistakes in creation', () => {
       config,
       { precision: 'float16' },
       'ERR_BURGEON_CONFIG',
-      `precision: expected 'float32' or 'bf16' or 'float64', received "float16"`,
+      `precision: expected 'auto' or 'float32' or 'bf16' or 'float64', received "float16"`,
     ],
     [
-      'an unknown backend',
+      'an unknown device',
       config,
-      { backend: 'cuda' },
+      { device: 'tpu' },
       'ERR_BURGEON_BACKEND',
-      'backend: expected "cpu" or "reference"',
+      'device: expected auto, cpu, cuda, cuda:<number> or reference, received "tpu"',
     ],
-    ['a backend that is no text', config, { backend: 1 }, 'ERR_BURGEON_CONFIG', 'backend: expected a string'],
+    ['a device that is no text', config, { device: 1 }, 'ERR_BURGEON_BACKEND', 'device: expected auto, cpu, '],
     [
-      'float64 on the fast backend',
+      'float64 on the processor',
       config,
       { precision: 'float64' },
       'ERR_BURGEON_BACKEND',
@@ -504,8 +504,14 @@ describe('environment', () => {
     ...['0', '-1', '1.5', 'many', '1025', '1e9', 'NaN'].map(
       (value) => ['BURGEON_THREADS', value, 'ERR_BURGEON_CONFIG', 'expected an integer from 1 to 1024'] as const,
     ),
-    ...['gpu', 'cuda', 'CPU'].map(
-      (value) => ['BURGEON_DEVICE', value, 'ERR_BURGEON_BACKEND', 'expected cpu or reference'] as const,
+    ...['gpu', 'cuda:', 'CPU'].map(
+      (value) =>
+        [
+          'BURGEON_DEVICE',
+          value,
+          'ERR_BURGEON_BACKEND',
+          'expected auto, cpu, cuda, cuda:<number> or reference',
+        ] as const,
     ),
     ...['sse', 'AVX2', 'best'].map(
       (value) =>
@@ -524,7 +530,7 @@ describe('environment', () => {
     process.env.BURGEON_DEVICE = 'reference';
     using fromEnvironment = await Model.create(config);
     expect(fromEnvironment.info).toMatchObject({ backend: 'reference', threads: 3 });
-    using fromOptions = await Model.create(config, { backend: 'cpu', threads: 1 });
+    using fromOptions = await Model.create(config, { device: 'cpu', threads: 1 });
     expect(fromOptions.info).toMatchObject({ backend: 'cpu', threads: 1 });
   });
 });

@@ -62,7 +62,7 @@ describe.each(architectures)('generate with %s', (_, config) => {
   it('gives the same text in every precision of its reference', async () => {
     const texts: number[][] = [];
     for (const precision of ['float32', 'float64'] as const) {
-      using other = await Model.create(config, { backend: 'reference', precision });
+      using other = await Model.create(config, { device: 'reference', precision });
       for (const name of model.tensorNames) await other.setParameter(name, await model.parameter(name));
       texts.push(await generated(other, [3, 1], { maxTokens: 15, temperature: 0 }));
     }

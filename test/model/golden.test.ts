@@ -1,14 +1,15 @@
 // The model against logits, losses, gradients and updates of an independent implementation (test/golden/).
 import { describe, expect, it } from 'vitest';
+import type { Device } from '../../lib/config/device.ts';
 import { Model } from '../../lib/model/model.ts';
-import type { Backend, Precision } from '../../lib/model/options.ts';
+import type { Precision } from '../../lib/model/options.ts';
 import { type GoldenCase, readGolden, readGoldenJson, readGoldenTensors } from '../helpers/golden.ts';
 import { goldenDouble, goldenFloat, norm, relativeDifference } from '../helpers/tolerance.ts';
 
-const engines: { backend: Backend; precision: Precision; tolerance: number }[] = [
-  { backend: 'reference', precision: 'float64', tolerance: goldenDouble },
-  { backend: 'reference', precision: 'float32', tolerance: goldenFloat },
-  { backend: 'cpu', precision: 'float32', tolerance: goldenFloat },
+const engines: { device: Device; precision: Precision; tolerance: number }[] = [
+  { device: 'reference', precision: 'float64', tolerance: goldenDouble },
+  { device: 'reference', precision: 'float32', tolerance: goldenFloat },
+  { device: 'cpu', precision: 'float32', tolerance: goldenFloat },
 ];
 
 async function modelOf(golden: GoldenCase, engine: (typeof engines)[number]) {
@@ -17,7 +18,7 @@ async function modelOf(golden: GoldenCase, engine: (typeof engines)[number]) {
   return model;
 }
 
-describe.each(engines)('$backend $precision', (engine) => {
+describe.each(engines)('$device $precision', (engine) => {
   it.each([
     'dense',
     'odd',

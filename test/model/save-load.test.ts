@@ -59,17 +59,17 @@ describe('save and load', () => {
   });
 
   it('work in float64, whose weights are stored in float32', async () => {
-    using model = await Model.create(config, { backend: 'reference', precision: 'float64' });
+    using model = await Model.create(config, { device: 'reference', precision: 'float64' });
     await roughen(model);
     const target = path.join(directory, 'double');
     await model.save(target);
-    using loaded = await Model.load(target, { backend: 'reference', precision: 'float64' });
+    using loaded = await Model.load(target, { device: 'reference', precision: 'float64' });
     for (const [name, data] of await allParameters(model)) {
       expect(await loaded.parameter(name)).toEqual(Float64Array.from(data, Math.fround));
     }
     // What has been stored once is stored exactly.
     await loaded.save(target);
-    using again = await Model.load(target, { backend: 'reference', precision: 'float64' });
+    using again = await Model.load(target, { device: 'reference', precision: 'float64' });
     await expectSame(again, loaded);
   });
 

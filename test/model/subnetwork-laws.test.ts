@@ -1,10 +1,11 @@
 // What must hold for any subnetwork: skipping is exact, real, and touches nothing that is inactive.
 import { describe, expect, it } from 'vitest';
+import type { Device } from '../../lib/config/device.ts';
 import { allFlops, countFlops } from '../../lib/est/flops.ts';
 import { sampleSubnetwork } from '../../lib/est/sampler.ts';
 import type { Subnetwork } from '../../lib/est/subnetwork.ts';
 import { Model } from '../../lib/model/model.ts';
-import type { Backend, Precision } from '../../lib/model/options.ts';
+import type { Precision } from '../../lib/model/options.ts';
 import { allGradients, allParameters, fingerprints, randomBatch, roughen, smallConfig } from '../helpers/models.ts';
 import { maskedDouble, maskedFloat, norm, relativeDifference } from '../helpers/tolerance.ts';
 
@@ -12,10 +13,10 @@ const config = smallConfig({ nLayer: 4, nHead: 4, nEmbd: 32, nInner: 96, context
 const batchSize = 3;
 const { tokens, targets } = randomBatch(config, batchSize, 12);
 
-const engines: { backend: Backend; precision: Precision; tolerance: number }[] = [
-  { backend: 'reference', precision: 'float64', tolerance: maskedDouble },
-  { backend: 'reference', precision: 'float32', tolerance: maskedFloat },
-  { backend: 'cpu', precision: 'float32', tolerance: maskedFloat },
+const engines: { device: Device; precision: Precision; tolerance: number }[] = [
+  { device: 'reference', precision: 'float64', tolerance: maskedDouble },
+  { device: 'reference', precision: 'float32', tolerance: maskedFloat },
+  { device: 'cpu', precision: 'float32', tolerance: maskedFloat },
 ];
 
 function sample(rates: { heads: number; neurons: number; layers: number }, step = 0): Subnetwork {
@@ -29,13 +30,13 @@ function completeLists(): Subnetwork {
   return { layers: all(config.nLayer), heads: perLayer(config.nHead), neurons: perLayer(config.nInner) };
 }
 
-async function roughModel(engine: { backend: Backend; precision: Precision }, threads = 2) {
+async function roughModel(engine: { device: Device; precision: Precision }, threads = 2) {
   const model = await Model.create(config, { ...engine, threads });
   await roughen(model);
   return model;
 }
 
-describe.each(engines)('$backend $precision', (engine) => {
+describe.each(engines)('$device $precision', (engine) => {
   it('rate 1 is the dense path, bit for bit', async () => {
     using model = await roughModel(engine);
     const dense = await model.forwardBackward(tokens, targets, { batchSize });

@@ -76,7 +76,11 @@ describe('the tarball', () => {
   });
 
   it('holds what a user needs, and nothing else', async () => {
-    const compiled = (await filesBelow(path.join(packageRoot, 'lib'))).flatMap((name) =>
+    // The page's sources are bundled into one file.
+    const sources = (await filesBelow(path.join(packageRoot, 'lib'))).filter(
+      (name) => !name.startsWith('report/page/'),
+    );
+    const compiled = sources.flatMap((name) =>
       ['.js', '.d.ts'].map((ending) => `dist/${name.replace(/\.ts$/, ending)}`),
     );
     const native = (await filesBelow(path.join(packageRoot, 'native'))).filter((name) => !name.startsWith('test/'));
@@ -85,6 +89,7 @@ describe('the tarball', () => {
     expect(files.sort()).toEqual(
       [
         ...compiled,
+        'dist/report/page.html',
         ...native.map((name) => `native/${name}`),
         ...(await inFolders('configs')),
         ...(await inFolders('docs')),
@@ -129,7 +134,7 @@ import {
 
 export async function use(): Promise<RunSummary> {
   const config: ModelConfig = parseModelConfig({ preset: 'gpt2-nano', vocabSize: 256 });
-  const model = await Model.create(config, { precision: 'float32', backend: 'cpu', threads: 2, seed: 1 });
+  const model = await Model.create(config, { precision: 'float32', device: 'cpu', threads: 2, seed: 1 });
   const rates: Rates = { heads: 0.5, neurons: 0.5, layers: 0.5 };
   const subnetwork: Subnetwork = sampleSubnetwork({ ...config, rates }, { seed: 1, step: 0, group: 0 });
   const own: Subnetwork = { layers: Int32Array.of(0, 2), heads: [Int32Array.of(1), undefined] };

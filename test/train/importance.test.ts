@@ -42,7 +42,7 @@ async function slope(model: Model, name: string, lines: [number, number], axis: 
 }
 
 describe('of heads and neurons is the slope of the loss, absolute per window, summed over windows', () => {
-  const double = { backend: 'reference', precision: 'float64', threads: 1 } as const;
+  const double = { device: 'reference', precision: 'float64', threads: 1 } as const;
 
   test.each([
     ['gpt2', smallConfig({ nInner: 40 }), 'h.1.mlp.c_proj.weight', 'rows', undefined],

@@ -12,6 +12,9 @@ const validation = (step: number): MetricsLine => ({
   loss: 3 - step / 10,
   tokens: 64,
   ms: 1.5,
+  trainTokens: 64 * step,
+  executedFlops: 1e6 * step,
+  trainSeconds: step / 8,
 });
 const sample = (step: number): MetricsLine => ({ kind: 'sample', step, text: 'two\nlines "quoted" \u2028 é' });
 
@@ -27,7 +30,8 @@ test('reads back what was written, one line each', async () => {
   const directory = path.join(await temporaryDirectory(), 'not', 'there', 'yet');
   const writer = await MetricsWriter.open(directory, 0);
   const lines = [validation(0), sample(1), validation(2)];
-  for (const line of lines) await writer.write(line);
+  for (const line of lines) writer.write(line);
+  await writer.close();
   expect(writer.file).toBe(path.join(directory, metricsFileName));
   expect(await readMetrics(writer.file)).toEqual(lines);
   expect((await readFile(writer.file, 'utf8')).match(/\n/g)).toHaveLength(3);
@@ -59,12 +63,30 @@ test('a run that continues drops the lines of steps it will repeat, and a torn e
   const file = await fileWith(`${[0, 4, 5, 6].map((step) => lineOf(validation(step))).join('')}{"kind":"st`);
   const writer = await MetricsWriter.open(path.dirname(file), 5);
   expect(await readMetrics(file)).toEqual([0, 4, 5].map(validation));
-  await writer.write(validation(6));
+  writer.write(validation(6));
+  await writer.close();
   expect(await readMetrics(file)).toEqual([0, 4, 5, 6].map(validation));
+});
+
+test('what is read in chunks is cut at the same place as what is read at once', async () => {
+  const long = 'x'.repeat(5 << 20);
+  const lines: MetricsLine[] = [validation(1), { kind: 'sample', step: 2, text: long }, validation(2), validation(3)];
+  const file = await fileWith(lines.map(lineOf).join(''));
+  await (await MetricsWriter.open(path.dirname(file), 2)).close();
+  expect(await readMetrics(file)).toEqual(lines.slice(0, 3));
+});
+
+test('whoever listens gets every line once it is in the file', async () => {
+  const heard: MetricsLine[] = [];
+  const directory = await temporaryDirectory();
+  const writer = await MetricsWriter.open(directory, 0, (line) => heard.push(line));
+  writer.write(validation(1));
+  expect(heard).toEqual(await readMetrics(writer.file));
+  await writer.close();
 });
 
 test('a run that starts anew drops all', async () => {
   const file = await fileWith(lineOf(validation(0)));
-  await MetricsWriter.open(path.dirname(file), 0);
+  await (await MetricsWriter.open(path.dirname(file), 0)).close();
   expect(await readFile(file, 'utf8')).toBe('');
 });

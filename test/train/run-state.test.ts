@@ -19,7 +19,7 @@ test('goes on with the state as it was and the configuration as it is', () => {
     checkpoint: { every: 2, keepLast: 5, keepBest: false },
     log: { every: 2 },
     threads: 1,
-    backend: 'reference',
+    device: 'reference',
   };
   const state = resumeWith(overrides);
   expect(state).toEqual({ ...saved(), config: parseTrainConfig({ ...base, ...overrides }) });

@@ -11,7 +11,7 @@ import { planSchedule } from '../../lib/est/plan.ts';
 import { sampleSubnetwork } from '../../lib/est/sampler.ts';
 import { Schedule } from '../../lib/est/schedule.ts';
 import { Model } from '../../lib/model/model.ts';
-import { readMetrics } from '../../lib/train/metrics.ts';
+import { type MetricsLine, readMetrics } from '../../lib/train/metrics.ts';
 import { Trainer } from '../../lib/train/trainer.ts';
 import { temporaryDirectory } from '../checkpoint/helpers.ts';
 import { allParameters, fingerprints } from '../helpers/models.ts';
@@ -161,13 +161,25 @@ describe('a run', () => {
   test('writes to metrics.jsonl what it yields', async () => {
     const settings = await config({ sample, evaluation: { every: 4, windows: 4 }, checkpoint: { every: 6 } });
     const { records, summary } = await train(settings);
-    const lines = await readMetrics(path.join(settings.output, 'metrics.jsonl'));
+    const all = await readMetrics(path.join(settings.output, 'metrics.jsonl'));
+    const lines = all.filter(({ kind }) => !['start', 'totals', 'end'].includes(kind));
     const first = lines.shift();
     expect(first).toMatchObject({ kind: 'validation', step: 0, loss: summary.initialValidationLoss, tokens: 4 * 16 });
 
     const expected = records.flatMap(({ validation, sample: text, checkpoint, ...line }) => [
       { kind: 'step', ...line },
-      ...(validation ? [{ kind: 'validation', step: line.step, ...validation }] : []),
+      ...(validation
+        ? [
+            {
+              kind: 'validation',
+              step: line.step,
+              ...validation,
+              trainTokens: line.tokens,
+              executedFlops: line.executedFlops,
+              trainSeconds: line.trainSeconds,
+            },
+          ]
+        : []),
       ...(text === undefined ? [] : [{ kind: 'sample', step: line.step, text }]),
       ...(checkpoint === undefined ? [] : [{ kind: 'checkpoint', step: line.step, directory: checkpoint }]),
     ]);
@@ -181,6 +193,48 @@ describe('a run', () => {
     expect(stepsWith('checkpoint')).toEqual([6, 12, 15]);
     expect(summary.validationLoss).toBe(records.at(-1)!.validation!.loss);
     expect(summary.validationLoss).toBeLessThan(summary.initialValidationLoss!);
+  });
+
+  test('says in metrics.jsonl what ran, what was trained how often, and how it ended', async () => {
+    const settings = await config({
+      evaluation: { every: 4, windows: 4 },
+      checkpoint: { every: 6 },
+      log: { peakFlops: 1e9 },
+    });
+    const heard: MetricsLine[] = [];
+    const { records, summary } = await train(settings, { onLine: (line) => heard.push(line) });
+    const lines = await readMetrics(path.join(settings.output, 'metrics.jsonl'));
+    expect(lines).toEqual(JSON.parse(JSON.stringify(heard)));
+    expect(lines[0]).toMatchObject({
+      kind: 'start',
+      step: 0,
+      config: { seed: 3, output: settings.output },
+      model: { nLayer: 2, vocabSize: 21 },
+      threads: 1,
+      peakFlopsPerSecond: 1e9,
+      peakFrom: 'declared',
+      host: { node: process.version },
+    });
+    expect(lines.at(-1)).toMatchObject({ kind: 'end', step: 15, state: 'complete', summary });
+    for (const { mfu, allFlops, ms } of records) expect(mfu).toBeCloseTo(allFlops / (ms / 1000) / 1e9, 9);
+    const last = records.at(-1)!;
+    expect(last.executedFlops).toBe(summary.allFlops);
+    expect(last.trainSeconds).toBeCloseTo(summary.trainMs / 1000, 9);
+    expect(last.rssBytes).toBeGreaterThan(1e7);
+
+    // Ends of stages (2, 7), evaluations, checkpoints.
+    const totals = lines.filter((line) => line.kind === 'totals');
+    expect(totals.map(({ step }) => step)).toEqual([2, 4, 6, 7, 8, 12, 15]);
+    expect(totals[0]!.units.step.layers.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 3); // one of two
+    expect(totals.at(-1)!.units.step).toEqual({
+      layers: [1, 1],
+      heads: [
+        [1, 1],
+        [1, 1],
+      ],
+      neurons: [1, 1],
+    });
+    expect(totals.at(-1)!.stages).toEqual(summary.stages);
   });
 
   test('samples text that starts with the prompt and depends on nothing but the run', async () => {
@@ -266,9 +320,8 @@ describe('starting', () => {
     const { records, fingerprint } = await train({ ...settings, seed: 5 }, { start: 'overwrite' });
     expect(records).toHaveLength(3);
     expect(fingerprint).toEqual((await train(await config({ steps: 3, seed: 5 }))).fingerprint);
-    expect(
-      (await readMetrics(path.join(settings.output, 'metrics.jsonl'))).filter(({ step }) => step === 1),
-    ).toHaveLength(1);
+    const lines = await readMetrics(path.join(settings.output, 'metrics.jsonl'));
+    expect(lines.filter(({ kind, step }) => kind === 'step' && step === 1)).toHaveLength(1);
   });
 
   test('a refused overwrite deletes nothing', async () => {
@@ -336,6 +389,17 @@ describe('starting', () => {
 });
 
 describe('leaving', () => {
+  test('a checkpoint can be asked for between two steps', async () => {
+    const settings = await config({ steps: 5 });
+    const asked: (string | undefined)[] = [];
+    await train(settings, {}, async ({ step }, trainer) => {
+      if (step === 3) for (let i = 0; i < 2; i++) asked.push(await trainer.checkpoint());
+    });
+    expect(asked).toEqual([path.join(settings.output, 'checkpoint-00000003'), undefined]);
+    using model = await Model.load(asked[0]!, { threads: 1 });
+    expect(model.config.nEmbd).toBe(32);
+  });
+
   test('breaking out of the loop leaves no checkpoint; the run can be gone on with', async () => {
     const settings = await config();
     await using trainer = new Trainer(settings);
@@ -389,6 +453,11 @@ describe('numbers that are not finite', () => {
     });
     using model = await Model.load(path.join(settings.output, 'checkpoint-00000004'), { threads: 1 });
     for (const [name, values] of await allParameters(model)) expect(values.every(Number.isFinite), name).toBe(true);
+    const lines = await readMetrics(path.join(settings.output, 'metrics.jsonl'));
+    expect(lines.slice(-2)).toMatchObject([
+      { kind: 'warning', step: 5, text: expect.stringContaining('step 6 (seed 3, group 0') },
+      { kind: 'end', step: 5, state: 'failed' },
+    ]);
     const { fingerprint } = await train(settings, { start: 'resume' });
     expect(fingerprint).toEqual(
       (await train({ ...settings, output: path.join(await temporaryDirectory(), 'run') })).fingerprint,

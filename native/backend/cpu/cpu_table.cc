@@ -55,7 +55,14 @@ template <class Operand>
 const Ops<float>& table_for() {
   static constexpr Ops<float> ops = {
       BURGEON_NAME(BURGEON_ISA),
+      false,
+      1,
       scratch_size,
+      nullptr,
+      nullptr,
+      nullptr,
+      nullptr,
+      nullptr,
       embedding_forward,
       embedding_backward,
       norm_forward,

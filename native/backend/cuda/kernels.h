@@ -9,7 +9,7 @@
 //     be shared by all launches of a stream, is 16-byte aligned, and its contents are nobody's.
 //   - Matrices with rows of a multiple of 16 bytes, at addresses that are too, take the fast paths; all others are
 //     correct. Where a function takes a stride, it is the distance of rows, in elements, at least the width.
-// They throw Error(kBackend) where CUDA refuses a launch. No CUDA header is needed to call them.
+// They throw Error(kCuda) where CUDA refuses a launch. No CUDA header is needed to call them.
 #pragma once
 
 #include <cstddef>
@@ -18,6 +18,7 @@
 #include "backend/cuda/stream.h"
 #include "core/bfloat16.h"
 #include "ops/adamw/adamw.h"
+#include "ops/attention/attention.h"
 
 namespace burgeon::cuda {
 
@@ -73,6 +74,14 @@ template <class T>
 void attention_backward(Stream stream, T* dqkv, const T* dout, const T* qkv, const T* out, const float* lse,
                         int64_t batch, int64_t sequence, int64_t heads, int64_t kv_heads, int64_t head_size,
                         void* scratch);
+
+// Over a cache; heads of at most 256 dimensions.
+template <class T>
+void cache_append(Stream stream, const KeyValueCache<T>& cache, const T* qkv, int64_t batch, int64_t sequence,
+                  int64_t heads, int64_t kv_heads, int64_t head_size);
+template <class T>
+void attention_cached(Stream stream, T* out, const T* qkv, const KeyValueCache<T>& cache, int64_t batch,
+                      int64_t sequence, int64_t heads, int64_t kv_heads, int64_t head_size);
 
 // ---- ops/linear. Where rows of x, p or y are wider than what takes part in the product, a stride says so.
 

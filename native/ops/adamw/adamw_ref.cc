@@ -5,8 +5,8 @@
 namespace burgeon::ref {
 
 template <class T>
-void adamw(OpContext&, T* w, T* g, T* m, T* v, const int32_t* rows, int64_t row_count, int64_t cols,
-           const AdamWStep& step) {
+void adamw(OpContext&, Master<T>* w, Master<T>* g, Master<T>* m, Master<T>* v, const int32_t* rows, int64_t row_count,
+           int64_t cols, const AdamWStep& step) {
   for (int64_t j = 0; j < row_count; ++j) {
     const int64_t begin = (rows ? rows[j] : j) * cols;
     for (int64_t i = begin; i < begin + cols; ++i) {

@@ -6,13 +6,14 @@
 // multiply_adds += 2 * B * A * HS * T(T+1)/2 forward and twice that backward (the recomputed scores are not counted).
 #pragma once
 
+#include "core/master.h"
 #include "core/op_context.h"
 
 namespace burgeon {
 
 // out[i] = sum_{j <= i} softmax_j(q_i . k_j / sqrt(HS)) v_j                 assigns out and lse
 template <class T>
-using AttentionForward = void(OpContext& ctx, T* out, T* lse, const T* qkv, int64_t batch, int64_t sequence,
+using AttentionForward = void(OpContext& ctx, T* out, Master<T>* lse, const T* qkv, int64_t batch, int64_t sequence,
                               int64_t heads, int64_t kv_heads, int64_t head_size);
 
 // Gradient of qkv given dout (B, T, A, HS).                                 assigns dqkv, as qkv
@@ -21,7 +22,7 @@ using AttentionForward = void(OpContext& ctx, T* out, T* lse, const T* qkv, int6
 // and values sum over their query heads, in order.
 // Source: Dao et al., FlashAttention (2022), appendix B.
 template <class T>
-using AttentionBackward = void(OpContext& ctx, T* dqkv, const T* dout, const T* qkv, const T* out, const T* lse,
+using AttentionBackward = void(OpContext& ctx, T* dqkv, const T* dout, const T* qkv, const T* out, const Master<T>* lse,
                                int64_t batch, int64_t sequence, int64_t heads, int64_t kv_heads, int64_t head_size);
 
 // Where keys and values of earlier tokens are kept while a text is generated: for each sequence and key and value head,

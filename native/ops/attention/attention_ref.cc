@@ -17,8 +17,8 @@ double dot(const T* a, const T* b, int64_t n) {
 }  // namespace
 
 template <class T>
-void attention_forward(OpContext& ctx, T* out, T* lse, const T* qkv, int64_t batch, int64_t sequence, int64_t heads,
-                       int64_t kv_heads, int64_t head_size) {
+void attention_forward(OpContext& ctx, T* out, Master<T>* lse, const T* qkv, int64_t batch, int64_t sequence,
+                       int64_t heads, int64_t kv_heads, int64_t head_size) {
   const int64_t row = (heads + 2 * kv_heads) * head_size;
   const double scale = 1.0 / std::sqrt(static_cast<double>(head_size));
   double* scores = reinterpret_cast<double*>(ctx.thread_scratch);
@@ -53,8 +53,8 @@ void attention_forward(OpContext& ctx, T* out, T* lse, const T* qkv, int64_t bat
 }
 
 template <class T>
-void attention_backward(OpContext& ctx, T* dqkv, const T* dout, const T* qkv, const T* out, const T* lse, int64_t batch,
-                        int64_t sequence, int64_t heads, int64_t kv_heads, int64_t head_size) {
+void attention_backward(OpContext& ctx, T* dqkv, const T* dout, const T* qkv, const T* out, const Master<T>* lse,
+                        int64_t batch, int64_t sequence, int64_t heads, int64_t kv_heads, int64_t head_size) {
   const int64_t row = (heads + 2 * kv_heads) * head_size;
   const int64_t out_row = heads * head_size;
   const double scale = 1.0 / std::sqrt(static_cast<double>(head_size));

@@ -4,7 +4,7 @@
 namespace burgeon::BURGEON_ISA {
 
 void cross_entropy(OpContext& ctx, float* losses, float* logits, const int32_t* targets, int64_t n, int64_t vocab,
-                   float gradient_scale) {
+                   int64_t stride, float gradient_scale) {
   constexpr int64_t kRowsPerTask = 4;
   constexpr int64_t kSegment = 2048;  // floats
   parallel_for(ctx, ceil_div(n, kRowsPerTask), [&](int64_t task, int) {
@@ -12,7 +12,7 @@ void cross_entropy(OpContext& ctx, float* losses, float* logits, const int32_t* 
     const int64_t rest = vocab - whole;
     const float lowest = -__builtin_inff();
     for (int64_t i = task * kRowsPerTask; i < smaller(n, (task + 1) * kRowsPerTask); ++i) {
-      float* row = logits + i * vocab;
+      float* row = logits + i * stride;
       if (targets[i] < 0) {
         losses[i] = 0;
         if (gradient_scale != 0) {

@@ -5,10 +5,10 @@
 namespace burgeon::ref {
 
 template <class T>
-void cross_entropy(OpContext&, T* losses, T* logits, const int32_t* targets, int64_t n, int64_t vocab,
-                   T gradient_scale) {
+void cross_entropy(OpContext&, Master<T>* losses, T* logits, const int32_t* targets, int64_t n, int64_t vocab,
+                   int64_t stride, Master<T> gradient_scale) {
   for (int64_t i = 0; i < n; ++i) {
-    T* row = logits + i * vocab;
+    T* row = logits + i * stride;
     const int32_t target = targets[i];
     if (target < 0) {
       losses[i] = 0;

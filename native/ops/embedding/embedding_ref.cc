@@ -3,8 +3,8 @@
 namespace burgeon::ref {
 
 template <class T>
-void embedding_forward(OpContext&, T* x, const int32_t* tokens, const T* wte, const T* wpe, int64_t batch,
-                       int64_t sequence, int64_t width) {
+void embedding_forward(OpContext&, T* x, const int32_t* tokens, const Master<T>* wte, const Master<T>* wpe,
+                       int64_t batch, int64_t sequence, int64_t width) {
   for (int64_t i = 0; i < batch * sequence; ++i) {
     const T* token = wte + tokens[i] * width;
     const T* position = wpe ? wpe + (i % sequence) * width : nullptr;
@@ -13,7 +13,7 @@ void embedding_forward(OpContext&, T* x, const int32_t* tokens, const T* wte, co
 }
 
 template <class T>
-void embedding_backward(OpContext&, T* dwte, T* dwpe, const T* dx, const int32_t* tokens, int64_t batch,
+void embedding_backward(OpContext&, Master<T>* dwte, Master<T>* dwpe, const T* dx, const int32_t* tokens, int64_t batch,
                         int64_t sequence, int64_t width) {
   for (int64_t i = 0; i < batch * sequence; ++i) {
     for (int64_t c = 0; c < width; ++c) {

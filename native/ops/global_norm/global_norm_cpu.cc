@@ -26,7 +26,8 @@ double span_sum(const float* x, int64_t count) {
 
 size_t global_norm_scratch_bytes() { return kMaxTasks * sizeof(double); }
 
-double sum_of_squares(OpContext& ctx, const float* x, const int32_t* rows, int64_t row_count, int64_t cols) {
+void sum_of_squares(OpContext& ctx, double* sum, const float* x, const int32_t* rows, int64_t row_count,
+                    int64_t cols) {
   // Spans of at most this many floats are summed in fp32, everything above in double. Without a list the matrix is one
   // run of elements and a "row" is a span of it.
   constexpr int64_t kSpan = 4096;
@@ -47,9 +48,8 @@ double sum_of_squares(OpContext& ctx, const float* x, const int32_t* rows, int64
     }
     partials[task] = total;
   });
-  double total = 0;
-  for (int64_t task = 0; task < tasks; ++task) total += partials[task];
-  return total;
+  *sum = 0;
+  for (int64_t task = 0; task < tasks; ++task) *sum += partials[task];
 }
 
 }  // namespace burgeon::BURGEON_ISA

@@ -13,7 +13,7 @@ template <class Operand>
 void mlp_forward(OpContext& ctx, float* act, float* pre, const float* x, const float* w, const float* bias,
                  const int32_t* rows, int64_t n, int64_t row_count, int64_t cols) {
   if (n <= kFewRows) {
-    linear_expand<Operand>(ctx, pre, x, w, bias, rows, n, row_count, cols, 1);
+    linear_expand<Operand>(ctx, pre, row_count, x, w, bias, rows, n, row_count, cols, 1);
     for (int64_t i = 0; i < n * row_count; i += kWidth) {
       const int64_t left = n * row_count - i;
       store_first(act + i, gelu(load_first(pre + i, left)), left);
@@ -40,9 +40,9 @@ template <class Operand>
 void swiglu_forward(OpContext& ctx, float* act, float* gate, float* up, const float* x, const float* gate_w,
                     const float* gate_bias, const float* up_w, const float* up_bias, const int32_t* rows, int64_t n,
                     int64_t row_count, int64_t cols) {
-  linear_expand<Operand>(ctx, gate, x, gate_w, gate_bias, rows, n, row_count, cols, 1);
+  linear_expand<Operand>(ctx, gate, row_count, x, gate_w, gate_bias, rows, n, row_count, cols, 1);
   if (n <= kFewRows) {
-    linear_expand<Operand>(ctx, up, x, up_w, up_bias, rows, n, row_count, cols, 1);
+    linear_expand<Operand>(ctx, up, row_count, x, up_w, up_bias, rows, n, row_count, cols, 1);
     for (int64_t i = 0; i < n * row_count; i += kWidth) {
       const int64_t left = n * row_count - i;
       const Vec g = load_first(gate + i, left);

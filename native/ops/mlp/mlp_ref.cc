@@ -14,9 +14,9 @@ constexpr double kCubic = 0.044715;
 }  // namespace
 
 template <class T>
-void mlp_forward(OpContext& ctx, T* act, T* pre, const T* x, const T* w, const T* bias, const int32_t* rows, int64_t n,
-                 int64_t row_count, int64_t cols) {
-  linear_expand<T>(ctx, pre, x, w, bias, rows, n, row_count, cols, 1);
+void mlp_forward(OpContext& ctx, T* act, T* pre, const T* x, const T* w, const Master<T>* bias, const int32_t* rows,
+                 int64_t n, int64_t row_count, int64_t cols) {
+  linear_expand<T>(ctx, pre, row_count, x, w, bias, rows, n, row_count, cols, 1);
   for (int64_t i = 0; i < n * row_count; ++i) {
     const double v = pre[i];
     act[i] = static_cast<T>(0.5 * v * (1.0 + std::tanh(kRootTwoOverPi * (v + kCubic * v * v * v))));
@@ -25,8 +25,8 @@ void mlp_forward(OpContext& ctx, T* act, T* pre, const T* x, const T* w, const T
 
 template <class T>
 void mlp_backward(OpContext& ctx, T* dpre, const T* dy, const T* pre, const T* w, const int32_t* rows, int64_t n,
-                  int64_t row_count, int64_t cols, T alpha) {
-  linear_expand<T>(ctx, dpre, dy, w, nullptr, rows, n, row_count, cols, alpha);
+                  int64_t row_count, int64_t cols, Master<T> alpha) {
+  linear_expand<T>(ctx, dpre, row_count, dy, w, nullptr, rows, n, row_count, cols, alpha);
   for (int64_t i = 0; i < n * row_count; ++i) {
     const double v = pre[i];
     const double t = std::tanh(kRootTwoOverPi * (v + kCubic * v * v * v));
@@ -36,10 +36,11 @@ void mlp_backward(OpContext& ctx, T* dpre, const T* dy, const T* pre, const T* w
 }
 
 template <class T>
-void swiglu_forward(OpContext& ctx, T* act, T* gate, T* up, const T* x, const T* gate_w, const T* gate_bias,
-                    const T* up_w, const T* up_bias, const int32_t* rows, int64_t n, int64_t row_count, int64_t cols) {
-  linear_expand<T>(ctx, gate, x, gate_w, gate_bias, rows, n, row_count, cols, 1);
-  linear_expand<T>(ctx, up, x, up_w, up_bias, rows, n, row_count, cols, 1);
+void swiglu_forward(OpContext& ctx, T* act, T* gate, T* up, const T* x, const T* gate_w, const Master<T>* gate_bias,
+                    const T* up_w, const Master<T>* up_bias, const int32_t* rows, int64_t n, int64_t row_count,
+                    int64_t cols) {
+  linear_expand<T>(ctx, gate, row_count, x, gate_w, gate_bias, rows, n, row_count, cols, 1);
+  linear_expand<T>(ctx, up, row_count, x, up_w, up_bias, rows, n, row_count, cols, 1);
   for (int64_t i = 0; i < n * row_count; ++i) {
     const double g = gate[i];
     act[i] = static_cast<T>(g / (1.0 + std::exp(-g)) * up[i]);
@@ -48,8 +49,8 @@ void swiglu_forward(OpContext& ctx, T* act, T* gate, T* up, const T* x, const T*
 
 template <class T>
 void swiglu_backward(OpContext& ctx, T* dgate, T* dup, const T* dy, const T* gate, const T* up, const T* w,
-                     const int32_t* rows, int64_t n, int64_t row_count, int64_t cols, T alpha) {
-  linear_expand<T>(ctx, dup, dy, w, nullptr, rows, n, row_count, cols, alpha);
+                     const int32_t* rows, int64_t n, int64_t row_count, int64_t cols, Master<T> alpha) {
+  linear_expand<T>(ctx, dup, row_count, dy, w, nullptr, rows, n, row_count, cols, alpha);
   for (int64_t i = 0; i < n * row_count; ++i) {
     const double d = dup[i];
     const double g = gate[i];

@@ -5,8 +5,8 @@
 namespace burgeon::ref {
 
 template <class T>
-void norm_forward(OpContext&, T* y, T* mean, T* rstd, const T* x, const T* weight, const T* bias, int64_t n,
-                  int64_t width, T epsilon) {
+void norm_forward(OpContext&, T* y, Master<T>* mean, Master<T>* rstd, const T* x, const Master<T>* weight,
+                  const Master<T>* bias, int64_t n, int64_t width, Master<T> epsilon) {
   for (int64_t i = 0; i < n; ++i) {
     const T* row = x + i * width;
     double sum = 0;
@@ -24,8 +24,8 @@ void norm_forward(OpContext&, T* y, T* mean, T* rstd, const T* x, const T* weigh
 }
 
 template <class T>
-void norm_backward(OpContext&, T* dx, T* dweight, T* dbias, const T* dy, const T* x, const T* mean, const T* rstd,
-                   const T* weight, int64_t n, int64_t width) {
+void norm_backward(OpContext&, T* dx, Master<T>* dweight, Master<T>* dbias, const T* dy, const T* x,
+                   const Master<T>* mean, const Master<T>* rstd, const Master<T>* weight, int64_t n, int64_t width) {
   for (int64_t i = 0; i < n; ++i) {
     const double average = mean ? mean[i] : 0;
     double sum_g = 0;

@@ -3,7 +3,7 @@
 namespace burgeon::ref {
 
 template <class T>
-void rotary(OpContext&, T* x, const T* table, int64_t n, int64_t sequence, int64_t stride, int64_t heads,
+void rotary(OpContext&, T* x, const Master<T>* table, int64_t n, int64_t sequence, int64_t stride, int64_t heads,
             int64_t head_size, bool inverse) {
   const int64_t half = head_size / 2;
   for (int64_t i = 0; i < n; ++i) {

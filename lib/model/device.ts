@@ -1,0 +1,30 @@
+// Which backend and device a model gets.
+
+import process from 'node:process';
+import type { NativeModelOptions } from '../addon/binding.ts';
+import { cudaLibraryPath, whyNoCuda } from '../addon/cuda.ts';
+import { type Device, deviceWords, isDevice } from '../config/device.ts';
+import { BurgeonError } from '../errors.ts';
+import { describe } from './arguments.ts';
+
+export type ChosenDevice = Pick<NativeModelOptions, 'backend' | 'cudaLibrary' | 'cudaDevice'>;
+
+/** @throws {BurgeonError} ERR_BURGEON_BACKEND: no such word. Whether a CUDA device works is seen when it is opened. */
+export function chooseDevice(device: Device = 'auto'): ChosenDevice {
+  const word = check('device', device);
+  if (word !== 'auto') return named(word);
+  const given = process.env.BURGEON_DEVICE;
+  const fromEnvironment = given ? check('BURGEON_DEVICE', given) : 'auto';
+  if (fromEnvironment !== 'auto') return named(fromEnvironment);
+  return named(whyNoCuda() === undefined ? 'cuda' : 'cpu');
+}
+
+function named(word: Device): ChosenDevice {
+  if (!word.startsWith('cuda')) return { backend: word };
+  return { backend: 'cuda', cudaLibrary: cudaLibraryPath(), cudaDevice: Number(word.slice('cuda:'.length)) };
+}
+
+function check(name: string, word: unknown): Device {
+  if (isDevice(word)) return word;
+  throw new BurgeonError('ERR_BURGEON_BACKEND', `${name}: expected ${deviceWords}, received ${describe(word)}`);
+}

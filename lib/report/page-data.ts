@@ -1,0 +1,21 @@
+// What is put into the page: the report's runs, or word that they come from the live server. Types only.
+
+import type { Comparison } from './compare-runs.ts';
+import type { RunData } from './run-data.ts';
+
+export interface ReportData {
+  kind: 'report';
+  runs: RunData[];
+  /** Of several runs, where they can be compared. */
+  comparison: Comparison | null;
+  /** When the report was written, ISO 8601. */
+  written: string;
+}
+
+export interface LiveData {
+  kind: 'live';
+  /** Goes with every request; empty on the loopback address. */
+  token: string;
+}
+
+export type PageData = ReportData | LiveData;

@@ -1,0 +1,24 @@
+// What the reader chose to see: kept in the address after #, so that a reload or a copied link shows the same.
+
+import { type Axis, axes } from '../run-data.ts';
+
+export interface View {
+  axis: Axis;
+  scale: 'linear' | 'log';
+  /** Share of the past in each smoothed value, in [0, 1). */
+  smoothing: number;
+}
+
+export function readView(hash = location.hash): View {
+  const given = new URLSearchParams(hash.slice(1));
+  const smoothing = Number(given.get('smoothing') ?? 0.9);
+  return {
+    axis: axes.find((axis) => axis === given.get('x')) ?? 'step',
+    scale: given.get('y') === 'log' ? 'log' : 'linear',
+    smoothing: smoothing >= 0 && smoothing < 1 ? smoothing : 0.9,
+  };
+}
+
+export function keepView({ axis, scale, smoothing }: View): void {
+  history.replaceState(null, '', `#x=${axis}&y=${scale}&smoothing=${smoothing}`);
+}

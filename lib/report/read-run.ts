@@ -1,0 +1,93 @@
+// Reads a run directory's metrics for display. Step lines can be a million: of a large file only those are decoded that a
+// picture needs, found by reading two numbers of each line in place.
+
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import { BurgeonError } from '../errors.ts';
+import { type FileLine, scanLines } from '../files/scan-lines.ts';
+import { metricsFileName } from '../train/metrics.ts';
+import { addLine } from './add-line.ts';
+import { axes, emptyColumns, type RunData, stepColumns } from './run-data.ts';
+import { stageRows } from './stage-rows.ts';
+import { LineThinner } from './thin-lines.ts';
+
+export interface ReadRunOptions {
+  /** About as many step lines are kept. Default 2000. */
+  maxPoints?: number;
+}
+
+/**
+ * Reads a run.
+ * @param directory with a metrics.jsonl. A torn last line, and lines that are no JSON, become warnings.
+ * @throws {BurgeonError} ERR_BURGEON_DATA where there is no metrics file.
+ */
+export async function readRun(directory: string, { maxPoints = 2000 }: ReadRunOptions = {}): Promise<RunData> {
+  const file = path.join(directory, metricsFileName);
+  const size = await sizeOf(file, directory);
+  const run: RunData = {
+    name: path.basename(path.resolve(directory)),
+    directory,
+    start: undefined,
+    starts: [],
+    state: 'unfinished',
+    step: 0,
+    stepLines: 0,
+    steps: emptyColumns(stepColumns),
+    validation: emptyColumns([...axes, 'loss']),
+    samples: [],
+    checkpoints: [],
+    warnings: [],
+    stages: [],
+    plannedSaving: null,
+    totals: undefined,
+    end: undefined,
+  };
+  const damaged: string[] = [];
+  let number = 0;
+  const decode = (text: string, line: number, isWhole: boolean) => {
+    try {
+      addLine(run, JSON.parse(text));
+    } catch {
+      damaged.push(
+        isWhole
+          ? `${metricsFileName}:${line}: no JSON, left out: ${text.slice(0, 60)}`
+          : `${metricsFileName}:${line}: the last line is torn, as a killed process leaves it; left out`,
+      );
+    }
+  };
+  const thinner = new LineThinner(size, maxPoints, decode);
+  await scanLines(file, (line) => {
+    number++;
+    if (line.begin === line.end) return;
+    if (line.isWhole && isStep(line)) {
+      run.stepLines++;
+      thinner.add(line, number);
+    } else {
+      thinner.flush();
+      decode(line.chunk.toString('utf8', line.begin, line.end), number, line.isWhole);
+    }
+  });
+  thinner.flush();
+  for (const text of damaged) run.warnings.push({ kind: 'warning', step: run.step, text });
+  if (run.state === 'unfinished' && run.start !== undefined && run.step === run.start.config.steps)
+    run.state = 'complete';
+  Object.assign(run, stageRows(run.start, run.totals?.stages ?? []));
+  return run;
+}
+
+async function sizeOf(file: string, directory: string): Promise<number> {
+  try {
+    return (await stat(file)).size;
+  } catch (cause) {
+    throw new BurgeonError(
+      'ERR_BURGEON_DATA',
+      `${directory}: expected a run directory with ${metricsFileName}, but ${(cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'it has none' : (cause as Error).message}; \`burgeon train\` writes one to its output`,
+      { cause },
+    );
+  }
+}
+
+/** Whether it begins with {"kind":"step"; asked a million times, so byte by byte. */
+function isStep({ chunk, begin }: FileLine): boolean {
+  return chunk[begin + 9] === 0x73 && chunk[begin + 10] === 0x74 && chunk[begin + 11] === 0x65;
+}

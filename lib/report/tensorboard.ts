@@ -1,0 +1,142 @@
+// Event files for TensorBoard: TFRecords of protobuf messages, written as the run goes. Formats: tensorboard's
+// event_file_writer.py, event.proto and summary.proto.
+
+import { type FileHandle, open } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { makeDirectory } from '../files/make-directory.ts';
+import type { MetricsLine } from '../train/metrics.ts';
+import { maskedCrc32c } from './crc32c.ts';
+import { bytesField, doubleField, floatField, integerField } from './protobuf.ts';
+
+/** Least time between writes; events wait that long in memory. */
+const flushEveryMs = 1000;
+
+/** Files of one process differ in this. */
+let counter = 0;
+
+export class EventFile {
+  readonly path: string;
+  readonly #handle: FileHandle;
+  readonly #now: () => number;
+  readonly #timer: NodeJS.Timeout;
+  #waiting: Buffer[] = [];
+  #writing: Promise<void> = Promise.resolve();
+
+  private constructor(file: string, handle: FileHandle, now: () => number) {
+    this.path = file;
+    this.#handle = handle;
+    this.#now = now;
+    this.#timer = setInterval(() => void this.#flush(), flushEveryMs).unref();
+    this.#add(fileVersionEvent(now()));
+  }
+
+  /**
+   * Begins an event file in a directory, which TensorBoard takes for one run.
+   * @param now seconds since 1970.
+   */
+  static async create(directory: string, now: () => number = () => Date.now() / 1000): Promise<EventFile> {
+    await makeDirectory(directory);
+    const seconds = String(Math.floor(now())).padStart(10, '0');
+    const name = `events.out.tfevents.${seconds}.${os.hostname()}.${process.pid}.${counter++}`;
+    const file = path.join(directory, name);
+    return new EventFile(file, await open(file, 'wx'), now);
+  }
+
+  /** Adds what a line of metrics says. */
+  take(line: MetricsLine): void {
+    const time = this.#now();
+    // Points after this step that an earlier process wrote are superseded.
+    if (line.kind === 'start') this.#add(sessionStartEvent(time, line.step));
+    else {
+      const values = valuesOf(line);
+      if (values.length > 0) this.#add(summaryEvent(time, line.step, values));
+    }
+  }
+
+  /** @throws what the file system says, of this write or an earlier one. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    try {
+      await this.#flush();
+    } finally {
+      await this.#handle.close();
+    }
+  }
+
+  #add(event: Buffer): void {
+    this.#waiting.push(record(event));
+  }
+
+  #flush(): Promise<void> {
+    this.#writing = this.#writing.then(async () => {
+      const waiting = this.#waiting.splice(0);
+      if (waiting.length > 0) await this.#handle.appendFile(Buffer.concat(waiting));
+    });
+    this.#writing.catch(() => {}); // told by close
+    return this.#writing;
+  }
+}
+
+/** Length, its checksum, data, their checksum. */
+export function record(data: Buffer): Buffer {
+  const head = Buffer.alloc(12);
+  head.writeBigUInt64LE(BigInt(data.length));
+  head.writeUInt32LE(maskedCrc32c(head.subarray(0, 8)), 8);
+  const tail = Buffer.alloc(4);
+  tail.writeUInt32LE(maskedCrc32c(data));
+  return Buffer.concat([head, data, tail]);
+}
+
+export function fileVersionEvent(wallTime: number): Buffer {
+  return Buffer.concat([doubleField(1, wallTime), bytesField(3, 'brain.Event:2')]);
+}
+
+const event = (wallTime: number, step: number, what: Buffer) =>
+  Buffer.concat([doubleField(1, wallTime), ...(step === 0 ? [] : [integerField(2, step)]), what]);
+
+/** session_log {status: START}. */
+function sessionStartEvent(wallTime: number, step: number): Buffer {
+  return event(wallTime, step, bytesField(7, integerField(1, 1)));
+}
+
+export function summaryEvent(wallTime: number, step: number, values: readonly Buffer[]): Buffer {
+  return event(wallTime, step, bytesField(5, ...values.map((value) => bytesField(1, value))));
+}
+
+export const scalar = (tag: string, value: number) => Buffer.concat([bytesField(1, tag), floatField(2, value)]);
+
+/** A tensor of one string, with the metadata of the plugin that shows it. */
+function text(tag: string, value: string): Buffer {
+  const [stringType, tensorClass] = [7, 2];
+  const shape = bytesField(2, bytesField(2, integerField(1, 1)));
+  return Buffer.concat([
+    bytesField(1, tag),
+    bytesField(8, integerField(1, stringType), shape, bytesField(8, value)),
+    bytesField(9, bytesField(1, bytesField(1, 'text')), integerField(4, tensorClass)),
+  ]);
+}
+
+function valuesOf(line: MetricsLine): Buffer[] {
+  switch (line.kind) {
+    case 'step':
+      return [
+        scalar('train/loss', line.loss),
+        scalar('train/learning_rate', line.learningRate),
+        scalar('train/gradient_norm', line.gradientNorm),
+        scalar('train/tokens_per_second', line.tokensPerSecond),
+        scalar('train/mfu', line.mfu),
+        scalar('train/block_flops_share', line.blockFlops / line.denseBlockFlops),
+        scalar('train/executed_flops', line.executedFlops),
+        scalar('train/memory_bytes', line.rssBytes),
+      ];
+    case 'validation':
+      return [scalar('validation/loss', line.loss)];
+    case 'sample':
+      return [text('sample', line.text)];
+    case 'warning':
+      return [text('warning', line.text)];
+    default:
+      return [];
+  }
+}

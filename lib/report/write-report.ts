@@ -1,0 +1,71 @@
+// A report: the page with runs in it, one file that needs nothing else.
+
+import { readFile } from 'node:fs/promises';
+import { BurgeonError } from '../errors.ts';
+import { replaceFile } from '../files/replace-file.ts';
+import { compareRuns } from './compare-runs.ts';
+import type { PageData } from './page-data.ts';
+import { readRun } from './read-run.ts';
+import type { Columns, RunData } from './run-data.ts';
+
+/** The page as built; from lib/ and dist/ alike. */
+const pageFile = new URL('../../dist/report/page.html', import.meta.url);
+
+/** The name of the report that `train` writes into its run directory. */
+export const reportFileName = 'report.html';
+
+/**
+ * Writes a report of one or several runs.
+ * @param directories of runs; the first is what the others are compared with.
+ * @param options.mustCompare whether it is an error when they cannot be compared.
+ * @throws {BurgeonError} ERR_BURGEON_DATA for what is no run, or cannot be compared; what the file system says of `file`.
+ */
+export async function writeReport(
+  directories: readonly string[],
+  file: string,
+  options: { mustCompare?: boolean } = {},
+): Promise<void> {
+  const runs = withDistinctNames(await Promise.all(directories.map((directory) => readRun(directory))));
+  const comparison = runs.length > 1 ? comparisonOf(runs, options.mustCompare ?? false) : null;
+  const data: PageData = { kind: 'report', runs: runs.map(shortened), comparison, written: new Date().toISOString() };
+  await replaceFile(file, await pageWith(data));
+}
+
+function comparisonOf(runs: RunData[], mustCompare: boolean) {
+  try {
+    return compareRuns(runs);
+  } catch (error) {
+    if (mustCompare || !(error instanceof BurgeonError)) throw error;
+    return null;
+  }
+}
+
+/** The page with its data. */
+export async function pageWith(data: PageData): Promise<string> {
+  const page = await readFile(pageFile, 'utf8').catch((cause) => {
+    throw new BurgeonError('ERR_BURGEON_BACKEND', `${pageFile.pathname} is missing; build it with: npm run build:ts`, {
+      cause,
+    });
+  });
+  // No text in it can end the element.
+  const json = JSON.stringify(data).replaceAll('<', '\\u003c');
+  return page.replace('id="data">null<', () => `id="data">${json}<`);
+}
+
+/** Runs of the same name by as much of their paths as tells them apart. */
+export function withDistinctNames(runs: RunData[]): RunData[] {
+  const names = new Set(runs.map(({ name }) => name));
+  return names.size === runs.length ? runs : runs.map((run) => ({ ...run, name: run.directory }));
+}
+
+/** Seven digits of the numbers that are drawn, more than a screen shows. */
+function shortened(run: RunData): RunData {
+  const short = <Name extends string>(columns: Columns<Name>): Columns<Name> =>
+    Object.fromEntries(
+      Object.entries<(number | null)[]>(columns).map(([name, values]) => [
+        name,
+        values.map((value) => (value === null ? null : Number(value.toPrecision(7)))),
+      ]),
+    ) as Columns<Name>;
+  return { ...run, steps: short(run.steps), validation: short(run.validation) };
+}

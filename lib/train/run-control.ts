@@ -1,0 +1,76 @@
+// What can be asked of a run from outside while it trains: to pause, to write a checkpoint, to stop. The loop that reads the
+// trainer's records calls `betweenSteps` after each, where all of it happens.
+
+import type { Trainer } from './trainer.ts';
+
+export class RunControl {
+  readonly #stop = new AbortController();
+  #isPaused = false;
+  /** Those who asked for a checkpoint. */
+  #waiting: { resolve: (directory: string | undefined) => void; reject: (error: unknown) => void }[] = [];
+  #wake: () => void = () => {};
+
+  /** For `TrainerOptions.signal`. */
+  readonly signal: AbortSignal;
+
+  /** @param signal stops the run as `stop` does: Ctrl-C. */
+  constructor(signal?: AbortSignal) {
+    this.signal = signal ? AbortSignal.any([signal, this.#stop.signal]) : this.#stop.signal;
+    this.signal.addEventListener('abort', () => this.#wake());
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  /** Waits after the step that is running. */
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#wake();
+  }
+
+  /** Stops after the step that is running, with a checkpoint. */
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  /** A checkpoint after the step that is running. @returns its directory; undefined where that step has one already. */
+  checkpoint(): Promise<string | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      this.#wake();
+    });
+  }
+
+  /** Does what was asked for; returns when the run may go on. */
+  async betweenSteps(trainer: Trainer): Promise<void> {
+    for (;;) {
+      await this.#writeCheckpoint(trainer);
+      if (!this.#isPaused || this.signal.aborted) return;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  /** Those who still wait are told that the run is over. */
+  end(): void {
+    for (const { resolve } of this.#waiting.splice(0)) resolve(undefined);
+  }
+
+  async #writeCheckpoint(trainer: Trainer): Promise<void> {
+    const waiting = this.#waiting.splice(0);
+    if (waiting.length === 0) return;
+    try {
+      const directory = await trainer.checkpoint();
+      for (const { resolve } of waiting) resolve(directory);
+    } catch (error) {
+      // A full disk now is no reason to end the run.
+      for (const { reject } of waiting) reject(error);
+    }
+  }
+}

@@ -1,0 +1,130 @@
+#include "backend/cuda/api.h"
+
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "backend/cuda/cuda_table.h"
+#include "backend/cuda/queue.h"
+#include "backend/cuda/runtime.h"
+
+namespace burgeon::cuda {
+
+namespace {
+
+void say(char* message, const std::string& text) { std::snprintf(message, kMessageBytes, "%s", text.c_str()); }
+
+// Runs work(); what it throws becomes the message.
+template <class Work>
+bool guarded(char* message, Work work) {
+  try {
+    work();
+    return true;
+  } catch (const std::exception& error) {
+    say(message, error.what());
+    return false;
+  }
+}
+
+template <class Work>
+bool on_queue(Queue* queue, char* message, Work work) {
+  attempt(*queue, work);
+  if (queue->failure.empty()) return true;
+  say(message, queue->failure);
+  return false;
+}
+
+int count(char* message) {
+  int devices = 0;
+  guarded(message, [&] {
+    std::string why;
+    devices = count_devices(&why);
+    if (devices == 0) say(message, why);
+  });
+  return devices;
+}
+
+bool describe(int device, ApiDevice* description, char* message) {
+  return guarded(message, [&] {
+    const DeviceDescription found = describe_device(device);
+    std::snprintf(description->name, sizeof(description->name), "%s", found.name.c_str());
+    description->memory = found.memory;
+    description->major = found.major;
+    description->minor = found.minor;
+  });
+}
+
+void close(Queue* queue) {
+  if (queue->device_step) release(queue->device_step);
+  if (queue->stream) close_stream(queue->stream);
+  delete queue;
+}
+
+Queue* open(int device, char* message) {
+  Queue* queue = nullptr;
+  const bool opened = guarded(message, [&] {
+    queue = new Queue;
+    queue->device = device;
+    use_device(device);
+    queue->stream = open_stream();
+    queue->device_step = static_cast<AdamWStep*>(allocate(sizeof(AdamWStep)));
+  });
+  if (opened && queue->device_step) return queue;
+  if (opened) say(message, "the device has no memory left");
+  if (queue) close(queue);
+  return nullptr;
+}
+
+void* allocate_on(Queue* queue, size_t bytes) {
+  void* block = nullptr;
+  attempt(*queue, [&] { block = allocate(bytes); });
+  return block;
+}
+
+void release_on(Queue* queue, void* block) {
+  // Also after a failure.
+  char message[kMessageBytes];
+  guarded(message, [&] {
+    use_device(queue->device);
+    release(block);
+  });
+}
+
+bool write_on(Queue* queue, void* to, const void* from, size_t bytes, char* message) {
+  return on_queue(queue, message, [&] { write(queue->stream, to, from, bytes); });
+}
+bool read_on(Queue* queue, void* to, const void* from, size_t bytes, char* message) {
+  return on_queue(queue, message, [&] { read(queue->stream, to, from, bytes); });
+}
+bool clear_on(Queue* queue, void* at, size_t bytes, char* message) {
+  return on_queue(queue, message, [&] { clear(queue->stream, at, bytes); });
+}
+
+}  // namespace
+
+}  // namespace burgeon::cuda
+
+extern "C" __attribute__((visibility("default"))) const burgeon::cuda::Api* burgeon_cuda_get_api(int version) {
+  using namespace burgeon::cuda;
+  if (version != kApiVersion) return nullptr;
+  static const std::string built_with = toolkit();
+  static const Api api = {
+      kApiVersion,
+      kApiLayout,
+      BURGEON_VERSION,
+      built_with.c_str(),
+      BURGEON_CUDA_ARCHITECTURES,
+      count,
+      describe,
+      open,
+      close,
+      allocate_on,
+      release_on,
+      write_on,
+      read_on,
+      clear_on,
+      &table<float>(),
+      &table<burgeon::bfloat16>(),
+  };
+  return &api;
+}

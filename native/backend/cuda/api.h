@@ -1,0 +1,53 @@
+// The line between the addon and the CUDA library: one C function, which gives a table of functions and the tables of
+// ops. Nothing here throws. Both sides are built from one version of the package, which the table tells; what crosses
+// beyond plain C is structures of pointers and numbers, whose sizes it tells too.
+#pragma once
+
+#include <cstddef>
+
+#include "backend/backend.h"
+#include "core/bfloat16.h"
+
+namespace burgeon::cuda {
+
+struct Queue;
+
+constexpr int kApiVersion = 1;
+constexpr size_t kApiLayout = sizeof(Ops<float>) + 1000 * sizeof(OpContext) + 1000000 * sizeof(AdamWStep);
+constexpr size_t kMessageBytes = 512;
+
+struct ApiDevice {
+  char name[256];
+  size_t memory;  // bytes in all
+  int major;      // of the compute capability
+  int minor;
+};
+
+// Functions that can fail return whether they did not; then `message` (kMessageBytes) says why.
+struct Api {
+  int version;
+  size_t layout;
+  const char* package;        // the version of the package
+  const char* toolkit;        // "CUDA 13.0"
+  const char* architectures;  // "sm_80 sm_90a compute_80"
+
+  // Number of devices; 0 with the reason in `message`.
+  int (*count_devices)(char* message);
+  bool (*describe)(int device, ApiDevice* description, char* message);
+  Queue* (*open)(int device, char* message);  // null where it failed
+  void (*close)(Queue* queue);
+
+  void* (*allocate)(Queue* queue, size_t bytes);  // zeroed; null when refused
+  void (*release)(Queue* queue, void* block);
+  bool (*write)(Queue* queue, void* to, const void* from, size_t bytes, char* message);
+  bool (*read)(Queue* queue, void* to, const void* from, size_t bytes, char* message);
+  bool (*clear)(Queue* queue, void* at, size_t bytes, char* message);
+
+  const Ops<float>* float_ops;
+  const Ops<bfloat16>* bfloat16_ops;
+};
+
+}  // namespace burgeon::cuda
+
+// Null where the library does not speak this version.
+extern "C" const burgeon::cuda::Api* burgeon_cuda_get_api(int version);

@@ -1,0 +1,256 @@
+#include "backend/cuda/cuda_table.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "backend/cuda/kernels.h"
+#include "backend/cuda/queue.h"
+
+namespace burgeon::cuda {
+
+namespace {
+
+// An op: counts its multiply-adds and queues its launches. What goes wrong is kept in the queue, until somebody waits
+// for results.
+template <class Launches>
+void queued(OpContext& ctx, int64_t multiply_adds, Launches launches) noexcept {
+  Queue& queue = *static_cast<Queue*>(ctx.queue);
+  ctx.multiply_adds += multiply_adds;
+  attempt(queue, [&] { launches(queue.stream); });
+}
+
+template <class T>
+void gather_matrix(OpContext& ctx, T* to, const float* from, const int32_t* rows, int64_t row_count, int64_t cols) {
+  queued(ctx, 0, [&](Stream stream) { gather_cast<T>(stream, to, from, rows, row_count, cols); });
+}
+
+void scatter(OpContext& ctx, float* to, const float* from, const int32_t* rows, int64_t row_count, int64_t cols) {
+  queued(ctx, 0, [&](Stream stream) { scatter_add(stream, to, from, rows, row_count, cols); });
+}
+
+template <class T>
+void embed(OpContext& ctx, T* x, const int32_t* tokens, const float* wte, const float* wpe, int64_t batch,
+           int64_t sequence, int64_t width) {
+  queued(ctx, 0, [&](Stream stream) { embedding_forward<T>(stream, x, tokens, wte, wpe, batch, sequence, width); });
+}
+
+template <class T>
+void embed_back(OpContext& ctx, float* dwte, float* dwpe, const T* dx, const int32_t* tokens, int64_t batch,
+                int64_t sequence, int64_t width) {
+  const int32_t* order = tokens + batch * sequence;
+  queued(ctx, 0, [&](Stream stream) { embedding_backward<T>(stream, dwte, dwpe, dx, order, batch, sequence, width); });
+}
+
+template <class T>
+void norm(OpContext& ctx, T* y, float* mean, float* rstd, const T* x, const float* weight, const float* bias, int64_t n,
+          int64_t width, float epsilon) {
+  queued(ctx, 0, [&](Stream stream) { norm_forward<T>(stream, y, mean, rstd, x, weight, bias, n, width, epsilon); });
+}
+
+template <class T>
+void norm_back(OpContext& ctx, T* dx, float* dweight, float* dbias, const T* dy, const T* x, const float* mean,
+               const float* rstd, const float* weight, int64_t n, int64_t width) {
+  queued(ctx, 0, [&](Stream stream) {
+    norm_backward<T>(stream, dx, dweight, dbias, dy, x, mean, rstd, weight, n, width, ctx.shared_scratch);
+  });
+}
+
+template <class T>
+void expand(OpContext& ctx, T* y, int64_t y_stride, const T* x, const T* w, const float* bias, const int32_t*,
+            int64_t n, int64_t row_count, int64_t cols, float alpha) {
+  queued(ctx, n * row_count * cols,
+         [&](Stream stream) { linear_expand<T>(stream, y, y_stride, x, w, bias, n, row_count, cols, alpha); });
+}
+
+template <class T>
+void contract(OpContext& ctx, T* y, const T* x, int64_t x_stride, const T* w, const float* bias, const T* residual,
+              const int32_t*, int64_t n, int64_t row_count, int64_t cols, float alpha, float bias_scale) {
+  queued(ctx, n * row_count * cols, [&](Stream stream) {
+    linear_contract<T>(stream, y, x, x_stride, w, bias, residual, n, row_count, cols, alpha, bias_scale);
+  });
+}
+
+template <class T>
+void weight_gradient(OpContext& ctx, float* dw, const T* p, int64_t p_stride, const T* q, const int32_t*, int64_t n,
+                     int64_t row_count, int64_t cols, float alpha, bool assigns) {
+  queued(ctx, n * row_count * cols, [&](Stream stream) {
+    linear_weight_gradient<T>(stream, dw, p, p_stride, q, n, row_count, cols, alpha, assigns ? 0.0f : 1.0f,
+                              ctx.shared_scratch);
+  });
+}
+
+template <class T>
+void bias_gradient(OpContext& ctx, float* db, const T* p, const int32_t*, int64_t n, int64_t row_count, float alpha,
+                   bool assigns) {
+  queued(ctx, 0, [&](Stream stream) {
+    linear_bias_gradient<T>(stream, db, p, row_count, n, row_count, alpha, assigns ? 0.0f : 1.0f, ctx.shared_scratch);
+  });
+}
+
+template <class T>
+void rotate(OpContext& ctx, T* x, const float* angles, int64_t n, int64_t sequence, int64_t stride, int64_t heads,
+            int64_t head_size, bool inverse) {
+  queued(ctx, 0, [&](Stream stream) { rotary<T>(stream, x, angles, n, sequence, stride, heads, head_size, inverse); });
+}
+
+// Query and key pairs of a causal triangle, twice HS multiply-adds each.
+int64_t pairs(int64_t batch, int64_t sequence, int64_t heads) {
+  return batch * heads * (sequence * (sequence + 1) / 2);
+}
+
+template <class T>
+void attend(OpContext& ctx, T* out, float* lse, const T* qkv, int64_t batch, int64_t sequence, int64_t heads,
+            int64_t kv_heads, int64_t head_size) {
+  queued(ctx, 2 * pairs(batch, sequence, heads) * head_size, [&](Stream stream) {
+    attention_forward<T>(stream, out, lse, qkv, batch, sequence, heads, kv_heads, head_size);
+  });
+}
+
+template <class T>
+void attend_back(OpContext& ctx, T* dqkv, const T* dout, const T* qkv, const T* out, const float* lse, int64_t batch,
+                 int64_t sequence, int64_t heads, int64_t kv_heads, int64_t head_size) {
+  queued(ctx, 4 * pairs(batch, sequence, heads) * head_size, [&](Stream stream) {
+    attention_backward<T>(stream, dqkv, dout, qkv, out, lse, batch, sequence, heads, kv_heads, head_size,
+                          ctx.shared_scratch);
+  });
+}
+
+template <class T>
+void append(OpContext& ctx, const KeyValueCache<T>& cache, const T* qkv, int64_t batch, int64_t sequence, int64_t heads,
+            int64_t kv_heads, int64_t head_size) {
+  queued(ctx, 0,
+         [&](Stream stream) { cache_append<T>(stream, cache, qkv, batch, sequence, heads, kv_heads, head_size); });
+}
+
+template <class T>
+void attend_cached(OpContext& ctx, T* out, const T* qkv, const KeyValueCache<T>& cache, int64_t batch, int64_t sequence,
+                   int64_t heads, int64_t kv_heads, int64_t head_size) {
+  const int64_t seen = sequence * (cache.length - sequence) + sequence * (sequence + 1) / 2;
+  queued(ctx, 2 * batch * heads * seen * head_size, [&](Stream stream) {
+    attention_cached<T>(stream, out, qkv, cache, batch, sequence, heads, kv_heads, head_size);
+  });
+}
+
+template <class T>
+void mlp(OpContext& ctx, T* act, T* pre, const T* x, const T* w, const float* bias, const int32_t*, int64_t n,
+         int64_t row_count, int64_t cols) {
+  queued(ctx, n * row_count * cols,
+         [&](Stream stream) { mlp_forward<T>(stream, act, pre, x, w, bias, n, row_count, cols); });
+}
+
+template <class T>
+void mlp_back(OpContext& ctx, T* dpre, const T* dy, const T* pre, const T* w, const int32_t*, int64_t n,
+              int64_t row_count, int64_t cols, float alpha) {
+  queued(ctx, n * row_count * cols,
+         [&](Stream stream) { mlp_backward<T>(stream, dpre, dy, pre, w, n, row_count, cols, alpha); });
+}
+
+template <class T>
+void swiglu(OpContext& ctx, T* act, T* gate, T* up, const T* x, const T* gate_w, const float* gate_bias, const T* up_w,
+            const float* up_bias, const int32_t*, int64_t n, int64_t row_count, int64_t cols) {
+  queued(ctx, 2 * n * row_count * cols, [&](Stream stream) {
+    linear_expand<T>(stream, gate, row_count, x, gate_w, gate_bias, n, row_count, cols, 1);
+    linear_expand<T>(stream, up, row_count, x, up_w, up_bias, n, row_count, cols, 1);
+    swiglu_forward<T>(stream, act, gate, up, n, row_count, row_count);
+  });
+}
+
+template <class T>
+void swiglu_back(OpContext& ctx, T* dgate, T* dup, const T* dy, const T* gate, const T* up, const T* w, const int32_t*,
+                 int64_t n, int64_t row_count, int64_t cols, float alpha) {
+  queued(ctx, n * row_count * cols, [&](Stream stream) {
+    linear_expand<T>(stream, dup, row_count, dy, w, nullptr, n, row_count, cols, alpha);
+    swiglu_backward<T>(stream, dgate, dup, dup, gate, up, n, row_count, row_count);
+  });
+}
+
+template <class T>
+void classify(OpContext& ctx, float* losses, T* logits, const int32_t* targets, int64_t n, int64_t vocab,
+              int64_t stride, float gradient_scale) {
+  queued(ctx, 0,
+         [&](Stream stream) { cross_entropy<T>(stream, losses, logits, targets, n, vocab, stride, gradient_scale); });
+}
+
+void update(OpContext& ctx, float* w, float* g, float* m, float* v, const int32_t* rows, int64_t row_count,
+            int64_t cols, const AdamWStep& step) {
+  Queue& queue = *static_cast<Queue*>(ctx.queue);
+  queued(ctx, 0, [&](Stream stream) {
+    // Tensors differ in whether they decay only.
+    AdamWStep wanted = step;
+    const bool decays = step.weight_decay != 0;
+    if (!decays) wanted.weight_decay = queue.step.weight_decay;
+    if (std::memcmp(&wanted, &queue.step, sizeof(wanted)) != 0) {
+      queue.step = wanted;
+      write(stream, queue.device_step, &queue.step, sizeof(queue.step));
+    }
+    adamw(stream, w, g, m, v, rows, row_count, cols, queue.device_step, decays);
+  });
+}
+
+void squares(OpContext& ctx, double* sum, const float* x, const int32_t* rows, int64_t row_count, int64_t cols) {
+  queued(ctx, 0, [&](Stream stream) { sum_of_squares(stream, sum, x, rows, row_count, cols, ctx.shared_scratch); });
+}
+
+// Ops run one after another, so the scratch is as large as its hungriest user. How many rows of a matrix take part is
+// not known before, and fewer may need more.
+ScratchSize scratch_size(const ScratchShape& shape) {
+  const int64_t n = shape.rows;
+  const int64_t heads = (shape.wide + shape.head_size - 1) / shape.head_size;
+  const int64_t most = std::max(shape.vocabulary, shape.wide);
+  size_t bytes = norm_backward_scratch_bytes(n, shape.width);
+  const auto want = [&](size_t wanted) { bytes = std::max(bytes, wanted); };
+  want(attention_backward_scratch_bytes((n + shape.sequence_length - 1) / shape.sequence_length, shape.sequence_length,
+                                        heads));
+  want(linear_bias_gradient_scratch_bytes(n, std::max(shape.wide, shape.width)));
+  want(linear_weight_gradient_scratch_bytes(n, shape.vocabulary, shape.width));
+  for (int64_t rows = 1; rows <= shape.wide; ++rows) {
+    want(linear_weight_gradient_scratch_bytes(n, rows, shape.width));
+  }
+  want(sum_of_squares_scratch_bytes(most, shape.width));
+  want(sum_of_squares_scratch_bytes(1, most * shape.width));
+  return {bytes, 0};
+}
+
+}  // namespace
+
+template <class T>
+const Ops<T>& table() {
+  static const Ops<T> ops = {
+      "cuda",
+      true,
+      16 / static_cast<int64_t>(sizeof(T)),
+      scratch_size,
+      token_order_words,
+      order_tokens,
+      gather_matrix<T>,
+      gather_matrix<float>,
+      scatter,
+      embed<T>,
+      embed_back<T>,
+      norm<T>,
+      norm_back<T>,
+      expand<T>,
+      contract<T>,
+      weight_gradient<T>,
+      bias_gradient<T>,
+      rotate<T>,
+      attend<T>,
+      attend_back<T>,
+      append<T>,
+      attend_cached<T>,
+      mlp<T>,
+      mlp_back<T>,
+      swiglu<T>,
+      swiglu_back<T>,
+      classify<T>,
+      update,
+      squares,
+      nullptr,
+  };
+  return ops;
+}
+
+template const Ops<float>& table<float>();
+template const Ops<bfloat16>& table<bfloat16>();
+
+}  // namespace burgeon::cuda

@@ -1,0 +1,49 @@
+// One device whose memory is the host's. BURGEON_CUDA_HOST_DEVICES sets another number, 0 among them, for tests of what
+// is said then; BURGEON_CUDA_HOST_SEED the order in which fibers take turns.
+#include "backend/cuda/runtime.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "backend/cuda/device.cuh"
+#include "core/error.h"
+
+namespace burgeon::cuda {
+
+namespace {
+
+int number_from(const char* variable, int otherwise) {
+  const char* text = std::getenv(variable);
+  return text ? std::atoi(text) : otherwise;
+}
+
+}  // namespace
+
+int count_devices(std::string* why) {
+  const int count = number_from("BURGEON_CUDA_HOST_DEVICES", 1);
+  if (count == 0) *why = "BURGEON_CUDA_HOST_DEVICES is 0";
+  return count;
+}
+
+DeviceDescription describe_device(int) { return {"the host, running CUDA kernels", size_t{4} << 30, 8, 0}; }
+
+void use_device(int) {}
+
+Stream open_stream() { return new CUstream_st{static_cast<uint64_t>(number_from("BURGEON_CUDA_HOST_SEED", 1))}; }
+void close_stream(Stream stream) { delete stream; }
+
+void* allocate(size_t bytes) {
+  void* block = ::operator new (bytes, std::align_val_t{256}, std::nothrow);
+  if (block) std::memset(block, 0, bytes);
+  return block;
+}
+void release(void* block) { ::operator delete (block, std::align_val_t{256}); }
+
+void write(Stream, void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
+void read(Stream, void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
+void clear(Stream, void* at, size_t bytes) { std::memset(at, 0, bytes); }
+
+std::string toolkit() { return "no CUDA: kernels run on the host"; }
+
+}  // namespace burgeon::cuda

@@ -1,0 +1,96 @@
+#include "backend/cuda/loader.h"
+
+#include <dlfcn.h>
+#include <unistd.h>
+
+#include "core/error.h"
+
+namespace burgeon::cuda {
+
+namespace {
+
+[[noreturn]] void fail(const std::string& message) { throw Error(ErrorCode::kCuda, message); }
+
+constexpr const char* kRebuild = "; build it with: npm run build:cuda";
+
+class CudaDevice final : public Device {
+ public:
+  CudaDevice(const Api& api, int index) : api_(api), description_(describe_device(api, index)) {
+    char message[kMessageBytes] = "";
+    queue_ = api.open(index, message);
+    if (!queue_) fail(std::string("cuda:") + std::to_string(index) + ": " + message);
+  }
+  ~CudaDevice() override { api_.close(queue_); }
+
+  void* allocate(size_t bytes) override { return api_.allocate(queue_, bytes); }
+  void release(void* block, size_t) override { api_.release(queue_, block); }
+  size_t capacity() const override { return description_.memory; }
+  const char* name() const override { return description_.name; }
+
+  void write(void* to, const void* from, size_t bytes) override {
+    check([&](char* message) { return api_.write(queue_, to, from, bytes, message); });
+  }
+  void read(void* to, const void* from, size_t bytes) override {
+    check([&](char* message) { return api_.read(queue_, to, from, bytes, message); });
+  }
+  void clear(void* at, size_t bytes) override {
+    check([&](char* message) { return api_.clear(queue_, at, bytes, message); });
+  }
+  void* queue() const override { return queue_; }
+
+ private:
+  template <class Call>
+  void check(Call call) const {
+    char message[kMessageBytes] = "";
+    if (call(message)) return;
+    fail(std::string(description_.name) + ": " + message +
+         ". The model cannot be used any further; the last checkpoint stands");
+  }
+
+  const Api& api_;
+  const ApiDevice description_;
+  Queue* queue_;
+};
+
+}  // namespace
+
+const Api& load_library(const std::string& path) {
+  if (access(path.c_str(), F_OK) != 0) fail("the CUDA library is not built (" + path + " is not there)" + kRebuild);
+  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!library) fail("the CUDA library could not be loaded: " + std::string(dlerror()));
+  const auto get_api = reinterpret_cast<const Api* (*)(int)>(dlsym(library, "burgeon_cuda_get_api"));
+  if (!get_api) fail(path + " is no CUDA library of burgeon: it has no burgeon_cuda_get_api" + kRebuild);
+  const Api* api = get_api(kApiVersion);
+  if (!api || api->layout != kApiLayout || std::string(api->package) != BURGEON_VERSION) {
+    fail(path + " was built from " + (api ? "version " + std::string(api->package) : "another version") +
+         ", this is " BURGEON_VERSION + kRebuild);
+  }
+  return *api;
+}
+
+int count_devices(const Api& api) {
+  char message[kMessageBytes] = "";
+  const int count = api.count_devices(message);
+  if (count == 0)
+    fail(std::string("no CUDA device can be used: ") + message + " (library built with " + api.toolkit + ")");
+  return count;
+}
+
+ApiDevice describe_device(const Api& api, int index) {
+  const int count = count_devices(api);
+  if (index >= count) {
+    fail("cuda:" + std::to_string(index) + ": expected a device in [0, " + std::to_string(count) + ")");
+  }
+  ApiDevice description{};
+  char message[kMessageBytes] = "";
+  if (!api.describe(index, &description, message)) fail("cuda:" + std::to_string(index) + ": " + message);
+  if (description.major < 8) {
+    fail(std::string(description.name) + " has compute capability " + std::to_string(description.major) + "." +
+         std::to_string(description.minor) + "; the CUDA backend needs 8.0 or later");
+  }
+  return description;
+}
+
+std::shared_ptr<Device> open_device(const Api& api, int index) { return std::make_shared<CudaDevice>(api, index); }
+
+}  // namespace burgeon::cuda

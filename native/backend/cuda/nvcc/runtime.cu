@@ -1,0 +1,71 @@
+#include "backend/cuda/device.cuh"
+#include "backend/cuda/runtime.h"
+
+namespace burgeon::cuda {
+
+int count_devices(std::string* why) {
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  if (status == cudaSuccess && count > 0) return count;
+  *why = status == cudaSuccess ? "no device" : cudaGetErrorString(status);
+  int driver = 0;
+  if (status == cudaErrorInsufficientDriver && cudaDriverGetVersion(&driver) == cudaSuccess && driver > 0) {
+    *why += " (it supports CUDA " + std::to_string(driver / 1000) + "." + std::to_string(driver / 10 % 100) + ")";
+  }
+  return 0;
+}
+
+DeviceDescription describe_device(int device) {
+  cudaDeviceProp properties;
+  check(cudaGetDeviceProperties(&properties, device), "properties of the device");
+  return {properties.name, properties.totalGlobalMem, properties.major, properties.minor};
+}
+
+void use_device(int device) {
+  thread_local int current = -1;
+  if (device == current) return;
+  check(cudaSetDevice(device), "choice of the device");
+  current = device;
+}
+
+Stream open_stream() {
+  Stream stream = nullptr;
+  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "a stream");
+  return stream;
+}
+
+void close_stream(Stream stream) { cudaStreamDestroy(stream); }
+
+void* allocate(size_t bytes) {
+  void* block = nullptr;
+  const cudaError_t status = cudaMalloc(&block, bytes);
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();  // which would otherwise be found by the next launch
+    return nullptr;
+  }
+  check(status, "memory");
+  check(cudaMemset(block, 0, bytes), "clearing new memory");
+  check(cudaDeviceSynchronize(), "clearing new memory");
+  return block;
+}
+
+void release(void* block) { cudaFree(block); }
+
+void write(Stream stream, void* to, const void* from, size_t bytes) {
+  // From memory that is not page-locked the copy is staged before the call returns, or waited for.
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream), "a copy to the device");
+  if (bytes > 64 * 1024) check(cudaStreamSynchronize(stream), "a copy to the device");
+}
+
+void read(Stream stream, void* to, const void* from, size_t bytes) {
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream), "a copy from the device");
+  check(cudaStreamSynchronize(stream), "the work queued before a copy from the device");
+}
+
+void clear(Stream stream, void* at, size_t bytes) { check(cudaMemsetAsync(at, 0, bytes, stream), "clearing memory"); }
+
+std::string toolkit() {
+  return "CUDA " + std::to_string(CUDART_VERSION / 1000) + "." + std::to_string(CUDART_VERSION / 10 % 100);
+}
+
+}  // namespace burgeon::cuda

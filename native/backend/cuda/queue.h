@@ -1,0 +1,42 @@
+// What ops of the CUDA table find in OpContext::queue: the stream of one device, and whatever went wrong on it first.
+// After a failure nothing more is queued, and every call that can say so says so.
+#pragma once
+
+#include <string>
+
+#include "backend/cuda/stream.h"
+#include "ops/adamw/adamw.h"
+
+namespace burgeon::cuda {
+
+struct Queue {
+  int device = 0;
+  Stream stream = nullptr;
+  // The step of the update, for kernels to read; `step` is what was written there last.
+  AdamWStep* device_step = nullptr;
+  AdamWStep step{};
+  std::string failure;  // of the first call that failed; empty: none has
+};
+
+// Runs work() with the queue's device as the calling thread's, unless something failed before. Does not throw.
+template <class Work>
+void attempt(Queue& queue, Work work) noexcept;
+
+}  // namespace burgeon::cuda
+
+#include "backend/cuda/runtime.h"
+
+namespace burgeon::cuda {
+
+template <class Work>
+void attempt(Queue& queue, Work work) noexcept {
+  if (!queue.failure.empty()) return;
+  try {
+    use_device(queue.device);
+    work();
+  } catch (const std::exception& error) {
+    queue.failure = error.what();
+  }
+}
+
+}  // namespace burgeon::cuda

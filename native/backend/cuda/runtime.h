@@ -1,0 +1,41 @@
+// What the backend uses of the CUDA runtime outside kernels. Two implementations: nvcc/runtime.cc, and host/runtime.cc
+// for kernels that run on the host. Functions throw Error(kCuda).
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "backend/cuda/stream.h"
+
+namespace burgeon::cuda {
+
+// How many devices there are. Where there is none, `why` says what the runtime says.
+int count_devices(std::string* why);
+
+struct DeviceDescription {
+  std::string name;
+  size_t memory;  // bytes in all
+  int major;      // of the compute capability
+  int minor;
+};
+DeviceDescription describe_device(int device);
+
+// Makes a device the one that the calling thread works with.
+void use_device(int device);
+
+Stream open_stream();
+void close_stream(Stream stream);
+
+// Zeroed memory of the device in use, aligned to 256 bytes; null when there is too little.
+void* allocate(size_t bytes);
+void release(void* block);
+
+// In the order of the stream. `from` and `to` on the host's side may be used when they return.
+void write(Stream stream, void* to, const void* from, size_t bytes);
+void read(Stream stream, void* to, const void* from, size_t bytes);
+void clear(Stream stream, void* at, size_t bytes);
+
+// The toolkit this was built with, for people.
+std::string toolkit();
+
+}  // namespace burgeon::cuda

@@ -1,0 +1,32 @@
+// Where a backend's arrays live, and how the host reaches them. Ops queue work on a device; copies come after all work
+// queued before them.
+#pragma once
+
+#include <cstddef>
+
+namespace burgeon {
+
+class Device {
+ public:
+  virtual ~Device() = default;
+
+  // Zeroed memory, aligned to 64 bytes at least; null when refused.
+  virtual void* allocate(size_t bytes) = 0;
+  virtual void release(void* block, size_t bytes) = 0;
+  // Bytes there are in all, and what has them, for people: "this machine".
+  virtual size_t capacity() const = 0;
+  virtual const char* name() const = 0;
+
+  // From and to the host's memory. When they return, the host may change what was written, and has what was read.
+  virtual void write(void* to, const void* from, size_t bytes) = 0;
+  virtual void read(void* to, const void* from, size_t bytes) = 0;
+  virtual void clear(void* at, size_t bytes) = 0;
+
+  // What ops queue their work on (OpContext::queue); null where there is nothing of the kind.
+  virtual void* queue() const { return nullptr; }
+};
+
+// The machine's own memory, in huge pages where the system has them.
+Device& host_device();
+
+}  // namespace burgeon

@@ -1,0 +1,20 @@
+// Between the masters of a model and compact copies of their active rows, for backends whose products take dense
+// operands (Ops::compact).
+#pragma once
+
+#include "core/master.h"
+#include "core/op_context.h"
+
+namespace burgeon {
+
+// to[j, :] = from[rows[j], :]                                               assigns to (row_count, cols)
+// from (R, cols); To is the type of operands of products, or of masters. rows null: rows 0..row_count-1.
+template <class To, class From>
+using GatherRows = void(OpContext& ctx, To* to, const From* from, const int32_t* rows, int64_t row_count, int64_t cols);
+
+// to[rows[j], :] += from[j, :]; rows differ from each other                 adds to to (R, cols)
+template <class T>
+using ScatterAdd = void(OpContext& ctx, Master<T>* to, const Master<T>* from, const int32_t* rows, int64_t row_count,
+                        int64_t cols);
+
+}  // namespace burgeon

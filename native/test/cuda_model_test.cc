@@ -1,0 +1,165 @@
+// Whole steps on the CUDA backend as the addon sees it: through the loader, from a library in which the kernels run on
+// the host.
+#include <cmath>
+#include <cstdlib>
+
+#include "backend/cuda/loader.h"
+#include "test/model_fixture.h"
+
+namespace burgeon::test {
+
+namespace {
+
+ModelOptions on_cuda(Precision precision = Precision::kFloat32) {
+  return {{"cuda", "", precision, BURGEON_CUDA_HOST_LIBRARY}};
+}
+
+double cosine(const std::vector<Doubles>& a, const std::vector<Doubles>& b) {
+  double product = 0;
+  double aa = 0;
+  double bb = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    for (size_t j = 0; j < a[i].size(); ++j) {
+      product += a[i][j] * b[i][j];
+      aa += a[i][j] * a[i][j];
+      bb += b[i][j] * b[i][j];
+    }
+  }
+  return product / std::sqrt(aa * bb);
+}
+
+// Multiples of 8 everywhere, so that products go to tensor cores and attention to its tiles.
+ModelConfig aligned_config() { return gpt2_config(2, 2, 128, 256, 80, 200); }
+
+std::vector<Group> groups_of(const ModelConfig& config, int64_t sequence) {
+  Group dense = make_group(config, 2, sequence, 3);
+  Group sampled = make_group(config, 1, sequence, 4);
+  sampled.layer_scale = 1.25;
+  sampled.subnetwork = small_subnetwork();
+  if (config.n_layer == 2) {
+    sampled.subnetwork = Subnetwork{};
+    sampled.subnetwork->heads = {{1}, {0}};
+    sampled.subnetwork->neurons.resize(2);
+    for (int32_t j = 0; j < 128; ++j) {
+      sampled.subnetwork->neurons[0].push_back(2 * j);
+      sampled.subnetwork->neurons[1].push_back(j + 60);
+    }
+  }
+  return {sampled, dense};
+}
+
+// Largest difference of any element, over the root mean square of its tensor.
+double difference(const std::vector<Doubles>& results, const std::vector<Doubles>& expected) {
+  double worst = 0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    double squares = 0;
+    double largest = 0;
+    for (size_t j = 0; j < expected[i].size(); ++j) {
+      squares += expected[i][j] * expected[i][j];
+      const double off = std::fabs(results[i][j] - expected[i][j]);
+      if (!(off <= largest)) largest = off;
+    }
+    const double size = std::sqrt(squares / static_cast<double>(expected[i].size())) + 1e-6;
+    if (!(largest / size <= worst)) worst = largest / size;
+  }
+  return worst;
+}
+
+}  // namespace
+
+TEST(cuda_model_matches_the_reference) {
+  std::vector<ModelConfig> configs = small_architectures();
+  configs.push_back(aligned_config());
+  for (const ModelConfig& config : configs) {
+    const Note note(name_of(config) + ", C " + std::to_string(config.n_embd));
+    const auto reference = make_model(config, on_reference());
+    const auto exact = make_model(config, on_cuda());
+    const auto mixed = make_model(config, on_cuda(Precision::kBfloat16));
+    for (int64_t step = 1; step <= (config.n_embd == 15 ? 2 : 1); ++step) {
+      for (const Group& group : groups_of(config, std::min<int64_t>(config.context_length, 20))) {
+        const StepResult expected = reference->forward_backward(group.view(), 0.5);
+        const StepResult result = exact->forward_backward(group.view(), 0.5);
+        CHECK_NEAR(result.loss, expected.loss, 2e-6 * (1 + expected.loss));
+        CHECK(result.forward.qkv == expected.forward.qkv && result.forward.scores == expected.forward.scores);
+        CHECK(result.backward.mlp == expected.backward.mlp && result.backward.scores == expected.backward.scores);
+        CHECK(result.backward.head == expected.backward.head);
+        CHECK_NEAR(mixed->forward_backward(group.view(), 0.5).loss, expected.loss, 0.02 * expected.loss);
+      }
+      const std::vector<Doubles> gradients = read_all(*reference, Role::kGradient);
+      CHECK(difference(read_all(*exact, Role::kGradient), gradients) < 1e-3);
+      // The first update of AdamW has the size of the learning rate even where the gradient is rounding alone.
+      CHECK_NEAR(cosine(read_all(*mixed, Role::kGradient), gradients), 1, step == 1 ? 1e-3 : 2e-2);
+      const double norm = reference->optimizer_step(optimizer_step(step, step == 2));
+      CHECK_NEAR(exact->optimizer_step(optimizer_step(step, step == 2)), norm, 1e-5 * norm);
+      CHECK_NEAR(mixed->optimizer_step(optimizer_step(step, step == 2)), norm, 0.05 * norm);
+      for (const Role role : {Role::kWeight, Role::kMoment1}) {
+        CHECK(difference(read_all(*exact, role), read_all(*reference, role)) < 2e-2);
+      }
+    }
+  }
+}
+
+TEST(cuda_model_gives_the_same_bits_in_every_order_of_threads) {
+  const ModelConfig config = small_llama();
+  for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
+    std::vector<std::vector<Doubles>> weights;
+    for (const char* seed : {"1", "2"}) {
+      setenv("BURGEON_CUDA_HOST_SEED", seed, 1);
+      const auto model = make_model(config, on_cuda(precision));
+      for (const Group& group : groups_of(config, 11)) model->forward_backward(group.view(), 0.5);
+      model->optimizer_step(optimizer_step());
+      weights.push_back(read_all(*model, Role::kWeight));
+    }
+    unsetenv("BURGEON_CUDA_HOST_SEED");
+    CHECK(weights[0] == weights[1]);
+  }
+}
+
+TEST(cuda_model_continues_a_text_from_its_cache) {
+  for (const ModelConfig& config : {small_config(), small_llama()}) {
+    const Note note(name_of(config));
+    const auto model = make_model(config, on_cuda());
+    const Group group = make_group(config, 2, 9);
+    std::vector<int32_t> start;
+    std::vector<int32_t> rest;
+    for (int64_t b = 0; b < 2; ++b) {
+      const auto tokens = group.tokens.begin() + b * 9;
+      start.insert(start.end(), tokens, tokens + 5);
+      rest.insert(rest.end(), tokens + 5, tokens + 9);
+    }
+    Floats whole(2 * config.vocab_size);
+    Floats continued(2 * config.vocab_size);
+    model->forward(group.view(), Logits::kLast, whole.data());
+    model->extend(start.data(), 2, 5, 0, 12, continued.data());
+    model->extend(rest.data(), 2, 4, 5, 12, continued.data());
+    for (size_t i = 0; i < whole.size(); ++i) CHECK_NEAR(continued[i], whole[i], 1e-4);
+  }
+}
+
+TEST(cuda_loader_says_what_is_missing) {
+  const auto message_of = [](const std::string& path, const char* devices, int index) -> std::string {
+    setenv("BURGEON_CUDA_HOST_DEVICES", devices, 1);
+    std::string message = "nothing was thrown";
+    try {
+      cuda::open_device(cuda::load_library(path), index);
+    } catch (const Error& error) {
+      CHECK(error.code() == ErrorCode::kCuda);
+      message = error.what();
+    }
+    unsetenv("BURGEON_CUDA_HOST_DEVICES");
+    return message;
+  };
+  const auto says = [](const std::string& message, const std::string& part) {
+    const Note note(message);
+    CHECK(message.find(part) != std::string::npos);
+  };
+  const std::string library = BURGEON_CUDA_HOST_LIBRARY;
+  says(message_of("/nowhere/libburgeon_cuda.so", "1", 0), "is not built (/nowhere/libburgeon_cuda.so is not there)");
+  says(message_of("/proc/self/maps", "1", 0), "could not be loaded");
+  says(message_of("libm.so.6", "1", 0), "is not there");
+  says(message_of(library, "0", 0), "no CUDA device can be used: BURGEON_CUDA_HOST_DEVICES is 0");
+  says(message_of(library, "1", 1), "cuda:1: expected a device in [0, 1)");
+  says(message_of(library, "2", 1), "nothing was thrown");
+}
+
+}  // namespace burgeon::test

@@ -1,0 +1,173 @@
+// burgeon train --dashboard in a real browser: the page shows the run, its buttons do what they say, and neither a reload nor
+// a restart of the run loses anything. Without a browser: who may ask, and what is refused.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { readMetrics } from '../../lib/train/metrics.ts';
+import { chartData, chromiumPath, eventually, launchBrowser, watchedPage } from '../helpers/browser.ts';
+import { main } from '../helpers/cli.ts';
+import { useWorkspace, type Workspace } from './workspace.ts';
+
+interface Training {
+  url: string;
+  child: ChildProcess;
+  /** Resolves to the exit code. */
+  ended: Promise<number | null>;
+  stderr(): string;
+}
+
+/** More steps than a test waits for: it ends by the button, or with the test. */
+const long = { steps: 1_000_000, evaluation: { every: 500, windows: 8 }, sample: { every: 1000, length: 10 } };
+
+async function startTraining(workspace: Workspace, ...flags: string[]): Promise<Training> {
+  const child = spawn(process.execPath, [main, 'train', 'train.yaml', '--quiet', ...flags], {
+    cwd: workspace.path(),
+    env: { ...process.env, BURGEON_THREADS: '1' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let text = '';
+  const url = new Promise<string>((resolve, reject) => {
+    child.stderr!.setEncoding('utf8').on('data', (piece: string) => {
+      text += piece;
+      const found = /^live page: (http:\S+)\n/m.exec(text);
+      if (found) resolve(found[1]!);
+    });
+    child.on('close', () => reject(new Error(`ended without a page:\n${text}`)));
+  });
+  const ended = once(child, 'close').then(([code]) => code as number | null);
+  return { url: await url, child, ended, stderr: () => text };
+}
+
+const post = (url: string, headers: Record<string, string> = { 'x-burgeon': '1' }) =>
+  fetch(url, { method: 'POST', headers });
+
+describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await launchBrowser();
+  });
+  afterAll(() => browser.close());
+
+  test('shows the run, pauses, saves, survives a reload, stops and comes back', async () => {
+    const workspace = await useWorkspace(long);
+    const first = await startTraining(workspace, '--dashboard', '0');
+    const { page, requests, expectNoErrors } = await watchedPage(browser);
+    const step = async () =>
+      Number(/step (\d+) of/.exec((await page.locator('#live .facts').textContent()) ?? '')?.[1]);
+    await page.goto(first.url);
+    await eventually(step).toBeGreaterThan(20);
+    expect(await page.locator('#live .facts').textContent()).toMatch(/left .*loss \d.*tokens\/s .*MFU /);
+
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await eventually(() => page.locator('#live [role=status]').first().textContent()).toBe('paused');
+    const paused = await step();
+    // The points are those of the metrics file, each once.
+    const lines = (await readMetrics(workspace.path('run', 'metrics.jsonl'))).filter(({ kind }) => kind === 'step');
+    expect(lines.at(-1)!.step).toBe(paused);
+    await page.getByRole('slider', { name: 'smoothing' }).fill('0');
+    const points = async () => {
+      const [x, loss] = await chartData(page, 'loss');
+      return x!.flatMap((at, i) => (loss![i] === null || loss![i] === undefined ? [] : [at]));
+    };
+    await eventually(points).toEqual(lines.map((line) => line.step));
+
+    await page.getByRole('button', { name: 'Checkpoint now' }).click();
+    await eventually(() => page.locator('#live').textContent()).toMatch(/wrote .*run.checkpoint-/);
+    expect(await readdir(workspace.path('run'))).toContain(`checkpoint-${String(paused).padStart(8, '0')}`);
+
+    await page.reload();
+    await eventually(points).toEqual(lines.map((line) => line.step));
+    expect(await step()).toBe(paused);
+
+    await page.getByRole('button', { name: 'Go on' }).click();
+    await eventually(step).toBeGreaterThan(paused);
+    await page.getByRole('button', { name: 'Stop' }).click();
+    expect(await first.ended).toBe(130);
+    await eventually(() => page.locator('#live [role=status]').first().textContent()).toMatch(/^stopped/);
+    expect(await readdir(workspace.path('run'))).toContain('report.html');
+
+    const { port, origin } = new URL(first.url);
+    expect(requests.every((url) => url.startsWith(origin) || url.startsWith('data:'))).toBe(true);
+    expectNoErrors();
+
+    // The same address again, for the run that goes on: its history is there.
+    const second = await startTraining(workspace, '--resume', '--dashboard', port);
+    expect(second.url).toBe(first.url);
+    await page.reload();
+    await eventually(step).toBeGreaterThan(paused + 1);
+    expect((await points()).slice(0, paused)).toEqual(lines.map((line) => line.step));
+    expect((await post(`${second.url}stop`)).status).toBe(200);
+    expect(await second.ended).toBe(130);
+  });
+});
+
+test('only pages of this server may ask', async () => {
+  const workspace = await useWorkspace(long);
+  const { url, ended } = await startTraining(workspace, '--dashboard', '0');
+  expect(new URL(url).hostname).toBe('127.0.0.1');
+  expect((await post(`${url}stop`, {})).status).toBe(403); // as a form of another site would
+  expect((await post(`${url}constructor`)).status).toBe(404);
+  expect((await fetch(`${url}nothing`)).status).toBe(404);
+  // A name that leads here from elsewhere.
+  const { port } = new URL(url);
+  const [response] = await once(
+    http.get({ port, host: '127.0.0.1', headers: { host: `evil.example:${port}` } }),
+    'response',
+  );
+  expect(response.statusCode).toBe(403);
+  response.resume();
+  expect((await fetch(url)).headers.get('content-type')).toContain('text/html');
+  expect(await (await post(`${url}stop`)).text()).toContain('stopping after this step');
+  expect(await ended).toBe(130);
+});
+
+test('beyond this machine there is a token, which stays', async () => {
+  const workspace = await useWorkspace(long);
+  const { url, ended } = await startTraining(workspace, '--dashboard', '0', '--host', '0.0.0.0');
+  const { port, searchParams } = new URL(url);
+  const token = searchParams.get('token');
+  expect(token).toMatch(/^[\w-]{32}$/);
+  const at = (path: string) => `http://127.0.0.1:${port}${path}`;
+  expect((await fetch(at('/'))).status).toBe(403);
+  expect((await fetch(at('/?token=wrong'))).status).toBe(403);
+  expect((await post(at('/stop'))).status).toBe(403);
+  expect((await fetch(at(`/?token=${token}`))).status).toBe(200);
+  expect((await post(at(`/stop?token=${token}`))).status).toBe(200);
+  await ended;
+  const again = await startTraining(workspace, '--resume', '--dashboard', '0', '--host', '0.0.0.0');
+  expect(new URL(again.url).searchParams.get('token')).toBe(token);
+});
+
+describe('refused with one message', () => {
+  test('a port that is in use, before anything is touched', async () => {
+    const { burgeon, path } = await useWorkspace();
+    const server = http.createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as AddressInfo;
+    const { code, stderr } = await burgeon(['train', 'train.yaml', '--dashboard', String(port)]);
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: `burgeon: --dashboard: port ${port} of 127.0.0.1 is in use; choose another, or 0 for any that is free\n`,
+    });
+    expect(await readdir(path())).not.toContain('run');
+  });
+
+  test.each([
+    ['--dashboard 70000', "argument '70000' is invalid. Expected an integer from 0 to 65535."],
+    ['--host 0.0.0.0', '--host needs --dashboard'],
+    ['--dashboard 0 --host 203.0.113.7', '--host: expected an address of this machine, received 203.0.113.7; '],
+  ])('%s', async (flags, message) => {
+    const { burgeon } = await useWorkspace();
+    const { code, stderr } = await burgeon(['train', 'train.yaml', ...flags.split(' ')]);
+    expect(code).toBe(1);
+    expect(stderr).toContain(message);
+    expect(stderr.trimEnd().split('\n').length).toBeLessThan(4);
+  });
+});
