@@ -1,4 +1,4 @@
-#include "backend/cuda/nvcc/device.cuh"
+#include "backend/cuda/device.cuh"
 #include "backend/cuda/runtime.h"
 
 namespace burgeon::cuda {
