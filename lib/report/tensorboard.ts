@@ -125,7 +125,7 @@ function valuesOf(line: MetricsLine): Buffer[] {
         scalar('train/learning_rate', line.learningRate),
         scalar('train/gradient_norm', line.gradientNorm),
         scalar('train/tokens_per_second', line.tokensPerSecond),
-        scalar('train/mfu', line.mfu),
+        ...(line.mfu === null ? [] : [scalar('train/mfu', line.mfu)]),
         scalar('train/block_flops_share', line.blockFlops / line.denseBlockFlops),
         scalar('train/executed_flops', line.executedFlops),
         scalar('train/memory_bytes', line.rssBytes),
