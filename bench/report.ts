@@ -1,6 +1,6 @@
 // npm run bench -- report: what looking at a run costs. How long a metrics file of a million steps takes to open, and what
-// share of a step's time logging, live page and event file take at 50 steps per second: processor time of this process
-// over steps that compute nothing, with them and without, in turn. A second process reads the page's events.
+// share of a step's time logging, live page and event file take at 50 steps per second: the time that this process's event
+// loop is at work, over steps that compute nothing, with them and without. A second process reads the page's events.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -82,7 +82,7 @@ async function timeOpening(directory: string): Promise<{ bytes: number; seconds:
   return { bytes: (await stat(file)).size, seconds };
 }
 
-/** Processor milliseconds per step of this process, per round. */
+/** Milliseconds per step that the event loop is at work, per round. */
 async function timeSteps(directory: string, parts: readonly ('metrics' | 'live' | 'events')[]): Promise<number[]> {
   // As of a GPT-2 124M: 12 layers of 12 heads.
   const start = startLine({ steps: 1_000_000, model: 'gpt2' });
@@ -111,7 +111,7 @@ async function timeSteps(directory: string, parts: readonly ('metrics' | 'live' 
   try {
     await sleep(1000);
     for (let round = 0; round < rounds; round++) {
-      const before = process.cpuUsage();
+      const before = performance.eventLoopUtilization();
       for (let i = 0; i < stepsPerRound; i++) {
         units.begin();
         units.add(undefined, 1);
@@ -120,8 +120,7 @@ async function timeSteps(directory: string, parts: readonly ('metrics' | 'live' 
         metrics?.write(stepLine(step, 3 + Math.sin(step), { gradientNorm: Math.cos(step), rssBytes: memory.bytes }));
         await sleep(1000 / stepsPerSecond);
       }
-      const { user, system } = process.cpuUsage(before);
-      samples.push((user + system) / 1000 / stepsPerRound);
+      samples.push(performance.eventLoopUtilization(before).active / stepsPerRound);
     }
   } finally {
     reader?.kill();

@@ -27,6 +27,8 @@ export interface NativeModelOptions {
   /** Of the backend 'cuda'. */
   cudaLibrary?: string;
   cudaDevice?: number;
+  /** Whether every op is timed, for `takeProfile`. Default false. */
+  profile?: boolean;
 }
 
 /** What there is of CUDA on this machine; at least one device. */
@@ -36,6 +38,18 @@ export interface NativeCuda {
   /** Of the library's code: 'sm_80 sm_90a compute_80'. */
   architectures: string;
   devices: { name: string; memoryBytes: number; capability: string }[];
+}
+
+/** One call of an op in a model that is profiled. */
+export interface NativeOpEvent {
+  /** As in native/backend/backend.h. */
+  op: string;
+  /** Nanoseconds from its start until it was asked for. */
+  agoNs: number;
+  durationNs: number;
+  flops: number;
+  /** The integers among its arguments, in their order; five, zeros at the end. */
+  sizes: number[];
 }
 
 /** As lib/est/subnetwork.ts; null is the full model. */
@@ -136,6 +150,8 @@ export interface NativeModel {
   tensors(): NativeTensor[];
   /** Bytes of activations a batch of this shape would take. */
   planBytes(batchSize: number, sequenceLength: number, gradients: boolean): number;
+  /** The ops called since the last time; none unless the model is profiled. */
+  takeProfile(): NativeOpEvent[];
   info(): NativeModelInfo;
   dispose(): void;
 }

@@ -12,6 +12,7 @@ import { count, duration, facts, percent, small } from './format.ts';
 import { interruptSignal } from './interrupt.ts';
 import { integerBetween, setOption } from './options.ts';
 import { ProgressLine } from './progress.ts';
+import { runProfile } from './train-profile.ts';
 import { defaultPort, openWatchers, type WatchFlags } from './train-watchers.ts';
 
 interface TrainFlags extends WatchFlags {
@@ -19,6 +20,7 @@ interface TrainFlags extends WatchFlags {
   initFrom?: string;
   resume?: boolean;
   overwrite?: boolean;
+  profile?: number;
   quiet?: boolean;
   json?: boolean;
 }
@@ -45,11 +47,16 @@ export function trainCommand(): Command {
       'with --dashboard: serve it beyond this machine, to those who have the address with its token',
     )
     .option('--tensorboard', 'also write event files for TensorBoard into the output directory')
+    .option(
+      '--profile <n>',
+      'instead of training: time n steps of every stage by op and phase; writes a table and a trace into the output directory',
+      integerBetween(1, 10_000),
+    )
     .option('--quiet', 'print the summary only')
     .option('--json', 'print one JSON record per step, and the summary as the last line, to standard output')
     .addHelpText(
       'after',
-      '\nExamples:\n  burgeon train configs/shakespeare-char.yaml\n  burgeon train configs/shakespeare-char.yaml --set seed=2 --set output=runs/seed2\n  burgeon train configs/shakespeare-char.yaml --init-from runs/seed2 --set output=runs/tuned\n  burgeon train configs/shakespeare-char.yaml --resume',
+      '\nExamples:\n  burgeon train configs/shakespeare-char.yaml\n  burgeon train configs/shakespeare-char.yaml --set seed=2 --set output=runs/seed2\n  burgeon train configs/shakespeare-char.yaml --init-from runs/seed2 --set output=runs/tuned\n  burgeon train configs/shakespeare-char.yaml --resume\n  burgeon train configs/shakespeare-char.yaml --profile 5',
     )
     .addHelpText('after', () => `\nKeys of the configuration:\n${describeKeys()}`)
     .action(async (file: string, flags: TrainFlags, command: Command) => {
@@ -58,6 +65,10 @@ export function trainCommand(): Command {
       // Quoted as JSON, which is YAML: a path may hold anything.
       const initFrom = flags.initFrom === undefined ? [] : [`initFrom=${JSON.stringify(flags.initFrom)}`];
       const config = await loadTrainConfig(file, { set: [...flags.set, ...initFrom], resume: flags.resume ?? false });
+      if (flags.profile !== undefined) {
+        await runProfile(config, flags.profile, flags);
+        return;
+      }
       const progress = new ProgressLine();
       const say = (text: string) => {
         if (!flags.quiet && !flags.json) progress.print(text);

@@ -2,7 +2,7 @@
 // errors are BurgeonErrors, everything that computes returns a Promise. One call at a time per model.
 
 import os from 'node:os';
-import type { NativeModel, NativeStepResult, Role } from '../addon/binding.ts';
+import type { NativeModel, NativeOpEvent, NativeStepResult, Role } from '../addon/binding.ts';
 import { roles } from '../addon/binding.ts';
 import { loadAddon, native, nativeSync } from '../addon/load.ts';
 import { type ModelContents, writeModelDirectory } from '../checkpoint/model-directory.ts';
@@ -66,6 +66,7 @@ export class Model implements Disposable {
       maxIsa: process.env.BURGEON_MAX_ISA ?? '',
       precision,
       threads: chooseThreads(options.threads),
+      profile: options.profile ?? false,
     });
     this.#tensors = new Map(viewTensors(config, this.#native.tensors()).map((view) => [view.name, view]));
   }
@@ -140,6 +141,15 @@ export class Model implements Disposable {
   /** Backend, instruction set, threads and bytes held. @throws {BurgeonError} ERR_BURGEON_DISPOSED. */
   get info() {
     return nativeSync(() => this.#native.info());
+  }
+
+  /**
+   * The ops called since the last time, where the model was made with `profile`.
+   * @throws {BurgeonError} ERR_BURGEON_BUSY, ERR_BURGEON_DISPOSED.
+   * @internal
+   */
+  takeProfile(): NativeOpEvent[] {
+    return nativeSync(() => this.#native.takeProfile());
   }
 
   /**

@@ -37,10 +37,10 @@ export interface LiveServerOptions {
 }
 
 /** Least time between two events: more often nobody can read. */
-const eventEveryMs = 200;
+const eventEveryMs = 500;
 
 /** Least time between two events with shares of units. */
-const unitsEveryMs = 1000;
+const unitsEveryMs = 2000;
 
 /** A page that does not read is cut off at so many bytes; it connects again when it does. */
 const mostUnread = 16 << 20;

@@ -172,15 +172,21 @@ export function stepOfLine({ chunk, begin, end }: FileLine): number | undefined 
   return match ? Number(match[1]) : undefined;
 }
 
+/** Steps are written together when so much time has passed: one write each would be dear for short steps. */
+const flushEveryMs = 200;
+
 export class MetricsWriter {
   readonly file: string;
   readonly #handle: FileHandle;
   readonly #onLine: ((line: MetricsLine) => void) | undefined;
+  readonly #timer: NodeJS.Timeout;
+  #waiting: MetricsLine[] = [];
 
   private constructor(file: string, handle: FileHandle, onLine: ((line: MetricsLine) => void) | undefined) {
     this.file = file;
     this.#handle = handle;
     this.#onLine = onLine;
+    this.#timer = setInterval(() => this.#flush(), flushEveryMs).unref();
   }
 
   /**
@@ -200,14 +206,24 @@ export class MetricsWriter {
     return new MetricsWriter(file, handle, onLine);
   }
 
-  /** Appends at once: handing such a short write to another thread takes several times as long as doing it. */
+  /** Appends a line: a step within a fifth of a second, anything else, and the steps before it, at once. */
   write(line: MetricsLine): void {
-    appendFileSync(this.#handle.fd, `${JSON.stringify(line)}\n`);
-    this.#onLine?.(line);
+    this.#waiting.push(line);
+    if (line.kind !== 'step') this.#flush();
   }
 
   close(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#flush();
     return this.#handle.close();
+  }
+
+  #flush(): void {
+    if (this.#waiting.length === 0) return;
+    const lines = this.#waiting.splice(0);
+    // At once: handing such a short write to another thread takes longer than doing it.
+    appendFileSync(this.#handle.fd, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    for (const line of lines) this.#onLine?.(line);
   }
 }
 

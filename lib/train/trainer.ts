@@ -11,26 +11,26 @@ import { completeModel, type ModelConfig } from '../config/model-config.ts';
 import { parseTrainConfig, type TrainConfig } from '../config/train-config.ts';
 import { BatchLoader } from '../data/batch-loader.ts';
 import { BigramModel } from '../data/bigram.ts';
-import { type Dataset, loadDataset } from '../data/dataset.ts';
+import type { Dataset } from '../data/dataset.ts';
 import { type FixedBatch, fixedWindows } from '../data/fixed-windows.ts';
 import { BurgeonError } from '../errors.ts';
 import { allFlops, blockFlops, countFlops } from '../est/flops.ts';
 import { countParameters } from '../est/parameters.ts';
-import { type ActiveCounts, activeCounts, sampleSubnetwork } from '../est/sampler.ts';
 import { Schedule } from '../est/schedule.ts';
+import type { Subnetwork } from '../est/subnetwork.ts';
 import { Model } from '../model/model.ts';
-import { learningRateAt } from '../optim/lr-schedule.ts';
 import { descriptionFileName } from '../tokenizer/description.ts';
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
 import { type Evaluation, evaluate } from './evaluator.ts';
-import { groupsOf } from './groups.ts';
 import { openInitialModel } from './initial-model.ts';
 import { MemoryGauge } from './memory-gauge.ts';
 import { type EndLine, type MetricsLine, MetricsWriter, type StartLine, type StepLine } from './metrics.ts';
+import { openData } from './open-data.ts';
 import { type EnteredRun, enterRunDirectory, type StartMode } from './run-directory.ts';
 import { addToTotals, continueRunState, newRunState, type RunState, spentBy } from './run-state.ts';
 import { type RunSummary, summarise } from './summary.ts';
 import { promptTokens, sampleText } from './text-sample.ts';
+import { replayable, trainStep } from './train-step.ts';
 import { newUnitSums, type UnitShares, UnitUsage } from './unit-usage.ts';
 
 export interface TrainerOptions {
@@ -232,7 +232,7 @@ export class Trainer implements AsyncDisposable {
     const state = this.#opened(this.#state);
     const { signal } = this.#options;
     while (state.step < config.steps && !signal?.aborted) {
-      const line = await this.#trainStep(state.step, schedule);
+      const line = await this.#trainStep();
       const isLast = state.step === config.steps;
       if (isDue(config.log.every, state.step) || isLast) metrics.write(line);
       const { kind: _, ...record }: StepLine & StepRecord = line;
@@ -330,78 +330,44 @@ export class Trainer implements AsyncDisposable {
     return this.close();
   }
 
-  /** One optimizer step: every micro-batch in its groups, each on its own subnetwork, then the update. */
-  async #trainStep(step: number, schedule: Schedule): Promise<StepLine> {
+  async #trainStep(): Promise<StepLine> {
     const start = performance.now();
-    const { config, model } = this;
-    const { loader, units } = this.#opened(this.#run);
+    const { config } = this;
+    const { loader, schedule, units } = this.#opened(this.#run);
     const state = this.#opened(this.#state);
-    const { stage, rates } = schedule.at(step);
-    const sampler = { ...model.config, ...config.est, rates };
-    const active = activeCounts(sampler);
-    const isDense = isComplete(active, model);
-    const { batchSize, sequenceLength: T, accumulationSteps } = config;
-    const layerScale = config.est.layerScale === 'inverse' ? model.config.nLayer / active.layers : 1;
-    const stepSequences = batchSize * accumulationSteps;
-
-    let loss = 0;
-    let executedBlock = 0;
-    let executedAll = 0;
-    const groupNumbers = new Set<number>();
     units.begin();
-    const where = (group?: number) =>
-      `step ${step + 1} (seed ${config.seed}${group === undefined ? '' : `, group ${group}`}, rates ${JSON.stringify(rates)})`;
-    for (let micro = 0; micro < accumulationSteps; micro++) {
-      const { tokens, targets } = await loader.batch(step * accumulationSteps + micro);
-      // Where nothing is left out all groups are the same network: one call does them all.
-      const groups = isDense ? [{ index: 0, begin: 0, end: batchSize }] : groupsOf(micro, { ...config, ...config.est });
-      for (const { index, begin, end } of groups) {
-        groupNumbers.add(index);
-        const weight = (end - begin) / stepSequences;
-        const subnetwork = isDense ? undefined : sampleSubnetwork(sampler, { seed: config.seed, step, group: index });
-        const options = { batchSize: end - begin, subnetwork, layerScale, weight };
-        const result = await replayable(
-          () => where(index),
-          () =>
-            model.forwardBackward(tokens.subarray(begin * T, end * T), targets.subarray(begin * T, end * T), options),
-        );
-        loss += weight * result.loss;
-        units.add(subnetwork, weight);
-        executedBlock += blockFlops(result.forwardFlops) + blockFlops(result.backwardFlops);
-        executedAll += allFlops(result.forwardFlops) + allFlops(result.backwardFlops);
-      }
-    }
-    const { schedule: _, ...optimizer } = config.optimizer;
-    const learningRate = learningRateAt(config.optimizer, step, config.steps);
-    const { gradientNorm } = await replayable(where, () => model.optimizerStep({ ...optimizer, lr: learningRate }));
-
+    const onGroup = (subnetwork: Subnetwork | undefined, weight: number) => units.add(subnetwork, weight);
+    const done = await trainStep({ config, model: this.model, loader, schedule, onGroup }, state.step);
     units.end();
+
     const ms = performance.now() - start;
-    const dense = countFlops(model.config, { batchSize: stepSequences, sequenceLength: T });
+    const { sequenceLength: T } = config;
+    const sequences = config.batchSize * config.accumulationSteps;
+    const dense = countFlops(this.model.config, { batchSize: sequences, sequenceLength: T });
     state.step++;
-    state.tokens += stepSequences * T;
+    state.tokens += sequences * T;
     const line: StepLine = {
       kind: 'step',
       step: state.step,
-      stage: stage + 1,
-      active,
-      groups: groupNumbers.size,
-      loss,
-      learningRate,
-      gradientNorm,
+      stage: done.stage + 1,
+      active: done.active,
+      groups: done.groups,
+      loss: done.loss,
+      learningRate: done.learningRate,
+      gradientNorm: done.gradientNorm,
       tokens: state.tokens,
-      tokensPerSecond: (stepSequences * T) / (ms / 1000),
-      blockFlops: executedBlock,
-      allFlops: executedAll,
+      tokensPerSecond: (sequences * T) / (ms / 1000),
+      blockFlops: done.blockFlops,
+      allFlops: done.allFlops,
       denseBlockFlops: blockFlops(dense),
       denseAllFlops: allFlops(dense),
-      mfu: executedAll / (ms / 1000) / this.#peakFlops(),
+      mfu: done.allFlops / (ms / 1000) / this.#peakFlops(),
       ms,
       executedFlops: 0,
       trainSeconds: 0,
       rssBytes: this.#memory.bytes,
     };
-    addToTotals(state.stages, { ...line, isDense });
+    addToTotals(state.stages, { ...line, isDense: done.isDense });
     return Object.assign(line, spentBy(state));
   }
 
@@ -500,16 +466,6 @@ export class Trainer implements AsyncDisposable {
   }
 }
 
-function openData(config: TrainConfig): Promise<Dataset> {
-  const { directory, train, validation } = config.data;
-  if (directory !== undefined) return loadDataset({ directory });
-  if (train !== undefined) return loadDataset({ train, validation, vocabSize: config.model.vocabSize });
-  throw new BurgeonError(
-    'ERR_BURGEON_CONFIG',
-    'data: expected data.directory (made by `burgeon prepare`) or data.train, received neither',
-  );
-}
-
 function validationBatches({ validation }: Dataset, { sequenceLength, evaluation, batchSize }: TrainConfig) {
   return validation && fixedWindows(validation, sequenceLength, evaluation.windows, batchSize);
 }
@@ -532,18 +488,4 @@ function checkSample({ sample }: TrainConfig, tokenizer: Tokenizer | undefined):
 
 function isDue(every: number, step: number): boolean {
   return every > 0 && step % every === 0;
-}
-
-function isComplete(active: ActiveCounts, { config }: Model): boolean {
-  return active.layers === config.nLayer && active.heads === config.nHead && active.neurons === config.nInner;
-}
-
-/** Adds to a non-finite number's error what is needed to compute it again. */
-async function replayable<Result>(where: () => string, work: () => Promise<Result>): Promise<Result> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof BurgeonError) || error.code !== 'ERR_BURGEON_NONFINITE') throw error;
-    throw new BurgeonError(error.code, `${where()}: ${error.message}`, { cause: error });
-  }
 }

@@ -115,8 +115,8 @@ Napi::Function ModelWrap::define(Napi::Env env) {
        InstanceMethod<&ModelWrap::extend>("extend"), InstanceMethod<&ModelWrap::optimizer_step>("optimizerStep"),
        InstanceMethod<&ModelWrap::clear_gradients>("clearGradients"), InstanceMethod<&ModelWrap::read>("read"),
        InstanceMethod<&ModelWrap::write>("write"), InstanceMethod<&ModelWrap::tensors>("tensors"),
-       InstanceMethod<&ModelWrap::plan_bytes>("planBytes"), InstanceMethod<&ModelWrap::info>("info"),
-       InstanceMethod<&ModelWrap::dispose>("dispose")});
+       InstanceMethod<&ModelWrap::plan_bytes>("planBytes"), InstanceMethod<&ModelWrap::take_profile>("takeProfile"),
+       InstanceMethod<&ModelWrap::info>("info"), InstanceMethod<&ModelWrap::dispose>("dispose")});
 }
 
 ModelWrap::ModelWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ModelWrap>(info) {
@@ -310,6 +310,31 @@ Napi::Value ModelWrap::plan_bytes(const Napi::CallbackInfo& info) {
     read_shape(info[0], info[1], &batch, &sequence);
     const size_t bytes = ready()->plan_bytes(batch, sequence, read_boolean(info[2], "gradients"));
     return Napi::Number::New(info.Env(), static_cast<double>(bytes));
+  });
+}
+
+Napi::Value ModelWrap::take_profile(const Napi::CallbackInfo& info) {
+  return translate_errors(info.Env(), [&]() -> Napi::Value {
+    const std::vector<OpEvent> events = ready()->take_profile();
+    const auto number = [&](int64_t value) { return Napi::Number::New(info.Env(), static_cast<double>(value)); };
+    // Times are given relative to now, so that no clock needs to be shared.
+    const int64_t now =
+        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+            .count();
+    Napi::Array array = Napi::Array::New(info.Env(), events.size());
+    for (size_t i = 0; i < events.size(); ++i) {
+      const OpEvent& event = events[i];
+      Napi::Object object = Napi::Object::New(info.Env());
+      object.Set("op", timed_op_names()[static_cast<size_t>(event.op)]);
+      object.Set("agoNs", number(now - event.start_ns));
+      object.Set("durationNs", number(event.duration_ns));
+      object.Set("flops", number(2 * event.multiply_adds));
+      Napi::Array sizes = Napi::Array::New(info.Env(), event.sizes.size());
+      for (size_t j = 0; j < event.sizes.size(); ++j) sizes.Set(static_cast<uint32_t>(j), number(event.sizes[j]));
+      object.Set("sizes", sizes);
+      array.Set(static_cast<uint32_t>(i), object);
+    }
+    return array;
   });
 }
 

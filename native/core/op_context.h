@@ -8,6 +8,7 @@
 namespace burgeon {
 
 class ThreadPool;
+struct OpLog;
 
 struct OpContext {
   ThreadPool* pool;
@@ -16,6 +17,7 @@ struct OpContext {
   size_t thread_scratch_bytes;  // ScratchSize::per_thread
   int64_t multiply_adds;        // matrix products add what they executed; attention counts the causal triangle
   void* queue = nullptr;        // of a device that has one: a CUDA stream
+  OpLog* log = nullptr;         // where timed ops note themselves (backend/timed.h)
 };
 
 // ThreadPool::run for files that must not include its header (see backend/cpu/simd.h).

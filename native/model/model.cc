@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "core/bfloat16.h"
 #include "core/error.h"
@@ -32,7 +33,8 @@ class TypedModel final : public Model {
  public:
   TypedModel(const ModelConfig& config, const ModelOptions& options)
       : Model(config, options),
-        backend_(select_backend<T>(options, &selection_)),
+        backend_(options.profile ? time_ops(select_backend<T>(options, &selection_), &timed_)
+                                 : select_backend<T>(options, &selection_)),
         ops_(*backend_.ops),
         device_(*backend_.device),
         parameters_(config, device_),
@@ -41,7 +43,7 @@ class TypedModel final : public Model {
         plan_(config),
         touched_(config),
         pool_(options.threads),
-        context_{&pool_, nullptr, nullptr, 0, 0, device_.queue()},
+        context_{&pool_, nullptr, nullptr, 0, 0, device_.queue(), &timed_.log},
         step_(config_, ops_, device_, parameters_, operands_, activations_, context_) {}
 
   int element_size() const override { return sizeof(M); }
@@ -148,6 +150,8 @@ class TypedModel final : public Model {
     touched_.clear();
   }
 
+  std::vector<OpEvent> take_profile() override { return std::exchange(timed_.log.events, {}); }
+
  private:
   // Validates a batch, makes room for it and copies it in. Returns the number of targets that count.
   int64_t prepare(const Batch& batch, bool gradients) {
@@ -215,6 +219,7 @@ class TypedModel final : public Model {
     device_.write(activations_.tokens, from, static_cast<size_t>(words) * sizeof(int32_t));
   }
 
+  TimedOps<T> timed_;  // used only where ops are timed
   const Backend<T> backend_;
   const Ops<T>& ops_;
   Device& device_;

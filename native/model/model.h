@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backend/select.h"
+#include "backend/timed.h"
 #include "model/config.h"
 #include "model/parameters.h"
 #include "model/step.h"
@@ -17,6 +18,7 @@ namespace burgeon {
 
 struct ModelOptions : BackendOptions {
   int threads = 1;  // of the cpu
+  bool profile = false;  // whether every op is timed
 };
 
 // One group of sequences as it comes from the caller; pointers are read during the call only.
@@ -78,6 +80,9 @@ class Model {
   virtual double optimizer_step(const OptimizerStep& step) = 0;
 
   virtual void clear_gradients() = 0;
+
+  // The ops called since the last time; none unless ModelOptions::profile.
+  virtual std::vector<OpEvent> take_profile() = 0;
 
  protected:
   Model(const ModelConfig& config, const ModelOptions& options)

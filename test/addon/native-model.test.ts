@@ -60,6 +60,7 @@ const validArguments = {
   tensors: [],
   planBytes: [2, 4, true],
   info: [],
+  takeProfile: [],
   dispose: [],
 } satisfies Record<keyof Native, unknown[]>;
 

@@ -68,8 +68,10 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
     await eventually(() => page.locator('#live [role=status]').first().textContent()).toBe('paused');
     const paused = await step();
     // The points are those of the metrics file, each once.
-    const lines = (await readMetrics(workspace.path('run', 'metrics.jsonl'))).filter(({ kind }) => kind === 'step');
-    expect(lines.at(-1)!.step).toBe(paused);
+    const stepLines = async () =>
+      (await readMetrics(workspace.path('run', 'metrics.jsonl'))).filter(({ kind }) => kind === 'step');
+    await eventually(async () => (await stepLines()).at(-1)!.step).toBe(paused);
+    const lines = await stepLines();
     await page.getByRole('slider', { name: 'smoothing' }).fill('0');
     const points = async () => {
       const [x, loss] = await chartData(page, 'loss');

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { type MetricsLine, MetricsWriter, metricsFileName, readMetrics } from '../../lib/train/metrics.ts';
 import { temporaryDirectory } from '../checkpoint/helpers.ts';
+import { stepLine } from '../report/metrics-lines.ts';
 
 const validation = (step: number): MetricsLine => ({
   kind: 'validation',
@@ -76,13 +77,20 @@ test('what is read in chunks is cut at the same place as what is read at once', 
   expect(await readMetrics(file)).toEqual(lines.slice(0, 3));
 });
 
-test('whoever listens gets every line once it is in the file', async () => {
+test('steps are written together, with the next line of another kind or when it closes; who listens gets them then', async () => {
   const heard: MetricsLine[] = [];
   const directory = await temporaryDirectory();
   const writer = await MetricsWriter.open(directory, 0, (line) => heard.push(line));
+  const written = async () => {
+    expect(heard).toEqual(await readMetrics(writer.file));
+    return heard.length;
+  };
+  writer.write(stepLine(1, 3));
   writer.write(validation(1));
-  expect(heard).toEqual(await readMetrics(writer.file));
+  expect(await written()).toBe(2);
+  writer.write(stepLine(2, 3));
   await writer.close();
+  expect(await written()).toBe(3);
 });
 
 test('a run that starts anew drops all', async () => {

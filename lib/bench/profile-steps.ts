@@ -1,0 +1,111 @@
+// Where the time of a training step goes: takes a few steps of every stage of a run, in turn, with every op timed. Nothing
+// of the run is kept.
+
+import { measurePeak, type Peak } from '../addon/peak.ts';
+import { completeModel } from '../config/model-config.ts';
+import type { TrainConfig } from '../config/train-config.ts';
+import { BatchLoader } from '../data/batch-loader.ts';
+import { Schedule } from '../est/schedule.ts';
+import { Model } from '../model/model.ts';
+import { openData } from '../train/open-data.ts';
+import { type StepContext, type StepPart, trainStep } from '../train/train-step.ts';
+import { type ProfiledStep, type Span, type StepTotals, spansOf, totalsOf } from './profile-events.ts';
+
+export interface ProfiledStage {
+  /** "stage 1", or "dense". */
+  name: string;
+  /** Whether nothing is left out in its steps. */
+  isDense: boolean;
+  steps: ProfiledStep[];
+  totals: StepTotals;
+}
+
+export interface Profile {
+  stages: ProfiledStage[];
+  peak: Peak;
+  /** What products are held against. */
+  peakFlopsPerSecond: number;
+  threads: number;
+}
+
+/** Steps before those that are timed, of every stage. */
+const warmUpSteps = 2;
+
+/**
+ * Profiles a run from new weights.
+ * @param options.steps of every stage.
+ * @returns undefined when the signal stopped it.
+ * @throws {BurgeonError} as `Trainer.open`; ERR_BURGEON_BACKEND where ops cannot be timed one by one.
+ */
+export async function profileSteps(
+  config: TrainConfig,
+  options: { steps: number; signal?: AbortSignal; onProgress?: (text: string) => void },
+): Promise<Profile | undefined> {
+  const dataset = await openData(config);
+  try {
+    const loader = new BatchLoader(dataset.train, config);
+    using model = await Model.create(completeModel(config.model, dataset.vocabSize), {
+      ...(config.threads === 'auto' ? {} : { threads: config.threads }),
+      ...(config.backend === 'auto' ? {} : { backend: config.backend }),
+      precision: config.precision,
+      seed: config.seed,
+      profile: true,
+    });
+    const { threads } = model.info;
+    const peak = await measurePeak(threads);
+    const stages = stagesOf(config).map((stage) => ({ ...stage, steps: [] as ProfiledStep[], isDense: false }));
+    for (let round = 0; round < warmUpSteps + options.steps; round++) {
+      options.onProgress?.(`step ${round + 1} of ${warmUpSteps + options.steps} of every stage`);
+      for (const stage of stages) {
+        if (options.signal?.aborted) return undefined;
+        const { schedule, firstStep, lastStep } = stage;
+        const step = Math.min(firstStep + round, lastStep);
+        const { isDense, ...profiled } = await profileStep({ config, model, loader, schedule }, step);
+        stage.isDense = isDense;
+        if (round >= warmUpSteps) stage.steps.push(profiled);
+      }
+    }
+    return {
+      stages: stages.map(({ name, isDense, steps }) => ({ name, isDense, steps, totals: totalsOf(steps) })),
+      peak,
+      peakFlopsPerSecond: config.precision === 'bf16' ? peak.bf16FlopsPerSecond : peak.flopsPerSecond,
+      threads,
+    };
+  } finally {
+    await dataset.close();
+  }
+}
+
+/** The stages that have steps; without a complete one a dense step, to compare with. */
+function stagesOf({ est, steps }: TrainConfig) {
+  const schedule = new Schedule(est.schedule, steps);
+  const stages = schedule.stages
+    .filter(({ startStep, endStep }) => startStep < endStep)
+    .map(({ index, startStep, endStep, ratesFrom, ratesTo }) => ({
+      name: `stage ${index + 1}`,
+      schedule,
+      firstStep: startStep,
+      lastStep: endStep - 1,
+      isFull: [ratesFrom, ratesTo].every(({ heads, neurons, layers }) => heads === 1 && neurons === 1 && layers === 1),
+    }));
+  if (stages.some(({ isFull }) => isFull)) return stages;
+  return [...stages, { name: 'dense', schedule: new Schedule('dense', steps), firstStep: 0, lastStep: steps - 1 }];
+}
+
+async function profileStep(context: StepContext, step: number): Promise<ProfiledStep & { isDense: boolean }> {
+  const waits: Span[] = [];
+  const timed = async <Result>(part: StepPart, work: () => Promise<Result>): Promise<Result> => {
+    const begun = performance.now();
+    const result = await work();
+    const ms = performance.now() - begun;
+    if (part === 'data') waits.push({ name: 'batch', phase: 'data', start: begun, ms, flops: 0, bytes: 0, sizes: [] });
+    return result;
+  };
+  context.model.takeProfile();
+  const start = performance.now();
+  const { isDense } = await trainStep({ ...context, timed }, step);
+  const ms = performance.now() - start;
+  // Ops tell when they ran as a time before they were asked for, which is now.
+  const asked = performance.now();
+  return { start, ms, spans: [...waits, ...spansOf(context.model.takeProfile(), asked)], isDense };
+}

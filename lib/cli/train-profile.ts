@@ -1,0 +1,134 @@
+// burgeon train --profile: where the time of a step goes, as a table and as a trace.
+
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { type OpTotals, phases, savingOf, traceOf } from '../bench/profile-events.ts';
+import { type Profile, type ProfiledStage, profileSteps } from '../bench/profile-steps.ts';
+import type { TrainConfig } from '../config/train-config.ts';
+import { makeDirectory } from '../files/make-directory.ts';
+import { count, facts, percent, table } from './format.ts';
+import { interruptSignal } from './interrupt.ts';
+import { ProgressLine } from './progress.ts';
+
+/** Files in the output directory. */
+const [tableName, traceName] = ['profile.txt', 'profile-trace.json'];
+
+export async function runProfile(
+  config: TrainConfig,
+  steps: number,
+  flags: { json?: boolean; quiet?: boolean },
+): Promise<void> {
+  const progress = new ProgressLine();
+  const interrupt = interruptSignal(() => progress.print('stopping after this step; once more to stop at once'));
+  try {
+    const profile = await profileSteps(config, {
+      steps,
+      signal: interrupt.signal,
+      onProgress: (text) => {
+        if (!flags.quiet && !flags.json) progress.update(() => text);
+      },
+    });
+    progress.clear();
+    if (profile === undefined) {
+      console.error('stopped before the end; nothing was written');
+      process.exitCode = interrupt.exitCode();
+      return;
+    }
+    const text = describeProfile(profile, steps);
+    const [tableFile, traceFile] = [path.join(config.output, tableName), path.join(config.output, traceName)];
+    await makeDirectory(config.output);
+    await writeFile(tableFile, `${text}\n`);
+    await writeFile(traceFile, JSON.stringify(traceOf(profile.stages)));
+    if (flags.json) {
+      const { stages, ...rest } = profile;
+      console.log(
+        JSON.stringify({
+          ...rest,
+          stages: stages.map(({ steps: _, ...stage }) => stage),
+          table: tableFile,
+          trace: traceFile,
+        }),
+      );
+    } else console.log(`${text}\n\nwrote ${tableFile} and ${traceFile} (for chrome://tracing or ui.perfetto.dev)`);
+  } finally {
+    progress.clear();
+    interrupt.release();
+  }
+}
+
+/** Tables of all stages. */
+export function describeProfile(profile: Profile, steps: number): string {
+  const { stages, peak, peakFlopsPerSecond, threads } = profile;
+  const complete = stages.find(({ isDense }) => isDense)!;
+  return [
+    `${steps} steps of every stage in turn, ${threads} thread${threads === 1 ? '' : 's'}; means of the faster half`,
+    '',
+    table([
+      ['', 'ms', ...phases],
+      ...stages.map(({ name, totals }) => [
+        name,
+        totals.ms.toFixed(2),
+        ...phases.map((phase) => percent(totals.phases[phase] / totals.ms)),
+      ]),
+    ]),
+    ...stages.flatMap((stage) => [
+      '',
+      `${stage.name}${stage.isDense ? ', nothing left out' : ''}`,
+      opTable(stage, complete, profile),
+    ]),
+    '',
+    facts([
+      ['GFLOP/s', `of the peak of ${count(peakFlopsPerSecond)}FLOP/s, measured`],
+      [
+        'GB/s',
+        `operands and outputs, once each, of a memory copy of ${count(peak.bytesPerSecond)}B/s; from caches it can be more`,
+      ],
+      ['idle', 'of a step: no op runs and no batch is waited for, as when subnetworks are drawn'],
+      ['skip eff.', `time saved over FLOPs saved (bytes, without FLOPs) against ${complete.name}`],
+    ]),
+  ].join('\n');
+}
+
+function opTable(
+  { totals, isDense }: ProfiledStage,
+  complete: ProfiledStage,
+  { peak, peakFlopsPerSecond }: Profile,
+): string {
+  const perSecond = (amount: number, { ms }: OpTotals) => amount / (ms / 1000);
+  const or = (amount: number, text: () => string) => (amount === 0 ? '' : text());
+  const rows = totals.ops.map((op) => {
+    const [flops, bytes] = [perSecond(op.flops, op), perSecond(op.bytes, op)];
+    const saving = isDense ? null : savingOf(op, complete.totals);
+    return [
+      `${op.phase} ${op.op}`,
+      String(Math.round(op.calls)),
+      op.ms.toFixed(3),
+      percent(op.share),
+      or(flops, () => (flops / 1e9).toFixed(1)),
+      or(flops, () => percent(flops / peakFlopsPerSecond, 0)),
+      or(bytes, () => (bytes / 1e9).toFixed(1)),
+      or(bytes, () => percent(bytes / peak.bytesPerSecond, 0)),
+      ...(isDense
+        ? []
+        : [
+            saving ? percent(saving.workRatio) : '',
+            saving ? percent(saving.timeRatio) : '',
+            saving?.efficiency?.toFixed(2) ?? '',
+          ]),
+    ];
+  });
+  return table([
+    [
+      '',
+      'calls',
+      'ms',
+      'share',
+      'GFLOP/s',
+      'of peak',
+      'GB/s',
+      'of copy',
+      ...(isDense ? [] : ['work', 'time', 'skip eff.']),
+    ],
+    ...rows,
+  ]);
+}

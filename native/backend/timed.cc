@@ -1,0 +1,105 @@
+#include "backend/timed.h"
+
+#include <chrono>
+#include <type_traits>
+
+#include "core/bfloat16.h"
+#include "core/error.h"
+
+namespace burgeon {
+
+namespace {
+
+#define BURGEON_TIMED_OPS(VISIT) \
+  VISIT(gather_matrix)           \
+  VISIT(gather_vector)           \
+  VISIT(scatter_add)             \
+  VISIT(embedding_forward)       \
+  VISIT(embedding_backward)      \
+  VISIT(norm_forward)            \
+  VISIT(norm_backward)           \
+  VISIT(linear_expand)           \
+  VISIT(linear_contract)         \
+  VISIT(linear_weight_gradient)  \
+  VISIT(linear_bias_gradient)    \
+  VISIT(rotary)                  \
+  VISIT(attention_forward)       \
+  VISIT(attention_backward)      \
+  VISIT(cache_append)            \
+  VISIT(attention_cached)        \
+  VISIT(mlp_forward)             \
+  VISIT(mlp_backward)            \
+  VISIT(swiglu_forward)          \
+  VISIT(swiglu_backward)         \
+  VISIT(cross_entropy)           \
+  VISIT(adamw)                   \
+  VISIT(sum_of_squares)
+
+#define BURGEON_TIMED_INDEX(op) k_##op,
+enum TimedOp { BURGEON_TIMED_OPS(BURGEON_TIMED_INDEX) };
+#undef BURGEON_TIMED_INDEX
+
+int64_t now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+template <class Argument>
+void note_size(OpEvent& event, size_t& noted, const Argument& argument) {
+  if constexpr (std::is_same_v<Argument, int64_t>) {
+    if (noted < event.sizes.size()) event.sizes[noted++] = argument;
+  }
+}
+
+// The function of one op: Member is its place in Ops<T>, Function its type.
+template <class T, auto Member, int Index, class Function>
+struct Timed;
+
+template <class T, auto Member, int Index, class... Arguments>
+struct Timed<T, Member, Index, void(OpContext&, Arguments...)> {
+  static void call(OpContext& context, Arguments... arguments) {
+    OpEvent event{Index, 0, 0, context.multiply_adds, {}};
+    size_t noted = 0;
+    (note_size(event, noted, arguments), ...);
+    const auto& ops = *static_cast<const Ops<T>*>(context.log->ops);
+    event.start_ns = now_ns();
+    (ops.*Member)(context, arguments...);
+    event.duration_ns = now_ns() - event.start_ns;
+    event.multiply_adds = context.multiply_adds - event.multiply_adds;
+    context.log->events.push_back(event);
+  }
+};
+
+}  // namespace
+
+const std::vector<const char*>& timed_op_names() {
+#define BURGEON_TIMED_NAME(op) #op,
+  static const std::vector<const char*> names = {BURGEON_TIMED_OPS(BURGEON_TIMED_NAME)};
+#undef BURGEON_TIMED_NAME
+  return names;
+}
+
+template <class T>
+Backend<T> time_ops(Backend<T> backend, TimedOps<T>* timed) {
+  if (backend.device->queue()) {
+    throw Error(ErrorCode::kBackend,
+                "profile: expected the cpu or the reference backend; ops that are queued on a "
+                "device cannot be timed one by one");
+  }
+  timed->log.ops = backend.ops;
+  timed->ops = *backend.ops;
+#define BURGEON_TIMED_WRAP(op)                                                                            \
+  if (timed->ops.op) {                                                                                    \
+    timed->ops.op = &Timed<T, &Ops<T>::op, k_##op, std::remove_pointer_t<decltype(timed->ops.op)>>::call; \
+  }
+  BURGEON_TIMED_OPS(BURGEON_TIMED_WRAP)
+#undef BURGEON_TIMED_WRAP
+  backend.ops = &timed->ops;
+  return backend;
+}
+
+template Backend<float> time_ops<float>(Backend<float>, TimedOps<float>*);
+template Backend<double> time_ops<double>(Backend<double>, TimedOps<double>*);
+template Backend<bfloat16> time_ops<bfloat16>(Backend<bfloat16>, TimedOps<bfloat16>*);
+
+}  // namespace burgeon
