@@ -46,7 +46,7 @@ export async function profileSteps(
     const loader = new BatchLoader(dataset.train, config);
     using model = await Model.create(completeModel(config.model, dataset.vocabSize), {
       ...(config.threads === 'auto' ? {} : { threads: config.threads }),
-      ...(config.backend === 'auto' ? {} : { backend: config.backend }),
+      device: config.device,
       precision: config.precision,
       seed: config.seed,
       profile: true,
