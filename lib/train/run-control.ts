@@ -54,6 +54,7 @@ export class RunControl {
   async betweenSteps(trainer: Trainer): Promise<void> {
     for (;;) {
       await this.#writeCheckpoint(trainer);
+      if (this.#waiting.length > 0) continue; // asked for meanwhile
       if (!this.#wantsPause || this.signal.aborted) return;
       this.#isWaiting = true;
       await new Promise<void>((resolve) => {
