@@ -36,7 +36,7 @@ export async function openWatchers(flags: WatchFlags, config: TrainConfig, contr
   /** Lines from before there was an event file: it is made when nothing can be refused any more. */
   let early: MetricsLine[] = [];
   const progress = (): LiveProgress => ({
-    state: over ?? (control.signal.aborted ? 'stopping' : control.isPaused ? 'paused' : 'running'),
+    state: over ?? control.state,
     step: trainer?.step ?? 0,
     steps: config.steps,
     etaMs: remainingMs(),

@@ -27,6 +27,8 @@ export interface Dataset {
   /** Known for prepared data. */
   tokenizer?: TokenizerDescription;
   vocabSize?: number;
+  /** What was odd about the text, said when it was prepared. */
+  warnings?: readonly string[];
   /** Closes both sources. */
   close(): Promise<void>;
 }
@@ -41,10 +43,10 @@ export async function loadDataset(options: DatasetOptions): Promise<Dataset> {
 }
 
 async function openPrepared(directory: string): Promise<Dataset> {
-  const { splits, tokenizer, vocabSize } = await readManifest(directory);
+  const { splits, tokenizer, vocabSize, warnings } = await readManifest(directory);
   const open = (split: SplitManifest) => openSplit(directory, split, vocabSize);
   const sources = await openBoth(() => open(splits.train), splits.validation && (() => open(splits.validation!)));
-  return { ...sources, tokenizer, vocabSize };
+  return { ...sources, tokenizer, vocabSize, warnings };
 }
 
 async function openSplit(directory: string, split: SplitManifest, vocabSize: number): Promise<TokenSource> {

@@ -19,7 +19,7 @@ export interface ModelOptions {
   device?: Device;
   /** Default 'auto'. */
   precision?: Precision;
-  /** Times every op, for `takeProfile`; a few per cent slower. Default false. @internal */
+  /** Times every op, for `takeProfile`. Default false. @internal */
   profile?: boolean;
 }
 

@@ -5,7 +5,7 @@ import type { UnitShares } from '../train/unit-usage.ts';
 import type { RunData, StageRow } from './run-data.ts';
 
 export interface LiveProgress {
-  state: 'running' | 'paused' | 'stopping' | 'complete' | 'stopped' | 'failed';
+  state: 'running' | 'pausing' | 'paused' | 'stopping' | 'complete' | 'stopped' | 'failed';
   step: number;
   steps: number;
   /** Time to the end at the pace of this process; null before the first step. */

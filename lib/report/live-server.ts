@@ -64,6 +64,8 @@ export class LiveServer {
   readonly #timer: NodeJS.Timeout;
   #start: StartLine | undefined;
   #lastUnitsMs = -Infinity;
+  /** State and step that were told last. */
+  #lastTold = '';
 
   private constructor(options: LiveServerOptions, server: http.Server, token: string) {
     this.#options = options;
@@ -182,9 +184,12 @@ export class LiveServer {
     if (hasUnits) this.#lastUnitsMs = now;
     const units = hasUnits ? this.#units() : undefined;
     const progress = this.#options.progress();
+    const told = `${progress.state} ${progress.step}`;
+    const isNews = hasUnits || told !== this.#lastTold;
+    this.#lastTold = told;
     for (const client of ready) {
       const lines = client.lines.splice(0);
-      if (lines.length === 0 && !hasUnits) continue;
+      if (lines.length === 0 && !isNews) continue;
       const totals = lines.findLast((line) => line.kind === 'totals');
       const stages = totals && stageRows(this.#start, totals.stages).stages;
       this.#send(client, { kind: 'news', lines, progress, stages, units });

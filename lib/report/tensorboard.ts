@@ -5,7 +5,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { makeDirectory } from '../files/make-directory.ts';
-import type { MetricsLine } from '../train/metrics.ts';
+import type { MetricsLine, StepLine } from '../train/metrics.ts';
 import { maskedCrc32c } from './crc32c.ts';
 import { bytesField, doubleField, floatField, integerField } from './protobuf.ts';
 
@@ -20,7 +20,8 @@ export class EventFile {
   readonly #handle: FileHandle;
   readonly #now: () => number;
   readonly #timer: NodeJS.Timeout;
-  #waiting: Buffer[] = [];
+  /** Lines and when they came; encoded when they are written. */
+  #waiting: { time: number; line: MetricsLine }[] = [];
   #writing: Promise<void> = Promise.resolve();
 
   private constructor(file: string, handle: FileHandle, now: () => number) {
@@ -28,7 +29,6 @@ export class EventFile {
     this.#handle = handle;
     this.#now = now;
     this.#timer = setInterval(() => void this.#flush(), flushEveryMs).unref();
-    this.#add(fileVersionEvent(now()));
   }
 
   /**
@@ -40,18 +40,14 @@ export class EventFile {
     const seconds = String(Math.floor(now())).padStart(10, '0');
     const name = `events.out.tfevents.${seconds}.${os.hostname()}.${process.pid}.${counter++}`;
     const file = path.join(directory, name);
-    return new EventFile(file, await open(file, 'wx'), now);
+    const handle = await open(file, 'wx');
+    await handle.appendFile(record(fileVersionEvent(now())));
+    return new EventFile(file, handle, now);
   }
 
   /** Adds what a line of metrics says. */
   take(line: MetricsLine): void {
-    const time = this.#now();
-    // Points after this step that an earlier process wrote are superseded.
-    if (line.kind === 'start') this.#add(sessionStartEvent(time, line.step));
-    else {
-      const values = valuesOf(line);
-      if (values.length > 0) this.#add(summaryEvent(time, line.step, values));
-    }
+    this.#waiting.push({ time: this.#now(), line });
   }
 
   /** @throws what the file system says, of this write or an earlier one. */
@@ -64,14 +60,10 @@ export class EventFile {
     }
   }
 
-  #add(event: Buffer): void {
-    this.#waiting.push(record(event));
-  }
-
   #flush(): Promise<void> {
     this.#writing = this.#writing.then(async () => {
-      const waiting = this.#waiting.splice(0);
-      if (waiting.length > 0) await this.#handle.appendFile(Buffer.concat(waiting));
+      const records = this.#waiting.splice(0).flatMap(({ time, line }) => recordOf(time, line));
+      if (records.length > 0) await this.#handle.appendFile(Buffer.concat(records));
     });
     this.#writing.catch(() => {}); // told by close
     return this.#writing;
@@ -117,25 +109,51 @@ function text(tag: string, value: string): Buffer {
   ]);
 }
 
-function valuesOf(line: MetricsLine): Buffer[] {
+/** Scalars of a step, by tag. */
+const stepScalars: readonly [string, (line: StepLine) => number][] = [
+  ['train/loss', (line) => line.loss],
+  ['train/learning_rate', (line) => line.learningRate],
+  ['train/gradient_norm', (line) => line.gradientNorm],
+  ['train/tokens_per_second', (line) => line.tokensPerSecond],
+  ['train/mfu', (line) => line.mfu ?? Number.NaN],
+  ['train/block_flops_share', (line) => line.blockFlops / line.denseBlockFlops],
+  ['train/executed_flops', (line) => line.executedFlops],
+  ['train/memory_bytes', (line) => line.rssBytes],
+];
+
+/**
+ * The summary of a step with zeros for values, and where the values are: there are many steps, and only these bytes
+ * differ. A value is the last four bytes of its message.
+ */
+const stepTemplate = (() => {
+  const values = stepScalars.map(([tag]) => bytesField(1, scalar(tag, 0)));
+  const bytes = bytesField(5, ...values);
+  let end = bytes.length - values.reduce((sum, { length }) => sum + length, 0);
+  const places = values.map(({ length }) => {
+    end += length;
+    return end - 4;
+  });
+  return { bytes, places };
+})();
+
+function stepSummary(line: StepLine): Buffer {
+  const bytes = Buffer.from(stepTemplate.bytes);
+  for (const [i, [, read]] of stepScalars.entries()) bytes.writeFloatLE(read(line), stepTemplate.places[i]!);
+  return bytes;
+}
+
+function recordOf(time: number, line: MetricsLine): Buffer[] {
   switch (line.kind) {
+    case 'start':
+      // Points after this step that an earlier process wrote are superseded.
+      return [record(sessionStartEvent(time, line.step))];
     case 'step':
-      return [
-        scalar('train/loss', line.loss),
-        scalar('train/learning_rate', line.learningRate),
-        scalar('train/gradient_norm', line.gradientNorm),
-        scalar('train/tokens_per_second', line.tokensPerSecond),
-        ...(line.mfu === null ? [] : [scalar('train/mfu', line.mfu)]),
-        scalar('train/block_flops_share', line.blockFlops / line.denseBlockFlops),
-        scalar('train/executed_flops', line.executedFlops),
-        scalar('train/memory_bytes', line.rssBytes),
-      ];
+      return [record(event(time, line.step, stepSummary(line)))];
     case 'validation':
-      return [scalar('validation/loss', line.loss)];
+      return [record(summaryEvent(time, line.step, [scalar('validation/loss', line.loss)]))];
     case 'sample':
-      return [text('sample', line.text)];
     case 'warning':
-      return [text('warning', line.text)];
+      return [record(summaryEvent(time, line.step, [text(line.kind, line.text)]))];
     default:
       return [];
   }

@@ -5,7 +5,8 @@ import type { Trainer } from './trainer.ts';
 
 export class RunControl {
   readonly #stop = new AbortController();
-  #isPaused = false;
+  #wantsPause = false;
+  #isWaiting = false;
   /** Those who asked for a checkpoint. */
   #waiting: { resolve: (directory: string | undefined) => void; reject: (error: unknown) => void }[] = [];
   #wake: () => void = () => {};
@@ -19,17 +20,20 @@ export class RunControl {
     this.signal.addEventListener('abort', () => this.#wake());
   }
 
-  get isPaused(): boolean {
-    return this.#isPaused;
+  /** pausing: a step is still running. */
+  get state(): 'running' | 'pausing' | 'paused' | 'stopping' {
+    if (this.signal.aborted) return 'stopping';
+    if (this.#isWaiting) return 'paused';
+    return this.#wantsPause ? 'pausing' : 'running';
   }
 
   /** Waits after the step that is running. */
   pause(): void {
-    this.#isPaused = true;
+    this.#wantsPause = true;
   }
 
   resume(): void {
-    this.#isPaused = false;
+    this.#wantsPause = false;
     this.#wake();
   }
 
@@ -50,10 +54,13 @@ export class RunControl {
   async betweenSteps(trainer: Trainer): Promise<void> {
     for (;;) {
       await this.#writeCheckpoint(trainer);
-      if (!this.#isPaused || this.signal.aborted) return;
+      if (this.#waiting.length > 0) continue; // asked for meanwhile
+      if (!this.#wantsPause || this.signal.aborted) return;
+      this.#isWaiting = true;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
+      this.#isWaiting = false;
     }
   }
 

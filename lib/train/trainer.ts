@@ -165,6 +165,7 @@ export class Trainer implements AsyncDisposable {
       };
       // A complete run that is "resumed" trains nothing, and its metrics stay as they are.
       if (!this.isComplete) this.#run.metrics.write(this.#startLine(dataset));
+      if (state.step === 0) notes.push(...(dataset.warnings ?? []).map((warning) => `data: ${warning}`));
       for (const text of notes) this.#run.metrics.write({ kind: 'warning', step: state.step, text });
       if (state.step === 0 && state.initialValidationLoss === null) {
         state.initialValidationLoss = (await this.#evaluate())?.loss ?? null;

@@ -83,8 +83,8 @@ template <class T>
 Backend<T> time_ops(Backend<T> backend, TimedOps<T>* timed) {
   if (backend.device->queue()) {
     throw Error(ErrorCode::kBackend,
-                "profile: expected the cpu or the reference backend; ops that are queued on a "
-                "device cannot be timed one by one");
+                "profile: expected the device cpu or reference; ops that are queued on a device cannot be timed one by "
+                "one");
   }
   timed->log.ops = backend.ops;
   timed->ops = *backend.ops;

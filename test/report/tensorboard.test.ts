@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { crc32c } from '../../lib/report/crc32c.ts';
 import { EventFile, fileVersionEvent, record, scalar, summaryEvent } from '../../lib/report/tensorboard.ts';
 import { temporaryDirectory } from '../checkpoint/helpers.ts';
+import { useWorkspace } from '../cli/workspace.ts';
 import { startLine, stepLine, validationLine } from './metrics-lines.ts';
 
 type Fields = Map<number, (bigint | Buffer)[]>;
@@ -141,4 +142,23 @@ describe('a file', () => {
     expect(events[3]!.texts).toEqual({ sample: 'à la fin' });
     expect(events[5]!.scalars).toEqual({ 'validation/loss': 2 });
   });
+});
+
+test('train --tensorboard writes a file per process, and the one that goes on marks its step', async () => {
+  const workspace = await useWorkspace();
+  const stopped = await workspace.burgeon(['train', 'train.yaml', '--tensorboard'], {
+    signals: [{ name: 'SIGINT', after: 'step 5: held-out' }],
+  });
+  expect(stopped.code).toBe(130);
+  await workspace.succeed(['train', 'train.yaml', '--tensorboard', '--resume']);
+  const names = (await readdir(workspace.path('run'))).filter((name) => name.startsWith('events.')).sort();
+  expect(names).toHaveLength(2);
+  const files = await Promise.all(names.map(async (name) => eventsOf(await readFile(workspace.path('run', name)))));
+  files.sort(([a], [b]) => a!.time - b!.time);
+  const [first, second] = files as [Event[], Event[]];
+  const lossSteps = (events: Event[]) =>
+    events.filter(({ scalars }) => 'train/loss' in scalars).map(({ step }) => step);
+  const last = lossSteps(first).at(-1)!;
+  expect(second.find(({ session }) => session === 1n)!.step).toBe(last);
+  expect([...lossSteps(first), ...lossSteps(second)]).toEqual(Array.from({ length: 15 }, (_, i) => i + 1));
 });

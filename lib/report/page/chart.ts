@@ -99,7 +99,7 @@ export class Chart {
       this.#isLog(),
       this.#curves.map(({ label, kind, color }) => [label, kind, color]),
     ]);
-    if (this.#uplot && this.#made === made) this.#uplot.setData(data);
+    if (this.#uplot && this.#made === made) this.#renew(this.#uplot, data);
     else {
       this.#uplot?.destroy();
       this.#uplot = new uPlot(this.#uplotOptions(), data, this.#plot);
@@ -107,7 +107,15 @@ export class Chart {
       this.#made = made;
     }
     this.#describe();
-    this.#read(null);
+    this.#read(this.#uplot.cursor.idx ?? null);
+  }
+
+  /** New points; whoever has zoomed in stays there. */
+  #renew(plot: uPlot, data: uPlot.AlignedData): void {
+    const [old, { min, max }] = [plot.data[0], plot.scales.x!];
+    const isZoomed = (min ?? -Infinity) > old[0]! || (max ?? Infinity) < old[old.length - 1]!;
+    plot.setData(data, !isZoomed);
+    if (isZoomed) plot.redraw();
   }
 
   /** After a change of colours. */
@@ -138,7 +146,7 @@ export class Chart {
       scales: {
         x: { time: false },
         y: isLog
-          ? { distr: 3, range: (_, low, high) => [low / 1.05, high * 1.05] }
+          ? { distr: 3, range: (_, low, high) => (low > 0 ? [low / 1.05, high * 1.05] : [1, 10]) }
           : { range: (_, low, high) => (fromZero ? [0, high * 1.08 || 1] : padded(low, high)) },
       },
       axes: [
@@ -158,7 +166,12 @@ export class Chart {
           font,
           size: (_, values) => 18 + 7 * Math.max(...(values ?? ['']).map((text) => text.length)),
           space: height > 250 ? 40 : 30,
-          ...(isLog ? { splits: (_: uPlot, __: number, low: number, high: number) => logTicks(low, high) } : {}),
+          ...(isLog
+            ? {
+                splits: (_: uPlot, __: number, low: number, high: number) => logTicks(low, high),
+                filter: (_: uPlot, splits: number[]) => splits,
+              }
+            : {}),
           values: (_, splits) => splits.map((value) => tick(value)),
         },
       ],
@@ -249,6 +262,7 @@ export class Chart {
 /** Round values between two, for a logarithmic axis. */
 function logTicks(low: number, high: number): number[] {
   const ticks: number[] = [];
+  if (!(low > 0)) return ticks;
   for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++) {
     for (const mantissa of [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8]) ticks.push(mantissa * 10 ** power);
   }

@@ -45,8 +45,10 @@ export function showLive(root: HTMLElement, { token }: LiveData): void {
   let lastDrawn = 0;
   let timer: number | undefined;
 
+  const isPausing = () => progress?.state === 'paused' || progress?.state === 'pausing';
+
   async function send(name: string): Promise<void> {
-    const path = name === 'pause' && progress?.state === 'paused' ? 'resume' : name;
+    const path = name === 'pause' && isPausing() ? 'resume' : name;
     try {
       const response = await fetch(address(`/${path}`), { method: 'POST', headers: { 'x-burgeon': '1' } });
       said.textContent = await response.text();
@@ -70,14 +72,12 @@ export function showLive(root: HTMLElement, { token }: LiveData): void {
 
   function drawProgress(): void {
     if (!progress) return;
-    const { step, steps, etaMs, isRunning } = {
-      ...progress,
-      isRunning: progress.state === 'running' || progress.state === 'paused',
-    };
+    const { step, steps, etaMs } = progress;
+    const isRunning = progress.state === 'running' || isPausing();
     state.textContent = progress.state;
     bar.value = step / steps;
     for (const button of [pause, checkpoint, stop]) button.disabled = !isRunning;
-    pause.textContent = progress.state === 'paused' ? 'Go on' : 'Pause';
+    pause.textContent = isPausing() ? 'Go on' : 'Pause';
     const last = (column: 'loss' | 'tokensPerSecond' | 'mfu' | 'learningRate') =>
       run?.steps[column].at(-1) ?? undefined;
     const fact = (name: string, value: string | undefined) =>

@@ -50,7 +50,7 @@ export class Page {
     fill(
       root,
       this.#head,
-      ...extra.filter((child) => child !== undefined && child !== false),
+      ...extra,
       this.#runsBox,
       this.#comparison,
       this.#toolbar(),

@@ -1,0 +1,49 @@
+// Timed ops: they compute what untimed ones do, note every call in order, and the multiply-adds they note add up.
+#include <cstring>
+
+#include "test/model_fixture.h"
+
+namespace burgeon::test {
+
+TEST(timed_ops_change_nothing_and_note_everything) {
+  for (const ModelConfig& config : small_architectures()) {
+    Group group = make_group(config, 2, 6);
+    group.subnetwork = small_subnetwork();
+    std::vector<ModelOptions> backends{on_reference(), on_reference(false)};
+    for (const Table& table : fast_tables()) backends.push_back(on_cpu(table.name, 2));
+    for (ModelOptions options : backends) {
+      const Note note(name_of(config) + ", " + options.backend + " " + options.max_isa);
+      const auto plain = make_model(config, options);
+      options.profile = true;
+      const auto timed = make_model(config, options);
+      const StepResult expected = plain->forward_backward(group.view(), 1);
+      const StepResult result = timed->forward_backward(group.view(), 1);
+      CHECK(result.loss == expected.loss);
+      CHECK(plain->optimizer_step(optimizer_step()) == timed->optimizer_step(optimizer_step()));
+      CHECK(read_all(*plain, Role::kWeight) == read_all(*timed, Role::kWeight));
+
+      const std::vector<OpEvent> events = timed->take_profile();
+      CHECK(!events.empty());
+      CHECK(plain->take_profile().empty());
+      CHECK(timed->take_profile().empty());
+      int64_t noted = 0;
+      int64_t end = 0;
+      for (const OpEvent& event : events) {
+        CHECK(event.start_ns >= end && event.duration_ns >= 0);
+        end = event.start_ns + event.duration_ns;
+        noted += event.multiply_adds;
+      }
+      const auto all = [](const Work& work) {
+        return work.qkv + work.scores + work.out_projection + work.mlp + work.head;
+      };
+      CHECK(noted == all(result.forward) + all(result.backward));
+
+      const auto name = [](const OpEvent& event) { return timed_op_names()[static_cast<size_t>(event.op)]; };
+      CHECK(std::strcmp(name(events.front()), "embedding_forward") == 0);
+      CHECK((events.front().sizes == std::array<int64_t, 5>{2, 6, config.n_embd, 0, 0}));
+      CHECK(std::strcmp(name(events.back()), "adamw") == 0);
+    }
+  }
+}
+
+}  // namespace burgeon::test
