@@ -80,7 +80,7 @@ export function describeOps(
     '',
     'rate      share of active heads or neurons, spread evenly and rounded to whole ones',
     options.cold
-      ? 'of peak   of the product peak of this run; ops in GB/s: of a copy of as many bytes in the same rounds'
+      ? 'of peak   of the product peak of this run; ops in GB/s: of a copy of as many bytes in the same round'
       : 'of peak   of the product peak of this run; ops in GB/s: of its memory copy, which caches may exceed',
     'ideal     work at rate 1 over work at this rate (FLOPs, or bytes where there are none)',
     'skip eff. time saved over work saved, against rate 1 in the same rounds',

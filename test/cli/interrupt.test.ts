@@ -39,12 +39,27 @@ async function finalBytes(run: string): Promise<Record<string, string>> {
   return { model: await hash('model.safetensors'), optimizer: await hash('optimizer.safetensors') };
 }
 
-/** Metrics without what depends on the clock or the directory, and without the checkpoints of interruptions. */
+/** Of a line: what depends on the clock, the directory or the memory of the process. */
+const incidental = [
+  'time',
+  'ms',
+  'denseMs',
+  'denseStepMs',
+  'timeSaving',
+  'tokensPerSecond',
+  'mfu',
+  'trainSeconds',
+  'trainMs',
+  'rssBytes',
+  'directory',
+];
+
+/** Metrics without what is incidental, beginnings of processes, and the checkpoints of interruptions. */
 async function comparableMetrics(run: string) {
   const lines = await readMetrics(workspace.path(run, 'metrics.jsonl'));
   return lines
-    .filter(({ kind, step }) => kind !== 'checkpoint' || step % 10 === 0)
-    .map((line) => ({ ...line, ms: 0, tokensPerSecond: 0, mfu: 0, directory: '' }));
+    .filter(({ kind, step }) => kind !== 'start' && (kind !== 'checkpoint' || step % 10 === 0))
+    .map((line) => JSON.parse(JSON.stringify(line, (key, value) => (incidental.includes(key) ? undefined : value))));
 }
 
 async function resume(run: string): Promise<CommandResult> {

@@ -65,7 +65,7 @@ describe('parseTrainConfig', () => {
       evaluation: { every: 250, windows: 64 },
       sample: { every: 0, prompt: '', length: 200, temperature: 0.8, topK: 0, topP: 1 },
       checkpoint: { every: 0, keepLast: 2, keepBest: true },
-      log: { every: 1 },
+      log: { every: 1, peakFlops: 'measured' },
       threads: 'auto',
       device: 'auto',
       precision: 'auto',
