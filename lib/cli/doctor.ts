@@ -3,8 +3,11 @@
 import os from 'node:os';
 import process from 'node:process';
 import { Command } from 'commander';
+import type { NativeCuda } from '../addon/binding.ts';
+import { describeCuda } from '../addon/cuda.ts';
 import { loadAddon, packageVersion } from '../addon/load.ts';
 import { measurePeak } from '../addon/peak.ts';
+import { BurgeonError } from '../errors.ts';
 import { chooseThreads, Model } from '../model/model.ts';
 import { bytes, count, facts } from './format.ts';
 import { threadsOption } from './options.ts';
@@ -21,6 +24,7 @@ export function doctorCommand(): Command {
       using probe = await Model.create({ preset: 'gpt2-tiny', vocabSize: 256 }, { threads });
       const one = await measurePeak(1);
       const all = await measurePeak(threads);
+      const cuda = cudaReport();
       const environment = Object.entries(process.env).filter(([name]) => name.startsWith('BURGEON_'));
       const report = {
         burgeon: packageVersion,
@@ -34,6 +38,7 @@ export function doctorCommand(): Command {
         backend: probe.info.backend,
         isa: probe.info.isa,
         isaReason: probe.info.reason,
+        cuda,
         threads,
         peakFlopsPerSecond: { oneThread: one.flopsPerSecond, allThreads: all.flopsPerSecond },
         copyBytesPerSecond: { oneThread: one.bytesPerSecond, allThreads: all.bytesPerSecond },
@@ -53,7 +58,7 @@ export function doctorCommand(): Command {
             ['memory', bytes(report.memoryBytes)],
             ['addon', report.addon],
             ['backend', `${report.backend}, ${report.isa}: ${report.isaReason}`],
-            ['cuda', 'not used: this version has no CUDA backend'],
+            ['cuda', describeCudaLine(cuda)],
             ['threads', String(threads)],
             [
               'fp32 peak',
@@ -72,4 +77,23 @@ export function doctorCommand(): Command {
         ),
       );
     });
+}
+
+/** What there is of CUDA, or why it cannot be used. */
+function cudaReport(): NativeCuda | { notUsed: string } {
+  try {
+    return describeCuda();
+  } catch (error) {
+    if (error instanceof BurgeonError && error.code === 'ERR_BURGEON_CUDA') return { notUsed: error.message };
+    throw error;
+  }
+}
+
+function describeCudaLine(cuda: NativeCuda | { notUsed: string }): string {
+  if ('notUsed' in cuda) return `not used: ${cuda.notUsed}`;
+  const devices = cuda.devices.map(
+    ({ name, memoryBytes, capability }, i) =>
+      `cuda:${i} ${name}, ${bytes(memoryBytes)}, compute capability ${capability}`,
+  );
+  return `${devices.join('; ')} (library built with ${cuda.toolkit} for ${cuda.architectures})`;
 }

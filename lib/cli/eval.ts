@@ -2,11 +2,12 @@
 
 import { Command, Option } from 'commander';
 import { findModel } from '../checkpoint/find-model.ts';
+import type { Device } from '../config/device.ts';
 import { Model } from '../model/model.ts';
 import { evalChoices } from './eval-choices.ts';
 import { evalShards } from './eval-shards.ts';
 import { modelArgumentHelp } from './model-argument.ts';
-import { countOrAll, integerAtLeast, threadsOption } from './options.ts';
+import { countOrAll, deviceOption, engineOptions, integerAtLeast, threadsOption } from './options.ts';
 
 export interface EvalFlags {
   data?: string;
@@ -17,6 +18,7 @@ export interface EvalFlags {
   limit?: number;
   tokenizer?: 'gpt2' | 'bytes';
   batchSize: number;
+  device?: Device;
   threads?: number;
   json?: boolean;
 }
@@ -53,6 +55,7 @@ export function evalCommand(): Command {
       new Option('--tokenizer <name>', "tokenizer, where the model's directory has none").choices(['gpt2', 'bytes']),
     )
     .option('--batch-size <n>', 'sequences at once', integerAtLeast(1), 8)
+    .addOption(deviceOption())
     .addOption(threadsOption())
     .option('--json', 'print as JSON')
     .addHelpText(
@@ -63,7 +66,7 @@ export function evalCommand(): Command {
       const { data, choices } = flags;
       if (data === undefined && choices === undefined) command.error('error: expected --data or --choices');
       const directory = await findModel(given);
-      using model = await Model.load(directory, flags.threads === undefined ? {} : { threads: flags.threads });
+      using model = await Model.load(directory, engineOptions(flags));
       if (choices !== undefined) await evalChoices(model, directory, { ...flags, choices });
       else await evalShards(model, directory, { ...flags, data: data! });
     });

@@ -1,7 +1,9 @@
 // Parsers of option values: each throws commander's error, which names the option, for anything it does not take.
 
 import { InvalidArgumentError, Option } from 'commander';
+import { type Device, deviceWords, isDevice } from '../config/device.ts';
 import type { Keep } from '../est/keep.ts';
+import type { ModelOptions } from '../model/options.ts';
 
 export function integerAtLeast(low: number): (text: string) => number {
   return (text) => {
@@ -67,6 +69,20 @@ export const setOption = () =>
     '--set <key=value>',
     'change a key of the configuration, e.g. --set optimizer.learningRate=1e-3; repeatable',
   );
+
+export const deviceOption = () =>
+  new Option('--device <name>', `what computes: ${deviceWords} (default: auto)`).argParser((word: string): Device => {
+    if (isDevice(word)) return word;
+    throw new InvalidArgumentError(`Expected ${deviceWords}.`);
+  });
+
+/** What a model is opened with, from the two options. */
+export function engineOptions(flags: { threads?: number; device?: Device }): ModelOptions {
+  return {
+    ...(flags.threads === undefined ? {} : { threads: flags.threads }),
+    ...(flags.device === undefined ? {} : { device: flags.device }),
+  };
+}
 
 export const threadsOption = () =>
   new Option('--threads <n>', 'threads (default: BURGEON_THREADS, or one per available core)').argParser(

@@ -2,11 +2,12 @@
 
 import { Command, Option } from 'commander';
 import { findModel } from '../checkpoint/find-model.ts';
+import type { Device } from '../config/device.ts';
 import { Model } from '../model/model.ts';
 import { sampleText } from '../train/text-sample.ts';
 import { interruptSignal } from './interrupt.ts';
 import { modelArgumentHelp, modelTokenizer } from './model-argument.ts';
-import { integerAtLeast, numberBetween, threadsOption } from './options.ts';
+import { deviceOption, engineOptions, integerAtLeast, numberBetween, threadsOption } from './options.ts';
 
 interface SampleFlags {
   prompt: string;
@@ -16,6 +17,7 @@ interface SampleFlags {
   topP: number;
   seed: number;
   tokenizer?: 'gpt2' | 'bytes';
+  device?: Device;
   threads?: number;
 }
 
@@ -43,13 +45,14 @@ export function sampleCommand(): Command {
     .addOption(
       new Option('--tokenizer <name>', "tokenizer, where the model's directory has none").choices(['gpt2', 'bytes']),
     )
+    .addOption(deviceOption())
     .addOption(threadsOption())
     .addHelpText('after', '\nExample:\n  burgeon sample runs/shakespeare-char --prompt "ROMEO:" --tokens 500')
     .action(async (given: string, flags: SampleFlags) => {
       const directory = await findModel(given);
       const interrupt = interruptSignal(() => {});
       try {
-        using model = await Model.load(directory, flags.threads === undefined ? {} : { threads: flags.threads });
+        using model = await Model.load(directory, engineOptions(flags));
         const tokenizer = await modelTokenizer(directory, flags.tokenizer);
         const { tokens: maxTokens, temperature, topK, topP, seed } = flags;
         await sampleText(model, tokenizer, flags.prompt, {

@@ -2,6 +2,7 @@
 
 import path from 'node:path';
 import { Command } from 'commander';
+import type { Device } from '../config/device.ts';
 import { type TrainConfig, trainConfigKeys } from '../config/train-config.ts';
 import { reportFileName, writeReport } from '../report/write-report.ts';
 import { loadTrainConfig } from '../train/load-train-config.ts';
@@ -10,13 +11,14 @@ import type { RunSummary } from '../train/summary.ts';
 import { type StepRecord, Trainer } from '../train/trainer.ts';
 import { count, duration, facts, percent, small } from './format.ts';
 import { interruptSignal } from './interrupt.ts';
-import { integerBetween, setOption } from './options.ts';
+import { deviceOption, integerBetween, setOption } from './options.ts';
 import { ProgressLine } from './progress.ts';
 import { runProfile } from './train-profile.ts';
 import { defaultPort, openWatchers, type WatchFlags } from './train-watchers.ts';
 
 interface TrainFlags extends WatchFlags {
   set: string[];
+  device?: Device;
   initFrom?: string;
   resume?: boolean;
   overwrite?: boolean;
@@ -34,6 +36,7 @@ export function trainCommand(): Command {
     )
     .argument('<config>', 'training configuration, YAML or JSON; see configs/')
     .addOption(setOption())
+    .addOption(deviceOption())
     .option('--init-from <model>', 'start from the weights of this model, with a fresh optimizer (sets initFrom)')
     .option('--resume', 'continue the newest checkpoint in the output directory (start anew if there is none)')
     .option('--overwrite', 'delete the run in the output directory first')
@@ -64,7 +67,11 @@ export function trainCommand(): Command {
       if (flags.host !== undefined && flags.dashboard === undefined) command.error('error: --host needs --dashboard');
       // Quoted as JSON, which is YAML: a path may hold anything.
       const initFrom = flags.initFrom === undefined ? [] : [`initFrom=${JSON.stringify(flags.initFrom)}`];
-      const config = await loadTrainConfig(file, { set: [...flags.set, ...initFrom], resume: flags.resume ?? false });
+      const device = flags.device === undefined ? [] : [`device=${JSON.stringify(flags.device)}`];
+      const config = await loadTrainConfig(file, {
+        set: [...flags.set, ...initFrom, ...device],
+        resume: flags.resume ?? false,
+      });
       if (flags.profile !== undefined) {
         await runProfile(config, flags.profile, flags);
         return;
@@ -122,10 +129,14 @@ function describeKeys(): string {
 
 function opening(trainer: Trainer): string {
   const { model, config, peak } = trainer;
-  const { backend, isa, threads } = model.info;
+  const { backend, isa, threads, reason } = model.info;
+  const engine =
+    peak === null
+      ? `${isa}: ${reason}`
+      : `${isa}, ${threads} thread${threads === 1 ? '' : 's'}, peak ${count(peak.flopsPerSecond)}FLOP/s`;
   const size = model.tensorNames.reduce((sum, name) => sum + model.shape(name).reduce((a, b) => a * b, 1), 0);
   const lines = [
-    `training ${count(size)} parameters for ${config.steps} steps on ${backend} (${isa}, ${threads} thread${threads === 1 ? '' : 's'}, peak ${count(peak.flopsPerSecond)}FLOP/s) in ${config.output}`,
+    `training ${count(size)} parameters for ${config.steps} steps on ${backend} (${engine}) in ${config.output}`,
   ];
   if (trainer.step > 0) lines.push(`resumed after step ${trainer.step}`);
   else if (config.initFrom !== undefined) lines.push(`starting from the weights of ${config.initFrom}`);
@@ -174,7 +185,7 @@ function showStep(record: StepRecord, config: TrainConfig, progress: ProgressLin
       `loss ${record.loss.toFixed(3)}`,
       `ETA ${duration(eta.remainingMs(step, config.steps)!)}`,
       `${count(record.tokensPerSecond)} tok/s`,
-      `MFU ${percent(record.mfu, 0)}`,
+      record.mfu === null ? '' : `MFU ${percent(record.mfu, 0)}`,
       `lr ${small(record.learningRate)}`,
       `stage ${stage} (${active.layers} layers, ${active.heads} heads, ${active.neurons} neurons)`,
     ].join('  '),

@@ -35,8 +35,9 @@ export interface StartLine {
   backend: string;
   isa: string;
   threads: number;
-  /** FLOPs per second that `mfu` is a share of. */
-  peakFlopsPerSecond: number;
+  precision: string;
+  /** FLOPs per second that `mfu` is a share of; null on CUDA devices without `log.peakFlops`. */
+  peakFlopsPerSecond: number | null;
   /** Measured when the run was opened, or `log.peakFlops`. */
   peakFrom: 'measured' | 'declared';
 }
@@ -65,7 +66,7 @@ export interface StepLine {
   denseBlockFlops: number;
   denseAllFlops: number;
   /** Executed FLOPs per second over the machine's fp32 peak, measured or declared. */
-  mfu: number;
+  mfu: number | null;
   /** Wall-clock milliseconds, evaluation, samples and checkpoints left out. */
   ms: number;
   /** All FLOPs executed since the start of the run, with the output head. */

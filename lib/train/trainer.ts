@@ -73,7 +73,7 @@ export class Trainer implements AsyncDisposable {
   #model: Model | undefined;
   #tokenizer: Tokenizer | undefined;
   #state: RunState | undefined;
-  #peak: Peak | undefined;
+  #peak: Peak | null | undefined;
   readonly #memory = new MemoryGauge();
   #bigramLoss: number | null = null;
   #savedStep = -1;
@@ -115,8 +115,8 @@ export class Trainer implements AsyncDisposable {
     return { step, run };
   }
 
-  /** fp32 peak of this machine, measured when the trainer was opened. */
-  get peak(): Peak {
+  /** Peaks of the processor, measured when the trainer was opened; null where it does not compute. */
+  get peak(): Peak | null {
     return this.#opened(this.#peak);
   }
 
@@ -152,7 +152,8 @@ export class Trainer implements AsyncDisposable {
       await this.#restore(directory, dataset, initial ?? model);
       const state = this.#opened(this.#state);
       state.units ??= newUnitSums(this.model.config);
-      this.#peak = await measurePeak(this.model.info.threads);
+      const { backend, threads } = this.model.info;
+      this.#peak = backend === 'cuda' ? null : await measurePeak(threads);
       this.#run = {
         dataset,
         loader,
@@ -257,7 +258,7 @@ export class Trainer implements AsyncDisposable {
 
   #startLine({ train }: Dataset): StartLine {
     const { config, model } = this;
-    const { backend, isa, threads } = model.info;
+    const { backend, isa, threads, precision } = model.info;
     const { peakFlops } = config.log;
     return {
       kind: 'start',
@@ -271,14 +272,15 @@ export class Trainer implements AsyncDisposable {
       backend,
       isa,
       threads,
+      precision,
       peakFlopsPerSecond: this.#peakFlops(),
       peakFrom: peakFlops === 'measured' ? 'measured' : 'declared',
     };
   }
 
-  #peakFlops(): number {
+  #peakFlops(): number | null {
     const { peakFlops } = this.config.log;
-    return peakFlops === 'measured' ? this.peak.flopsPerSecond : peakFlops;
+    return peakFlops === 'measured' ? (this.peak?.flopsPerSecond ?? null) : peakFlops;
   }
 
   #writeTotals(): void {
@@ -342,6 +344,7 @@ export class Trainer implements AsyncDisposable {
     units.end();
 
     const ms = performance.now() - start;
+    const peakFlops = this.#peakFlops();
     const { sequenceLength: T } = config;
     const sequences = config.batchSize * config.accumulationSteps;
     const dense = countFlops(this.model.config, { batchSize: sequences, sequenceLength: T });
@@ -362,7 +365,7 @@ export class Trainer implements AsyncDisposable {
       allFlops: done.allFlops,
       denseBlockFlops: blockFlops(dense),
       denseAllFlops: allFlops(dense),
-      mfu: done.allFlops / (ms / 1000) / this.#peakFlops(),
+      mfu: peakFlops === null ? null : done.allFlops / (ms / 1000) / peakFlops,
       ms,
       executedFlops: 0,
       trainSeconds: 0,

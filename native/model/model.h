@@ -17,7 +17,7 @@
 namespace burgeon {
 
 struct ModelOptions : BackendOptions {
-  int threads = 1;  // of the cpu
+  int threads = 1;       // of the cpu
   bool profile = false;  // whether every op is timed
 };
 

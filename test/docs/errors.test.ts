@@ -32,7 +32,7 @@ afterAll(async () => {
 });
 
 /** What leads to the message in each section. */
-const causes: Record<Exclude<BurgeonErrorCode, 'ERR_BURGEON_CUDA'>, () => unknown> = {
+const causes: Record<BurgeonErrorCode, () => unknown> = {
   ERR_BURGEON_CONFIG: () =>
     parseTrainConfig({
       model: 'gpt2',
@@ -59,6 +59,14 @@ const causes: Record<Exclude<BurgeonErrorCode, 'ERR_BURGEON_CUDA'>, () => unknow
   },
   ERR_BURGEON_BACKEND: () => findAddon(['build/Debug/burgeon.node', 'build/Release/burgeon.node']),
   ERR_BURGEON_OUT_OF_MEMORY: () => Model.create({ preset: 'gpt2-xl', nLayer: 1024, nEmbd: 51_200 }),
+  async ERR_BURGEON_CUDA() {
+    process.env.BURGEON_CUDA_LIBRARY = 'build/cuda/libburgeon_cuda.so';
+    try {
+      await Model.create({ preset: 'gpt2-tiny', vocabSize: 256 }, { device: 'cuda' });
+    } finally {
+      delete process.env.BURGEON_CUDA_LIBRARY;
+    }
+  },
   async ERR_BURGEON_NONFINITE() {
     using broken = await Model.create({ preset: 'gpt2-tiny', vocabSize: 256 });
     await broken.setParameter('ln_f.bias', new Float32Array(64).fill(Number.NaN));
@@ -73,13 +81,15 @@ const causes: Record<Exclude<BurgeonErrorCode, 'ERR_BURGEON_CUDA'>, () => unknow
 
 /** What differs between machines. */
 function portable(message: string): string {
-  return message.replace(/this machine has [\d.]+ GiB/, 'this machine has some GiB').replace('-nan', 'nan');
+  return message
+    .replace(`${process.cwd()}/`, '')
+    .replace(/this machine has [\d.]+ GiB/, 'this machine has some GiB')
+    .replace('-nan', 'nan');
 }
 
 describe('docs/errors.md', () => {
   it('has one section for each code, in their order', () => {
     expect([...sections.keys()]).toEqual([...errorCodes]);
-    expect(sections.get('ERR_BURGEON_CUDA')).toContain('Reserved');
   });
 
   it.each(Object.entries(causes))('%s quotes what the program says', async (code, cause) => {

@@ -26,6 +26,7 @@ export function startLine(overrides: object = {}, step = 0): StartLine {
     backend: 'cpu',
     isa: 'avx2',
     threads: 2,
+    precision: 'float32',
     peakFlopsPerSecond: 1e11,
     peakFrom: 'measured',
   };

@@ -386,9 +386,12 @@ function settings(run: RunData): Child {
     ['machine', `${host.processor}, ${host.cores} cores, ${host.memoryGiB} GiB, ${host.system}`],
     [
       'computed by',
-      `${start.backend} (${start.isa}), ${start.threads} thread${start.threads === 1 ? '' : 's'}, ${start.config.precision}`,
+      `${start.backend} (${start.isa}), ${start.threads} thread${start.threads === 1 ? '' : 's'}, ${start.precision}`,
     ],
-    ['peak', `${count(start.peakFlopsPerSecond)}FLOP/s, ${start.peakFrom}`],
+    [
+      'peak',
+      start.peakFlopsPerSecond === null ? 'not known' : `${count(start.peakFlopsPerSecond)}FLOP/s, ${start.peakFrom}`,
+    ],
     ['burgeon', `${host.burgeon}${host.commit === null ? '' : `, commit ${host.commit}`}, Node ${host.node}`],
     [
       'begun',

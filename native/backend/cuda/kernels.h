@@ -9,7 +9,7 @@
 //     be shared by all launches of a stream, is 16-byte aligned, and its contents are nobody's.
 //   - Matrices with rows of a multiple of 16 bytes, at addresses that are too, take the fast paths; all others are
 //     correct. Where a function takes a stride, it is the distance of rows, in elements, at least the width.
-// They throw Error(kBackend) where CUDA refuses a launch. No CUDA header is needed to call them.
+// They throw Error(kCuda) where CUDA refuses a launch. No CUDA header is needed to call them.
 #pragma once
 
 #include <cstddef>

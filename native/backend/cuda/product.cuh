@@ -25,7 +25,7 @@ struct ProductShape {
 inline ProductShape product_shape(int64_t m, int64_t n, int64_t k) {
   constexpr int64_t kLargest = (int64_t{1} << 31) - 256;  // so that a tile ends below 2^31
   if (m > kLargest || n > kLargest || k > kLargest) {
-    throw Error(ErrorCode::kBackend, "CUDA: a matrix has 2^31 rows or more");
+    throw Error(ErrorCode::kCuda, "CUDA: a matrix has 2^31 rows or more");
   }
   return {static_cast<int>(m), static_cast<int>(n), static_cast<int>(k)};
 }

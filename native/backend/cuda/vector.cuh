@@ -99,7 +99,7 @@ constexpr int kElementThreads = 256;
 
 // One thread for each of `count` elements or vectors.
 inline Grid grid_of(int64_t count) {
-  if (count > 0x7fffffff) throw Error(ErrorCode::kBackend, "CUDA: an operand has more than 2^31 - 1 vectors");
+  if (count > 0x7fffffff) throw Error(ErrorCode::kCuda, "CUDA: an operand has more than 2^31 - 1 vectors");
   return {ceil_div(count, kElementThreads)};
 }
 BURGEON_DEVICE uint32_t element_index() {

@@ -63,7 +63,7 @@ bool Block::Array::intact() {
 
 Block::Block(int threads, size_t dynamic_bytes, uint64_t seed) : threads_(threads), schedule_(seed) {
   if (threads < kWarp || threads > 1024 || threads % kWarp != 0) {
-    throw Error(ErrorCode::kBackend,
+    throw Error(ErrorCode::kCuda,
                 "a block of " + std::to_string(threads) + " threads: expected a multiple of 32 between 32 and 1024");
   }
   racing_ = schedule_.below(2) == 1;
@@ -133,7 +133,7 @@ void Block::run(Place place, Place grid, const std::function<void()>& kernel) {
     if (!array.intact()) failure_ = "a shared array was written beyond its ends";
   }
   if (!failure_.empty()) {
-    throw Error(ErrorCode::kBackend, "block (" + std::to_string(place.x) + ", " + std::to_string(place.y) + ", " +
+    throw Error(ErrorCode::kCuda, "block (" + std::to_string(place.x) + ", " + std::to_string(place.y) + ", " +
                                          std::to_string(place.z) + "): " + failure_);
   }
 }

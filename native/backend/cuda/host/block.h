@@ -41,7 +41,7 @@ class Block {
   Block(const Block&) = delete;
   Block& operator=(const Block&) = delete;
 
-  // Runs the kernel for every thread of the block at this place. Throws Error(kBackend) that says what the kernel did.
+  // Runs the kernel for every thread of the block at this place. Throws Error(kCuda) that says what the kernel did.
   void run(Place place, Place grid, const std::function<void()>& kernel);
 
   // The rest is for the running thread.

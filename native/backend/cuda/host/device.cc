@@ -11,11 +11,11 @@ namespace host {
 void run_grid(Stream stream, Grid grid, int threads, size_t shared_bytes, const std::function<void()>& kernel) {
   if (grid.x <= 0 || grid.y <= 0 || grid.z <= 0) return;
   if (grid.x > 0x7fffffff || grid.y > 65535 || grid.z > 65535) {
-    throw Error(ErrorCode::kBackend, "a grid is larger than CUDA allows");
+    throw Error(ErrorCode::kCuda, "a grid is larger than CUDA allows");
   }
   constexpr size_t kMostSharedBytes = 163 * 1024;  // of a block on sm_80; sm_90 and sm_100 have more
   if (shared_bytes > kMostSharedBytes) {
-    throw Error(ErrorCode::kBackend, "a kernel wants more shared memory than sm_80 has");
+    throw Error(ErrorCode::kCuda, "a kernel wants more shared memory than sm_80 has");
   }
   Schedule order(stream->seed);
   std::vector<Place> places;

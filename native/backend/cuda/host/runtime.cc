@@ -44,6 +44,6 @@ void write(Stream, void* to, const void* from, size_t bytes) { std::memcpy(to, f
 void read(Stream, void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
 void clear(Stream, void* at, size_t bytes) { std::memset(at, 0, bytes); }
 
-std::string toolkit() { return "no CUDA: kernels run on the host"; }
+std::string toolkit() { return "a C++ compiler"; }
 
 }  // namespace burgeon::cuda

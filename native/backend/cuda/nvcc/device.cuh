@@ -16,7 +16,7 @@ namespace burgeon::cuda {
 
 inline void check(cudaError_t status, const char* what) {
   if (status == cudaSuccess) return;
-  throw Error(ErrorCode::kBackend, std::string("CUDA: ") + what + ": " + cudaGetErrorString(status));
+  throw Error(ErrorCode::kCuda, std::string("CUDA: ") + what + ": " + cudaGetErrorString(status));
 }
 
 // Blocks may ask for this much without being allowed to first.

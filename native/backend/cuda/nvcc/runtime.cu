@@ -1,4 +1,4 @@
-#include "backend/cuda/nvcc/device.cuh"
+#include "backend/cuda/device.cuh"
 #include "backend/cuda/runtime.h"
 
 namespace burgeon::cuda {
@@ -9,8 +9,10 @@ int count_devices(std::string* why) {
   if (status == cudaSuccess && count > 0) return count;
   *why = status == cudaSuccess ? "no device" : cudaGetErrorString(status);
   int driver = 0;
-  if (status == cudaErrorInsufficientDriver && cudaDriverGetVersion(&driver) == cudaSuccess && driver > 0) {
-    *why += " (it supports CUDA " + std::to_string(driver / 1000) + "." + std::to_string(driver / 10 % 100) + ")";
+  if (status == cudaErrorInsufficientDriver && cudaDriverGetVersion(&driver) == cudaSuccess) {
+    *why = driver == 0 ? "there is no NVIDIA driver"
+                       : "the NVIDIA driver is too old: it is for CUDA " + std::to_string(driver / 1000) + "." +
+                             std::to_string(driver / 10 % 100);
   }
   return 0;
 }
