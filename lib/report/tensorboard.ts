@@ -115,7 +115,7 @@ const stepScalars: readonly [string, (line: StepLine) => number | null][] = [
   ['train/learning_rate', (line) => line.learningRate],
   ['train/gradient_norm', (line) => line.gradientNorm],
   ['train/tokens_per_second', (line) => line.tokensPerSecond],
-  ['train/mfu', (line) => line.mfu],
+  ['train/mfu', (line) => line.mfu ?? Number.NaN],
   ['train/block_flops_share', (line) => line.blockFlops / line.denseBlockFlops],
   ['train/executed_flops', (line) => line.executedFlops],
   ['train/memory_bytes', (line) => line.rssBytes],
