@@ -109,8 +109,8 @@ function text(tag: string, value: string): Buffer {
   ]);
 }
 
-/** Scalars of a step, by tag. */
-const stepScalars: readonly [string, (line: StepLine) => number][] = [
+/** Scalars of a step, by tag; null where there is no such number. */
+const stepScalars: readonly [string, (line: StepLine) => number | null][] = [
   ['train/loss', (line) => line.loss],
   ['train/learning_rate', (line) => line.learningRate],
   ['train/gradient_norm', (line) => line.gradientNorm],
@@ -121,25 +121,18 @@ const stepScalars: readonly [string, (line: StepLine) => number][] = [
   ['train/memory_bytes', (line) => line.rssBytes],
 ];
 
-/**
- * The summary of a step with zeros for values, and where the values are: there are many steps, and only these bytes
- * differ. A value is the last four bytes of its message.
- */
-const stepTemplate = (() => {
-  const values = stepScalars.map(([tag]) => bytesField(1, scalar(tag, 0)));
-  const bytes = bytesField(5, ...values);
-  let end = bytes.length - values.reduce((sum, { length }) => sum + length, 0);
-  const places = values.map(({ length }) => {
-    end += length;
-    return end - 4;
-  });
-  return { bytes, places };
-})();
+/** Values of a summary with zeros for numbers: there are many steps, and only the last four bytes of each differ. */
+const stepValues = stepScalars.map(([tag]) => bytesField(1, scalar(tag, 0)));
 
 function stepSummary(line: StepLine): Buffer {
-  const bytes = Buffer.from(stepTemplate.bytes);
-  for (const [i, [, read]] of stepScalars.entries()) bytes.writeFloatLE(read(line), stepTemplate.places[i]!);
-  return bytes;
+  const values = stepScalars.flatMap(([, read], i) => {
+    const number = read(line);
+    if (number === null) return [];
+    const value = Buffer.from(stepValues[i]!);
+    value.writeFloatLE(number, value.length - 4);
+    return [value];
+  });
+  return bytesField(5, ...values);
 }
 
 function recordOf(time: number, line: MetricsLine): Buffer[] {
