@@ -54,11 +54,11 @@ const incidental = [
   'directory',
 ];
 
-/** Metrics without what is incidental, beginnings of processes, and the checkpoints of interruptions. */
+/** Metrics without what is incidental, beginnings of processes, and what is written at interruptions. */
 async function comparableMetrics(run: string) {
   const lines = await readMetrics(workspace.path(run, 'metrics.jsonl'));
   return lines
-    .filter(({ kind, step }) => kind !== 'start' && (kind !== 'checkpoint' || step % 10 === 0))
+    .filter(({ kind, step }) => kind !== 'start' && (!['checkpoint', 'totals'].includes(kind) || step % 10 === 0))
     .map((line) => JSON.parse(JSON.stringify(line, (key, value) => (incidental.includes(key) ? undefined : value))));
 }
 
@@ -103,7 +103,7 @@ describe('SIGKILL', () => {
     await resume(run);
     expect(await finalBytes(run)).toEqual(undisturbed);
     const names = await readdir(workspace.path(run));
-    expect(names.filter((name) => !/^(checkpoint-\d{8}|metrics\.jsonl)$/.test(name))).toEqual([]);
+    expect(names.filter((name) => !/^(checkpoint-\d{8}|metrics\.jsonl|report\.html)$/.test(name))).toEqual([]);
   });
 });
 
