@@ -58,7 +58,9 @@ const incidental = [
 async function comparableMetrics(run: string) {
   const lines = await readMetrics(workspace.path(run, 'metrics.jsonl'));
   return lines
-    .filter(({ kind, step }) => kind !== 'start' && (!['checkpoint', 'totals'].includes(kind) || step % 10 === 0))
+    .filter(
+      ({ kind, step }) => kind !== 'start' && (!['checkpoint', 'totals', 'end'].includes(kind) || step % 10 === 0),
+    )
     .map((line) => JSON.parse(JSON.stringify(line, (key, value) => (incidental.includes(key) ? undefined : value))));
 }
 
