@@ -95,14 +95,26 @@ BURGEON_DEVICE void sum_columns(float* partials, int64_t n, int64_t width, int64
   }
 }
 
-// out[c] = beta * out[c] + alpha * (sum over chunks of partials[chunk][output][c]); one thread per column. Where beta
-// is 0 out is not read.
+inline Grid column_sum_grid(int64_t width, int outputs) { return {ceil_div(width, kWarpSize), outputs}; }
+
+// out[c] = beta * out[c] + alpha * (sum over chunks of partials[chunk][output][c]); where beta is 0 out is not read. A
+// block has 32 columns, warp w every eighth chunk from w on.
 BURGEON_DEVICE void add_column_partials(float* out, const float* partials, int output, int outputs, int64_t chunks,
                                         int64_t width, float alpha, float beta) {
-  const int64_t c = element_index();
-  if (c >= width) return;
+  BURGEON_SHARED(float, sums, kColumnThreads);
+  const int warp = thread_index() / kWarpSize;
+  const int lane = thread_index() % kWarpSize;
+  const int64_t c = static_cast<int64_t>(block_x()) * kWarpSize + lane;
   float sum = 0;
-  for (int64_t chunk = 0; chunk < chunks; ++chunk) sum += partials[(chunk * outputs + output) * width + c];
+  if (c < width) {
+    for (int64_t chunk = warp; chunk < chunks; chunk += kColumnWarps) {
+      sum += partials[(chunk * outputs + output) * width + c];
+    }
+  }
+  sums[thread_index()] = sum;
+  sync_threads();
+  if (warp > 0 || c >= width) return;
+  for (int w = 1; w < kColumnWarps; ++w) sum += sums[w * kWarpSize + lane];
   out[c] = alpha * sum + (beta == 0 ? 0 : beta * out[c]);
 }
 

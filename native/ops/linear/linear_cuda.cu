@@ -50,7 +50,7 @@ bias_gradient_kernel(float* partials, const T* p, int64_t stride, int64_t n, int
                     [=](auto& v, int64_t row, int64_t column) { load(v[0], p + row * stride + column); });
 }
 
-BURGEON_KERNEL(kElementThreads, 1)
+BURGEON_KERNEL(kColumnThreads, 1)
 add_bias_kernel(float* db, const float* partials, int64_t chunks, int64_t width, float alpha, float beta) {
   add_column_partials(db, partials, 0, 1, chunks, width, alpha, beta);
 }
@@ -117,8 +117,8 @@ void linear_bias_gradient(Stream stream, float* db, const T* p, int64_t p_stride
     launch(stream, column_grid<N>(n, row_count), kColumnThreads, 0, bias_gradient_kernel<T, N>, partials, p, p_stride,
            n, row_count, chunk_rows);
   });
-  launch(stream, grid_of(row_count), kElementThreads, 0, add_bias_kernel, db, partials, ceil_div(n, chunk_rows),
-         row_count, alpha, beta);
+  launch(stream, column_sum_grid(row_count, 1), kColumnThreads, 0, add_bias_kernel, db, partials,
+         ceil_div(n, chunk_rows), row_count, alpha, beta);
 }
 
 #define BURGEON_LINEAR(T)                                                                                             \
