@@ -1,21 +1,26 @@
 #!/usr/bin/env node
 // The burgeon command. One file per subcommand; what fails with a BurgeonError prints one message and exits with 1.
 
+import process from 'node:process';
 import { Command } from 'commander';
 import { packageVersion } from '../addon/load.ts';
 import { BurgeonError } from '../errors.ts';
-import { benchCommand } from './bench.ts';
-import { compareCommand } from './compare.ts';
-import { doctorCommand } from './doctor.ts';
-import { evalCommand } from './eval.ts';
-import { exportCommand } from './export.ts';
 import { stopWithoutReader } from './interrupt.ts';
-import { planCommand } from './plan.ts';
-import { prepareCommand } from './prepare.ts';
-import { reportCommand } from './report.ts';
-import { sampleCommand } from './sample.ts';
-import { tokenizerCommand } from './tokenizer.ts';
-import { trainCommand } from './train.ts';
+
+/** In the order of the help. Only the command that is run is loaded: all of them take longer than some of them run. */
+const commands: Record<string, () => Promise<Command>> = {
+  tokenizer: async () => (await import('./tokenizer.ts')).tokenizerCommand(),
+  prepare: async () => (await import('./prepare.ts')).prepareCommand(),
+  plan: async () => (await import('./plan.ts')).planCommand(),
+  train: async () => (await import('./train.ts')).trainCommand(),
+  report: async () => (await import('./report.ts')).reportCommand(),
+  compare: async () => (await import('./compare.ts')).compareCommand(),
+  eval: async () => (await import('./eval.ts')).evalCommand(),
+  sample: async () => (await import('./sample.ts')).sampleCommand(),
+  export: async () => (await import('./export.ts')).exportCommand(),
+  bench: async () => (await import('./bench.ts')).benchCommand(),
+  doctor: async () => (await import('./doctor.ts')).doctorCommand(),
+};
 
 const program = new Command('burgeon')
   .description(
@@ -28,19 +33,9 @@ const program = new Command('burgeon')
     '\nA first run:\n  burgeon prepare book.txt -o data/book --tokenizer chars\n  burgeon plan configs/shakespeare-char.yaml --set data.directory=data/book\n  burgeon train configs/shakespeare-char.yaml --set data.directory=data/book --set output=runs/book\n  burgeon sample runs/book',
   );
 
-for (const command of [
-  tokenizerCommand(),
-  prepareCommand(),
-  planCommand(),
-  trainCommand(),
-  reportCommand(),
-  compareCommand(),
-  evalCommand(),
-  sampleCommand(),
-  exportCommand(),
-  benchCommand(),
-  doctorCommand(),
-]) {
+const wanted = process.argv[2] ?? '';
+for (const name of Object.hasOwn(commands, wanted) ? [wanted] : Object.keys(commands)) {
+  const command = await commands[name]!();
   program.addCommand(command);
   for (const each of [command, ...command.commands]) each.showHelpAfterError('(--help lists what there is)');
 }

@@ -130,10 +130,9 @@ function describeKeys(): string {
 function opening(trainer: Trainer): string {
   const { model, config, peak } = trainer;
   const { backend, isa, threads, reason } = model.info;
+  const peakText = peak === null ? '' : `, peak ${count(peak.flopsPerSecond)}FLOP/s`;
   const engine =
-    peak === null
-      ? `${isa}: ${reason}`
-      : `${isa}, ${threads} thread${threads === 1 ? '' : 's'}, peak ${count(peak.flopsPerSecond)}FLOP/s`;
+    backend === 'cuda' ? `${isa}: ${reason}` : `${isa}, ${threads} thread${threads === 1 ? '' : 's'}${peakText}`;
   const size = model.tensorNames.reduce((sum, name) => sum + model.shape(name).reduce((a, b) => a * b, 1), 0);
   const lines = [
     `training ${count(size)} parameters for ${config.steps} steps on ${backend} (${engine}) in ${config.output}`,

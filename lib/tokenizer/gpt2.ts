@@ -4,7 +4,7 @@
 // and treats U+FEFF and U+0085 differently from the original. Ids equal those of transformers' GPT-2 tokenizer, whose
 // files huggingface.ts writes.
 
-import ranks from 'gpt-tokenizer/bpeRanks/r50k_base';
+import { createRequire } from 'node:module';
 import type { NativeBytePairEncoder } from '../addon/binding.ts';
 import { nativeSync } from '../addon/load.ts';
 import { type BytePairVocabulary, createBytePairEncoder, recoverMerges } from './byte-pairs.ts';
@@ -13,6 +13,8 @@ import { cutPoint } from './gpt2-pieces.ts';
 import { endOfTextContent, gpt2TokenizerFiles, gpt2Vocabulary } from './huggingface.ts';
 import { TokenBytes } from './token-bytes.ts';
 import type { Tokenizer } from './tokenizer.ts';
+
+const require = createRequire(import.meta.url);
 
 const endOfText = 50256;
 const vocabSize = 50257;
@@ -23,6 +25,10 @@ let files: Readonly<Record<string, string>> | undefined;
 
 /** Bytes of tokens 0 to 50255. */
 export function gpt2Tokens(): Uint8Array[] {
+  // Only where it is wanted: compiling the table takes longer than most commands.
+  const { default: ranks } = require('gpt-tokenizer/bpeRanks/r50k_base') as {
+    default: readonly (string | readonly number[])[];
+  };
   const utf8 = new TextEncoder();
   return ranks.map((token) => (typeof token === 'string' ? utf8.encode(token) : Uint8Array.from(token)));
 }

@@ -115,7 +115,7 @@ export class Trainer implements AsyncDisposable {
     return { step, run };
   }
 
-  /** Peaks of the processor, measured when the trainer was opened; null where it does not compute. */
+  /** Peaks of the processor, measured when the trainer was opened; null where it does not compute, or `log.peakFlops` is given. */
   get peak(): Peak | null {
     return this.#opened(this.#peak);
   }
@@ -153,7 +153,8 @@ export class Trainer implements AsyncDisposable {
       const state = this.#opened(this.#state);
       state.units ??= newUnitSums(this.model.config);
       const { backend, threads } = this.model.info;
-      this.#peak = backend === 'cuda' ? null : await measurePeak(threads);
+      const wanted = config.log.peakFlops === 'measured' && backend !== 'cuda';
+      this.#peak = wanted ? await measurePeak(threads) : null;
       this.#run = {
         dataset,
         loader,

@@ -14,9 +14,11 @@ describe('output', () => {
   afterAll(() => workspace.remove());
 
   test('that is no terminal gets plain lines: progress on standard error, the summary on standard output', async () => {
-    const { stdout, stderr } = await workspace.succeed(['train', 'train.yaml']);
+    const { stdout, stderr } = await workspace.succeed(['train', 'train.yaml', '--set', 'log.peakFlops=measured']);
     for (const control of ['\x1b', '\r']) expect(stdout + stderr).not.toContain(control);
-    expect(stderr).toMatch(/^training 26\.\d k parameters for 15 steps on cpu \(.*, 1 thread, peak .*\) in run\n/);
+    expect(stderr).toMatch(
+      /^training 26\.\d k parameters for 15 steps on cpu \(.*, 1 thread, peak .*FLOP\/s\) in run\n/,
+    );
     expect(stderr).toMatch(/^held-out loss at the start: \d\.\d{4} nats per token$/m);
     expect(stderr).toMatch(/^step 1\/15 {2}loss \d\.\d{3} {2}ETA .* {2}stage 1 \(1 layers, 1 heads, 64 neurons\)$/m);
     for (const step of [5, 10, 15]) {
