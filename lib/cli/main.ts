@@ -14,6 +14,7 @@ import { planCommand } from './plan.ts';
 import { prepareCommand } from './prepare.ts';
 import { reportCommand } from './report.ts';
 import { sampleCommand } from './sample.ts';
+import { selfcheckCommand } from './selfcheck.ts';
 import { tokenizerCommand } from './tokenizer.ts';
 import { trainCommand } from './train.ts';
 
@@ -40,6 +41,7 @@ for (const command of [
   exportCommand(),
   benchCommand(),
   doctorCommand(),
+  selfcheckCommand(),
 ]) {
   program.addCommand(command);
   for (const each of [command, ...command.commands]) each.showHelpAfterError('(--help lists what there is)');
