@@ -19,6 +19,7 @@ const commands: Record<string, () => Promise<Command>> = {
   sample: async () => (await import('./sample.ts')).sampleCommand(),
   export: async () => (await import('./export.ts')).exportCommand(),
   bench: async () => (await import('./bench.ts')).benchCommand(),
+  selfcheck: async () => (await import('./selfcheck.ts')).selfcheckCommand(),
   doctor: async () => (await import('./doctor.ts')).doctorCommand(),
 };
 
