@@ -4,7 +4,6 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <new>
 
 #include "backend/cuda/device.cuh"
 #include "core/error.h"
@@ -34,11 +33,11 @@ Stream open_stream() { return new CUstream_st{static_cast<uint64_t>(number_from(
 void close_stream(Stream stream) { delete stream; }
 
 void* allocate(size_t bytes) {
-  void* block = ::operator new (bytes, std::align_val_t{256}, std::nothrow);
+  void* block = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
   if (block) std::memset(block, 0, bytes);
   return block;
 }
-void release(void* block) { ::operator delete (block, std::align_val_t{256}); }
+void release(void* block) { std::free(block); }
 
 void write(Stream, void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
 void read(Stream, void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
