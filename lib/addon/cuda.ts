@@ -12,18 +12,12 @@ export function cudaLibraryPath(): string {
   return given ? path.resolve(given) : path.join(packageRoot, 'build', 'cuda', 'libburgeon_cuda.so');
 }
 
-/** @throws {BurgeonError} ERR_BURGEON_CUDA that says in one line why no device can be used. */
-export function describeCuda(): NativeCuda {
-  return nativeSync(() => loadAddon().binding.describeCuda(cudaLibraryPath()));
-}
-
-/** The reason why CUDA cannot be used, or undefined where it can. */
-export function whyNoCuda(): string | undefined {
+/** What there is of CUDA, or in one line why no device can be used. */
+export function findCuda(): NativeCuda | { notUsed: string } {
   try {
-    describeCuda();
-    return undefined;
+    return nativeSync(() => loadAddon().binding.describeCuda(cudaLibraryPath()));
   } catch (error) {
-    if (error instanceof BurgeonError && error.code === 'ERR_BURGEON_CUDA') return error.message;
+    if (error instanceof BurgeonError && error.code === 'ERR_BURGEON_CUDA') return { notUsed: error.message };
     throw error;
   }
 }

@@ -3,11 +3,9 @@
 import os from 'node:os';
 import process from 'node:process';
 import { Command } from 'commander';
-import type { NativeCuda } from '../addon/binding.ts';
-import { describeCuda } from '../addon/cuda.ts';
+import { findCuda } from '../addon/cuda.ts';
 import { loadAddon, packageVersion } from '../addon/load.ts';
 import { measurePeak } from '../addon/peak.ts';
-import { BurgeonError } from '../errors.ts';
 import { chooseThreads, Model } from '../model/model.ts';
 import { bytes, count, facts } from './format.ts';
 import { threadsOption } from './options.ts';
@@ -24,7 +22,7 @@ export function doctorCommand(): Command {
       using probe = await Model.create({ preset: 'gpt2-tiny', vocabSize: 256 }, { threads });
       const one = await measurePeak(1);
       const all = await measurePeak(threads);
-      const cuda = cudaReport();
+      const cuda = findCuda();
       const environment = Object.entries(process.env).filter(([name]) => name.startsWith('BURGEON_'));
       const report = {
         burgeon: packageVersion,
@@ -79,17 +77,7 @@ export function doctorCommand(): Command {
     });
 }
 
-/** What there is of CUDA, or why it cannot be used. */
-function cudaReport(): NativeCuda | { notUsed: string } {
-  try {
-    return describeCuda();
-  } catch (error) {
-    if (error instanceof BurgeonError && error.code === 'ERR_BURGEON_CUDA') return { notUsed: error.message };
-    throw error;
-  }
-}
-
-function describeCudaLine(cuda: NativeCuda | { notUsed: string }): string {
+function describeCudaLine(cuda: ReturnType<typeof findCuda>): string {
   if ('notUsed' in cuda) return `not used: ${cuda.notUsed}`;
   const devices = cuda.devices.map(
     ({ name, memoryBytes, capability }, i) =>

@@ -2,7 +2,7 @@
 
 import process from 'node:process';
 import type { NativeModelOptions } from '../addon/binding.ts';
-import { cudaLibraryPath, whyNoCuda } from '../addon/cuda.ts';
+import { cudaLibraryPath, findCuda } from '../addon/cuda.ts';
 import { type Device, deviceWords, isDevice } from '../config/device.ts';
 import { BurgeonError } from '../errors.ts';
 import { describe } from './arguments.ts';
@@ -16,7 +16,7 @@ export function chooseDevice(device: Device = 'auto'): ChosenDevice {
   const given = process.env.BURGEON_DEVICE;
   const fromEnvironment = given ? check('BURGEON_DEVICE', given) : 'auto';
   if (fromEnvironment !== 'auto') return named(fromEnvironment);
-  return named(whyNoCuda() === undefined ? 'cuda' : 'cpu');
+  return named('notUsed' in findCuda() ? 'cpu' : 'cuda');
 }
 
 function named(word: Device): ChosenDevice {

@@ -2,8 +2,10 @@
 // After a failure nothing more is queued, and every call that can say so says so.
 #pragma once
 
+#include <exception>
 #include <string>
 
+#include "backend/cuda/runtime.h"
 #include "backend/cuda/stream.h"
 #include "ops/adamw/adamw.h"
 
@@ -19,15 +21,6 @@ struct Queue {
 };
 
 // Runs work() with the queue's device as the calling thread's, unless something failed before. Does not throw.
-template <class Work>
-void attempt(Queue& queue, Work work) noexcept;
-
-}  // namespace burgeon::cuda
-
-#include "backend/cuda/runtime.h"
-
-namespace burgeon::cuda {
-
 template <class Work>
 void attempt(Queue& queue, Work work) noexcept {
   if (!queue.failure.empty()) return;
