@@ -2,6 +2,8 @@
 // After a failure nothing more is queued, and every call that can say so says so.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <exception>
 #include <string>
 
@@ -17,6 +19,8 @@ struct Queue {
   // The step of the update, for kernels to read; `step` is what was written there last.
   AdamWStep* device_step = nullptr;
   AdamWStep step{};
+  std::array<Event, 8> events{};  // of the newest marks, made when first needed
+  int64_t marks = 0;
   std::string failure;  // of the first call that failed; empty: none has
 };
 

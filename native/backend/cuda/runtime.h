@@ -34,6 +34,14 @@ void release(void* block);
 void write(Stream stream, void* to, const void* from, size_t bytes);
 void read(Stream stream, void* to, const void* from, size_t bytes);
 void clear(Stream stream, void* at, size_t bytes);
+void copy(Stream stream, void* to, const void* from, size_t bytes);
+
+Event open_event();
+void close_event(Event event);
+// Moves the event to the end of what is queued.
+void record(Stream stream, Event event);
+// Between two recorded events; waits for the later one.
+double milliseconds(Event from, Event to);
 
 // The toolkit this was built with, for people.
 std::string toolkit();

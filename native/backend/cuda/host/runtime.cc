@@ -2,11 +2,16 @@
 // is said then; BURGEON_CUDA_HOST_SEED the order in which fibers take turns.
 #include "backend/cuda/runtime.h"
 
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 
 #include "backend/cuda/device.cuh"
 #include "core/error.h"
+
+struct CUevent_st {
+  std::chrono::steady_clock::time_point when;
+};
 
 namespace burgeon::cuda {
 
@@ -42,6 +47,14 @@ void release(void* block) { std::free(block); }
 void write(Stream, void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
 void read(Stream, void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
 void clear(Stream, void* at, size_t bytes) { std::memset(at, 0, bytes); }
+void copy(Stream, void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
+
+Event open_event() { return new CUevent_st; }
+void close_event(Event event) { delete event; }
+void record(Stream, Event event) { event->when = std::chrono::steady_clock::now(); }
+double milliseconds(Event from, Event to) {
+  return std::chrono::duration<double, std::milli>(to->when - from->when).count();
+}
 
 std::string toolkit() { return "a C++ compiler"; }
 
