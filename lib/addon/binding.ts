@@ -31,6 +31,8 @@ export interface NativeBackendOptions {
 }
 
 export interface NativeModelOptions extends NativeBackendOptions {
+  /** Of the backend 'cuda': whether steps are recorded as graphs. */
+  graphs?: boolean;
   /** Whether every op is timed, for `takeProfile`. Default false. */
   profile?: boolean;
 }
@@ -52,7 +54,7 @@ export interface NativeOpEvent {
   agoNs: number;
   durationNs: number;
   flops: number;
-  /** The integers among its arguments, in their order; five, zeros at the end. */
+  /** The integers among its arguments, and of parts their elements, in their order; five, zeros at the end. */
   sizes: number[];
 }
 

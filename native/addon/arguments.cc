@@ -176,6 +176,8 @@ ModelOptions read_model_options(const Napi::Value& value) {
   ModelOptions options;
   read_backend_options(object, &options);
   options.threads = read_threads(object);
+  const Napi::Value graphs = object.Get("graphs");
+  if (!graphs.IsUndefined()) options.graphs = read_boolean(graphs, "graphs");
   const Napi::Value profile = object.Get("profile");
   options.profile = !profile.IsUndefined() && read_boolean(profile, "profile");
   return options;

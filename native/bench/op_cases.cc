@@ -416,16 +416,26 @@ void call_op(Op op, const OpShape& s, const Ops<T>& ops, OpContext& ctx, const O
       return ops.embedding_forward(ctx, t(0), lists.tokens, m(1), m(2), batch, s.sequence, C);
     case Op::kEmbeddingBackward:
       return ops.embedding_backward(ctx, m(0), m(1), t(2), lists.tokens, batch, s.sequence, C);
-    case Op::kGather:
-      return present(ops.gather_matrix, op)(ctx, t(0), m(1), lists.rows, a, C);
-    case Op::kGatherVector:
-      return present(ops.gather_vector, op)(ctx, m(0), m(1), lists.rows, a, 1);
-    case Op::kScatterAdd:
-      return present(ops.scatter_add, op)(ctx, m(0), m(1), lists.rows, a, C);
-    case Op::kAdamW:
-      return ops.adamw(ctx, m(0), m(1), m(2), m(3), lists.rows, a, C, {1e-3, 0.9, 0.95, 1e-8, 0.1, 0.5, 0.1, 0.05});
-    case Op::kSumOfSquares:
-      return ops.sum_of_squares(ctx, static_cast<double*>(data[0]), m(1), lists.rows, a, C);
+    case Op::kGather: {
+      const GatheredRows<T, M> part{t(0), m(1), lists.rows, a, C};
+      return present(ops.gather_matrix, op)(ctx, {&part, 1});
+    }
+    case Op::kGatherVector: {
+      const GatheredRows<M, M> part{m(0), m(1), lists.rows, a, 1};
+      return present(ops.gather_vector, op)(ctx, {&part, 1});
+    }
+    case Op::kScatterAdd: {
+      const ScatteredRows<M> part{m(0), m(1), lists.rows, a, C};
+      return present(ops.scatter_add, op)(ctx, {&part, 1});
+    }
+    case Op::kAdamW: {
+      const AdamWRows<M> part{m(0), m(1), m(2), m(3), lists.rows, a, C, true, false};
+      return ops.adamw(ctx, {&part, 1}, {1e-3, 0.9, 0.95, 1e-8, 0.1, 0.5, 0.1, 0.05});
+    }
+    case Op::kSumOfSquares: {
+      const SquaredRows<M> part{m(1), lists.rows, a, C};
+      return ops.sum_of_squares(ctx, static_cast<double*>(data[0]), {&part, 1});
+    }
   }
 }
 

@@ -7,6 +7,8 @@
 
 namespace burgeon {
 
+struct Recording;
+
 class Device {
  public:
   virtual ~Device() = default;
@@ -29,6 +31,15 @@ class Device {
   virtual int64_t mark() = 0;
   // Between two marks, when the device has passed both.
   virtual double milliseconds(int64_t from, int64_t to) = 0;
+
+  // Between begin and end, what ops queue (and clear) is not done but kept, to be queued whenever it is replayed: with
+  // the same addresses and numbers, on what memory then holds. Only where `records`; the device must outlive what it
+  // recorded.
+  virtual bool records() const { return false; }
+  virtual void begin_recording() {}
+  virtual Recording* end_recording() { return nullptr; }
+  virtual void replay(Recording*) {}
+  virtual void release(Recording*) {}
 
   // What ops queue their work on (OpContext::queue); null where there is nothing of the kind.
   virtual void* queue() const { return nullptr; }

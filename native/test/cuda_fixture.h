@@ -65,6 +65,15 @@ class Scratch {
   Memory memory_;
 };
 
+// For launches on many parts.
+class PartTable {
+ public:
+  void* data() { return memory_.data(); }
+
+ private:
+  Scratch memory_{cuda::kTableBytes};
+};
+
 // An output of a kernel: what it holds before, as which type.
 struct Output {
   Floats initial;

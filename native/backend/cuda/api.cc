@@ -5,6 +5,7 @@
 #include <string>
 
 #include "backend/cuda/cuda_table.h"
+#include "backend/cuda/kernels.h"
 #include "backend/cuda/queue.h"
 #include "backend/cuda/runtime.h"
 
@@ -55,10 +56,10 @@ bool describe(int device, ApiDevice* description, char* message) {
 }
 
 void close(Queue* queue) {
-  if (queue->device_step) release(queue->device_step);
   for (Event event : queue->events) {
     if (event) close_event(event);
   }
+  if (queue->table) release(queue->table);
   if (queue->stream) close_stream(queue->stream);
   delete queue;
 }
@@ -70,9 +71,9 @@ Queue* open(int device, char* message) {
     queue->device = device;
     use_device(device);
     queue->stream = open_stream();
-    queue->device_step = static_cast<AdamWStep*>(allocate(sizeof(AdamWStep)));
+    queue->table = allocate(kTableBytes);
   });
-  if (opened && queue->device_step) return queue;
+  if (opened && queue->table) return queue;
   if (opened) say(message, "the device has no memory left");
   if (queue) close(queue);
   return nullptr;
@@ -121,6 +122,26 @@ bool milliseconds_between(Queue* queue, int64_t from, int64_t to, double* ms, ch
   return on_queue(queue, message, [&] { *ms = milliseconds(event_of(*queue, from), event_of(*queue, to)); });
 }
 
+bool begin_recording_on(Queue* queue, char* message) {
+  return on_queue(queue, message, [&] { begin_recording(queue->stream); });
+}
+Graph* end_recording_on(Queue* queue, char* message) {
+  Graph* graph = nullptr;
+  on_queue(queue, message, [&] { graph = end_recording(queue->stream); });
+  return graph;
+}
+bool replay_on(Queue* queue, Graph* graph, char* message) {
+  return on_queue(queue, message, [&] { replay(queue->stream, graph); });
+}
+void release_graph_on(Queue* queue, Graph* graph) {
+  // Also after a failure.
+  char message[kMessageBytes];
+  guarded(message, [&] {
+    use_device(queue->device);
+    release(graph);
+  });
+}
+
 }  // namespace
 
 }  // namespace burgeon::cuda
@@ -147,6 +168,10 @@ extern "C" __attribute__((visibility("default"))) const burgeon::cuda::Api* burg
       copy_on,
       mark_on,
       milliseconds_between,
+      begin_recording_on,
+      end_recording_on,
+      replay_on,
+      release_graph_on,
       &table<float>(),
       &table<burgeon::bfloat16>(),
   };

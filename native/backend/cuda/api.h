@@ -11,9 +11,10 @@
 
 namespace burgeon::cuda {
 
+struct Graph;
 struct Queue;
 
-constexpr int kApiVersion = 2;
+constexpr int kApiVersion = 3;
 constexpr size_t kApiLayout = sizeof(Ops<float>) + 1000 * sizeof(OpContext) + 1000000 * sizeof(AdamWStep);
 constexpr size_t kMessageBytes = 512;
 
@@ -48,6 +49,11 @@ struct Api {
   // As Device's.
   bool (*mark)(Queue* queue, int64_t* mark, char* message);
   bool (*milliseconds)(Queue* queue, int64_t from, int64_t to, double* ms, char* message);
+
+  bool (*begin_recording)(Queue* queue, char* message);
+  Graph* (*end_recording)(Queue* queue, char* message);  // null where it failed
+  bool (*replay)(Queue* queue, Graph* graph, char* message);
+  void (*release_graph)(Queue* queue, Graph* graph);
 
   const Ops<float>* float_ops;
   const Ops<bfloat16>* bfloat16_ops;

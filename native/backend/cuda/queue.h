@@ -9,16 +9,13 @@
 
 #include "backend/cuda/runtime.h"
 #include "backend/cuda/stream.h"
-#include "ops/adamw/adamw.h"
 
 namespace burgeon::cuda {
 
 struct Queue {
   int device = 0;
   Stream stream = nullptr;
-  // The step of the update, for kernels to read; `step` is what was written there last.
-  AdamWStep* device_step = nullptr;
-  AdamWStep step{};
+  void* table = nullptr;          // for launches on many parts (row_parts.cuh)
   std::array<Event, 8> events{};  // of the newest marks, made when first needed
   int64_t marks = 0;
   std::string failure;  // of the first call that failed; empty: none has

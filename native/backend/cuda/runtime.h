@@ -43,6 +43,13 @@ void record(Stream stream, Event event);
 // Between two recorded events; waits for the later one.
 double milliseconds(Event from, Event to);
 
+// Between begin and end, launches on a stream and clear() are not done but kept, to be done when they are replayed.
+struct Graph;
+void begin_recording(Stream stream);
+Graph* end_recording(Stream stream);
+void replay(Stream stream, Graph* graph);
+void release(Graph* graph);
+
 // The toolkit this was built with, for people.
 std::string toolkit();
 

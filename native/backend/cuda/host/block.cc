@@ -134,7 +134,7 @@ void Block::run(Place place, Place grid, const std::function<void()>& kernel) {
   }
   if (!failure_.empty()) {
     throw Error(ErrorCode::kCuda, "block (" + std::to_string(place.x) + ", " + std::to_string(place.y) + ", " +
-                                         std::to_string(place.z) + "): " + failure_);
+                                      std::to_string(place.z) + "): " + failure_);
   }
 }
 
