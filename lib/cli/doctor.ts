@@ -83,5 +83,5 @@ function describeCudaLine(cuda: ReturnType<typeof findCuda>): string {
     ({ name, memoryBytes, capability }, i) =>
       `cuda:${i} ${name}, ${bytes(memoryBytes)}, compute capability ${capability}`,
   );
-  return `${devices.join('; ')} (library built with ${cuda.toolkit} for ${cuda.architectures})`;
+  return `${devices.join('; ')} (library built with ${cuda.toolkit} for ${cuda.architectures}); products by ${cuda.products}`;
 }

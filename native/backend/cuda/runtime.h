@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 
 #include "backend/cuda/stream.h"
@@ -41,6 +42,9 @@ void begin_recording(Stream stream);
 Graph* end_recording(Stream stream);
 void replay(Stream stream, Graph* graph);
 void release(Graph* graph);
+
+// Milliseconds that the device takes for what work() queues on a stream; waits for it.
+float milliseconds(Stream stream, const std::function<void()>& work);
 
 // The toolkit this was built with, for people.
 std::string toolkit();

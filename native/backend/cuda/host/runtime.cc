@@ -2,6 +2,7 @@
 // is said then; BURGEON_CUDA_HOST_SEED the order in which fibers take turns.
 #include "backend/cuda/runtime.h"
 
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 
@@ -76,6 +77,12 @@ void replay(Stream, Graph* graph) {
 }
 
 void release(Graph* graph) { delete graph; }
+
+float milliseconds(Stream, const std::function<void()>& work) {
+  const auto begin = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<float, std::milli>(std::chrono::steady_clock::now() - begin).count();
+}
 
 std::string toolkit() { return "a C++ compiler"; }
 
