@@ -7,7 +7,10 @@ import { type Device, deviceWords, isDevice } from '../config/device.ts';
 import { BurgeonError } from '../errors.ts';
 import { describe } from './arguments.ts';
 
-export type ChosenDevice = Pick<NativeModelOptions, 'backend' | 'cudaLibrary' | 'cudaDevice' | 'cublasLt' | 'cudaPlans'>;
+export type ChosenDevice = Pick<
+  NativeModelOptions,
+  'backend' | 'cudaLibrary' | 'cudaDevice' | 'cublasLt' | 'cudaPlans'
+>;
 
 /** @throws {BurgeonError} ERR_BURGEON_BACKEND: no such word. Whether a CUDA device works is seen when it is opened. */
 export function chooseDevice(device: Device = 'auto'): ChosenDevice {

@@ -83,8 +83,8 @@ const char* products(const Queue* queue) {
 }
 
 bool find_products(const char* cublaslt, char* message) {
-  std::string why = "cuBLASLt is off";
-  const cublaslt::Library* library = std::string(cublaslt) == "off" ? nullptr : cublaslt::load(cublaslt, &why);
+  std::string why;
+  const cublaslt::Library* library = LibraryProducts::find(cublaslt, &why);
   say(message, library ? library->name : why);
   return library != nullptr;
 }

@@ -18,6 +18,7 @@ namespace {
 constexpr size_t kWorkspaceBytes = size_t{64} << 20;
 constexpr int64_t kWidestBias = 65536;
 constexpr int kCandidates = 8;
+constexpr const char* kOff = "off";
 
 // What the library's fast algorithms ask of an operand.
 bool is_aligned(const void* address, int64_t stride, int64_t element_bytes) {
@@ -25,6 +26,18 @@ bool is_aligned(const void* address, int64_t stride, int64_t element_bytes) {
 }
 
 }  // namespace
+
+const Library* LibraryProducts::find(const std::string& path, std::string* why) {
+  if (path == kOff) {
+    *why = "cuBLASLt is off";
+    return nullptr;
+  }
+  if (path.empty() && !is_real()) {
+    *why = "cuBLASLt has no device";
+    return nullptr;
+  }
+  return load(path, why);
+}
 
 // In the library's terms, whose matrices lie column by column: D (m, n) = alpha op(A) op(B) + beta C, then what is
 // fused. A row-major matrix is its own transpose there, so a product of ours has its factors exchanged.
@@ -95,11 +108,10 @@ struct LibraryProducts::Plan {
 
 std::unique_ptr<LibraryProducts> LibraryProducts::open(Stream stream, const std::string& device,
                                                        const std::string& path, const std::string& plans) {
-  if (path == "off") return nullptr;
   std::string why;
-  const Library* library = load(path, &why);
+  const Library* library = find(path, &why);
   if (!library) {
-    if (path.empty()) return nullptr;
+    if (path.empty() || path == kOff) return nullptr;
     throw Error(ErrorCode::kCuda, why);
   }
   std::unique_ptr<PlanFile> file;

@@ -19,6 +19,9 @@ namespace burgeon::cuda {
 
 class LibraryProducts {
  public:
+  // The library that open() would use, or null, and why.
+  static const cublaslt::Library* find(const std::string& path, std::string* why);
+
   // `device` is its name; `path` that of the library, empty for where it usually is, or "off"; `plans` that of the file
   // of plans, empty for none. Null where the library is not used. Throws Error(kCuda): the device fails, the file of
   // plans is not one.

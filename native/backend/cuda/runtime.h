@@ -46,6 +46,9 @@ void release(Graph* graph);
 // Milliseconds that the device takes for what work() queues on a stream; waits for it.
 float milliseconds(Stream stream, const std::function<void()>& work);
 
+// Whether there is a GPU, which libraries of NVIDIA's can use too.
+bool is_real();
+
 // The toolkit this was built with, for people.
 std::string toolkit();
 

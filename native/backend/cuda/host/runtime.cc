@@ -84,6 +84,8 @@ float milliseconds(Stream, const std::function<void()>& work) {
   return std::chrono::duration<float, std::milli>(std::chrono::steady_clock::now() - begin).count();
 }
 
+bool is_real() { return false; }
+
 std::string toolkit() { return "a C++ compiler"; }
 
 }  // namespace burgeon::cuda

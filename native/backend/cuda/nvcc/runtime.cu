@@ -108,6 +108,8 @@ float milliseconds(Stream stream, const std::function<void()>& work) {
   return taken;
 }
 
+bool is_real() { return true; }
+
 std::string toolkit() {
   return "CUDA " + std::to_string(CUDART_VERSION / 1000) + "." + std::to_string(CUDART_VERSION / 10 % 100);
 }
