@@ -1,5 +1,6 @@
 // What a measurement ran on, recorded beside every result.
 
+import type { NativeCuda } from '../addon/binding.ts';
 import { describeHost, type Host } from '../addon/host.ts';
 import { loadAddon, native } from '../addon/load.ts';
 import type { Peak } from '../addon/peak.ts';
@@ -11,7 +12,7 @@ export interface Machine extends Host {
   isa: string;
   threads: number;
   /** Where a CUDA device was measured: the device and the library. */
-  cuda?: { device: string; name: string; memoryBytes: number; toolkit: string; architectures: string };
+  cuda?: Omit<NativeCuda, 'devices'> & { device: string; name: string; memoryBytes: number };
   /** Measured in the same run, on these threads or the device. */
   peakGflops: number;
   peakBf16Gflops: number;

@@ -35,6 +35,7 @@ export function describeMachineLines(machine: Machine): string {
         ? ([
             ['device', `${cuda.device} ${cuda.name}, ${bytes(cuda.memoryBytes)}, ${isa}`],
             ['library', `built with ${cuda.toolkit} for ${cuda.architectures}`],
+            ['products', cuda.products],
           ] as const)
         : []),
       ['peak', cuda ? peaks : `${peaks} on ${threadsOf(threads)}, ${isa}`],

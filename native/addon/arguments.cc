@@ -165,6 +165,8 @@ void read_backend_options(const Napi::Object& object, BackendOptions* options) {
   if (options->backend != "cuda") return;
   options->cuda_library = read_string(object.Get("cudaLibrary"), "cudaLibrary");
   options->cuda_device = static_cast<int>(read_integer(object.Get("cudaDevice"), "cudaDevice", 0, 1023));
+  options->cublaslt = read_string(object.Get("cublasLt"), "cublasLt");
+  options->cuda_plans = read_string(object.Get("cudaPlans"), "cudaPlans");
 }
 
 int read_threads(const Napi::Object& object) {

@@ -5,8 +5,10 @@
 #include <array>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <string>
 
+#include "backend/cuda/library_products.h"
 #include "backend/cuda/runtime.h"
 #include "backend/cuda/stream.h"
 
@@ -15,8 +17,9 @@ namespace burgeon::cuda {
 struct Queue {
   int device = 0;
   Stream stream = nullptr;
-  void* table = nullptr;          // for launches on many parts (row_parts.cuh)
-  std::array<Event, 8> events{};  // of the newest marks, made when first needed
+  std::unique_ptr<LibraryProducts> products;  // null: kernels compute them
+  void* table = nullptr;                      // for launches on many parts (row_parts.cuh)
+  std::array<Event, 8> events{};              // of the newest marks, made when first needed
   int64_t marks = 0;
   std::string failure;  // of the first call that failed; empty: none has
 };

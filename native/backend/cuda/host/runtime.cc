@@ -93,6 +93,14 @@ void replay(Stream, Graph* graph) {
 
 void release(Graph* graph) { delete graph; }
 
+float milliseconds(Stream, const std::function<void()>& work) {
+  const auto begin = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<float, std::milli>(std::chrono::steady_clock::now() - begin).count();
+}
+
+bool is_real() { return false; }
+
 std::string toolkit() { return "a C++ compiler"; }
 
 }  // namespace burgeon::cuda
