@@ -2,9 +2,8 @@
 // for four steps, sampled and complete, and the peak of the process is compared with the estimate.
 
 import { parseModelConfig } from '../../lib/config/model-config.ts';
-import { estimateMemory } from '../../lib/est/memory.ts';
 import { sampleSubnetwork } from '../../lib/est/sampler.ts';
-import { Model } from '../../lib/model/model.ts';
+import { Model, planMemory } from '../../lib/model/model.ts';
 
 const batchSize = 2;
 const sequenceLength = 256;
@@ -23,11 +22,11 @@ export async function benchTinyLlama(): Promise<void> {
     await model.optimizerStep({ lr: 3e-4, gradientClip: 1 });
     console.log(`step ${step + 1}, rate ${rate}: loss ${loss.toFixed(3)}, ${Math.round(performance.now() - start)} ms`);
   }
-  const estimate = estimateMemory(config, { batchSize, sequenceLength }).total;
+  const planned = planMemory(config, batchSize, sequenceLength).total;
   const peak = process.resourceUsage().maxRSS * 1024;
   const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`;
   console.log(
-    `estimated ${gigabytes(estimate)}; peak of the process ${gigabytes(peak)}, ${gigabytes(before)} of it before the model; ` +
-      `estimate / peak ${(estimate / peak).toFixed(3)}`,
+    `planned ${gigabytes(planned)}; peak of the process ${gigabytes(peak)}, ${gigabytes(before)} of it before the model; ` +
+      `planned / peak ${(planned / peak).toFixed(3)}`,
   );
 }

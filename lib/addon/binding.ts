@@ -38,6 +38,26 @@ export interface NativeModelOptions extends NativeBackendOptions {
   graphs?: boolean;
   /** Whether every op is timed, for `takeProfile`. Default false. */
   profile?: boolean;
+  /** The largest training batch to come: what does not fit is refused before anything is allocated. */
+  batchSize?: number;
+  sequenceLength?: number;
+}
+
+/** In bytes; native/model/memory_plan.h. */
+export interface NativeMemoryPlan {
+  weights: number;
+  gradients: number;
+  /** AdamW's two. */
+  moments: number;
+  /** Lists of active rows; on CUDA devices also gathered weights and their gradients. */
+  slots: number;
+  /** With the buffers of the backward pass and the block of logits. */
+  activations: number;
+  scratch: number;
+  total: number;
+  /** What the device has; 0, and no name, where there is none. */
+  capacity: number;
+  deviceName: string;
 }
 
 /** What there is of CUDA on this machine; at least one device. */
@@ -279,6 +299,13 @@ export interface NativeBinding {
   version: string;
   bestIsa: string;
   NativeModel: new (config: NativeModelConfig, options: NativeModelOptions) => NativeModel;
+  /** What such a model takes with training batches of this shape; no device is needed, and nothing is allocated. */
+  planMemory(
+    config: NativeModelConfig,
+    options: NativeModelOptions,
+    batchSize: number,
+    sequenceLength: number,
+  ): NativeMemoryPlan;
   measurePeak(
     threads: number,
     maxIsa: string,

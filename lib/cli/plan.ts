@@ -1,23 +1,27 @@
 // burgeon plan: what a run would cost, before any training.
 
 import { Command } from 'commander';
+import type { NativeMemoryPlan } from '../addon/binding.ts';
 import { blockOf } from '../config/architecture.ts';
+import type { Device } from '../config/device.ts';
 import { completeModel, type ModelConfig, parseModelConfig } from '../config/model-config.ts';
 import { readManifest } from '../data/manifest.ts';
 import { BurgeonError } from '../errors.ts';
 import { allFlops, countFlops } from '../est/flops.ts';
-import { estimateMemory } from '../est/memory.ts';
 import { countParameters } from '../est/parameters.ts';
 import { type PlannedStage, planSchedule, planTargetSaving, type SchedulePlan } from '../est/plan.ts';
 import { planCurve } from '../est/plan-curve.ts';
 import type { ActiveCounts, SamplerOptions } from '../est/sampler.ts';
 import { Schedule, type ScheduleName } from '../est/schedule.ts';
 import { replaceFile } from '../files/replace-file.ts';
+import { chooseDevice } from '../model/device.ts';
+import { planMemory } from '../model/model.ts';
+import type { ModelOptions } from '../model/options.ts';
 import { drawPlan, planColumns, planSvg } from '../report/plan-picture.ts';
-import { groupsOf } from '../train/groups.ts';
+import { groupsOf, sequencesAtOnce } from '../train/groups.ts';
 import { loadTrainConfig } from '../train/load-train-config.ts';
 import { bytes, count, facts, percent, table } from './format.ts';
-import { integerAtLeast, numberBetween, setOption } from './options.ts';
+import { deviceOption, integerAtLeast, numberBetween, setOption } from './options.ts';
 
 interface PlanFlags {
   set: string[];
@@ -30,6 +34,7 @@ interface PlanFlags {
   targetSaving?: number;
   svg?: string;
   json?: boolean;
+  device?: Device;
 }
 
 /** What is planned, wherever it came from. */
@@ -41,6 +46,17 @@ interface Subject {
   groupsPerStep: number | 'auto' | 'sequence';
   sequenceLength: number;
   samplerOptions: SamplerOptions;
+  /** Whether micro-batches are evaluated as well. */
+  isEvaluated: boolean;
+  modelOptions: Pick<ModelOptions, 'device' | 'precision' | 'threads'>;
+}
+
+/** What a stage, or evaluation, holds in memory. */
+interface StageMemory {
+  name: string;
+  /** Computed at once. */
+  sequences: number;
+  memory: NativeMemoryPlan;
 }
 
 export function planCommand(): Command {
@@ -63,6 +79,7 @@ export function planCommand(): Command {
       'find the stage ends that save this share of the block FLOPs',
       numberBetween(0, 1),
     )
+    .addOption(deviceOption())
     .option('--svg <file>', 'also draw cost and saving along the run into an image')
     .option('--json', 'print as JSON')
     .addHelpText(
@@ -83,9 +100,11 @@ export function planCommand(): Command {
           : planTargetSaving(model, flags.targetSaving, subject.schedule.totalSteps, options);
       const plan = planSchedule(model, schedule, options);
       const groups = groupsOf(0, subject).length;
-      // The last stage runs a micro-batch as one group, so that is what memory is planned for.
-      const isDenseAtEnd = plan.stages.at(-1)!.blockFlopRatio === 1;
-      const memory = estimateMemory(model, { batchSize, sequenceLength, groups: isDenseAtEnd ? 1 : groups });
+      const stages = stageMemories(subject, schedule);
+      const memory = stages.reduce(
+        (most, { memory }) => (memory.total > most.total ? memory : most),
+        stages[0]!.memory,
+      );
       const parameters = countParameters(model);
       const dense = countFlops(model, { batchSize: options.sequencesPerStep, sequenceLength });
       if (flags.svg !== undefined) {
@@ -93,7 +112,9 @@ export function planCommand(): Command {
         await replaceFile(flags.svg, planSvg(titleOf(subject, plan), curve, schedule.stages));
       }
       if (flags.json) {
-        console.log(JSON.stringify({ model, parameters, memory, denseStep: dense, plan }, null, 2));
+        console.log(
+          JSON.stringify({ model, parameters, memory, stageMemory: stages, denseStep: dense, plan }, null, 2),
+        );
         return;
       }
       console.log(describe(subject, plan, groups));
@@ -111,14 +132,7 @@ export function planCommand(): Command {
           ['total', `${count(parameters.total)} (${parameters.total.toLocaleString('en')})`],
         ])}`,
       );
-      console.log(
-        `\nmemory (estimate, fp32)\n${facts([
-          ['weights, gradients, moments', bytes(memory.weights + memory.gradients + memory.moments)],
-          ['activations and buffers', bytes(memory.activations + memory.backwardBuffers)],
-          ['block of logits', bytes(memory.logits)],
-          ['total', bytes(memory.total)],
-        ])}`,
-      );
+      console.log(`\n${describeMemory(subject, stages, memory)}`);
       const total = allFlops(dense);
       const component = (name: 'qkv' | 'scores' | 'outProjection' | 'mlp' | 'head') => {
         const flops = dense.forward[name] + dense.backward[name];
@@ -136,6 +150,41 @@ export function planCommand(): Command {
       );
       if (flags.svg !== undefined) console.log(`\nwrote ${flags.svg}`);
     });
+}
+
+function stageMemories(subject: Subject, schedule: Schedule): StageMemory[] {
+  const { model, batchSize, sequenceLength, isEvaluated, modelOptions } = subject;
+  const of = (name: string, sequences: number): StageMemory => ({
+    name,
+    sequences,
+    memory: planMemory(model, sequences, sequenceLength, modelOptions),
+  });
+  const stages = schedule.stages.filter(({ startStep, endStep }) => startStep < endStep);
+  return [
+    ...stages.map((stage) => of(`stage ${stage.index + 1}`, sequencesAtOnce(stage, subject))),
+    ...(isEvaluated ? [of('evaluation', batchSize)] : []),
+  ];
+}
+
+function describeMemory({ modelOptions }: Subject, stages: readonly StageMemory[], memory: NativeMemoryPlan): string {
+  const { backend, cudaDevice } = chooseDevice(modelOptions.device);
+  const { capacity, deviceName, total } = memory;
+  const device = backend === 'cuda' ? `cuda:${cudaDevice}` : backend;
+  const fits = total <= capacity ? '' : ': does not fit';
+  return [
+    `memory of ${device}`,
+    facts([
+      ['weights, gradients, moments', bytes(memory.weights + memory.gradients + memory.moments)],
+      ['gathered weights and lists', bytes(memory.slots)],
+      ...stages.map(({ name, sequences, memory: { activations } }): [string, string] => [
+        `activations, ${name}`,
+        `${bytes(activations)} of ${sequences} sequence${sequences === 1 ? '' : 's'} at a time`,
+      ]),
+      ['scratch', bytes(memory.scratch)],
+      ['total', bytes(total)],
+      ['there is', capacity > 0 ? `${bytes(capacity)}, ${deviceName}${fits}` : 'no such device here'],
+    ]),
+  ].join('\n');
 }
 
 function titleOf({ model }: Subject, { blockSaving, stages }: SchedulePlan): string {
@@ -161,6 +210,12 @@ async function subjectFromFile(file: string, flags: PlanFlags): Promise<Subject>
     groupsPerStep: config.est.groupsPerStep,
     sequenceLength: flags.sequenceLength ?? config.sequenceLength,
     samplerOptions: config.est,
+    isEvaluated: true,
+    modelOptions: {
+      device: flags.device ?? config.device,
+      precision: config.precision,
+      ...(config.threads === 'auto' ? {} : { threads: config.threads }),
+    },
   };
 }
 
@@ -183,6 +238,8 @@ function subjectFromFlags(flags: PlanFlags): Subject {
     groupsPerStep: 'auto',
     sequenceLength: flags.sequenceLength ?? model.contextLength,
     samplerOptions: {},
+    isEvaluated: false,
+    modelOptions: flags.device === undefined ? {} : { device: flags.device },
   };
 }
 

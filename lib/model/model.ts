@@ -2,7 +2,15 @@
 // errors are BurgeonErrors, everything that computes returns a Promise. One call at a time per model.
 
 import os from 'node:os';
-import type { NativeModel, NativeOpEvent, NativeStepResult, Role } from '../addon/binding.ts';
+import type {
+  NativeMemoryPlan,
+  NativeModel,
+  NativeModelConfig,
+  NativeModelOptions,
+  NativeOpEvent,
+  NativeStepResult,
+  Role,
+} from '../addon/binding.ts';
 import { roles } from '../addon/binding.ts';
 import { loadAddon, native, nativeSync } from '../addon/load.ts';
 import { type ModelContents, writeModelDirectory } from '../checkpoint/model-directory.ts';
@@ -53,22 +61,11 @@ export class Model implements Disposable {
   #running: string | undefined;
 
   private constructor(config: ModelConfig, options: CreateOptions) {
-    const device = chooseDevice(options.device);
-    const precision = choosePrecision(device, options.precision);
     const { NativeModel } = loadAddon().binding;
     this.config = Object.freeze({ ...config });
     this.tokenizerFiles = options.tokenizerFiles ?? {};
     this.endOfText = options.endOfText;
-    const { nLayer, nHead, nEmbd, nInner, contextLength, vocabSize } = config;
-    const shape = { nLayer, nHead, nEmbd, nInner, contextLength, vocabSize, ...architectureOf(config) };
-    this.#native = new NativeModel(shape, {
-      ...device,
-      maxIsa: process.env.BURGEON_MAX_ISA ?? '',
-      precision,
-      threads: chooseThreads(options.threads),
-      graphs: options.graphs ?? process.env.BURGEON_CUDA_GRAPHS !== 'off',
-      profile: options.profile ?? false,
-    });
+    this.#native = new NativeModel(nativeConfig(config), nativeOptions(options));
     this.#tensors = new Map(viewTensors(config, this.#native.tensors()).map((view) => [view.name, view]));
   }
 
@@ -401,6 +398,39 @@ export class Model implements Disposable {
 
 function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, dimension) => product * dimension, 1);
+}
+
+function nativeConfig(config: ModelConfig): NativeModelConfig {
+  const { nLayer, nHead, nEmbd, nInner, contextLength, vocabSize } = config;
+  return { nLayer, nHead, nEmbd, nInner, contextLength, vocabSize, ...architectureOf(config) };
+}
+
+function nativeOptions(options: ModelOptions): NativeModelOptions {
+  const device = chooseDevice(options.device);
+  return {
+    ...device,
+    maxIsa: process.env.BURGEON_MAX_ISA ?? '',
+    precision: choosePrecision(device, options.precision),
+    threads: chooseThreads(options.threads),
+    graphs: options.graphs ?? process.env.BURGEON_CUDA_GRAPHS !== 'off',
+    profile: options.profile ?? false,
+    ...options.largestBatch,
+  };
+}
+
+/**
+ * What a model takes of its device's memory when it trains with batches of this shape, in bytes: exactly what it will allocate.
+ * Nothing is allocated, and of a CUDA device only the library is needed.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG, ERR_BURGEON_BACKEND, ERR_BURGEON_CUDA.
+ */
+export function planMemory(
+  config: ModelConfig,
+  batchSize: number,
+  sequenceLength: number,
+  options: ModelOptions = {},
+): NativeMemoryPlan {
+  const { binding } = loadAddon();
+  return nativeSync(() => binding.planMemory(nativeConfig(config), nativeOptions(options), batchSize, sequenceLength));
 }
 
 function choosePrecision({ backend }: ChosenDevice, precision: Precision = 'auto') {

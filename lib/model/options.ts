@@ -24,6 +24,8 @@ export interface ModelOptions {
    * are the same. Default true, unless BURGEON_CUDA_GRAPHS is 'off'.
    */
   graphs?: boolean;
+  /** The largest batch that will be trained with: where it does not fit, that is said before anything is allocated. */
+  largestBatch?: { batchSize: number; sequenceLength: number };
   /** Times every op, for `takeProfile`. Default false. @internal */
   profile?: boolean;
 }

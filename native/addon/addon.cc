@@ -16,6 +16,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("version", BURGEON_VERSION);
   exports.Set("bestIsa", burgeon::best_isa());
   exports.Set("NativeModel", burgeon::ModelWrap::define(env));
+  exports.Set("planMemory", Napi::Function::New(env, burgeon::plan_memory_wrap, "planMemory"));
   exports.Set("measurePeak", Napi::Function::New(env, burgeon::measure_peak_wrap, "measurePeak"));
   exports.Set("describeCuda", Napi::Function::New(env, burgeon::describe_cuda_wrap, "describeCuda"));
   exports.Set("benchOp", Napi::Function::New(env, burgeon::bench_op_wrap, "benchOp"));

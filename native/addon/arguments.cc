@@ -180,6 +180,11 @@ ModelOptions read_model_options(const Napi::Value& value) {
   options.threads = read_threads(object);
   const Napi::Value graphs = object.Get("graphs");
   if (!graphs.IsUndefined()) options.graphs = read_boolean(graphs, "graphs");
+  const Napi::Value batch = object.Get("batchSize");
+  if (!batch.IsUndefined()) {
+    options.batch = read_integer(batch, "batchSize", 1, kMaxTokens);
+    options.sequence = read_integer(object.Get("sequenceLength"), "sequenceLength", 1, kMaxTokens / options.batch);
+  }
   const Napi::Value profile = object.Get("profile");
   options.profile = !profile.IsUndefined() && read_boolean(profile, "profile");
   return options;

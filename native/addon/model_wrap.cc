@@ -313,6 +313,32 @@ Napi::Value ModelWrap::plan_bytes(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value plan_memory_wrap(const Napi::CallbackInfo& info) {
+  return translate_errors(info.Env(), [&]() -> Napi::Value {
+    const ModelConfig config = read_model_config(info[0]);
+    const ModelOptions options = read_model_options(info[1]);
+    int64_t batch = 0;
+    int64_t sequence = 0;
+    read_shape(info[2], info[3], &batch, &sequence);
+    const MemoryPlan plan = Model::plan(config, options, batch, sequence);
+    const DeviceMemory memory = device_memory(options);
+    Napi::Object object = Napi::Object::New(info.Env());
+    const auto set = [&](const char* name, size_t bytes) {
+      object.Set(name, Napi::Number::New(info.Env(), static_cast<double>(bytes)));
+    };
+    set("weights", plan.weights);
+    set("gradients", plan.gradients);
+    set("moments", plan.moments);
+    set("slots", plan.slots);
+    set("activations", plan.activations);
+    set("scratch", plan.scratch);
+    set("total", plan.total());
+    set("capacity", memory.bytes);
+    object.Set("deviceName", memory.name);
+    return object;
+  });
+}
+
 Napi::Value ModelWrap::take_profile(const Napi::CallbackInfo& info) {
   return translate_errors(info.Env(), [&]() -> Napi::Value {
     const std::vector<OpEvent> events = ready()->take_profile();

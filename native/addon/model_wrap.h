@@ -44,4 +44,7 @@ class ModelWrap : public Napi::ObjectWrap<ModelWrap> {
   int64_t reported_bytes_ = 0;
 };
 
+// planMemory(config, options, batchSize, sequenceLength): what such a model takes with such batches, in bytes.
+Napi::Value plan_memory_wrap(const Napi::CallbackInfo& info);
+
 }  // namespace burgeon

@@ -104,9 +104,34 @@ Backend<T> select_backend(const BackendOptions& options, Selection* selection) {
   }
 }
 
+template <class T>
+const Ops<T>& find_ops(const BackendOptions& options) {
+  Selection selection;
+  if constexpr (std::is_same_v<T, bfloat16>) {
+    if (options.backend == "cuda") return *cuda::load_library(options.cuda_library).bfloat16_ops;
+  } else if constexpr (std::is_same_v<T, float>) {
+    if (options.backend == "cuda") return *cuda::load_library(options.cuda_library).float_ops;
+  }
+  return *select_backend<T>(options, &selection).ops;
+}
+
+DeviceMemory device_memory(const BackendOptions& options) {
+  if (options.backend != "cuda") return {host_device().capacity(), host_device().name()};
+  try {
+    const cuda::ApiDevice found =
+        cuda::describe_device(cuda::load_library(options.cuda_library), options.cuda_device);
+    return {found.memory, found.name};
+  } catch (const Error&) {
+    return {0, ""};
+  }
+}
+
 template Backend<float> select_backend<float>(const BackendOptions&, Selection*);
 template Backend<double> select_backend<double>(const BackendOptions&, Selection*);
 template Backend<bfloat16> select_backend<bfloat16>(const BackendOptions&, Selection*);
+template const Ops<float>& find_ops<float>(const BackendOptions&);
+template const Ops<double>& find_ops<double>(const BackendOptions&);
+template const Ops<bfloat16>& find_ops<bfloat16>(const BackendOptions&);
 template const Ops<float>& select_ops<float>(const std::string&, const std::string&, Precision, Selection*);
 template const Ops<double>& select_ops<double>(const std::string&, const std::string&, Precision, Selection*);
 

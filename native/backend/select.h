@@ -46,4 +46,15 @@ template <class T>
 const Ops<T>& select_ops(const std::string& backend, const std::string& max_isa, Precision precision,
                          Selection* selection);
 
+// The table that select_backend would give; no device is needed or opened. Throws as that.
+template <class T>
+const Ops<T>& find_ops(const BackendOptions& options);
+
+// What memory there is in all, and what has it. Bytes are 0 where CUDA is asked for and there is no device.
+struct DeviceMemory {
+  size_t bytes;
+  std::string name;
+};
+DeviceMemory device_memory(const BackendOptions& options);
+
 }  // namespace burgeon

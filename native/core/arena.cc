@@ -1,13 +1,10 @@
 #include "core/arena.h"
 
-#include <string>
 #include <utility>
 
 #include "core/error.h"
 
 namespace burgeon {
-
-namespace {
 
 std::string gibibytes(size_t bytes) {
   const double value = static_cast<double>(bytes) / (1024.0 * 1024.0 * 1024.0);
@@ -15,21 +12,28 @@ std::string gibibytes(size_t bytes) {
   return text.substr(0, text.find('.') + 3) + " GiB";
 }
 
+namespace {
+
+constexpr const char* kAdvice = "; use a smaller model, batch size or sequence length";
+
+std::string need(const char* what, size_t bytes) { return std::string(what) + " need " + gibibytes(bytes); }
+
 }  // namespace
+
+void check_capacity(const Device& device, size_t bytes, const char* what, size_t held) {
+  const size_t capacity = device.capacity();
+  if (bytes <= capacity && held <= capacity - bytes) return;
+  const std::string beside = held > 0 ? " beside " + gibibytes(held) + " of weights" : "";
+  throw Error(ErrorCode::kOutOfMemory,
+              need(what, bytes) + beside + ", " + device.name() + " has " + gibibytes(capacity) + kAdvice);
+}
 
 Arena::Arena(Device& device, size_t bytes, const char* what, size_t held) {
   if (bytes == 0) return;
   // The kernel hands out more address space than there is memory and kills the process later; refuse here instead.
-  const size_t capacity = device.capacity();
-  const std::string wanted = std::string(what) + " need " + gibibytes(bytes);
-  const std::string advice = "; use a smaller model, batch size or sequence length";
-  if (bytes > capacity || held > capacity - bytes) {
-    const std::string beside = held > 0 ? " beside " + gibibytes(held) + " of weights" : "";
-    throw Error(ErrorCode::kOutOfMemory,
-                wanted + beside + ", " + device.name() + " has " + gibibytes(capacity) + advice);
-  }
+  check_capacity(device, bytes, what, held);
   void* block = device.allocate(bytes);
-  if (!block) throw Error(ErrorCode::kOutOfMemory, wanted + ", which the system refused" + advice);
+  if (!block) throw Error(ErrorCode::kOutOfMemory, need(what, bytes) + ", which the system refused" + kAdvice);
   device_ = &device;
   data_ = static_cast<char*>(block);
   bytes_ = bytes;

@@ -5,10 +5,17 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "core/device.h"
 
 namespace burgeon {
+
+// "1.25 GiB".
+std::string gibibytes(size_t bytes);
+
+// Throws Error(kOutOfMemory) when a device cannot hold so many bytes beside the `held` ones; `what` names their use.
+void check_capacity(const Device& device, size_t bytes, const char* what, size_t held = 0);
 
 class Arena {
  public:
@@ -20,8 +27,7 @@ class Arena {
   Arena& operator=(Arena&& other) noexcept;
 
   // Takes `bytes` of zeroed memory of a device, which must outlive the arena.
-  // Throws Error(kOutOfMemory) when the device cannot hold it beside the `held` bytes its owner has already; `what`
-  // names the use in the message.
+  // Throws Error(kOutOfMemory), as check_capacity, and when the system refuses.
   Arena(Device& device, size_t bytes, const char* what, size_t held = 0);
 
   char* data() const { return data_; }

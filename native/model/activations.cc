@@ -83,8 +83,10 @@ size_t plan_activations(const ModelConfig& config, const ActivationShape& shape,
   const ScratchSize scratch = ops.scratch_size(
       {N, shape.sequence, C, wide, config.head_size, V, static_cast<int64_t>(tensors.size()), parameters});
   *scratch_bytes = (scratch.per_thread + 63) / 64 * 64;
+  const size_t before = cursor.used();
   a.shared_scratch = cursor.take<char>(static_cast<int64_t>(scratch.shared));
   a.thread_scratch = cursor.take<char>(static_cast<int64_t>(*scratch_bytes) * threads);
+  a.scratch_bytes = cursor.used() - before;
   return cursor.used();
 }
 

@@ -52,6 +52,7 @@ struct Activations {
 
   char* shared_scratch;
   char* thread_scratch;
+  size_t scratch_bytes;  // of both
 };
 
 // What the arena is planned for. Without `gradients` layers share one set of buffers.

@@ -46,14 +46,18 @@ class TypedModel final : public Model {
         ops_(*backend_.ops),
         device_(*backend_.device),
         parameters_(config, device_),
-        operands_(config, ops_, parameters_, device_),
+        operands_(config, ops_, checked(parameters_), device_),
         text_(device_),
         plan_(config),
         touched_(config),
         pool_(options.threads),
         context_{&pool_, nullptr, nullptr, 0, 0, device_.queue(), &timed_.log},
         recordings_(device_, options.graphs),
-        step_(config_, ops_, device_, parameters_, operands_, activations_, context_) {}
+        step_(config_, ops_, device_, parameters_, operands_, activations_, context_) {
+    if (options.batch > 0) check_room({options.batch * options.sequence, options.sequence, true});
+    parameters_.allocate();
+    operands_.allocate();
+  }
 
   int element_size() const override { return sizeof(M); }
   const std::vector<Tensor>& tensors() const override { return parameters_.tensors(); }
@@ -228,6 +232,7 @@ class TypedModel final : public Model {
     if (planned_.covers(shape)) return;
     const ActivationShape grown{std::max(shape.rows, planned_.rows), std::max(shape.sequence, planned_.sequence),
                                 shape.gradients || planned_.gradients};
+    check_room(grown);
     arena_ = Arena();
     planned_ = ActivationShape();
     recordings_.forget();
@@ -247,6 +252,16 @@ class TypedModel final : public Model {
     planned_ = grown;
     context_.shared_scratch = activations_.shared_scratch;
     context_.thread_scratch = activations_.thread_scratch;
+  }
+
+  // Before time is spent on what grows with the model.
+  static const Parameters<M>& checked(const Parameters<M>& parameters) {
+    parameters.check();
+    return parameters;
+  }
+
+  void check_room(const ActivationShape& shape) const {
+    check_memory(config_, ops_, threads_, shape, {device_.capacity(), device_.name()});
   }
 
   // With the order that the gradient of the embedding wants.
@@ -285,6 +300,16 @@ class TypedModel final : public Model {
 };
 
 }  // namespace
+
+MemoryPlan Model::plan(const ModelConfig& config, const ModelOptions& options, int64_t batch, int64_t sequence) {
+  const ActivationShape shape{batch * sequence, sequence, true};
+  const auto plan_for = [&](const auto& ops) { return plan_memory(config, ops, options.threads, shape); };
+  if (options.precision == Precision::kFloat64) return plan_for(find_ops<double>(options));
+  if (options.precision == Precision::kBfloat16 && options.backend == "cuda") {
+    return plan_for(find_ops<bfloat16>(options));
+  }
+  return plan_for(find_ops<float>(options));
+}
 
 std::unique_ptr<Model> Model::create(const ModelConfig& config, const ModelOptions& options) {
   if (options.precision == Precision::kFloat64) return std::make_unique<TypedModel<double>>(config, options);

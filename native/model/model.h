@@ -10,6 +10,7 @@
 #include "backend/select.h"
 #include "backend/timed.h"
 #include "model/config.h"
+#include "model/memory_plan.h"
 #include "model/parameters.h"
 #include "model/step.h"
 #include "model/subnetwork.h"
@@ -20,6 +21,8 @@ struct ModelOptions : BackendOptions {
   int threads = 1;       // of the cpu
   bool profile = false;  // whether every op is timed
   bool graphs = true;    // whether devices that can keep what a micro-batch queues, and replay it (model/recordings.h)
+  int64_t batch = 0;  // largest training batch to come, sequences and tokens of each; 0: not known
+  int64_t sequence = 0;
 };
 
 // One group of sequences as it comes from the caller; pointers are read during the call only.
@@ -42,8 +45,11 @@ struct StepResult {
 
 class Model {
  public:
-  // Weights, gradients and moments are zero. Throws Error(kBackend, kCuda, kOutOfMemory).
+  // Weights, gradients and moments are zero. Where a batch is to come that does not fit, refuses before anything is
+  // allocated. Throws Error(kBackend, kCuda, kOutOfMemory).
   static std::unique_ptr<Model> create(const ModelConfig& config, const ModelOptions& options);
+  // What such a model takes with training batches of B x T tokens. No device is needed. Throws Error(kBackend, kCuda).
+  static MemoryPlan plan(const ModelConfig& config, const ModelOptions& options, int64_t batch, int64_t sequence);
   virtual ~Model() = default;
 
   const ModelConfig& config() const { return config_; }

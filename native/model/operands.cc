@@ -48,7 +48,12 @@ Operands<T>::Operands(const ModelConfig& config, const Ops<T>& ops, const Parame
     vectors_.reserve(tensors.size());
     scattered_.reserve(tensors.size());
   }
-  arena_ = Arena(device, place(nullptr), "lists and gathered weights", parameters.bytes());
+  bytes_ = place(nullptr);
+}
+
+template <class T>
+void Operands<T>::allocate() {
+  arena_ = Arena(device_, bytes_, "lists and gathered weights", parameters_.bytes());
   place(arena_.data());
 }
 

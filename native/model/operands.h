@@ -33,10 +33,11 @@ struct LayerOperands {
 template <class T>
 class Operands {
  public:
-  // Throws Error(kOutOfMemory).
   Operands(const ModelConfig& config, const Ops<T>& ops, const Parameters<Master<T>>& parameters, Device& device);
 
-  size_t bytes() const { return arena_.size(); }
+  // Takes their memory; nothing can be prepared before. Throws Error(kOutOfMemory).
+  void allocate();
+  size_t bytes() const { return bytes_; }
 
   // Makes the operands of a subnetwork ready.
   void prepare(OpContext& ctx, const SubnetworkPlan& plan);
@@ -105,6 +106,7 @@ class Operands {
   int64_t tensors_per_layer_;
   int64_t list_capacity_;
 
+  size_t bytes_;
   Arena arena_;
   int32_t* lists_ = nullptr;
   T* head_slot_ = nullptr;

@@ -54,7 +54,11 @@ Parameters<T>::Parameters(const ModelConfig& config, Device& device) : device_(d
   }
   const Tensor& last = tensors_.back();
   count_ = last.offset + (last.size() + 15) / 16 * 16;
-  arena_ = Arena(device, static_cast<size_t>(count_) * 4 * sizeof(T), "model: weights, gradients and moments");
+}
+
+template <class T>
+void Parameters<T>::allocate() {
+  arena_ = Arena(device_, bytes(), kUse);
   for (int role = 0; role < 4; ++role) arrays_[role] = reinterpret_cast<T*>(arena_.data()) + role * count_;
 }
 

@@ -61,9 +61,14 @@ class Parameters {
  public:
   Parameters(const ModelConfig& config, Device& device);
 
+  // Takes their memory, zeroed; before that there are no data. Throws Error(kOutOfMemory).
+  void allocate();
+  // Throws as allocate() where the device is too small.
+  void check() const { check_capacity(device_, bytes(), kUse); }
+
   const std::vector<Tensor>& tensors() const { return tensors_; }
   int64_t count() const { return count_; }
-  size_t bytes() const { return arena_.size(); }
+  size_t bytes() const { return static_cast<size_t>(count_) * 4 * sizeof(T); }
 
   T* data(Role role, const Tensor& tensor) const { return arrays_[static_cast<int>(role)] + tensor.offset; }
   // Null where the architecture has no such tensor.
@@ -74,6 +79,8 @@ class Parameters {
   void clear_gradients();
 
  private:
+  static constexpr const char* kUse = "model: weights, gradients and moments";
+
   T* at(Role role, int64_t place) const { return place < 0 ? nullptr : data(role, tensors_[place]); }
 
   Device& device_;

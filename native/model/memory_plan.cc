@@ -1,0 +1,68 @@
+#include "model/memory_plan.h"
+
+#include <string>
+
+#include "core/arena.h"
+#include "core/bfloat16.h"
+#include "core/error.h"
+#include "model/operands.h"
+#include "model/parameters.h"
+
+namespace burgeon {
+
+template <class T>
+MemoryPlan plan_memory(const ModelConfig& config, const Ops<T>& ops, int threads, const ActivationShape& shape) {
+  // Neither takes memory of the device until told to.
+  const Parameters<Master<T>> parameters(config, host_device());
+  const Operands<T> operands(config, ops, parameters, host_device());
+  Activations<T> activations;
+  size_t thread_scratch;
+  const size_t bytes = plan_activations(config, shape, ops, threads, nullptr, &activations, &thread_scratch);
+  const size_t each = parameters.bytes() / 4;
+  return {each, each, 2 * each, operands.bytes(), bytes - activations.scratch_bytes, activations.scratch_bytes};
+}
+
+template <class T>
+int64_t most_sequences(const ModelConfig& config, const Ops<T>& ops, int threads, const ActivationShape& shape,
+                       size_t bytes) {
+  const auto fits = [&](int64_t sequences) {
+    const ActivationShape tried{sequences * shape.sequence, shape.sequence, shape.gradients};
+    return plan_memory(config, ops, threads, tried).total() <= bytes;
+  };
+  // Between one that fits and one that does not.
+  int64_t low = 0;
+  int64_t high = shape.rows / shape.sequence + 1;
+  while (low + 1 < high) {
+    const int64_t middle = low + (high - low) / 2;
+    (fits(middle) ? low : high) = middle;
+  }
+  return low;
+}
+
+template <class T>
+void check_memory(const ModelConfig& config, const Ops<T>& ops, int threads, const ActivationShape& shape,
+                  const DeviceMemory& memory) {
+  const MemoryPlan plan = plan_memory(config, ops, threads, shape);
+  if (plan.total() <= memory.bytes) return;
+  const int64_t most = most_sequences(config, ops, threads, shape, memory.bytes);
+  const std::string length = " of " + std::to_string(shape.sequence) + " tokens";
+  throw Error(ErrorCode::kOutOfMemory,
+              "activations need " + gibibytes(plan.activations + plan.scratch) + " for " +
+                  std::to_string(shape.rows / shape.sequence) + " sequences" + length + " beside " +
+                  gibibytes(plan.parameters()) + " of weights, gradients and moments, " + memory.name + " has " +
+                  gibibytes(memory.bytes) + "; " +
+                  (most > 0 ? "the most sequences" + length + " that fit at a time are " + std::to_string(most)
+                            : "not even one sequence" + length + " fits") +
+                  "; use a smaller model, batch size or sequence length");
+}
+
+#define BURGEON_MEMORY_PLAN(T)                                                                                      \
+  template MemoryPlan plan_memory<T>(const ModelConfig&, const Ops<T>&, int, const ActivationShape&);               \
+  template int64_t most_sequences<T>(const ModelConfig&, const Ops<T>&, int, const ActivationShape&, size_t);       \
+  template void check_memory<T>(const ModelConfig&, const Ops<T>&, int, const ActivationShape&, const DeviceMemory&);
+BURGEON_MEMORY_PLAN(float)
+BURGEON_MEMORY_PLAN(double)
+BURGEON_MEMORY_PLAN(bfloat16)
+#undef BURGEON_MEMORY_PLAN
+
+}  // namespace burgeon
