@@ -10,7 +10,7 @@
 #define BURGEON_KERNEL(threads, blocks) __global__ void __launch_bounds__(threads, blocks)
 #define BURGEON_DEVICE __device__ __forceinline__
 #define BURGEON_SHARED(type, name, count) __shared__ type name[count]
-#define BURGEON_DYNAMIC_SHARED(name) extern __shared__ __align__(128) char name[]
+#define BURGEON_DYNAMIC_SHARED(name) extern __shared__ __align__(1024) char name[]
 
 namespace burgeon::cuda {
 
@@ -153,3 +153,5 @@ BURGEON_DEVICE float larger(float a, float b) { return fmaxf(a, b); }
 BURGEON_DEVICE float fused_multiply_add(float a, float b, float c) { return fmaf(a, b, c); }
 
 }  // namespace burgeon::cuda
+
+#include "backend/cuda/nvcc/async.cuh"
