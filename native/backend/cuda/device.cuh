@@ -6,7 +6,7 @@
 //                                              which are to fit on a multiprocessor
 //   BURGEON_DEVICE                             a function of the device, inlined
 //   BURGEON_SHARED(type, name, count)          an array shared by the block
-//   BURGEON_DYNAMIC_SHARED(name)               char* to the shared bytes that the launch asked for, 1024-byte aligned
+//   BURGEON_DYNAMIC_SHARED(name)               char* to the shared bytes that the launch asked for, 128-byte aligned
 //   Grid{x, y, z}, launch(stream, grid, threads, shared_bytes, kernel, arguments...)   throws Error
 //   thread_index(), block_threads(), block_x() .. block_z(), grid_x() .. grid_z()
 //   sync_threads(), sync_warp(), shuffle(value, lane), shuffle_xor(value, mask)
@@ -19,6 +19,7 @@
 // All warp operations are for whole, converged warps. For sm_90a alone, whose kernels are files <name>_sm90.cu:
 //
 //   TensorMap tensor_map(data, shape, rows)    on the host: how tiles of `rows` rows of 64 columns are loaded
+//   BURGEON_TILE_SHARED(name)                  BURGEON_DYNAMIC_SHARED, 1024-byte aligned
 //   BURGEON_TENSOR_MAP(name)                   such a map as a parameter of a kernel
 //   init_barrier(barrier, arrivals), fence_barriers()   8 bytes of shared memory; the fence before a load is given one
 //   arrive, arrive_expecting(barrier, bytes)   the phase ends when all have arrived, threads and bytes

@@ -11,6 +11,21 @@ BURGEON_DEVICE int quad_row(int half) {
   return thread_index() % kWarpgroup / kWarpSize * 16 + half * 8 + thread_index() % kWarpSize / 4;
 }
 
+// Among 8 columns.
+BURGEON_DEVICE int quad_column(int i) { return thread_index() % 4 * 2 + i; }
+
+// Accumulators as left operands of products, 16 columns each.
+template <int N>
+BURGEON_DEVICE void as_left(uint32_t (&left)[N / 2][4], const float (&sums)[N][4]) {
+#pragma unroll
+  for (int n = 0; n < N; ++n) {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      left[n / 2][n % 2 * 2 + half] = pack_bfloat16(sums[n][2 * half], sums[n][2 * half + 1]);
+    }
+  }
+}
+
 // The lane with this bit gives its low pair for the high pair of the other.
 BURGEON_DEVICE void swap_pairs(float* low, float* high, int bit) {
   const bool upper = thread_index() & bit;

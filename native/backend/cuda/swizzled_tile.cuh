@@ -5,20 +5,25 @@
 
 namespace burgeon::cuda {
 
-// kRows rows of kColumns elements, in slabs of 64 columns, each a box of a tensor map made for kRows rows. Begins at a
-// multiple of 1024 bytes.
-template <int kRows, int kColumns>
+// kRows rows of kColumns elements, in slabs of 64 columns, each of one or more boxes of a tensor map made for kBoxRows
+// rows. Begins at a multiple of 1024 bytes.
+template <int kRows, int kColumns, int kBoxRows = kRows>
 struct SwizzledTile {
   static constexpr int kSlabBytes = kRows * kTileRowBytes;
   static constexpr int kBytes = kColumns / kTileColumns * kSlabBytes;
-  static_assert(kRows % 8 == 0 && kRows <= kMostTileRows && kColumns % kTileColumns == 0, "whole boxes");
+  static_assert(kRows % kBoxRows == 0 && kBoxRows % 8 == 0 && kBoxRows <= kMostTileRows, "whole boxes");
+  static_assert(kColumns % kTileColumns == 0, "whole slabs");
 
   // Orders the load of rows from `row` and columns from `column` on: kBytes at the barrier, by one thread.
   BURGEON_DEVICE static void load(SharedAddress tile, const TensorMap& map, int column, int row, int batch,
                                   SharedAddress barrier) {
 #pragma unroll
     for (int slab = 0; slab < kColumns / kTileColumns; ++slab) {
-      load_tile_async(tile + slab * kSlabBytes, map, column + slab * kTileColumns, row, batch, barrier);
+#pragma unroll
+      for (int r = 0; r < kRows; r += kBoxRows) {
+        load_tile_async(tile + slab * kSlabBytes + r * kTileRowBytes, map, column + slab * kTileColumns, row + r, batch,
+                        barrier);
+      }
     }
   }
 

@@ -6,44 +6,16 @@
 // scores twice, so that every gradient has one owner and nothing is added atomically: a block of the first kernel has
 // 128 keys of a key and value head and walks over the queries of all heads that read it, in order; a block of the
 // second has 128 queries and walks over keys.
-#include <cmath>
-
 #include "backend/cuda/kernels.h"
 #include "backend/cuda/reduce.cuh"
+#include "backend/cuda/runtime.h"
 #include "backend/cuda/shared_tile.cuh"
+#include "ops/attention/attention_heads.cuh"
+#include "ops/attention/attention_sm90.h"
 
 namespace burgeon::cuda {
 
 namespace {
-
-// Where heads lie in qkv (B, T, A + 2 G, HS) and out (B, T, A, HS).
-struct Heads {
-  int sequence;
-  int heads;
-  int kv_heads;
-  int head_size;
-
-  BURGEON_DEVICE int qkv_stride() const { return (heads + 2 * kv_heads) * head_size; }
-  BURGEON_DEVICE int out_stride() const { return heads * head_size; }
-  BURGEON_DEVICE int group() const { return heads / kv_heads; }
-  BURGEON_DEVICE int64_t query(int b, int a) const {
-    return static_cast<int64_t>(b) * sequence * qkv_stride() + a * head_size;
-  }
-  BURGEON_DEVICE int64_t key(int b, int g) const { return query(b, heads + g); }
-  BURGEON_DEVICE int64_t value(int b, int g) const { return query(b, heads + kv_heads + g); }
-  BURGEON_DEVICE int64_t out(int b, int a) const {
-    return static_cast<int64_t>(b) * sequence * out_stride() + a * head_size;
-  }
-  BURGEON_DEVICE int64_t row(int b, int a) const { return (static_cast<int64_t>(b) * heads + a) * sequence; }  // of lse
-};
-
-constexpr float kLog2E = 1.44269504088896340736f;
-
-// 1 / sqrt(HS), for powers of e and of 2.
-struct Scale {
-  float natural;
-  float binary;
-};
 
 constexpr int kWarps = 8;
 constexpr int kThreads = kWarps * kWarpSize;
@@ -96,16 +68,6 @@ BURGEON_DEVICE void multiply_weights(float (&sums)[N][4], const float (&weights)
 // Value v of a fragment of 8 columns lies in row group + 8 (v / 2) and column pair + v % 2.
 BURGEON_DEVICE int fragment_row(int v) { return thread_index() % kWarpSize / 4 + v / 2 * 8; }
 BURGEON_DEVICE int fragment_column(int v) { return thread_index() % 4 * 2 + v % 2; }
-
-// Over the four threads that share a row.
-BURGEON_DEVICE float row_sum(float x) {
-  x += shuffle_xor(x, 1);
-  return x + shuffle_xor(x, 2);
-}
-BURGEON_DEVICE float row_max(float x) {
-  x = larger(x, shuffle_xor(x, 1));
-  return larger(x, shuffle_xor(x, 2));
-}
 
 // Stores 16 rows of the warp, factor[half] times sums, where they exist.
 template <int N>
@@ -550,15 +512,6 @@ bool is_fast(int64_t head_size, const P*... addresses) {
   return sizeof(T) == 2 && (head_size == 64 || head_size == 128) && in_vectors(8, head_size, addresses...);
 }
 
-Heads heads_of(int64_t sequence, int64_t heads, int64_t kv_heads, int64_t head_size) {
-  return {static_cast<int>(sequence), static_cast<int>(heads), static_cast<int>(kv_heads), static_cast<int>(head_size)};
-}
-
-Scale scale_of(int64_t head_size) {
-  const float scale = 1.0f / std::sqrt(static_cast<float>(head_size));
-  return {scale, scale * kLog2E};
-}
-
 template <int kSize>
 void launch_forward(Stream stream, bfloat16* out, float* lse, const bfloat16* qkv, int64_t batch, const Heads& at) {
   constexpr size_t kBytes =
@@ -589,6 +542,7 @@ void attention_forward(Stream stream, T* out, float* lse, const T* qkv, int64_t 
   const Heads at = heads_of(sequence, heads, kv_heads, head_size);
   if constexpr (sizeof(T) == 2) {
     if (is_fast<T>(head_size, out, qkv)) {
+      if (has_wgmma()) return launch_sm90_attention(stream, out, lse, qkv, batch, at);
       if (head_size == 64) return launch_forward<64>(stream, out, lse, qkv, batch, at);
       return launch_forward<128>(stream, out, lse, qkv, batch, at);
     }
@@ -611,6 +565,7 @@ void attention_backward(Stream stream, T* dqkv, const T* dout, const T* qkv, con
   launch(stream, {ceil_div(rows, kWarps)}, kThreads, 0, attention_delta_kernel<T>, delta, dout, out, at, rows);
   if constexpr (sizeof(T) == 2) {
     if (is_fast<T>(head_size, dqkv, dout, qkv)) {
+      if (has_wgmma()) return launch_sm90_attention_backward(stream, dqkv, dout, qkv, lse, delta, batch, at);
       if (head_size == 64) return launch_backward<64>(stream, dqkv, dout, qkv, lse, delta, batch, at);
       return launch_backward<128>(stream, dqkv, dout, qkv, lse, delta, batch, at);
     }

@@ -3,6 +3,7 @@
 
 #include "backend/cuda/host/async_units.h"
 
+#define BURGEON_TILE_SHARED(name) BURGEON_DYNAMIC_SHARED(name)
 #define BURGEON_TENSOR_MAP(name) const TensorMap name
 
 namespace burgeon::cuda {

@@ -68,6 +68,7 @@ Block::Block(int threads, size_t dynamic_bytes, uint64_t seed) : threads_(thread
                 "a block of " + std::to_string(threads) + " threads: expected a multiple of 32 between 32 and 1024");
   }
   racing_ = schedule_.below(2) == 1;
+  hasty_ = schedule_.below(2) == 1;
   constexpr int kPatience[] = {4, 64, 0};
   patience_ = kPatience[schedule_.below(3)];
   units_ = std::make_unique<AsyncUnits>(*this, schedule_, threads / kWarp);
@@ -108,6 +109,7 @@ void Block::run(Place place, Place grid, const std::function<void()>& kernel) {
   arrived_.assign(threads_ / kWarp, 0);
   for (auto& list : ready_) list.clear();
   ready_count_ = 0;
+  woken_.clear();
   at_barrier_ = 0;
   alive_ = threads_;
   std::fill(std::begin(named_arrivals_), std::end(named_arrivals_), 0);
@@ -161,6 +163,12 @@ void Block::let_units_work() {
 // Either any thread that can go on, or the one of the leading warp: warps then run ahead of each other as far as they
 // may.
 int Block::pick() {
+  if (!woken_.empty()) {
+    const int thread = woken_.back();
+    woken_.pop_back();
+    --ready_count_;
+    return thread;
+  }
   size_t warp = 0;
   if (racing_) {
     for (size_t w = 1; w < ready_.size(); ++w) {
@@ -240,7 +248,12 @@ void Block::wake(const void* on) {
   for (int i = 0; i < threads_; ++i) {
     if (all_[i].sleeps_on != on) continue;
     all_[i].sleeps_on = nullptr;
-    make_ready(i);
+    if (hasty_) {
+      woken_.push_back(i);
+      ++ready_count_;
+    } else {
+      make_ready(i);
+    }
   }
 }
 

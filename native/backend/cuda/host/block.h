@@ -116,6 +116,8 @@ class Block {
   int threads_;
   Schedule schedule_;
   bool racing_ = false;
+  bool hasty_ = false;      // those who are woken go first, to do what they must not do yet
+  std::vector<int> woken_;  // if so
   Place place_{};
   Place grid_{};
   const std::function<void()>* kernel_ = nullptr;

@@ -3,12 +3,13 @@
 
 #include "backend/cuda/tensor_map.h"
 
+#define BURGEON_TILE_SHARED(name) extern __shared__ __align__(1024) char name[]
 #define BURGEON_TENSOR_MAP(name) const __grid_constant__ TensorMap name
 
 namespace burgeon::cuda {
 
 // What the driver makes of a TensorShape.
-struct alignas(64) TensorMap {
+struct alignas(128) TensorMap {
   uint64_t words[16];
 };
 

@@ -10,7 +10,7 @@
 #define BURGEON_KERNEL(threads, blocks) __global__ void __launch_bounds__(threads, blocks)
 #define BURGEON_DEVICE __device__ __forceinline__
 #define BURGEON_SHARED(type, name, count) __shared__ type name[count]
-#define BURGEON_DYNAMIC_SHARED(name) extern __shared__ __align__(1024) char name[]
+#define BURGEON_DYNAMIC_SHARED(name) extern __shared__ __align__(128) char name[]
 
 namespace burgeon::cuda {
 

@@ -9,7 +9,7 @@ namespace burgeon::cuda {
 
 namespace {
 
-static_assert(sizeof(TensorMap) == sizeof(CUtensorMap) && alignof(TensorMap) == alignof(CUtensorMap), "one layout");
+static_assert(sizeof(TensorMap) == sizeof(CUtensorMap) && alignof(TensorMap) % alignof(CUtensorMap) == 0, "one layout");
 
 using Encode = decltype(&cuTensorMapEncodeTiled);
 
