@@ -27,6 +27,7 @@ export interface NativeModelOptions {
   /** Of the backend 'cuda'. */
   cudaLibrary?: string;
   cudaDevice?: number;
+  graphs?: boolean;
   /** Whether every op is timed, for `takeProfile`. Default false. */
   profile?: boolean;
 }
@@ -48,7 +49,7 @@ export interface NativeOpEvent {
   agoNs: number;
   durationNs: number;
   flops: number;
-  /** The integers among its arguments, in their order; five, zeros at the end. */
+  /** The integers among its arguments, and of parts their elements, in their order; five, zeros at the end. */
   sizes: number[];
 }
 

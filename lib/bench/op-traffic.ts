@@ -23,8 +23,8 @@ const numbersMoved: Record<string, (...sizes: number[]) => number> = {
   swiglu_backward: (n, rows, cols) => n! * cols! + rows! * cols! + 4 * n! * rows!,
   cross_entropy: (n, vocab) => 2 * n! * vocab!,
   // Weight, gradient and both moments, read and written.
-  adamw: (rows, cols) => 8 * rows! * cols!,
-  sum_of_squares: (rows, cols) => rows! * cols!,
+  adamw: (elements) => 8 * elements!,
+  sum_of_squares: (elements) => elements!,
 };
 
 export function bytesMoved(op: string, sizes: readonly number[]): number {

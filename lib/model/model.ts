@@ -66,6 +66,7 @@ export class Model implements Disposable {
       maxIsa: process.env.BURGEON_MAX_ISA ?? '',
       precision,
       threads: chooseThreads(options.threads),
+      graphs: options.graphs ?? process.env.BURGEON_CUDA_GRAPHS !== 'off',
       profile: options.profile ?? false,
     });
     this.#tensors = new Map(viewTensors(config, this.#native.tensors()).map((view) => [view.name, view]));

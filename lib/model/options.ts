@@ -19,6 +19,11 @@ export interface ModelOptions {
   device?: Device;
   /** Default 'auto'. */
   precision?: Precision;
+  /**
+   * Of CUDA devices: whether what a micro-batch launches is kept as a graph and launched at once when its like comes again. The bits
+   * are the same. Default true, unless BURGEON_CUDA_GRAPHS is 'off'.
+   */
+  graphs?: boolean;
   /** Times every op, for `takeProfile`. Default false. @internal */
   profile?: boolean;
 }

@@ -186,10 +186,11 @@ export interface TrainingOptions {
   isQuick: boolean;
   /** Continues after half of the steps in a new model, from weights and moments. */
   isMoved?: boolean;
+  graphs?: boolean;
 }
 
 /** Trains a small model on bytes of this very file, two sampled groups a step. */
-export async function trainOnText({ device, precision, steps, isQuick, isMoved }: TrainingOptions) {
+export async function trainOnText({ device, precision, steps, isQuick, isMoved, graphs }: TrainingOptions) {
   const bytes = await readFile(import.meta.filename);
   const width = isQuick ? 16 : 128;
   const config = parseModelConfig({
@@ -202,7 +203,7 @@ export async function trainOnText({ device, precision, steps, isQuick, isMoved }
     vocabSize: 256,
   });
   const [batchSize, length] = isQuick ? [1, 12] : [8, 60];
-  let model = await Model.create(config, { device, precision });
+  let model = await Model.create(config, { device, precision, ...(graphs === undefined ? {} : { graphs }) });
   try {
     const losses: number[] = [];
     for (let step = 0; step < steps; step++) {

@@ -67,6 +67,8 @@ export async function selfCheck({ device, isQuick, onProgress }: SelfCheckOption
       const continued = await trainOnText({ ...settings, isMoved: true });
       const expected = await trainOnText({ ...settings, device: judge, precision: 'float32' });
       const off = straight.losses.map((loss, i) => Math.abs(loss - expected.losses[i]!) / expected.losses[i]!);
+      const isCuda = device.startsWith('cuda');
+      const launched = isCuda ? await trainOnText({ ...settings, graphs: false }) : straight;
       return [
         {
           what: `loss beside ${judge}, relative`,
@@ -75,6 +77,9 @@ export async function selfCheck({ device, isQuick, onProgress }: SelfCheckOption
         },
         { what: 'bits differ when run again', measured: Number(again.bits !== straight.bits), bound: 0 },
         { what: 'bits differ when continued', measured: Number(continued.bits !== straight.bits), bound: 0 },
+        ...(isCuda
+          ? [{ what: 'bits differ without graphs', measured: Number(launched.bits !== straight.bits), bound: 0 }]
+          : []),
       ];
     });
   }

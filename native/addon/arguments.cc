@@ -169,6 +169,8 @@ ModelOptions read_model_options(const Napi::Value& value) {
     options.cuda_library = read_string(object.Get("cudaLibrary"), "cudaLibrary");
     options.cuda_device = static_cast<int>(read_integer(object.Get("cudaDevice"), "cudaDevice", 0, 1023));
   }
+  const Napi::Value graphs = object.Get("graphs");
+  if (!graphs.IsUndefined()) options.graphs = read_boolean(graphs, "graphs");
   const Napi::Value profile = object.Get("profile");
   options.profile = !profile.IsUndefined() && read_boolean(profile, "profile");
   return options;

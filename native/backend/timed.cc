@@ -50,6 +50,13 @@ void note_size(OpEvent& event, size_t& noted, const Argument& argument) {
     if (noted < event.sizes.size()) event.sizes[noted++] = argument;
   }
 }
+// Of parts: the elements of all of them.
+template <class Part>
+void note_size(OpEvent& event, size_t& noted, const Parts<Part>& parts) {
+  int64_t elements = 0;
+  for (int64_t i = 0; i < parts.count; ++i) elements += parts.first[i].row_count * parts.first[i].cols;
+  note_size(event, noted, elements);
+}
 
 // The function of one op: Member is its place in Ops<T>, Function its type.
 template <class T, auto Member, int Index, class Function>

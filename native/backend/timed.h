@@ -16,7 +16,7 @@ struct OpEvent {
   int64_t start_ns;  // std::chrono::steady_clock
   int64_t duration_ns;
   int64_t multiply_adds;
-  std::array<int64_t, 5> sizes;  // the integers among its arguments, in their order; then zeros
+  std::array<int64_t, 5> sizes;  // the integers among its arguments, and the elements of its parts, in order; then zeros
 };
 
 struct OpLog {

@@ -255,11 +255,14 @@ void call_op(Op op, const OpShape& s, const Ops<T>& ops, OpContext& ctx, const O
       return ops.embedding_forward(ctx, d[0], lists.tokens, d[1], d[2], batch, s.sequence, C);
     case Op::kEmbeddingBackward:
       return ops.embedding_backward(ctx, d[0], d[1], d[2], lists.tokens, batch, s.sequence, C);
-    case Op::kAdamW:
-      return ops.adamw(ctx, d[0], d[1], d[2], d[3], lists.rows, a, C, {1e-3, 0.9, 0.95, 1e-8, 0.1, 0.5, 0.1, 0.05});
+    case Op::kAdamW: {
+      const AdamWRows<T> part{d[0], d[1], d[2], d[3], lists.rows, a, C, true, false};
+      return ops.adamw(ctx, {&part, 1}, {1e-3, 0.9, 0.95, 1e-8, 0.1, 0.5, 0.1, 0.05});
+    }
     case Op::kSumOfSquares:
       double sum = 0;
-      ops.sum_of_squares(ctx, &sum, d[1], lists.rows, a, C);
+      const SquaredRows<T> part{d[1], lists.rows, a, C};
+      ops.sum_of_squares(ctx, &sum, {&part, 1});
       d[0][0] = static_cast<T>(sum);
   }
 }

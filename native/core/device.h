@@ -6,6 +6,8 @@
 
 namespace burgeon {
 
+struct Recording;
+
 class Device {
  public:
   virtual ~Device() = default;
@@ -21,6 +23,15 @@ class Device {
   virtual void write(void* to, const void* from, size_t bytes) = 0;
   virtual void read(void* to, const void* from, size_t bytes) = 0;
   virtual void clear(void* at, size_t bytes) = 0;
+
+  // Between begin and end, what ops queue (and clear) is not done but kept, to be queued whenever it is replayed: with
+  // the same addresses and numbers, on what memory then holds. Only where `records`; the device must outlive what it
+  // recorded.
+  virtual bool records() const { return false; }
+  virtual void begin_recording() {}
+  virtual Recording* end_recording() { return nullptr; }
+  virtual void replay(Recording*) {}
+  virtual void release(Recording*) {}
 
   // What ops queue their work on (OpContext::queue); null where there is nothing of the kind.
   virtual void* queue() const { return nullptr; }

@@ -77,7 +77,11 @@ size_t plan_activations(const ModelConfig& config, const ActivationShape& shape,
     a.datt = cursor.take<T>(N * config.query_width());
   }
   const int64_t wide = std::max(config.qkv_width(), F);
-  const ScratchSize scratch = ops.scratch_size({N, shape.sequence, C, wide, config.head_size, V});
+  const std::vector<Tensor> tensors = list_tensors(config);
+  int64_t parameters = 0;
+  for (const Tensor& tensor : tensors) parameters += tensor.size();
+  const ScratchSize scratch = ops.scratch_size(
+      {N, shape.sequence, C, wide, config.head_size, V, static_cast<int64_t>(tensors.size()), parameters});
   *scratch_bytes = (scratch.per_thread + 63) / 64 * 64;
   a.shared_scratch = cursor.take<char>(static_cast<int64_t>(scratch.shared));
   a.thread_scratch = cursor.take<char>(static_cast<int64_t>(*scratch_bytes) * threads);

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <utility>
 
 #include "core/bfloat16.h"
 #include "core/error.h"
 #include "core/thread_pool.h"
+#include "model/recordings.h"
 #include "model/text_cache.h"
 
 namespace burgeon {
@@ -24,6 +26,12 @@ void check_tokens(const char* name, const int32_t* values, int64_t count, int64_
                                       std::to_string(lowest) + ", " + std::to_string(vocab) + "), received " +
                                       std::to_string(values[i]));
   }
+}
+
+int64_t bits_of(double value) {
+  int64_t bits;
+  std::memcpy(&bits, &value, sizeof(bits));
+  return bits;
 }
 
 template <class T>
@@ -44,6 +52,7 @@ class TypedModel final : public Model {
         touched_(config),
         pool_(options.threads),
         context_{&pool_, nullptr, nullptr, 0, 0, device_.queue(), &timed_.log},
+        recordings_(device_, options.graphs),
         step_(config_, ops_, device_, parameters_, operands_, activations_, context_) {}
 
   int element_size() const override { return sizeof(M); }
@@ -64,7 +73,8 @@ class TypedModel final : public Model {
     return plan_activations(config_, shape, ops_, threads_, nullptr, &measured, &scratch_bytes);
   }
 
-  void read(Role role, size_t index, int64_t row, int64_t rows, void* data) const override {
+  void read(Role role, size_t index, int64_t row, int64_t rows, void* data) override {
+    if (role == Role::kGradient) operands_.add_gradients(context_);
     const Tensor& tensor = parameters_.tensors().at(index);
     const M* from = parameters_.data(role, tensor) + row * tensor.cols;
     device_.read(data, from, static_cast<size_t>(rows * tensor.cols) * sizeof(M));
@@ -72,9 +82,13 @@ class TypedModel final : public Model {
 
   void write(Role role, size_t index, int64_t row, int64_t rows, const void* data) override {
     const Tensor& tensor = parameters_.tensors().at(index);
+    if (role == Role::kGradient) {
+      operands_.add_gradients(context_);
+      operands_.expect_master_gradients();
+    }
     M* to = parameters_.data(role, tensor) + row * tensor.cols;
     device_.write(to, data, static_cast<size_t>(rows * tensor.cols) * sizeof(M));
-    operands_.invalidate();
+    if (role == Role::kWeight) operands_.invalidate();
   }
 
   StepResult forward(const Batch& batch, Logits which, void* logits) override {
@@ -82,11 +96,17 @@ class TypedModel final : public Model {
     StepResult result;
     const Group group{batch.batch, batch.sequence, batch.layer_scale};
     M* out = static_cast<M*>(logits);
+    if (which == Logits::kNone && batch.targets) {
+      queue(group, 0, &result);
+      result.loss = step_.mean_loss(group, valid);
+      return result;
+    }
     step_.forward(group, plan_, &result.forward);
     if (which == Logits::kLast) step_.last_logits(group, out, &result.forward);
     if (batch.targets) {
       M* all = which == Logits::kAll ? out : nullptr;
-      result.loss = step_.loss(group, valid, 0, all, &result.forward, &result.backward);
+      step_.loss(group, 0, all, &result.forward, &result.backward);
+      result.loss = step_.mean_loss(group, valid);
     } else if (which == Logits::kAll) {
       step_.all_logits(group, out, &result.forward);
     }
@@ -121,16 +141,15 @@ class TypedModel final : public Model {
     touched_.add(plan_);
     StepResult result;
     const Group group{batch.batch, batch.sequence, batch.layer_scale};
-    step_.forward(group, plan_, &result.forward);
     const M gradient_scale = static_cast<M>(weight / static_cast<double>(valid));
-    result.loss = step_.loss(group, valid, gradient_scale, nullptr, &result.forward, &result.backward);
+    queue(group, gradient_scale, &result);
+    result.loss = step_.mean_loss(group, valid);
     if (!std::isfinite(result.loss)) {
       clear_gradients();
       throw Error(ErrorCode::kNonfinite, "loss: expected a finite number, computed " + std::to_string(result.loss) +
                                              "; the gradients were cleared. A lower learning rate, more warm-up steps "
                                              "or gradient clipping usually help");
     }
-    if (gradient_scale != 0) step_.backward(group, plan_, &result.backward);
     return result;
   }
 
@@ -147,12 +166,35 @@ class TypedModel final : public Model {
 
   void clear_gradients() override {
     parameters_.clear_gradients();
+    operands_.drop_gradients();
     touched_.clear();
   }
 
   std::vector<OpEvent> take_profile() override { return std::exchange(timed_.log.events, {}); }
 
  private:
+  // A prepared micro-batch as far as its losses, and with gradient_scale != 0 its gradients.
+  void queue(const Group& group, M gradient_scale, StepResult* result) {
+    const bool adds = gradient_scale != 0;
+    const bool assigns = adds && operands_.begin_gradients();
+    describe(group, gradient_scale, assigns);
+    recordings_.run(kind_, &result->forward, &result->backward, [&](Work* forward, Work* backward) {
+      step_.forward(group, plan_, forward);
+      step_.loss(group, gradient_scale, nullptr, forward, backward);
+      if (adds) step_.backward(group, plan_, backward);
+    });
+  }
+
+  // Everything that what a micro-batch queues depends on.
+  void describe(const Group& group, M gradient_scale, bool assigns) {
+    kind_ = {group.batch, group.sequence,  bits_of(group.layer_scale), bits_of(gradient_scale),
+             assigns,     plan_.complete()};
+    for (const ActiveLayer& active : plan_.layers()) {
+      kind_.insert(kind_.end(), {active.heads, active.kv_heads, active.neurons, bits_of(active.head_scale),
+                                 bits_of(active.neuron_scale)});
+    }
+  }
+
   // Validates a batch, makes room for it and copies it in. Returns the number of targets that count.
   int64_t prepare(const Batch& batch, bool gradients) {
     if (batch.batch < 1 || batch.sequence < 1 || batch.sequence > config_.context_length) {
@@ -176,6 +218,7 @@ class TypedModel final : public Model {
     if (batch.targets) {
       device_.write(activations_.targets, batch.targets, static_cast<size_t>(count) * sizeof(int32_t));
     }
+    operands_.prepare(context_, plan_);
     context_.multiply_adds = 0;
     return valid;
   }
@@ -187,6 +230,7 @@ class TypedModel final : public Model {
                                 shape.gradients || planned_.gradients};
     arena_ = Arena();
     planned_ = ActivationShape();
+    recordings_.forget();
     const size_t bytes =
         plan_activations(config_, grown, ops_, threads_, nullptr, &activations_, &context_.thread_scratch_bytes);
     arena_ = Arena(device_, bytes, "activations", parameters_.bytes() + operands_.bytes());
@@ -233,7 +277,9 @@ class TypedModel final : public Model {
   TouchedUnits touched_;
   ThreadPool pool_;
   OpContext context_;
+  Recordings recordings_;
   Step<T> step_;
+  std::vector<int64_t> kind_;     // of the present micro-batch
   std::vector<int32_t> ordered_;  // tokens and their order, on their way to the device
   std::vector<int32_t> counts_;
 };

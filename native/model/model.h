@@ -19,6 +19,7 @@ namespace burgeon {
 struct ModelOptions : BackendOptions {
   int threads = 1;       // of the cpu
   bool profile = false;  // whether every op is timed
+  bool graphs = true;    // whether devices that can keep what a micro-batch queues, and replay it (model/recordings.h)
 };
 
 // One group of sequences as it comes from the caller; pointers are read during the call only.
@@ -59,7 +60,7 @@ class Model {
 
   // Copies rows [row, row + rows) of a tensor; `data` holds rows * tensors()[index].cols elements of element_size()
   // bytes.
-  virtual void read(Role role, size_t index, int64_t row, int64_t rows, void* data) const = 0;
+  virtual void read(Role role, size_t index, int64_t row, int64_t rows, void* data) = 0;
   virtual void write(Role role, size_t index, int64_t row, int64_t rows, const void* data) = 0;
 
   // logits: (B, V) for kLast, (B, T, V) for kAll, element_size() bytes each. Throws Error(kShape, kData, kNonfinite).

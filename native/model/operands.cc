@@ -15,23 +15,16 @@ bool has_row_list(const Tensor& tensor) {
 
 bool is_matrix(const Tensor& tensor) { return tensor.decays; }  // of a layer: exactly these
 
-struct RowList {
-  const int32_t* rows;
-  int64_t count;
-};
-
-template <class T>
-RowList row_list(const Tensor& tensor, const LayerOperands<T>& operands) {
-  switch (tensor.sampled) {
-    case Sampled::kQkvRows:
-      return {operands.qkv_rows, operands.qkv_count};
-    case Sampled::kHeadRows:
-      return {operands.head_rows, operands.head_count};
-    case Sampled::kNeurons:
-      return {operands.neuron_rows, operands.neuron_count};
-    default:
-      return {nullptr, tensor.rows};
+// What makes the operands of one plan others than those of the next: the active layers, and their rows.
+void describe(const SubnetworkPlan& plan, std::vector<int32_t>* description) {
+  description->clear();
+  description->push_back(plan.complete());
+  for (const ActiveLayer& active : plan.layers()) {
+    for (const int64_t number : {active.layer, active.heads, active.kv_heads, active.neurons}) {
+      description->push_back(static_cast<int32_t>(number));
+    }
   }
+  description->insert(description->end(), plan.rows().begin(), plan.rows().end());
 }
 
 }  // namespace
@@ -44,56 +37,73 @@ Operands<T>::Operands(const ModelConfig& config, const Ops<T>& ops, const Parame
   while (tensors[static_cast<size_t>(first_)].layer < 0) ++first_;
   tensors_per_layer_ = (static_cast<int64_t>(tensors.size()) - first_) / config.n_layer;
   list_capacity_ = config.n_layer * (config.qkv_width() + config.n_inner);
-  layers_.reserve(static_cast<size_t>(config.n_layer));
-  layer_of_.reserve(static_cast<size_t>(config.n_layer));
-  slots_.resize(static_cast<size_t>(config.n_layer));
+  const size_t layers = static_cast<size_t>(config.n_layer);
+  layers_.reserve(layers);
+  layer_of_.reserve(layers);
+  slots_.resize(layers);
+  described_.reserve(1 + 4 * layers + static_cast<size_t>(list_capacity_));
+  description_.reserve(described_.capacity());
+  if (ops.compact) {
+    matrices_.reserve(tensors.size());
+    vectors_.reserve(tensors.size());
+    scattered_.reserve(tensors.size());
+  }
   arena_ = Arena(device, place(nullptr), "lists and gathered weights", parameters.bytes());
   place(arena_.data());
 }
 
 template <class T>
 size_t Operands<T>::place(char* base) {
-  constexpr bool kSameType = std::is_same_v<T, M>;
   ArenaCursor cursor(base);
   lists_ = cursor.take<int32_t>(list_capacity_);
   if (!ops_.compact) return cursor.used();
-  if (!kSameType) head_slot_ = cursor.take<T>(config_.vocab_size * config_.n_embd);
+  if (!std::is_same_v<T, M>) head_slot_ = cursor.take<T>(config_.vocab_size * config_.n_embd);
   const Tensor* tensors = layer_tensors(0);
-  for (int64_t i = 0; i < tensors_per_layer_; ++i) {
-    if (has_row_list(tensors[i])) gradient_slots_[tensors[i].kind] = cursor.take<M>(tensors[i].size());
-  }
   for (Slots& slots : slots_) {
-    for (int64_t i = 0; i < tensors_per_layer_; ++i) {
-      const Tensor& tensor = tensors[i];
-      if (!has_row_list(tensor)) continue;
+    for (int64_t k = 0; k < tensors_per_layer_; ++k) {
+      const Tensor& tensor = tensors[k];
       if (is_matrix(tensor)) {
         slots.matrix[tensor.kind] = cursor.take<T>(tensor.size());
       } else {
         slots.vector[tensor.kind] = cursor.take<M>(tensor.size());
       }
+      if (has_row_list(tensor)) slots.gradient[tensor.kind] = cursor.take<M>(tensor.size());
     }
   }
+  const size_t begin = cursor.used();
+  whole_gradients_ = cursor.take<char>(0);
+  for (Slots& slots : slots_) {
+    for (int64_t k = 0; k < tensors_per_layer_; ++k) {
+      if (!has_row_list(tensors[k])) slots.gradient[tensors[k].kind] = cursor.take<M>(tensors[k].size());
+    }
+  }
+  whole_gradient_bytes_ = cursor.used() - begin;
   return cursor.used();
 }
 
 template <class T>
 const int32_t* Operands<T>::upload(const std::vector<int32_t>& lists) {
+  described_.clear();
   if (!lists.empty()) device_.write(lists_, lists.data(), lists.size() * sizeof(int32_t));
   return lists_;
 }
 
 template <class T>
 void Operands<T>::prepare(OpContext& ctx, const SubnetworkPlan& plan) {
+  describe(plan, &description_);
+  if (description_ == described_) return;
+  add_gradients(ctx);
   const int32_t* lists = upload(plan.rows());
   const auto on_device = [&](const int32_t* rows) { return rows ? lists + (rows - plan.rows().data()) : nullptr; };
-  const bool gathers = ops_.compact && !(holds_ == Holds::kAll && plan.complete());
+  complete_ = plan.complete();
+  matrices_.clear();
+  vectors_.clear();
+  const M* head = parameters_.global(Role::kWeight, config_.tied_head ? kWte : kHeadw);
   if constexpr (std::is_same_v<T, M>) {
-    head_ = parameters_.global(Role::kWeight, config_.tied_head ? kWte : kHeadw);
+    head_ = head;
   } else {
-    if (holds_ == Holds::kNothing) {
-      ops_.gather_matrix(ctx, head_slot_, parameters_.global(Role::kWeight, config_.tied_head ? kWte : kHeadw), nullptr,
-                         config_.vocab_size, config_.n_embd);
-    }
+    if (!head_is_ready_) matrices_.push_back({head_slot_, head, nullptr, config_.vocab_size, config_.n_embd});
+    head_is_ready_ = true;
     head_ = head_slot_;
   }
   layers_.clear();
@@ -107,57 +117,83 @@ void Operands<T>::prepare(OpContext& ctx, const SubnetworkPlan& plan) {
     operands.qkv_count = (active.heads + 2 * active.kv_heads) * config_.head_size;
     operands.head_count = active.heads * config_.head_size;
     operands.neuron_count = active.neurons;
-    for (int64_t k = 0; k < tensors_per_layer_; ++k) {
-      const Tensor& tensor = layer_tensors(active.layer)[k];
-      operands.gradient[tensor.kind] = parameters_.data(Role::kGradient, tensor);
-      if (ops_.compact) {
-        gather(gathers ? &ctx : nullptr, tensor, operands, slots_[i]);
-      } else if (is_matrix(tensor)) {
-        if constexpr (std::is_same_v<T, M>) operands.matrix[tensor.kind] = parameters_.data(Role::kWeight, tensor);
-      } else {
-        operands.vector[tensor.kind] = parameters_.data(Role::kWeight, tensor);
-      }
-    }
+    for (int64_t k = 0; k < tensors_per_layer_; ++k) point_to(layer_tensors(active.layer)[k], operands, slots_[i]);
     layers_.push_back(operands);
     layer_of_.push_back(active.layer);
   }
-  holds_ = plan.complete() ? Holds::kAll : Holds::kHead;
+  if (!matrices_.empty()) ops_.gather_matrix(ctx, {matrices_.data(), static_cast<int64_t>(matrices_.size())});
+  if (!vectors_.empty()) ops_.gather_vector(ctx, {vectors_.data(), static_cast<int64_t>(vectors_.size())});
+  described_.swap(description_);
 }
 
-// Points to the slots of a tensor, or to the master where that serves as it is. With `ctx` fills the slots.
+// To the masters of a tensor, or to its slots, which it lists to be gathered.
 template <class T>
-void Operands<T>::gather(OpContext* ctx, const Tensor& tensor, LayerOperands<T>& operands, const Slots& slots) {
+void Operands<T>::point_to(const Tensor& tensor, LayerOperands<T>& operands, const Slots& slots) {
   const M* master = parameters_.data(Role::kWeight, tensor);
-  const auto [rows, count] = row_list(tensor, operands);
-  if (rows) {
-    operands.gradient[tensor.kind] = gradient_slots_[tensor.kind];
-    operands.compact[tensor.kind] = true;
-  }
+  const bool masters_serve = !ops_.compact || complete_;
+  const auto [rows, count, cols] = row_list(tensor, operands);
+  operands.gradient[tensor.kind] =
+      masters_serve ? parameters_.data(Role::kGradient, tensor) : slots.gradient[tensor.kind];
   if (!is_matrix(tensor)) {
-    operands.vector[tensor.kind] = rows ? slots.vector[tensor.kind] : master;
-    if (rows && ctx) ops_.gather_vector(*ctx, slots.vector[tensor.kind], master, rows, count, 1);
+    operands.vector[tensor.kind] = masters_serve ? master : slots.vector[tensor.kind];
+    if (!masters_serve) vectors_.push_back({slots.vector[tensor.kind], master, rows, count, cols});
     return;
   }
   if constexpr (std::is_same_v<T, M>) {
-    if (!rows) {
+    if (masters_serve) {
       operands.matrix[tensor.kind] = master;
       return;
     }
   }
   operands.matrix[tensor.kind] = slots.matrix[tensor.kind];
-  if (ctx) ops_.gather_matrix(*ctx, slots.matrix[tensor.kind], master, rows, count, tensor.cols);
+  matrices_.push_back({slots.matrix[tensor.kind], master, rows, count, cols});
 }
 
 template <class T>
-void Operands<T>::add_gradients(OpContext& ctx, size_t i) {
-  const LayerOperands<T>& operands = layers_[i];
-  for (int64_t k = 0; k < tensors_per_layer_; ++k) {
-    const Tensor& tensor = layer_tensors(layer_of_[i])[k];
-    if (!operands.compact[tensor.kind]) continue;
-    const auto [rows, count] = row_list(tensor, operands);
-    ops_.scatter_add(ctx, parameters_.data(Role::kGradient, tensor), operands.gradient[tensor.kind], rows, count,
-                     tensor.cols);
+typename Operands<T>::RowList Operands<T>::row_list(const Tensor& tensor, const LayerOperands<T>& operands) const {
+  const auto listed = [&](const int32_t* rows, int64_t count) {
+    return rows ? RowList{rows, count, tensor.cols} : RowList{nullptr, 1, tensor.size()};
+  };
+  switch (tensor.sampled) {
+    case Sampled::kQkvRows:
+      return listed(operands.qkv_rows, operands.qkv_count);
+    case Sampled::kHeadRows:
+      return listed(operands.head_rows, operands.head_count);
+    case Sampled::kNeurons:
+      return listed(operands.neuron_rows, operands.neuron_count);
+    default:
+      return listed(nullptr, 0);
   }
+}
+
+template <class T>
+bool Operands<T>::begin_gradients() {
+  if (!ops_.compact || complete_) {
+    in_masters_ = true;
+    return false;
+  }
+  const bool assigns = !in_slots_;
+  if (assigns) device_.clear(whole_gradients_, whole_gradient_bytes_);
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    for (int64_t k = 0; k < tensors_per_layer_; ++k) {
+      const Tensor& tensor = layer_tensors(layer_of_[i])[k];
+      layers_[i].assigned[tensor.kind] = assigns && has_row_list(tensor);
+    }
+  }
+  in_slots_ = true;
+  return assigns;
+}
+
+template <class T>
+void Operands<T>::add_gradients(OpContext& ctx) {
+  if (!in_slots_) return;
+  scattered_.clear();
+  for_each_slot_gradient([&](const Tensor& tensor, const int32_t* rows, int64_t count, int64_t cols, M* gradient) {
+    scattered_.push_back({parameters_.data(Role::kGradient, tensor), gradient, rows, count, cols});
+  });
+  ops_.scatter_add(ctx, {scattered_.data(), static_cast<int64_t>(scattered_.size())});
+  in_slots_ = false;
+  in_masters_ = true;
 }
 
 template class Operands<float>;

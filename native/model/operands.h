@@ -1,7 +1,9 @@
 // What a step reads as weights and where it leaves gradients. With most backends these are the masters themselves, and
-// products take lists of the active rows. A compact backend wants dense operands: before a group of sequences the
-// active rows are gathered into slots, in the type of its products; gradients are left in slots and added to the
-// masters' after the group. Step reads the same either way.
+// products take lists of the active rows. A compact backend wants dense operands: the active rows of a subnetwork are
+// gathered into slots, in the type of its products, once for all micro-batches in a row that train it; their gradients
+// add up in slots, and are added to the masters' when another subnetwork comes, or go into the update as they are. The
+// full model needs no slots but for matrices of another type. Slots lie at the same addresses for every subnetwork of
+// the same shape, so what was queued for one can be queued again for the next. Step reads all of this the same way.
 #pragma once
 
 #include <vector>
@@ -19,8 +21,8 @@ struct LayerOperands {
   const T* matrix[kLayerTensors];
   const Master<T>* vector[kLayerTensors];
   Master<T>* gradient[kLayerTensors];
-  bool compact[kLayerTensors];  // operand and gradient are slots: rows as they lie, and the gradient is assigned
-  const int32_t* qkv_rows;      // lists of the masters' active rows, on the device; null where all are
+  bool assigned[kLayerTensors];  // the gradient is a slot that holds nothing yet
+  const int32_t* qkv_rows;       // lists of the masters' active rows, on the device; null where all are
   const int32_t* head_rows;
   const int32_t* neuron_rows;
   int64_t qkv_count;
@@ -42,24 +44,55 @@ class Operands {
   const LayerOperands<T>& layer(size_t i) const { return layers_[i]; }
   // The matrix of the output head.
   const T* head() const { return head_; }
-  // Adds what the i-th active layer left in slots to the gradients of the masters.
-  void add_gradients(OpContext& ctx, size_t i);
   // The masters have changed: what was gathered is old.
-  void invalidate() { holds_ = Holds::kNothing; }
+  void invalidate() {
+    described_.clear();
+    head_is_ready_ = false;
+  }
+
+  // A micro-batch is about to leave gradients. Returns whether slots hold none yet, so that it assigns some.
+  bool begin_gradients();
+  // Adds what is in slots to the gradients of the masters.
+  void add_gradients(OpContext& ctx);
+  // The gradients of the masters are clear, and slots hold nothing that counts.
+  void drop_gradients() { in_slots_ = in_masters_ = false; }
+  // Somebody else has written gradients of the masters.
+  void expect_master_gradients() { in_masters_ = true; }
+  // Whether all there are of the layers' gradients are in slots.
+  bool gradients_are_in_slots() const { return in_slots_ && !in_masters_; }
+  // visit(tensor, rows or null, row count, cols, slot) for every tensor of the active layers.
+  template <class Visit>
+  void for_each_slot_gradient(Visit visit) const {
+    for (size_t i = 0; i < layers_.size(); ++i) {
+      for (int64_t k = 0; k < tensors_per_layer_; ++k) {
+        const Tensor& tensor = layer_tensors(layer_of_[i])[k];
+        const auto [rows, count, cols] = row_list(tensor, layers_[i]);
+        visit(tensor, rows, count, cols, layers_[i].gradient[tensor.kind]);
+      }
+    }
+  }
 
   // A copy of row lists on the device, until the next call.
   const int32_t* upload(const std::vector<int32_t>& lists);
 
  private:
   using M = Master<T>;
-  // Of a layer: where active rows are gathered to. Null where the master serves as it is.
+  // Of the i-th active layer: where its rows are gathered to, and its gradients.
   struct Slots {
     T* matrix[kLayerTensors];
     M* vector[kLayerTensors];
+    M* gradient[kLayerTensors];
+  };
+  // Active rows of a tensor; where all are, they are one run of elements.
+  struct RowList {
+    const int32_t* rows;
+    int64_t count;
+    int64_t cols;
   };
 
   size_t place(char* base);
-  void gather(OpContext* ctx, const Tensor& tensor, LayerOperands<T>& operands, const Slots& slots);
+  void point_to(const Tensor& tensor, LayerOperands<T>& operands, const Slots& slots);
+  RowList row_list(const Tensor& tensor, const LayerOperands<T>& operands) const;
   const Tensor* layer_tensors(int64_t layer) const {
     return parameters_.tensors().data() + first_ + layer * tensors_per_layer_;
   }
@@ -75,14 +108,28 @@ class Operands {
   Arena arena_;
   int32_t* lists_ = nullptr;
   T* head_slot_ = nullptr;
-  std::vector<Slots> slots_;            // of the active layers, in their order
-  M* gradient_slots_[kLayerTensors]{};  // of one layer: each is added to its master's before the next
+  std::vector<Slots> slots_;
+  // Gradient slots of tensors without rows of their own, one after another: these are added to from zero.
+  char* whole_gradients_ = nullptr;
+  size_t whole_gradient_bytes_ = 0;
 
+  // Of the plan prepared last; `described_` is empty when it has to be prepared again.
+  std::vector<int32_t> described_;
+  bool complete_ = false;
+  bool head_is_ready_ = false;
   const T* head_ = nullptr;
   std::vector<LayerOperands<T>> layers_;
   std::vector<int64_t> layer_of_;  // the number of each active layer
-  // What is in the slots: nothing of the present masters, the head only, or the full model.
-  enum class Holds { kNothing, kHead, kAll } holds_ = Holds::kNothing;
+
+  bool assigns_ = false;     // the micro-batch begun is the first that leaves gradients in these slots
+  bool in_slots_ = false;    // slots hold gradients of the layers that those of the masters lack
+  bool in_masters_ = false;  // gradients of layers in the masters may not be zero
+
+  // Kept for their memory.
+  std::vector<int32_t> description_;
+  std::vector<GatheredRows<T, M>> matrices_;
+  std::vector<GatheredRows<M, M>> vectors_;
+  std::vector<ScatteredRows<M>> scattered_;
 };
 
 }  // namespace burgeon

@@ -8,17 +8,27 @@
 
 namespace burgeon {
 
+Work& Work::operator+=(const Work& other) {
+  qkv += other.qkv;
+  scores += other.scores;
+  out_projection += other.out_projection;
+  mlp += other.mlp;
+  head += other.head;
+  return *this;
+}
+
 template <class T>
 void Step<T>::reserve(int64_t tokens) {
   losses_.reserve(static_cast<size_t>(tokens));
   sums_.reserve(p_.tensors().size());
+  updated_.reserve(p_.tensors().size());
+  squared_.reserve(p_.tensors().size());
 }
 
 template <class T>
 void Step<T>::forward(const Group& group, const SubnetworkPlan& plan, Work* work,
                       const std::vector<KeyValueCache<T>>* caches) {
   const int64_t C = config_.n_embd;
-  o_.prepare(ctx_, plan);
   const M* wpe = p_.global(Role::kWeight, kWpe);
   ops_.embedding_forward(ctx_, a_.embedded, a_.tokens, p_.global(Role::kWeight, kWte),
                          wpe ? wpe + group.past * C : nullptr, group.batch, group.sequence, C);
@@ -85,7 +95,7 @@ void Step<T>::forward_layer(const Group& group, const ActiveLayer& active, const
 }
 
 template <class T>
-double Step<T>::loss(const Group& group, int64_t valid, M gradient_scale, M* logits, Work* forward, Work* backward) {
+void Step<T>::loss(const Group& group, M gradient_scale, M* logits, Work* forward, Work* backward) {
   const int64_t N = group.batch * group.sequence;
   const int64_t C = config_.n_embd;
   const int64_t V = config_.vocab_size;
@@ -103,6 +113,11 @@ double Step<T>::loss(const Group& group, int64_t valid, M gradient_scale, M* log
                                 false);
     backward->head += drain();
   }
+}
+
+template <class T>
+double Step<T>::mean_loss(const Group& group, int64_t valid) {
+  const int64_t N = group.batch * group.sequence;
   losses_.resize(static_cast<size_t>(N));
   device_.read(losses_.data(), a_.losses, losses_.size() * sizeof(M));
   double sum = 0;
@@ -161,7 +176,6 @@ void Step<T>::backward(const Group& group, const SubnetworkPlan& plan, Work* wor
                      input_of(plan.layers().size()), a_.lnf_mean, a_.lnf_rstd, p_.global(Role::kWeight, kLnfw), N, C);
   for (size_t i = plan.layers().size(); i-- > 0;) {
     backward_layer(group, plan.layers()[i], o_.layer(i), a_.layers[i], input_of(i), work);
-    o_.add_gradients(ctx_, i);
   }
   ops_.embedding_backward(ctx_, p_.global(Role::kGradient, kWte), p_.global(Role::kGradient, kWpe), a_.dresidual,
                           a_.tokens, group.batch, group.sequence, C);
@@ -240,25 +254,30 @@ template <class T>
 void Step<T>::weight_gradient(const LayerOperands<T>& operands, LayerTensor tensor, const T* p, const T* q,
                               const int32_t* rows, int64_t n, int64_t row_count, M alpha) {
   ops_.linear_weight_gradient(ctx_, operands.gradient[tensor], p, row_count, q, rows, n, row_count, config_.n_embd,
-                              alpha, operands.compact[tensor]);
+                              alpha, operands.assigned[tensor]);
 }
 
 template <class T>
 void Step<T>::bias_gradient(const LayerOperands<T>& operands, LayerTensor tensor, const T* p, const int32_t* rows,
                             int64_t n, int64_t row_count, M alpha) {
   M* db = operands.gradient[tensor];
-  if (db) ops_.linear_bias_gradient(ctx_, db, p, rows, n, row_count, alpha, operands.compact[tensor]);
+  if (db) ops_.linear_bias_gradient(ctx_, db, p, rows, n, row_count, alpha, operands.assigned[tensor]);
 }
 
 template <class T>
-template <class Visit>
-void Step<T>::for_each_row_list(const TouchedUnits& touched, const int32_t* lists, bool only_touched, Visit visit) {
+void Step<T>::list_updated(const TouchedUnits& touched, const int32_t* lists, bool only_touched) {
+  updated_.clear();
+  const auto list = [&](const Tensor& tensor, const int32_t* rows, int64_t count, int64_t cols) {
+    updated_.push_back({p_.data(Role::kWeight, tensor), p_.data(Role::kGradient, tensor),
+                        p_.data(Role::kMoment1, tensor), p_.data(Role::kMoment2, tensor), rows, count, cols,
+                        tensor.decays, false});
+  };
   for (const Tensor& tensor : p_.tensors()) {
     // A tensor whose rows all take part is one run of contiguous elements.
-    const auto whole = [&] { visit(tensor, nullptr, 1, tensor.size()); };
+    const auto whole = [&] { list(tensor, nullptr, 1, tensor.size()); };
     const auto listed_rows = [&](int64_t first, int64_t count) {
       if (first >= 0) {
-        visit(tensor, lists + first, count, tensor.cols);
+        list(tensor, lists + first, count, tensor.cols);
       } else {
         whole();
       }
@@ -282,15 +301,40 @@ void Step<T>::for_each_row_list(const TouchedUnits& touched, const int32_t* list
 }
 
 template <class T>
-double Step<T>::update(const OptimizerStep& step, TouchedUnits& touched) {
-  // Gradients of what no group touched are zero, so leaving them out gives the same norm.
-  touched.list();
-  const int32_t* lists = o_.upload(touched.lists());
-  sums_.clear();
-  for_each_row_list(touched, lists, true, [&](const Tensor& tensor, const int32_t* rows, int64_t count, int64_t cols) {
-    ops_.sum_of_squares(ctx_, a_.sums + sums_.size(), p_.data(Role::kGradient, tensor), rows, count, cols);
-    sums_.push_back(0);
+void Step<T>::list_updated_slots() {
+  updated_.clear();
+  for (const Tensor& tensor : p_.tensors()) {
+    if (tensor.layer >= 0) break;  // the globals come first
+    updated_.push_back({p_.data(Role::kWeight, tensor), p_.data(Role::kGradient, tensor),
+                        p_.data(Role::kMoment1, tensor), p_.data(Role::kMoment2, tensor), nullptr, 1, tensor.size(),
+                        tensor.decays, false});
+  }
+  o_.for_each_slot_gradient([&](const Tensor& tensor, const int32_t* rows, int64_t count, int64_t cols, M* gradient) {
+    updated_.push_back({p_.data(Role::kWeight, tensor), gradient, p_.data(Role::kMoment1, tensor),
+                        p_.data(Role::kMoment2, tensor), rows, count, cols, tensor.decays, true});
   });
+}
+
+template <class T>
+double Step<T>::update(const OptimizerStep& step, TouchedUnits& touched) {
+  // Where one subnetwork was trained and the rest is to be left alone, its gradients need not visit the masters.
+  const int32_t* lists = nullptr;
+  const bool from_slots = step.freeze && o_.gradients_are_in_slots();
+  if (from_slots) {
+    list_updated_slots();
+  } else {
+    o_.add_gradients(ctx_);
+    touched.list();
+    lists = o_.upload(touched.lists());
+    // Gradients of what no group touched are zero, so leaving them out gives the same norm.
+    list_updated(touched, lists, true);
+  }
+  squared_.clear();
+  for (const AdamWRows<M>& part : updated_) {
+    squared_.push_back({part.g, part.compact_gradient ? nullptr : part.rows, part.row_count, part.cols});
+  }
+  ops_.sum_of_squares(ctx_, a_.sums, {squared_.data(), static_cast<int64_t>(squared_.size())});
+  sums_.resize(squared_.size());
   device_.read(sums_.data(), a_.sums, sums_.size() * sizeof(double));
   double squares = 0;
   for (const double each : sums_) squares += each;
@@ -298,21 +342,13 @@ double Step<T>::update(const OptimizerStep& step, TouchedUnits& touched) {
   if (!std::isfinite(norm)) return norm;
   const double scale = step.clip > 0 && norm > step.clip ? step.clip / norm : 1.0;
 
-  AdamWStep adamw{step.learning_rate,
-                  step.beta1,
-                  step.beta2,
-                  step.epsilon,
-                  0.0,
-                  scale,
-                  1.0 - std::pow(step.beta1, static_cast<double>(step.step)),
-                  1.0 - std::pow(step.beta2, static_cast<double>(step.step))};
-  for_each_row_list(
-      touched, lists, step.freeze, [&](const Tensor& tensor, const int32_t* rows, int64_t count, int64_t cols) {
-        adamw.weight_decay = tensor.decays ? step.weight_decay : 0.0;
-        ops_.adamw(ctx_, p_.data(Role::kWeight, tensor), p_.data(Role::kGradient, tensor),
-                   p_.data(Role::kMoment1, tensor), p_.data(Role::kMoment2, tensor), rows, count, cols, adamw);
-      });
+  if (!step.freeze) list_updated(touched, lists, false);
+  ops_.adamw(ctx_, {updated_.data(), static_cast<int64_t>(updated_.size())},
+             {step.learning_rate, step.beta1, step.beta2, step.epsilon, step.weight_decay, scale,
+              1.0 - std::pow(step.beta1, static_cast<double>(step.step)),
+              1.0 - std::pow(step.beta2, static_cast<double>(step.step))});
   touched.clear();
+  o_.drop_gradients();
   o_.invalidate();
   return norm;
 }

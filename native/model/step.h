@@ -18,6 +18,8 @@ struct Work {
   int64_t out_projection = 0;
   int64_t mlp = 0;
   int64_t head = 0;
+
+  Work& operator+=(const Work& other);
 };
 
 // One group of sequences: tokens and targets are already in the activations.
@@ -51,15 +53,18 @@ class Step {
   // Room on the host for what is read back of so many tokens.
   void reserve(int64_t tokens);
 
-  // Embedding, active layers, final norm: fills a.lnf. With `caches`, one per active layer and all of length
-  // group.past, keys and values are stored there, and attention also sees those of the tokens before.
+  // The operands of the plan must be prepared. Embedding, active layers, final norm: fills a.lnf. With `caches`, one
+  // per active layer and all of length group.past, keys and values are stored there, and attention also sees those of
+  // the tokens before.
   void forward(const Group& group, const SubnetworkPlan& plan, Work* work,
                const std::vector<KeyValueCache<T>>* caches = nullptr);
 
-  // Mean loss over the targets that are not -1, of which there are `valid` > 0. With gradient_scale != 0 also leaves
-  // gradient_scale * d (sum of the losses) / d lnf in a.dnorm and adds the head's share of the embedding gradient; with
-  // 0 there is nothing for backward() to read. logits: (N, V) on the host, or null.
-  double loss(const Group& group, int64_t valid, M gradient_scale, M* logits, Work* forward, Work* backward);
+  // The loss of every target, for mean_loss(). With gradient_scale != 0 also leaves gradient_scale * d (sum of the
+  // losses) / d lnf in a.dnorm and adds the head's share of the embedding gradient; with 0 there is nothing for
+  // backward() to read. logits: (N, V) on the host, or null.
+  void loss(const Group& group, M gradient_scale, M* logits, Work* forward, Work* backward);
+  // Mean over the targets that are not -1, of which there are `valid` > 0.
+  double mean_loss(const Group& group, int64_t valid);
 
   // Logits of the last position of every sequence, (B, V) on the host, without targets.
   void last_logits(const Group& group, M* logits, Work* work);
@@ -91,10 +96,10 @@ class Step {
                      int64_t row_count, M alpha);
   // Row lists of products: a compact backend has none.
   const int32_t* listed(const int32_t* rows) const { return ops_.compact ? nullptr : rows; }
-  // Calls visit(tensor, rows or null, row count, cols) for the rows of every tensor that take part in an update;
-  // `lists` are those of `touched` on the device.
-  template <class Visit>
-  void for_each_row_list(const TouchedUnits& touched, const int32_t* lists, bool only_touched, Visit visit);
+  // Fills updated_: rows of every tensor that take part in an update. `lists` are those of `touched` on the device.
+  void list_updated(const TouchedUnits& touched, const int32_t* lists, bool only_touched);
+  // The same, with gradients of layers where they are: in slots.
+  void list_updated_slots();
   int64_t drain() {
     const int64_t done = ctx_.multiply_adds;
     ctx_.multiply_adds = 0;
@@ -110,6 +115,8 @@ class Step {
   OpContext& ctx_;
   std::vector<M> losses_;     // read back
   std::vector<double> sums_;  // likewise
+  std::vector<AdamWRows<M>> updated_;
+  std::vector<SquaredRows<M>> squared_;
   std::vector<T> logits_;
 };
 

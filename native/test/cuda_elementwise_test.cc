@@ -39,7 +39,8 @@ TEST(cuda_gather_and_scatter_are_exact) {
         check_kernel(
             {expected}, {output<T>(poison(active.count * cols))},
             [&](cuda::Stream stream, std::vector<Memory>& out) {
-              cuda::gather_cast(stream, out[0].as<T>(), from.as<float>(), active.rows(), active.count, cols);
+              const GatheredRows<T, float> part{out[0].as<T>(), from.as<float>(), active.rows(), active.count, cols};
+              cuda::gather_cast<T>(stream, {&part, 1}, PartTable().data());
             },
             exact);
       });
@@ -47,11 +48,60 @@ TEST(cuda_gather_and_scatter_are_exact) {
       check_kernel(
           {scattered}, {output<float>(dense)},
           [&](cuda::Stream stream, std::vector<Memory>& out) {
-            cuda::scatter_add(stream, out[0].as<float>(), added.as<float>(), active.rows(), active.count, cols);
+            const ScatteredRows<float> part{out[0].as<float>(), added.as<float>(), active.rows(), active.count, cols};
+            cuda::scatter_add(stream, {&part, 1}, PartTable().data());
           },
           exact);
     }
   }
+}
+
+// More parts than a table holds, of sizes below and above that of a block, some in vectors and some not.
+TEST(cuda_parts_are_worked_on_each_once) {
+  Random random(70);
+  constexpr int64_t kParts = 3000;
+  std::vector<int64_t> sizes;
+  int64_t total = 0;
+  for (int64_t i = 0; i < kParts; ++i) {
+    sizes.push_back(i % 500 == 7 ? random.between(8000, 20000) : random.between(1, 12));
+    total += sizes.back();
+  }
+  const Floats added = random.normals(total);
+  const Floats before = random.normals(total);
+  Memory from = memory<float>(added);
+  Doubles sum;
+  for (int64_t i = 0; i < total; ++i) sum.push_back(before[i] + added[i]);
+  check_kernel(
+      {sum, widen(added)}, {output<float>(before), output<float>(poison(total))},
+      [&](cuda::Stream stream, std::vector<Memory>& out) {
+        std::vector<ScatteredRows<float>> scattered;
+        std::vector<GatheredRows<float, float>> gathered;
+        int64_t at = 0;
+        for (const int64_t size : sizes) {
+          scattered.push_back({out[0].as<float>() + at, from.as<float>() + at, nullptr, 1, size});
+          gathered.push_back({out[1].as<float>() + at, from.as<float>() + at, nullptr, size, 1});
+          at += size;
+        }
+        PartTable table;
+        cuda::scatter_add(stream, {scattered.data(), kParts}, table.data());
+        cuda::gather_cast<float>(stream, {gathered.data(), kParts}, table.data());
+      },
+      exact);
+  std::vector<SquaredRows<float>> squared;
+  std::vector<double> expected;
+  int64_t at = 0;
+  for (const int64_t size : sizes) {
+    squared.push_back({from.as<float>() + at, nullptr, 1, size});
+    expected.push_back(0);
+    for (int64_t i = 0; i < size; ++i, ++at) expected.back() += static_cast<double>(added[at]) * added[at];
+  }
+  PartTable table;
+  Scratch scratch(cuda::sum_of_squares_scratch_bytes(kParts, total));
+  std::vector<double> sums(kParts, NAN);
+  CUstream_st stream{1};
+  cuda::sum_of_squares(&stream, sums.data(), {squared.data(), kParts}, table.data(), scratch.data());
+  CHECK(scratch.intact());
+  for (int64_t i = 0; i < kParts; ++i) CHECK_NEAR(sums[i], expected[i], 4 * kRounding * expected[i]);
 }
 
 TEST(cuda_embedding_matches_the_reference) {
@@ -388,7 +438,7 @@ TEST(cuda_cross_entropy_shows_a_logit_that_is_not_finite) {
   }
 }
 
-TEST(cuda_sum_of_squares_and_gradient_scale) {
+TEST(cuda_sum_of_squares_matches_the_reference) {
   Random random(68);
   struct Shape {
     int64_t rows, cols;
@@ -401,13 +451,15 @@ TEST(cuda_sum_of_squares_and_gradient_scale) {
       OpContext none{};
       const Doubles wide = widen(x);
       double expected = 0;
-      ref::table<double>().sum_of_squares(none, &expected, wide.data(), active.rows(), active.count, shape.cols);
-      Scratch scratch(cuda::sum_of_squares_scratch_bytes(active.count, shape.cols));
+      const SquaredRows<double> wide_part{wide.data(), active.rows(), active.count, shape.cols};
+      const SquaredRows<float> part{in.as<float>(), active.rows(), active.count, shape.cols};
+      ref::table<double>().sum_of_squares(none, &expected, {&wide_part, 1});
+      Scratch scratch(cuda::sum_of_squares_scratch_bytes(1, active.count * shape.cols));
       double first = 0;
       for (uint64_t seed = 0; seed < 3; ++seed) {
         CUstream_st stream{seed};
         double sum = NAN;
-        cuda::sum_of_squares(&stream, &sum, in.as<float>(), active.rows(), active.count, shape.cols, scratch.data());
+        cuda::sum_of_squares(&stream, &sum, {&part, 1}, PartTable().data(), scratch.data());
         CHECK_NEAR(sum, expected, 4 * kRounding * expected);
         if (seed == 0) first = sum;
         CHECK(sum == first);
@@ -415,16 +467,6 @@ TEST(cuda_sum_of_squares_and_gradient_scale) {
       CHECK(scratch.intact());
     }
   }
-  CUstream_st stream{0};
-  const std::vector<double> sums{9, 0, 16};
-  AdamWStep step{};
-  double norm = 0;
-  cuda::set_gradient_scale(&stream, &step, &norm, sums.data(), 3, 2);
-  CHECK(norm == 5 && step.gradient_scale == 0.4);
-  cuda::set_gradient_scale(&stream, &step, &norm, sums.data(), 3, 0);
-  CHECK(step.gradient_scale == 1);
-  cuda::set_gradient_scale(&stream, &step, &norm, sums.data(), 3, 6);
-  CHECK(step.gradient_scale == 1);
 }
 
 TEST(cuda_adamw_matches_the_reference) {
@@ -440,31 +482,53 @@ TEST(cuda_adamw_matches_the_reference) {
           active.hide_inactive(random.normals(size, 0.1f), cols), active.hide_inactive(v, cols)};
       const AdamWStep step{1e-3, 0.9, 0.95, 1e-8, 0.1, 0.3, 1 - std::pow(0.9, 3), 1 - std::pow(0.95, 3)};
       for (const bool decays : {false, true}) {
-        AdamWStep taken = step;
-        if (!decays) taken.weight_decay = 0;
+        const auto part_of = [&](auto* w, auto* g, auto* m, auto* v, bool compact) {
+          return AdamWRows<std::remove_pointer_t<decltype(w)>>{w,    g,      m,      v, active.rows(), active.count,
+                                                               cols, decays, compact};
+        };
         const Expected expected =
             run_reference(kNoScratch, {}, outputs, [&](auto& ops, OpContext& context, auto&, auto& out) {
-              ops.adamw(context, out[0], out[1], out[2], out[3], active.rows(), active.count, cols, taken);
+              const auto part = part_of(out[0], out[1], out[2], out[3], false);
+              ops.adamw(context, {&part, 1}, step);
             });
         std::vector<Output> before;
         for (const Floats& values : outputs) before.push_back(output<float>(values));
+        const auto bound = [&](size_t which, size_t i, double wanted) {
+          const double gradient = step.gradient_scale * outputs[1][i];
+          if (which == 1) return 0.0;
+          const double moment = std::fabs(0.9 * outputs[2][i]) + std::fabs(0.1 * gradient);
+          const double second = 0.95 * outputs[3][i] + 0.05 * gradient * gradient;
+          if (which == 2) return 6 * kRounding * moment;
+          if (which == 3) return 8 * kRounding * second;
+          const double move = step.learning_rate * moment / step.bias_correction1 /
+                              (std::sqrt(second / step.bias_correction2) + step.epsilon);
+          return kRounding * (3 * std::fabs(wanted) + 16 * move);
+        };
         check_kernel(
             expected.outputs, before,
             [&](cuda::Stream stream, std::vector<Memory>& out) {
-              cuda::adamw(stream, out[0].as<float>(), out[1].as<float>(), out[2].as<float>(), out[3].as<float>(),
-                          active.rows(), active.count, cols, &step, decays);
+              const AdamWRows<float> part =
+                  part_of(out[0].as<float>(), out[1].as<float>(), out[2].as<float>(), out[3].as<float>(), false);
+              cuda::adamw(stream, {&part, 1}, step, PartTable().data());
             },
-            [&](size_t which, size_t i, double wanted) {
-              const double gradient = step.gradient_scale * outputs[1][i];
-              if (which == 1) return 0.0;
-              const double moment = std::fabs(0.9 * outputs[2][i]) + std::fabs(0.1 * gradient);
-              const double second = 0.95 * outputs[3][i] + 0.05 * gradient * gradient;
-              if (which == 2) return 6 * kRounding * moment;
-              if (which == 3) return 8 * kRounding * second;
-              const double move = step.learning_rate * moment / step.bias_correction1 /
-                                  (std::sqrt(second / step.bias_correction2) + step.epsilon);
-              return kRounding * (3 * std::fabs(wanted) + 16 * move);
-            });
+            bound);
+        // The same gradient, compact: it stays.
+        Floats compact;
+        for (int64_t j = 0; j < active.count; ++j) {
+          const int64_t row = active.rows() ? active.rows()[j] : j;
+          compact.insert(compact.end(), outputs[1].begin() + row * cols, outputs[1].begin() + (row + 1) * cols);
+        }
+        std::vector<Doubles> wanted = expected.outputs;
+        wanted[1] = widen(compact);
+        before[1] = output<float>(compact);
+        check_kernel(
+            wanted, before,
+            [&](cuda::Stream stream, std::vector<Memory>& out) {
+              const AdamWRows<float> part =
+                  part_of(out[0].as<float>(), out[1].as<float>(), out[2].as<float>(), out[3].as<float>(), true);
+              cuda::adamw(stream, {&part, 1}, step, PartTable().data());
+            },
+            bound);
       }
     }
   }

@@ -75,6 +75,15 @@ class Sm90 {
   Sm90& operator=(const Sm90&) = delete;
 };
 
+// For launches on many parts.
+class PartTable {
+ public:
+  void* data() { return memory_.data(); }
+
+ private:
+  Scratch memory_{cuda::kTableBytes};
+};
+
 // An output of a kernel: what it holds before, as which type.
 struct Output {
   Floats initial;

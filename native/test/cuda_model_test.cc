@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "backend/cuda/loader.h"
+#include "model/recordings.h"
 #include "test/model_fixture.h"
 
 namespace burgeon::test {
@@ -127,6 +128,116 @@ TEST(cuda_model_gives_the_same_bits_in_every_order_of_threads) {
     unsetenv("BURGEON_CUDA_HOST_SEED");
     CHECK(weights[0] == weights[1]);
   }
+}
+
+namespace {
+
+// Two of three layers with one or two heads and five neurons each: another choice each time, of one shape.
+Subnetwork drawn_subnetwork(Random& random, const ModelConfig& config) {
+  const auto choose = [&](int64_t count, int64_t of) {
+    std::vector<int32_t> chosen;
+    for (int32_t i = 0; i < of; ++i) {
+      const int64_t wanted = count - static_cast<int64_t>(chosen.size());
+      if (random.between(0, of - i - 1) < wanted) chosen.push_back(i);
+    }
+    return chosen;
+  };
+  Subnetwork subnetwork;
+  subnetwork.has_layers = true;
+  subnetwork.layers = choose(2, config.n_layer);
+  subnetwork.heads = {choose(2, config.n_kv_head), choose(1, config.n_kv_head)};
+  subnetwork.neurons = {choose(5, config.n_inner), choose(5, config.n_inner)};
+  return subnetwork;
+}
+
+}  // namespace
+
+TEST(cuda_model_with_graphs_gives_the_bits_of_single_launches) {
+  for (const ModelConfig& config : {small_config(), small_llama()}) {
+    for (const bool freeze : {false, true}) {
+      const Note note(name_of(config) + (freeze ? ", freeze" : ""));
+      std::vector<std::vector<Doubles>> results;
+      std::vector<Doubles> losses;
+      for (const bool graphs : {false, true}) {
+        ModelOptions options = on_cuda(Precision::kBfloat16);
+        options.graphs = graphs;
+        const auto model = make_model(config, options);
+        Random random(91);
+        losses.emplace_back();
+        for (int64_t step = 1; step <= 3; ++step) {
+          // One subnetwork for all micro-batches of the second step, two for those of the others; evaluation between.
+          for (int64_t g = 0; g < (step == 2 ? 1 : 2); ++g) {
+            const Subnetwork drawn = drawn_subnetwork(random, config);
+            for (int64_t i = 0; i < 3; ++i) {
+              Group group = make_group(config, 2, 7, static_cast<uint64_t>(10 * step + i));
+              group.targets = make_group(config, 2, 7, 5).targets;  // as many that count in every batch
+              group.subnetwork = drawn;
+              losses.back().push_back(model->forward_backward(group.view(), 0.25).loss);
+            }
+          }
+          losses.back().push_back(model->optimizer_step(optimizer_step(step, freeze)));
+          losses.back().push_back(model->forward(make_group(config, 2, 7).view(), Logits::kNone, nullptr).loss);
+        }
+        results.push_back(read_all(*model, Role::kWeight));
+      }
+      CHECK(losses[0] == losses[1]);
+      CHECK(results[0] == results[1]);
+    }
+  }
+}
+
+TEST(cuda_recordings_replay_a_kind_from_its_second_time_on) {
+  const auto device = cuda::open_device(cuda::load_library(BURGEON_CUDA_HOST_LIBRARY), 0);
+  const auto filled = [&](char* memory) {
+    char byte = 1;
+    device->write(memory, &byte, 1);
+    return [&device, memory] {
+      char now;
+      device->read(&now, memory, 1);
+      return now;
+    };
+  };
+  char* const memory = static_cast<char*>(device->allocate(256));
+  for (const bool enabled : {false, true}) {
+    Recordings recordings(*device, enabled);
+    int64_t queued = 0;
+    Work forward;
+    Work backward;
+    const auto run = [&](int64_t kind) {
+      const auto now = filled(memory);
+      recordings.run({kind}, &forward, &backward, [&](Work* work, Work*) {
+        ++queued;
+        work->head += 10;
+        device->clear(memory, 1);
+      });
+      CHECK(now() == 0);
+    };
+    for (const int64_t kind : {1, 1, 1, 2, 1, 2, 2, 1}) run(kind);
+    CHECK(forward.head == 80 && backward.head == 0);
+    CHECK(queued == (enabled ? 4 : 8));  // of each kind: once as it comes, once to be recorded
+    recordings.forget();
+    run(1);
+    run(1);
+    run(1);
+    CHECK(queued == (enabled ? 6 : 11));
+    for (int64_t kind = 10; kind < 60; ++kind) run(kind);
+    CHECK(queued == (enabled ? 56 : 61));
+    run(1);  // long forgotten
+    CHECK(queued == (enabled ? 57 : 62));
+    // While a graph is recorded nothing can be read.
+    if (enabled) {
+      char byte;
+      device->begin_recording();
+      bool refused = false;
+      try {
+        device->read(&byte, memory, 1);
+      } catch (const Error& error) {
+        refused = error.code() == ErrorCode::kCuda;
+      }
+      CHECK(refused);
+    }
+  }
+  device->release(memory, 256);
 }
 
 TEST(cuda_model_continues_a_text_from_its_cache) {

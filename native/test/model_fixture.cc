@@ -76,7 +76,7 @@ size_t tensor_index(const Model& model, const std::string& name, int64_t layer) 
   throw Error(ErrorCode::kConfig, "no tensor " + name + " in layer " + std::to_string(layer));
 }
 
-Doubles read(const Model& model, Role role, size_t index) {
+Doubles read(Model& model, Role role, size_t index) {
   const size_t size = static_cast<size_t>(model.tensors()[index].size());
   if (model.element_size() == sizeof(double)) {
     Doubles values(size);
@@ -96,7 +96,7 @@ void write(Model& model, Role role, size_t index, const Doubles& values) {
   }
 }
 
-std::vector<Doubles> read_all(const Model& model, Role role) {
+std::vector<Doubles> read_all(Model& model, Role role) {
   std::vector<Doubles> all;
   for (size_t i = 0; i < model.tensors().size(); ++i) all.push_back(read(model, role, i));
   return all;

@@ -33,10 +33,10 @@ ModelOptions on_reference(bool double_precision = true);
 std::unique_ptr<Model> make_model(const ModelConfig& config, const ModelOptions& options, uint64_t seed = 1);
 
 size_t tensor_index(const Model& model, const std::string& name, int64_t layer = -1);
-Doubles read(const Model& model, Role role, size_t index);
+Doubles read(Model& model, Role role, size_t index);
 void write(Model& model, Role role, size_t index, const Doubles& values);
 // One role of the whole model, in the order of the tensors.
-std::vector<Doubles> read_all(const Model& model, Role role);
+std::vector<Doubles> read_all(Model& model, Role role);
 
 // Tokens and targets with what a Batch points to.
 struct Group {

@@ -201,9 +201,8 @@ TEST(model_never_touches_what_is_inactive) {
   }
 }
 
-// Gathered operands and scattered gradients give the bits of the row lists: over several groups and updates, with rows
-// that are active in some, all or none of them. Where the compiler fuses the addition of a gradient with the product
-// before it, only nearly: one rounding less than with a slot between.
+// Gathered operands and scattered gradients give what row lists do: over several groups and updates, with rows that are
+// active in some, all or none of them. Not the same bits, since gradients add up in slots first.
 TEST(model_on_gathered_operands_computes_the_same) {
   for (const ModelConfig& config : small_architectures()) {
     const Note note(name_of(config));
@@ -212,22 +211,23 @@ TEST(model_on_gathered_operands_computes_the_same) {
     Group dense = make_group(config, 2, 6, 3);
     Group sampled = make_group(config, 1, 12, 4);
     sampled.subnetwork = small_subnetwork();
-    for (int64_t step = 1; step <= 3; ++step) {
+    for (int64_t step = 1; step <= 4; ++step) {
+      // Some rows are active in no group of a step that freezes.
+      const bool freezes = step % 2 == 0;
       for (const Group* group : {&sampled, &dense, &dense, &sampled}) {
-        if (step == 2 && group == &dense) continue;  // and some rows are active in no group of the step
+        if (freezes && group == &dense) continue;
         const double loss = listed->forward_backward(group->view(), 0.5).loss;
-        CHECK(compact->forward_backward(group->view(), 0.5).loss == loss);
-        CHECK(compact->forward(group->view(), Logits::kNone, nullptr).loss == loss);
+        CHECK_NEAR(compact->forward_backward(group->view(), 0.5).loss, loss, 1e-12);
+        CHECK_NEAR(compact->forward(group->view(), Logits::kNone, nullptr).loss, loss, 1e-12);
       }
-#ifdef __FP_FAST_FMA
-      check_tensors(*compact, read_all(*compact, Role::kGradient), read_all(*listed, Role::kGradient), 1e-12);
-      break;
-#endif
-      CHECK(read_all(*compact, Role::kGradient) == read_all(*listed, Role::kGradient));
-      CHECK(compact->optimizer_step(optimizer_step(step, step == 2)) ==
-            listed->optimizer_step(optimizer_step(step, step == 2)));
-      for (const Role role : {Role::kWeight, Role::kMoment1, Role::kMoment2}) {
-        CHECK(read_all(*compact, role) == read_all(*listed, role));
+      // Reading adds slots to the masters; without, the last update takes them as they are.
+      if (step < 4) {
+        check_tensors(*compact, read_all(*compact, Role::kGradient), read_all(*listed, Role::kGradient), 1e-12);
+      }
+      const double norm = listed->optimizer_step(optimizer_step(step, freezes));
+      CHECK_NEAR(compact->optimizer_step(optimizer_step(step, freezes)), norm, 1e-12 * norm);
+      for (const Role role : {Role::kWeight, Role::kGradient, Role::kMoment1, Role::kMoment2}) {
+        check_tensors(*compact, read_all(*compact, role), read_all(*listed, role), 1e-9);
       }
     }
   }

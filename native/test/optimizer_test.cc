@@ -54,7 +54,9 @@ TEST(adamw_matches_the_reference) {
                                         active.hide_inactive(m, cols), active.hide_inactive(v, cols)};
       for (const AdamWStep& step : {step_number(1, 0.1, 1), step_number(1000, 0, 0.3)}) {
         const auto call = [&](auto& ops, OpContext& context, auto&, auto& out) {
-          ops.adamw(context, out[0], out[1], out[2], out[3], active.rows(), active.count, cols, step);
+          const AdamWRows<std::remove_reference_t<decltype(*out[0])>> part{
+              out[0], out[1], out[2], out[3], active.rows(), active.count, cols, true, false};
+          ops.adamw(context, {&part, 1}, step);
         };
         const auto bound = [&](size_t output, size_t i, double) {
           const double gradient = step.gradient_scale * outputs[1][i];
@@ -95,14 +97,16 @@ TEST(sum_of_squares_matches_the_reference) {
       OpContext none{};
       const Doubles wide = widen(x);
       double expected = 0;
-      ref::table<double>().sum_of_squares(none, &expected, wide.data(), active.rows(), active.count, cols);
+      const SquaredRows<double> wide_part{wide.data(), active.rows(), active.count, cols};
+      const SquaredRows<float> part{x.data(), active.rows(), active.count, cols};
+      ref::table<double>().sum_of_squares(none, &expected, {&wide_part, 1});
       for (const Table& table : all_tables()) {
         double first = 0;
         for (const int threads : table.threads) {
           const Note which(table.name + ", " + std::to_string(threads) + " threads");
           OpContext context = context_for(table, kSmall, threads);
           double sum = 0;
-          table.ops->sum_of_squares(context, &sum, x.data(), active.rows(), active.count, cols);
+          table.ops->sum_of_squares(context, &sum, {&part, 1});
           // In one span each of at least 16 partial sums adds up to 256 squares.
           CHECK_NEAR(sum, expected, kRounding * (8 + 16) * expected);
           if (threads == 1) first = sum;
@@ -121,7 +125,8 @@ TEST(sum_of_squares_is_not_finite_when_an_element_is_not) {
       for (const Table& table : all_tables()) {
         OpContext context = context_for(table, kSmall, 1);
         double sum = 0;
-        table.ops->sum_of_squares(context, &sum, x.data(), nullptr, 1, 5000);
+        const SquaredRows<float> part{x.data(), nullptr, 1, 5000};
+        table.ops->sum_of_squares(context, &sum, {&part, 1});
         CHECK(!std::isfinite(sum));
       }
     }

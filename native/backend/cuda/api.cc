@@ -5,6 +5,7 @@
 #include <string>
 
 #include "backend/cuda/cuda_table.h"
+#include "backend/cuda/kernels.h"
 #include "backend/cuda/queue.h"
 #include "backend/cuda/runtime.h"
 
@@ -55,7 +56,7 @@ bool describe(int device, ApiDevice* description, char* message) {
 }
 
 void close(Queue* queue) {
-  if (queue->device_step) release(queue->device_step);
+  if (queue->table) release(queue->table);
   if (queue->stream) close_stream(queue->stream);
   delete queue;
 }
@@ -67,9 +68,9 @@ Queue* open(int device, char* message) {
     queue->device = device;
     use_device(device);
     queue->stream = open_stream();
-    queue->device_step = static_cast<AdamWStep*>(allocate(sizeof(AdamWStep)));
+    queue->table = allocate(kTableBytes);
   });
-  if (opened && queue->device_step) return queue;
+  if (opened && queue->table) return queue;
   if (opened) say(message, "the device has no memory left");
   if (queue) close(queue);
   return nullptr;
@@ -100,6 +101,26 @@ bool clear_on(Queue* queue, void* at, size_t bytes, char* message) {
   return on_queue(queue, message, [&] { clear(queue->stream, at, bytes); });
 }
 
+bool begin_recording_on(Queue* queue, char* message) {
+  return on_queue(queue, message, [&] { begin_recording(queue->stream); });
+}
+Graph* end_recording_on(Queue* queue, char* message) {
+  Graph* graph = nullptr;
+  on_queue(queue, message, [&] { graph = end_recording(queue->stream); });
+  return graph;
+}
+bool replay_on(Queue* queue, Graph* graph, char* message) {
+  return on_queue(queue, message, [&] { replay(queue->stream, graph); });
+}
+void release_graph_on(Queue* queue, Graph* graph) {
+  // Also after a failure.
+  char message[kMessageBytes];
+  guarded(message, [&] {
+    use_device(queue->device);
+    release(graph);
+  });
+}
+
 }  // namespace
 
 }  // namespace burgeon::cuda
@@ -123,6 +144,10 @@ extern "C" __attribute__((visibility("default"))) const burgeon::cuda::Api* burg
       write_on,
       read_on,
       clear_on,
+      begin_recording_on,
+      end_recording_on,
+      replay_on,
+      release_graph_on,
       &table<float>(),
       &table<burgeon::bfloat16>(),
   };

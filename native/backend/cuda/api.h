@@ -10,9 +10,10 @@
 
 namespace burgeon::cuda {
 
+struct Graph;
 struct Queue;
 
-constexpr int kApiVersion = 1;
+constexpr int kApiVersion = 2;
 constexpr size_t kApiLayout = sizeof(Ops<float>) + 1000 * sizeof(OpContext) + 1000000 * sizeof(AdamWStep);
 constexpr size_t kMessageBytes = 512;
 
@@ -42,6 +43,11 @@ struct Api {
   bool (*write)(Queue* queue, void* to, const void* from, size_t bytes, char* message);
   bool (*read)(Queue* queue, void* to, const void* from, size_t bytes, char* message);
   bool (*clear)(Queue* queue, void* at, size_t bytes, char* message);
+
+  bool (*begin_recording)(Queue* queue, char* message);
+  Graph* (*end_recording)(Queue* queue, char* message);  // null where it failed
+  bool (*replay)(Queue* queue, Graph* graph, char* message);
+  void (*release_graph)(Queue* queue, Graph* graph);
 
   const Ops<float>* float_ops;
   const Ops<bfloat16>* bfloat16_ops;

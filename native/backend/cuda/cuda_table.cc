@@ -1,7 +1,6 @@
 #include "backend/cuda/cuda_table.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "backend/cuda/kernels.h"
 #include "backend/cuda/queue.h"
@@ -19,13 +18,20 @@ void queued(OpContext& ctx, int64_t multiply_adds, Launches launches) noexcept {
   attempt(queue, [&] { launches(queue.stream); });
 }
 
-template <class T>
-void gather_matrix(OpContext& ctx, T* to, const float* from, const int32_t* rows, int64_t row_count, int64_t cols) {
-  queued(ctx, 0, [&](Stream stream) { gather_cast<T>(stream, to, from, rows, row_count, cols); });
+// An op on parts: likewise, with the queue's table.
+template <class Launches>
+void queued_parts(OpContext& ctx, Launches launches) noexcept {
+  void* const table = static_cast<Queue*>(ctx.queue)->table;
+  queued(ctx, 0, [&](Stream stream) { launches(stream, table); });
 }
 
-void scatter(OpContext& ctx, float* to, const float* from, const int32_t* rows, int64_t row_count, int64_t cols) {
-  queued(ctx, 0, [&](Stream stream) { scatter_add(stream, to, from, rows, row_count, cols); });
+template <class T>
+void gather(OpContext& ctx, Parts<GatheredRows<T, float>> parts) {
+  queued_parts(ctx, [&](Stream stream, void* table) { gather_cast<T>(stream, parts, table); });
+}
+
+void scatter(OpContext& ctx, Parts<ScatteredRows<float>> parts) {
+  queued_parts(ctx, [&](Stream stream, void* table) { scatter_add(stream, parts, table); });
 }
 
 template <class T>
@@ -171,24 +177,13 @@ void classify(OpContext& ctx, float* losses, T* logits, const int32_t* targets, 
          [&](Stream stream) { cross_entropy<T>(stream, losses, logits, targets, n, vocab, stride, gradient_scale); });
 }
 
-void update(OpContext& ctx, float* w, float* g, float* m, float* v, const int32_t* rows, int64_t row_count,
-            int64_t cols, const AdamWStep& step) {
-  Queue& queue = *static_cast<Queue*>(ctx.queue);
-  queued(ctx, 0, [&](Stream stream) {
-    // Tensors differ in whether they decay only.
-    AdamWStep wanted = step;
-    const bool decays = step.weight_decay != 0;
-    if (!decays) wanted.weight_decay = queue.step.weight_decay;
-    if (std::memcmp(&wanted, &queue.step, sizeof(wanted)) != 0) {
-      queue.step = wanted;
-      write(stream, queue.device_step, &queue.step, sizeof(queue.step));
-    }
-    adamw(stream, w, g, m, v, rows, row_count, cols, queue.device_step, decays);
-  });
+void update(OpContext& ctx, Parts<AdamWRows<float>> parts, const AdamWStep& step) {
+  queued_parts(ctx, [&](Stream stream, void* table) { adamw(stream, parts, step, table); });
 }
 
-void squares(OpContext& ctx, double* sum, const float* x, const int32_t* rows, int64_t row_count, int64_t cols) {
-  queued(ctx, 0, [&](Stream stream) { sum_of_squares(stream, sum, x, rows, row_count, cols, ctx.shared_scratch); });
+void squares(OpContext& ctx, double* sums, Parts<SquaredRows<float>> parts) {
+  queued_parts(ctx,
+               [&](Stream stream, void* table) { sum_of_squares(stream, sums, parts, table, ctx.shared_scratch); });
 }
 
 // Ops run one after another, so the scratch is as large as its hungriest user. How many rows of a matrix take part is
@@ -196,7 +191,6 @@ void squares(OpContext& ctx, double* sum, const float* x, const int32_t* rows, i
 ScratchSize scratch_size(const ScratchShape& shape) {
   const int64_t n = shape.rows;
   const int64_t heads = (shape.wide + shape.head_size - 1) / shape.head_size;
-  const int64_t most = std::max(shape.vocabulary, shape.wide);
   size_t bytes = norm_backward_scratch_bytes(n, shape.width);
   const auto want = [&](size_t wanted) { bytes = std::max(bytes, wanted); };
   want(attention_backward_scratch_bytes((n + shape.sequence_length - 1) / shape.sequence_length, shape.sequence_length,
@@ -206,8 +200,7 @@ ScratchSize scratch_size(const ScratchShape& shape) {
   for (int64_t rows = 1; rows <= shape.wide; ++rows) {
     want(linear_weight_gradient_scratch_bytes(n, rows, shape.width));
   }
-  want(sum_of_squares_scratch_bytes(most, shape.width));
-  want(sum_of_squares_scratch_bytes(1, most * shape.width));
+  want(sum_of_squares_scratch_bytes(shape.tensors, shape.parameters));
   return {bytes, 0};
 }
 
@@ -222,8 +215,8 @@ const Ops<T>& table() {
       scratch_size,
       token_order_words,
       order_tokens,
-      gather_matrix<T>,
-      gather_matrix<float>,
+      gather<T>,
+      gather<float>,
       scatter,
       embed<T>,
       embed_back<T>,

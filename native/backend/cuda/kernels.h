@@ -4,6 +4,8 @@
 //   - T, float or bfloat16, is the type of activations and of the operands of products. Parameters, gradients, moments
 //     and statistics (mean, rstd, lse, losses) are always float. Sums are in float, in an order that depends on the
 //     shape alone; no float is added atomically, so equal operands give equal bits.
+//   - Where there are parts, they are described on the host, their operands are on the device, and `table` is device
+//     memory of kTableBytes that all launches of a stream may share.
 //   - A launcher only queues work. What it needs as scratch it says, with a function that computes how much; scratch
 //   may
 //     be shared by all launches of a stream, is 16-byte aligned, and its contents are nobody's.
@@ -19,17 +21,20 @@
 #include "core/bfloat16.h"
 #include "ops/adamw/adamw.h"
 #include "ops/attention/attention.h"
+#include "ops/gather/gather.h"
+#include "ops/global_norm/global_norm.h"
 
 namespace burgeon::cuda {
 
+// A copy of so much to the device returns before it is done.
+constexpr size_t kTableBytes = 64 * 1024;
+
 // ---- ops/gather: between masters and compact copies
 
-// to[j, :] = from[rows[j], :]                                               assigns to (row_count, cols)
 template <class T>
-void gather_cast(Stream stream, T* to, const float* from, const int32_t* rows, int64_t row_count, int64_t cols);
+void gather_cast(Stream stream, Parts<GatheredRows<T, float>> parts, void* table);
 
-// to[rows[j], :] += from[j, :]; rows differ from each other                 adds to to (R, cols)
-void scatter_add(Stream stream, float* to, const float* from, const int32_t* rows, int64_t row_count, int64_t cols);
+void scatter_add(Stream stream, Parts<ScatteredRows<float>> parts, void* table);
 
 // ---- ops/embedding
 
@@ -137,15 +142,10 @@ void cross_entropy(Stream stream, float* losses, T* logits, const int32_t* targe
 
 // ---- ops/global_norm and ops/adamw
 
-size_t sum_of_squares_scratch_bytes(int64_t row_count, int64_t cols);
-// *sum = sum of x[rows[j], c]^2
-void sum_of_squares(Stream stream, double* sum, const float* x, const int32_t* rows, int64_t row_count, int64_t cols,
-                    void* scratch);
-// *norm = sqrt(sums[0] + ... + sums[count - 1]), and the gradient_scale of the step that clips it to `clip`; 0: 1.
-void set_gradient_scale(Stream stream, AdamWStep* step, double* norm, const double* sums, int64_t count, double clip);
+// Of so many parts with so many elements in all.
+size_t sum_of_squares_scratch_bytes(int64_t parts, int64_t elements);
+void sum_of_squares(Stream stream, double* sums, Parts<SquaredRows<float>> parts, void* table, void* scratch);
 
-// The step is in device memory, so that a captured launch stays as it is; `decays` false is a weight_decay of 0.
-void adamw(Stream stream, float* w, float* g, float* m, float* v, const int32_t* rows, int64_t row_count, int64_t cols,
-           const AdamWStep* step, bool decays);
+void adamw(Stream stream, Parts<AdamWRows<float>> parts, const AdamWStep& step, void* table);
 
 }  // namespace burgeon::cuda

@@ -36,6 +36,21 @@ class CudaDevice final : public Device {
   void clear(void* at, size_t bytes) override {
     check([&](char* message) { return api_.clear(queue_, at, bytes, message); });
   }
+
+  bool records() const override { return true; }
+  void begin_recording() override {
+    check([&](char* message) { return api_.begin_recording(queue_, message); });
+  }
+  Recording* end_recording() override {
+    Graph* graph = nullptr;
+    check([&](char* message) { return (graph = api_.end_recording(queue_, message)) != nullptr; });
+    return reinterpret_cast<Recording*>(graph);
+  }
+  void replay(Recording* recording) override {
+    check([&](char* message) { return api_.replay(queue_, reinterpret_cast<Graph*>(recording), message); });
+  }
+  void release(Recording* recording) override { api_.release_graph(queue_, reinterpret_cast<Graph*>(recording)); }
+
   void* queue() const override { return queue_; }
 
  private:

@@ -7,17 +7,14 @@
 
 #include "backend/cuda/runtime.h"
 #include "backend/cuda/stream.h"
-#include "ops/adamw/adamw.h"
 
 namespace burgeon::cuda {
 
 struct Queue {
   int device = 0;
   Stream stream = nullptr;
-  // The step of the update, for kernels to read; `step` is what was written there last.
-  AdamWStep* device_step = nullptr;
-  AdamWStep step{};
-  std::string failure;  // of the first call that failed; empty: none has
+  void* table = nullptr;  // for launches on many parts (row_parts.cuh)
+  std::string failure;    // of the first call that failed; empty: none has
 };
 
 // Runs work() with the queue's device as the calling thread's, unless something failed before. Does not throw.

@@ -40,6 +40,13 @@ void write(Stream stream, void* to, const void* from, size_t bytes);
 void read(Stream stream, void* to, const void* from, size_t bytes);
 void clear(Stream stream, void* at, size_t bytes);
 
+// Between begin and end, launches on a stream and clear() are not done but kept, to be done when they are replayed.
+struct Graph;
+void begin_recording(Stream stream);
+Graph* end_recording(Stream stream);
+void replay(Stream stream, Graph* graph);
+void release(Graph* graph);
+
 // The toolkit this was built with, for people.
 std::string toolkit();
 

@@ -1,6 +1,5 @@
-#include "ops/adamw/adamw.h"
-
 #include "backend/cpu/simd.h"
+#include "ops/adamw/adamw.h"
 
 namespace burgeon::BURGEON_ISA {
 
@@ -11,12 +10,12 @@ constexpr int64_t kElementsPerTask = 16384;
 // The constants of one step, rounded once.
 struct Constants {
   float beta1, rest1, beta2, rest2, keep, rate, root_scale, epsilon, clip;
-  explicit Constants(const AdamWStep& s)
+  Constants(const AdamWStep& s, bool decays)
       : beta1(static_cast<float>(s.beta1)),
         rest1(static_cast<float>(1 - s.beta1)),
         beta2(static_cast<float>(s.beta2)),
         rest2(static_cast<float>(1 - s.beta2)),
-        keep(static_cast<float>(1 - s.learning_rate * s.weight_decay)),
+        keep(static_cast<float>(1 - s.learning_rate * (decays ? s.weight_decay : 0))),
         rate(static_cast<float>(s.learning_rate / s.bias_correction1)),
         root_scale(1.0f / __builtin_sqrtf(static_cast<float>(s.bias_correction2))),
         epsilon(static_cast<float>(s.epsilon)),
@@ -51,26 +50,33 @@ void update_span(float* w, float* g, float* m, float* v, int64_t count, const Co
   }
 }
 
-}  // namespace
-
-void adamw(OpContext& ctx, float* w, float* g, float* m, float* v, const int32_t* rows, int64_t row_count, int64_t cols,
-           const AdamWStep& step) {
-  const Constants constants(step);
-  if (!rows) {
-    const int64_t count = row_count * cols;
+void update_rows(OpContext& ctx, const AdamWRows<float>& part, const Constants& constants) {
+  const int64_t cols = part.cols;
+  if (!part.rows) {
+    const int64_t count = part.row_count * cols;
     parallel_for(ctx, ceil_div(count, kElementsPerTask), [&](int64_t task, int) {
-      const int64_t begin = task * kElementsPerTask;
-      update_span(w + begin, g + begin, m + begin, v + begin, smaller(kElementsPerTask, count - begin), constants);
+      const int64_t at = task * kElementsPerTask;
+      update_span(part.w + at, part.g + at, part.m + at, part.v + at, smaller(kElementsPerTask, count - at), constants);
     });
     return;
   }
   const int64_t rows_per_task = larger(1, kElementsPerTask / cols);
-  parallel_for(ctx, ceil_div(row_count, rows_per_task), [&](int64_t task, int) {
-    for (int64_t j = task * rows_per_task; j < smaller(row_count, (task + 1) * rows_per_task); ++j) {
-      const int64_t begin = rows[j] * cols;
-      update_span(w + begin, g + begin, m + begin, v + begin, cols, constants);
+  parallel_for(ctx, ceil_div(part.row_count, rows_per_task), [&](int64_t task, int) {
+    for (int64_t j = task * rows_per_task; j < smaller(part.row_count, (task + 1) * rows_per_task); ++j) {
+      const int64_t at = part.rows[j] * cols;
+      update_span(part.w + at, part.g + at, part.m + at, part.v + at, cols, constants);
     }
   });
+}
+
+}  // namespace
+
+void adamw(OpContext& ctx, Parts<AdamWRows<float>> parts, const AdamWStep& step) {
+  const Constants decaying(step, true);
+  const Constants keeping(step, false);
+  for (int64_t i = 0; i < parts.count; ++i) {
+    update_rows(ctx, parts.first[i], parts.first[i].decays ? decaying : keeping);
+  }
 }
 
 }  // namespace burgeon::BURGEON_ISA

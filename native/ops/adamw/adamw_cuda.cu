@@ -1,60 +1,78 @@
 // Scattered rows of the masters, their moments and their gradient, in place: 28 bytes per element.
 #include "backend/cuda/kernels.h"
-#include "backend/cuda/vector.cuh"
+#include "backend/cuda/row_parts.cuh"
 
 namespace burgeon::cuda {
 
 namespace {
 
-template <int N>
-BURGEON_KERNEL(kElementThreads, 4)
-adamw_kernel(float* w, float* g, float* m, float* v, const int32_t* rows, uint32_t count, uint32_t per_row,
-             const AdamWStep* step, bool decays) {
-  const uint32_t index = element_index();
-  if (index >= count) return;
-  const uint32_t j = index / per_row;
-  const int64_t row = rows ? rows[j] : j;
-  const int64_t at = (row * per_row + index % per_row) * N;
-  const float beta1 = static_cast<float>(step->beta1);
-  const float beta2 = static_cast<float>(step->beta2);
-  const float rest1 = static_cast<float>(1 - step->beta1);
-  const float rest2 = static_cast<float>(1 - step->beta2);
-  const float epsilon = static_cast<float>(step->epsilon);
-  const float gradient_scale = static_cast<float>(step->gradient_scale);
-  const float kept = static_cast<float>(decays ? 1 - step->learning_rate * step->weight_decay : 1);
-  const float rate = static_cast<float>(step->learning_rate / step->bias_correction1);
-  const float correction2 = static_cast<float>(1 / step->bias_correction2);
-  float weight[N];
-  float gradient[N];
-  float first[N];
-  float second[N];
-  load(weight, w + at);
-  load(gradient, g + at);
-  load(first, m + at);
-  load(second, v + at);
-#pragma unroll
-  for (int i = 0; i < N; ++i) {
-    const float scaled = gradient_scale * gradient[i];
-    first[i] = beta1 * first[i] + rest1 * scaled;
-    second[i] = beta2 * second[i] + rest2 * scaled * scaled;
-    weight[i] = weight[i] * kept - rate * first[i] / (square_root(second[i] * correction2) + epsilon);
-    gradient[i] = 0;
-  }
-  store(w + at, weight);
-  store(g + at, gradient);
-  store(m + at, first);
-  store(v + at, second);
+// The constants of one step, rounded once.
+struct Constants {
+  float beta1, rest1, beta2, rest2, kept, rate, correction2, epsilon, clip;
+};
+
+Constants constants_of(const AdamWStep& s) {
+  return {static_cast<float>(s.beta1),
+          static_cast<float>(1 - s.beta1),
+          static_cast<float>(s.beta2),
+          static_cast<float>(1 - s.beta2),
+          static_cast<float>(1 - s.learning_rate * s.weight_decay),
+          static_cast<float>(s.learning_rate / s.bias_correction1),
+          static_cast<float>(1 / s.bias_correction2),
+          static_cast<float>(s.epsilon),
+          static_cast<float>(s.gradient_scale)};
 }
+
+struct AdamWPart {
+  static constexpr int kLanes = kVector<float>;
+  RowPlaces places;
+  float* w;
+  float* g;
+  float* m;
+  float* v;
+  bool decays;
+  bool compact_gradient;
+
+  template <int N>
+  BURGEON_DEVICE void apply(const VectorPlace& at, const Constants& step) const {
+    const float kept = decays ? step.kept : 1;
+    float* const gradients = g + (compact_gradient ? at.compact : at.master);
+    float weight[N];
+    float gradient[N];
+    float first[N];
+    float second[N];
+    load(weight, w + at.master);
+    load(gradient, gradients);
+    load(first, m + at.master);
+    load(second, v + at.master);
+#pragma unroll
+    for (int i = 0; i < N; ++i) {
+      const float scaled = step.clip * gradient[i];
+      first[i] = step.beta1 * first[i] + step.rest1 * scaled;
+      second[i] = step.beta2 * second[i] + step.rest2 * scaled * scaled;
+      weight[i] = weight[i] * kept - step.rate * first[i] / (square_root(second[i] * step.correction2) + step.epsilon);
+      gradient[i] = 0;
+    }
+    store(w + at.master, weight);
+    store(m + at.master, first);
+    store(v + at.master, second);
+    if (!compact_gradient) store(gradients, gradient);
+  }
+};
 
 }  // namespace
 
-void adamw(Stream stream, float* w, float* g, float* m, float* v, const int32_t* rows, int64_t row_count, int64_t cols,
-           const AdamWStep* step, bool decays) {
-  with_vectors<float>(in_vectors(kVector<float>, cols, w, g, m, v), [&](auto lanes) {
-    constexpr int N = decltype(lanes)::value;
-    const int64_t count = row_count * (cols / N);
-    launch(stream, grid_of(count), kElementThreads, 0, adamw_kernel<N>, w, g, m, v, rows, count, cols / N, step,
-           decays);
+void adamw(Stream stream, Parts<AdamWRows<float>> parts, const AdamWStep& step, void* table) {
+  launch_row_parts<AdamWPart>(stream, table, parts.count, constants_of(step), [&](int64_t i, int64_t* blocks) {
+    const AdamWRows<float>& part = parts.first[i];
+    const int lanes = in_vectors(kVector<float>, part.cols, part.w, part.g, part.m, part.v) ? kVector<float> : 1;
+    return AdamWPart{row_places(part.rows, part.row_count, part.cols, lanes, blocks),
+                     part.w,
+                     part.g,
+                     part.m,
+                     part.v,
+                     part.decays,
+                     part.compact_gradient};
   });
 }
 

@@ -5,20 +5,24 @@
 namespace burgeon::ref {
 
 template <class T>
-void adamw(OpContext&, Master<T>* w, Master<T>* g, Master<T>* m, Master<T>* v, const int32_t* rows, int64_t row_count,
-           int64_t cols, const AdamWStep& step) {
-  for (int64_t j = 0; j < row_count; ++j) {
-    const int64_t begin = (rows ? rows[j] : j) * cols;
-    for (int64_t i = begin; i < begin + cols; ++i) {
-      const double gradient = step.gradient_scale * g[i];
-      const double first = step.beta1 * m[i] + (1 - step.beta1) * gradient;
-      const double second = step.beta2 * v[i] + (1 - step.beta2) * gradient * gradient;
-      const double denominator = std::sqrt(second / step.bias_correction2) + step.epsilon;
-      const double decayed = w[i] * (1 - step.learning_rate * step.weight_decay);
-      w[i] = static_cast<T>(decayed - step.learning_rate * (first / step.bias_correction1) / denominator);
-      m[i] = static_cast<T>(first);
-      v[i] = static_cast<T>(second);
-      g[i] = 0;
+void adamw(OpContext&, Parts<AdamWRows<Master<T>>> parts, const AdamWStep& step) {
+  for (int64_t p = 0; p < parts.count; ++p) {
+    const AdamWRows<Master<T>>& part = parts.first[p];
+    const double weight_decay = part.decays ? step.weight_decay : 0;
+    for (int64_t j = 0; j < part.row_count; ++j) {
+      const int64_t begin = (part.rows ? part.rows[j] : j) * part.cols;
+      T* g = part.g + (part.compact_gradient ? j * part.cols : begin);
+      for (int64_t i = begin; i < begin + part.cols; ++i, ++g) {
+        const double gradient = step.gradient_scale * *g;
+        const double first = step.beta1 * part.m[i] + (1 - step.beta1) * gradient;
+        const double second = step.beta2 * part.v[i] + (1 - step.beta2) * gradient * gradient;
+        const double denominator = std::sqrt(second / step.bias_correction2) + step.epsilon;
+        const double decayed = part.w[i] * (1 - step.learning_rate * weight_decay);
+        part.w[i] = static_cast<T>(decayed - step.learning_rate * (first / step.bias_correction1) / denominator);
+        part.m[i] = static_cast<T>(first);
+        part.v[i] = static_cast<T>(second);
+        if (!part.compact_gradient) *g = 0;
+      }
     }
   }
 }

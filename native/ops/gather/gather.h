@@ -4,17 +4,33 @@
 
 #include "core/master.h"
 #include "core/op_context.h"
+#include "core/parts.h"
 
 namespace burgeon {
 
 // to[j, :] = from[rows[j], :]                                               assigns to (row_count, cols)
 // from (R, cols); To is the type of operands of products, or of masters. rows null: rows 0..row_count-1.
 template <class To, class From>
-using GatherRows = void(OpContext& ctx, To* to, const From* from, const int32_t* rows, int64_t row_count, int64_t cols);
+struct GatheredRows {
+  To* to;
+  const From* from;
+  const int32_t* rows;
+  int64_t row_count;
+  int64_t cols;
+};
+template <class To, class From>
+using GatherRows = void(OpContext& ctx, Parts<GatheredRows<To, From>> parts);
 
 // to[rows[j], :] += from[j, :]; rows differ from each other                 adds to to (R, cols)
+template <class M>
+struct ScatteredRows {
+  M* to;
+  const M* from;
+  const int32_t* rows;
+  int64_t row_count;
+  int64_t cols;
+};
 template <class T>
-using ScatterAdd = void(OpContext& ctx, Master<T>* to, const Master<T>* from, const int32_t* rows, int64_t row_count,
-                        int64_t cols);
+using ScatterAdd = void(OpContext& ctx, Parts<ScatteredRows<Master<T>>> parts);
 
 }  // namespace burgeon

@@ -1,60 +1,66 @@
-// Between the masters of a matrix and the compact copy of its active rows.
+// Between the masters of matrices and the compact copies of their active rows.
 #include "backend/cuda/kernels.h"
-#include "backend/cuda/vector.cuh"
+#include "backend/cuda/row_parts.cuh"
 
 namespace burgeon::cuda {
 
 namespace {
 
-template <class T, int N>
-BURGEON_KERNEL(kElementThreads, 4)
-gather_kernel(T* to, const float* from, const int32_t* rows, uint32_t count, uint32_t per_row) {
-  const uint32_t index = element_index();
-  if (index >= count) return;
-  const uint32_t j = index / per_row;
-  const int64_t row = rows ? rows[j] : j;
-  float x[N];
-  load(x, from + (row * per_row + index % per_row) * N);
-  store(to + static_cast<int64_t>(index) * N, x);
-}
+struct Nothing {};
 
-template <int N>
-BURGEON_KERNEL(kElementThreads, 4)
-scatter_add_kernel(float* to, const float* from, const int32_t* rows, uint32_t count, uint32_t per_row) {
-  const uint32_t index = element_index();
-  if (index >= count) return;
-  const uint32_t j = index / per_row;
-  const int64_t row = rows ? rows[j] : j;
-  float* const sum = to + (row * per_row + index % per_row) * N;
-  float x[N];
-  float y[N];
-  load(x, from + static_cast<int64_t>(index) * N);
-  load(y, sum);
+template <class T>
+struct GatherPart {
+  static constexpr int kLanes = kVector<T>;
+  RowPlaces places;
+  T* to;
+  const float* from;
+
+  template <int N>
+  BURGEON_DEVICE void apply(const VectorPlace& at, Nothing) const {
+    float x[N];
+    load(x, from + at.master);
+    store(to + at.compact, x);
+  }
+};
+
+struct ScatterPart {
+  static constexpr int kLanes = kVector<float>;
+  RowPlaces places;
+  float* to;
+  const float* from;
+
+  template <int N>
+  BURGEON_DEVICE void apply(const VectorPlace& at, Nothing) const {
+    float x[N];
+    float y[N];
+    load(x, from + at.compact);
+    load(y, to + at.master);
 #pragma unroll
-  for (int i = 0; i < N; ++i) y[i] += x[i];
-  store(sum, y);
-}
+    for (int i = 0; i < N; ++i) y[i] += x[i];
+    store(to + at.master, y);
+  }
+};
 
 }  // namespace
 
 template <class T>
-void gather_cast(Stream stream, T* to, const float* from, const int32_t* rows, int64_t row_count, int64_t cols) {
-  with_vectors<T>(in_vectors(kVector<T>, cols, to, from), [&](auto n) {
-    constexpr int N = decltype(n)::value;
-    const int64_t count = row_count * (cols / N);
-    launch(stream, grid_of(count), kElementThreads, 0, gather_kernel<T, N>, to, from, rows, count, cols / N);
+void gather_cast(Stream stream, Parts<GatheredRows<T, float>> parts, void* table) {
+  launch_row_parts<GatherPart<T>>(stream, table, parts.count, Nothing{}, [&](int64_t i, int64_t* blocks) {
+    const auto& [to, from, rows, row_count, cols] = parts.first[i];
+    const int lanes = in_vectors(kVector<T>, cols, to, from) ? kVector<T> : 1;
+    return GatherPart<T>{row_places(rows, row_count, cols, lanes, blocks), to, from};
   });
 }
 
-void scatter_add(Stream stream, float* to, const float* from, const int32_t* rows, int64_t row_count, int64_t cols) {
-  with_vectors<float>(in_vectors(kVector<float>, cols, to, from), [&](auto n) {
-    constexpr int N = decltype(n)::value;
-    const int64_t count = row_count * (cols / N);
-    launch(stream, grid_of(count), kElementThreads, 0, scatter_add_kernel<N>, to, from, rows, count, cols / N);
+void scatter_add(Stream stream, Parts<ScatteredRows<float>> parts, void* table) {
+  launch_row_parts<ScatterPart>(stream, table, parts.count, Nothing{}, [&](int64_t i, int64_t* blocks) {
+    const auto& [to, from, rows, row_count, cols] = parts.first[i];
+    const int lanes = in_vectors(kVector<float>, cols, to, from) ? kVector<float> : 1;
+    return ScatterPart{row_places(rows, row_count, cols, lanes, blocks), to, from};
   });
 }
 
-template void gather_cast<float>(Stream, float*, const float*, const int32_t*, int64_t, int64_t);
-template void gather_cast<bfloat16>(Stream, bfloat16*, const float*, const int32_t*, int64_t, int64_t);
+template void gather_cast<float>(Stream, Parts<GatheredRows<float, float>>, void*);
+template void gather_cast<bfloat16>(Stream, Parts<GatheredRows<bfloat16, float>>, void*);
 
 }  // namespace burgeon::cuda

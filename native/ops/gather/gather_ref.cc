@@ -3,19 +3,24 @@
 namespace burgeon::ref {
 
 template <class T>
-void gather_rows(OpContext&, T* to, const T* from, const int32_t* rows, int64_t row_count, int64_t cols) {
-  for (int64_t j = 0; j < row_count; ++j) {
-    const int64_t row = rows ? rows[j] : j;
-    for (int64_t c = 0; c < cols; ++c) to[j * cols + c] = from[row * cols + c];
+void gather_rows(OpContext&, Parts<GatheredRows<T, T>> parts) {
+  for (int64_t i = 0; i < parts.count; ++i) {
+    const GatheredRows<T, T>& part = parts.first[i];
+    for (int64_t j = 0; j < part.row_count; ++j) {
+      const int64_t row = part.rows ? part.rows[j] : j;
+      for (int64_t c = 0; c < part.cols; ++c) part.to[j * part.cols + c] = part.from[row * part.cols + c];
+    }
   }
 }
 
 template <class T>
-void scatter_add(OpContext&, Master<T>* to, const Master<T>* from, const int32_t* rows, int64_t row_count,
-                 int64_t cols) {
-  for (int64_t j = 0; j < row_count; ++j) {
-    const int64_t row = rows ? rows[j] : j;
-    for (int64_t c = 0; c < cols; ++c) to[row * cols + c] += from[j * cols + c];
+void scatter_add(OpContext&, Parts<ScatteredRows<Master<T>>> parts) {
+  for (int64_t i = 0; i < parts.count; ++i) {
+    const ScatteredRows<Master<T>>& part = parts.first[i];
+    for (int64_t j = 0; j < part.row_count; ++j) {
+      const int64_t row = part.rows ? part.rows[j] : j;
+      for (int64_t c = 0; c < part.cols; ++c) part.to[row * part.cols + c] += part.from[j * part.cols + c];
+    }
   }
 }
 

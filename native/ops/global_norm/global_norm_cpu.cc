@@ -1,6 +1,5 @@
-#include "ops/global_norm/global_norm.h"
-
 #include "backend/cpu/simd.h"
+#include "ops/global_norm/global_norm.h"
 
 namespace burgeon::BURGEON_ISA {
 
@@ -22,17 +21,15 @@ double span_sum(const float* x, int64_t count) {
   return total;
 }
 
-}  // namespace
-
-size_t global_norm_scratch_bytes() { return kMaxTasks * sizeof(double); }
-
-void sum_of_squares(OpContext& ctx, double* sum, const float* x, const int32_t* rows, int64_t row_count,
-                    int64_t cols) {
+double squares_of(OpContext& ctx, const SquaredRows<float>& part) {
   // Spans of at most this many floats are summed in fp32, everything above in double. Without a list the matrix is one
   // run of elements and a "row" is a span of it.
   constexpr int64_t kSpan = 4096;
-  const int64_t size = row_count * cols;
-  const int64_t units = rows ? row_count : ceil_div(size, kSpan);
+  const float* x = part.x;
+  const int32_t* rows = part.rows;
+  const int64_t cols = part.cols;
+  const int64_t size = part.row_count * cols;
+  const int64_t units = rows ? part.row_count : ceil_div(size, kSpan);
   const int64_t units_per_task = ceil_div(units, kMaxTasks);
   const int64_t tasks = ceil_div(units, units_per_task);
   double* partials = reinterpret_cast<double*>(ctx.shared_scratch);
@@ -48,8 +45,17 @@ void sum_of_squares(OpContext& ctx, double* sum, const float* x, const int32_t* 
     }
     partials[task] = total;
   });
-  *sum = 0;
-  for (int64_t task = 0; task < tasks; ++task) *sum += partials[task];
+  double sum = 0;
+  for (int64_t task = 0; task < tasks; ++task) sum += partials[task];
+  return sum;
+}
+
+}  // namespace
+
+size_t global_norm_scratch_bytes() { return kMaxTasks * sizeof(double); }
+
+void sum_of_squares(OpContext& ctx, double* sums, Parts<SquaredRows<float>> parts) {
+  for (int64_t i = 0; i < parts.count; ++i) sums[i] = squares_of(ctx, parts.first[i]);
 }
 
 }  // namespace burgeon::BURGEON_ISA

@@ -1,79 +1,70 @@
-#include <cmath>
-
 #include "backend/cuda/kernels.h"
 #include "backend/cuda/reduce.cuh"
+#include "backend/cuda/row_parts.cuh"
 
 namespace burgeon::cuda {
 
 namespace {
 
-constexpr int kThreads = 256;
-constexpr int64_t kMostBlocks = 512;
-constexpr int64_t kVectorsPerThread = 8;  // at least, where there are that many
-
-// The number of blocks depends on the shape alone, and with it the order of the sum.
-int64_t block_count(int64_t row_count, int64_t cols) {
-  const int64_t blocks = ceil_div(row_count * cols, 4 * kVectorsPerThread * kThreads);
-  return blocks < kMostBlocks ? blocks : kMostBlocks;
-}
+struct SquarePart {
+  static constexpr int kLanes = kVector<float>;
+  RowPlaces places;
+  const float* x;
+};
 
 template <int N>
-BURGEON_KERNEL(kThreads, 2)
-squares_kernel(double* partials, const float* x, const int32_t* rows, uint32_t count, uint32_t per_row) {
+BURGEON_DEVICE double squares_of_block(const SquarePart& part) {
   double sum = 0;
-  const uint32_t step = static_cast<uint32_t>(grid_x()) * kThreads;
-  for (uint32_t index = element_index(); index < count; index += step) {
-    const uint32_t j = index / per_row;
-    const int64_t row = rows ? rows[j] : j;
+  for_block_vectors<N>(part.places, [&](const VectorPlace& at) {
     float v[N];
-    load(v, x + (row * per_row + index % per_row) * N);
+    load(v, part.x + at.master);
     float squares = 0;
 #pragma unroll
     for (int i = 0; i < N; ++i) squares += v[i] * v[i];
     sum += squares;
-  }
+  });
+  return sum;
+}
+
+BURGEON_KERNEL(kElementThreads, 2) squares_kernel(double* partials, const SquarePart* parts, int count) {
+  const SquarePart part = part_of_block(parts, count);
+  double sum = part.places.lanes == 1 ? squares_of_block<1>(part) : squares_of_block<SquarePart::kLanes>(part);
   sum = block_sum(sum);
   if (thread_index() == 0) partials[block_x()] = sum;
 }
 
-BURGEON_KERNEL(kThreads, 1) sum_partials_kernel(double* result, const double* partials, int64_t count) {
+// One block for each part.
+BURGEON_KERNEL(kElementThreads, 1)
+sum_partials_kernel(double* sums, const double* partials, const SquarePart* parts, int count, int64_t blocks) {
+  const int64_t begin = parts[block_x()].places.first_block;
+  const int64_t end = block_x() + 1 < count ? parts[block_x() + 1].places.first_block : blocks;
   double sum = 0;
-  for (int64_t i = thread_index(); i < count; i += kThreads) sum += partials[i];
+  for (int64_t i = begin + thread_index(); i < end; i += kElementThreads) sum += partials[i];
   sum = block_sum(sum);
-  if (thread_index() == 0) *result = sum;
-}
-
-BURGEON_KERNEL(kThreads, 1)
-gradient_scale_kernel(AdamWStep* step, double* norm, const double* sums, int64_t count, double clip) {
-  double sum = 0;
-  for (int64_t i = thread_index(); i < count; i += kThreads) sum += sums[i];
-  const double length = sqrt(block_sum(sum));
-  if (thread_index() != 0) return;
-  *norm = length;
-  step->gradient_scale = clip > 0 && length > clip ? clip / length : 1;
+  if (thread_index() == 0) sums[block_x()] = sum;
 }
 
 }  // namespace
 
-size_t sum_of_squares_scratch_bytes(int64_t row_count, int64_t cols) {
-  return static_cast<size_t>(block_count(row_count, cols)) * sizeof(double);
+size_t sum_of_squares_scratch_bytes(int64_t parts, int64_t elements) {
+  // Every part may end with a block that is not full.
+  return static_cast<size_t>(parts + ceil_div(elements, kBlockVectors)) * sizeof(double);
 }
 
-void sum_of_squares(Stream stream, double* sum, const float* x, const int32_t* rows, int64_t row_count, int64_t cols,
-                    void* scratch) {
+void sum_of_squares(Stream stream, double* sums, Parts<SquaredRows<float>> parts, void* table, void* scratch) {
   double* const partials = static_cast<double*>(scratch);
-  const int64_t blocks = block_count(row_count, cols);
-  with_vectors<float>(in_vectors(kVector<float>, cols, x), [&](auto lanes) {
-    constexpr int N = decltype(lanes)::value;
-    const int64_t count = row_count * (cols / N);
-    grid_of(count);  // refuses what is too large
-    launch(stream, {blocks}, kThreads, 0, squares_kernel<N>, partials, x, rows, count, cols / N);
-  });
-  launch(stream, {1}, kThreads, 0, sum_partials_kernel, sum, partials, blocks);
-}
-
-void set_gradient_scale(Stream stream, AdamWStep* step, double* norm, const double* sums, int64_t count, double clip) {
-  launch(stream, {1}, kThreads, 0, gradient_scale_kernel, step, norm, sums, count, clip);
+  for_tables<SquarePart>(
+      stream, table, parts.count,
+      [&](int64_t i, int64_t* blocks) {
+        const auto& [x, rows, row_count, cols] = parts.first[i];
+        const int lanes = in_vectors(kVector<float>, cols, x) ? kVector<float> : 1;
+        return SquarePart{row_places(rows, row_count, cols, lanes, blocks), x};
+      },
+      [&](const SquarePart* on_device, int taken, int64_t first, int64_t blocks) {
+        launch(stream, {blocks}, kElementThreads, 0, squares_kernel, partials, on_device, taken);
+        launch(stream, {taken}, kElementThreads, 0, sum_partials_kernel, sums + first, partials, on_device, taken,
+               blocks);
+      });
 }
 
 }  // namespace burgeon::cuda

@@ -4,6 +4,9 @@
 
 #include <cmath>
 #include <cstring>
+#include <functional>
+#include <utility>
+#include <vector>
 
 #include "backend/cuda/host/block.h"
 
@@ -16,14 +19,24 @@
 #define BURGEON_DYNAMIC_SHARED(name) \
   char* const name = static_cast<char*>(::burgeon::cuda::host::Block::current().dynamic_shared())
 
-// What stands for a stream: launches run at once, in the order their seed gives.
+// What stands for a stream: launches run at once, in the order their seed gives, unless they are being recorded.
 struct CUstream_st {
   uint64_t seed;
+  std::vector<std::function<void()>>* recording = nullptr;
 };
 
 namespace burgeon::cuda {
 
 namespace host {
+
+// Runs work, or adds it to what is recorded.
+inline void queue(Stream stream, std::function<void()> work) {
+  if (stream->recording) {
+    stream->recording->push_back(std::move(work));
+  } else {
+    work();
+  }
+}
 
 // Runs all blocks of a kernel, in a shuffled order.
 void run_grid(Stream stream, Grid grid, int threads, size_t shared_bytes, const std::function<void()>& kernel);
@@ -59,7 +72,9 @@ T shuffle_from(const char* name, T value, int lane) {
 template <class... Parameters, class... Arguments>
 void launch(Stream stream, Grid grid, int threads, size_t shared_bytes, void (*kernel)(Parameters...),
             Arguments... arguments) {
-  host::run_grid(stream, grid, threads, shared_bytes, [&] { kernel(static_cast<Parameters>(arguments)...); });
+  host::queue(stream, [=] {
+    host::run_grid(stream, grid, threads, shared_bytes, [&] { kernel(static_cast<Parameters>(arguments)...); });
+  });
 }
 
 inline int thread_index() { return host::Block::current().thread(); }

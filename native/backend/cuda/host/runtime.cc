@@ -19,6 +19,11 @@ int number_from(const char* variable, int otherwise) {
   return text ? std::atoi(text) : otherwise;
 }
 
+// As CUDA does.
+void refuse_while_recording(Stream stream, const char* what) {
+  if (stream->recording) throw Error(ErrorCode::kCuda, std::string("CUDA: ") + what + " while a graph is recorded");
+}
+
 }  // namespace
 
 int count_devices(std::string* why) {
@@ -54,9 +59,38 @@ void* allocate(size_t bytes) {
 }
 void release(void* block) { std::free(block); }
 
-void write(Stream, void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
-void read(Stream, void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
-void clear(Stream, void* at, size_t bytes) { std::memset(at, 0, bytes); }
+void write(Stream stream, void* to, const void* from, size_t bytes) {
+  refuse_while_recording(stream, "a copy to the device");
+  std::memcpy(to, from, bytes);
+}
+void read(Stream stream, void* to, const void* from, size_t bytes) {
+  refuse_while_recording(stream, "a copy from the device");
+  std::memcpy(to, from, bytes);
+}
+void clear(Stream stream, void* at, size_t bytes) {
+  host::queue(stream, [=] { std::memset(at, 0, bytes); });
+}
+
+struct Graph {
+  std::vector<std::function<void()>> work;
+};
+
+void begin_recording(Stream stream) {
+  refuse_while_recording(stream, "the start of a graph");
+  stream->recording = new std::vector<std::function<void()>>;
+}
+
+Graph* end_recording(Stream stream) {
+  Graph* graph = new Graph{std::move(*stream->recording)};
+  delete std::exchange(stream->recording, nullptr);
+  return graph;
+}
+
+void replay(Stream, Graph* graph) {
+  for (const auto& work : graph->work) work();
+}
+
+void release(Graph* graph) { delete graph; }
 
 std::string toolkit() { return "a C++ compiler"; }
 

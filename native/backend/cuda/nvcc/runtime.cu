@@ -87,6 +87,31 @@ void read(Stream stream, void* to, const void* from, size_t bytes) {
 
 void clear(Stream stream, void* at, size_t bytes) { check(cudaMemsetAsync(at, 0, bytes, stream), "clearing memory"); }
 
+struct Graph {
+  cudaGraphExec_t exec;
+};
+
+void begin_recording(Stream stream) {
+  check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "the start of a graph");
+}
+
+Graph* end_recording(Stream stream) {
+  cudaGraph_t graph = nullptr;
+  check(cudaStreamEndCapture(stream, &graph), "the end of a graph");
+  cudaGraphExec_t exec = nullptr;
+  const cudaError_t status = cudaGraphInstantiate(&exec, graph, 0);
+  cudaGraphDestroy(graph);
+  check(status, "a graph");
+  return new Graph{exec};
+}
+
+void replay(Stream stream, Graph* graph) { check(cudaGraphLaunch(graph->exec, stream), "launch of a graph"); }
+
+void release(Graph* graph) {
+  cudaGraphExecDestroy(graph->exec);
+  delete graph;
+}
+
 std::string toolkit() {
   return "CUDA " + std::to_string(CUDART_VERSION / 1000) + "." + std::to_string(CUDART_VERSION / 10 % 100);
 }
