@@ -27,6 +27,9 @@ export interface NativeModelOptions {
   /** Of the backend 'cuda'. */
   cudaLibrary?: string;
   cudaDevice?: number;
+  /** Path of cuBLASLt, '' for where it usually is, or 'off'; and of the file of its plans, '' for none. */
+  cublasLt?: string;
+  cudaPlans?: string;
   graphs?: boolean;
   /** Whether every op is timed, for `takeProfile`. Default false. */
   profile?: boolean;
@@ -38,6 +41,8 @@ export interface NativeCuda {
   toolkit: string;
   /** Of the library's code: 'sm_80 sm_90a compute_80'. */
   architectures: string;
+  /** What computes products of bf16: 'cuBLASLt 13.1.1', or own kernels and why. */
+  products: string;
   devices: { name: string; memoryBytes: number; capability: string }[];
 }
 
@@ -256,7 +261,7 @@ export interface NativeBinding {
     maxIsa: string,
   ): Promise<{ flopsPerSecond: number; bf16FlopsPerSecond: number; bytesPerSecond: number }>;
   /** Opens the CUDA library. @throws ERR_BURGEON_CUDA that says why no device can be used. */
-  describeCuda(libraryPath: string): NativeCuda;
+  describeCuda(libraryPath: string, cublasLt: string): NativeCuda;
   /** Checks one op against the reference and times it. */
   benchOp(options: NativeOpOptions & NativeOpShape): Promise<NativeOpTiming>;
   /** The same for 1 to 16 shapes of one op, which take turns round by round. */

@@ -12,10 +12,16 @@ export function cudaLibraryPath(): string {
   return given ? path.resolve(given) : path.join(packageRoot, 'build', 'cuda', 'libburgeon_cuda.so');
 }
 
+/** As `cublasLt` of NativeModelOptions: BURGEON_CUBLASLT. */
+export function cublasLtPath(): string {
+  const given = process.env.BURGEON_CUBLASLT ?? '';
+  return given === '' || given === 'off' ? given : path.resolve(given);
+}
+
 /** What there is of CUDA, or in one line why no device can be used. */
 export function findCuda(): NativeCuda | { notUsed: string } {
   try {
-    return nativeSync(() => loadAddon().binding.describeCuda(cudaLibraryPath()));
+    return nativeSync(() => loadAddon().binding.describeCuda(cudaLibraryPath(), cublasLtPath()));
   } catch (error) {
     if (error instanceof BurgeonError && error.code === 'ERR_BURGEON_CUDA') return { notUsed: error.message };
     throw error;

@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import { findCuda } from '../addon/cuda.ts';
 import { loadAddon, packageVersion } from '../addon/load.ts';
 import { measurePeak } from '../addon/peak.ts';
+import { BurgeonError } from '../errors.ts';
 import { chooseThreads, Model } from '../model/model.ts';
 import { bytes, count, facts } from './format.ts';
 import { threadsOption } from './options.ts';
@@ -19,7 +20,7 @@ export function doctorCommand(): Command {
     .action(async (flags: { threads?: number; json?: boolean }) => {
       const addon = loadAddon();
       const threads = chooseThreads(flags.threads);
-      using probe = await Model.create({ preset: 'gpt2-tiny', vocabSize: 256 }, { threads });
+      const backend = await describeBackend(threads);
       const one = await measurePeak(1);
       const all = await measurePeak(threads);
       const cuda = findCuda();
@@ -33,9 +34,7 @@ export function doctorCommand(): Command {
         memoryBytes: os.totalmem(),
         addon: addon.path,
         bestIsa: addon.binding.bestIsa,
-        backend: probe.info.backend,
-        isa: probe.info.isa,
-        isaReason: probe.info.reason,
+        ...backend,
         cuda,
         threads,
         peakFlopsPerSecond: { oneThread: one.flopsPerSecond, allThreads: all.flopsPerSecond },
@@ -55,7 +54,10 @@ export function doctorCommand(): Command {
             ['processor', `${report.processor}, ${report.cores} cores available`],
             ['memory', bytes(report.memoryBytes)],
             ['addon', report.addon],
-            ['backend', `${report.backend}, ${report.isa}: ${report.isaReason}`],
+            [
+              'backend',
+              backend.backend ? `${backend.backend}, ${backend.isa}: ${backend.isaReason}` : backend.isaReason,
+            ],
             ['cuda', describeCudaLine(cuda)],
             ['threads', String(threads)],
             [
@@ -77,11 +79,22 @@ export function doctorCommand(): Command {
     });
 }
 
+/** What a model gets by default; `backend` is null where it gets none, and the reason says why. */
+async function describeBackend(threads: number) {
+  try {
+    using probe = await Model.create({ preset: 'gpt2-tiny', vocabSize: 256 }, { threads });
+    return { backend: probe.info.backend, isa: probe.info.isa, isaReason: probe.info.reason };
+  } catch (error) {
+    if (!(error instanceof BurgeonError)) throw error;
+    return { backend: null, isa: null, isaReason: `none: ${error.message}` };
+  }
+}
+
 function describeCudaLine(cuda: ReturnType<typeof findCuda>): string {
   if ('notUsed' in cuda) return `not used: ${cuda.notUsed}`;
   const devices = cuda.devices.map(
     ({ name, memoryBytes, capability }, i) =>
       `cuda:${i} ${name}, ${bytes(memoryBytes)}, compute capability ${capability}`,
   );
-  return `${devices.join('; ')} (library built with ${cuda.toolkit} for ${cuda.architectures})`;
+  return `${devices.join('; ')} (library built with ${cuda.toolkit} for ${cuda.architectures}); products by ${cuda.products}`;
 }

@@ -2,12 +2,15 @@
 
 import process from 'node:process';
 import type { NativeModelOptions } from '../addon/binding.ts';
-import { cudaLibraryPath, findCuda } from '../addon/cuda.ts';
+import { cublasLtPath, cudaLibraryPath, findCuda } from '../addon/cuda.ts';
 import { type Device, deviceWords, isDevice } from '../config/device.ts';
 import { BurgeonError } from '../errors.ts';
 import { describe } from './arguments.ts';
 
-export type ChosenDevice = Pick<NativeModelOptions, 'backend' | 'cudaLibrary' | 'cudaDevice'>;
+export type ChosenDevice = Pick<
+  NativeModelOptions,
+  'backend' | 'cudaLibrary' | 'cudaDevice' | 'cublasLt' | 'cudaPlans'
+>;
 
 /** @throws {BurgeonError} ERR_BURGEON_BACKEND: no such word. Whether a CUDA device works is seen when it is opened. */
 export function chooseDevice(device: Device = 'auto'): ChosenDevice {
@@ -21,7 +24,13 @@ export function chooseDevice(device: Device = 'auto'): ChosenDevice {
 
 function named(word: Device): ChosenDevice {
   if (!word.startsWith('cuda')) return { backend: word };
-  return { backend: 'cuda', cudaLibrary: cudaLibraryPath(), cudaDevice: Number(word.slice('cuda:'.length)) };
+  return {
+    backend: 'cuda',
+    cudaLibrary: cudaLibraryPath(),
+    cudaDevice: Number(word.slice('cuda:'.length)),
+    cublasLt: cublasLtPath(),
+    cudaPlans: process.env.BURGEON_CUDA_PLANS ?? '',
+  };
 }
 
 function check(name: string, word: unknown): Device {

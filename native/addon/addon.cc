@@ -1,6 +1,6 @@
 // What the addon exports: the package version it was built from, the best instruction set of this machine, the model
-// class, what there is of CUDA, measurements of the machine and of single ops, and byte pair encoding. Several threads of one process may each
-// load it; nothing here is global.
+// class, what there is of CUDA, measurements of the machine and of single ops, and byte pair encoding. Several threads
+// of one process may each load it; nothing here is global.
 #include <napi.h>
 
 #include "addon/bench_wrap.h"

@@ -168,6 +168,8 @@ ModelOptions read_model_options(const Napi::Value& value) {
   if (options.backend == "cuda") {
     options.cuda_library = read_string(object.Get("cudaLibrary"), "cudaLibrary");
     options.cuda_device = static_cast<int>(read_integer(object.Get("cudaDevice"), "cudaDevice", 0, 1023));
+    options.cublaslt = read_string(object.Get("cublasLt"), "cublasLt");
+    options.cuda_plans = read_string(object.Get("cudaPlans"), "cudaPlans");
   }
   const Napi::Value graphs = object.Get("graphs");
   if (!graphs.IsUndefined()) options.graphs = read_boolean(graphs, "graphs");

@@ -21,7 +21,11 @@ Napi::Value describe_cuda_wrap(const Napi::CallbackInfo& info) {
       device.Set("capability", std::to_string(found.major) + "." + std::to_string(found.minor));
       devices.Set(static_cast<uint32_t>(i), device);
     }
+    char products[cuda::kMessageBytes] = "";
+    const std::string cublaslt = read_string(info[1], "cublasLt");
+    const bool found = api.find_products(cublaslt.c_str(), products);
     Napi::Object result = Napi::Object::New(env);
+    result.Set("products", found ? std::string(products) : "own kernels, as " + std::string(products));
     result.Set("toolkit", api.toolkit);
     result.Set("architectures", api.architectures);
     result.Set("devices", devices);

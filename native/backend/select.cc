@@ -73,11 +73,12 @@ Backend<T> select_cuda(const BackendOptions& options, Selection* selection) {
     throw Error(ErrorCode::kBackend, "precision float64 needs the reference backend; cuda computes in bf16 or float32");
   } else {
     const cuda::Api& api = cuda::load_library(options.cuda_library);
-    const std::shared_ptr<Device> device = cuda::open_device(api, options.cuda_device);
+    const std::shared_ptr<Device> device =
+        cuda::open_device(api, options.cuda_device, options.cublaslt, options.cuda_plans);
     const cuda::ApiDevice described = cuda::describe_device(api, options.cuda_device);
-    *selection = {
-        "cuda", "sm_" + std::to_string(described.major) + std::to_string(described.minor),
-        std::string(described.name) + " (library built with " + api.toolkit + " for " + api.architectures + ")"};
+    *selection = {"cuda", "sm_" + std::to_string(described.major) + std::to_string(described.minor),
+                  std::string(described.name) + " (library built with " + api.toolkit + " for " + api.architectures +
+                      "; products by " + api.products(static_cast<cuda::Queue*>(device->queue())) + ")"};
     if constexpr (std::is_same_v<T, bfloat16>) {
       return {api.bfloat16_ops, device};
     } else {

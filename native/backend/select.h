@@ -25,6 +25,9 @@ struct BackendOptions {
   Precision precision = Precision::kFloat32;
   std::string cuda_library = "";  // path
   int cuda_device = 0;
+  // Path of cuBLASLt: "" = where it usually is, "off" = not used; and of the file of its plans, "" = none.
+  std::string cublaslt = "";
+  std::string cuda_plans = "";
 };
 
 // The ops of a backend and the device they work on.

@@ -56,12 +56,13 @@ bool describe(int device, ApiDevice* description, char* message) {
 }
 
 void close(Queue* queue) {
+  queue->products.reset();
   if (queue->table) release(queue->table);
   if (queue->stream) close_stream(queue->stream);
   delete queue;
 }
 
-Queue* open(int device, char* message) {
+Queue* open(int device, const char* cublaslt, const char* plans, char* message) {
   Queue* queue = nullptr;
   const bool opened = guarded(message, [&] {
     queue = new Queue;
@@ -69,11 +70,23 @@ Queue* open(int device, char* message) {
     use_device(device);
     queue->stream = open_stream();
     queue->table = allocate(kTableBytes);
+    queue->products = LibraryProducts::open(queue->stream, describe_device(device).name, cublaslt, plans);
   });
   if (opened && queue->table) return queue;
   if (opened) say(message, "the device has no memory left");
   if (queue) close(queue);
   return nullptr;
+}
+
+const char* products(const Queue* queue) {
+  return queue->products ? queue->products->description().c_str() : "own kernels";
+}
+
+bool find_products(const char* cublaslt, char* message) {
+  std::string why;
+  const cublaslt::Library* library = LibraryProducts::find(cublaslt, &why);
+  say(message, library ? library->name : why);
+  return library != nullptr;
 }
 
 void* allocate_on(Queue* queue, size_t bytes) {
@@ -139,6 +152,8 @@ extern "C" __attribute__((visibility("default"))) const burgeon::cuda::Api* burg
       describe,
       open,
       close,
+      products,
+      find_products,
       allocate_on,
       release_on,
       write_on,

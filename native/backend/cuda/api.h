@@ -35,8 +35,14 @@ struct Api {
   // Number of devices; 0 with the reason in `message`.
   int (*count_devices)(char* message);
   bool (*describe)(int device, ApiDevice* description, char* message);
-  Queue* (*open)(int device, char* message);  // null where it failed
+  // A queue on a device; null where it failed. `cublaslt`: path of the library, empty for where it usually is, or
+  // "off"; `plans`: file of its plans, or empty (library_products.h).
+  Queue* (*open)(int device, const char* cublaslt, const char* plans, char* message);
   void (*close)(Queue* queue);
+  // What computes its products of bfloat16, for people; as long as the queue lives.
+  const char* (*products)(const Queue* queue);
+  // The same without a queue: whether cuBLASLt would be used, and which or why not in `message`.
+  bool (*find_products)(const char* cublaslt, char* message);
 
   void* (*allocate)(Queue* queue, size_t bytes);  // zeroed; null when refused
   void (*release)(Queue* queue, void* block);

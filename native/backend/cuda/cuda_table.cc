@@ -1,6 +1,7 @@
 #include "backend/cuda/cuda_table.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "backend/cuda/kernels.h"
 #include "backend/cuda/queue.h"
@@ -23,6 +24,16 @@ template <class Launches>
 void queued_parts(OpContext& ctx, Launches launches) noexcept {
   void* const table = static_cast<Queue*>(ctx.queue)->table;
   queued(ctx, 0, [&](Stream stream) { launches(stream, table); });
+}
+
+// A product: by the library where there is one that has it, else by the kernel.
+template <class T, class Library, class Kernel>
+void multiply(OpContext& ctx, Library library, Kernel kernel) {
+  if constexpr (std::is_same_v<T, bfloat16>) {
+    LibraryProducts* const products = static_cast<Queue*>(ctx.queue)->products.get();
+    if (products && library(*products)) return;
+  }
+  kernel();
 }
 
 template <class T>
@@ -62,17 +73,30 @@ void norm_back(OpContext& ctx, T* dx, float* dweight, float* dbias, const T* dy,
 }
 
 template <class T>
+void multiply_expand(OpContext& ctx, Stream stream, T* y, int64_t y_stride, const T* x, const T* w, const float* bias,
+                     int64_t n, int64_t row_count, int64_t cols, float alpha) {
+  multiply<T>(
+      ctx, [&](auto& by) { return by.linear_expand(y, y_stride, x, w, bias, n, row_count, cols, alpha); },
+      [&] { linear_expand<T>(stream, y, y_stride, x, w, bias, n, row_count, cols, alpha); });
+}
+
+template <class T>
 void expand(OpContext& ctx, T* y, int64_t y_stride, const T* x, const T* w, const float* bias, const int32_t*,
             int64_t n, int64_t row_count, int64_t cols, float alpha) {
   queued(ctx, n * row_count * cols,
-         [&](Stream stream) { linear_expand<T>(stream, y, y_stride, x, w, bias, n, row_count, cols, alpha); });
+         [&](Stream stream) { multiply_expand<T>(ctx, stream, y, y_stride, x, w, bias, n, row_count, cols, alpha); });
 }
 
 template <class T>
 void contract(OpContext& ctx, T* y, const T* x, int64_t x_stride, const T* w, const float* bias, const T* residual,
               const int32_t*, int64_t n, int64_t row_count, int64_t cols, float alpha, float bias_scale) {
   queued(ctx, n * row_count * cols, [&](Stream stream) {
-    linear_contract<T>(stream, y, x, x_stride, w, bias, residual, n, row_count, cols, alpha, bias_scale);
+    multiply<T>(
+        ctx,
+        [&](auto& by) {
+          return by.linear_contract(y, x, x_stride, w, bias, residual, n, row_count, cols, alpha, bias_scale);
+        },
+        [&] { linear_contract<T>(stream, y, x, x_stride, w, bias, residual, n, row_count, cols, alpha, bias_scale); });
   });
 }
 
@@ -80,8 +104,12 @@ template <class T>
 void weight_gradient(OpContext& ctx, float* dw, const T* p, int64_t p_stride, const T* q, const int32_t*, int64_t n,
                      int64_t row_count, int64_t cols, float alpha, bool assigns) {
   queued(ctx, n * row_count * cols, [&](Stream stream) {
-    linear_weight_gradient<T>(stream, dw, p, p_stride, q, n, row_count, cols, alpha, assigns ? 0.0f : 1.0f,
-                              ctx.shared_scratch);
+    const float beta = assigns ? 0 : 1;
+    multiply<T>(
+        ctx, [&](auto& by) { return by.linear_weight_gradient(dw, p, p_stride, q, n, row_count, cols, alpha, beta); },
+        [&] {
+          linear_weight_gradient<T>(stream, dw, p, p_stride, q, n, row_count, cols, alpha, beta, ctx.shared_scratch);
+        });
   });
 }
 
@@ -140,23 +168,29 @@ void attend_cached(OpContext& ctx, T* out, const T* qkv, const KeyValueCache<T>&
 template <class T>
 void mlp(OpContext& ctx, T* act, T* pre, const T* x, const T* w, const float* bias, const int32_t*, int64_t n,
          int64_t row_count, int64_t cols) {
-  queued(ctx, n * row_count * cols,
-         [&](Stream stream) { mlp_forward<T>(stream, act, pre, x, w, bias, n, row_count, cols); });
+  queued(ctx, n * row_count * cols, [&](Stream stream) {
+    multiply<T>(
+        ctx, [&](auto& by) { return by.mlp_forward(act, pre, x, w, bias, n, row_count, cols); },
+        [&] { mlp_forward<T>(stream, act, pre, x, w, bias, n, row_count, cols); });
+  });
 }
 
 template <class T>
 void mlp_back(OpContext& ctx, T* dpre, const T* dy, const T* pre, const T* w, const int32_t*, int64_t n,
               int64_t row_count, int64_t cols, float alpha) {
-  queued(ctx, n * row_count * cols,
-         [&](Stream stream) { mlp_backward<T>(stream, dpre, dy, pre, w, n, row_count, cols, alpha); });
+  queued(ctx, n * row_count * cols, [&](Stream stream) {
+    multiply<T>(
+        ctx, [&](auto& by) { return by.mlp_backward(dpre, dy, pre, w, n, row_count, cols, alpha); },
+        [&] { mlp_backward<T>(stream, dpre, dy, pre, w, n, row_count, cols, alpha); });
+  });
 }
 
 template <class T>
 void swiglu(OpContext& ctx, T* act, T* gate, T* up, const T* x, const T* gate_w, const float* gate_bias, const T* up_w,
             const float* up_bias, const int32_t*, int64_t n, int64_t row_count, int64_t cols) {
   queued(ctx, 2 * n * row_count * cols, [&](Stream stream) {
-    linear_expand<T>(stream, gate, row_count, x, gate_w, gate_bias, n, row_count, cols, 1);
-    linear_expand<T>(stream, up, row_count, x, up_w, up_bias, n, row_count, cols, 1);
+    multiply_expand<T>(ctx, stream, gate, row_count, x, gate_w, gate_bias, n, row_count, cols, 1);
+    multiply_expand<T>(ctx, stream, up, row_count, x, up_w, up_bias, n, row_count, cols, 1);
     swiglu_forward<T>(stream, act, gate, up, n, row_count, row_count);
   });
 }
@@ -165,7 +199,7 @@ template <class T>
 void swiglu_back(OpContext& ctx, T* dgate, T* dup, const T* dy, const T* gate, const T* up, const T* w, const int32_t*,
                  int64_t n, int64_t row_count, int64_t cols, float alpha) {
   queued(ctx, n * row_count * cols, [&](Stream stream) {
-    linear_expand<T>(stream, dup, row_count, dy, w, nullptr, n, row_count, cols, alpha);
+    multiply_expand<T>(ctx, stream, dup, row_count, dy, w, nullptr, n, row_count, cols, alpha);
     swiglu_backward<T>(stream, dgate, dup, dup, gate, up, n, row_count, row_count);
   });
 }

@@ -110,6 +110,9 @@ template <class T>
 void linear_bias_gradient(Stream stream, float* db, const T* p, int64_t p_stride, int64_t n, int64_t row_count,
                           float alpha, float beta, void* scratch);
 
+// to = scale * from, for products that want their bias in bfloat16
+void narrow_scaled(Stream stream, bfloat16* to, const float* from, int64_t count, float scale);
+
 // ---- ops/mlp: GELU in the epilogue of the product, and activations apart from products
 
 template <class T>

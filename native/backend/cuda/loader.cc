@@ -15,9 +15,10 @@ constexpr const char* kRebuild = "; build it with: npm run build:cuda";
 
 class CudaDevice final : public Device {
  public:
-  CudaDevice(const Api& api, int index) : api_(api), description_(describe_device(api, index)) {
+  CudaDevice(const Api& api, int index, const std::string& cublaslt, const std::string& plans)
+      : api_(api), description_(describe_device(api, index)) {
     char message[kMessageBytes] = "";
-    queue_ = api.open(index, message);
+    queue_ = api.open(index, cublaslt.c_str(), plans.c_str(), message);
     if (!queue_) fail(std::string("cuda:") + std::to_string(index) + ": " + message);
   }
   ~CudaDevice() override { api_.close(queue_); }
@@ -106,6 +107,8 @@ ApiDevice describe_device(const Api& api, int index) {
   return description;
 }
 
-std::shared_ptr<Device> open_device(const Api& api, int index) { return std::make_shared<CudaDevice>(api, index); }
+std::shared_ptr<Device> open_device(const Api& api, int index, const std::string& cublaslt, const std::string& plans) {
+  return std::make_shared<CudaDevice>(api, index, cublaslt, plans);
+}
 
 }  // namespace burgeon::cuda

@@ -19,6 +19,8 @@ int count_devices(const Api& api);
 ApiDevice describe_device(const Api& api, int index);
 
 // Device `index` with a stream of its own. Throws Error(kCuda): no such device, too old, in a bad state.
-std::shared_ptr<Device> open_device(const Api& api, int index);
+// `cublaslt` and `plans` as in Api::open.
+std::shared_ptr<Device> open_device(const Api& api, int index, const std::string& cublaslt = "",
+                                    const std::string& plans = "");
 
 }  // namespace burgeon::cuda

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <exception>
+#include <memory>
 #include <string>
 
+#include "backend/cuda/library_products.h"
 #include "backend/cuda/runtime.h"
 #include "backend/cuda/stream.h"
 
@@ -13,8 +15,9 @@ namespace burgeon::cuda {
 struct Queue {
   int device = 0;
   Stream stream = nullptr;
-  void* table = nullptr;  // for launches on many parts (row_parts.cuh)
-  std::string failure;    // of the first call that failed; empty: none has
+  std::unique_ptr<LibraryProducts> products;  // null: kernels compute them
+  void* table = nullptr;                      // for launches on many parts (row_parts.cuh)
+  std::string failure;                        // of the first call that failed; empty: none has
 };
 
 // Runs work() with the queue's device as the calling thread's, unless something failed before. Does not throw.

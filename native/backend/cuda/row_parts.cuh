@@ -51,7 +51,7 @@ template <int N, class Visit>
 BURGEON_DEVICE void for_block_vectors(const RowPlaces& places, Visit visit) {
   uint32_t index =
       (static_cast<uint32_t>(block_x()) - places.first_block) * kBlockVectors + static_cast<uint32_t>(thread_index());
-#pragma unroll
+#pragma unroll 2
   for (uint32_t sweep = 0; sweep < kSweeps; ++sweep, index += kElementThreads) {
     if (index < places.count) visit(place_of<N>(places, index));
   }

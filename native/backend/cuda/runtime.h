@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 
 #include "backend/cuda/stream.h"
@@ -46,6 +47,12 @@ void begin_recording(Stream stream);
 Graph* end_recording(Stream stream);
 void replay(Stream stream, Graph* graph);
 void release(Graph* graph);
+
+// Milliseconds that the device takes for what work() queues on a stream; waits for it.
+float milliseconds(Stream stream, const std::function<void()>& work);
+
+// Whether there is a GPU, which libraries of NVIDIA's can use too.
+bool is_real();
 
 // The toolkit this was built with, for people.
 std::string toolkit();

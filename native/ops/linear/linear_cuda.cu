@@ -55,7 +55,17 @@ add_bias_kernel(float* db, const float* partials, int64_t chunks, int64_t width,
   add_column_partials(db, partials, 0, 1, chunks, width, alpha, beta);
 }
 
+BURGEON_KERNEL(kElementThreads, 4)
+narrow_scaled_kernel(bfloat16* to, const float* from, uint32_t count, float scale) {
+  const uint32_t index = element_index();
+  if (index < count) to[index] = narrow_bfloat16(scale * from[index]);
+}
+
 }  // namespace
+
+void narrow_scaled(Stream stream, bfloat16* to, const float* from, int64_t count, float scale) {
+  launch(stream, grid_of(count), kElementThreads, 0, narrow_scaled_kernel, to, from, count, scale);
+}
 
 template <class T>
 void linear_expand(Stream stream, T* y, int64_t y_stride, const T* x, const T* w, const float* bias, int64_t n,

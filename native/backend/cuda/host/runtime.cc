@@ -3,6 +3,7 @@
 // compute capability than 8.0: with 9.0 the kernels of sm_90a run.
 #include "backend/cuda/runtime.h"
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -91,6 +92,14 @@ void replay(Stream, Graph* graph) {
 }
 
 void release(Graph* graph) { delete graph; }
+
+float milliseconds(Stream, const std::function<void()>& work) {
+  const auto begin = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<float, std::milli>(std::chrono::steady_clock::now() - begin).count();
+}
+
+bool is_real() { return false; }
 
 std::string toolkit() { return "a C++ compiler"; }
 

@@ -112,6 +112,25 @@ void release(Graph* graph) {
   delete graph;
 }
 
+float milliseconds(Stream stream, const std::function<void()>& work) {
+  struct Event {
+    cudaEvent_t event = nullptr;
+    ~Event() {
+      if (event) cudaEventDestroy(event);
+    }
+  } begin, end;
+  float taken = 0;
+  for (Event* each : {&begin, &end}) check(cudaEventCreate(&each->event), "an event");
+  check(cudaEventRecord(begin.event, stream), "an event");
+  work();
+  check(cudaEventRecord(end.event, stream), "an event");
+  check(cudaEventSynchronize(end.event), "the work before an event");
+  check(cudaEventElapsedTime(&taken, begin.event, end.event), "the time between events");
+  return taken;
+}
+
+bool is_real() { return true; }
+
 std::string toolkit() {
   return "CUDA " + std::to_string(CUDART_VERSION / 1000) + "." + std::to_string(CUDART_VERSION / 10 % 100);
 }
