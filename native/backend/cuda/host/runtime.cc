@@ -1,5 +1,6 @@
 // One device whose memory is the host's. BURGEON_CUDA_HOST_DEVICES sets another number, 0 among them, for tests of what
-// is said then; BURGEON_CUDA_HOST_SEED the order in which fibers take turns.
+// is said then; BURGEON_CUDA_HOST_FAULT makes a launch fail; BURGEON_CUDA_HOST_SEED the order in which fibers take
+// turns.
 #include "backend/cuda/runtime.h"
 
 #include <chrono>
