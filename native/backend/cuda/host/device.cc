@@ -1,6 +1,8 @@
 #include "backend/cuda/device.cuh"
 
 #include <algorithm>
+#include <atomic>
+#include <cstdlib>
 
 #include "backend/cuda/runtime.h"
 #include "core/error.h"
@@ -9,7 +11,15 @@ namespace burgeon::cuda {
 
 namespace host {
 
+// BURGEON_CUDA_HOST_FAULT: which launch of the process fails, counted from 1.
+void fail_where_asked() {
+  static const char* const text = std::getenv("BURGEON_CUDA_HOST_FAULT");
+  static std::atomic<int64_t> launches{0};
+  if (text && ++launches == std::atoll(text)) throw Error(ErrorCode::kCuda, "CUDA: a launch failed, as asked");
+}
+
 void run_grid(Stream stream, Grid grid, int threads, size_t shared_bytes, const std::function<void()>& kernel) {
+  fail_where_asked();
   if (grid.x <= 0 || grid.y <= 0 || grid.z <= 0) return;
   if (grid.x > 0x7fffffff || grid.y > 65535 || grid.z > 65535) {
     throw Error(ErrorCode::kCuda, "a grid is larger than CUDA allows");

@@ -1,6 +1,6 @@
 // One device whose memory is the host's. BURGEON_CUDA_HOST_DEVICES sets another number, 0 among them, for tests of what
-// is said then; BURGEON_CUDA_HOST_SEED the order in which fibers take turns; BURGEON_CUDA_HOST_CAPABILITY another
-// compute capability than 8.0: with 9.0 the kernels of sm_90a run.
+// is said then; BURGEON_CUDA_HOST_FAULT makes a launch fail; BURGEON_CUDA_HOST_SEED sets the order in which fibers take
+// turns; BURGEON_CUDA_HOST_CAPABILITY another compute capability than 8.0: with 9.0 the kernels of sm_90a run.
 #include "backend/cuda/runtime.h"
 
 #include <chrono>
