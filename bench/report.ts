@@ -57,7 +57,10 @@ export async function benchReport(): Promise<void> {
       if (i > 0) console.log(`${name}: ${(100 * share).toFixed(2)} % of a step of ${stepMs} ms`);
       return { name, msPerStep: samples[i]!, shareOfStep: share };
     });
-    await saveResults('report', await describeMachine(os.availableParallelism()), { open, overhead: results });
+    await saveResults('report', await describeMachine({ device: 'cpu', threads: os.availableParallelism() }), {
+      open,
+      overhead: results,
+    });
   } finally {
     await rm(directory, { recursive: true });
   }

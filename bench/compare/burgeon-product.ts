@@ -29,6 +29,7 @@ export async function burgeonProduct(
   const { ms } = await native(() =>
     loadAddon().binding.benchOp({
       op: kind,
+      backend: 'cpu',
       precision: precision === 'bf16' ? 'bf16' : 'float32',
       maxIsa: process.env.BURGEON_MAX_ISA ?? '',
       threads,

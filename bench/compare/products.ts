@@ -49,7 +49,10 @@ async function compareProducts(): Promise<boolean> {
     console.error(usage);
     return false;
   }
-  const machine = await describeMachine(Math.max(...products.map(({ threads }) => threads)));
+  const machine = await describeMachine({
+    device: 'cpu',
+    threads: Math.max(...products.map(({ threads }) => threads)),
+  });
   const sides = [burgeonSide(machine.isa), ...(await rivalSides(options.python))];
   const versions: Record<string, string> = {};
   const results: Result[] = [];

@@ -46,7 +46,7 @@ async function compareSteps(): Promise<boolean> {
     return false;
   }
 
-  const machine = await describeMachine(threads);
+  const machine = await describeMachine({ device: 'cpu', threads });
   const rivals = await rivalCommands(options.python);
   const asked = (name: string) =>
     options.only === undefined || options.only.split(',').some((start) => name.startsWith(start));

@@ -84,7 +84,11 @@ export async function benchShakespeare(textFile: string): Promise<void> {
         ]),
       ]),
     );
-    await saveResults('train-shakespeare', await describeMachine(os.availableParallelism()), results);
+    await saveResults(
+      'train-shakespeare',
+      await describeMachine({ device: 'cpu', threads: os.availableParallelism() }),
+      results,
+    );
   } finally {
     await rm(temporary, { recursive: true });
   }

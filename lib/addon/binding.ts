@@ -18,7 +18,8 @@ export type NativeModelConfig = Pick<
 > &
   Architecture;
 
-export interface NativeModelOptions {
+/** What computes. */
+export interface NativeBackendOptions {
   backend: string;
   /** Highest instruction set to use: 'avx512bf16', 'avx512', 'avx2', 'baseline', or '' for the best there is. */
   maxIsa: string;
@@ -30,6 +31,10 @@ export interface NativeModelOptions {
   /** Path of cuBLASLt, '' for where it usually is, or 'off'; and of the file of its plans, '' for none. */
   cublasLt?: string;
   cudaPlans?: string;
+}
+
+export interface NativeModelOptions extends NativeBackendOptions {
+  /** Of the backend 'cuda': whether steps are recorded as graphs. */
   graphs?: boolean;
   /** Whether every op is timed, for `takeProfile`. Default false. */
   profile?: boolean;
@@ -162,48 +167,58 @@ export interface NativeModel {
   dispose(): void;
 }
 
-/** Ops that can be measured alone; native/bench/op_cases.cc. */
+/** Ops that can be checked and measured alone; native/bench/op_cases.cc. */
 export type NativeOp =
   | 'expand'
   | 'contract'
   | 'weight_gradient'
+  | 'bias_gradient'
   | 'mlp_forward'
   | 'mlp_backward'
+  | 'swiglu_forward'
+  | 'swiglu_backward'
+  | 'rotary'
   | 'attention_forward'
   | 'attention_backward'
+  | 'cache_append'
+  | 'attention_cached'
   | 'cross_entropy'
   | 'norm_forward'
   | 'norm_backward'
   | 'embedding_forward'
   | 'embedding_backward'
+  | 'gather'
+  | 'gather_vector'
+  | 'scatter_add'
   | 'adamw'
   | 'sum_of_squares';
 
-/** Dimensions of an op; those it does not take are not looked at, of the others only two have defaults. */
+/** Dimensions of an op; those it does not take are not looked at, of the others only three have defaults. */
 export interface NativeOpShape {
-  /** Tokens; of cross_entropy: rows of logits. All but adamw and sum_of_squares. */
+  /** Tokens; of cross_entropy: rows of logits. All but those on weights alone, from gather to sum_of_squares. */
   n?: number;
-  /** Rows of the weight; of the embeddings: the vocabulary. Products, adamw, sum_of_squares, embeddings. */
+  /** Rows of the weight; of the embeddings: the vocabulary. Products, embeddings, gather to sum_of_squares. */
   rows?: number;
   /** Active ones, spread evenly over the rows; all (the default) take the path without a list. Not the embeddings. */
   activeRows?: number;
   /** Active rows come in runs of so many neighbours, as those of a head do. Default 1. */
   blockRows?: number;
-  /** Columns of the weight, the model's width; of cross_entropy: the vocabulary. All but attention. */
+  /** Columns of the weight, the model's width; of cross_entropy: the vocabulary. All but attention and vectors. */
   cols?: number;
-  /** Tokens per sequence; divides n. Attention and embeddings. */
+  /** Tokens per sequence; divides n. Attention, rotary and embeddings. */
   sequence?: number;
-  /** Active heads. Attention. */
+  /** Tokens of each sequence in the cache before. cache_append and attention_cached. */
+  past?: number;
+  /** Active heads. Attention and rotary. */
   heads?: number;
+  /** Heads of keys and values; divides heads. Default: as many. */
+  kvHeads?: number;
   headSize?: number;
 }
 
-export interface NativeOpOptions {
+export interface NativeOpOptions extends NativeBackendOptions {
   op: NativeOp;
   precision: 'float32' | 'bf16';
-  /** As in NativeModelOptions. */
-  maxIsa: string;
-  threads: number;
   /** Timed repetitions of each shape, 1 to 10000. */
   rounds: number;
   /** Whether caches are evicted before each repetition; otherwise it follows an untimed one of the same operands. */
@@ -219,8 +234,16 @@ export interface NativeOpTiming {
   flops: number;
   /** Operands read and outputs written, once each: what a repetition must at least move. */
   bytes: number;
-  /** Largest difference from the double reference on a reduced shape, over the root mean square of that output. */
+  /** Largest difference from the double reference on reduced shapes, as NativeOpError. */
   error: number;
+}
+
+/** How far results are from those of the double reference; of the worst output, NaN where one is. */
+export interface NativeOpError {
+  /** Of any element, over the root mean square of its output, or over itself where that is larger. */
+  largest: number;
+  /** Of the difference, over the norm of the output. */
+  norm: number;
 }
 
 /** A vocabulary: the bytes of all tokens one after the other, and the number of bytes of each. */
@@ -266,6 +289,10 @@ export interface NativeBinding {
   benchOp(options: NativeOpOptions & NativeOpShape): Promise<NativeOpTiming>;
   /** The same for 1 to 16 shapes of one op, which take turns round by round. */
   benchOpInTurn(options: NativeOpOptions, shapes: readonly NativeOpShape[]): Promise<NativeOpTiming[]>;
+  /** Runs one op once on this very shape and compares it with the reference. `seed` of the operands: 0 to 2^32. */
+  checkOp(options: Omit<NativeOpOptions, 'rounds' | 'cold'> & { seed: number } & NativeOpShape): Promise<NativeOpError>;
+  /** Milliseconds of copies of so many bytes (64 to 2^33) within a device's memory. */
+  benchCopy(options: NativeBackendOptions & { bytes: number; rounds: number }): Promise<number[]>;
   /** @param merges left, right and resulting token of each merge, in the order learned. */
   NativeBytePairEncoder: new (
     bytes: Uint8Array,

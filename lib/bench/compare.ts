@@ -1,6 +1,7 @@
 // Two measurements of the same things: which became slower, and by so much that it is no noise? Pure.
 
 import { BurgeonError } from '../errors.ts';
+import type { Machine } from './machine.ts';
 import type { BenchEntry, BenchFile, OldBenchFile } from './result-file.ts';
 import { type Spread, spreadOf, unpairedRatio } from './statistics.ts';
 
@@ -23,7 +24,13 @@ export interface Comparison {
 }
 
 /** Facts of the machine that make a difference to timing. */
-const facts = ['processor', 'cores', 'isa', 'node'] as const;
+const facts = (machine: Partial<Machine>) => ({
+  processor: machine.processor,
+  cores: machine.cores,
+  device: machine.cuda?.name,
+  isa: machine.isa,
+  node: machine.node,
+});
 
 /**
  * Compares by key.
@@ -52,11 +59,16 @@ export function compareBenches(before: OldBenchFile, after: BenchFile, threshold
     entries,
     onlyOld: before.entries.map(({ key }) => key).filter((key) => !keys.has(key)),
     onlyNew: after.entries.map(({ key }) => key).filter((key) => !keys.has(key)),
-    differences: facts
-      .filter((name) => before.machine[name] !== after.machine[name])
-      .map((name) => `${name}: ${before.machine[name]}, now ${after.machine[name]}`),
+    differences: differencesOf(facts(before.machine), facts(after.machine)),
     hasRegression: entries.some(({ verdict }) => verdict === 'slower'),
   };
+}
+
+function differencesOf(old: object, now: object): string[] {
+  const values = new Map(Object.entries(now));
+  return Object.entries(old)
+    .filter(([name, value]) => value !== values.get(name))
+    .map(([name, value]) => `${name}: ${value}, now ${values.get(name)}`);
 }
 
 function compareEntry(before: BenchEntry, after: BenchEntry, threshold: number): ComparedEntry {

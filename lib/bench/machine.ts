@@ -1,14 +1,19 @@
 // What a measurement ran on, recorded beside every result.
 
+import type { NativeCuda } from '../addon/binding.ts';
 import { describeHost, type Host } from '../addon/host.ts';
 import { loadAddon, native } from '../addon/load.ts';
 import type { Peak } from '../addon/peak.ts';
 import { BurgeonError } from '../errors.ts';
+import { measureDevicePeak } from './device-peak.ts';
+import { describeCudaDevice, isCuda, type Target } from './target.ts';
 
 export interface Machine extends Host {
   isa: string;
   threads: number;
-  /** Measured in the same run on these threads. */
+  /** Where a CUDA device was measured: the device and the library. */
+  cuda?: Omit<NativeCuda, 'devices'> & { device: string; name: string; memoryBytes: number };
+  /** Measured in the same run, on these threads or the device. */
   peakGflops: number;
   peakBf16Gflops: number;
   copyGBs: number;
@@ -18,12 +23,14 @@ const isas = ['baseline', 'avx2', 'avx512', 'avx512bf16'];
 
 /**
  * Describes this machine and measures its peak, under a second.
- * @param threads 1 to 1024.
- * @throws {BurgeonError} ERR_BURGEON_BACKEND for a Debug build, and as `measurePeak`.
+ * @param isTiny whether a CUDA device gets sizes that kernels on the host take, which say nothing of a GPU.
+ * @throws {BurgeonError} ERR_BURGEON_BACKEND for a Debug build, and as `measurePeak` or `measureDevicePeak`.
  */
-export async function describeMachine(threads: number): Promise<Machine> {
+export async function describeMachine(target: Target, isTiny = false): Promise<Machine> {
   const addon = loadAddon();
   requireRelease(addon.path);
+  if (isCuda(target)) return describeDevice(target, isTiny);
+  const { threads } = target;
   const peak = await bestPeak(threads);
   return {
     ...describeHost(),
@@ -32,6 +39,21 @@ export async function describeMachine(threads: number): Promise<Machine> {
     peakGflops: Math.round(peak.flopsPerSecond / 1e9),
     peakBf16Gflops: Math.round(peak.bf16FlopsPerSecond / 1e9),
     copyGBs: Math.round(peak.bytesPerSecond / 1e8) / 10,
+  };
+}
+
+async function describeDevice(target: Target, isTiny: boolean): Promise<Machine> {
+  const peak = await measureDevicePeak(target, isTiny);
+  const { capability, ...cuda } = describeCudaDevice(target)!;
+  const rounded = (value: number) => Number((value / 1e9).toPrecision(4));
+  return {
+    ...describeHost(),
+    isa: `sm_${capability.replace('.', '')}`,
+    threads: target.threads,
+    cuda: { device: target.device, ...cuda },
+    peakGflops: rounded(peak.flops),
+    peakBf16Gflops: rounded(peak.bf16Flops),
+    copyGBs: rounded(peak.bytes),
   };
 }
 

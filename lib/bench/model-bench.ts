@@ -4,12 +4,14 @@
 import { BurgeonError } from '../errors.ts';
 import { allFlops, blockFlops, countFlops } from '../est/flops.ts';
 import { sampleSubnetwork } from '../est/sampler.ts';
+import { Schedule, type ScheduleName } from '../est/schedule.ts';
 import { Model } from '../model/model.ts';
 import { groupsOf } from '../train/groups.ts';
 import type { Machine } from './machine.ts';
 import { type ModelRow, type StepVariant, stepVariants } from './model-rows.ts';
 import type { BenchEntry } from './result-file.ts';
 import { pairedRatio, type Spread, skipEfficiency, spreadOf, timeInTurn } from './statistics.ts';
+import { isCuda, type Target, targetKey } from './target.ts';
 
 export interface StepEntry extends BenchEntry, StepVariant {
   ms: Spread;
@@ -25,11 +27,26 @@ export interface StepEntry extends BenchEntry, StepVariant {
   timeRatio: Spread;
   /** Time saved over FLOPs saved; null for the dense step. */
   skipEfficiency: number | null;
+  /** Of a large sampled step of one group on a CUDA device: whether the time ratio is the FLOP ratio plus at most `gate`. */
+  isWithinGate?: boolean;
+}
+
+/** How much longer than its FLOPs say a sampled step of a CUDA device may take, of the dense step's time; from so many tokens on. */
+export const gate = 0.04;
+const gateTokens = 32_768;
+
+/** Shares of a dense run that a schedule saves. */
+export interface RunSaving extends Pick<StepVariant, 'groups' | 'inactive'> {
+  schedule: ScheduleName;
+  time: number;
+  allFlops: number;
 }
 
 export interface RowResult {
   row: ModelRow;
   entries: StepEntry[];
+  /** With one group, and with the default groups. */
+  savings: RunSaving[];
   /** Weights, gradients and both moments; activations and scratch. */
   parameterBytes: number;
   activationBytes: number;
@@ -37,9 +54,8 @@ export interface RowResult {
   peakRssBytes: number;
 }
 
-export interface ModelBenchOptions {
+export interface ModelBenchOptions extends Target {
   precision: 'float32' | 'bf16';
-  threads: number;
   /** Timed steps of each variant, after one that is checked. */
   rounds: number;
   /** Further rates of heads, neurons and layers alike. */
@@ -56,11 +72,11 @@ export interface ModelBenchOptions {
  *   ERR_BURGEON_OUT_OF_MEMORY, ERR_BURGEON_CONFIG.
  */
 export async function benchModel(row: ModelRow, options: ModelBenchOptions): Promise<RowResult | undefined> {
-  const { precision, threads, rounds, signal, onProgress } = options;
+  const { precision, device, threads, rounds, signal, onProgress } = options;
   const { config, batchSize } = row;
   const progress = (text: string) => onProgress?.(`${row.name}: ${text}`);
   progress('making the model');
-  using model = await Model.create(config, { threads, precision });
+  using model = await Model.create(config, { device, threads, precision });
   const variants = stepVariants(batchSize, options.rates);
   const steps = new Steps(model, row);
   // Verified before it is timed, and warmed up by that.
@@ -80,11 +96,13 @@ export async function benchModel(row: ModelRow, options: ModelBenchOptions): Pro
   );
   if (samples === undefined || signal?.aborted) return undefined;
   const { parameterBytes, activationBytes } = model.info;
+  const entries = variants.map((variant, i) =>
+    describeStep(variant, samples[i]!, samples[0]!, executed[i]!, executed[0]!, row, options),
+  );
   return {
     row,
-    entries: variants.map((variant, i) =>
-      describeStep(variant, samples[i]!, samples[0]!, executed[i]!, executed[0]!, row, options),
-    ),
+    entries,
+    savings: runSavings(row, entries),
     parameterBytes,
     activationBytes,
     peakRssBytes: process.resourceUsage().maxRSS * 1024,
@@ -98,14 +116,17 @@ function describeStep(
   executed: { all: number; block: number },
   denseExecuted: { all: number; block: number },
   row: ModelRow,
-  { precision, threads, machine }: ModelBenchOptions,
+  options: ModelBenchOptions,
 ): StepEntry {
+  const { precision, machine } = options;
   const ms = spreadOf(samples);
   const gflops = executed.all / ms.median / 1e6;
   const allFlopRatio = executed.all / denseExecuted.all;
   const timeRatio = pairedRatio(samples, dense);
+  const isLarge = row.batchSize * row.sequenceLength >= gateTokens;
+  const isGated = isCuda(options) && isLarge && variant.groups === 1 && variant.name !== 'dense';
   return {
-    key: `${row.name} ${variant.name} groups=${variant.groups} ${variant.inactive} ${precision} threads=${threads}`,
+    key: `${row.name} ${variant.name} groups=${variant.groups} ${variant.inactive} ${precision} ${targetKey(options)}`,
     unit: 'ms',
     samples,
     ...variant,
@@ -118,7 +139,30 @@ function describeStep(
     blockFlopRatio: executed.block / denseExecuted.block,
     timeRatio,
     skipEfficiency: skipEfficiency(timeRatio.median, allFlopRatio),
+    ...(isGated ? { isWithinGate: timeRatio.median <= allFlopRatio + gate } : {}),
   };
+}
+
+/** What a run of the schedule of the model's kind saves, from the steps of its stages and the dense step. */
+function runSavings(row: ModelRow, entries: readonly StepEntry[]): RunSaving[] {
+  const schedule = row.config.architecture === 'llama' ? 'est-tinyllama' : 'est-gpt2';
+  // So many steps that every stage of both schedules is whole.
+  const { stages, totalSteps } = new Schedule(schedule, 60);
+  const sampled = entries.filter(({ name }) => name === 'stage 1');
+  return sampled.map(({ groups, inactive }) => {
+    const saved = (ratio: (entry: StepEntry) => number) =>
+      stages.slice(0, 2).reduce((sum, { index, startStep, endStep }) => {
+        const step = entries.find((entry) => entry.name === `stage ${index + 1}` && entry.inactive === inactive)!;
+        return sum + ((endStep - startStep) / totalSteps) * (1 - ratio(step));
+      }, 0);
+    return {
+      schedule,
+      groups,
+      inactive,
+      time: saved(({ timeRatio }) => timeRatio.median),
+      allFlops: saved(({ allFlopRatio }) => allFlopRatio),
+    };
+  });
 }
 
 /** Optimizer steps on one fixed batch. */

@@ -36,9 +36,21 @@ const rows: Record<string, [model: object, batchSize: number, sequenceLength: nu
   c: [{ ...small, vocabSize: 50304 }, 8, 256],
   d: [gpt2, 4, 256],
   e: [gpt2, 1, 1024],
+  // What a GPU trains.
+  f: [gpt2, 64, 1024],
+  g: [{ preset: 'tinyllama-1.1b' }, 16, 2048],
 };
 
 export const modelRowNames: readonly string[] = Object.keys(rows);
+export const defaultModelRows = (onDevice: boolean) => (onDevice ? 'f,g' : 'a,b');
+
+/** A row for kernels that run on the host. */
+export const tinyModelRow: ModelRow = {
+  name: 'tiny',
+  config: parseModelConfig({ nLayer: 2, nHead: 2, nEmbd: 64, nInner: 128, contextLength: 4, vocabSize: 64 }),
+  batchSize: 4,
+  sequenceLength: 4,
+};
 
 /**
  * The rows of letters like "a", "a,b" or "ab".

@@ -7,6 +7,7 @@ import type { Machine } from './machine.ts';
 import { type OpCase, type OpModelName, opCases, opModels, selectCases } from './op-shapes.ts';
 import type { BenchEntry } from './result-file.ts';
 import { pairedRatio, type Spread, skipEfficiency, spreadOf } from './statistics.ts';
+import { isCuda, nativeOptions, type Target, targetKey } from './target.ts';
 
 export interface OpEntry extends BenchEntry {
   op: NativeOp;
@@ -32,12 +33,11 @@ export interface OpEntry extends BenchEntry {
   error: number;
 }
 
-export interface OpBenchOptions {
+export interface OpBenchOptions extends Target {
   /** An op's name or the word that several begin with; default all. */
   op?: string;
   model: OpModelName;
   precision: 'float32' | 'bf16';
-  threads: number;
   /** Timed repetitions of each op and rate, 1 to 10000. */
   rounds: number;
   /** Whether caches are evicted before every repetition. */
@@ -48,13 +48,15 @@ export interface OpBenchOptions {
   onProgress?: (text: string) => void;
 }
 
-/** Only products with weights have a bf16 form; attention and everything else compute in float32. */
+/** On the processor only products with weights have a bf16 form; attention and everything else compute in float32. */
 const productOps: ReadonlySet<NativeOp> = new Set([
   'expand',
   'contract',
   'weight_gradient',
   'mlp_forward',
   'mlp_backward',
+  'swiglu_forward',
+  'swiglu_backward',
 ]);
 
 /**
@@ -63,15 +65,15 @@ const productOps: ReadonlySet<NativeOp> = new Set([
  * @throws {BurgeonError} ERR_BURGEON_CONFIG, ERR_BURGEON_BACKEND (also when a result is wrong), ERR_BURGEON_OUT_OF_MEMORY.
  */
 export async function benchOps(options: OpBenchOptions): Promise<OpEntry[] | undefined> {
-  const { model, precision, threads, rounds, cold, signal, onProgress } = options;
-  const cases = selectCases(opCases(opModels[model]), options.op);
+  const { model, precision, rounds, cold, signal, onProgress } = options;
+  const cases = selectCases(opCases(opModels[model], isCuda(options)), options.op);
   const entries: OpEntry[] = [];
   for (const [i, { op, what, variants }] of cases.entries()) {
     if (signal?.aborted) return undefined;
     onProgress?.(`${op} (${i + 1} of ${cases.length})`);
     const timings = await native(() =>
       loadAddon().binding.benchOpInTurn(
-        { op, precision, maxIsa: process.env.BURGEON_MAX_ISA ?? '', threads, rounds, cold },
+        { ...nativeOptions(options), op, precision, rounds, cold },
         variants.map(({ shape }) => shape),
       ),
     );
@@ -84,18 +86,19 @@ export async function benchOps(options: OpBenchOptions): Promise<OpEntry[] | und
 export function describeCase(
   { op, what, variants }: OpCase,
   timings: readonly NativeOpTiming[],
-  options: Pick<OpBenchOptions, 'model' | 'precision' | 'threads' | 'cold' | 'machine'>,
+  options: Pick<OpBenchOptions, 'model' | 'precision' | 'device' | 'threads' | 'cold' | 'machine'>,
 ): OpEntry[] {
-  const { model, precision, threads, cold, machine } = options;
+  const { model, precision, cold, machine } = options;
   const full = timings[0]!;
-  const peakGflops = precision === 'bf16' && productOps.has(op) ? machine.peakBf16Gflops : machine.peakGflops;
+  const isBf16 = precision === 'bf16' && (isCuda(options) || productOps.has(op));
+  const peakGflops = isBf16 ? machine.peakBf16Gflops : machine.peakGflops;
   return timings.map((timing, i) => {
     const { rate, shape } = variants[i]!;
     const ms = spreadOf(timing.ms);
     const work = full.flops > 0 ? timing.flops / full.flops : timing.bytes / full.bytes;
     const timeRatio = pairedRatio(timing.ms, full.ms);
     return {
-      key: `${model} ${op} rate=${rate} ${precision} threads=${threads} ${cold ? 'cold' : 'warm'}`,
+      key: `${model} ${op} rate=${rate} ${precision} ${targetKey(options)} ${cold ? 'cold' : 'warm'}`,
       unit: 'ms',
       samples: timing.ms,
       op,

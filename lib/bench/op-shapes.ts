@@ -11,6 +11,10 @@ export interface OpModel {
   /** MLP neurons, F. */
   neurons: number;
   heads: number;
+  /** Heads of keys and values, where there are fewer. */
+  kvHeads?: number;
+  /** Whether it is of Llama's kind: rotary positions and a gate in the MLP. */
+  isGated?: true;
   /** Tokens per sequence, T. */
   sequenceLength: number;
   /** Tokens of a batch, N. */
@@ -22,9 +26,25 @@ export interface OpModel {
 export const opModels = {
   small: { width: 384, neurons: 1536, heads: 6, sequenceLength: 256, tokens: 2048, vocabSize: 65 },
   gpt2: { width: 768, neurons: 3072, heads: 12, sequenceLength: 256, tokens: 1024, vocabSize: 50304 },
+  // What a GPU trains.
+  'gpt2-16x1024': { width: 768, neurons: 3072, heads: 12, sequenceLength: 1024, tokens: 16384, vocabSize: 50304 },
+  'tinyllama-8x2048': {
+    width: 2048,
+    neurons: 5632,
+    heads: 32,
+    kvHeads: 4,
+    isGated: true,
+    sequenceLength: 2048,
+    tokens: 16384,
+    vocabSize: 32000,
+  },
+  // For kernels that run on the host.
+  tiny: { width: 64, neurons: 128, heads: 4, sequenceLength: 8, tokens: 16, vocabSize: 80 },
 } as const satisfies Record<string, OpModel>;
 
 export type OpModelName = keyof typeof opModels;
+
+export const defaultOpModel = (onDevice: boolean): OpModelName => (onDevice ? 'gpt2-16x1024' : 'small');
 
 /** Of active heads and neurons. Ops without either are measured at 1 only. */
 export const opRates = [1, 0.75, 0.5, 0.25] as const;
@@ -40,9 +60,12 @@ export interface OpCase {
 /** Logits are computed in blocks of at most this many bytes, or of 64 rows if that is more; as native/model does. */
 const logitBlockBytes = 64 * 2 ** 20;
 
-/** All ops of a model, in the order of a step. */
-export function opCases(model: OpModel): OpCase[] {
-  const { width, neurons, heads, sequenceLength, tokens, vocabSize } = model;
+/**
+ * All ops of a model, in the order of a step.
+ * @param isCompact whether products take gathered weights, as on CUDA devices.
+ */
+export function opCases(model: OpModel, isCompact = false): OpCase[] {
+  const { width, neurons, heads, kvHeads = heads, isGated = false, sequenceLength, tokens, vocabSize } = model;
   const headSize = width / heads;
   const logitRows = Math.min(tokens, Math.max(64, Math.floor(logitBlockBytes / (4 * vocabSize))));
   const always = (op: NativeOp, what: string, shape: NativeOpShape): OpCase => ({
@@ -62,35 +85,54 @@ export function opCases(model: OpModel): OpCase[] {
       activeRows: activeCount(rate, neurons),
       cols: width,
     }));
+  // Groups of heads that share keys and values are active together.
+  const activeKvHeads = (rate: number) => activeCount(rate, kvHeads);
+  const sharedBy = heads / kvHeads;
   const attention = (op: NativeOp, what: string) =>
-    atRates(op, what, (rate) => ({ n: tokens, sequence: sequenceLength, heads: activeCount(rate, heads), headSize }));
+    atRates(op, what, (rate) => ({
+      n: tokens,
+      sequence: sequenceLength,
+      heads: activeKvHeads(rate) * sharedBy,
+      kvHeads: activeKvHeads(rate),
+      headSize,
+    }));
+  const ofWeights = (op: NativeOp, what: string) =>
+    atRates(op, what, (rate) => ({ rows: neurons, activeRows: activeCount(rate, neurons), cols: width }));
+  const qkvRows = (active: number) => (sharedBy + 2) * active * headSize;
   const embedding = { n: tokens, sequence: sequenceLength, rows: vocabSize, cols: width };
   return [
+    ...(isCompact ? [ofWeights('gather', 'gathering and casting an MLP matrix')] : []),
     always('embedding_forward', 'token and position embedding', embedding),
     always('norm_forward', 'LayerNorm', { n: tokens, cols: width }),
     atRates('expand', 'QKV projection', (rate) => ({
       n: tokens,
-      rows: 3 * width,
-      activeRows: 3 * activeCount(rate, heads) * headSize,
+      rows: qkvRows(kvHeads),
+      activeRows: qkvRows(activeKvHeads(rate)),
       blockRows: headSize,
       cols: width,
     })),
+    ...(isGated ? [attention('rotary', 'rotation of queries and keys')] : []),
     attention('attention_forward', 'causal attention'),
-    ofNeurons('mlp_forward', 'up-projection with GELU'),
+    isGated
+      ? ofNeurons('swiglu_forward', 'gate and up-projection with SiLU')
+      : ofNeurons('mlp_forward', 'up-projection with GELU'),
     ofNeurons('contract', 'down-projection'),
     always('cross_entropy', 'loss and gradient of a block of logits', { n: logitRows, cols: vocabSize }),
-    ofNeurons('mlp_backward', 'input gradient of the down-projection with the slope of GELU'),
+    isGated
+      ? ofNeurons('swiglu_backward', 'input gradient of the down-projection with the slopes of the gate')
+      : ofNeurons('mlp_backward', 'input gradient of the down-projection with the slope of GELU'),
     ofNeurons('weight_gradient', 'weight gradient of an MLP matrix'),
+    atRates('bias_gradient', 'bias gradient of an up-projection', (rate) => ({
+      n: tokens,
+      rows: neurons,
+      activeRows: activeCount(rate, neurons),
+    })),
     attention('attention_backward', 'causal attention, backward'),
     always('norm_backward', 'LayerNorm, backward', { n: tokens, cols: width }),
     always('embedding_backward', 'token and position embedding, backward', embedding),
-    ...(['sum_of_squares', 'adamw'] as const).map((op) =>
-      atRates(op, op === 'adamw' ? 'update of an MLP matrix' : 'gradient norm of an MLP matrix', (rate) => ({
-        rows: neurons,
-        activeRows: activeCount(rate, neurons),
-        cols: width,
-      })),
-    ),
+    ...(isCompact ? [ofWeights('scatter_add', 'adding the gradient of an MLP matrix to its master')] : []),
+    ofWeights('sum_of_squares', 'gradient norm of an MLP matrix'),
+    ofWeights('adamw', 'update of an MLP matrix'),
   ];
 }
 

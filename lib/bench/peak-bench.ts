@@ -1,11 +1,15 @@
 // What this machine can do at best, several times over: the denominators of every "% of peak".
 
 import { loadAddon, native } from '../addon/load.ts';
+import { measureDevicePeak } from './device-peak.ts';
 import type { BenchEntry } from './result-file.ts';
+import type { Target } from './target.ts';
 
 export interface PeakEntry extends BenchEntry {
   what: 'fp32' | 'bf16' | 'memory copy';
-  threads: number;
+  /** Of the processor, or the CUDA device. */
+  threads?: number;
+  device?: string;
 }
 
 export interface PeakBenchOptions {
@@ -40,4 +44,32 @@ export async function benchPeak(options: PeakBenchOptions): Promise<PeakEntry[] 
     }
   }
   return entries;
+}
+
+/**
+ * Peaks of a CUDA device.
+ * @param isTiny sizes for kernels that run on the host.
+ * @returns undefined when the signal stopped it.
+ * @throws {BurgeonError} as `measureDevicePeak`.
+ */
+export async function benchDevicePeak(
+  target: Target,
+  options: Omit<PeakBenchOptions, 'threads'> & { isTiny: boolean },
+): Promise<PeakEntry[] | undefined> {
+  const { rounds, isTiny, signal, onProgress } = options;
+  const { device } = target;
+  const samples = { fp32: [] as number[], bf16: [] as number[], copy: [] as number[] };
+  for (let round = 0; round < rounds; round++) {
+    if (signal?.aborted) return undefined;
+    onProgress?.(`peak: round ${round + 1} of ${rounds}`);
+    const peak = await measureDevicePeak(target, isTiny);
+    samples.fp32.push(peak.flops);
+    samples.bf16.push(peak.bf16Flops);
+    samples.copy.push(peak.bytes);
+  }
+  return [
+    { key: `fp32 ${device}`, what: 'fp32', device, unit: 'FLOP/s', samples: samples.fp32 },
+    { key: `bf16 ${device}`, what: 'bf16', device, unit: 'FLOP/s', samples: samples.bf16 },
+    { key: `copy ${device}`, what: 'memory copy', device, unit: 'B/s', samples: samples.copy },
+  ];
 }

@@ -2,11 +2,12 @@
 
 import type { ComparedEntry, Comparison } from '../bench/compare.ts';
 import type { Machine } from '../bench/machine.ts';
-import type { RowResult } from '../bench/model-bench.ts';
+import { gate, type RowResult } from '../bench/model-bench.ts';
 import type { OpEntry } from '../bench/op-bench.ts';
 import { type OpModelName, opModels } from '../bench/op-shapes.ts';
 import type { PeakEntry } from '../bench/peak-bench.ts';
 import { type Spread, spreadOf } from '../bench/statistics.ts';
+import { isCuda, type Target } from '../bench/target.ts';
 import { bytes, count, facts, percent, table } from './format.ts';
 
 /** Milliseconds with three or four digits. */
@@ -20,17 +21,24 @@ function range({ low, high }: Spread, text: (value: number) => string): string {
 
 const efficiency = (value: number | null) => (value === null ? '' : value.toFixed(2));
 const threadsOf = (threads: number) => `${threads} thread${threads === 1 ? '' : 's'}`;
+const placeOf = (target: Target) => (isCuda(target) ? target.device : threadsOf(target.threads));
 const roundsOf = (rounds: number) => `${rounds} round${rounds === 1 ? '' : 's'}`;
 
 export function describeMachineLines(machine: Machine): string {
-  const { processor, cores, memoryGiB, system, isa, threads, burgeon, commit, node } = machine;
+  const { processor, cores, memoryGiB, system, isa, threads, cuda, burgeon, commit, node } = machine;
+  const rate = (giga: number, unit: string) => (cuda ? `${count(giga * 1e9)}${unit}` : `${giga} G${unit}`);
+  const peaks = `fp32 ${rate(machine.peakGflops, 'FLOP/s')}, bf16 ${rate(machine.peakBf16Gflops, 'FLOP/s')}, memory copy ${rate(machine.copyGBs, 'B/s')}`;
   return facts(
     [
       ['processor', `${processor}, ${cores} cores available, ${memoryGiB} GiB, ${system}`],
-      [
-        'peak',
-        `fp32 ${machine.peakGflops} GFLOP/s, bf16 ${machine.peakBf16Gflops} GFLOP/s, memory copy ${machine.copyGBs} GB/s on ${threadsOf(threads)}, ${isa}`,
-      ],
+      ...(cuda
+        ? ([
+            ['device', `${cuda.device} ${cuda.name}, ${bytes(cuda.memoryBytes)}, ${isa}`],
+            ['library', `built with ${cuda.toolkit} for ${cuda.architectures}`],
+            ['products', cuda.products],
+          ] as const)
+        : []),
+      ['peak', cuda ? peaks : `${peaks} on ${threadsOf(threads)}, ${isa}`],
       ['burgeon', `${burgeon}${commit === null ? '' : ` (${commit})`}, node ${node}`],
     ],
     '',
@@ -41,31 +49,34 @@ export function describePeaks(entries: readonly PeakEntry[], rounds: number): st
   const rows = entries.map((entry) => {
     const text = (value: number) => `${count(value)}${entry.unit}`;
     const spread = spreadOf(entry.samples);
-    return [entry.what, String(entry.threads), text(spread.median), range(spread, count)];
+    return [entry.what, String(entry.threads ?? entry.device), text(spread.median), range(spread, count)];
   });
+  const onDevice = entries[0]?.device !== undefined;
   return [
     `peaks, ${roundsOf(rounds)}`,
-    table([['', 'threads', 'median', 'quartiles'], ...rows]),
+    table([['', onDevice ? 'device' : 'threads', 'median', 'quartiles'], ...rows]),
     '',
-    'fp32, bf16   products of register tiles on cached data; bf16: operands bfloat16, sums fp32',
+    onDevice
+      ? 'fp32, bf16   large square products from and to its memory; bf16: operands bfloat16, sums fp32'
+      : 'fp32, bf16   products of register tiles on cached data; bf16: operands bfloat16, sums fp32',
     'memory copy  far larger than the caches, bytes read + written',
   ].join('\n');
 }
 
 export function describeOps(
   entries: readonly OpEntry[],
-  options: { model: OpModelName; precision: string; threads: number; rounds: number; cold: boolean },
+  options: Target & { model: OpModelName; precision: string; rounds: number; cold: boolean },
 ): string {
   const { width, neurons, heads, sequenceLength, tokens, vocabSize } = opModels[options.model];
   const rows = entries.map((entry) => {
     const isFull = entry.rate === 1;
-    const perMs = (entry.flops || entry.bytes) / entry.ms.median / 1e6;
+    const perSecond = (1000 * (entry.flops || entry.bytes)) / entry.ms.median;
     return [
       isFull ? entry.op : '',
       String(entry.rate),
       milliseconds(entry.ms.median),
       range(entry.ms, milliseconds),
-      `${perMs.toFixed(perMs < 99.95 ? 1 : 0)} ${entry.flops > 0 ? 'GFLOP/s' : 'GB/s   '}`,
+      `${count(perSecond)}${entry.flops > 0 ? 'FLOP/s' : 'B/s   '}`,
       percent(entry.shareOfPeak, 0),
       isFull ? '' : (1 / entry.timeRatio.median).toFixed(2),
       isFull ? '' : (1 / entry.workRatio).toFixed(2),
@@ -74,7 +85,7 @@ export function describeOps(
   });
   return [
     `ops of the ${options.model} model: C ${width}, F ${neurons}, ${heads} heads, T ${sequenceLength}, N ${tokens}, V ${vocabSize}`,
-    `${options.precision}, ${threadsOf(options.threads)}, ${roundsOf(options.rounds)}, rates in turn, ${options.cold ? 'caches cold (evicted before each repetition)' : 'caches warm (after an untimed repetition)'}`,
+    `${options.precision}, ${placeOf(options)}, ${roundsOf(options.rounds)}, rates in turn, ${options.cold ? 'caches cold (evicted before each repetition)' : 'caches warm (after an untimed repetition)'}`,
     '',
     table([['op', 'rate', 'ms', 'quartiles', 'throughput', 'of peak', 'speed-up', 'ideal', 'skip eff.'], ...rows], ''),
     '',
@@ -87,11 +98,8 @@ export function describeOps(
   ].join('\n');
 }
 
-export function describeRow(
-  result: RowResult,
-  options: { precision: string; threads: number; rounds: number },
-): string {
-  const { row, entries } = result;
+export function describeRow(result: RowResult, options: Target & { precision: string; rounds: number }): string {
+  const { row, entries, savings } = result;
   const { nLayer, nHead, nEmbd, vocabSize } = row.config;
   const rows = entries.map((entry, i) => [
     entry.name,
@@ -99,7 +107,7 @@ export function describeRow(
     milliseconds(entry.ms.median),
     range(entry.ms, milliseconds),
     count(entry.tokensPerSecond),
-    entry.gflops.toFixed(0),
+    entry.gflops < 10 ? entry.gflops.toPrecision(2) : entry.gflops.toFixed(0),
     percent(entry.shareOfPeak, 0),
     percent(entry.allFlopRatio),
     i === 0 ? percent(1) : percent(entry.timeRatio.median),
@@ -107,13 +115,23 @@ export function describeRow(
   ]);
   return [
     `${row.name}: ${nLayer} layers, ${nHead} heads, width ${nEmbd}, T ${row.sequenceLength}, B ${row.batchSize}, V ${vocabSize}`,
-    `${options.precision}, ${threadsOf(options.threads)}, ${roundsOf(options.rounds)} in turn`,
+    `${options.precision}, ${placeOf(options)}, ${roundsOf(options.rounds)} in turn`,
     '',
     table(
       [['step', 'groups', 'ms', 'quartiles', 'tokens/s', 'GFLOP/s', 'of peak', 'FLOPs', 'time', 'skip eff.'], ...rows],
       '',
     ),
     '',
+    ...savings.map(
+      ({ schedule, groups, inactive, time, allFlops }) =>
+        `saving    ${schedule}, ${groups} group${groups === 1 ? '' : 's'}, ${inactive}: ${percent(time)} of the time of a dense run, ${percent(allFlops)} of its FLOPs`,
+    ),
+    ...entries
+      .filter(({ isWithinGate }) => isWithinGate !== undefined)
+      .map(
+        ({ name, timeRatio, allFlopRatio, isWithinGate }) =>
+          `gate      ${name} with 1 group: ${percent(timeRatio.median)} of the time, ${isWithinGate ? 'at most' : 'more than'} its FLOPs + ${percent(gate, 0)} = ${percent(allFlopRatio + gate)}: ${isWithinGate ? 'passed' : 'FAILED'}`,
+      ),
     `memory    ${bytes(result.parameterBytes)} weights, gradients, moments; ${bytes(result.activationBytes)} activations; peak RSS so far ${bytes(result.peakRssBytes)}`,
   ].join('\n');
 }
@@ -127,7 +145,7 @@ export function describeDoubt(entries: readonly object[]): string[] {
   const most = Math.max(0, ...shares);
   if (most <= 1) return [];
   return [
-    `note: up to ${percent(most, 0)} of the measured peak: something else ran while the peak was measured; measure again`,
+    `note: up to ${percent(most, 0)} of the measured peak: something else ran when that was measured; measure again`,
   ];
 }
 
@@ -135,7 +153,7 @@ export const modelLegend = [
   'stage 1   half of the heads, neurons and layers; stage 2: half of the heads and neurons, all layers',
   'groups    subnetworks per step, and what happens to units that none of them touched',
   'FLOPs     executed, with the output head, against the dense step; time likewise, in the same rounds',
-  'of peak   of the product peak of this run in that precision; attention computes in float32 always',
+  'of peak   of the product peak of this run in that precision; attention on the processor is float32',
   'skip eff. time saved over FLOPs saved',
 ].join('\n');
 

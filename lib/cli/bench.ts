@@ -3,15 +3,26 @@
 import { access, constants } from 'node:fs/promises';
 import path from 'node:path';
 import { Command, Option } from 'commander';
+import { cudaLibraryPath } from '../addon/cuda.ts';
 import { loadAddon } from '../addon/load.ts';
 import { compareBenches } from '../bench/compare.ts';
 import { describeMachine, type Machine, requireRelease } from '../bench/machine.ts';
 import { benchModel, type RowResult } from '../bench/model-bench.ts';
-import { defaultVocabSize, modelRows, presetRow } from '../bench/model-rows.ts';
+import {
+  defaultModelRows,
+  defaultVocabSize,
+  type ModelRow,
+  modelRows,
+  presetRow,
+  tinyModelRow,
+} from '../bench/model-rows.ts';
 import { benchOps } from '../bench/op-bench.ts';
-import { type OpModelName, opModels } from '../bench/op-shapes.ts';
-import { benchPeak } from '../bench/peak-bench.ts';
+import { defaultOpModel, type OpModelName, opModels } from '../bench/op-shapes.ts';
+import { benchDevicePeak, benchPeak } from '../bench/peak-bench.ts';
 import { type BenchEntry, type BenchName, benchFile, readBenchFile, writeBenchFile } from '../bench/result-file.ts';
+import { isCuda, runsOnHost, type Target, targetOf } from '../bench/target.ts';
+import type { Device } from '../config/device.ts';
+import { BurgeonError } from '../errors.ts';
 import { chooseThreads } from '../model/model.ts';
 import {
   describeComparison,
@@ -23,11 +34,13 @@ import {
   modelLegend,
 } from './bench-report.ts';
 import { interruptSignal } from './interrupt.ts';
-import { integerAtLeast, integerBetween, numberBetween, rateList, threadsOption } from './options.ts';
+import { deviceOption, integerAtLeast, integerBetween, numberBetween, rateList, threadsOption } from './options.ts';
 import { ProgressLine } from './progress.ts';
 
 interface CommonFlags {
+  device?: Device;
   threads?: number;
+  tiny?: boolean;
   rounds: number;
   json?: string;
   compare?: string;
@@ -35,13 +48,13 @@ interface CommonFlags {
 }
 
 interface OpsFlags extends CommonFlags {
-  model: OpModelName;
-  precision: 'float32' | 'bf16';
+  model?: OpModelName;
+  precision?: 'float32' | 'bf16';
   cold?: boolean;
 }
 
 interface ModelFlags extends CommonFlags {
-  precision: 'float32' | 'bf16';
+  precision?: 'float32' | 'bf16';
   rates?: number[];
   preset?: string;
   batch?: number;
@@ -51,10 +64,10 @@ interface ModelFlags extends CommonFlags {
 
 export function benchCommand(): Command {
   const bench = new Command('bench')
-    .summary('how fast this machine, each op and whole training steps are')
+    .summary('how fast this machine or a device, each op and whole training steps are')
     .description(
-      'Measures how fast this machine is, each op, and whole training steps with and without skipping. Everything is ' +
-        'checked before it is timed, and what is compared takes turns.',
+      'Measures how fast this machine or a CUDA device is, each op, and whole training steps with and without skipping. ' +
+        'Everything is checked before it is timed, and what is compared takes turns.',
     )
     .addHelpText(
       'after',
@@ -67,33 +80,38 @@ export function benchCommand(): Command {
 }
 
 function peakCommand(): Command {
-  return common(new Command('peak'), 5)
+  return withCommonOptions(new Command('peak'), 5)
     .summary('fp32 and bf16 products, and memory copy')
-    .description('Measures the most this machine can do: fp32 and bf16 products, and memory copy.')
+    .description('Measures the most this machine or a device can do: fp32 and bf16 products, and memory copy.')
     .action((flags: CommonFlags) =>
-      run('peak', flags, async ({ threads, signal, onProgress }) => {
-        const counts = threads === 1 ? [1] : [1, threads];
-        const entries = await benchPeak({ threads: counts, rounds: flags.rounds, signal, onProgress });
+      run('peak', flags, async ({ target, isTiny, signal, onProgress }) => {
+        const { threads } = target;
+        const options = { rounds: flags.rounds, signal, onProgress };
+        const entries = isCuda(target)
+          ? await benchDevicePeak(target, { ...options, isTiny })
+          : await benchPeak({ ...options, threads: threads === 1 ? [1] : [1, threads] });
         return entries && { entries, text: describePeaks(entries, flags.rounds) };
       }),
     );
 }
 
 function opsCommand(): Command {
-  return common(new Command('ops'), 20)
+  return withCommonOptions(new Command('ops'), 20)
     .summary('single ops at several rates of active heads or neurons')
     .description('Measures single ops at several rates of active heads or neurons, with the shapes of a model.')
     .argument('[op]', 'an op like mlp_forward, or the word that several begin with, like norm (default: all)')
     .addOption(
-      new Option('--model <name>', 'model whose shapes are used')
-        .choices(Object.keys(opModels))
-        .default('small' satisfies OpModelName),
+      new Option(
+        '--model <name>',
+        `model whose shapes are used (default: ${defaultOpModel(false)}; of a CUDA device ${defaultOpModel(true)})`,
+      ).choices(Object.keys(opModels)),
     )
     .addOption(precisionOption())
     .option('--cold', 'evict the caches before every repetition (default: warm)')
     .action((op: string | undefined, flags: OpsFlags) =>
       run('ops', flags, async (context) => {
-        const settings = { ...flags, ...context, cold: flags.cold ?? false };
+        const model = flags.model ?? (context.isTiny ? 'tiny' : defaultOpModel(isCuda(context.target)));
+        const settings = { ...common(flags, context), model, cold: flags.cold ?? false };
         const entries = await benchOps(op === undefined ? settings : { ...settings, op });
         return entries && { entries, text: describeOps(entries, settings) };
       }),
@@ -101,14 +119,17 @@ function opsCommand(): Command {
 }
 
 function modelCommand(): Command {
-  return common(new Command('model'), 11)
+  return withCommonOptions(new Command('model'), 11)
     .summary('whole training steps, dense and at the stages of EST')
     .description(
       'Measures whole optimizer steps: dense, and at the stages of EST, with one group and `freeze` and with the defaults. ' +
-        'Rows: a 4 layers, width 128; b 6 layers, width 384; c as b, vocabulary 50304; d GPT-2 124M, T 256; e GPT-2 124M, ' +
-        'T 1024.',
+        'Rows: a 4 layers, width 128; b 6 layers, width 384; c as b, vocabulary 50304; d GPT-2 124M, 4 x 256 tokens; e GPT-2 ' +
+        '124M, 1 x 1024; f GPT-2 124M, 64 x 1024; g TinyLlama 1.1B, 16 x 2048.',
     )
-    .argument('[rows]', 'letters of the rows to measure (default: a,b)')
+    .argument(
+      '[rows]',
+      `letters of the rows to measure (default: ${defaultModelRows(false)}; of a CUDA device ${defaultModelRows(true)})`,
+    )
     .addOption(precisionOption())
     .option('--rates <list>', 'also measure these rates of heads, neurons and layers alike, e.g. 0.75,0.25', rateList)
     .option('--preset <name>', 'measure a model preset instead of rows')
@@ -129,17 +150,18 @@ function modelCommand(): Command {
       }
       return run('model', flags, async (context) => {
         const rows =
-          flags.preset === undefined ? modelRows(letters ?? 'a,b') : [presetRow(flags.preset, withoutUndefined(shape))];
+          flags.preset === undefined ? rowsOf(letters, context) : [presetRow(flags.preset, withoutUndefined(shape))];
+        const settings = { ...common(flags, context), ...(flags.rates ? { rates: flags.rates } : {}) };
         const results: RowResult[] = [];
         for (const row of rows) {
-          const result = await benchModel(row, { ...flags, ...context });
+          const result = await benchModel(row, settings);
           if (result === undefined) return undefined;
           results.push(result);
         }
-        const texts = results.map((result) => describeRow(result, { ...flags, ...context }));
+        const texts = results.map((result) => describeRow(result, settings));
         return {
-          entries: results.flatMap(({ row: { config, batchSize, sequenceLength }, entries, ...memory }) =>
-            entries.map((entry) => ({ ...entry, ...memory, config, batchSize, sequenceLength })),
+          entries: results.flatMap(({ row: { config, batchSize, sequenceLength }, entries, ...ofRow }) =>
+            entries.map((entry) => ({ ...entry, ...ofRow, config, batchSize, sequenceLength })),
           ),
           text: `${texts.join('\n\n')}\n\n${modelLegend}`,
         };
@@ -147,10 +169,24 @@ function modelCommand(): Command {
     });
 }
 
+/** The rows named, else the tiny one or the target's own. */
+function rowsOf(letters: string | undefined, { target, isTiny }: Context): ModelRow[] {
+  if (letters === undefined && isTiny) return [tinyModelRow];
+  return modelRows(letters ?? defaultModelRows(isCuda(target)));
+}
+
+/** What ops and models are measured with. */
+function common(flags: OpsFlags | ModelFlags, { target, ...context }: Context) {
+  const precision = flags.precision ?? (isCuda(target) ? 'bf16' : 'float32');
+  return { ...target, ...context, precision, rounds: flags.rounds };
+}
+
 /** The options that all three have. */
-function common(command: Command, rounds: number): Command {
+function withCommonOptions(command: Command, rounds: number): Command {
   return command
+    .addOption(deviceOption())
     .addOption(threadsOption())
+    .option('--tiny', 'shapes that kernels of CUDA take when they run on the host: shows that everything works')
     .option('--rounds <n>', 'timed repetitions', integerBetween(1, 10_000), rounds)
     .option('--json <file>', 'write machine, command and samples to a file')
     .option('--compare <file>', 'compare with a file of --json; exits with 1 where something became slower')
@@ -163,10 +199,14 @@ function common(command: Command, rounds: number): Command {
 }
 
 const precisionOption = () =>
-  new Option('--precision <name>', 'operands of products with weights').choices(['float32', 'bf16']).default('float32');
+  new Option(
+    '--precision <name>',
+    'operands of products with weights, on a CUDA device also activations (default: float32; of a CUDA device bf16)',
+  ).choices(['float32', 'bf16']);
 
 interface Context {
-  threads: number;
+  target: Target;
+  isTiny: boolean;
   machine: Machine;
   signal: AbortSignal;
   onProgress: (text: string) => void;
@@ -182,16 +222,23 @@ async function run<Entry extends BenchEntry>(
   // What is wrong with the files is told before minutes are spent.
   if (flags.json !== undefined) await access(path.dirname(path.resolve(flags.json)), constants.W_OK);
   const before = flags.compare === undefined ? undefined : await readBenchFile(flags.compare);
-  const threads = chooseThreads(flags.threads);
+  const target = targetOf(flags.device, chooseThreads(flags.threads));
+  const isTiny = flags.tiny ?? false;
+  if (!isTiny && runsOnHost(target)) {
+    throw new BurgeonError(
+      'ERR_BURGEON_CUDA',
+      `bench: the kernels of ${cudaLibraryPath()} run on the host, which would take hours; give --tiny, or --device cpu`,
+    );
+  }
   const progress = process.stderr.isTTY ? new ProgressLine() : undefined;
   const interrupt = interruptSignal(() =>
     process.stderr.write('\nstopping after this measurement; once more to stop at once\n'),
   );
   try {
     progress?.update(() => 'measuring the peak', true);
-    const machine = await describeMachine(threads);
+    const machine = await describeMachine(target, isTiny);
     const onProgress = (text: string) => progress?.update(() => text, true);
-    const result = await measure({ threads, machine, signal: interrupt.signal, onProgress });
+    const result = await measure({ target, isTiny, machine, signal: interrupt.signal, onProgress });
     progress?.clear();
     if (result === undefined) {
       console.error('stopped before the end; nothing was written');

@@ -1,4 +1,4 @@
-// Does a device compute what it should? Whole steps against the float64 reference and the laws of skipping.
+// Does a device compute what it should? Ops and whole steps against the float64 reference, and the laws of skipping.
 
 import type { Device } from '../config/device.ts';
 import { checkCases, halfOf } from './cases.ts';
@@ -11,6 +11,7 @@ import {
   type TrainingOptions,
   trainOnText,
 } from './checks.ts';
+import { opAgainstReference, opChecks } from './op-checks.ts';
 
 export interface CheckRow {
   name: string;
@@ -46,6 +47,11 @@ export async function selfCheck({ device, isQuick, onProgress }: SelfCheckOption
       rows.push({ name, result: 'failed', measured: null, bound: null, isLeast: false, reason });
     }
   };
+  for (const check of opChecks(device, isQuick)) {
+    for (const precision of ['float32', 'bf16'] as const) {
+      await run(`op ${check.op}, ${precision}`, () => opAgainstReference(check, device, precision));
+    }
+  }
   for (const check of checkCases(isQuick)) {
     for (const precision of ['float32', 'bf16'] as const) {
       const name = `${check.name}, ${precision}`;

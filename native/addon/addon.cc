@@ -20,6 +20,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("describeCuda", Napi::Function::New(env, burgeon::describe_cuda_wrap, "describeCuda"));
   exports.Set("benchOp", Napi::Function::New(env, burgeon::bench_op_wrap, "benchOp"));
   exports.Set("benchOpInTurn", Napi::Function::New(env, burgeon::bench_op_in_turn_wrap, "benchOpInTurn"));
+  exports.Set("checkOp", Napi::Function::New(env, burgeon::check_op_wrap, "checkOp"));
+  exports.Set("benchCopy", Napi::Function::New(env, burgeon::bench_copy_wrap, "benchCopy"));
   exports.Set("NativeBytePairEncoder", burgeon::BytePairEncoderWrap::define(env));
   exports.Set("NativeBytePairTrainer", burgeon::BytePairTrainerWrap::define(env));
   exports.Set("recoverMerges", Napi::Function::New(env, burgeon::recover_merges_wrap, "recoverMerges"));

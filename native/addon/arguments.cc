@@ -151,26 +151,33 @@ ModelConfig read_model_config(const Napi::Value& value) {
   return config;
 }
 
-ModelOptions read_model_options(const Napi::Value& value) {
-  const Napi::Object object = read_object(value, "options");
-  ModelOptions options;
-  options.backend = read_string(object.Get("backend"), "backend");
-  options.max_isa = read_string(object.Get("maxIsa"), "maxIsa");
+void read_backend_options(const Napi::Object& object, BackendOptions* options) {
+  options->backend = read_string(object.Get("backend"), "backend");
+  options->max_isa = read_string(object.Get("maxIsa"), "maxIsa");
   const std::string precision = read_string(object.Get("precision"), "precision");
   if (precision == "bf16") {
-    options.precision = Precision::kBfloat16;
+    options->precision = Precision::kBfloat16;
   } else if (precision == "float64") {
-    options.precision = Precision::kFloat64;
+    options->precision = Precision::kFloat64;
   } else if (precision != "float32") {
     fail(ErrorCode::kConfig, "precision", "float32, bf16 or float64", precision);
   }
-  options.threads = static_cast<int>(read_integer(object.Get("threads"), "threads", 1, 1024));
-  if (options.backend == "cuda") {
-    options.cuda_library = read_string(object.Get("cudaLibrary"), "cudaLibrary");
-    options.cuda_device = static_cast<int>(read_integer(object.Get("cudaDevice"), "cudaDevice", 0, 1023));
-    options.cublaslt = read_string(object.Get("cublasLt"), "cublasLt");
-    options.cuda_plans = read_string(object.Get("cudaPlans"), "cudaPlans");
-  }
+  if (options->backend != "cuda") return;
+  options->cuda_library = read_string(object.Get("cudaLibrary"), "cudaLibrary");
+  options->cuda_device = static_cast<int>(read_integer(object.Get("cudaDevice"), "cudaDevice", 0, 1023));
+  options->cublaslt = read_string(object.Get("cublasLt"), "cublasLt");
+  options->cuda_plans = read_string(object.Get("cudaPlans"), "cudaPlans");
+}
+
+int read_threads(const Napi::Object& object) {
+  return static_cast<int>(read_integer(object.Get("threads"), "threads", 1, 1024));
+}
+
+ModelOptions read_model_options(const Napi::Value& value) {
+  const Napi::Object object = read_object(value, "options");
+  ModelOptions options;
+  read_backend_options(object, &options);
+  options.threads = read_threads(object);
   const Napi::Value graphs = object.Get("graphs");
   if (!graphs.IsUndefined()) options.graphs = read_boolean(graphs, "graphs");
   const Napi::Value profile = object.Get("profile");

@@ -29,6 +29,9 @@ std::vector<int32_t> read_int32_array(const Napi::Value& value, const std::strin
 void* float_array_data(const Napi::Value& value, const char* name, int element_size, int64_t length);
 
 ModelConfig read_model_config(const Napi::Value& value);
+// backend, maxIsa, precision, and of cuda cudaLibrary and cudaDevice.
+void read_backend_options(const Napi::Object& object, BackendOptions* options);
+int read_threads(const Napi::Object& object);
 ModelOptions read_model_options(const Napi::Value& value);
 OptimizerStep read_optimizer_step(const Napi::Value& value);
 // Lists only; their contents are checked by the model.

@@ -14,31 +14,36 @@ namespace {
 
 using bench::OpBenchOptions;
 using bench::OpBenchResult;
+using bench::OpCheckOptions;
 using bench::OpShape;
+
+void read_check_options(const Napi::Object& object, OpCheckOptions* options) {
+  options->op = bench::op_entry(read_string(object.Get("op"), "op")).name;
+  read_backend_options(object, options);
+  if (options->precision == Precision::kFloat64) {
+    throw Error(ErrorCode::kConfig, "precision: expected float32 or bf16, received float64");
+  }
+  options->threads = read_threads(object);
+}
 
 OpBenchOptions read_options(const Napi::Object& object) {
   OpBenchOptions options;
-  options.op = bench::op_entry(read_string(object.Get("op"), "op")).name;
-  const std::string precision = read_string(object.Get("precision"), "precision");
-  if (precision == "bf16") {
-    options.precision = Precision::kBfloat16;
-  } else if (precision != "float32") {
-    throw Error(ErrorCode::kConfig, "precision: expected float32 or bf16, received " + precision);
-  }
-  options.max_isa = read_string(object.Get("maxIsa"), "maxIsa");
-  options.threads = static_cast<int>(read_integer(object.Get("threads"), "threads", 1, 1024));
+  read_check_options(object, &options);
   options.rounds = read_integer(object.Get("rounds"), "rounds", 1, bench::kMostRounds);
   options.cold = read_boolean(object.Get("cold"), "cold");
   return options;
 }
 
-// Dimensions that the op does not take are not looked at. All rows are active unless told otherwise.
+// Dimensions that the op does not take are not looked at. All rows are active, and every head has keys and values of its
+// own, unless told otherwise.
 OpShape read_shape(const Napi::Object& object, const std::string& op, const std::string& path) {
   OpShape shape;
   for (const bench::Dimension& dimension : bench::op_entry(op).dimensions) {
     const Napi::Value value = object.Get(dimension.name);
     if (value.IsUndefined() && dimension.member == &OpShape::active_rows) {
       shape.active_rows = shape.rows;
+    } else if (value.IsUndefined() && dimension.member == &OpShape::kv_heads) {
+      shape.kv_heads = shape.heads;
     } else if (!value.IsUndefined() || dimension.member != &OpShape::block_rows) {
       shape.*dimension.member = read_integer(value, path + dimension.name, 1, dimension.most);
     }
@@ -60,7 +65,7 @@ Napi::Object to_object(Napi::Env env, const OpBenchResult& result) {
   object.Set("copyMs", to_array(env, result.copy_ms));
   object.Set("flops", Napi::Number::New(env, 2.0 * static_cast<double>(result.multiply_adds)));
   object.Set("bytes", Napi::Number::New(env, static_cast<double>(result.bytes)));
-  object.Set("error", Napi::Number::New(env, result.error));
+  object.Set("error", Napi::Number::New(env, result.error.largest));
   return object;
 }
 
@@ -75,6 +80,41 @@ Napi::Value start(Napi::Env env, const OpBenchOptions& options, const std::vecto
 }
 
 }  // namespace
+
+Napi::Value check_op_wrap(const Napi::CallbackInfo& info) {
+  return translate_errors(info.Env(), [&]() -> Napi::Value {
+    const Napi::Object object = read_object(info[0], "options");
+    OpCheckOptions options;
+    read_check_options(object, &options);
+    options.seed = static_cast<uint64_t>(read_integer(object.Get("seed"), "seed", 0, int64_t{1} << 32));
+    const OpShape shape = read_shape(object, options.op, "");
+    auto error = std::make_shared<bench::OpError>();
+    return Task::start(
+        info.Env(), Napi::Object::New(info.Env()), [=] { *error = bench::check_op(options, shape); },
+        [=](Napi::Env env) -> Napi::Value {
+          Napi::Object result = Napi::Object::New(env);
+          result.Set("largest", Napi::Number::New(env, error->largest));
+          result.Set("norm", Napi::Number::New(env, error->norm));
+          return result;
+        },
+        [] {});
+  });
+}
+
+Napi::Value bench_copy_wrap(const Napi::CallbackInfo& info) {
+  return translate_errors(info.Env(), [&]() -> Napi::Value {
+    const Napi::Object object = read_object(info[0], "options");
+    BackendOptions options;
+    read_backend_options(object, &options);
+    const int threads = read_threads(object);
+    const int64_t bytes = read_integer(object.Get("bytes"), "bytes", 64, int64_t{1} << 33);
+    const int64_t rounds = read_integer(object.Get("rounds"), "rounds", 1, bench::kMostRounds);
+    auto ms = std::make_shared<std::vector<double>>();
+    return Task::start(
+        info.Env(), Napi::Object::New(info.Env()), [=] { *ms = bench::bench_copy(options, threads, bytes, rounds); },
+        [=](Napi::Env env) -> Napi::Value { return to_array(env, *ms); }, [] {});
+  });
+}
 
 Napi::Value bench_op_wrap(const Napi::CallbackInfo& info) {
   return translate_errors(info.Env(), [&]() -> Napi::Value {

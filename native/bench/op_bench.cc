@@ -3,12 +3,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "backend/reference.h"
 #include "core/arena.h"
+#include "core/bfloat16.h"
 #include "core/error.h"
 #include "core/thread_pool.h"
 
@@ -34,69 +35,134 @@ class Random {
   uint64_t state_;
 };
 
-template <class T>
-void fill(const Operand& operand, uint64_t seed, T* data) {
-  if (operand.assigned) {
-    std::fill(data, data + operand.count, std::numeric_limits<T>::quiet_NaN());
-    return;
+template <class E>
+E to_element(double value) {
+  if constexpr (std::is_same_v<E, bfloat16>) {
+    return to_bfloat16(static_cast<float>(value));
+  } else {
+    return static_cast<E>(value);
   }
-  Random random(seed);
-  for (int64_t i = 0; i < operand.count; ++i) {
-    const int64_t k = static_cast<int64_t>(random.next() % 257) - 128;
-    data[i] = static_cast<T>(static_cast<double>(k) * operand.scale + operand.offset);
+}
+template <class E>
+double to_double(E value) {
+  if constexpr (std::is_same_v<E, bfloat16>) {
+    return static_cast<double>(to_float(value));
+  } else {
+    return static_cast<double>(value);
   }
 }
 
-std::vector<int32_t> draw_tokens(Op op, const OpShape& shape) {
+// visit(E{}) with the operand's element type for a backend of T.
+template <class T, class Visit>
+auto visit_element(const Operand& operand, Visit visit) {
+  switch (operand.element) {
+    case Element::kOperand:
+      return visit(T{});
+    case Element::kMaster:
+      return visit(Master<T>{});
+    default:
+      return visit(double{});
+  }
+}
+
+// Numbers are drawn once for so many elements, and repeat after that; a prime, so that no rows are equal.
+constexpr int64_t kPeriod = 1'048'573;
+
+template <class E>
+void fill(Device& device, const Operand& operand, uint64_t seed, void* data) {
+  std::vector<E> numbers(static_cast<size_t>(std::min(operand.count, kPeriod)));
+  Random random(seed);
+  for (E& number : numbers) {
+    const int64_t k = static_cast<int64_t>(random.next() % 257) - 128;
+    number = to_element<E>(operand.assigned ? std::numeric_limits<double>::quiet_NaN()
+                                            : static_cast<double>(k) * operand.scale + operand.offset);
+  }
+  for (int64_t begin = 0; begin < operand.count; begin += kPeriod) {
+    const int64_t count = std::min(operand.count - begin, kPeriod);
+    device.write(static_cast<E*>(data) + begin, numbers.data(), static_cast<size_t>(count) * sizeof(E));
+  }
+}
+
+// Calls body(number) for every element, in order.
+template <class E, class Body>
+void each_number(Device& device, const Operand& operand, const void* data, Body body) {
+  std::vector<E> numbers(static_cast<size_t>(std::min(operand.count, kPeriod)));
+  for (int64_t begin = 0; begin < operand.count; begin += kPeriod) {
+    const int64_t count = std::min(operand.count - begin, kPeriod);
+    device.read(numbers.data(), static_cast<const E*>(data) + begin, static_cast<size_t>(count) * sizeof(E));
+    for (int64_t i = 0; i < count; ++i) body(to_double(numbers[static_cast<size_t>(i)]));
+  }
+}
+
+std::vector<int32_t> draw_tokens(Op op, const OpShape& shape, uint64_t seed) {
   const bool has_tokens = op == Op::kEmbeddingForward || op == Op::kEmbeddingBackward || op == Op::kCrossEntropy;
   std::vector<int32_t> tokens(has_tokens ? static_cast<size_t>(shape.n) : 0);
   const uint64_t vocabulary = static_cast<uint64_t>(op == Op::kCrossEntropy ? shape.cols : shape.rows);
-  Random random(7);
+  Random random(seed + 7);
   for (int32_t& token : tokens) token = static_cast<int32_t>(random.next() % vocabulary);
   return tokens;
 }
 
-// One shape with its operands, placed in memory that others own.
+// One shape with its operands, placed in memory of a device that others own.
 template <class T>
 struct Case {
   Op op;
   OpShape shape;
   OpPlan plan;
+  uint64_t seed;
   std::vector<int32_t> rows;
   std::vector<int32_t> tokens;
-  std::vector<T*> data;
-  std::vector<const T*> originals;  // of restored operands; null for others
+  OpLists lists{};  // of these, on the device
+  std::vector<void*> data;
+  std::vector<void*> originals;  // of restored operands; null for others
 
-  Case(Op which, const OpShape& s)
-      : op(which), shape(s), plan(plan_op(which, s)), rows(spread_rows(s)), tokens(draw_tokens(which, s)) {}
+  Case(Op which, const OpShape& s, const Ops<T>& ops, bool compact, uint64_t drawn_from)
+      : op(which),
+        shape(s),
+        plan(plan_op(which, s, compact, sizeof(T))),
+        seed(drawn_from),
+        rows(spread_rows(which, s, compact)),
+        tokens(draw_tokens(which, s, drawn_from)) {
+    if (op != Op::kEmbeddingBackward || !ops.order_tokens) return;
+    std::vector<int32_t> counts(static_cast<size_t>(shape.rows + 1));
+    tokens.resize(static_cast<size_t>(shape.n + ops.token_order_words(shape.n)));
+    ops.order_tokens(tokens.data() + shape.n, tokens.data(), shape.n, counts.data(), shape.rows);
+  }
 
   // Twice, as the arena's planner: to measure and to place.
   void place(ArenaCursor& cursor) {
     data.clear();
     originals.clear();
     for (const Operand& operand : plan.operands) {
-      data.push_back(cursor.take<T>(operand.count));
-      originals.push_back(operand.restored ? cursor.take<T>(operand.count) : nullptr);
+      data.push_back(cursor.take<char>(bytes_of(operand)));
+      originals.push_back(operand.restored ? cursor.take<char>(bytes_of(operand)) : nullptr);
     }
+    lists.rows = rows.empty() ? nullptr : cursor.take<int32_t>(static_cast<int64_t>(rows.size()));
+    lists.tokens = cursor.take<int32_t>(static_cast<int64_t>(tokens.size()));
   }
-  void fill_all() {
+  void fill_all(Device& device) {
     for (size_t i = 0; i < data.size(); ++i) {
-      fill(plan.operands[i], i, data[i]);
-      if (originals[i]) fill(plan.operands[i], i, const_cast<T*>(originals[i]));
+      visit_element<T>(plan.operands[i], [&](auto element) {
+        for (void* to : {data[i], originals[i]}) {
+          if (to) fill<decltype(element)>(device, plan.operands[i], 1000 * seed + i, to);
+        }
+      });
     }
+    const auto write = [&](const int32_t* to, const std::vector<int32_t>& list) {
+      if (!list.empty()) device.write(const_cast<int32_t*>(to), list.data(), list.size() * sizeof(int32_t));
+    };
+    write(lists.rows, rows);
+    write(lists.tokens, tokens);
   }
   void call(const Ops<T>& ops, OpContext& ctx) {
     ctx.multiply_adds = 0;
-    call_op(op, shape, ops, ctx, OpLists{rows.empty() ? nullptr : rows.data(), tokens.data()}, data.data());
+    call_op(op, shape, ops, ctx, lists, data.data());
+  }
+  static int64_t bytes_of(const Operand& operand) {
+    return operand.count *
+           visit_element<T>(operand, [](auto element) { return static_cast<int64_t>(sizeof(element)); });
   }
 };
-
-template <class Body>
-double milliseconds_of(Body body) {
-  const auto start = std::chrono::steady_clock::now();
-  body();
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-}
 
 // Runs body(i) for i in [0, count) on the pool.
 template <class Body>
@@ -105,75 +171,82 @@ void parallel(ThreadPool& pool, int64_t count, Body body) {
       count, [](void* argument, int64_t task, int) { (*static_cast<Body*>(argument))(task); }, &body);
 }
 
-void copy(float* to, const float* from, int64_t count, ThreadPool& pool) {
-  constexpr int64_t kPiece = int64_t{1} << 16;
-  parallel(pool, (count + kPiece - 1) / kPiece, [&](int64_t piece) {
-    std::copy(from + piece * kPiece, from + std::min(count, (piece + 1) * kPiece), to + piece * kPiece);
-  });
-}
+// Copies on a device, and what empties its caches. The host's are done by all threads, which are then awake.
+class Mover {
+ public:
+  Mover(Device& device, ThreadPool& pool) : device_(device), pool_(pool) {}
 
-// Operands that repetition would wear out, from their copies. On the pool, which is then awake.
-void restore(Case<float>& c, ThreadPool& pool) {
+  void copy(void* to, const void* from, int64_t bytes) {
+    if (device_.queue()) return device_.copy(to, from, static_cast<size_t>(bytes));
+    constexpr int64_t kPiece = int64_t{1} << 18;
+    parallel(pool_, (bytes + kPiece - 1) / kPiece, [&](int64_t piece) {
+      const int64_t begin = piece * kPiece;
+      device_.copy(static_cast<char*>(to) + begin, static_cast<const char*>(from) + begin,
+                   static_cast<size_t>(std::min(bytes - begin, kPiece)));
+    });
+  }
+
+  // Larger than the last-level cache, as far as the system says how large that is; that of a GPU has 50 MB or so.
+  size_t eviction_bytes() const {
+    size_t bytes = size_t{256} << 20;
+#ifdef _SC_LEVEL3_CACHE_SIZE
+    const long cache = device_.queue() ? 0 : sysconf(_SC_LEVEL3_CACHE_SIZE);
+    if (cache > 0) bytes = std::max(bytes, 2 * static_cast<size_t>(cache));
+#endif
+    return std::min(bytes, size_t{2} << 30);
+  }
+
+  // Writes every line of the buffer.
+  void evict(char* buffer, size_t bytes) {
+    if (device_.queue()) return device_.clear(buffer, bytes);
+    constexpr int64_t kPieces = 256;
+    const size_t piece = bytes / kPieces;
+    parallel(pool_, kPieces, [&](int64_t task) {
+      char* begin = buffer + static_cast<size_t>(task) * piece;
+      for (size_t i = 0; i < piece; i += 64) begin[i] = static_cast<char>(begin[i] + 1);
+    });
+  }
+
+ private:
+  Device& device_;
+  ThreadPool& pool_;
+};
+
+// Operands that repetition would wear out, from their copies.
+template <class T>
+void restore(Case<T>& c, Mover& mover) {
   for (size_t i = 0; i < c.data.size(); ++i) {
-    if (c.originals[i]) copy(c.data[i], c.originals[i], c.plan.operands[i].count, pool);
+    if (c.originals[i]) mover.copy(c.data[i], c.originals[i], Case<T>::bytes_of(c.plan.operands[i]));
   }
 }
 
-// Larger than the last-level cache, as far as the system says how large that is.
-size_t eviction_bytes() {
-  size_t bytes = size_t{256} << 20;
-#ifdef _SC_LEVEL3_CACHE_SIZE
-  const long cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
-  if (cache > 0) bytes = std::max(bytes, 2 * static_cast<size_t>(cache));
-#endif
-  return std::min(bytes, size_t{2} << 30);
-}
-
-// Reads and writes every line of the buffer.
-void evict(char* buffer, size_t bytes, ThreadPool& pool) {
-  constexpr int64_t kPieces = 256;
-  const size_t piece = bytes / kPieces;
-  parallel(pool, kPieces, [&](int64_t task) {
-    char* begin = buffer + static_cast<size_t>(task) * piece;
-    for (size_t i = 0; i < piece; i += 64) begin[i] = static_cast<char>(begin[i] + 1);
-  });
-}
-
-struct Scratch {
-  char* shared;
-  char* per_thread;
-  size_t thread_bytes;
-};
-
-OpContext context_of(ThreadPool& pool, const Scratch& scratch) {
-  return {&pool, scratch.shared, scratch.per_thread, scratch.thread_bytes, 0};
-}
-
-// Room for every op of the list, as the model plans it.
+// Room on a device for every op of the list, as the model plans it.
 template <class T>
 struct Memory {
   Arena arena;
-  Scratch scratch{};
+  OpContext context{};
   char* evicted = nullptr;
-  float* copied = nullptr;  // as many bytes as the largest case moves, when caches are evicted
+  char* copied = nullptr;  // as many bytes as the largest case moves, when caches are evicted
 
-  Memory(const Ops<T>& ops, std::vector<Case<T>>& cases, int threads, size_t evicted_bytes) {
+  Memory(Device& device, const Ops<T>& ops, std::vector<Case<T>>& cases, ThreadPool& pool, size_t evicted_bytes) {
     ScratchSize size{0, 0};
     for (const Case<T>& c : cases) {
       const ScratchSize wanted = ops.scratch_size(c.plan.scratch);
       size.shared = std::max(size.shared, wanted.shared);
       size.per_thread = std::max(size.per_thread, (wanted.per_thread + 63) / 64 * 64);
     }
+    context.pool = &pool;
+    context.queue = device.queue();
+    context.thread_scratch_bytes = size.per_thread;
     const auto place = [&](char* base) {
       ArenaCursor cursor(base);
       for (Case<T>& c : cases) c.place(cursor);
-      scratch.shared = cursor.take<char>(static_cast<int64_t>(size.shared));
-      scratch.thread_bytes = size.per_thread;
-      scratch.per_thread = cursor.take<char>(static_cast<int64_t>(size.per_thread) * threads);
+      context.shared_scratch = cursor.take<char>(static_cast<int64_t>(size.shared));
+      context.thread_scratch = cursor.take<char>(static_cast<int64_t>(size.per_thread) * pool.size());
       evicted = cursor.take<char>(static_cast<int64_t>(evicted_bytes));
       int64_t moved = 0;
       for (const Case<T>& c : cases) moved = std::max(moved, c.plan.bytes);
-      copied = cursor.take<float>(evicted_bytes > 0 ? moved / static_cast<int64_t>(sizeof(float)) : 0);
+      copied = cursor.take<char>(evicted_bytes > 0 ? moved : 0);
       return cursor.used();
     };
     const size_t bytes = place(nullptr);
@@ -182,64 +255,103 @@ struct Memory {
                                                " MiB, more than the " + std::to_string(kMostBytes >> 20) +
                                                " MiB allowed; use a smaller shape or fewer threads");
     }
-    arena = Arena(host_device(), bytes, "the operands of this measurement");
+    arena = Arena(device, bytes, "the operands of this measurement");
     place(arena.data());
-    for (Case<T>& c : cases) c.fill_all();
+    for (Case<T>& c : cases) c.fill_all(device);
   }
 };
 
-// Largest difference of any output from the double reference, over the root mean square of that output.
-double difference(const Case<float>& result, const Case<double>& expected) {
-  double worst = 0;
+// NaN wins.
+double larger(double a, double b) { return std::isnan(a) || a > b ? a : b; }
+
+template <class T>
+OpError compare(Device& device, const Case<T>& result, const Case<double>& expected) {
+  OpError worst;
   for (size_t i = 0; i < result.data.size(); ++i) {
     const Operand& operand = result.plan.operands[i];
     if (!operand.output) continue;
+    const double* wanted = static_cast<const double*>(expected.data[i]);
     double squares = 0;
+    for (int64_t j = 0; j < operand.count; ++j) squares += wanted[j] * wanted[j];
+    const double size = squares > 0 ? std::sqrt(squares / static_cast<double>(operand.count)) : 1;
     double largest = 0;
-    for (int64_t j = 0; j < operand.count; ++j) {
-      const double wanted = expected.data[i][j];
-      squares += wanted * wanted;
-      const double off = std::fabs(static_cast<double>(result.data[i][j]) - wanted);
-      if (!(off <= largest)) largest = off;  // NaN wins
-    }
-    const double size = std::sqrt(squares / static_cast<double>(operand.count));
-    const double error = size > 0 ? largest / size : largest;
-    if (!(error <= worst)) worst = error;
+    double difference = 0;
+    visit_element<T>(operand, [&](auto element) {
+      each_number<decltype(element)>(device, operand, result.data[i], [&](double number) {
+        const double off = number - *wanted;
+        largest = larger(std::fabs(off) / std::max(size, std::fabs(*wanted)), largest);
+        difference += off * off;
+        ++wanted;
+      });
+    });
+    worst.largest = larger(largest, worst.largest);
+    worst.norm = larger(std::sqrt(difference / static_cast<double>(operand.count)) / size, worst.norm);
   }
   return worst;
 }
 
-double verify(const OpBenchOptions& options, const Ops<float>& ops, const std::string& isa, Op op, const OpShape& shape,
-              ThreadPool& pool) {
-  std::vector<Case<float>> result{Case<float>(op, shape)};
-  std::vector<Case<double>> expected{Case<double>(op, shape)};
-  Memory<float> memory(ops, result, pool.size(), 0);
-  Memory<double> wide(ref::table<double>(), expected, 1, 0);
-  OpContext context = context_of(pool, memory.scratch);
-  result[0].call(ops, context);
-  OpContext reference = context_of(pool, wide.scratch);
-  expected[0].call(ref::table<double>(), reference);
-  const double error = difference(result[0], expected[0]);
-  if (!(error <= kTolerance)) {
-    throw Error(ErrorCode::kBackend, options.op + ": expected the results of " + isa + " within " +
-                                         std::to_string(kTolerance) +
-                                         " of the reference (relative to their size), got " + std::to_string(error) +
-                                         "; not timed. This is a bug: please report it with "
-                                         "the output of burgeon doctor");
-  }
-  if (context.multiply_adds != reference.multiply_adds) {
-    throw Error(ErrorCode::kBackend, options.op + ": expected " + std::to_string(reference.multiply_adds) +
+// A backend with the threads of a measurement.
+template <class T>
+struct Engine {
+  Selection selection;
+  Backend<T> backend;
+  ThreadPool pool;
+
+  explicit Engine(const OpCheckOptions& options)
+      : backend(select_backend<T>(options, &selection)), pool(options.threads) {}
+  const Ops<T>& ops() const { return *backend.ops; }
+  Device& device() const { return *backend.device; }
+};
+
+template <class T>
+OpError check(const OpCheckOptions& options, Engine<T>& engine, Op op, const OpShape& shape) {
+  const bool compact = engine.ops().compact;
+  const Ops<double>& plain = ref::table<double>();
+  std::vector<Case<T>> result{Case<T>(op, shape, engine.ops(), compact, options.seed)};
+  std::vector<Case<double>> expected{Case<double>(op, shape, plain, compact, options.seed)};
+  ThreadPool alone(1);
+  Memory<T> memory(engine.device(), engine.ops(), result, engine.pool, 0);
+  Memory<double> wide(host_device(), plain, expected, alone, 0);
+  result[0].call(engine.ops(), memory.context);
+  expected[0].call(plain, wide.context);
+  if (memory.context.multiply_adds != wide.context.multiply_adds) {
+    throw Error(ErrorCode::kBackend, options.op + ": expected " + std::to_string(wide.context.multiply_adds) +
                                          " multiply-adds as the reference, executed " +
-                                         std::to_string(context.multiply_adds) + "; not timed. This is a bug");
+                                         std::to_string(memory.context.multiply_adds) + "; not timed. This is a bug");
   }
-  return error;
+  return compare(engine.device(), result[0], expected[0]);
 }
 
-void check_finite(const OpBenchOptions& options, const Case<float>& c) {
+// Where products take dense operands, rows of whole vectors take other paths than odd ones.
+template <class T>
+OpError check_reduced(const OpCheckOptions& options, Engine<T>& engine, Op op, const OpShape& shape) {
+  const OpShape odd = reduced(op, shape, Sizes::kOdd);
+  const OpShape vectors = reduced(op, shape, Sizes::kVectors);
+  OpError error = check(options, engine, op, odd);
+  if (engine.ops().compact && !(vectors == odd)) {
+    const OpError other = check(options, engine, op, vectors);
+    error = {larger(other.largest, error.largest), larger(other.norm, error.norm)};
+  }
+  const double tolerance = std::is_same_v<T, bfloat16> ? kBfloat16Tolerance : kTolerance;
+  if (error.largest <= tolerance) return error;
+  throw Error(ErrorCode::kBackend, options.op + ": expected the results of " + engine.selection.isa + " within " +
+                                       std::to_string(tolerance) +
+                                       " of the reference (relative to their size), got " +
+                                       std::to_string(error.largest) +
+                                       "; not timed. This is a bug: please report it with "
+                                       "the output of burgeon doctor");
+}
+
+template <class T>
+void check_finite(const OpBenchOptions& options, Device& device, const Case<T>& c) {
   for (size_t i = 0; i < c.data.size(); ++i) {
     const Operand& operand = c.plan.operands[i];
-    const bool finite = !operand.output || std::all_of(c.data[i], c.data[i] + operand.count,
-                                                       [](float value) { return std::isfinite(value); });
+    if (!operand.output) continue;
+    bool finite = true;
+    visit_element<T>(operand, [&](auto element) {
+      each_number<decltype(element)>(device, operand, c.data[i],
+                                     [&](double number) { finite = finite && std::isfinite(number); });
+    });
     if (finite) continue;
     throw Error(ErrorCode::kBackend, options.op + ": expected finite results of the measured shape, output " +
                                          std::to_string(i) +
@@ -248,45 +360,88 @@ void check_finite(const OpBenchOptions& options, const Case<float>& c) {
   }
 }
 
+template <class Body>
+double milliseconds_of(Device& device, Body body) {
+  const int64_t begin = device.mark();
+  body();
+  return device.milliseconds(begin, device.mark());
+}
+
+template <class T>
+std::vector<OpBenchResult> bench(const OpBenchOptions& options, Op op, const std::vector<OpShape>& shapes) {
+  Engine<T> engine(options);
+  const Ops<T>& ops = engine.ops();
+  Device& device = engine.device();
+  std::vector<OpBenchResult> results(shapes.size());
+  std::vector<Case<T>> cases;
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    results[i].error = check_reduced(options, engine, op, shapes[i]);
+    cases.emplace_back(op, shapes[i], ops, ops.compact, options.seed);
+    results[i].bytes = cases[i].plan.bytes;
+  }
+
+  Mover mover(device, engine.pool);
+  const size_t evicted = options.cold ? mover.eviction_bytes() : 0;
+  Memory<T> memory(device, ops, cases, engine.pool, evicted);
+  for (int64_t round = 0; round < options.rounds; ++round) {
+    for (size_t i = 0; i < cases.size(); ++i) {
+      if (!options.cold || round == 0) {
+        restore(cases[i], mover);
+        cases[i].call(ops, memory.context);
+      }
+      restore(cases[i], mover);
+      if (options.cold) mover.evict(memory.evicted, evicted);
+      results[i].ms.push_back(milliseconds_of(device, [&] { cases[i].call(ops, memory.context); }));
+      results[i].multiply_adds = memory.context.multiply_adds;
+      if (options.cold) {
+        const int64_t half = results[i].bytes / 2;
+        mover.evict(memory.evicted, evicted);
+        results[i].copy_ms.push_back(
+            milliseconds_of(device, [&] { mover.copy(memory.copied + half, memory.copied, half); }));
+      }
+    }
+  }
+  for (const Case<T>& c : cases) check_finite(options, device, c);
+  return results;
+}
+
+bool computes_in_bfloat16(const BackendOptions& options) {
+  return options.backend == "cuda" && options.precision == Precision::kBfloat16;
+}
+
 }  // namespace
+
+OpError check_op(const OpCheckOptions& options, const OpShape& shape) {
+  const OpEntry& entry = op_entry(options.op);
+  check_shape(entry, shape);
+  const auto run = [&](auto type) {
+    Engine<decltype(type)> engine(options);
+    return check(options, engine, entry.op, shape);
+  };
+  return computes_in_bfloat16(options) ? run(bfloat16{}) : run(float{});
+}
 
 std::vector<OpBenchResult> bench_op(const OpBenchOptions& options, const std::vector<OpShape>& shapes) {
   const OpEntry& entry = op_entry(options.op);
   for (const OpShape& shape : shapes) check_shape(entry, shape);
+  return computes_in_bfloat16(options) ? bench<bfloat16>(options, entry.op, shapes)
+                                       : bench<float>(options, entry.op, shapes);
+}
+
+std::vector<double> bench_copy(const BackendOptions& options, int threads, int64_t bytes, int64_t rounds) {
   Selection selection;
-  const Ops<float>& ops = select_ops<float>("cpu", options.max_isa, options.precision, &selection);
-  ThreadPool pool(options.threads);
-
-  std::vector<OpBenchResult> results(shapes.size());
-  std::vector<Case<float>> cases;
-  for (size_t i = 0; i < shapes.size(); ++i) {
-    results[i].error = verify(options, ops, selection.isa, entry.op, reduced(entry.op, shapes[i]), pool);
-    cases.emplace_back(entry.op, shapes[i]);
-    results[i].bytes = cases[i].plan.bytes;
+  const Backend<float> backend = select_backend<float>(options, &selection);
+  Device& device = *backend.device;
+  ThreadPool pool(threads);
+  Mover mover(device, pool);
+  Arena arena(device, static_cast<size_t>(bytes) * 2, "the operands of this measurement");
+  const auto copy = [&] { mover.copy(arena.data() + bytes, arena.data(), bytes); };
+  std::vector<double> ms;
+  for (int64_t round = 0; round < rounds; ++round) {
+    copy();
+    ms.push_back(milliseconds_of(device, copy));
   }
-
-  const size_t evicted = options.cold ? eviction_bytes() : 0;
-  Memory<float> memory(ops, cases, pool.size(), evicted);
-  OpContext context = context_of(pool, memory.scratch);
-  for (int64_t round = 0; round < options.rounds; ++round) {
-    for (size_t i = 0; i < cases.size(); ++i) {
-      if (!options.cold || round == 0) {
-        restore(cases[i], pool);
-        cases[i].call(ops, context);
-      }
-      restore(cases[i], pool);
-      if (options.cold) evict(memory.evicted, evicted, pool);
-      results[i].ms.push_back(milliseconds_of([&] { cases[i].call(ops, context); }));
-      results[i].multiply_adds = context.multiply_adds;
-      if (options.cold) {
-        const int64_t half = results[i].bytes / 2 / static_cast<int64_t>(sizeof(float));
-        evict(memory.evicted, evicted, pool);
-        results[i].copy_ms.push_back(milliseconds_of([&] { copy(memory.copied + half, memory.copied, half, pool); }));
-      }
-    }
-  }
-  for (const Case<float>& c : cases) check_finite(options, c);
-  return results;
+  return ms;
 }
 
 }  // namespace burgeon::bench

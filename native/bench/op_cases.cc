@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/bfloat16.h"
 #include "core/error.h"
 
 namespace burgeon::bench {
@@ -16,7 +17,9 @@ const Dimension kActiveRows{"activeRows", &OpShape::active_rows, kMost};
 const Dimension kBlockRows{"blockRows", &OpShape::block_rows, kMost};
 const Dimension kCols{"cols", &OpShape::cols, kMost};
 const Dimension kSequence{"sequence", &OpShape::sequence, kMost};
+const Dimension kPast{"past", &OpShape::past, kMost};
 const Dimension kHeads{"heads", &OpShape::heads, 1024};
+const Dimension kKvHeads{"kvHeads", &OpShape::kv_heads, 1024};
 const Dimension kHeadSize{"headSize", &OpShape::head_size, 65'536};
 
 // Multiply-adds of one repetition: some ten seconds on one slow core.
@@ -32,13 +35,34 @@ double multiply_adds(Op op, const OpShape& s) {
     case Op::kWeightGradient:
     case Op::kMlpForward:
     case Op::kMlpBackward:
+    case Op::kSwigluBackward:
       return n * static_cast<double>(s.active_rows) * static_cast<double>(s.cols);
+    case Op::kSwigluForward:
+      return 2 * n * static_cast<double>(s.active_rows) * static_cast<double>(s.cols);
     case Op::kAttentionForward:
       return 2 * triangle;
     case Op::kAttentionBackward:
       return 4 * triangle;
+    case Op::kAttentionCached:
+      return 2 * triangle + 2 * n * width * static_cast<double>(s.past);
     default:
       return 0;
+  }
+}
+
+bool is_product(Op op) {
+  switch (op) {
+    case Op::kExpand:
+    case Op::kContract:
+    case Op::kWeightGradient:
+    case Op::kBiasGradient:
+    case Op::kMlpForward:
+    case Op::kMlpBackward:
+    case Op::kSwigluForward:
+    case Op::kSwigluBackward:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -50,23 +74,35 @@ double multiply_adds(Op op, const OpShape& s) {
 
 const std::vector<OpEntry>& op_entries() {
   static const std::vector<Dimension> product{kN, kRows, kActiveRows, kBlockRows, kCols};
-  static const std::vector<Dimension> attention{kN, kSequence, kHeads, kHeadSize};
+  static const std::vector<Dimension> bias{kN, kRows, kActiveRows, kBlockRows};
+  static const std::vector<Dimension> attention{kN, kSequence, kHeads, kKvHeads, kHeadSize};
+  static const std::vector<Dimension> cached{kN, kSequence, kPast, kHeads, kKvHeads, kHeadSize};
   static const std::vector<Dimension> per_token{kN, kCols};
   static const std::vector<Dimension> embedding{kN, kSequence, kRows, kCols};
   static const std::vector<Dimension> matrix{kRows, kActiveRows, kBlockRows, kCols};
+  static const std::vector<Dimension> vector{kRows, kActiveRows, kBlockRows};
   static const std::vector<OpEntry> entries{
       {"expand", Op::kExpand, product},
       {"contract", Op::kContract, product},
       {"weight_gradient", Op::kWeightGradient, product},
+      {"bias_gradient", Op::kBiasGradient, bias},
       {"mlp_forward", Op::kMlpForward, product},
       {"mlp_backward", Op::kMlpBackward, product},
+      {"swiglu_forward", Op::kSwigluForward, product},
+      {"swiglu_backward", Op::kSwigluBackward, product},
+      {"rotary", Op::kRotary, attention},
       {"attention_forward", Op::kAttentionForward, attention},
       {"attention_backward", Op::kAttentionBackward, attention},
+      {"cache_append", Op::kCacheAppend, cached},
+      {"attention_cached", Op::kAttentionCached, cached},
       {"cross_entropy", Op::kCrossEntropy, per_token},
       {"norm_forward", Op::kNormForward, per_token},
       {"norm_backward", Op::kNormBackward, per_token},
       {"embedding_forward", Op::kEmbeddingForward, embedding},
       {"embedding_backward", Op::kEmbeddingBackward, embedding},
+      {"gather", Op::kGather, matrix},
+      {"gather_vector", Op::kGatherVector, vector},
+      {"scatter_add", Op::kScatterAdd, matrix},
       {"adamw", Op::kAdamW, matrix},
       {"sum_of_squares", Op::kSumOfSquares, matrix},
   };
@@ -101,6 +137,12 @@ void check_shape(const OpEntry& entry, const OpShape& s) {
   if (s.n % s.sequence != 0) {
     fail(entry, "sequence: expected a divisor of n (" + text(s.n) + "), received " + text(s.sequence));
   }
+  if (s.heads % s.kv_heads != 0) {
+    fail(entry, "kvHeads: expected a divisor of heads (" + text(s.heads) + "), received " + text(s.kv_heads));
+  }
+  if (entry.op == Op::kRotary && s.head_size % 2 != 0) {
+    fail(entry, "headSize: expected an even number, received " + text(s.head_size));
+  }
   const double work = multiply_adds(entry.op, s);
   if (work > kMostWork) {
     fail(entry, "expected at most 10^12 multiply-adds per repetition, received " +
@@ -108,27 +150,43 @@ void check_shape(const OpEntry& entry, const OpShape& s) {
   }
 }
 
-OpShape reduced(Op op, const OpShape& s) {
+bool OpShape::operator==(const OpShape& other) const {
+  return n == other.n && rows == other.rows && active_rows == other.active_rows && block_rows == other.block_rows &&
+         cols == other.cols && sequence == other.sequence && past == other.past && heads == other.heads &&
+         kv_heads == other.kv_heads && head_size == other.head_size;
+}
+
+OpShape reduced(Op op, const OpShape& s, Sizes sizes) {
+  const bool odd = sizes == Sizes::kOdd;
   OpShape small = s;
   small.block_rows = 1;
-  small.rows = std::min<int64_t>(s.rows, 263);
+  small.rows = std::min<int64_t>(s.rows, odd ? 263 : 264);
   small.active_rows = std::max<int64_t>(1, small.rows * s.active_rows / s.rows);
-  small.cols = std::min<int64_t>(s.cols, op == Op::kCrossEntropy ? 1013 : 421);
+  if (!odd) small.active_rows = std::min(small.rows, (small.active_rows + 7) / 8 * 8);
+  small.cols = op == Op::kCrossEntropy ? std::min<int64_t>(s.cols, odd ? 1013 : 1016)
+                                       : std::min<int64_t>(s.cols, odd ? 421 : 424);
   small.sequence = std::min<int64_t>(s.sequence, 53);
+  small.past = std::min<int64_t>(s.past, 43);
   const bool has_sequences = s.sequence > 1;
   const int64_t sequences = std::min<int64_t>(s.n / s.sequence, has_sequences ? 3 : 101);
   small.n = sequences * small.sequence;
-  small.heads = std::min<int64_t>(s.heads, 3);
-  small.head_size = std::min<int64_t>(s.head_size, 67);
+  const int64_t shared_by = s.heads / s.kv_heads;
+  small.kv_heads = std::min<int64_t>(s.kv_heads, shared_by > 1 ? 2 : 3);
+  small.heads = small.kv_heads * std::min<int64_t>(shared_by, 2);
+  small.head_size = std::min<int64_t>(s.head_size, odd ? 67 : 128);
+  if (op == Op::kRotary) small.head_size -= small.head_size % 2;
   return small;
 }
 
-OpPlan plan_op(Op op, const OpShape& s) {
+OpPlan plan_op(Op op, const OpShape& s, bool compact, int64_t element_bytes) {
   const int64_t n = s.n;
   const int64_t a = s.active_rows;
-  const int64_t all = s.rows;
+  const bool is_compact = compact && is_product(op);
+  const int64_t all = is_compact ? a : s.rows;
   const int64_t C = s.cols;
   const int64_t width = s.heads * s.head_size;
+  const int64_t qkv = (s.heads + 2 * s.kv_heads) * s.head_size;
+  const int64_t cached = n / s.sequence * s.kv_heads * (s.past + s.sequence) * s.head_size;
   const int64_t lse = n * s.heads;
   const int64_t list = a < all ? a : 0;
   // Activations up to 2, weights up to 1/16: sums over a model's width then have the size they have in training.
@@ -140,78 +198,146 @@ OpPlan plan_op(Op op, const OpShape& s) {
   const auto changes = [](int64_t count, double scale, double offset = 0) {
     return Operand{count, scale, offset, true, false, true};
   };
+  const auto master = [](Operand operand) {
+    operand.element = Element::kMaster;
+    return operand;
+  };
   OpPlan plan;
-  plan.scratch = {n, s.sequence, C, std::max(C, a), s.head_size};
-  int64_t moved = 0;  // floats and 32-bit integers
+  plan.scratch = {n, s.sequence, C, std::max({C, a, qkv}), s.head_size, op == Op::kCrossEntropy ? C : s.rows};
+  int64_t moved = 0;  // numbers of type T
+  int64_t words = 0;  // masters and 32-bit integers
   switch (op) {
     case Op::kExpand:
-      plan.operands = {assigns(n * a), in(n * C, x), in(all * C, w), in(all, x)};
-      moved = n * a + n * C + a * C + a + list;
+      plan.operands = {assigns(n * a), in(n * C, x), in(all * C, w), master(in(all, x))};
+      moved = n * a + n * C + a * C;
+      words = a + list;
       break;
     case Op::kContract:
-      plan.operands = {assigns(n * C), in(n * a, x), in(all * C, w), in(C, x), in(n * C, x)};
-      moved = n * C + n * a + a * C + C + n * C + list;
+      plan.operands = {assigns(n * C), in(n * a, x), in(all * C, w), master(in(C, x)), in(n * C, x)};
+      moved = n * C + n * a + a * C + n * C;
+      words = C + list;
       break;
     case Op::kWeightGradient:
-      plan.operands = {adds(all * C, x), in(n * a, x), in(n * C, x)};
-      moved = 2 * a * C + n * a + n * C + list;
+      plan.operands = {master(adds(all * C, x)), in(n * a, x), in(n * C, x)};
+      moved = n * a + n * C;
+      words = 2 * a * C + list;
+      break;
+    case Op::kBiasGradient:
+      plan.operands = {master(adds(all, x)), in(n * a, x)};
+      moved = n * a;
+      words = 2 * a + list;
       break;
     case Op::kMlpForward:
-      plan.operands = {assigns(n * a), assigns(n * a), in(n * C, x), in(all * C, w), in(all, x)};
-      moved = 2 * n * a + n * C + a * C + a + list;
+      plan.operands = {assigns(n * a), assigns(n * a), in(n * C, x), in(all * C, w), master(in(all, x))};
+      moved = 2 * n * a + n * C + a * C;
+      words = a + list;
       break;
     case Op::kMlpBackward:
       plan.operands = {assigns(n * a), in(n * C, x), in(n * a, x), in(all * C, w)};
-      moved = n * a + n * C + n * a + a * C + list;
+      moved = n * a + n * C + n * a + a * C;
+      words = list;
+      break;
+    case Op::kSwigluForward:
+      plan.operands = {assigns(n * a),  assigns(n * a),     assigns(n * a),  in(n * C, x),
+                       in(all * C, w), master(in(all, x)), in(all * C, w), master(in(all, x))};
+      moved = 3 * n * a + n * C + 2 * a * C;
+      words = 2 * a + list;
+      break;
+    case Op::kSwigluBackward:
+      plan.operands = {assigns(n * a), assigns(n * a), in(n * C, x), in(n * a, x), in(n * a, x), in(all * C, w)};
+      moved = 4 * n * a + n * C + a * C;
+      words = list;
+      break;
+    case Op::kRotary:
+      plan.operands = {changes(n * qkv, x), master(in(s.sequence * s.head_size, x / 2))};
+      moved = 2 * n * (s.heads + s.kv_heads) * s.head_size;
+      words = s.sequence * s.head_size;
       break;
     case Op::kAttentionForward:
-      plan.operands = {assigns(n * width), assigns(lse), in(3 * n * width, x / 2)};
-      moved = n * width + lse + 3 * n * width;
+      plan.operands = {assigns(n * width), master(assigns(lse)), in(n * qkv, x / 2)};
+      moved = n * width + n * qkv;
+      words = lse;
       break;
     case Op::kAttentionBackward:
       // Log-sum-exps above every score, as real ones are.
-      plan.operands = {assigns(3 * n * width), in(n * width, x), in(3 * n * width, x / 2), in(n * width, x),
-                       in(lse, x / 2, 8)};
-      moved = 3 * n * width + n * width + 3 * n * width + n * width + lse;
+      plan.operands = {assigns(n * qkv), in(n * width, x), in(n * qkv, x / 2), in(n * width, x),
+                       master(in(lse, x / 2, 8))};
+      moved = n * qkv + n * width + n * qkv + n * width;
+      words = lse;
+      break;
+    case Op::kCacheAppend:
+      plan.operands = {adds(cached, x), adds(cached, x), in(n * qkv, x)};
+      moved = 4 * n * s.kv_heads * s.head_size;
+      break;
+    case Op::kAttentionCached:
+      plan.operands = {assigns(n * width), in(n * qkv, x / 2), in(cached, x / 2), in(cached, x / 2)};
+      moved = 2 * n * width + 2 * cached;
       break;
     case Op::kCrossEntropy:
-      plan.operands = {assigns(n), changes(n * C, x)};
-      moved = n + 2 * n * C + n;
+      plan.operands = {master(assigns(n)), changes(n * C, x)};
+      moved = 2 * n * C;
+      words = n + n;
       break;
     case Op::kNormForward:
-      plan.operands = {assigns(n * C), assigns(n), assigns(n), in(n * C, x), in(C, x / 16, 1), in(C, x / 16)};
-      moved = n * C + 2 * n + n * C + 2 * C;
+      plan.operands = {assigns(n * C), master(assigns(n)),          master(assigns(n)),
+                       in(n * C, x),   master(in(C, x / 16, 1)), master(in(C, x / 16))};
+      moved = n * C + n * C;
+      words = 2 * n + 2 * C;
       break;
     case Op::kNormBackward:
-      plan.operands = {adds(n * C, x), adds(C, x),    adds(C, x),       in(n * C, x),
-                       in(n * C, x),   in(n, x / 16), in(n, x / 16, 1), in(C, x / 16, 1)};
-      moved = 2 * n * C + 4 * C + 2 * n * C + 2 * n + C;
+      plan.operands = {adds(n * C, x),
+                       master(adds(C, x)),
+                       master(adds(C, x)),
+                       in(n * C, x),
+                       in(n * C, x),
+                       master(in(n, x / 16)),
+                       master(in(n, x / 16, 1)),
+                       master(in(C, x / 16, 1))};
+      moved = 2 * n * C + 2 * n * C;
+      words = 4 * C + 2 * n + C;
       break;
     case Op::kEmbeddingForward:
-      plan.operands = {assigns(n * C), in(all * C, w), in(s.sequence * C, w)};
-      moved = n * C + n * C + s.sequence * C + n;
+      plan.operands = {assigns(n * C), master(in(all * C, w)), master(in(s.sequence * C, w))};
+      moved = n * C;
+      words = n * C + s.sequence * C + n;
       break;
     case Op::kEmbeddingBackward:
-      plan.operands = {adds(all * C, x), adds(s.sequence * C, x), in(n * C, x)};
-      moved = 2 * n * C + 2 * s.sequence * C + n * C + n;
+      plan.operands = {master(adds(all * C, x)), master(adds(s.sequence * C, x)), in(n * C, x)};
+      moved = n * C;
+      words = 2 * n * C + 2 * s.sequence * C + n;
+      break;
+    case Op::kGather:
+      plan.operands = {assigns(a * C), master(in(all * C, w))};
+      moved = a * C;
+      words = a * C + list;
+      break;
+    case Op::kGatherVector:
+      plan.operands = {master(assigns(a)), master(in(all, w))};
+      words = 2 * a + list;
+      break;
+    case Op::kScatterAdd:
+      plan.operands = {master(adds(all * C, x)), master(in(a * C, x))};
+      words = 3 * a * C + list;
       break;
     case Op::kAdamW:
       // A second moment is not negative. The gradient is cleared, so without a new one the moments would fade away.
-      plan.operands = {adds(all * C, w), changes(all * C, x), adds(all * C, x), Operand{all * C, x, 2.5, true}};
-      moved = 8 * a * C + list;
+      plan.operands = {master(adds(all * C, w)), master(changes(all * C, x)), master(adds(all * C, x)),
+                       master(Operand{all * C, x, 2.5, true})};
+      words = 8 * a * C + list;
       break;
     case Op::kSumOfSquares:
-      plan.operands = {assigns(1), in(all * C, x)};
-      moved = a * C + list;
+      plan.operands = {assigns(1), master(in(all * C, x))};
+      plan.operands[0].element = Element::kDouble;
+      words = a * C + list;
       break;
   }
-  plan.bytes = 4 * moved;
+  plan.bytes = element_bytes * moved + 4 * words;
   return plan;
 }
 
-std::vector<int32_t> spread_rows(const OpShape& s) {
+std::vector<int32_t> spread_rows(Op op, const OpShape& s, bool compact) {
   std::vector<int32_t> rows;
-  if (s.active_rows == s.rows) return rows;
+  if (s.active_rows == s.rows || (compact && is_product(op))) return rows;
   const int64_t blocks = s.rows / s.block_rows;
   const int64_t active = s.active_rows / s.block_rows;
   rows.reserve(static_cast<size_t>(s.active_rows));
@@ -222,52 +348,102 @@ std::vector<int32_t> spread_rows(const OpShape& s) {
   return rows;
 }
 
+namespace {
+
+template <class Function>
+Function* present(Function* function, Op op) {
+  if (function) return function;
+  std::string name;
+  for (const OpEntry& entry : op_entries()) {
+    if (entry.op == op) name = entry.name;
+  }
+  throw Error(ErrorCode::kBackend, "op: expected one that this device has, " + name +
+                                       " is of devices whose products take gathered weights, such as cuda");
+}
+
+}  // namespace
+
 template <class T>
-void call_op(Op op, const OpShape& s, const Ops<T>& ops, OpContext& ctx, const OpLists& lists, T* const* d) {
+void call_op(Op op, const OpShape& s, const Ops<T>& ops, OpContext& ctx, const OpLists& lists, void* const* data) {
+  using M = Master<T>;
+  const auto t = [&](int i) { return static_cast<T*>(data[i]); };
+  const auto m = [&](int i) { return static_cast<M*>(data[i]); };
   const int64_t n = s.n;
   const int64_t a = s.active_rows;
   const int64_t C = s.cols;
   const int64_t batch = n / s.sequence;
-  const T ratio = static_cast<T>(static_cast<double>(s.rows) / static_cast<double>(a));
+  const int64_t stride = (s.heads + 2 * s.kv_heads) * s.head_size;
+  const M ratio = static_cast<M>(static_cast<double>(s.rows) / static_cast<double>(a));
   switch (op) {
     case Op::kExpand:
-      return ops.linear_expand(ctx, d[0], a, d[1], d[2], d[3], lists.rows, n, a, C, 1);
+      return ops.linear_expand(ctx, t(0), a, t(1), t(2), m(3), lists.rows, n, a, C, 1);
     case Op::kContract:
-      return ops.linear_contract(ctx, d[0], d[1], a, d[2], d[3], d[4], lists.rows, n, a, C, ratio, 1);
+      return ops.linear_contract(ctx, t(0), t(1), a, t(2), m(3), t(4), lists.rows, n, a, C, ratio, 1);
     case Op::kWeightGradient:
-      return ops.linear_weight_gradient(ctx, d[0], d[1], a, d[2], lists.rows, n, a, C, ratio, false);
+      return ops.linear_weight_gradient(ctx, m(0), t(1), a, t(2), lists.rows, n, a, C, ratio, false);
+    case Op::kBiasGradient:
+      return ops.linear_bias_gradient(ctx, m(0), t(1), lists.rows, n, a, ratio, false);
     case Op::kMlpForward:
-      return ops.mlp_forward(ctx, d[0], d[1], d[2], d[3], d[4], lists.rows, n, a, C);
+      return ops.mlp_forward(ctx, t(0), t(1), t(2), t(3), m(4), lists.rows, n, a, C);
     case Op::kMlpBackward:
-      return ops.mlp_backward(ctx, d[0], d[1], d[2], d[3], lists.rows, n, a, C, ratio);
+      return ops.mlp_backward(ctx, t(0), t(1), t(2), t(3), lists.rows, n, a, C, ratio);
+    case Op::kSwigluForward:
+      return ops.swiglu_forward(ctx, t(0), t(1), t(2), t(3), t(4), m(5), t(6), m(7), lists.rows, n, a, C);
+    case Op::kSwigluBackward:
+      return ops.swiglu_backward(ctx, t(0), t(1), t(2), t(3), t(4), t(5), lists.rows, n, a, C, ratio);
+    case Op::kRotary:
+      return ops.rotary(ctx, t(0), m(1), n, s.sequence, stride, s.heads + s.kv_heads, s.head_size, false);
     case Op::kAttentionForward:
-      return ops.attention_forward(ctx, d[0], d[1], d[2], batch, s.sequence, s.heads, s.heads, s.head_size);
+      return ops.attention_forward(ctx, t(0), m(1), t(2), batch, s.sequence, s.heads, s.kv_heads, s.head_size);
     case Op::kAttentionBackward:
-      return ops.attention_backward(ctx, d[0], d[1], d[2], d[3], d[4], batch, s.sequence, s.heads, s.heads,
+      return ops.attention_backward(ctx, t(0), t(1), t(2), t(3), m(4), batch, s.sequence, s.heads, s.kv_heads,
                                     s.head_size);
+    case Op::kCacheAppend: {
+      const KeyValueCache<T> cache{t(0), t(1), s.past + s.sequence, s.past};
+      return ops.cache_append(ctx, cache, t(2), batch, s.sequence, s.heads, s.kv_heads, s.head_size);
+    }
+    case Op::kAttentionCached: {
+      const KeyValueCache<T> cache{t(2), t(3), s.past + s.sequence, s.past + s.sequence};
+      return ops.attention_cached(ctx, t(0), t(1), cache, batch, s.sequence, s.heads, s.kv_heads, s.head_size);
+    }
     case Op::kCrossEntropy:
-      return ops.cross_entropy(ctx, d[0], d[1], lists.tokens, n, C, C, 1);
+      return ops.cross_entropy(ctx, m(0), t(1), lists.tokens, n, C, C, 1);
     case Op::kNormForward:
-      return ops.norm_forward(ctx, d[0], d[1], d[2], d[3], d[4], d[5], n, C, static_cast<T>(1e-5));
+      return ops.norm_forward(ctx, t(0), m(1), m(2), t(3), m(4), m(5), n, C, static_cast<M>(1e-5));
     case Op::kNormBackward:
-      return ops.norm_backward(ctx, d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7], n, C);
+      return ops.norm_backward(ctx, t(0), m(1), m(2), t(3), t(4), m(5), m(6), m(7), n, C);
     case Op::kEmbeddingForward:
-      return ops.embedding_forward(ctx, d[0], lists.tokens, d[1], d[2], batch, s.sequence, C);
+      return ops.embedding_forward(ctx, t(0), lists.tokens, m(1), m(2), batch, s.sequence, C);
     case Op::kEmbeddingBackward:
-      return ops.embedding_backward(ctx, d[0], d[1], d[2], lists.tokens, batch, s.sequence, C);
+      return ops.embedding_backward(ctx, m(0), m(1), t(2), lists.tokens, batch, s.sequence, C);
+    case Op::kGather: {
+      const GatheredRows<T, M> part{t(0), m(1), lists.rows, a, C};
+      return present(ops.gather_matrix, op)(ctx, {&part, 1});
+    }
+    case Op::kGatherVector: {
+      const GatheredRows<M, M> part{m(0), m(1), lists.rows, a, 1};
+      return present(ops.gather_vector, op)(ctx, {&part, 1});
+    }
+    case Op::kScatterAdd: {
+      const ScatteredRows<M> part{m(0), m(1), lists.rows, a, C};
+      return present(ops.scatter_add, op)(ctx, {&part, 1});
+    }
     case Op::kAdamW: {
-      const AdamWRows<T> part{d[0], d[1], d[2], d[3], lists.rows, a, C, true, false};
+      const AdamWRows<M> part{m(0), m(1), m(2), m(3), lists.rows, a, C, true, false};
       return ops.adamw(ctx, {&part, 1}, {1e-3, 0.9, 0.95, 1e-8, 0.1, 0.5, 0.1, 0.05});
     }
-    case Op::kSumOfSquares:
-      double sum = 0;
-      const SquaredRows<T> part{d[1], lists.rows, a, C};
-      ops.sum_of_squares(ctx, &sum, {&part, 1});
-      d[0][0] = static_cast<T>(sum);
+    case Op::kSumOfSquares: {
+      const SquaredRows<M> part{m(1), lists.rows, a, C};
+      return ops.sum_of_squares(ctx, static_cast<double*>(data[0]), {&part, 1});
+    }
   }
 }
 
-template void call_op<float>(Op, const OpShape&, const Ops<float>&, OpContext&, const OpLists&, float* const*);
-template void call_op<double>(Op, const OpShape&, const Ops<double>&, OpContext&, const OpLists&, double* const*);
+#define BURGEON_CALL_OP(T) \
+  template void call_op<T>(Op, const OpShape&, const Ops<T>&, OpContext&, const OpLists&, void* const*);
+BURGEON_CALL_OP(float)
+BURGEON_CALL_OP(double)
+BURGEON_CALL_OP(bfloat16)
+#undef BURGEON_CALL_OP
 
 }  // namespace burgeon::bench

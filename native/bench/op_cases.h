@@ -1,5 +1,5 @@
-// The ops that can be measured alone: their names, the dimensions they take, their operands, the bytes they must move,
-// and the call itself, generic over the element type so that the double reference runs the same text.
+// The ops that can be checked and measured alone: their names, the dimensions they take, their operands, the bytes they
+// must move, and the call itself, generic over the element type so that the double reference runs the same text.
 #pragma once
 
 #include <cstdint>
@@ -14,15 +14,24 @@ enum class Op {
   kExpand,
   kContract,
   kWeightGradient,
+  kBiasGradient,
   kMlpForward,
   kMlpBackward,
+  kSwigluForward,
+  kSwigluBackward,
+  kRotary,
   kAttentionForward,
   kAttentionBackward,
+  kCacheAppend,
+  kAttentionCached,
   kCrossEntropy,
   kNormForward,
   kNormBackward,
   kEmbeddingForward,
   kEmbeddingBackward,
+  kGather,
+  kGatherVector,
+  kScatterAdd,
   kAdamW,
   kSumOfSquares,
 };
@@ -35,8 +44,12 @@ struct OpShape {
   int64_t block_rows = 1;   // active rows come in runs of so many neighbours, as those of a head do
   int64_t cols = 1;         // of the weight: the model's width; of cross entropy: vocabulary
   int64_t sequence = 1;     // tokens per sequence; divides n
+  int64_t past = 1;         // tokens of each sequence in the cache before
   int64_t heads = 1;        // active heads
+  int64_t kv_heads = 1;     // heads of keys and values; divides heads
   int64_t head_size = 1;
+
+  bool operator==(const OpShape& other) const;
 };
 
 // One dimension of a shape, by its name in JavaScript.
@@ -59,12 +72,21 @@ const OpEntry& op_entry(const std::string& name);
 // Throws Error(kShape) for dimensions that do not fit each other and for more work than a measurement should take.
 void check_shape(const OpEntry& entry, const OpShape& shape);
 
-// The same op at sizes that the reference does in milliseconds: dimensions are cut to odd numbers that fill no tile or
-// block evenly, the share of active rows stays about the same.
-OpShape reduced(Op op, const OpShape& shape);
+// The same op at sizes that the reference does in milliseconds; the share of active rows stays about the same.
+// Dimensions are cut to odd numbers that fill no tile or block evenly, or to multiples of 8, which take the paths for
+// rows of whole vectors.
+enum class Sizes { kOdd, kVectors };
+OpShape reduced(Op op, const OpShape& shape, Sizes sizes);
+
+// What the numbers of an operand are, for a backend of T.
+enum class Element {
+  kOperand,  // T
+  kMaster,   // Master<T>
+  kDouble,
+};
 
 // `count` numbers k * scale + offset, k drawn from the integers in [-128, 128]. Without offset they are exact in
-// bfloat16, so both precisions multiply the same numbers and are held to the same tolerance.
+// bfloat16, so all precisions multiply the same numbers.
 struct Operand {
   int64_t count;
   double scale;
@@ -72,6 +94,7 @@ struct Operand {
   bool output = false;
   bool assigned = false;  // an output whose first contents do not matter: it starts as NaN
   bool restored = false;  // changed by the op in a way that repetition would wear out: filled anew before each
+  Element element = Element::kOperand;
 };
 
 struct OpPlan {
@@ -80,18 +103,23 @@ struct OpPlan {
   ScratchShape scratch;
 };
 
-OpPlan plan_op(Op op, const OpShape& shape);
+// `compact` as in Ops: weights of products have their active rows only, and there is no list. `element_bytes` are those
+// of T; everything else has 4.
+OpPlan plan_op(Op op, const OpShape& shape, bool compact, int64_t element_bytes);
 
-// Active rows, or null for all. `tokens` are below `rows` of the embeddings or `cols` of cross entropy.
+// Lists in the device's memory: active rows, or null for all. `tokens` are below `rows` of the embeddings or `cols` of
+// cross entropy, with their order behind them where the backend wants it.
 struct OpLists {
   const int32_t* rows;
   const int32_t* tokens;
 };
 
-std::vector<int32_t> spread_rows(const OpShape& shape);
+// Empty where all rows are active or the op is on compact weights.
+std::vector<int32_t> spread_rows(Op op, const OpShape& shape, bool compact);
 
-// `data` holds the operands of the plan in order. Instantiated for float and double.
+// `data` holds the operands of the plan in order. Instantiated for float, double and bfloat16. Throws Error(kBackend)
+// where the table has no such op.
 template <class T>
-void call_op(Op op, const OpShape& shape, const Ops<T>& ops, OpContext& ctx, const OpLists& lists, T* const* data);
+void call_op(Op op, const OpShape& shape, const Ops<T>& ops, OpContext& ctx, const OpLists& lists, void* const* data);
 
 }  // namespace burgeon::bench

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace burgeon {
 
@@ -23,6 +24,13 @@ class Device {
   virtual void write(void* to, const void* from, size_t bytes) = 0;
   virtual void read(void* to, const void* from, size_t bytes) = 0;
   virtual void clear(void* at, size_t bytes) = 0;
+  // Within the device's memory.
+  virtual void copy(void* to, const void* from, size_t bytes) = 0;
+
+  // Notes when the device has done all work queued so far; the notes of the last few marks are kept.
+  virtual int64_t mark() = 0;
+  // Between two marks, when the device has passed both.
+  virtual double milliseconds(int64_t from, int64_t to) = 0;
 
   // Between begin and end, what ops queue (and clear) is not done but kept, to be queued whenever it is replayed: with
   // the same addresses and numbers, on what memory then holds. Only where `records`; the device must outlive what it

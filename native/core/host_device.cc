@@ -1,6 +1,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstring>
 
 #include "core/device.h"
@@ -29,6 +30,13 @@ class HostDevice final : public Device {
   void write(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
   void read(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
   void clear(void* at, size_t bytes) override { std::memset(at, 0, bytes); }
+  void copy(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
+
+  int64_t mark() override {
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
+  }
+  double milliseconds(int64_t from, int64_t to) override { return static_cast<double>(to - from) / 1e6; }
 };
 
 }  // namespace

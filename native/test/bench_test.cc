@@ -11,7 +11,9 @@ namespace burgeon::test {
 
 namespace {
 
+using bench::bench_copy;
 using bench::bench_op;
+using bench::Op;
 using bench::OpBenchOptions;
 using bench::OpBenchResult;
 using bench::OpShape;
@@ -25,15 +27,36 @@ OpShape small_shape() {
   shape.cols = 19;
   shape.sequence = 10;
   shape.heads = 3;
-  shape.head_size = 7;
+  shape.past = 7;
+  shape.head_size = 8;
   return shape;
 }
 
 int64_t expected_multiply_adds(const std::string& op) {
-  if (op == "attention_forward") return 2 * 3 * 3 * 7 * 55;  // 3 sequences, 3 heads of 7, 10 * 11 / 2 pairs
-  if (op == "attention_backward") return 4 * 3 * 3 * 7 * 55;
-  const std::set<std::string> products{"expand", "contract", "weight_gradient", "mlp_forward", "mlp_backward"};
-  return products.count(op) > 0 ? 30 * 24 * 19 : 0;
+  if (op == "attention_forward") return 2 * 3 * 3 * 8 * 55;  // 3 sequences, 3 heads of 8, 10 * 11 / 2 pairs
+  if (op == "attention_backward") return 4 * 3 * 3 * 8 * 55;
+  if (op == "attention_cached") return 2 * 3 * 3 * 8 * (55 + 10 * 7);
+  const std::set<std::string> products{"expand",      "contract",     "weight_gradient",
+                                       "mlp_forward", "mlp_backward", "swiglu_backward"};
+  return (products.count(op) + 2 * (op == "swiglu_forward")) * 30 * 24 * 19;
+}
+
+bool needs_gathered_weights(Op op) {
+  return op == Op::kGather || op == Op::kGatherVector || op == Op::kScatterAdd;
+}
+
+OpBenchOptions options_of(const std::string& op, const BackendOptions& backend, int64_t rounds, bool cold = false) {
+  OpBenchOptions options;
+  static_cast<BackendOptions&>(options) = backend;
+  options.op = op;
+  options.threads = 2;
+  options.rounds = rounds;
+  options.cold = cold;
+  return options;
+}
+
+BackendOptions on_kernels(Precision precision) {
+  return {"cuda", "", precision, BURGEON_CUDA_HOST_LIBRARY, 0};
 }
 
 }  // namespace
@@ -45,14 +68,15 @@ TEST(bench_runs_every_op_in_both_precisions) {
         // Evicting a cache passes over a quarter of a GiB each time.
         if (cold && (precision == Precision::kFloat32 || std::string(entry.name) != "adamw")) continue;
         const Note note(std::string(entry.name) + (precision == Precision::kBfloat16 ? ", bf16" : ", float32"));
-        const OpBenchOptions options{entry.name, precision, "", 2, cold ? 1 : 3, cold};
+        if (needs_gathered_weights(entry.op)) continue;
+        const OpBenchOptions options = options_of(entry.name, {"cpu", "", precision}, cold ? 1 : 3, cold);
         OpShape all = small_shape();
         all.active_rows = all.rows;
         const std::vector<OpBenchResult> results = bench_op(options, {small_shape(), all});
         CHECK(results.size() == 2);
         CHECK(results[0].ms.size() == static_cast<size_t>(options.rounds) && results[0].ms[0] >= 0);
         CHECK(results[0].copy_ms.size() == (cold ? results[0].ms.size() : 0));
-        CHECK(results[0].error <= bench::kTolerance);
+        CHECK(results[0].error.largest <= bench::kTolerance);
         CHECK(results[0].multiply_adds == expected_multiply_adds(entry.name));
         CHECK(results[0].bytes > 0 && results[1].bytes >= results[0].bytes);
       }
@@ -60,18 +84,51 @@ TEST(bench_runs_every_op_in_both_precisions) {
   }
 }
 
+TEST(bench_checks_every_op_on_gathered_weights_and_on_cuda_kernels) {
+  OpShape shape = small_shape();
+  shape.heads = 4;
+  shape.kv_heads = 2;
+  for (const bench::OpEntry& entry : bench::op_entries()) {
+    const Note note(entry.name);
+    const auto error_of = [&](const BackendOptions& backend) { return check_op(options_of(entry.name, backend, 1), shape); };
+    CHECK(error_of({"reference-compact"}).norm < 1e-6);
+    CHECK(error_of(on_kernels(Precision::kFloat32)).norm < 1e-6);
+    CHECK(error_of(on_kernels(Precision::kBfloat16)).norm < 1e-2);
+  }
+}
+
+TEST(bench_measures_cuda_kernels) {
+  for (const bool cold : {false, true}) {
+    const OpBenchOptions options = options_of("adamw", on_kernels(Precision::kBfloat16), 2, cold);
+    const std::vector<OpBenchResult> results = bench_op(options, {small_shape()});
+    CHECK(results[0].ms.size() == 2 && results[0].ms[0] > 0);
+    CHECK(results[0].copy_ms.size() == (cold ? 2 : 0));
+  }
+  CHECK(bench_copy(on_kernels(Precision::kFloat32), 1, 4096, 3).size() == 3);
+  CHECK(bench_copy({}, 2, int64_t{1} << 20, 2).size() == 2);
+}
+
+TEST(bench_names_what_a_device_lacks) {
+  CHECK_ERROR(ErrorCode::kBackend, "op: expected one that this device has, gather is of devices whose products take gathered weights, such as cuda",
+              bench_op(options_of("gather", {}, 1), {small_shape()}));
+}
+
 TEST(bench_spreads_active_rows_in_blocks) {
-  const std::vector<int32_t> rows = spread_rows(small_shape());
+  const std::vector<int32_t> rows = spread_rows(Op::kExpand, small_shape(), false);
   const std::vector<int32_t> expected{0,  1,  2,  3,  4,  5,  6,  7,  12, 13, 14, 15,
                                       20, 21, 22, 23, 24, 25, 26, 27, 32, 33, 34, 35};
   CHECK(rows == expected);
   OpShape all = small_shape();
   all.active_rows = all.rows;
-  CHECK(spread_rows(all).empty());
+  CHECK(spread_rows(Op::kExpand, all, false).empty());
+  // Gathered weights have no other rows; masters have.
+  CHECK(spread_rows(Op::kExpand, small_shape(), true).empty());
+  CHECK(spread_rows(Op::kAdamW, small_shape(), true) == expected);
 }
 
 TEST(bench_refuses_what_does_not_fit) {
-  const OpBenchOptions options{"expand", Precision::kFloat32, "", 1, 1, false};
+  OpBenchOptions options = options_of("expand", {}, 1);
+  options.threads = 1;
   const auto with = [](int64_t OpShape::*member, int64_t value) {
     OpShape shape = small_shape();
     shape.*member = value;

@@ -81,7 +81,14 @@ describe('ops', () => {
   test('tables fit 100 columns at the widest', () => {
     const machine = { peakGflops: 1, peakBf16Gflops: 1, copyGBs: 1, processor: '', isa: 'avx512bf16', threads: 128 };
     const cases = opCases(opModels.gpt2);
-    const settings = { model: 'gpt2', precision: 'float32', threads: 128, cold: true, rounds: 10_000 } as const;
+    const settings = {
+      model: 'gpt2',
+      precision: 'float32',
+      device: 'cpu',
+      threads: 128,
+      cold: true,
+      rounds: 10_000,
+    } as const;
     const entries = cases.flatMap((each) =>
       describeCase(
         each,
@@ -125,7 +132,7 @@ describe.concurrent('mistakes', () => {
       'burgeon: none.json: expected a file written by `burgeon bench --json`, found nothing',
     ],
     ['ops norm --json none/here.json', 'burgeon: ENOENT'],
-    ['model z', 'burgeon: rows: expected letters of a, b, c, d, e, for example "a,b", received "z"'],
+    ['model z', 'burgeon: rows: expected letters of a, b, c, d, e, f, g, for example "a,b", received "z"'],
     ['model --rates 0.5,2', 'Expected rates above 0 and at most 1, separated by commas.'],
     ['model --batch 2', 'error: --batch, --length and --vocab-size need --preset'],
     ['model a --preset gpt2', 'error: --preset and rows exclude each other'],

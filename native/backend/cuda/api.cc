@@ -56,6 +56,9 @@ bool describe(int device, ApiDevice* description, char* message) {
 }
 
 void close(Queue* queue) {
+  for (Event event : queue->events) {
+    if (event) close_event(event);
+  }
   queue->products.reset();
   if (queue->table) release(queue->table);
   if (queue->stream) close_stream(queue->stream);
@@ -113,6 +116,24 @@ bool read_on(Queue* queue, void* to, const void* from, size_t bytes, char* messa
 bool clear_on(Queue* queue, void* at, size_t bytes, char* message) {
   return on_queue(queue, message, [&] { clear(queue->stream, at, bytes); });
 }
+bool copy_on(Queue* queue, void* to, const void* from, size_t bytes, char* message) {
+  return on_queue(queue, message, [&] { copy(queue->stream, to, from, bytes); });
+}
+
+Event& event_of(Queue& queue, int64_t mark) { return queue.events[static_cast<size_t>(mark) % queue.events.size()]; }
+
+bool mark_on(Queue* queue, int64_t* mark, char* message) {
+  return on_queue(queue, message, [&] {
+    Event& event = event_of(*queue, queue->marks);
+    if (!event) event = open_event();
+    record(queue->stream, event);
+    *mark = queue->marks++;
+  });
+}
+
+bool milliseconds_between(Queue* queue, int64_t from, int64_t to, double* ms, char* message) {
+  return on_queue(queue, message, [&] { *ms = milliseconds(event_of(*queue, from), event_of(*queue, to)); });
+}
 
 bool begin_recording_on(Queue* queue, char* message) {
   return on_queue(queue, message, [&] { begin_recording(queue->stream); });
@@ -159,6 +180,9 @@ extern "C" __attribute__((visibility("default"))) const burgeon::cuda::Api* burg
       write_on,
       read_on,
       clear_on,
+      copy_on,
+      mark_on,
+      milliseconds_between,
       begin_recording_on,
       end_recording_on,
       replay_on,

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "backend/backend.h"
 #include "core/bfloat16.h"
@@ -13,7 +14,7 @@ namespace burgeon::cuda {
 struct Graph;
 struct Queue;
 
-constexpr int kApiVersion = 2;
+constexpr int kApiVersion = 4;
 constexpr size_t kApiLayout = sizeof(Ops<float>) + 1000 * sizeof(OpContext) + 1000000 * sizeof(AdamWStep);
 constexpr size_t kMessageBytes = 512;
 
@@ -49,6 +50,11 @@ struct Api {
   bool (*write)(Queue* queue, void* to, const void* from, size_t bytes, char* message);
   bool (*read)(Queue* queue, void* to, const void* from, size_t bytes, char* message);
   bool (*clear)(Queue* queue, void* at, size_t bytes, char* message);
+  bool (*copy)(Queue* queue, void* to, const void* from, size_t bytes, char* message);
+
+  // As Device's.
+  bool (*mark)(Queue* queue, int64_t* mark, char* message);
+  bool (*milliseconds)(Queue* queue, int64_t from, int64_t to, double* ms, char* message);
 
   bool (*begin_recording)(Queue* queue, char* message);
   Graph* (*end_recording)(Queue* queue, char* message);  // null where it failed

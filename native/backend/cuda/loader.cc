@@ -37,6 +37,20 @@ class CudaDevice final : public Device {
   void clear(void* at, size_t bytes) override {
     check([&](char* message) { return api_.clear(queue_, at, bytes, message); });
   }
+  void copy(void* to, const void* from, size_t bytes) override {
+    check([&](char* message) { return api_.copy(queue_, to, from, bytes, message); });
+  }
+
+  int64_t mark() override {
+    int64_t mark = 0;
+    check([&](char* message) { return api_.mark(queue_, &mark, message); });
+    return mark;
+  }
+  double milliseconds(int64_t from, int64_t to) override {
+    double ms = 0;
+    check([&](char* message) { return api_.milliseconds(queue_, from, to, &ms, message); });
+    return ms;
+  }
 
   bool records() const override { return true; }
   void begin_recording() override {

@@ -2,6 +2,8 @@
 // After a failure nothing more is queued, and every call that can say so says so.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <string>
@@ -17,7 +19,9 @@ struct Queue {
   Stream stream = nullptr;
   std::unique_ptr<LibraryProducts> products;  // null: kernels compute them
   void* table = nullptr;                      // for launches on many parts (row_parts.cuh)
-  std::string failure;                        // of the first call that failed; empty: none has
+  std::array<Event, 8> events{};              // of the newest marks, made when first needed
+  int64_t marks = 0;
+  std::string failure;  // of the first call that failed; empty: none has
 };
 
 // Runs work() with the queue's device as the calling thread's, unless something failed before. Does not throw.

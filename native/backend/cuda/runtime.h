@@ -40,6 +40,14 @@ void release(void* block);
 void write(Stream stream, void* to, const void* from, size_t bytes);
 void read(Stream stream, void* to, const void* from, size_t bytes);
 void clear(Stream stream, void* at, size_t bytes);
+void copy(Stream stream, void* to, const void* from, size_t bytes);
+
+Event open_event();
+void close_event(Event event);
+// Moves the event to the end of what is queued.
+void record(Stream stream, Event event);
+// Between two recorded events; waits for the later one.
+double milliseconds(Event from, Event to);
 
 // Between begin and end, launches on a stream and clear() are not done but kept, to be done when they are replayed.
 struct Graph;

@@ -3,9 +3,11 @@
 #pragma once
 
 struct CUstream_st;
+struct CUevent_st;
 
 namespace burgeon::cuda {
 
 using Stream = CUstream_st*;
+using Event = CUevent_st*;  // a point in a stream, likewise
 
 }  // namespace burgeon::cuda

@@ -11,6 +11,10 @@
 #include "backend/cuda/device.cuh"
 #include "core/error.h"
 
+struct CUevent_st {
+  std::chrono::steady_clock::time_point when;
+};
+
 namespace burgeon::cuda {
 
 namespace {
@@ -70,6 +74,17 @@ void read(Stream stream, void* to, const void* from, size_t bytes) {
 }
 void clear(Stream stream, void* at, size_t bytes) {
   host::queue(stream, [=] { std::memset(at, 0, bytes); });
+}
+
+void copy(Stream stream, void* to, const void* from, size_t bytes) {
+  host::queue(stream, [=] { std::memcpy(to, from, bytes); });
+}
+
+Event open_event() { return new CUevent_st; }
+void close_event(Event event) { delete event; }
+void record(Stream, Event event) { event->when = std::chrono::steady_clock::now(); }
+double milliseconds(Event from, Event to) {
+  return std::chrono::duration<double, std::milli>(to->when - from->when).count();
 }
 
 struct Graph {

@@ -87,6 +87,27 @@ void read(Stream stream, void* to, const void* from, size_t bytes) {
 
 void clear(Stream stream, void* at, size_t bytes) { check(cudaMemsetAsync(at, 0, bytes, stream), "clearing memory"); }
 
+void copy(Stream stream, void* to, const void* from, size_t bytes) {
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream), "a copy on the device");
+}
+
+Event open_event() {
+  Event event = nullptr;
+  check(cudaEventCreate(&event), "an event");
+  return event;
+}
+
+void close_event(Event event) { cudaEventDestroy(event); }
+
+void record(Stream stream, Event event) { check(cudaEventRecord(event, stream), "an event"); }
+
+double milliseconds(Event from, Event to) {
+  float ms = 0;
+  check(cudaEventSynchronize(to), "the work queued before an event");
+  check(cudaEventElapsedTime(&ms, from, to), "the time between two events");
+  return static_cast<double>(ms);
+}
+
 struct Graph {
   cudaGraphExec_t exec;
 };
