@@ -16,10 +16,12 @@ function fail(message, status = 1) {
   process.exit(status);
 }
 
-const isOf = (op, file) => path.basename(path.dirname(file)) === op;
+/** Products, which several ops share, are looked at with those. */
+const isOf = (op, file) =>
+  path.basename(path.dirname(file)) === op || (path.basename(file).startsWith('product') && /^(linear|mlp)$/.test(op));
 
 /** Whether to write the budget, and which sources to compile. */
-function readArguments() {
+function readArguments(targets) {
   const usage = 'usage: npm run check:cuda [-- --update | -- OP...]';
   let parsed;
   try {
@@ -29,9 +31,9 @@ function readArguments() {
   }
   const { update } = parsed.values;
   const ops = parsed.positionals;
-  const all = kernelSources();
-  const sources = ops.length === 0 ? all : all.filter((file) => ops.some((op) => isOf(op, file)));
-  const unknown = ops.find((op) => !all.some((file) => isOf(op, file)));
+  const all = kernelSources(targets);
+  const sources = ops.length === 0 ? all : all.filter(({ file }) => ops.some((op) => isOf(op, file)));
+  const unknown = ops.find((op) => !all.some(({ file }) => isOf(op, file)));
   if (unknown !== undefined) fail(`there are no kernels of "${unknown}"\n${usage}`, 2);
   if (update && ops.length > 0) fail(`a budget is of all kernels\n${usage}`, 2);
   return { update, sources, all: ops.length === 0 };
@@ -86,22 +88,20 @@ function parse(output) {
   return found;
 }
 
-async function compileAll(nvcc, targets, sources) {
+async function compileAll(nvcc, sources) {
   const scratch = mkdtempSync(path.join(os.tmpdir(), 'burgeon-cuda-'));
-  const options = [
-    '-std=c++17',
-    '-O3',
-    '-Inative',
-    '-Xptxas=-v',
-    '-Werror=all-warnings',
-    ...targets.map((name) => `-gencode=arch=compute_${name},code=sm_${name}`),
-  ];
+  const options = ['-std=c++17', '-O3', '-Inative', '-Xptxas=-v', '-Werror=all-warnings'];
   const waiting = [...sources];
   const found = [];
   const work = async () => {
-    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+    for (let source = waiting.shift(); source !== undefined; source = waiting.shift()) {
+      const { file, targets } = source;
       const object = path.join(scratch, `${path.basename(file)}.o`);
-      found.push(...parse(await outputOf(nvcc, [...options, '-o', object, '-c', file])));
+      const architectures = targets.map((name) => `-gencode=arch=compute_${name},code=sm_${name}`);
+      const output = await outputOf(nvcc, [...options, ...architectures, '-o', object, '-c', file]);
+      // ptxas says so where accumulators are touched before products are waited for, in whatever words.
+      if (/wgmma.*serializ/i.test(output)) fail(`${file}: products of warpgroups do not overlap:\n${output}`);
+      found.push(...parse(output));
     }
   };
   try {
@@ -167,11 +167,11 @@ function printTable(rows) {
   }
 }
 
-const { update, sources, all } = readArguments();
 const { nvcc, release, missing } = findNvcc();
+const targets = missing ? [] : targetsOf(release);
+const { update, sources, all } = readArguments(targets);
 if (missing) fail(missing);
-const targets = targetsOf(release);
-const found = await compileAll(nvcc, targets, sources);
+const found = await compileAll(nvcc, sources);
 const kernels = new Set(found.map(({ kernel }) => kernel)).size;
 const summary = `${kernels} kernels for ${targets.map((name) => `sm_${name}`).join(', ')}, CUDA ${release}`;
 if (update) {

@@ -33,5 +33,12 @@ export function targetsOf(release) {
   return targets.filter(({ toolkit }) => number(release) >= number(toolkit)).map(({ name }) => name);
 }
 
-/** Paths of the files with kernels, relative to the root. */
-export const kernelSources = () => readJson('native/sources.json').cuda.filter((file) => file.endsWith('_cuda.cu'));
+/** The files with kernels, relative to the root, and for which of these targets each is compiled: [{ file, targets }]. */
+export function kernelSources(targets) {
+  const { cuda, cudaSm90 } = readJson('native/sources.json');
+  const only = targets.filter((name) => name === '90a');
+  return [
+    ...cuda.filter((file) => file.endsWith('_cuda.cu')).map((file) => ({ file, targets })),
+    ...cudaSm90.map((file) => ({ file, targets: only })),
+  ];
+}

@@ -81,6 +81,17 @@ TEST(cuda_attention_on_tensor_cores_matches_the_reference) {
   check_attention<bfloat16>(random, {1, 130, 1, 1, 128}, 2);
 }
 
+// Tiles of 128 queries against 128 keys, or 64 of the other side in backward; two blocks share the tiles of forward.
+TEST(cuda_attention_on_sm_90_matches_the_reference) {
+  const Sm90 device;
+  Random random(83);
+  check_attention<bfloat16>(random, {2, 1, 1, 1, 64}, 2);
+  check_attention<bfloat16>(random, {1, 67, 4, 2, 64}, 2);
+  check_attention<bfloat16>(random, {1, 270, 2, 1, 64}, 2);
+  check_attention<bfloat16>(random, {2, 65, 1, 1, 128}, 2);
+  check_attention<bfloat16>(random, {1, 390, 1, 1, 128}, 2);
+}
+
 TEST(cuda_attention_of_other_heads_matches_the_reference) {
   Random random(82);
   for (const Shape& shape : {Shape{1, 1, 1, 1, 1}, {2, 5, 3, 1, 7}, {1, 34, 2, 2, 16}, {1, 33, 2, 1, 33}}) {
@@ -91,7 +102,9 @@ TEST(cuda_attention_of_other_heads_matches_the_reference) {
 }
 
 // Large scores: the softmax is that of the largest, and nothing overflows.
-TEST(cuda_attention_keeps_its_range) {
+namespace {
+
+void check_range() {
   for (const int64_t head_size : {64, 128, 16}) {
     const Note note(std::to_string(head_size));
     const int64_t sequence = 70;
@@ -114,6 +127,14 @@ TEST(cuda_attention_keeps_its_range) {
         },
         exact);
   }
+}
+
+}  // namespace
+
+TEST(cuda_attention_keeps_its_range) {
+  check_range();
+  const Sm90 device;
+  check_range();
 }
 
 }  // namespace burgeon::test

@@ -2,6 +2,7 @@
 // schedules, whose results must be equal bit for bit; operands of either element type are described by floats.
 #pragma once
 
+#include <cstdlib>
 #include <cstring>
 
 #include "backend/cuda/device.cuh"
@@ -63,6 +64,15 @@ class Scratch {
 
  private:
   Memory memory_;
+};
+
+// While there is one, the device is of compute capability 9.0.
+class Sm90 {
+ public:
+  Sm90() { setenv("BURGEON_CUDA_HOST_CAPABILITY", "9.0", 1); }
+  ~Sm90() { unsetenv("BURGEON_CUDA_HOST_CAPABILITY"); }
+  Sm90(const Sm90&) = delete;
+  Sm90& operator=(const Sm90&) = delete;
 };
 
 // For launches on many parts.

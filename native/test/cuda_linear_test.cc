@@ -28,6 +28,15 @@ double product_bound(int64_t terms, double expected) {
   return kRounding * (8 + 4 * static_cast<double>(terms)) + 1.01 * rounding_of<T> * std::fabs(expected);
 }
 
+// call(T{}) for both types of activations, and for bfloat16 also on a device that multiplies by warpgroups.
+template <class Call>
+void for_all_kernels(Call call) {
+  for_both_types(call);
+  const Note note("bfloat16, sm_90");
+  const Sm90 device;
+  call(bfloat16{});
+}
+
 // Rows of `stride`, with `between` behind their `width` elements.
 template <class Values>
 Values in_rows(const Values& values, int64_t width, int64_t stride, typename Values::value_type between) {
@@ -43,7 +52,7 @@ TEST(cuda_linear_expand_matches_the_reference) {
   Random random(71);
   for (const Shape& shape : kShapes) {
     const Note note(text(shape));
-    for_both_types([&](auto type) {
+    for_all_kernels([&](auto type) {
       using T = decltype(type);
       const Floats x = rounded<T>(random.normals(shape.n * shape.cols));
       const Floats w = rounded<T>(random.normals(shape.rows * shape.cols));
@@ -77,7 +86,7 @@ TEST(cuda_linear_contract_matches_the_reference) {
   Random random(72);
   for (const Shape& shape : kShapes) {
     const Note note(text(shape));
-    for_both_types([&](auto type) {
+    for_all_kernels([&](auto type) {
       using T = decltype(type);
       const Floats x = rounded<T>(random.normals(shape.n * shape.rows));
       const Floats w = rounded<T>(random.normals(shape.rows * shape.cols));
@@ -150,7 +159,7 @@ void check_gradients(Random& random, const Shape& shape, const std::vector<float
 TEST(cuda_linear_gradients_match_the_reference) {
   Random random(73);
   for (const Shape& shape : kShapes) {
-    for_both_types([&](auto type) { check_gradients<decltype(type)>(random, shape); });
+    for_all_kernels([&](auto type) { check_gradients<decltype(type)>(random, shape); });
   }
 }
 
@@ -159,13 +168,15 @@ TEST(cuda_linear_weight_gradient_cuts_many_tokens) {
   CHECK(cuda::linear_weight_gradient_scratch_bytes(2049, 8, 16) == 2 * 8 * 16 * sizeof(float));
   CHECK(cuda::linear_weight_gradient_scratch_bytes(2049, 16 * 128, 16 * 128) == 0);
   check_gradients<bfloat16>(random, {2049, 8, 16}, {1});
+  const Sm90 device;
+  check_gradients<bfloat16>(random, {2049, 8, 16}, {1});
 }
 
 TEST(cuda_mlp_products_match_the_reference) {
   Random random(75);
   for (const Shape& shape : {Shape{3, 5, 7}, {20, 136, 40}}) {
     const Note note(text(shape));
-    for_both_types([&](auto type) {
+    for_all_kernels([&](auto type) {
       using T = decltype(type);
       const Floats x = rounded<T>(random.normals(shape.n * shape.cols));
       const Floats w = rounded<T>(random.normals(shape.rows * shape.cols, 0.3f));
@@ -206,12 +217,12 @@ TEST(cuda_mlp_products_match_the_reference) {
 
 namespace {
 
-// D of integers, which is exact in whatever order; tiles of 128 x kTileN, which a launcher picks by size.
-template <bool kAcrossA, bool kAcrossB, int kTileN>
-void check_tiles(Random& random) {
-  constexpr int64_t m = 72;
-  constexpr int64_t n = kTileN + 8;
-  constexpr int64_t k = 168;  // six steps in a pipeline of four stages
+// D of integers, which is exact in whatever order. launch(stream, a, b, shape, d) assigns it.
+template <bool kAcrossA, bool kAcrossB, class T, class Launch>
+void check_tiles(Random& random, const cuda::ProductShape& shape, Launch launch) {
+  const int64_t m = shape.m;
+  const int64_t n = shape.n;
+  const int64_t k = shape.k;
   const Floats a = random.integers(m * k);
   const Floats b = random.integers(n * k);
   Doubles expected(m * n);
@@ -226,25 +237,62 @@ void check_tiles(Random& random) {
   Memory a_in = memory<bfloat16>(a);
   Memory b_in = memory<bfloat16>(b);
   check_kernel(
-      {expected}, {output<float>(poison(m * n))},
+      {expected}, {output<T>(poison(m * n))},
       [&](cuda::Stream stream, std::vector<Memory>& out) {
-        cuda::launch_tensor_product<kAcrossA, kAcrossB, kTileN>(stream, {a_in.as<bfloat16>(), kAcrossA ? k : m},
-                                                                {b_in.as<bfloat16>(), kAcrossB ? k : n}, {m, n, k}, 1,
-                                                                k, cuda::GradientEpilogue{out[0].as<float>(), n, 1, 0});
+        const cuda::Operand<bfloat16> left{a_in.as<bfloat16>(), kAcrossA ? k : m};
+        const cuda::Operand<bfloat16> right{b_in.as<bfloat16>(), kAcrossB ? k : n};
+        launch(stream, left, right, out[0].as<T>());
       },
-      exact);
+      [](size_t, size_t, double wanted) { return sizeof(T) == 4 ? 0 : rounding_of<T> * std::fabs(wanted); });
+}
+
+// Tiles of 128 x kTileN, which a launcher picks by size.
+template <bool kAcrossA, bool kAcrossB, int kTileN>
+void check_tensor_tiles(Random& random) {
+  const cuda::ProductShape shape{72, kTileN + 8, 168};  // six steps in a pipeline of four stages
+  check_tiles<kAcrossA, kAcrossB, float>(random, shape, [&](cuda::Stream stream, auto& a, auto& b, float* d) {
+    cuda::launch_tensor_product<kAcrossA, kAcrossB, kTileN>(stream, a, b, shape, 1, shape.k,
+                                                            cuda::GradientEpilogue{d, shape.n, 1, 0});
+  });
+}
+
+// Two tiles for each of two blocks, eight steps in a ring of four or six stages.
+template <bool kAcrossA, bool kAcrossB, int kTileN>
+void check_sm90_tiles(Random& random) {
+  const cuda::ProductShape shape{136, kTileN + 8, 456};
+  using T = std::conditional_t<kAcrossA, bfloat16, float>;
+  check_tiles<kAcrossA, kAcrossB, T>(random, shape, [&](cuda::Stream stream, auto& a, auto& b, T* d) {
+    if constexpr (kAcrossA) {
+      cuda::launch_sm90_tiles<kAcrossA, kAcrossB, kTileN>(
+          stream, a, b, shape, 1, shape.k, cuda::ActivationEpilogue<T, cuda::Activation::kNone>{d, shape.n});
+    } else {
+      cuda::launch_sm90_tiles<kAcrossA, kAcrossB, kTileN>(stream, a, b, shape, 1, shape.k,
+                                                          cuda::GradientEpilogue{d, shape.n, 1, 0});
+    }
+  });
 }
 
 }  // namespace
 
 TEST(cuda_tensor_tiles_are_exact_for_integers) {
   Random random(76);
-  check_tiles<true, true, 128>(random);
-  check_tiles<true, false, 128>(random);
-  check_tiles<false, false, 128>(random);
-  check_tiles<true, true, 256>(random);
-  check_tiles<true, false, 256>(random);
-  check_tiles<false, false, 256>(random);
+  check_tensor_tiles<true, true, 128>(random);
+  check_tensor_tiles<true, false, 128>(random);
+  check_tensor_tiles<false, false, 128>(random);
+  check_tensor_tiles<true, true, 256>(random);
+  check_tensor_tiles<true, false, 256>(random);
+  check_tensor_tiles<false, false, 256>(random);
+}
+
+TEST(cuda_sm90_tiles_are_exact_for_integers) {
+  const Sm90 device;
+  Random random(77);
+  check_sm90_tiles<true, true, 128>(random);
+  check_sm90_tiles<true, false, 128>(random);
+  check_sm90_tiles<false, false, 128>(random);
+  check_sm90_tiles<true, true, 256>(random);
+  check_sm90_tiles<true, false, 256>(random);
+  check_sm90_tiles<false, false, 256>(random);
 }
 
 }  // namespace burgeon::test

@@ -114,6 +114,20 @@ TEST(cuda_model_matches_the_reference) {
   }
 }
 
+// The kernels that only a device of compute capability 9.0 takes.
+TEST(cuda_model_matches_the_reference_on_sm_90) {
+  setenv("BURGEON_CUDA_HOST_CAPABILITY", "9.0", 1);
+  const ModelConfig config = aligned_config();
+  const auto reference = make_model(config, on_reference());
+  const auto mixed = make_model(config, on_cuda(Precision::kBfloat16));
+  for (const Group& group : groups_of(config, 20)) {
+    const double expected = reference->forward_backward(group.view(), 0.5).loss;
+    CHECK_NEAR(mixed->forward_backward(group.view(), 0.5).loss, expected, 0.02 * expected);
+  }
+  CHECK_NEAR(cosine(read_all(*mixed, Role::kGradient), read_all(*reference, Role::kGradient)), 1, 1e-3);
+  unsetenv("BURGEON_CUDA_HOST_CAPABILITY");
+}
+
 TEST(cuda_model_gives_the_same_bits_in_every_order_of_threads) {
   const ModelConfig config = small_llama();
   for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {

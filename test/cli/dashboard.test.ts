@@ -55,7 +55,8 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
   afterAll(() => browser.close());
 
   test('shows the run, pauses, saves, survives a reload, stops and comes back', async () => {
-    const workspace = await useWorkspace(long);
+    // Slow steps, so that the page has not yet begun to leave points out when the test looks, however busy the machine.
+    const workspace = await useWorkspace({ ...long, batchSize: 64 });
     const first = await startTraining(workspace, '--dashboard', '0');
     const { page, requests, expectNoErrors } = await watchedPage(browser);
     const step = async () =>

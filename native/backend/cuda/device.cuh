@@ -16,13 +16,30 @@
 //   multiply_add_bf16                          mma.sync m16n8k16
 //   to_bfloat16, pack_bfloat16; exp2_fast, exp_fast, log_fast, reciprocal_sqrt, fused_multiply_add
 //
-// All warp operations are for whole, converged warps.
+// All warp operations are for whole, converged warps. For sm_90a alone, whose kernels are files <name>_sm90.cu:
+//
+//   TensorMap tensor_map(data, shape, rows)    on the host: how tiles of `rows` rows of 64 columns are loaded
+//   BURGEON_TILE_SHARED(name)                  BURGEON_DYNAMIC_SHARED, 1024-byte aligned
+//   BURGEON_TENSOR_MAP(name)                   such a map as a parameter of a kernel
+//   init_barrier(barrier, arrivals), fence_barriers()   8 bytes of shared memory; the fence before a load is given one
+//   arrive, arrive_expecting(barrier, bytes)   the phase ends when all have arrived, threads and bytes
+//   wait_for_phase(barrier, parity)            for the end of the phase whose number has this parity
+//   load_tile_async(to, map, column, row, batch, barrier)   cp.async.bulk.tensor: zero where the matrix has nothing;
+//                                              rows of 128 bytes, whose chunks of 16 are permuted by the 128-byte
+//                                              swizzle
+//   multiply_async<across...>(sums, a, b, accumulate)   wgmma.mma_async m64nNk16 of a warpgroup; a and b are matrix
+//                                              descriptors, a also four registers; across: the shared dimension is
+//                                              contiguous. Between begin_products(registers...) and
+//   commit_products(), wait_for_products<groups left>(registers...) accumulators and registers must not be touched
+//   take_registers<n>, give_registers<n>       setmaxnreg of a warpgroup
+//   sync_some(id, threads)                     a barrier of whole warps, numbers 1 to 15
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
 #include "backend/cuda/stream.h"
+#include "backend/cuda/tensor_map.h"
 #include "core/bfloat16.h"
 
 namespace burgeon::cuda {
@@ -34,6 +51,7 @@ struct Grid {
 };
 
 constexpr int kWarpSize = 32;
+constexpr int kWarpgroup = 128;  // threads that share a product of sm_90a
 
 // What one load or store moves; 16 bytes are the most there are.
 template <int N>
@@ -48,3 +66,9 @@ struct Words {
 #else
 #include "backend/cuda/host/device.h"
 #endif
+
+namespace burgeon::cuda {
+
+TensorMap tensor_map(const bfloat16* data, const TensorShape& shape, int box_rows);
+
+}  // namespace burgeon::cuda

@@ -1,116 +1,20 @@
-// Products of matrices: D (m, n) = sum over k of A (m, k) B (k, n), which an epilogue receives in float. Two kernels:
-// tiles of tensor-core instructions for bfloat16, and a plain one for floats and for operands whose rows are not
-// multiples of 16 bytes. Each operand lies one of two ways: the shared dimension contiguous (element (lane, k) at
-// data[lane * stride + k]) or the lanes contiguous (at data[k * stride + lane]), lanes being rows of A or columns of B.
+// Products of matrices: D (m, n) = sum over k of A (m, k) B (k, n), which an epilogue receives in float. Three kernels:
+// tiles of mma.sync for bfloat16, one of wgmma for devices that have it (product_sm90.cuh), and a plain one for floats
+// and for operands whose rows are not multiples of 16 bytes.
 #pragma once
 
-#include "backend/cuda/activation.cuh"
+#include "backend/cuda/epilogue.cuh"
+#include "backend/cuda/product_shape.cuh"
+#include "backend/cuda/product_sm90.h"
+#include "backend/cuda/runtime.h"
 #include "backend/cuda/shared_tile.cuh"
 #include "backend/cuda/vector.cuh"
 
 namespace burgeon::cuda {
 
-template <class T>
-struct Operand {
-  const T* data;
-  int64_t stride;
-};
-
-struct ProductShape {
-  int m;
-  int n;
-  int k;
-};
-
-inline ProductShape product_shape(int64_t m, int64_t n, int64_t k) {
-  constexpr int64_t kLargest = (int64_t{1} << 31) - 256;  // so that a tile ends below 2^31
-  if (m > kLargest || n > kLargest || k > kLargest) {
-    throw Error(ErrorCode::kCuda, "CUDA: a matrix has 2^31 rows or more");
-  }
-  return {static_cast<int>(m), static_cast<int>(n), static_cast<int>(k)};
-}
-
-// ---- Epilogues: apply(row, column, v) with N neighbouring columns of D. Accesses of pairs need even strides.
-
-enum class Activation { kNone, kGelu, kGeluSlope };
-
-// y = alpha * D + bias_scale * bias + residual; kGelu: pre = that, y = gelu(pre); kGeluSlope: y = gelu'(pre) * that.
-template <class T, Activation kActivation>
-struct ActivationEpilogue {
-  T* y;
-  int64_t stride;  // of y, pre and residual
-  float alpha = 1;
-  const float* bias = nullptr;
-  float bias_scale = 1;
-  const T* residual = nullptr;
-  T* pre = nullptr;
-
-  bool pairs() const { return stride % 2 == 0 && in_vectors(1, 0, y, residual, pre); }
-
-  template <int N>
-  BURGEON_DEVICE void apply(int64_t row, int64_t column, float (&v)[N]) const {
-    const int64_t at = row * stride + column;
-    float x[N];
-#pragma unroll
-    for (int i = 0; i < N; ++i) v[i] = alpha * v[i] + (bias ? bias_scale * bias[column + i] : 0);
-    if (residual) {
-      load(x, residual + at);
-#pragma unroll
-      for (int i = 0; i < N; ++i) v[i] += x[i];
-    }
-    if constexpr (kActivation == Activation::kGelu) {
-      store(pre + at, v);
-#pragma unroll
-      for (int i = 0; i < N; ++i) v[i] = gelu(v[i]);
-    }
-    if constexpr (kActivation == Activation::kGeluSlope) {
-      load(x, pre + at);
-#pragma unroll
-      for (int i = 0; i < N; ++i) v[i] *= gelu_slope(x[i]);
-    }
-    store(y + at, v);
-  }
-};
-
-// dw = beta * dw + alpha * D, in float; where beta is 0 dw is not read. Where the shared dimension is cut into splits,
-// each split has a matrix of its own, `split_stride` behind the one before.
-struct GradientEpilogue {
-  float* dw;
-  int64_t stride;
-  float alpha;
-  float beta;
-  int64_t split_stride = 0;
-
-  bool pairs() const { return stride % 2 == 0 && in_vectors(1, 0, dw); }
-
-  template <int N>
-  BURGEON_DEVICE void apply(int64_t row, int64_t column, float (&v)[N]) const {
-    float* const to = dw + block_y() * split_stride + row * stride + column;
-    float x[N] = {};
-    if (beta != 0) load(x, to);
-#pragma unroll
-    for (int i = 0; i < N; ++i) x[i] = alpha * v[i] + beta * x[i];
-    store(to, x);
-  }
-};
-
-// Which tile a block has: columns of 8 tiles down M follow each other, so that blocks that run together share operands
-// in the second-level cache.
-struct TilePlace {
-  int m;
-  int n;
-};
-BURGEON_DEVICE TilePlace tile_place(int m_tiles, int n_tiles) {
-  constexpr int kBand = 8;
-  const int first = block_x() / (kBand * n_tiles) * kBand;
-  const int height = m_tiles - first < kBand ? m_tiles - first : kBand;
-  const int inside = block_x() - first * n_tiles;
-  return {first + inside % height, inside / height};
-}
-
 // ---- bfloat16 on tensor cores
 
-constexpr int kTileK = 32;
+constexpr int kTileK = 32;  // of which kSplitDepth is a multiple
 constexpr int kStages = 4;
 constexpr int kProductThreads = 256;
 
@@ -159,7 +63,7 @@ tensor_product_kernel(Operand<bfloat16> a, Operand<bfloat16> b, ProductShape sha
   BURGEON_DYNAMIC_SHARED(bytes);
   const SharedAddress shared = shared_address(bytes);
 
-  const TilePlace tile = tile_place((shape.m + kTileM - 1) / kTileM, (shape.n + kTileN - 1) / kTileN);
+  const TilePlace tile = tile_place(block_x(), (shape.m + kTileM - 1) / kTileM, (shape.n + kTileN - 1) / kTileN);
   const int first_m = tile.m * kTileM;
   const int first_n = tile.n * kTileN;
   const int first_k = block_y() * split_k;
@@ -208,6 +112,7 @@ tensor_product_kernel(Operand<bfloat16> a, Operand<bfloat16> b, ProductShape sha
     }
   }
 
+  const Epilogue out = epilogue.of_split(block_y());
 #pragma unroll
   for (int i = 0; i < kWarpM / 16; ++i) {
 #pragma unroll
@@ -219,12 +124,12 @@ tensor_product_kernel(Operand<bfloat16> a, Operand<bfloat16> b, ProductShape sha
         const int column = first_n + warp_n + j * 8 + lane % 4 * 2;
         float v[2] = {sums[i][j][2 * half], sums[i][j][2 * half + 1]};
         if (pairs && column + 1 < shape.n) {
-          epilogue.apply(row, column, v);
+          out.apply(row, column, v);
         } else {
 #pragma unroll
           for (int c = 0; c < 2; ++c) {
             float one[1] = {v[c]};
-            if (column + c < shape.n) epilogue.apply(row, column + c, one);
+            if (column + c < shape.n) out.apply(row, column + c, one);
           }
         }
       }
@@ -257,7 +162,8 @@ BURGEON_KERNEL(kPlainThreads, 2)
 plain_product_kernel(Operand<T> a, Operand<T> b, ProductShape shape, int split_k, Epilogue epilogue) {
   BURGEON_SHARED(float, left, kPlainK*(kPlainTile + 1));
   BURGEON_SHARED(float, right, kPlainK*(kPlainTile + 1));
-  const TilePlace tile = tile_place((shape.m + kPlainTile - 1) / kPlainTile, (shape.n + kPlainTile - 1) / kPlainTile);
+  const TilePlace tile =
+      tile_place(block_x(), (shape.m + kPlainTile - 1) / kPlainTile, (shape.n + kPlainTile - 1) / kPlainTile);
   const int first_m = tile.m * kPlainTile;
   const int first_n = tile.n * kPlainTile;
   const int first_k = block_y() * split_k;
@@ -282,6 +188,7 @@ plain_product_kernel(Operand<T> a, Operand<T> b, ProductShape shape, int split_k
     }
     sync_threads();
   }
+  const Epilogue out = epilogue.of_split(block_y());
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
 #pragma unroll
@@ -289,7 +196,7 @@ plain_product_kernel(Operand<T> a, Operand<T> b, ProductShape shape, int split_k
       float v[1] = {sums[i][j]};
       const int r = first_m + 16 * i + row;
       const int c = first_n + 16 * j + column;
-      if (r < shape.m && c < shape.n) epilogue.apply(r, c, v);
+      if (r < shape.m && c < shape.n) out.apply(r, c, v);
     }
   }
 }
@@ -314,13 +221,17 @@ void launch_tensor_product(Stream stream, const Operand<bfloat16>& a, const Oper
          epilogue.pairs());
 }
 
-// D with the shared dimension cut into `splits` pieces, whose results go to block_y() of the epilogue.
+// D with the shared dimension cut into `splits` pieces, whose results go to as many matrices of the epilogue.
 template <bool kAcrossA, bool kAcrossB, class T, class Epilogue>
 void product(Stream stream, const Operand<T>& a, const Operand<T>& b, const ProductShape& shape,
              const Epilogue& epilogue, int64_t splits = 1) {
-  const int split_k = static_cast<int>(ceil_div(ceil_div(shape.k, splits), kTileK) * kTileK);
+  const int split_k = static_cast<int>(ceil_div(ceil_div(shape.k, splits), kSplitDepth) * kSplitDepth);
   if constexpr (sizeof(T) == 2) {
     if (fits_tensor_cores(a) && fits_tensor_cores(b)) {
+      if (has_wgmma() && shape.k > 0) {
+        launch_sm90_product<kAcrossA, kAcrossB>(stream, a, b, shape, static_cast<int>(splits), split_k, epilogue);
+        return;
+      }
       const bool wide = ceil_div(shape.m, 128) * ceil_div(shape.n, 256) * splits >= kEnoughTiles;
       if (wide) {
         launch_tensor_product<kAcrossA, kAcrossB, 256>(stream, a, b, shape, splits, split_k, epilogue);

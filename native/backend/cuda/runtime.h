@@ -24,6 +24,11 @@ DeviceDescription describe_device(int device);
 // Makes a device the one that the calling thread works with.
 void use_device(int device);
 
+// Of the device in use: whether it is of capability 9.0, for which there are kernels of its own, and how many
+// multiprocessors it has.
+bool has_wgmma();
+int multiprocessor_count();
+
 Stream open_stream();
 void close_stream(Stream stream);
 

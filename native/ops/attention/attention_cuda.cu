@@ -1,129 +1,15 @@
 // Causal attention without the matrix of scores (Dao, FlashAttention-2, 2023): tiles of it are made, used and dropped
-// in registers. Heads of 64 and 128 in bfloat16 go to tensor cores; everything else to plain kernels with a warp per
-// row.
-//
-// Forward: a block has 128 queries of a head, a warp 16 of them, and walks over tiles of 64 keys. Backward makes the
-// scores twice, so that every gradient has one owner and nothing is added atomically: a block of the first kernel has
-// 128 keys of a key and value head and walks over the queries of all heads that read it, in order; a block of the
-// second has 128 queries and walks over keys.
-#include <cmath>
-
+// in registers. Heads of 64 and 128 in bfloat16 go to tensor cores (by wgmma: attention_sm90.cu); everything else to
+// plain kernels with a warp per row. A block has 128 queries of a head, a warp 16 of them, and walks over tiles of 64
+// keys.
 #include "backend/cuda/kernels.h"
-#include "backend/cuda/reduce.cuh"
-#include "backend/cuda/shared_tile.cuh"
+#include "backend/cuda/runtime.h"
+#include "ops/attention/attention_sm90.h"
+#include "ops/attention/attention_tiles.cuh"
 
 namespace burgeon::cuda {
 
 namespace {
-
-// Where heads lie in qkv (B, T, A + 2 G, HS) and out (B, T, A, HS).
-struct Heads {
-  int sequence;
-  int heads;
-  int kv_heads;
-  int head_size;
-
-  BURGEON_DEVICE int qkv_stride() const { return (heads + 2 * kv_heads) * head_size; }
-  BURGEON_DEVICE int out_stride() const { return heads * head_size; }
-  BURGEON_DEVICE int group() const { return heads / kv_heads; }
-  BURGEON_DEVICE int64_t query(int b, int a) const {
-    return static_cast<int64_t>(b) * sequence * qkv_stride() + a * head_size;
-  }
-  BURGEON_DEVICE int64_t key(int b, int g) const { return query(b, heads + g); }
-  BURGEON_DEVICE int64_t value(int b, int g) const { return query(b, heads + kv_heads + g); }
-  BURGEON_DEVICE int64_t out(int b, int a) const {
-    return static_cast<int64_t>(b) * sequence * out_stride() + a * head_size;
-  }
-  BURGEON_DEVICE int64_t row(int b, int a) const { return (static_cast<int64_t>(b) * heads + a) * sequence; }  // of lse
-};
-
-constexpr float kLog2E = 1.44269504088896340736f;
-
-// 1 / sqrt(HS), for powers of e and of 2.
-struct Scale {
-  float natural;
-  float binary;
-};
-
-constexpr int kWarps = 8;
-constexpr int kThreads = kWarps * kWarpSize;
-constexpr int kOwnRows = 16 * kWarps;  // of a block: queries, or keys in the first kernel of backward
-constexpr int kKeys = 64;              // of a tile that is walked over
-
-// The accumulator of two neighbouring fragments of 8 columns as a left operand of 16.
-BURGEON_DEVICE void as_left(uint32_t (&r)[4], const float (&first)[4], const float (&second)[4]) {
-  r[0] = pack_bfloat16(first[0], first[1]);
-  r[1] = pack_bfloat16(first[2], first[3]);
-  r[2] = pack_bfloat16(second[0], second[1]);
-  r[3] = pack_bfloat16(second[2], second[3]);
-}
-
-// sums (16 rows of the warp, 8 N columns) += rows [row, row + 16) of `left` times the transpose of rows [0, 8 N) of
-// `right`, both kSize wide.
-template <class Left, class Right, int kSize, int N>
-BURGEON_DEVICE void multiply_rows(float (&sums)[N][4], SharedAddress left, int row, SharedAddress right) {
-#pragma unroll 1
-  for (int k = 0; k < kSize; k += 16) {
-    uint32_t a[4];
-    Left::left(a, left, row, k);
-#pragma unroll
-    for (int n = 0; n < N; n += 2) {
-      uint32_t b[4];
-      Right::right(b, right, n * 8, k);
-      multiply_add_bf16(sums[n], a, b[0], b[1]);
-      multiply_add_bf16(sums[n + 1], a, b[2], b[3]);
-    }
-  }
-}
-
-// sums (16 rows of the warp, 8 N columns) += weights (16, 8 K), rounded, times rows [0, 8 K) of `right`.
-template <class Right, int N, int K>
-BURGEON_DEVICE void multiply_weights(float (&sums)[N][4], const float (&weights)[K][4], SharedAddress right) {
-#pragma unroll
-  for (int k = 0; k < K; k += 2) {
-    uint32_t a[4];
-    as_left(a, weights[k], weights[k + 1]);
-#pragma unroll
-    for (int n = 0; n < N; n += 2) {
-      uint32_t b[4];
-      Right::right_transposed(b, right, k * 8, n * 8);
-      multiply_add_bf16(sums[n], a, b[0], b[1]);
-      multiply_add_bf16(sums[n + 1], a, b[2], b[3]);
-    }
-  }
-}
-
-// Value v of a fragment of 8 columns lies in row group + 8 (v / 2) and column pair + v % 2.
-BURGEON_DEVICE int fragment_row(int v) { return thread_index() % kWarpSize / 4 + v / 2 * 8; }
-BURGEON_DEVICE int fragment_column(int v) { return thread_index() % 4 * 2 + v % 2; }
-
-// Over the four threads that share a row.
-BURGEON_DEVICE float row_sum(float x) {
-  x += shuffle_xor(x, 1);
-  return x + shuffle_xor(x, 2);
-}
-BURGEON_DEVICE float row_max(float x) {
-  x = larger(x, shuffle_xor(x, 1));
-  return larger(x, shuffle_xor(x, 2));
-}
-
-// Stores 16 rows of the warp, factor[half] times sums, where they exist.
-template <int N>
-BURGEON_DEVICE void store_rows(bfloat16* to, int64_t stride, int row, int rows, const float (&sums)[N][4],
-                               const float (&factor)[2]) {
-#pragma unroll
-  for (int half = 0; half < 2; ++half) {
-    const int r = row + fragment_row(2 * half);
-    if (r >= rows) continue;
-#pragma unroll
-    for (int n = 0; n < N; ++n) {
-      const float v[2] = {sums[n][2 * half] * factor[half], sums[n][2 * half + 1] * factor[half]};
-      store(to + r * stride + n * 8 + fragment_column(0), v);
-    }
-  }
-}
-
-// ---- forward
 
 template <int kSize>
 BURGEON_KERNEL(kThreads, kSize == 64 ? 2 : 1)
@@ -217,224 +103,6 @@ attention_kernel(bfloat16* out, float* lse, const bfloat16* qkv, Heads at, Scale
   store_rows(out + at.out(b, a), at.out_stride(), first + own, at.sequence, sums, inverse);
 }
 
-// ---- backward
-
-// delta = dout . out per query and head; a warp has one.
-template <class T>
-BURGEON_KERNEL(kThreads, 2)
-attention_delta_kernel(float* delta, const T* dout, const T* out, Heads at, int64_t count) {
-  const int64_t index = static_cast<int64_t>(block_x()) * kWarps + thread_index() / kWarpSize;
-  if (index >= count) return;
-  const int a = static_cast<int>(index % at.heads);
-  const int64_t token = index / at.heads;
-  const int64_t first = index * at.head_size;
-  float sum = 0;
-  for (int64_t d = thread_index() % kWarpSize; d < at.head_size; d += kWarpSize) {
-    sum += widen(dout[first + d]) * widen(out[first + d]);
-  }
-  sum = warp_sum(sum);
-  if (thread_index() % kWarpSize == 0) {
-    delta[at.row(static_cast<int>(token / at.sequence), a) + token % at.sequence] = sum;
-  }
-}
-
-// A tile of queries, of their dout, lse and delta.
-template <int kSize, int kQueries>
-struct QueryStage {
-  using Tile = SharedTile<kQueries, kSize, kThreads>;
-  static constexpr int kBytes = 2 * Tile::kBytes + 2 * kQueries * 4;
-  static constexpr int kDout = Tile::kBytes;  // where what lies
-  static constexpr int kLse = 2 * Tile::kBytes;
-  static constexpr int kDelta = kLse + kQueries * 4;
-};
-
-template <int kSize>
-constexpr int kBackwardQueries = kSize == 64 ? 64 : 32;  // what registers allow beside two accumulators
-
-// The scores transposed: rows are keys, of which the warp has 16, columns queries.
-template <int kSize>
-BURGEON_KERNEL(kThreads, 1)
-attention_key_gradient_kernel(bfloat16* dqkv, const bfloat16* dout, const bfloat16* qkv, const float* lse,
-                              const float* delta, Heads at, Scale scale) {
-  constexpr int kQueries = kBackwardQueries<kSize>;
-  using Keys = SharedTile<kOwnRows, kSize, kThreads>;
-  using Stage = QueryStage<kSize, kQueries>;
-  using Queries = typename Stage::Tile;
-  BURGEON_DYNAMIC_SHARED(bytes);
-  const SharedAddress shared = shared_address(bytes);
-  const SharedAddress keys = shared;
-  const SharedAddress values = shared + Keys::kBytes;
-  const SharedAddress stages = shared + 2 * Keys::kBytes;
-
-  const int first = block_x() * kOwnRows;
-  const int g = block_y();
-  const int b = block_z();
-  const int64_t stride = at.qkv_stride();
-  const int own = thread_index() / kWarpSize * 16;
-  // Tiles of queries from the one that sees the first key to the end, for each head that reads these keys.
-  const int first_tile = first / kQueries;
-  const int tiles = (at.sequence + kQueries - 1) / kQueries - first_tile;
-  const int steps = tiles * static_cast<int>(at.group());
-
-  const auto first_query = [&](int step) { return (first_tile + step % tiles) * kQueries; };
-  const auto copy_step = [&](int step) {
-    if (step < steps) {
-      const SharedAddress stage = stages + step % 2 * Stage::kBytes;
-      const int a = g * at.group() + step / tiles;
-      const int row = first_query(step);
-      Queries::copy(stage, qkv + at.query(b, a), stride, row, at.sequence, 0, kSize);
-      Queries::copy(stage + Stage::kDout, dout + at.out(b, a), at.out_stride(), row, at.sequence, 0, kSize);
-      if (thread_index() < kQueries) {
-        const int i = row + thread_index();
-        const int bytes = i < at.sequence ? 4 : 0;
-        const int64_t from = at.row(b, a) + (bytes > 0 ? i : 0);
-        copy_async<4>(stage + Stage::kLse + 4 * thread_index(), lse + from, bytes);
-        copy_async<4>(stage + Stage::kDelta + 4 * thread_index(), delta + from, bytes);
-      }
-    }
-    commit_copies();
-  };
-  Keys::copy(keys, qkv + at.key(b, g), stride, first, at.sequence, 0, kSize);
-  Keys::copy(values, qkv + at.value(b, g), stride, first, at.sequence, 0, kSize);
-  copy_step(0);
-
-  float dk[kSize / 8][4] = {};
-  float dv[kSize / 8][4] = {};
-#pragma unroll 1
-  for (int step = 0; step < steps; ++step) {
-    wait_for_copies<0>();
-    sync_threads();
-    copy_step(step + 1);
-    const SharedAddress stage = stages + step % 2 * Stage::kBytes;
-    const float* const row_lse = reinterpret_cast<const float*>(bytes + (stage - shared) + Stage::kLse);
-    const float* const row_delta = row_lse + kQueries;
-    const int row = first_query(step);
-    const int diagonal = first - row + own;  // the column that the warp's first key is in
-    const int left = at.sequence - row;
-    float p[kQueries / 8][4] = {};
-    multiply_rows<Keys, Queries, kSize>(p, keys, own, stage);
-#pragma unroll
-    for (int n = 0; n < kQueries / 8; ++n) {
-#pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        const int column = n * 8 + fragment_column(i);
-        const bool seen = column >= diagonal + fragment_row(i) && column < left;
-        p[n][i] = seen ? exp2_fast(fused_multiply_add(p[n][i], scale.binary, -row_lse[column] * kLog2E)) : 0;
-      }
-    }
-    multiply_weights<Queries>(dv, p, stage + Stage::kDout);
-    float dp[kQueries / 8][4] = {};
-    multiply_rows<Keys, Queries, kSize>(dp, values, own, stage + Stage::kDout);
-#pragma unroll
-    for (int n = 0; n < kQueries / 8; ++n) {
-#pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        p[n][i] *= (dp[n][i] - row_delta[n * 8 + fragment_column(i)]) * scale.natural;
-      }
-    }
-    multiply_weights<Queries>(dk, p, stage);
-  }
-  const float whole[2] = {1, 1};
-  store_rows(dqkv + at.key(b, g), stride, first + own, at.sequence, dk, whole);
-  store_rows(dqkv + at.value(b, g), stride, first + own, at.sequence, dv, whole);
-}
-
-template <int kSize>
-BURGEON_KERNEL(kThreads, 1)
-attention_query_gradient_kernel(bfloat16* dqkv, const bfloat16* dout, const bfloat16* qkv, const float* lse,
-                                const float* delta, Heads at, Scale scale) {
-  using Queries = SharedTile<kOwnRows, kSize, kThreads>;
-  using Keys = SharedTile<kKeys, kSize, kThreads>;
-  BURGEON_DYNAMIC_SHARED(bytes);
-  const SharedAddress shared = shared_address(bytes);
-  const SharedAddress queries = shared;
-  const SharedAddress douts = shared + Queries::kBytes;
-  const SharedAddress stages = shared + 2 * Queries::kBytes;
-
-  const int first = (grid_x() - 1 - block_x()) * kOwnRows;
-  const int a = block_y();
-  const int b = block_z();
-  const int stride = at.qkv_stride();
-  const bfloat16* const k = qkv + at.key(b, a / at.group());
-  const int to_values = at.kv_heads * kSize;
-  const int last = first + kOwnRows < at.sequence ? first + kOwnRows : at.sequence;
-  const int tiles = (last + kKeys - 1) / kKeys;
-  const int own = thread_index() / kWarpSize * 16;
-
-  const auto copy_tile = [&](int tile) {
-    if (tile < tiles) {
-      const SharedAddress stage = stages + tile % 2 * 2 * Keys::kBytes;
-      Keys::copy(stage, k, stride, tile * kKeys, at.sequence, 0, kSize);
-      Keys::copy(stage + Keys::kBytes, k + to_values, stride, tile * kKeys, at.sequence, 0, kSize);
-    }
-    commit_copies();
-  };
-  Queries::copy(queries, qkv + at.query(b, a), stride, first, at.sequence, 0, kSize);
-  Queries::copy(douts, dout + at.out(b, a), at.out_stride(), first, at.sequence, 0, kSize);
-  copy_tile(0);
-
-  float row_lse[2];
-  float row_delta[2];
-#pragma unroll
-  for (int half = 0; half < 2; ++half) {
-    const int row = first + own + fragment_row(2 * half);
-    row_lse[half] = row < at.sequence ? lse[at.row(b, a) + row] * kLog2E : 0;
-    row_delta[half] = row < at.sequence ? delta[at.row(b, a) + row] : 0;
-  }
-
-  float dq[kSize / 8][4] = {};
-#pragma unroll 1
-  for (int tile = 0; tile < tiles; ++tile) {
-    wait_for_copies<0>();
-    sync_threads();
-    copy_tile(tile + 1);
-    const SharedAddress stage = stages + tile % 2 * 2 * Keys::kBytes;
-    const int diagonal = first - tile * kKeys + own;
-    float p[kKeys / 8][4] = {};
-    float dp[kKeys / 8][4] = {};
-    multiply_rows<Queries, Keys, kSize>(p, queries, own, stage);
-    multiply_rows<Queries, Keys, kSize>(dp, douts, own, stage + Keys::kBytes);
-#pragma unroll
-    for (int n = 0; n < kKeys / 8; ++n) {
-#pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        const bool seen = n * 8 + fragment_column(i) <= diagonal + fragment_row(i);
-        const float weight = seen ? exp2_fast(fused_multiply_add(p[n][i], scale.binary, -row_lse[i / 2])) : 0;
-        p[n][i] = weight * (dp[n][i] - row_delta[i / 2]) * scale.natural;
-      }
-    }
-    multiply_weights<Keys>(dq, p, stage);
-  }
-  const float whole[2] = {1, 1};
-  store_rows(dqkv + at.query(b, a), stride, first + own, at.sequence, dq, whole);
-}
-
-// ---- plain kernels: a warp has a row, its lanes 32 of the other side's rows at a time. Sums over head dimensions lie
-// in shared memory, so any head size will do.
-
-template <class T>
-BURGEON_DEVICE float dot(const T* x, const T* y, int64_t n) {
-  float sum = 0;
-  for (int64_t d = 0; d < n; ++d) sum += widen(x[d]) * widen(y[d]);
-  return sum;
-}
-
-// sums[d] = shrink * sums[d] + the sum over lanes of weight * rows[lane * stride + d], for `there` lanes.
-template <class T>
-BURGEON_DEVICE void add_weighted_rows(float* sums, float shrink, float weight, const T* rows, int64_t stride, int there,
-                                      int64_t n) {
-  const int lane = thread_index() % kWarpSize;
-  for (int64_t begin = 0; begin < n; begin += kWarpSize) {
-    const int64_t d = begin + lane;
-    float sum = d < n ? shrink * sums[d] : 0;
-    for (int l = 0; l < there; ++l) {
-      const float w = shuffle(weight, l);
-      if (d < n) sum += w * widen(rows[l * stride + d]);
-    }
-    if (d < n) sums[d] = sum;
-  }
-}
-
 template <class T>
 BURGEON_KERNEL(kThreads, 1)
 plain_attention_kernel(T* out, float* lse, const T* qkv, Heads at, float scale) {
@@ -468,117 +136,12 @@ plain_attention_kernel(T* out, float* lse, const T* qkv, Heads at, float scale) 
   if (lane == 0) lse[at.row(b, a) + i] = largest + log_accurate(total);
 }
 
-template <class T>
-BURGEON_KERNEL(kThreads, 1)
-plain_query_gradient_kernel(T* dqkv, const T* dout, const T* qkv, const float* lse, const float* delta, Heads at,
-                            float scale) {
-  BURGEON_DYNAMIC_SHARED(shared);
-  const int lane = thread_index() % kWarpSize;
-  float* const sums = reinterpret_cast<float*>(shared) + thread_index() / kWarpSize * at.head_size;
-  const int64_t i = static_cast<int64_t>(block_x()) * kWarps + thread_index() / kWarpSize;
-  if (i >= at.sequence) return;
-  const int a = block_y();
-  const int b = block_z();
-  const int64_t stride = at.qkv_stride();
-  const T* const q = qkv + at.query(b, a) + i * stride;
-  const T* const d_i = dout + at.out(b, a) + i * at.out_stride();
-  const T* const k = qkv + at.key(b, a / at.group());
-  const T* const v = qkv + at.value(b, a / at.group());
-  const int64_t row = at.row(b, a) + i;
-  for (int64_t d = lane; d < at.head_size; d += kWarpSize) sums[d] = 0;
-  for (int64_t begin = 0; begin <= i; begin += kWarpSize) {
-    const int there = static_cast<int>(i + 1 - begin < kWarpSize ? i + 1 - begin : kWarpSize);
-    float ds = 0;
-    if (lane < there) {
-      const int64_t j = (begin + lane) * stride;
-      const float p = exp_fast(scale * dot(q, k + j, at.head_size) - lse[row]);
-      ds = p * (dot(d_i, v + j, at.head_size) - delta[row]) * scale;
-    }
-    add_weighted_rows(sums, 1, ds, k + begin * stride, stride, there, at.head_size);
-  }
-  for (int64_t d = lane; d < at.head_size; d += kWarpSize) {
-    dqkv[at.query(b, a) + i * stride + d] = narrow<T>(sums[d]);
-  }
-}
-
-template <class T>
-BURGEON_KERNEL(kThreads, 1)
-plain_key_gradient_kernel(T* dqkv, const T* dout, const T* qkv, const float* lse, const float* delta, Heads at,
-                          float scale) {
-  BURGEON_DYNAMIC_SHARED(shared);
-  const int lane = thread_index() % kWarpSize;
-  float* const dk = reinterpret_cast<float*>(shared) + thread_index() / kWarpSize * 2 * at.head_size;
-  float* const dv = dk + at.head_size;
-  const int64_t j = static_cast<int64_t>(block_x()) * kWarps + thread_index() / kWarpSize;
-  if (j >= at.sequence) return;
-  const int g = block_y();
-  const int b = block_z();
-  const int64_t stride = at.qkv_stride();
-  const T* const k = qkv + at.key(b, g) + j * stride;
-  const T* const v = qkv + at.value(b, g) + j * stride;
-  for (int64_t d = lane; d < 2 * at.head_size; d += kWarpSize) dk[d] = 0;
-  sync_warp();  // a lane cleared what another reads
-  for (int a = g * at.group(); a < (g + 1) * at.group(); ++a) {
-    const T* const q = qkv + at.query(b, a);
-    const T* const d_a = dout + at.out(b, a);
-    for (int64_t begin = j; begin < at.sequence; begin += kWarpSize) {
-      const int64_t left = at.sequence - begin;
-      const int there = static_cast<int>(left < kWarpSize ? left : kWarpSize);
-      float p = 0;
-      float ds = 0;
-      if (lane < there) {
-        const int64_t i = begin + lane;
-        const int64_t row = at.row(b, a) + i;
-        p = exp_fast(scale * dot(q + i * stride, k, at.head_size) - lse[row]);
-        ds = p * (dot(d_a + i * at.out_stride(), v, at.head_size) - delta[row]) * scale;
-      }
-      add_weighted_rows(dk, 1, ds, q + begin * stride, stride, there, at.head_size);
-      add_weighted_rows(dv, 1, p, d_a + begin * at.out_stride(), at.out_stride(), there, at.head_size);
-    }
-  }
-  for (int64_t d = lane; d < at.head_size; d += kWarpSize) {
-    dqkv[at.key(b, g) + j * stride + d] = narrow<T>(dk[d]);
-    dqkv[at.value(b, g) + j * stride + d] = narrow<T>(dv[d]);
-  }
-}
-
-// ---- launchers
-
-// Whether tensor cores can do it.
-template <class T, class... P>
-bool is_fast(int64_t head_size, const P*... addresses) {
-  return sizeof(T) == 2 && (head_size == 64 || head_size == 128) && in_vectors(8, head_size, addresses...);
-}
-
-Heads heads_of(int64_t sequence, int64_t heads, int64_t kv_heads, int64_t head_size) {
-  return {static_cast<int>(sequence), static_cast<int>(heads), static_cast<int>(kv_heads), static_cast<int>(head_size)};
-}
-
-Scale scale_of(int64_t head_size) {
-  const float scale = 1.0f / std::sqrt(static_cast<float>(head_size));
-  return {scale, scale * kLog2E};
-}
-
 template <int kSize>
 void launch_forward(Stream stream, bfloat16* out, float* lse, const bfloat16* qkv, int64_t batch, const Heads& at) {
   constexpr size_t kBytes =
       SharedTile<kOwnRows, kSize, kThreads>::kBytes + 4 * SharedTile<kKeys, kSize, kThreads>::kBytes;
   launch(stream, {ceil_div(at.sequence, kOwnRows), at.heads, batch}, kThreads, kBytes, attention_kernel<kSize>, out,
          lse, qkv, at, scale_of(kSize));
-}
-
-template <int kSize>
-void launch_backward(Stream stream, bfloat16* dqkv, const bfloat16* dout, const bfloat16* qkv, const float* lse,
-                     const float* delta, int64_t batch, const Heads& at) {
-  constexpr size_t kOwnBytes = 2 * SharedTile<kOwnRows, kSize, kThreads>::kBytes;
-  constexpr size_t kQueryBytes = 2 * QueryStage<kSize, kBackwardQueries<kSize>>::kBytes;
-  constexpr size_t kKeyBytes = 4 * SharedTile<kKeys, kSize, kThreads>::kBytes;
-  const Scale scale = scale_of(kSize);
-  const int64_t tiles = ceil_div(at.sequence, kOwnRows);
-  launch(stream, {tiles, at.kv_heads, batch}, kThreads, kOwnBytes + kQueryBytes, attention_key_gradient_kernel<kSize>,
-         dqkv, dout, qkv, lse, delta, at, scale);
-  launch(stream, {tiles, at.heads, batch}, kThreads, kOwnBytes + kKeyBytes, attention_query_gradient_kernel<kSize>,
-         dqkv, dout, qkv, lse, delta, at, scale);
 }
 
 }  // namespace
@@ -589,6 +152,7 @@ void attention_forward(Stream stream, T* out, float* lse, const T* qkv, int64_t 
   const Heads at = heads_of(sequence, heads, kv_heads, head_size);
   if constexpr (sizeof(T) == 2) {
     if (is_fast<T>(head_size, out, qkv)) {
+      if (has_wgmma()) return launch_sm90_attention(stream, out, lse, qkv, batch, at);
       if (head_size == 64) return launch_forward<64>(stream, out, lse, qkv, batch, at);
       return launch_forward<128>(stream, out, lse, qkv, batch, at);
     }
@@ -597,39 +161,9 @@ void attention_forward(Stream stream, T* out, float* lse, const T* qkv, int64_t 
          plain_attention_kernel<T>, out, lse, qkv, at, scale_of(head_size).natural);
 }
 
-size_t attention_backward_scratch_bytes(int64_t batch, int64_t sequence, int64_t heads) {
-  return static_cast<size_t>(batch * sequence * heads) * sizeof(float);
-}
-
-template <class T>
-void attention_backward(Stream stream, T* dqkv, const T* dout, const T* qkv, const T* out, const float* lse,
-                        int64_t batch, int64_t sequence, int64_t heads, int64_t kv_heads, int64_t head_size,
-                        void* scratch) {
-  const Heads at = heads_of(sequence, heads, kv_heads, head_size);
-  float* const delta = static_cast<float*>(scratch);
-  const int64_t rows = batch * sequence * heads;
-  launch(stream, {ceil_div(rows, kWarps)}, kThreads, 0, attention_delta_kernel<T>, delta, dout, out, at, rows);
-  if constexpr (sizeof(T) == 2) {
-    if (is_fast<T>(head_size, dqkv, dout, qkv)) {
-      if (head_size == 64) return launch_backward<64>(stream, dqkv, dout, qkv, lse, delta, batch, at);
-      return launch_backward<128>(stream, dqkv, dout, qkv, lse, delta, batch, at);
-    }
-  }
-  const size_t row_bytes = kWarps * head_size * sizeof(float);
-  const float scale = scale_of(head_size).natural;
-  launch(stream, {ceil_div(sequence, kWarps), kv_heads, batch}, kThreads, 2 * row_bytes, plain_key_gradient_kernel<T>,
-         dqkv, dout, qkv, lse, delta, at, scale);
-  launch(stream, {ceil_div(sequence, kWarps), heads, batch}, kThreads, row_bytes, plain_query_gradient_kernel<T>, dqkv,
-         dout, qkv, lse, delta, at, scale);
-}
-
 template void attention_forward<float>(Stream, float*, float*, const float*, int64_t, int64_t, int64_t, int64_t,
                                        int64_t);
 template void attention_forward<bfloat16>(Stream, bfloat16*, float*, const bfloat16*, int64_t, int64_t, int64_t,
                                           int64_t, int64_t);
-template void attention_backward<float>(Stream, float*, const float*, const float*, const float*, const float*, int64_t,
-                                        int64_t, int64_t, int64_t, int64_t, void*);
-template void attention_backward<bfloat16>(Stream, bfloat16*, const bfloat16*, const bfloat16*, const bfloat16*,
-                                           const float*, int64_t, int64_t, int64_t, int64_t, int64_t, void*);
 
 }  // namespace burgeon::cuda

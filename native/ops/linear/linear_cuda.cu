@@ -19,7 +19,7 @@ int64_t split_count(int64_t n, int64_t row_count, int64_t cols) {
   if (splits > n / kFewestTokensOfSplit) splits = n / kFewestTokensOfSplit;
   if (splits <= 1) return 1;
   // Pieces are whole tiles, so that fewer of them may do.
-  const int64_t piece = ceil_div(ceil_div(n, splits), kTileK) * kTileK;
+  const int64_t piece = ceil_div(ceil_div(n, splits), kSplitDepth) * kSplitDepth;
   return ceil_div(n, piece);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "backend/cuda/host/async_units.h"
 #include "core/error.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -39,12 +40,12 @@ uint64_t Schedule::next() {
 
 unsigned char* Block::Array::begin() {
   const auto address = reinterpret_cast<uintptr_t>(memory.get()) + kGuard;
-  return reinterpret_cast<unsigned char*>((address + 127) / 128 * 128);
+  return reinterpret_cast<unsigned char*>((address + alignment - 1) / alignment * alignment);
 }
 
 void Block::Array::allocate(size_t count) {
   bytes = count;
-  memory.reset(new unsigned char[count + 3 * kGuard]);
+  memory.reset(new unsigned char[count + 2 * kGuard + alignment]);
   std::memset(begin() - kGuard, kGuardByte, kGuard);
   std::memset(begin() + bytes, kGuardByte, kGuard);
   ASAN_POISON_MEMORY_REGION(begin() - kGuard, kGuard);
@@ -67,6 +68,10 @@ Block::Block(int threads, size_t dynamic_bytes, uint64_t seed) : threads_(thread
                 "a block of " + std::to_string(threads) + " threads: expected a multiple of 32 between 32 and 1024");
   }
   racing_ = schedule_.below(2) == 1;
+  hasty_ = schedule_.below(2) == 1;
+  constexpr int kPatience[] = {4, 64, 0};
+  patience_ = kPatience[schedule_.below(3)];
+  units_ = std::make_unique<AsyncUnits>(*this, schedule_, threads / kWarp);
   entry_ = [this] { body(); };
   all_.resize(threads);
   for (Thread& thread : all_) {
@@ -76,6 +81,7 @@ Block::Block(int threads, size_t dynamic_bytes, uint64_t seed) : threads_(thread
   }
   ready_.resize(threads / kWarp);
   priority_.resize(threads / kWarp);
+  dynamic_.alignment = kSharedWindow;
   dynamic_.allocate(dynamic_bytes);
 }
 
@@ -103,13 +109,17 @@ void Block::run(Place place, Place grid, const std::function<void()>& kernel) {
   arrived_.assign(threads_ / kWarp, 0);
   for (auto& list : ready_) list.clear();
   ready_count_ = 0;
+  woken_.clear();
   at_barrier_ = 0;
   alive_ = threads_;
+  std::fill(std::begin(named_arrivals_), std::end(named_arrivals_), 0);
+  units_->start();
   redraw_priorities();
   for (int i = 0; i < threads_; ++i) {
     Thread& thread = all_[i];
     thread.barrier_line = 0;
     thread.operation = nullptr;
+    thread.sleeps_on = nullptr;
     thread.groups = 0;
     thread.copies.clear();
     thread.fiber->start(entry_);
@@ -118,6 +128,10 @@ void Block::run(Place place, Place grid, const std::function<void()>& kernel) {
   Block* const outer = running_block;
   running_block = this;
   while (alive_ > 0 && failure_.empty()) {
+    if (!units_->idle() && (ready_count_ == 0 || (patience_ > 0 && schedule_.below(patience_) == 0))) {
+      let_units_work();
+      continue;
+    }
     if (ready_count_ == 0) {
       failure_ = "threads wait for each other: " + waiting();
       break;
@@ -127,6 +141,7 @@ void Block::run(Place place, Place grid, const std::function<void()>& kernel) {
     fiber.resume();
     if (fiber.ended()) --alive_;
   }
+  if (failure_.empty()) failure_ = units_->left_behind();
   running_block = outer;
   if (!dynamic_.intact()) failure_ = "dynamic shared memory was written beyond its ends";
   for (Array& array : arrays_) {
@@ -138,9 +153,22 @@ void Block::run(Place place, Place grid, const std::function<void()>& kernel) {
   }
 }
 
+void Block::let_units_work() {
+  try {
+    units_->work();
+  } catch (const Failure&) {
+  }
+}
+
 // Either any thread that can go on, or the one of the leading warp: warps then run ahead of each other as far as they
 // may.
 int Block::pick() {
+  if (!woken_.empty()) {
+    const int thread = woken_.back();
+    woken_.pop_back();
+    --ready_count_;
+    return thread;
+  }
   size_t warp = 0;
   if (racing_) {
     for (size_t w = 1; w < ready_.size(); ++w) {
@@ -195,6 +223,37 @@ void Block::release_barrier() {
   for (int i = 0; i < threads_; ++i) {
     all_[i].barrier_line = 0;
     make_ready(i);
+  }
+}
+
+void Block::named_barrier(int id, int threads) {
+  if (id < 1 || id > 15 || threads % kWarp != 0) fail("a named barrier is 1 to 15, for whole warps");
+  if (named_arrivals_[id] > 0 && named_threads_[id] != threads) {
+    fail("threads expect different numbers at barrier " + std::to_string(id));
+  }
+  named_threads_[id] = threads;
+  if (++named_arrivals_[id] < threads) return sleep(&named_arrivals_[id], "a named barrier");
+  named_arrivals_[id] = 0;
+  redraw_priorities();
+  wake(&named_arrivals_[id]);
+}
+
+void Block::sleep(const void* on, const char* what) {
+  all_[running_].sleeps_on = on;
+  all_[running_].sleeps_at = what;
+  yield();
+}
+
+void Block::wake(const void* on) {
+  for (int i = 0; i < threads_; ++i) {
+    if (all_[i].sleeps_on != on) continue;
+    all_[i].sleeps_on = nullptr;
+    if (hasty_) {
+      woken_.push_back(i);
+      ++ready_count_;
+    } else {
+      make_ready(i);
+    }
   }
 }
 
@@ -276,6 +335,7 @@ std::string Block::waiting() const {
                               : thread.barrier_line
                                   ? "waits at the barrier in line " + std::to_string(thread.barrier_line)
                               : thread.operation ? std::string("waits for its warp at ") + thread.operation
+                              : thread.sleeps_on ? std::string("waits at ") + thread.sleeps_at
                                                  : "runs";
     // The first of each kind says enough.
     if (text.find(place) == std::string::npos)

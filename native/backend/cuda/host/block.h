@@ -14,6 +14,8 @@
 
 namespace burgeon::cuda::host {
 
+class AsyncUnits;
+
 constexpr int kWarp = 32;
 
 // The place of a block, or how many there are.
@@ -52,15 +54,22 @@ class Block {
   const Place& grid() const { return grid_; }
   // All threads of the block must come to the same line.
   void barrier(int line);
+  // So many threads must come to the barrier of this number, 1 to 15.
+  void named_barrier(int id, int threads);
   // All threads of the warp must come with the same operation; combine(arguments of the 32 lanes) runs once.
   void warp_operation(const char* name, void* argument, void (*combine)(void** lanes));
+  // Sleeps until another thread, or an asynchronous unit, wakes those that sleep on the same thing.
+  void sleep(const void* on, const char* what);
+  void wake(const void* on);
   void* dynamic_shared() { return dynamic_.begin(); }
+  size_t dynamic_bytes() const { return dynamic_.bytes; }
   // The array that belongs to a declaration, which its key stands for.
   void* shared(const void* key, size_t bytes);
   // Copies of `size` bytes, 4 or 16, of which `bytes` are read and the others zero; in groups, as cp.async.
   void copy_async(void* to, int size, const void* from, int bytes);
   void commit_copies();
   void wait_for_copies(int groups_left);
+  AsyncUnits& units() { return *units_; }
   [[noreturn]] void fail(const std::string& what) const;
 
  private:
@@ -77,6 +86,8 @@ class Block {
     int barrier_line = 0;             // 0: not waiting at one
     const char* operation = nullptr;  // null: not waiting for its warp
     void* argument = nullptr;
+    const void* sleeps_on = nullptr;
+    const char* sleeps_at = nullptr;
     int groups = 0;  // committed
     std::vector<std::pair<int, Copy>> copies;
   };
@@ -85,6 +96,7 @@ class Block {
     const void* key = nullptr;
     std::unique_ptr<unsigned char[]> memory;
     size_t bytes = 0;
+    size_t alignment = 128;
     unsigned char* begin();
     void allocate(size_t count);
     void poison();
@@ -97,12 +109,15 @@ class Block {
   int pick();
   void make_ready(int thread);
   void release_barrier();
+  void let_units_work();
   std::string waiting() const;
   void redraw_priorities();
 
   int threads_;
   Schedule schedule_;
   bool racing_ = false;
+  bool hasty_ = false;      // those who are woken go first, to do what they must not do yet
+  std::vector<int> woken_;  // if so
   Place place_{};
   Place grid_{};
   const std::function<void()>* kernel_ = nullptr;
@@ -115,6 +130,10 @@ class Block {
   int alive_ = 0;
   int at_barrier_ = 0;
   int running_ = 0;
+  int named_arrivals_[16] = {};
+  int named_threads_[16] = {};
+  int patience_;  // of the asynchronous units: of how many turns they take one; 0: when nothing else can go on
+  std::unique_ptr<AsyncUnits> units_;
   Array dynamic_;
   std::vector<Array> arrays_;
   mutable std::string failure_;

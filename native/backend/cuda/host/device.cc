@@ -1,21 +1,34 @@
 #include "backend/cuda/device.cuh"
 
 #include <algorithm>
+#include <atomic>
+#include <cstdlib>
 
+#include "backend/cuda/runtime.h"
 #include "core/error.h"
 
 namespace burgeon::cuda {
 
 namespace host {
 
+// BURGEON_CUDA_HOST_FAULT: which launch of the process fails, counted from 1.
+void fail_where_asked() {
+  static const char* const text = std::getenv("BURGEON_CUDA_HOST_FAULT");
+  static std::atomic<int64_t> launches{0};
+  if (text && ++launches == std::atoll(text)) throw Error(ErrorCode::kCuda, "CUDA: a launch failed, as asked");
+}
+
 void run_grid(Stream stream, Grid grid, int threads, size_t shared_bytes, const std::function<void()>& kernel) {
+  fail_where_asked();
   if (grid.x <= 0 || grid.y <= 0 || grid.z <= 0) return;
   if (grid.x > 0x7fffffff || grid.y > 65535 || grid.z > 65535) {
     throw Error(ErrorCode::kCuda, "a grid is larger than CUDA allows");
   }
-  constexpr size_t kMostSharedBytes = 163 * 1024;  // of a block on sm_80; sm_90 and sm_100 have more
-  if (shared_bytes > kMostSharedBytes) {
-    throw Error(ErrorCode::kCuda, "a kernel wants more shared memory than sm_80 has");
+  const bool is_sm_90 = has_wgmma();
+  const size_t most_shared_bytes = (is_sm_90 ? 227 : 163) * 1024;  // of a block
+  if (shared_bytes > most_shared_bytes) {
+    throw Error(ErrorCode::kCuda,
+                std::string("a kernel wants more shared memory than sm_") + (is_sm_90 ? "90" : "80") + " has");
   }
   Schedule order(stream->seed);
   std::vector<Place> places;
@@ -108,6 +121,47 @@ void multiply_add_bf16(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint3
       for (int v = 0; v < 4; ++v) to->c[v] += sums[lane / 4 + 8 * (v / 2)][2 * (lane % 4) + v % 2];
     }
   });
+}
+
+// ---- sm_90a
+
+namespace host {
+
+void begin_products() {
+  Block::current().warp_operation("begin_products", nullptr, [](void**) { Block::current().units().begin_products(); });
+}
+
+void multiply_async(const ProductOperands& mine) {
+  ProductOperands operands = mine;
+  Block::current().warp_operation("multiply_async", &operands, [](void** lanes) {
+    std::array<ProductOperands, kWarp> all;
+    for (int lane = 0; lane < kWarp; ++lane) all[lane] = *static_cast<ProductOperands*>(lanes[lane]);
+    Block::current().units().multiply(all);
+  });
+}
+
+void commit_products() {
+  Block::current().warp_operation("commit_products", nullptr,
+                                  [](void**) { Block::current().units().commit_products(); });
+}
+
+void wait_for_products(int groups_left) {
+  Block::current().warp_operation("wait_for_products", &groups_left, [](void** lanes) {
+    Block::current().units().wait_for_products(*static_cast<int*>(lanes[0]));
+  });
+}
+
+}  // namespace host
+
+TensorMap tensor_map(const bfloat16* data, const TensorShape& shape, int box_rows) {
+  const auto is_stride = [](int64_t stride) { return stride > 0 && stride % 8 == 0 && stride < int64_t{1} << 39; };
+  const auto is_count = [](int64_t count) { return count > 0 && count <= int64_t{1} << 32; };
+  if (reinterpret_cast<uintptr_t>(data) % 16 != 0 || !is_count(shape.columns) || !is_count(shape.rows) ||
+      !is_count(shape.batches) || !is_stride(shape.row_stride) ||
+      (shape.batches > 1 && !is_stride(shape.batch_stride)) || box_rows < 1 || box_rows > kMostTileRows) {
+    throw Error(ErrorCode::kCuda, "CUDA: a matrix for which there is no tensor map");
+  }
+  return {data, shape, box_rows};
 }
 
 }  // namespace burgeon::cuda

@@ -156,3 +156,5 @@ inline float larger(float a, float b) { return std::fmax(a, b); }
 inline float fused_multiply_add(float a, float b, float c) { return std::fma(a, b, c); }
 
 }  // namespace burgeon::cuda
+
+#include "backend/cuda/host/async.h"

@@ -1,8 +1,10 @@
 // One device whose memory is the host's. BURGEON_CUDA_HOST_DEVICES sets another number, 0 among them, for tests of what
-// is said then; BURGEON_CUDA_HOST_SEED the order in which fibers take turns.
+// is said then; BURGEON_CUDA_HOST_FAULT makes a launch fail; BURGEON_CUDA_HOST_SEED sets the order in which fibers take
+// turns; BURGEON_CUDA_HOST_CAPABILITY another compute capability than 8.0: with 9.0 the kernels of sm_90a run.
 #include "backend/cuda/runtime.h"
 
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -35,7 +37,20 @@ int count_devices(std::string* why) {
   return count;
 }
 
-DeviceDescription describe_device(int) { return {"the host, running CUDA kernels", size_t{4} << 30, 8, 0}; }
+DeviceDescription describe_device(int) {
+  const char* capability = std::getenv("BURGEON_CUDA_HOST_CAPABILITY");
+  int major = 8;
+  int minor = 0;
+  if (capability) std::sscanf(capability, "%d.%d", &major, &minor);
+  return {"the host, running CUDA kernels", size_t{4} << 30, major, minor};
+}
+
+bool has_wgmma() {
+  const DeviceDescription description = describe_device(0);
+  return description.major == 9 && description.minor == 0;
+}
+
+int multiprocessor_count() { return 2; }
 
 void use_device(int) {}
 

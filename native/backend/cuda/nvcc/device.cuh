@@ -153,3 +153,5 @@ BURGEON_DEVICE float larger(float a, float b) { return fmaxf(a, b); }
 BURGEON_DEVICE float fused_multiply_add(float a, float b, float c) { return fmaf(a, b, c); }
 
 }  // namespace burgeon::cuda
+
+#include "backend/cuda/nvcc/async.cuh"

@@ -23,12 +23,33 @@ DeviceDescription describe_device(int device) {
   return {properties.name, properties.totalGlobalMem, properties.major, properties.minor};
 }
 
-void use_device(int device) {
-  thread_local int current = -1;
-  if (device == current) return;
-  check(cudaSetDevice(device), "choice of the device");
-  current = device;
+namespace {
+
+struct DeviceInUse {
+  int index = -1;
+  bool has_wgmma = false;
+  int multiprocessors = 1;
+};
+thread_local DeviceInUse in_use;
+
+int attribute(cudaDeviceAttr which, int device) {
+  int value = 0;
+  check(cudaDeviceGetAttribute(&value, which, device), "properties of the device");
+  return value;
 }
+
+}  // namespace
+
+void use_device(int device) {
+  if (device == in_use.index) return;
+  check(cudaSetDevice(device), "choice of the device");
+  const int major = attribute(cudaDevAttrComputeCapabilityMajor, device);
+  const int minor = attribute(cudaDevAttrComputeCapabilityMinor, device);
+  in_use = {device, major == 9 && minor == 0, attribute(cudaDevAttrMultiProcessorCount, device)};
+}
+
+bool has_wgmma() { return in_use.has_wgmma; }
+int multiprocessor_count() { return in_use.multiprocessors; }
 
 Stream open_stream() {
   Stream stream = nullptr;
