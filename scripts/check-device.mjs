@@ -28,10 +28,11 @@ const { device, output, tiny } = readArguments();
 const on = ['--device', device];
 const size = tiny ? ['--tiny', '--rounds', '1'] : [];
 const models = tiny ? ['tiny'] : ['gpt2-16x1024', 'tinyllama-8x2048'];
-/** Name of the files, and the command; all but doctor write JSON themselves. */
+/** Name of the files, the command, and what its environment has; all but doctor write JSON themselves. */
 const commands = [
   ['doctor', ['doctor', '--json']],
   ['selfcheck', ['selfcheck', ...on, ...(tiny ? ['--quick'] : [])]],
+  ['selfcheck-own-products', ['selfcheck', ...on, ...(tiny ? ['--quick'] : [])], { BURGEON_CUBLASLT: 'off' }],
   ['peak', ['bench', 'peak', ...on, ...size]],
   ...models.map((model) => [`ops-${model}`, ['bench', 'ops', '--model', model, '--cold', ...on, ...size]]),
   ['model', ['bench', 'model', ...on, ...size]],
@@ -40,14 +41,16 @@ const commands = [
 mkdirSync(output, { recursive: true });
 const file = (name) => path.join(output, name);
 const rows = [];
-for (const [name, args] of commands) {
+for (const [name, args, own = {}] of commands) {
   const json = file(`${name}.json`);
   const full = name === 'doctor' ? args : [...args, '--json', json];
-  console.log(`> burgeon ${full.join(' ')}`);
+  const shown = [...Object.entries(own).map(([key, value]) => `${key}=${value}`), 'burgeon', ...full].join(' ');
+  console.log(`> ${shown}`);
   const start = performance.now();
   const command = [path.join(root, 'dist', 'cli', 'main.js'), ...full];
   const { status, signal, stdout, stderr } = spawnSync(process.execPath, command, {
     encoding: 'utf8',
+    env: { ...process.env, ...own },
     maxBuffer: 2 ** 28,
   });
   const seconds = (performance.now() - start) / 1000;
@@ -55,7 +58,7 @@ for (const [name, args] of commands) {
   writeFileSync(name === 'doctor' ? json : file(`${name}.txt`), stdout);
   if (stderr) writeFileSync(file(`${name}.errors.txt`), stderr);
   if (status !== 0) process.stderr.write(stderr);
-  rows.push({ name, command: `burgeon ${full.join(' ')}`, result, seconds: Number(seconds.toFixed(1)) });
+  rows.push({ name, command: shown, result, seconds: Number(seconds.toFixed(1)) });
   console.log(`  ${result}, ${seconds.toFixed(1)} s`);
 }
 writeFileSync(
