@@ -95,6 +95,7 @@ export interface NativeStepResult {
   /** Mean nats per target that is not -1; 0 without targets. */
   loss: number;
   /** FLOPs that were executed, counted by the kernels. */
+  kernels: number;
   forwardFlops: NativeFlops;
   backwardFlops: NativeFlops;
   /** Time of the native work in milliseconds. */

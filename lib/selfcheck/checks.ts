@@ -163,6 +163,40 @@ export async function compactIsMasked(check: CheckCase, device: Device): Promise
   return [{ what: 'logits, relative', measured: logits.difference, bound: 1e-5 }];
 }
 
+/**
+ * The kernels a device runs for 1, 2 and 3 of 4 layers: every layer the same number, and as many where half of a layer's heads and
+ * neurons are left out. Launched one by one, and as a graph.
+ */
+export async function kernelsFollowLayers(device: Device, precision: Precision): Promise<Measurement[]> {
+  const size = { nLayer: 4, nHead: 2, nEmbd: 16, nInner: 64, contextLength: 12, vocabSize: 64 };
+  const config = parseModelConfig({ preset: 'gpt2-tiny', ...size });
+  const check: CheckCase = { name: '', config, batchSize: 1, sequenceLength: 12 };
+  const { tokens, targets } = randomBatch(check);
+  const off = { launched: 0, graph: 0, half: 0 };
+  using model = await Model.create(config, { device, precision });
+  const kernelsOf = async (count: number, isHalf: boolean) => {
+    const each = (list: Int32Array) => Array.from({ length: count }, () => list);
+    const half = { heads: each(Int32Array.of(1)), neurons: each(Int32Array.from({ length: 32 }, (_, i) => 2 * i)) };
+    const subnetwork = { layers: Int32Array.from({ length: count }, (_, i) => i), ...(isHalf ? half : {}) };
+    const counts: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      counts.push((await model.forwardBackward(tokens, targets, { subnetwork })).kernels);
+      await model.optimizerStep({ ...adamw, inactive: 'freeze' });
+    }
+    off.graph = Math.max(off.graph, Math.abs(counts[2]! - counts[0]!));
+    return counts[0]!;
+  };
+  const [one, two, three] = [await kernelsOf(1, false), await kernelsOf(2, false), await kernelsOf(3, false)];
+  off.half = Math.abs((await kernelsOf(2, true)) - two);
+  off.launched = Math.abs(three - two - (two - one));
+  return [
+    { what: 'kernels of a layer', measured: two - one, bound: 10, isLeast: true },
+    { what: 'kernels beyond those of active layers', measured: off.launched, bound: 0 },
+    { what: 'kernels more or fewer for half of a layer', measured: off.half, bound: 0 },
+    { what: 'kernels more or fewer in a graph', measured: off.graph, bound: 0 },
+  ];
+}
+
 /** Greedy generation with the cache: how far each chosen token's logit lies below the best one without a cache. */
 export async function generation(check: CheckCase, device: Device): Promise<Measurement[]> {
   using model = await roughModel(check.config, device, 'float32');

@@ -6,6 +6,7 @@ import {
   againstReference,
   compactIsMasked,
   generation,
+  kernelsFollowLayers,
   type Measurement,
   nanPoison,
   type TrainingOptions,
@@ -61,6 +62,11 @@ export async function selfCheck({ device, isQuick, onProgress }: SelfCheckOption
     }
     await run(`compact = masked, ${check.name}`, () => compactIsMasked(check, device));
     await run(`generation, ${check.name}`, () => generation(check, device));
+  }
+  if (device.startsWith('cuda')) {
+    for (const precision of ['float32', 'bf16'] as const) {
+      await run(`skipping, ${precision}`, () => kernelsFollowLayers(device, precision));
+    }
   }
   // The CPU engine cannot be its own measure, and the reference takes seconds a step.
   const steps = isQuick ? 4 : device === 'cpu' ? 6 : 30;

@@ -68,6 +68,7 @@ Napi::Object work_object(Napi::Env env, const Work& work) {
 Napi::Object result_object(Napi::Env env, const StepResult& result, double ms) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("loss", Napi::Number::New(env, result.loss));
+  object.Set("kernels", Napi::Number::New(env, static_cast<double>(result.kernels)));
   object.Set("forwardFlops", work_object(env, result.forward));
   object.Set("backwardFlops", work_object(env, result.backward));
   object.Set("ms", Napi::Number::New(env, ms));

@@ -27,6 +27,9 @@ struct Ops {
   bool compact;
   // Rows of logits are padded to a multiple of so many elements.
   int64_t logit_multiple;
+  // Logits are computed in blocks of rows of at most so many bytes: enough rows that reading and adding the gradient of
+  // the embedding once per block is small against the product, few enough that the block is small beside the model.
+  int64_t logit_bytes;
   ScratchSize (*scratch_size)(const ScratchShape& shape);
   // How many integers to append to n tokens for embedding_backward, and what to write there; null where it needs none.
   // `counts` is room for vocab + 1 integers.

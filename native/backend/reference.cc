@@ -60,6 +60,7 @@ const Ops<T>& table_for() {
       "reference",
       kCompact,
       1,
+      int64_t{128} << 20,
       scratch_size,
       nullptr,
       nullptr,

@@ -32,6 +32,9 @@ class Device {
   // Between two marks, when the device has passed both.
   virtual double milliseconds(int64_t from, int64_t to) = 0;
 
+  // Kernels that the calling thread has queued or recorded; of a device that has none, 0.
+  virtual int64_t launches() const { return 0; }
+
   // Between begin and end, what ops queue (and clear) is not done but kept, to be queued whenever it is replayed: with
   // the same addresses and numbers, on what memory then holds. Only where `records`; the device must outlive what it
   // recorded.

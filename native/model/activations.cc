@@ -11,9 +11,6 @@ namespace burgeon {
 
 namespace {
 
-// The head is computed in blocks of rows: enough rows that reading and adding the gradient of the embedding once per
-// block is small against the product, few enough that the block stays small beside the model itself.
-constexpr int64_t kLogitBytes = int64_t{128} << 20;
 constexpr int64_t kMinLogitRows = 64;
 
 }  // namespace
@@ -65,7 +62,7 @@ size_t plan_activations(const ModelConfig& config, const ActivationShape& shape,
   a.losses = cursor.take<M>(N);
   // Blocks of equal height: a low last one would cost nearly as much as a high one.
   a.logit_stride = (V + ops.logit_multiple - 1) / ops.logit_multiple * ops.logit_multiple;
-  const int64_t most = std::max(kMinLogitRows, kLogitBytes / (a.logit_stride * static_cast<int64_t>(sizeof(T))));
+  const int64_t most = std::max(kMinLogitRows, ops.logit_bytes / (a.logit_stride * static_cast<int64_t>(sizeof(T))));
   const int64_t blocks = (N + most - 1) / most;
   a.logit_rows = (N + blocks - 1) / blocks;
   a.logits = cursor.take<T>(a.logit_rows * a.logit_stride);

@@ -182,7 +182,7 @@ class TypedModel final : public Model {
     const bool adds = gradient_scale != 0;
     const bool assigns = adds && operands_.begin_gradients();
     describe(group, gradient_scale, assigns);
-    recordings_.run(kind_, &result->forward, &result->backward, [&](Work* forward, Work* backward) {
+    recordings_.run(kind_, &result->forward, &result->backward, &result->kernels, [&](Work* forward, Work* backward) {
       step_.forward(group, plan_, forward);
       step_.loss(group, gradient_scale, nullptr, forward, backward);
       if (adds) step_.backward(group, plan_, backward);

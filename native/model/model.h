@@ -21,7 +21,7 @@ struct ModelOptions : BackendOptions {
   int threads = 1;       // of the cpu
   bool profile = false;  // whether every op is timed
   bool graphs = true;    // whether devices that can keep what a micro-batch queues, and replay it (model/recordings.h)
-  int64_t batch = 0;  // largest training batch to come, sequences and tokens of each; 0: not known
+  int64_t batch = 0;     // largest training batch to come, sequences and tokens of each; 0: not known
   int64_t sequence = 0;
 };
 
@@ -41,6 +41,7 @@ struct StepResult {
   double loss = 0;  // mean nats per target; 0 without targets
   Work forward;
   Work backward;
+  int64_t kernels = 0;  // that a device ran for forward and backward, from its operands to the losses; 0: not counted
 };
 
 class Model {

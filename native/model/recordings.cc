@@ -18,7 +18,7 @@ Recordings::Kept* Recordings::find(const std::vector<int64_t>& kind) {
     return &kept_.back();
   }
   if (kept_.size() == kMostKept) kept_.erase(kept_.begin());
-  kept_.push_back({kind, {}, {}, {nullptr, Release{&device_}}});
+  kept_.push_back({kind, {}, {}, 0, {nullptr, Release{&device_}}});
   return nullptr;
 }
 

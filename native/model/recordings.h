@@ -16,21 +16,28 @@ class Recordings {
   // Without `enabled`, or where the device does not record, everything is queued anew.
   Recordings(Device& device, bool enabled) : device_(device), enabled_(enabled && device.records()) {}
 
-  // Queues launches(&forward, &backward) and adds to these what work it was. `kind` is everything that the launches
-  // depend on but contents of memory. A kind is recorded when it comes for the second time: what comes once only is not
-  // worth it, and whatever is chosen or prepared on first use has been.
+  // Queues launches(&forward, &backward), adds to these what work it was and to `kernels` how many kernels. `kind` is
+  // everything that the launches depend on but contents of memory. A kind is recorded when it comes for the second
+  // time: what comes once only is not worth it, and whatever is chosen or prepared on first use has been.
   template <class Launches>
-  void run(const std::vector<int64_t>& kind, Work* forward, Work* backward, Launches launches) {
+  void run(const std::vector<int64_t>& kind, Work* forward, Work* backward, int64_t* kernels, Launches launches) {
     Kept* kept = enabled_ ? find(kind) : nullptr;
-    if (!kept) return launches(forward, backward);
+    const int64_t before = device_.launches();
+    if (!kept) {
+      launches(forward, backward);
+      *kernels += device_.launches() - before;
+      return;
+    }
     if (!kept->recording) {
       device_.begin_recording();
       launches(&kept->forward, &kept->backward);
+      kept->kernels = device_.launches() - before;
       kept->recording = {device_.end_recording(), Release{&device_}};
     }
     device_.replay(kept->recording.get());
     *forward += kept->forward;
     *backward += kept->backward;
+    *kernels += kept->kernels;
   }
 
   // Addresses have changed.
@@ -45,6 +52,7 @@ class Recordings {
     std::vector<int64_t> kind;
     Work forward;
     Work backward;
+    int64_t kernels;
     std::unique_ptr<Recording, Release> recording;  // null: came once
   };
 

@@ -218,9 +218,10 @@ TEST(cuda_recordings_replay_a_kind_from_its_second_time_on) {
     int64_t queued = 0;
     Work forward;
     Work backward;
+    int64_t kernels = 0;
     const auto run = [&](int64_t kind) {
       const auto now = filled(memory);
-      recordings.run({kind}, &forward, &backward, [&](Work* work, Work*) {
+      recordings.run({kind}, &forward, &backward, &kernels, [&](Work* work, Work*) {
         ++queued;
         work->head += 10;
         device->clear(memory, 1);

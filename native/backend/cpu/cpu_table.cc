@@ -57,6 +57,7 @@ const Ops<float>& table_for() {
       BURGEON_NAME(BURGEON_ISA),
       false,
       1,
+      int64_t{128} << 20,
       scratch_size,
       nullptr,
       nullptr,

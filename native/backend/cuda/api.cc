@@ -135,6 +135,8 @@ bool milliseconds_between(Queue* queue, int64_t from, int64_t to, double* ms, ch
   return on_queue(queue, message, [&] { *ms = milliseconds(event_of(*queue, from), event_of(*queue, to)); });
 }
 
+int64_t launches() { return launch_count(); }
+
 bool begin_recording_on(Queue* queue, char* message) {
   return on_queue(queue, message, [&] { begin_recording(queue->stream); });
 }
@@ -183,6 +185,7 @@ extern "C" __attribute__((visibility("default"))) const burgeon::cuda::Api* burg
       copy_on,
       mark_on,
       milliseconds_between,
+      launches,
       begin_recording_on,
       end_recording_on,
       replay_on,

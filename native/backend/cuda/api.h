@@ -56,6 +56,8 @@ struct Api {
   bool (*mark)(Queue* queue, int64_t* mark, char* message);
   bool (*milliseconds)(Queue* queue, int64_t from, int64_t to, double* ms, char* message);
 
+  int64_t (*launches)();  // kernels that the calling thread has queued
+
   bool (*begin_recording)(Queue* queue, char* message);
   Graph* (*end_recording)(Queue* queue, char* message);  // null where it failed
   bool (*replay)(Queue* queue, Graph* graph, char* message);

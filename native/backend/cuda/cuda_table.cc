@@ -246,6 +246,8 @@ const Ops<T>& table() {
       "cuda",
       true,
       16 / static_cast<int64_t>(sizeof(T)),
+      // 10,000 rows of GPT-2: the float32 gradient of its embedding is read and written once for that many.
+      int64_t{1} << 30,
       scratch_size,
       token_order_words,
       order_tokens,

@@ -213,6 +213,7 @@ void LibraryProducts::multiply(const Product& product, const Plan& plan, const A
                         product.c ? product.c : product.d, plan.d, to, plan.d, &algorithm, workspace_, kWorkspaceBytes,
                         stream_),
         "a product");
+  ++launch_count();
 }
 
 const LibraryProducts::Plan& LibraryProducts::plan_of(const Product& product) {

@@ -52,6 +52,8 @@ class CudaDevice final : public Device {
     return ms;
   }
 
+  int64_t launches() const override { return api_.launches(); }
+
   bool records() const override { return true; }
   void begin_recording() override {
     check([&](char* message) { return api_.begin_recording(queue_, message); });

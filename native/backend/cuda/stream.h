@@ -2,6 +2,8 @@
 // is a schedule (backend/cuda/host/device.h).
 #pragma once
 
+#include <cstdint>
+
 struct CUstream_st;
 struct CUevent_st;
 
@@ -9,5 +11,8 @@ namespace burgeon::cuda {
 
 using Stream = CUstream_st*;
 using Event = CUevent_st*;  // a point in a stream, likewise
+
+// Kernels that the calling thread has launched.
+int64_t& launch_count();
 
 }  // namespace burgeon::cuda

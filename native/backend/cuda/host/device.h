@@ -72,6 +72,7 @@ T shuffle_from(const char* name, T value, int lane) {
 template <class... Parameters, class... Arguments>
 void launch(Stream stream, Grid grid, int threads, size_t shared_bytes, void (*kernel)(Parameters...),
             Arguments... arguments) {
+  ++launch_count();
   host::queue(stream, [=] {
     host::run_grid(stream, grid, threads, shared_bytes, [&] { kernel(static_cast<Parameters>(arguments)...); });
   });

@@ -114,6 +114,11 @@ float milliseconds(Stream, const std::function<void()>& work) {
   return std::chrono::duration<float, std::milli>(std::chrono::steady_clock::now() - begin).count();
 }
 
+int64_t& launch_count() {
+  thread_local int64_t count = 0;
+  return count;
+}
+
 bool is_real() { return false; }
 
 std::string toolkit() { return "a C++ compiler"; }

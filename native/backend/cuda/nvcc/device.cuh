@@ -34,6 +34,7 @@ void launch(Stream stream, Grid grid, int threads, size_t shared_bytes, void (*k
   const dim3 blocks(static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y), static_cast<unsigned>(grid.z));
   kernel<<<blocks, static_cast<unsigned>(threads), shared_bytes, stream>>>(static_cast<Parameters>(arguments)...);
   check(cudaPeekAtLastError(), "launch of a kernel");
+  ++launch_count();
 }
 
 BURGEON_DEVICE int thread_index() { return static_cast<int>(threadIdx.x); }
