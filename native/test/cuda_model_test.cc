@@ -297,7 +297,13 @@ TEST(cuda_loader_says_what_is_missing) {
   const std::string library = BURGEON_CUDA_HOST_LIBRARY;
   says(message_of("/nowhere/libburgeon_cuda.so", "1", 0), "is not built (/nowhere/libburgeon_cuda.so is not there)");
   says(message_of("/proc/self/maps", "1", 0), "could not be loaded");
-  says(message_of("libm.so.6", "1", 0), "is not there");
+  const std::string rebuild = "; build it with: npm run build:cuda";
+  says(message_of(BURGEON_CUBLASLT_HOST_LIBRARY, "1", 0),
+       "is no CUDA library of burgeon: it has no burgeon_cuda_get_api" + rebuild);
+  says(message_of(BURGEON_OTHER_ABI_LIBRARY, "1", 0),
+       " was built from another version, this is " BURGEON_VERSION + rebuild);
+  says(message_of(BURGEON_OTHER_PACKAGE_LIBRARY, "1", 0),
+       " was built from version 0.0.1, this is " BURGEON_VERSION + rebuild);
   says(message_of(library, "0", 0), "no CUDA device can be used: BURGEON_CUDA_HOST_DEVICES is 0");
   says(message_of(library, "1", 1), "cuda:1: expected a device in [0, 1)");
   says(message_of(library, "2", 1), "nothing was thrown");
