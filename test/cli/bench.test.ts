@@ -71,7 +71,7 @@ describe('ops', () => {
     await earlier('slow.json', 1e9);
     expect(await bench(...args, '--compare', 'slow.json')).toMatch(/ faster\n(?:.*\n)*no regression beyond 10 %\n$/);
 
-    await earlier('fast.json', 1e-9);
+    await earlier('fast.json', 1e-6);
     const slower = await burgeon(['bench', ...args, '--compare', 'fast.json'], { cwd: directory });
     expect(slower).toMatchObject({ code: 1, stderr: '' });
     expect(slower.stdout).toMatch(/2 of 2 slower by more than 10 %, with quartiles that do not overlap\n$/);
