@@ -15,7 +15,6 @@ struct Graph;
 struct Queue;
 
 constexpr int kApiVersion = 4;
-constexpr size_t kApiLayout = sizeof(Ops<float>) + 1000 * sizeof(OpContext) + 1000000 * sizeof(AdamWStep);
 constexpr size_t kMessageBytes = 512;
 
 struct ApiDevice {
@@ -66,6 +65,9 @@ struct Api {
   const Ops<float>* float_ops;
   const Ops<bfloat16>* bfloat16_ops;
 };
+
+// Changes with the size of what crosses.
+constexpr size_t kApiLayout = sizeof(Api) + 1000 * sizeof(Ops<float>) + 1000000 * sizeof(OpContext);
 
 }  // namespace burgeon::cuda
 

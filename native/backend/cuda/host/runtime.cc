@@ -55,7 +55,10 @@ int multiprocessor_count() { return 2; }
 void use_device(int) {}
 
 Stream open_stream() { return new CUstream_st{static_cast<uint64_t>(number_from("BURGEON_CUDA_HOST_SEED", 1))}; }
-void close_stream(Stream stream) { delete stream; }
+void close_stream(Stream stream) {
+  delete stream->recording;  // one that was begun only
+  delete stream;
+}
 
 void* allocate(size_t bytes) {
   void* block = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
