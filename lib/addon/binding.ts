@@ -94,8 +94,9 @@ export interface NativeSubnetwork {
 export interface NativeStepResult {
   /** Mean nats per target that is not -1; 0 without targets. */
   loss: number;
-  /** FLOPs that were executed, counted by the kernels. */
+  /** Kernels that a CUDA device ran from operands to losses; else 0. */
   kernels: number;
+  /** FLOPs that were executed, counted by the kernels. */
   forwardFlops: NativeFlops;
   backwardFlops: NativeFlops;
   /** Time of the native work in milliseconds. */

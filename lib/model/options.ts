@@ -60,9 +60,9 @@ export interface StepResult {
   loss: number;
   /** FLOPs executed, counted while computing; equal to what `countFlops` predicts. */
   forwardFlops: FlopComponents;
+  backwardFlops: FlopComponents;
   /** Kernels that a CUDA device ran; 0 elsewhere, and where logits were asked for. */
   kernels: number;
-  backwardFlops: FlopComponents;
   /** Milliseconds of native work. */
   ms: number;
 }

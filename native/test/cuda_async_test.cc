@@ -11,34 +11,14 @@ namespace burgeon::cuda {
 
 namespace {
 
+using test::contains;
+using test::error_of;
 using test::Floats;
+using test::kSeeds;
 using test::Memory;
 using test::Random;
+using test::run;
 using test::Sm90;
-
-constexpr int kSeeds = 20;
-
-template <class... Parameters, class... Arguments>
-void run(uint64_t seed, int threads, size_t shared_bytes, void (*kernel)(Parameters...), Arguments... arguments) {
-  CUstream_st stream{seed};
-  launch(&stream, {1}, threads, shared_bytes, kernel, arguments...);
-}
-
-// The message of the error that a launch ends with under any of the seeds; empty where there is none.
-template <class... Parameters, class... Arguments>
-std::string error_of(int threads, size_t shared_bytes, void (*kernel)(Parameters...), Arguments... arguments) {
-  std::string message;
-  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
-    try {
-      run(seed, threads, shared_bytes, kernel, arguments...);
-    } catch (const Error& error) {
-      message = error.what();
-    }
-  }
-  return message;
-}
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 // The first warp writes a number per round, the second adds them up; correct with both barriers.
 BURGEON_KERNEL(64, 1) hand_over(int* out, int rounds, bool waits_for_value, bool waits_for_room) {

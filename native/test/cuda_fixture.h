@@ -55,6 +55,30 @@ Memory memory(const Floats& values) {
   return Memory(values, element_of<T>);
 }
 
+// For tests of what device.cuh defines: one block of a kernel, under a schedule.
+constexpr int kSeeds = 20;
+template <class... Parameters, class... Arguments>
+void run(uint64_t seed, int threads, size_t shared_bytes, void (*kernel)(Parameters...), Arguments... arguments) {
+  CUstream_st stream{seed};
+  cuda::launch(&stream, {1}, threads, shared_bytes, kernel, arguments...);
+}
+
+// The message of the error that a launch ends with under any of the seeds; empty where there is none.
+template <class... Parameters, class... Arguments>
+std::string error_of(int threads, size_t shared_bytes, void (*kernel)(Parameters...), Arguments... arguments) {
+  std::string message;
+  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+    try {
+      run(seed, threads, shared_bytes, kernel, arguments...);
+    } catch (const Error& error) {
+      message = error.what();
+    }
+  }
+  return message;
+}
+
+inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
 // Scratch of exactly so many bytes, all NaN.
 class Scratch {
  public:

@@ -272,11 +272,11 @@ bool LibraryProducts::choose(const Product& product, const std::string& key, Pla
   if (status == kNotSupported || status == kInvalidValue) return false;
   check(status, "a choice of algorithms");
   const HeuristicResult* best = nullptr;
-  float least = 0;
+  double least = 0;
   void* const to = file_ ? allocate(static_cast<size_t>(product.n * product.d_stride * product.d_bytes())) : nullptr;
   for (const HeuristicResult* each = results; each != results + found; ++each) {
     if (each->state != 0 || each->workspace_bytes > kWorkspaceBytes) continue;
-    const float taken = to ? time(product, *plan, *each, to) : 0;
+    const double taken = to ? time(product, *plan, *each, to) : 0;
     if (best && (!to || taken >= least)) continue;
     best = each;
     least = taken;
@@ -288,12 +288,20 @@ bool LibraryProducts::choose(const Product& product, const std::string& key, Pla
   return true;
 }
 
-float LibraryProducts::time(const Product& product, const Plan& plan, const HeuristicResult& candidate, void* to) {
+double LibraryProducts::time(const Product& product, const Plan& plan, const HeuristicResult& candidate, void* to) {
   constexpr int kRounds = 5;
-  const auto run = [&] { multiply(product, plan, candidate.algorithm, to); };
-  run();
-  float least = milliseconds(stream_, run);
-  for (int round = 1; round < kRounds; ++round) least = std::min(least, milliseconds(stream_, run));
+  const Event begin = open_event();
+  const Event end = open_event();
+  double least = 0;
+  for (int round = 0; round <= kRounds; ++round) {
+    record(stream_, begin);
+    multiply(product, plan, candidate.algorithm, to);
+    record(stream_, end);
+    const double taken = milliseconds(begin, end);
+    if (round == 1 || (round > 1 && taken < least)) least = taken;  // the first warms up
+  }
+  close_event(begin);
+  close_event(end);
   return least;
 }
 

@@ -55,7 +55,7 @@ class LibraryProducts {
   bool queue(const Product& product);
   const Plan& plan_of(const Product& product);
   bool choose(const Product& product, const std::string& key, Plan* plan);
-  float time(const Product& product, const Plan& plan, const cublaslt::HeuristicResult& candidate, void* to);
+  double time(const Product& product, const Plan& plan, const cublaslt::HeuristicResult& candidate, void* to);
   void multiply(const Product& product, const Plan& plan, const cublaslt::Algorithm& algorithm, void* to);
   void check(cublaslt::Status status, const char* what) const;
   // alpha * bias in bfloat16, until the next call; null where there is none.

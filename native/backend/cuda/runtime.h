@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <string>
 
 #include "backend/cuda/stream.h"
@@ -55,9 +54,6 @@ void begin_recording(Stream stream);
 Graph* end_recording(Stream stream);
 void replay(Stream stream, Graph* graph);
 void release(Graph* graph);
-
-// Milliseconds that the device takes for what work() queues on a stream; waits for it.
-float milliseconds(Stream stream, const std::function<void()>& work);
 
 // Whether there is a GPU, which libraries of NVIDIA's can use too.
 bool is_real();

@@ -111,12 +111,6 @@ void replay(Stream, Graph* graph) {
 
 void release(Graph* graph) { delete graph; }
 
-float milliseconds(Stream, const std::function<void()>& work) {
-  const auto begin = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<float, std::milli>(std::chrono::steady_clock::now() - begin).count();
-}
-
 int64_t& launch_count() {
   thread_local int64_t count = 0;
   return count;

@@ -133,23 +133,6 @@ void release(Graph* graph) {
   delete graph;
 }
 
-float milliseconds(Stream stream, const std::function<void()>& work) {
-  struct Event {
-    cudaEvent_t event = nullptr;
-    ~Event() {
-      if (event) cudaEventDestroy(event);
-    }
-  } begin, end;
-  float taken = 0;
-  for (Event* each : {&begin, &end}) check(cudaEventCreate(&each->event), "an event");
-  check(cudaEventRecord(begin.event, stream), "an event");
-  work();
-  check(cudaEventRecord(end.event, stream), "an event");
-  check(cudaEventSynchronize(end.event), "the work before an event");
-  check(cudaEventElapsedTime(&taken, begin.event, end.event), "the time between events");
-  return taken;
-}
-
 int64_t& launch_count() {
   thread_local int64_t count = 0;
   return count;
