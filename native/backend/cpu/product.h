@@ -78,18 +78,70 @@ struct Epilogue {
   const float* up = nullptr;
 };
 
-// Fetches what `finish` will read or write while the sums are being made: the rows of a tile are far apart, which the
-// hardware does not foresee.
-template <int Rows>
+// Fetches what `finish` will read, or with kWrite write, of an operand while the sums are being made: the rows of a tile
+// are far apart, which the hardware does not foresee.
+template <bool kWrite = false>
+BURGEON_INLINE void prefetch_tile(const float* p, const Epilogue& e, int64_t row, int64_t rows, int64_t col) {
+  if (!p) return;
+  for (int64_t i = row; i < row + rows; ++i) {
+    prefetch_row<kWrite>(p + (e.out_rows ? e.out_rows[i] : i) * e.stride + col, kTileCols);
+  }
+}
 BURGEON_INLINE void prefetch(const Epilogue& e, int64_t row, int64_t rows, int64_t col) {
-  for (int64_t i = 0; i < smaller(Rows, rows); ++i) {
+  prefetch_tile<true>(e.out, e, row, rows, col);
+  prefetch_tile(e.residual, e, row, rows, col);
+  prefetch_tile(e.pre, e, row, rows, col);
+  prefetch_tile(e.up, e, row, rows, col);
+}
+
+// `finish` for tiles that are whole, or not, and for sums that start from `out`, or from bias and residual: what is known
+// of a whole tile is decided once, not for each of its vectors.
+template <Activation activation, int Rows, bool kWhole, bool kAdds>
+BURGEON_INLINE void finish_tile(const Tile<Rows>& tile, const Epilogue& e, int64_t row, int64_t rows, int64_t col,
+                                int64_t cols, bool last) {
+  const auto get = [&](const float* p, int j) {
+    return kWhole ? load(p + j * kWidth) : load_first(p + j * kWidth, cols - j * kWidth);
+  };
+  const auto put = [&](float* p, int j, Vec v) {
+    if (kWhole) {
+      store(p + j * kWidth, v);
+    } else {
+      store_first(p + j * kWidth, v, cols - j * kWidth);
+    }
+  };
+  const Vec alpha = splat(e.alpha);
+  Vec bias[kTileVecs] = {};
+  if (!kAdds && e.bias) {
+    for (int j = 0; j < kTileVecs; ++j) bias[j] = e.bias_scale * get(e.bias + col, j);
+  }
+#pragma GCC unroll 16
+  for (int64_t i = 0; i < Rows; ++i) {
+    if (!kWhole && i >= rows) break;
     const int64_t offset = (e.out_rows ? e.out_rows[row + i] : row + i) * e.stride + col;
+    Vec value[kTileVecs];
 #pragma GCC unroll 4
-    for (int j = 0; j < kTileCols; j += 16) {
-      __builtin_prefetch(e.out + offset + j, 1);
-      if (e.residual) __builtin_prefetch(e.residual + offset + j);
-      if (e.pre) __builtin_prefetch(e.pre + offset + j);
-      if (e.up) __builtin_prefetch(e.up + offset + j);
+    for (int j = 0; j < kTileVecs; ++j) {
+      value[j] = alpha * tile.at[i][j] + (kAdds ? get(e.out + offset, j) : bias[j]);
+    }
+    if (!kAdds && e.residual) {
+#pragma GCC unroll 4
+      for (int j = 0; j < kTileVecs; ++j) value[j] += get(e.residual + offset, j);
+    }
+#pragma GCC unroll 4
+    for (int j = 0; j < kTileVecs; ++j) {
+      if (activation == Activation::kGeluSlope && last) value[j] *= gelu_slope(get(e.pre + offset, j));
+      if (activation == Activation::kSwigluSlope && last) {
+        const Vec gate = get(e.pre + offset, j);
+        const Vec s = sigmoid(gate);
+        put(e.activated + offset, j, value[j] * gate * s);
+        value[j] *= get(e.up + offset, j) * s * (1.0f + gate * (1.0f - s));
+      }
+      put(e.out + offset, j, value[j]);
+      if (activation == Activation::kGelu && last) put(e.activated + offset, j, gelu(value[j]));
+      if (activation == Activation::kSwiglu && last) {
+        const Vec gate = get(e.pre + offset, j);
+        put(e.activated + offset, j, value[j] * gate * sigmoid(gate));
+      }
     }
   }
 }
@@ -97,45 +149,17 @@ BURGEON_INLINE void prefetch(const Epilogue& e, int64_t row, int64_t rows, int64
 template <Activation activation, int Rows>
 BURGEON_INLINE void finish(const Tile<Rows>& tile, const Epilogue& e, int64_t row, int64_t rows, int64_t col,
                            int64_t cols, bool first, bool last) {
-  const Vec alpha = splat(e.alpha);
-#pragma GCC unroll 16
-  for (int64_t i = 0; i < Rows; ++i) {
-    if (i >= rows) break;
-    const int64_t offset = (e.out_rows ? e.out_rows[row + i] : row + i) * e.stride + col;
-#pragma GCC unroll 4
-    for (int j = 0; j < kTileVecs; ++j) {
-      const int64_t begin = j * kWidth;
-      const int64_t left = cols - begin;
-      if (left <= 0) break;
-      const auto get = [&](const float* p) { return left >= kWidth ? load(p + begin) : load_first(p + begin, left); };
-      const auto put = [&](float* p, Vec v) {
-        if (left >= kWidth) {
-          store(p + begin, v);
-        } else {
-          store_first(p + begin, v, left);
-        }
-      };
-      Vec value = alpha * tile.at[i][j];
-      if (!first || e.add) {
-        value += get(e.out + offset);
-      } else {
-        if (e.bias) value += e.bias_scale * get(e.bias + col);
-        if (e.residual) value += get(e.residual + offset);
-      }
-      if (activation == Activation::kGeluSlope && last) value *= gelu_slope(get(e.pre + offset));
-      if (activation == Activation::kSwigluSlope && last) {
-        const Vec gate = get(e.pre + offset);
-        const Vec s = sigmoid(gate);
-        put(e.activated + offset, value * gate * s);
-        value *= get(e.up + offset) * s * (1.0f + gate * (1.0f - s));
-      }
-      put(e.out + offset, value);
-      if (activation == Activation::kGelu && last) put(e.activated + offset, gelu(value));
-      if (activation == Activation::kSwiglu && last) {
-        const Vec gate = get(e.pre + offset);
-        put(e.activated + offset, value * gate * sigmoid(gate));
-      }
+  const bool adds = !first || e.add;
+  if (rows >= Rows && cols >= kTileCols) {
+    if (adds) {
+      finish_tile<activation, Rows, true, true>(tile, e, row, rows, col, cols, last);
+    } else {
+      finish_tile<activation, Rows, true, false>(tile, e, row, rows, col, cols, last);
     }
+  } else if (adds) {
+    finish_tile<activation, Rows, false, true>(tile, e, row, rows, col, cols, last);
+  } else {
+    finish_tile<activation, Rows, false, false>(tile, e, row, rows, col, cols, last);
   }
 }
 
@@ -247,7 +271,7 @@ void compute_task(const ProductBlock& block, const TaskShape& shape, TaskPlace p
   const int64_t col_end = smaller((place.col + 1) * shape.cols, block.n);
   for (int64_t i = place.row * shape.rows; i < row_end; i += kTileRows) {
     for (int64_t j = place.col * shape.cols; j < col_end; j += kTileCols) {
-      prefetch<kTileRows>(e, block.m0 + i, row_end - i, block.n0 + j);
+      prefetch(e, block.m0 + i, smaller(kTileRows, row_end - i), block.n0 + j);
       const Tile<kTileRows> tile =
           multiply_tile<kTileRows, Operand>(units, block.a + i * units, 1, kTileRows, block.b + j * units, kTileCols);
       finish<activation>(tile, e, block.m0 + i, smaller(kTileRows, row_end - i), block.n0 + j,
