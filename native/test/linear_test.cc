@@ -25,8 +25,8 @@ std::string text(const Shape& s, const ActiveRows& active) {
 }
 
 // Every number at which some loop of backend/cpu/product.h changes its course on some instruction set: register tiles
-// of 6 or 12 rows and 8, 16 or 32 columns, eight panels per packing task, 96 x 192 tasks, a depth of 384, blocks of
-// 1536 rows and 768 columns.
+// of 6 or 12 rows and 8, 16 or 32 columns, four panels per packing, 96 x 192 tasks, a depth of 384 units, 1536 lanes of
+// the operand that stays and 384 of the one that streams.
 const int64_t kEdges[] = {1,   2,  5,  6,  7,  8,  9,   11,  12,  13,  15,  16,  17,  31,  32,   33,   767, 768,
                           769, 48, 65, 95, 96, 97, 129, 191, 192, 193, 257, 383, 384, 385, 1535, 1536, 1537};
 
@@ -37,6 +37,8 @@ std::vector<Shape> edge_shapes() {
     shapes.push_back({13, edge, 19});
     shapes.push_back({13, 19, edge});
   }
+  // Several blocks of the depth, each with several of what streams past A or past B.
+  shapes.insert(shapes.end(), {{390, 400, 800}, {400, 390, 800}});
   return shapes;
 }
 

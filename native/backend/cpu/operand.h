@@ -95,13 +95,27 @@ BURGEON_INLINE void store_lanes(float* p, Vec v, int64_t width, bool last) {
 
 // How the operands of a product lie in memory, and how they are packed: `pack` writes `panels` panels of Lanes lanes
 // and ceil(depth / Operand::kDepth) units from lane `lane` and position `k` on; lanes at or beyond `lanes` and
-// positions beyond `depth` become zero.
+// positions beyond `depth` become zero. `fetch` brings part `part` of `parts` of what packing `lanes` lanes reads into
+// the second-level cache.
+// Vectors of the last panel reach so many lanes beyond it, maybe into a cache line of their own.
+template <int Lanes>
+constexpr int64_t overread = ceil_div(Lanes, kWidth) * kWidth - Lanes;
+BURGEON_INLINE void fetch_run(const float* p, int64_t count) {
+  for (int64_t i = 0; i < count; i += 16) __builtin_prefetch(p + i, 0, 2);
+}
 
 // Element (lane, k) at data[lane * stride + k]; lane l is row rows[l] where a list is given.
 struct LaneRows {
   const float* data;
   int64_t stride;
   const int32_t* rows;
+
+  template <int Lanes>
+  BURGEON_INLINE void fetch(int64_t lane, int64_t lanes, int64_t k, int64_t depth, int64_t part, int64_t parts) const {
+    for (int64_t l = lanes * part / parts; l < lanes * (part + 1) / parts; ++l) {
+      fetch_run(data + (rows ? rows[lane + l] : lane + l) * stride + k, depth);
+    }
+  }
 
   template <class Operand, int Lanes>
   void pack(float* panel, int64_t panels, int64_t lane, int64_t lanes, int64_t k, int64_t depth) const {
@@ -146,6 +160,13 @@ struct LaneColumns {
   int64_t stride;
   const int32_t* rows;
 
+  template <int Lanes>
+  BURGEON_INLINE void fetch(int64_t lane, int64_t lanes, int64_t k, int64_t depth, int64_t part, int64_t parts) const {
+    for (int64_t d = depth * part / parts; d < depth * (part + 1) / parts; ++d) {
+      fetch_run(data + (rows ? rows[k + d] : k + d) * stride + lane, lanes + overread<Lanes>);
+    }
+  }
+
   // Row by row through all the panels, so that every row is read as one run of memory.
   template <class Operand, int Lanes>
   void pack(float* panel, int64_t panels, int64_t lane, int64_t lanes, int64_t k, int64_t depth) const {
@@ -158,7 +179,7 @@ struct LaneColumns {
         at[i] = row(smaller(d + i, depth - 1));
         // The hardware does not foresee the next row; about this many fit into one miss of the cache.
         const float* ahead = row(smaller(d + kPrefetch + i, depth - 1));
-        for (int64_t c = 0; c < wanted; c += 16) __builtin_prefetch(ahead + c);
+        for (int64_t c = 0; c < wanted + overread<Lanes>; c += 16) __builtin_prefetch(ahead + c);
       }
       for (int64_t p = 0; p < panels; ++p) {
         const int64_t left = lanes - p * Lanes;

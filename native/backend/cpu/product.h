@@ -12,19 +12,23 @@ namespace burgeon::BURGEON_ISA {
 // Units of depth packed at once. A panel of A (18 KB with AVX-512) stays in the first-level cache while the panels of B
 // of a task (295 KB) pass by it from the second level, once per panel of A.
 constexpr int64_t kBlockUnits = 384;
-constexpr int64_t kTaskRows = 96;     // at most; a multiple of every kTileRows
-constexpr int64_t kTaskCols = 192;    // at most; a multiple of every kTileCols
-constexpr int64_t kBlockRows = 1536;  // packed at once; both blocks, and the next ones, stay in the last-level cache
-constexpr int64_t kBlockCols = 768;
+constexpr int64_t kTaskRows = 96;   // at most; a multiple of every kTileRows
+constexpr int64_t kTaskCols = 192;  // at most; a multiple of every kTileCols
+// Rows of A or columns of B in a block: of the operand that stays, and of the one that streams past it.
+constexpr int64_t kStayingLanes = 1536;
+constexpr int64_t kStreamedLanes = 384;
 static_assert(kTaskRows % kTileRows == 0 && kTaskCols % kTileCols == 0);
-static_assert(kBlockRows % kTaskRows == 0 && kBlockCols % kTaskCols == 0);
+static_assert(kStayingLanes % kTaskRows == 0 && kStayingLanes % kTaskCols == 0);
+static_assert(kStreamedLanes % kTaskRows == 0 && kStreamedLanes % kTaskCols == 0);
 
 // Small products are cut finer, so that there is something for every thread, down to tasks of about a microsecond.
 constexpr int64_t kWantedTasks = 16;
 constexpr int64_t kMinTaskWork = 100000;  // multiply-adds
 
 // Scratch of a product: two packed blocks of either operand, and after them the gathered bias.
-constexpr int64_t kPackedFloats = 2 * (kBlockRows + kBlockCols) * kBlockUnits;
+constexpr int64_t kStayingFloats = kStayingLanes * kBlockUnits;
+constexpr int64_t kStreamedFloats = kStreamedLanes * kBlockUnits;
+constexpr int64_t kPackedFloats = 2 * (kStayingFloats + kStreamedFloats);
 BURGEON_INLINE size_t product_scratch_bytes(int64_t row_count) {
   return static_cast<size_t>(kPackedFloats + row_count) * sizeof(float);
 }
@@ -78,8 +82,8 @@ struct Epilogue {
   const float* up = nullptr;
 };
 
-// Fetches what `finish` will read, or with kWrite write, of an operand while the sums are being made: the rows of a tile
-// are far apart, which the hardware does not foresee.
+// Fetches what `finish` will read, or with kWrite write, of an operand while the sums are being made: the rows of a
+// tile are far apart, which the hardware does not foresee.
 template <bool kWrite = false>
 BURGEON_INLINE void prefetch_tile(const float* p, const Epilogue& e, int64_t row, int64_t rows, int64_t col) {
   if (!p) return;
@@ -94,8 +98,8 @@ BURGEON_INLINE void prefetch(const Epilogue& e, int64_t row, int64_t rows, int64
   prefetch_tile(e.up, e, row, rows, col);
 }
 
-// `finish` for tiles that are whole, or not, and for sums that start from `out`, or from bias and residual: what is known
-// of a whole tile is decided once, not for each of its vectors.
+// `finish` for tiles that are whole, or not, and for sums that start from `out`, or from bias and residual: what is
+// known of a whole tile is decided once, not for each of its vectors.
 template <Activation activation, int Rows, bool kWhole, bool kAdds>
 BURGEON_INLINE void finish_tile(const Tile<Rows>& tile, const Epilogue& e, int64_t row, int64_t rows, int64_t col,
                                 int64_t cols, bool last) {
@@ -163,84 +167,120 @@ BURGEON_INLINE void finish(const Tile<Rows>& tile, const Epilogue& e, int64_t ro
   }
 }
 
-// One block of a product: rows [m0, m0 + m), columns [n0, n0 + n), depth [k0, k0 + k), and where it is packed.
-struct ProductBlock {
-  int64_t m0, n0, k0;
-  int64_t m, n, k;
-  bool packs_a;  // or else A is as the block before left it
-  float* a;
-  float* b;
+// What one operand is of a block: which rows of A or columns of B, where they are packed, and whether that is still to
+// be done, or they are there from the block before.
+struct BlockSide {
+  int64_t begin;
+  int64_t count;
+  float* packed;
+  bool is_new;
 };
 
-// Blocks in the order of computation: columns first, so that every block of A is packed once, then depth, then rows.
+struct ProductBlock {
+  BlockSide a;
+  BlockSide b;
+  int64_t k0;  // of the shared dimension
+  int64_t k;
+};
+
+// [0, total) in nearly equal pieces of at most `most`, each a multiple of `step` but the last.
+struct Pieces {
+  int64_t total;
+  int64_t size;
+  Pieces(int64_t length, int64_t most, int64_t step)
+      : total(length), size(ceil_div(ceil_div(length, ceil_div(length, most)), step) * step) {}
+  int64_t count() const { return ceil_div(total, size); }
+  int64_t length(int64_t i) const { return smaller(size, total - i * size); }
+};
+
+// The blocks in the order of computation. One operand stays for all blocks of a depth while the other streams past it
+// in smaller ones, so that little is packed before there is something to compute. What stays is packed once; A or B, so
+// that the other is packed the fewest times, or else the smaller.
 template <class Operand>
 struct ProductBlocks {
-  static constexpr int64_t kDepth = kBlockUnits * Operand::kDepth;
-  int64_t m, n, depth;
-  float* packed_a[2];
-  float* packed_b[2];
+  bool a_stays;
+  Pieces staying, depth, streamed;
+  float* packed;
 
-  ProductBlock at(int64_t m0, int64_t n0, int64_t k0, const ProductBlock* before) const {
-    const bool packs_a = n0 == 0;
-    const int64_t slot_a = !before ? 0 : (before->a == packed_a[1]) != packs_a;
-    const int64_t slot_b = before && before->b == packed_b[0];
-    return {m0,
-            n0,
-            k0,
-            smaller(kBlockRows, m - m0),
-            smaller(kBlockCols, n - n0),
-            smaller(kDepth, depth - k0),
-            packs_a,
-            packed_a[slot_a],
-            packed_b[slot_b]};
+  ProductBlocks(int64_t m, int64_t n, int64_t k, float* scratch)
+      : a_stays(a_should_stay(m, n)),
+        staying(a_stays ? m : n, kStayingLanes, a_stays ? kTaskRows : kTaskCols),
+        depth(k, kBlockUnits * Operand::kDepth, kBlockUnits * Operand::kDepth),
+        streamed(a_stays ? n : m, kStreamedLanes, a_stays ? kTaskCols : kTaskRows),
+        packed(scratch) {}
+
+  int64_t count() const { return staying.count() * depth.count() * streamed.count(); }
+
+  ProductBlock at(int64_t i) const {
+    const int64_t stream = i % streamed.count();
+    const int64_t round = i / streamed.count();  // of one block of what stays
+    const int64_t d = round % depth.count();
+    const int64_t stay = round / depth.count();
+    const BlockSide stays{stay * staying.size, staying.length(stay), packed + round % 2 * kStayingFloats, stream == 0};
+    const BlockSide streams{stream * streamed.size, streamed.length(stream),
+                            packed + 2 * kStayingFloats + i % 2 * kStreamedFloats, true};
+    return {a_stays ? stays : streams, a_stays ? streams : stays, d * depth.size, depth.length(d)};
   }
-  ProductBlock first() const { return at(0, 0, 0, nullptr); }
-  // Whether there is a block after `block`, which it then becomes.
-  bool next(const ProductBlock& block, ProductBlock* after) const {
-    if (block.n0 + block.n < n) {
-      *after = at(block.m0, block.n0 + block.n, block.k0, &block);
-    } else if (block.k0 + block.k < depth) {
-      *after = at(block.m0, 0, block.k0 + block.k, &block);
-    } else if (block.m0 + block.m < m) {
-      *after = at(block.m0 + block.m, 0, 0, &block);
-    } else {
-      return false;
-    }
-    return true;
+
+ private:
+  static bool a_should_stay(int64_t m, int64_t n) {
+    const int64_t a_again = n * (ceil_div(m, kStayingLanes) - 1);  // packed again if A stays
+    const int64_t b_again = m * (ceil_div(n, kStayingLanes) - 1);
+    return a_again != b_again ? a_again < b_again : m <= n;
   }
 };
 
-// Packing of one block, cut into tasks of a few panels.
+// Packing of one block, in groups of panels: whole cache lines of either operand.
 template <class Operand, class A, class B>
-struct PackTasks {
+struct Packing {
+  static constexpr int kPanelsA = 4;
+  static constexpr int kPanelsB = 1;
+  static constexpr int64_t kParts = 96;  // of fetching a group
+
   const ProductBlock& block;
   const A& a;
   const B& b;
-  int64_t panels_a, panels_b, panels, tasks_a, count;
+  int64_t groups_a, groups;
 
-  PackTasks(const ProductBlock& packed, const A& operand_a, const B& operand_b)
-      : block(packed),
+  Packing(const ProductBlock& to_pack, const A& operand_a, const B& operand_b)
+      : block(to_pack),
         a(operand_a),
         b(operand_b),
-        panels_a(ceil_div(packed.m, kTileRows)),
-        panels_b(ceil_div(packed.n, kTileCols)),
-        panels(smaller(8, ceil_div(panels_a + panels_b, kWantedTasks))),
-        tasks_a(packed.packs_a ? ceil_div(panels_a, panels) : 0),
-        count(tasks_a + ceil_div(panels_b, panels)) {}
+        groups_a(block.a.is_new ? ceil_div(block.a.count, kPanelsA * kTileRows) : 0),
+        groups(groups_a + (block.b.is_new ? ceil_div(block.b.count, kPanelsB * kTileCols) : 0)) {}
 
-  void run(int64_t task) const {
-    const int64_t units = ceil_div(block.k, Operand::kDepth);
-    if (task < tasks_a) {
-      const int64_t first = task * panels;
-      const int64_t lane = first * kTileRows;
-      a.template pack<Operand, kTileRows>(block.a + lane * units, smaller(panels, panels_a - first), block.m0 + lane,
-                                          block.m - lane, block.k0, block.k);
+  void run(int64_t group) const {
+    if (group < groups_a) {
+      pack<kTileRows, kPanelsA>(a, block.a, group);
     } else {
-      const int64_t first = (task - tasks_a) * panels;
-      const int64_t lane = first * kTileCols;
-      b.template pack<Operand, kTileCols>(block.b + lane * units, smaller(panels, panels_b - first), block.n0 + lane,
-                                          block.n - lane, block.k0, block.k);
+      pack<kTileCols, kPanelsB>(b, block.b, group - groups_a);
     }
+  }
+
+  // Fetches part `part` of kParts of what a group will read into the second-level cache.
+  BURGEON_INLINE void fetch(int64_t group, int64_t part) const {
+    if (group < groups_a) {
+      fetch<kTileRows, kPanelsA>(a, block.a, group, part);
+    } else {
+      fetch<kTileCols, kPanelsB>(b, block.b, group - groups_a, part);
+    }
+  }
+
+ private:
+  template <int Lanes, int Panels, class Matrix>
+  void pack(const Matrix& matrix, const BlockSide& side, int64_t group) const {
+    const int64_t lane = group * Panels * Lanes;
+    const int64_t left = side.count - lane;
+    matrix.template pack<Operand, Lanes>(side.packed + lane * ceil_div(block.k, Operand::kDepth),
+                                         smaller(Panels, ceil_div(left, Lanes)), side.begin + lane, left, block.k0,
+                                         block.k);
+  }
+
+  template <int Lanes, int Panels, class Matrix>
+  BURGEON_INLINE void fetch(const Matrix& matrix, const BlockSide& side, int64_t group, int64_t part) const {
+    const int64_t lane = group * Panels * Lanes;
+    matrix.template fetch<Lanes>(side.begin + lane, smaller(Panels * Lanes, side.count - lane), block.k0, block.k, part,
+                                 kParts);
   }
 };
 
@@ -263,53 +303,58 @@ BURGEON_INLINE TaskPlace place_of(int64_t task, int64_t tasks_m, int64_t tasks_n
   return {first + inside % rows, inside / rows};
 }
 
-template <class Operand, Activation activation>
-void compute_task(const ProductBlock& block, const TaskShape& shape, TaskPlace place, int64_t depth,
-                  const Epilogue& e) {
+// Computes a task of a block. Memory has little to do meanwhile, so it fetches what the groups [begin, end) of the next
+// block's packing will read.
+template <class Operand, Activation activation, class Packing>
+void compute_task(const ProductBlock& block, const TaskShape& shape, TaskPlace place, int64_t depth, const Epilogue& e,
+                  const Packing& packing, int64_t begin, int64_t end) {
   const int64_t units = ceil_div(block.k, Operand::kDepth);
-  const int64_t row_end = smaller((place.row + 1) * shape.rows, block.m);
-  const int64_t col_end = smaller((place.col + 1) * shape.cols, block.n);
-  for (int64_t i = place.row * shape.rows; i < row_end; i += kTileRows) {
-    for (int64_t j = place.col * shape.cols; j < col_end; j += kTileCols) {
-      prefetch(e, block.m0 + i, smaller(kTileRows, row_end - i), block.n0 + j);
-      const Tile<kTileRows> tile =
-          multiply_tile<kTileRows, Operand>(units, block.a + i * units, 1, kTileRows, block.b + j * units, kTileCols);
-      finish<activation>(tile, e, block.m0 + i, smaller(kTileRows, row_end - i), block.n0 + j,
-                         smaller(kTileCols, col_end - j), block.k0 == 0, block.k0 + block.k == depth);
+  const int64_t first_row = place.row * shape.rows, first_col = place.col * shape.cols;
+  const int64_t row_end = smaller(first_row + shape.rows, block.a.count);
+  const int64_t col_end = smaller(first_col + shape.cols, block.b.count);
+  const int64_t tiles = ceil_div(row_end - first_row, kTileRows) * ceil_div(col_end - first_col, kTileCols);
+  const int64_t parts = (end - begin) * Packing::kParts;
+  int64_t tile_number = 0, part = 0;
+  for (int64_t i = first_row; i < row_end; i += kTileRows) {
+    for (int64_t j = first_col; j < col_end; j += kTileCols) {
+      const int64_t row = block.a.begin + i, rows = smaller(kTileRows, row_end - i);
+      const int64_t col = block.b.begin + j, cols = smaller(kTileCols, col_end - j);
+      for (++tile_number; part < parts * tile_number / tiles; ++part) {
+        packing.fetch(begin + part / Packing::kParts, part % Packing::kParts);
+      }
+      prefetch(e, row, rows, col);
+      const Tile<kTileRows> tile = multiply_tile<kTileRows, Operand>(units, block.a.packed + i * units, 1, kTileRows,
+                                                                     block.b.packed + j * units, kTileCols);
+      finish<activation>(tile, e, row, rows, col, cols, block.k0 == 0, block.k0 + block.k == depth);
     }
   }
 }
 
-// A block is packed while the one before it is computed: threads meet once per block, and the small packing tasks at
-// the end of the list even out what the large ones leave.
+// Every block but the first is packed while the one before it is computed, a few panels after each task: threads meet
+// once per block.
 template <class Operand, Activation activation, class A, class B>
 void multiply(OpContext& ctx, int64_t m, int64_t n, int64_t depth, const A& a, const B& b, const Epilogue& e) {
-  float* packed = reinterpret_cast<float*>(ctx.shared_scratch);
-  constexpr int64_t kFloatsA = kBlockRows * kBlockUnits;
-  constexpr int64_t kFloatsB = kBlockCols * kBlockUnits;
-  float* packed_b = packed + 2 * kFloatsA;
-  const ProductBlocks<Operand> blocks{m, n, depth, {packed, packed + kFloatsA}, {packed_b, packed_b + kFloatsB}};
-
-  ProductBlock block = blocks.first();
+  const ProductBlocks<Operand> blocks(m, n, depth, reinterpret_cast<float*>(ctx.shared_scratch));
+  const int64_t count = blocks.count();
+  ProductBlock block = blocks.at(0);
   {
-    const PackTasks<Operand, A, B> packing(block, a, b);
-    parallel_for(ctx, packing.tasks_a, packing.count - packing.tasks_a, [&](int64_t task, int) { packing.run(task); });
+    const Packing<Operand, A, B> packing(block, a, b);
+    parallel_for(ctx, packing.groups_a, packing.groups - packing.groups_a,
+                 [&](int64_t group, int) { packing.run(group); });
   }
-  for (bool more = true; more;) {
-    ProductBlock after = block;
-    more = blocks.next(block, &after);
-    const PackTasks<Operand, A, B> packing(after, a, b);
-    const TaskShape shape = task_shape(block.m, block.n, block.k);
-    const int64_t tasks_m = ceil_div(block.m, shape.rows);
-    const int64_t tasks_n = ceil_div(block.n, shape.cols);
-    const int64_t products = tasks_m * tasks_n;
-    parallel_for(ctx, products, more ? packing.count : 0, [&](int64_t task, int) {
-      if (task < products) {
-        compute_task<Operand, activation>(block, shape, place_of(task, tasks_m, tasks_n, pool_size(ctx.pool)), depth,
-                                          e);
-      } else {
-        packing.run(task - products);
-      }
+  for (int64_t i = 1; i <= count; ++i) {
+    const ProductBlock after = blocks.at(i % count);
+    const Packing<Operand, A, B> packing(after, a, b);
+    const int64_t groups = i < count ? packing.groups : 0;
+    const TaskShape shape = task_shape(block.a.count, block.b.count, block.k);
+    const int64_t tasks_m = ceil_div(block.a.count, shape.rows);
+    const int64_t tasks_n = ceil_div(block.b.count, shape.cols);
+    const int64_t tasks = tasks_m * tasks_n;
+    parallel_for(ctx, tasks, [&](int64_t task, int) {
+      const int64_t begin = groups * task / tasks, end = groups * (task + 1) / tasks;
+      compute_task<Operand, activation>(block, shape, place_of(task, tasks_m, tasks_n, pool_size(ctx.pool)), depth, e,
+                                        packing, begin, end);
+      for (int64_t group = begin; group < end; ++group) packing.run(group);
     });
     block = after;
   }

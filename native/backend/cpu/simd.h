@@ -79,7 +79,7 @@ BURGEON_INLINE void prefetch_row(const float* p, int64_t count) {
 
 BURGEON_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 BURGEON_INLINE int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
-BURGEON_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+constexpr BURGEON_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // A vector whose lane l is lane LANE(l) of `a` and, from kWidth on, of `b`. LANE is a macro that gives a constant.
 #if defined(__AVX512F__)
