@@ -28,7 +28,8 @@ export async function burgeonProduct(
 ): Promise<number> {
   const { ms } = await native(() =>
     loadAddon().binding.benchOp({
-      op: kind,
+      // The rivals have no residual to add.
+      op: kind === 'contract' ? 'input_gradient' : kind,
       backend: 'cpu',
       precision: precision === 'bf16' ? 'bf16' : 'float32',
       maxIsa: process.env.BURGEON_MAX_ISA ?? '',

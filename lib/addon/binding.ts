@@ -193,6 +193,7 @@ export interface NativeModel {
 export type NativeOp =
   | 'expand'
   | 'contract'
+  | 'input_gradient'
   | 'weight_gradient'
   | 'bias_gradient'
   | 'mlp_forward'

@@ -52,6 +52,7 @@ export interface OpBenchOptions extends Target {
 const productOps: ReadonlySet<NativeOp> = new Set([
   'expand',
   'contract',
+  'input_gradient',
   'weight_gradient',
   'mlp_forward',
   'mlp_backward',

@@ -121,6 +121,7 @@ export function opCases(model: OpModel, isCompact = false): OpCase[] {
     isGated
       ? ofNeurons('swiglu_backward', 'input gradient of the down-projection with the slopes of the gate')
       : ofNeurons('mlp_backward', 'input gradient of the down-projection with the slope of GELU'),
+    ofNeurons('input_gradient', 'input gradient of an up-projection'),
     ofNeurons('weight_gradient', 'weight gradient of an MLP matrix'),
     atRates('bias_gradient', 'bias gradient of an up-projection', (rate) => ({
       n: tokens,

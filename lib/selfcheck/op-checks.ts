@@ -15,7 +15,15 @@ export interface OpCheck {
 
 const seed = 11;
 
-const products = ['expand', 'contract', 'weight_gradient', 'bias_gradient', 'mlp_forward', 'mlp_backward'] as const;
+const products = [
+  'expand',
+  'contract',
+  'input_gradient',
+  'weight_gradient',
+  'bias_gradient',
+  'mlp_forward',
+  'mlp_backward',
+] as const;
 const gatedProducts = ['swiglu_forward', 'swiglu_backward'] as const;
 const attention = ['rotary', 'attention_forward', 'attention_backward'] as const;
 const cached = ['cache_append', 'attention_cached'] as const;

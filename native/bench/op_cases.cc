@@ -32,6 +32,7 @@ double multiply_adds(Op op, const OpShape& s) {
   switch (op) {
     case Op::kExpand:
     case Op::kContract:
+    case Op::kInputGradient:
     case Op::kWeightGradient:
     case Op::kMlpForward:
     case Op::kMlpBackward:
@@ -54,6 +55,7 @@ bool is_product(Op op) {
   switch (op) {
     case Op::kExpand:
     case Op::kContract:
+    case Op::kInputGradient:
     case Op::kWeightGradient:
     case Op::kBiasGradient:
     case Op::kMlpForward:
@@ -84,6 +86,7 @@ const std::vector<OpEntry>& op_entries() {
   static const std::vector<OpEntry> entries{
       {"expand", Op::kExpand, product},
       {"contract", Op::kContract, product},
+      {"input_gradient", Op::kInputGradient, product},
       {"weight_gradient", Op::kWeightGradient, product},
       {"bias_gradient", Op::kBiasGradient, bias},
       {"mlp_forward", Op::kMlpForward, product},
@@ -216,6 +219,11 @@ OpPlan plan_op(Op op, const OpShape& s, bool compact, int64_t element_bytes) {
       plan.operands = {assigns(n * C), in(n * a, x), in(all * C, w), master(in(C, x)), in(n * C, x)};
       moved = n * C + n * a + a * C + n * C;
       words = C + list;
+      break;
+    case Op::kInputGradient:
+      plan.operands = {assigns(n * C), in(n * a, x), in(all * C, w)};
+      moved = n * C + n * a + a * C;
+      words = list;
       break;
     case Op::kWeightGradient:
       plan.operands = {master(adds(all * C, x)), in(n * a, x), in(n * C, x)};
@@ -379,6 +387,8 @@ void call_op(Op op, const OpShape& s, const Ops<T>& ops, OpContext& ctx, const O
       return ops.linear_expand(ctx, t(0), a, t(1), t(2), m(3), lists.rows, n, a, C, 1);
     case Op::kContract:
       return ops.linear_contract(ctx, t(0), t(1), a, t(2), m(3), t(4), lists.rows, n, a, C, ratio, 1);
+    case Op::kInputGradient:
+      return ops.linear_contract(ctx, t(0), t(1), a, t(2), nullptr, nullptr, lists.rows, n, a, C, 1, 0);
     case Op::kWeightGradient:
       return ops.linear_weight_gradient(ctx, m(0), t(1), a, t(2), lists.rows, n, a, C, ratio, false);
     case Op::kBiasGradient:

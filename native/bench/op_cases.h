@@ -13,6 +13,7 @@ namespace burgeon::bench {
 enum class Op {
   kExpand,
   kContract,
+  kInputGradient,
   kWeightGradient,
   kBiasGradient,
   kMlpForward,

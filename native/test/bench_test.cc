@@ -36,14 +36,12 @@ int64_t expected_multiply_adds(const std::string& op) {
   if (op == "attention_forward") return 2 * 3 * 3 * 8 * 55;  // 3 sequences, 3 heads of 8, 10 * 11 / 2 pairs
   if (op == "attention_backward") return 4 * 3 * 3 * 8 * 55;
   if (op == "attention_cached") return 2 * 3 * 3 * 8 * (55 + 10 * 7);
-  const std::set<std::string> products{"expand",      "contract",     "weight_gradient",
+  const std::set<std::string> products{"expand",      "contract",     "input_gradient", "weight_gradient",
                                        "mlp_forward", "mlp_backward", "swiglu_backward"};
   return (products.count(op) + 2 * (op == "swiglu_forward")) * 30 * 24 * 19;
 }
 
-bool needs_gathered_weights(Op op) {
-  return op == Op::kGather || op == Op::kGatherVector || op == Op::kScatterAdd;
-}
+bool needs_gathered_weights(Op op) { return op == Op::kGather || op == Op::kGatherVector || op == Op::kScatterAdd; }
 
 OpBenchOptions options_of(const std::string& op, const BackendOptions& backend, int64_t rounds, bool cold = false) {
   OpBenchOptions options;
@@ -55,9 +53,7 @@ OpBenchOptions options_of(const std::string& op, const BackendOptions& backend, 
   return options;
 }
 
-BackendOptions on_kernels(Precision precision) {
-  return {"cuda", "", precision, BURGEON_CUDA_HOST_LIBRARY, 0};
-}
+BackendOptions on_kernels(Precision precision) { return {"cuda", "", precision, BURGEON_CUDA_HOST_LIBRARY, 0}; }
 
 }  // namespace
 
@@ -90,7 +86,9 @@ TEST(bench_checks_every_op_on_gathered_weights_and_on_cuda_kernels) {
   shape.kv_heads = 2;
   for (const bench::OpEntry& entry : bench::op_entries()) {
     const Note note(entry.name);
-    const auto error_of = [&](const BackendOptions& backend) { return check_op(options_of(entry.name, backend, 1), shape); };
+    const auto error_of = [&](const BackendOptions& backend) {
+      return check_op(options_of(entry.name, backend, 1), shape);
+    };
     CHECK(error_of({"reference-compact"}).norm < 1e-6);
     CHECK(error_of(on_kernels(Precision::kFloat32)).norm < 1e-6);
     CHECK(error_of(on_kernels(Precision::kBfloat16)).norm < 1e-2);
@@ -109,8 +107,10 @@ TEST(bench_measures_cuda_kernels) {
 }
 
 TEST(bench_names_what_a_device_lacks) {
-  CHECK_ERROR(ErrorCode::kBackend, "op: expected one that this device has, gather is of devices whose products take gathered weights, such as cuda",
-              bench_op(options_of("gather", {}, 1), {small_shape()}));
+  CHECK_ERROR(
+      ErrorCode::kBackend,
+      "op: expected one that this device has, gather is of devices whose products take gathered weights, such as cuda",
+      bench_op(options_of("gather", {}, 1), {small_shape()}));
 }
 
 TEST(bench_spreads_active_rows_in_blocks) {

@@ -26,6 +26,7 @@ const triangle = 3 * 55 * 3 * 8; // 3 sequences, 10 * 11 / 2 pairs, 3 heads of 8
 const flops: Record<Exclude<NativeOp, CompactOp>, number> = {
   expand: product,
   contract: product,
+  input_gradient: product,
   weight_gradient: product,
   bias_gradient: 0,
   mlp_forward: product,
