@@ -11,15 +11,12 @@ constexpr float kTwoRootTwoOverPi = 1.5957691216057308f;
 constexpr float kGeluCubic = 0.044715f;
 
 // (1 + tanh(u)) / 2 is the logistic function of 2u, so GELU is x * sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3)).
-BURGEON_INLINE Vec gelu_gate(Vec x) {
-  const Vec u = kTwoRootTwoOverPi * (x + kGeluCubic * x * x * x);
-  return sigmoid(u);
-}
+BURGEON_INLINE Vec gelu_argument(Vec x) { return x * (kTwoRootTwoOverPi + kTwoRootTwoOverPi * kGeluCubic * x * x); }
 
-BURGEON_INLINE Vec gelu(Vec x) { return x * gelu_gate(x); }
+BURGEON_INLINE Vec gelu(Vec x) { return x / (1.0f + exponential(-gelu_argument(x))); }
 
 BURGEON_INLINE Vec gelu_slope(Vec x) {
-  const Vec s = gelu_gate(x);
+  const Vec s = sigmoid(gelu_argument(x));
   return s + x * s * (1.0f - s) * (kTwoRootTwoOverPi * (1.0f + 3.0f * kGeluCubic * x * x));
 }
 

@@ -25,7 +25,12 @@ struct Tile {
 template <int Rows, class Operand = Float32>
 BURGEON_INLINE Tile<Rows> multiply_tile(int64_t depth, const float* a, int64_t a_row, int64_t a_step, const float* b,
                                         int64_t b_row) {
-  Tile<Rows> tile = {};
+  Tile<Rows> tile;
+#pragma GCC unroll 16
+  for (int i = 0; i < Rows; ++i) {
+#pragma GCC unroll 4
+    for (int j = 0; j < kTileVecs; ++j) tile.at[i][j] = Vec{};  // as an aggregate it would be cleared in memory
+  }
   for (int64_t k = 0; k < depth; ++k) {
     Vec row[kTileVecs];
 #pragma GCC unroll 4

@@ -93,6 +93,7 @@ BURGEON_INLINE void prefetch_tile(const float* p, const Epilogue& e, int64_t row
 }
 BURGEON_INLINE void prefetch(const Epilogue& e, int64_t row, int64_t rows, int64_t col) {
   prefetch_tile<true>(e.out, e, row, rows, col);
+  prefetch_tile<true>(e.activated, e, row, rows, col);
   prefetch_tile(e.residual, e, row, rows, col);
   prefetch_tile(e.pre, e, row, rows, col);
   prefetch_tile(e.up, e, row, rows, col);

@@ -179,8 +179,14 @@ BURGEON_INLINE Vec square_root(Vec v) {
 // NaN for NaN. Cody-Waite reduction to |r| <= ln2/2 and a degree-6 polynomial (coefficients: Cephes expf).
 BURGEON_INLINE Vec exponential(Vec x) {
   const Vec low = splat(-87.33654f);
+#if defined(__AVX512F__)
+  // 2^128 overflows by itself; what is below the bound is masked away, whatever it became.
+  const __mmask16 not_below = _mm512_cmp_ps_mask(x, low, _CMP_NLT_UQ);
+  const Vec bounded = _mm512_min_ps(splat(89.0f), x);  // NaN in the second operand stays
+#else
   const Vec high = splat(88.72283f);
   const Vec bounded = x > high ? high : (x < low ? low : x);
+#endif
   const Vec shift = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
   const Vec n = (bounded * 1.44269504088896341f + shift) - shift;
   const Vec r = (bounded - n * 0.693359375f) - n * -2.12194440e-4f;
@@ -192,7 +198,7 @@ BURGEON_INLINE Vec exponential(Vec x) {
   p = p * r + 5.0000001201e-1f;
   const Vec e_r = p * (r * r) + r + 1.0f;
 #if defined(__AVX512F__)
-  const Vec result = _mm512_scalef_ps(e_r, n);
+  return _mm512_maskz_scalef_ps(not_below, e_r, n);
 #else
   // 2^n in two factors, because 2^128 is no float while e^88.7 is.
   const IntVec exponent = __builtin_convertvector(n, IntVec);
@@ -200,9 +206,9 @@ BURGEON_INLINE Vec exponential(Vec x) {
   const Vec scale1 = reinterpret_cast<Vec>((half + 127) << 23);
   const Vec scale2 = reinterpret_cast<Vec>((exponent - half + 127) << 23);
   const Vec result = e_r * scale1 * scale2;
-#endif
   const Vec infinite = splat(__builtin_inff());
   return x < low ? Vec{} : (x > high ? infinite : result);
+#endif
 }
 
 // Runs body(task, thread) for task in [0, lead + rest) on the pool; see ThreadPool::run. Each result must have one

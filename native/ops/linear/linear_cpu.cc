@@ -23,7 +23,8 @@ void linear_expand(OpContext& ctx, float* y, int64_t y_stride, const float* x, c
 
 template <class Operand>
 void linear_contract(OpContext& ctx, float* y, const float* x, int64_t x_stride, const float* w, const float* bias,
-                     const float* residual, const int32_t* rows, int64_t n, int64_t row_count, int64_t cols, float alpha, float bias_scale) {
+                     const float* residual, const int32_t* rows, int64_t n, int64_t row_count, int64_t cols,
+                     float alpha, float bias_scale) {
   if (n <= kFewRows && few_rows_scratch_floats(n, row_count, cols) <= kPackedFloats) {
     float* partial = reinterpret_cast<float*>(ctx.shared_scratch);
     with_rows(n, [&](auto few) {
@@ -43,8 +44,9 @@ void linear_contract(OpContext& ctx, float* y, const float* x, int64_t x_stride,
 }
 
 template <class Operand>
-void linear_weight_gradient(OpContext& ctx, float* dw, const float* p, int64_t p_stride, const float* q, const int32_t* rows,
-                            int64_t n, int64_t row_count, int64_t cols, float alpha, bool assigns) {
+void linear_weight_gradient(OpContext& ctx, float* dw, const float* p, int64_t p_stride, const float* q,
+                            const int32_t* rows, int64_t n, int64_t row_count, int64_t cols, float alpha,
+                            bool assigns) {
   Epilogue e{dw, cols, rows};
   e.alpha = alpha;
   e.add = !assigns;
@@ -61,17 +63,21 @@ template LinearWeightGradient<float> linear_weight_gradient<Bfloat16>;
 
 void linear_bias_gradient(OpContext& ctx, float* db, const float* p, const int32_t* rows, int64_t n, int64_t row_count,
                           float alpha, bool assigns) {
-  constexpr int64_t kChunk = 4 * kWidth;
+  constexpr int64_t kVecs = 4;
+  constexpr int64_t kChunk = kVecs * kWidth;
+  constexpr int64_t kAhead = 16;  // rows are far apart, which the hardware does not foresee
   parallel_for(ctx, ceil_div(row_count, kChunk), [&](int64_t task, int) {
     const int64_t begin = task * kChunk;
     const int64_t count = smaller(kChunk, row_count - begin);
-    Vec sums[4] = {};
+    Vec sums[kVecs] = {};
     float tail[kChunk] = {};
     if (count == kChunk) {
       for (int64_t i = 0; i < n; ++i) {
-        for (int v = 0; v < 4; ++v) sums[v] += load(p + i * row_count + begin + v * kWidth);
+        const float* row = p + i * row_count + begin;
+        prefetch_row(row + kAhead * row_count, kChunk);
+        for (int v = 0; v < kVecs; ++v) sums[v] += load(row + v * kWidth);
       }
-      for (int v = 0; v < 4; ++v) store(tail + v * kWidth, sums[v]);
+      for (int v = 0; v < kVecs; ++v) store(tail + v * kWidth, sums[v]);
     } else {
       for (int64_t i = 0; i < n; ++i) {
         for (int64_t c = 0; c < count; ++c) tail[c] += p[i * row_count + begin + c];
