@@ -93,16 +93,19 @@ BURGEON_INLINE void store_lanes(float* p, Vec v, int64_t width, bool last) {
   }
 }
 
-// How the operands of a product lie in memory, and how they are packed: `pack` writes `panels` panels of Lanes lanes
-// and ceil(depth / Operand::kDepth) units from lane `lane` and position `k` on; lanes at or beyond `lanes` and
-// positions beyond `depth` become zero. `fetch` brings part `part` of `parts` of what packing `lanes` lanes reads into
-// the second-level cache.
-// Vectors of the last panel reach so many lanes beyond it, maybe into a cache line of their own.
+// The vectors of a panel reach so many lanes beyond it, maybe into a cache line of their own.
 template <int Lanes>
 constexpr int64_t overread = ceil_div(Lanes, kWidth) * kWidth - Lanes;
+
+// Into the second-level cache. Always inlined, here and where it is called: GCC takes a function that only fetches for
+// one without effect, and leaves its calls out.
 BURGEON_INLINE void fetch_run(const float* p, int64_t count) {
   for (int64_t i = 0; i < count; i += 16) __builtin_prefetch(p + i, 0, 2);
 }
+
+// How the operands of a product lie in memory, and how they are packed: `pack` writes `panels` panels of Lanes lanes
+// and ceil(depth / Operand::kDepth) units from lane `lane` and position `k` on; lanes at or beyond `lanes` and
+// positions beyond `depth` become zero. `fetch` fetches part `part` of `parts` of what packing `lanes` lanes will read.
 
 // Element (lane, k) at data[lane * stride + k]; lane l is row rows[l] where a list is given.
 struct LaneRows {

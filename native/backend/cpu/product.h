@@ -258,7 +258,7 @@ struct Packing {
     }
   }
 
-  // Fetches part `part` of kParts of what a group will read into the second-level cache.
+  // Fetches part `part` of kParts of what a group will read.
   BURGEON_INLINE void fetch(int64_t group, int64_t part) const {
     if (group < groups_a) {
       fetch<kTileRows, kPanelsA>(a, block.a, group, part);
@@ -306,22 +306,23 @@ BURGEON_INLINE TaskPlace place_of(int64_t task, int64_t tasks_m, int64_t tasks_n
 
 // Computes a task of a block. Memory has little to do meanwhile, so it fetches what the groups [begin, end) of the next
 // block's packing will read.
-template <class Operand, Activation activation, class Packing>
+template <class Operand, Activation activation, class A, class B>
 void compute_task(const ProductBlock& block, const TaskShape& shape, TaskPlace place, int64_t depth, const Epilogue& e,
-                  const Packing& packing, int64_t begin, int64_t end) {
+                  const Packing<Operand, A, B>& next, int64_t begin, int64_t end) {
+  constexpr int64_t kParts = Packing<Operand, A, B>::kParts;
   const int64_t units = ceil_div(block.k, Operand::kDepth);
   const int64_t first_row = place.row * shape.rows, first_col = place.col * shape.cols;
   const int64_t row_end = smaller(first_row + shape.rows, block.a.count);
   const int64_t col_end = smaller(first_col + shape.cols, block.b.count);
   const int64_t tiles = ceil_div(row_end - first_row, kTileRows) * ceil_div(col_end - first_col, kTileCols);
-  const int64_t parts = (end - begin) * Packing::kParts;
+  const int64_t parts = (end - begin) * kParts;
   int64_t tile_number = 0, part = 0;
   for (int64_t i = first_row; i < row_end; i += kTileRows) {
     for (int64_t j = first_col; j < col_end; j += kTileCols) {
       const int64_t row = block.a.begin + i, rows = smaller(kTileRows, row_end - i);
       const int64_t col = block.b.begin + j, cols = smaller(kTileCols, col_end - j);
       for (++tile_number; part < parts * tile_number / tiles; ++part) {
-        packing.fetch(begin + part / Packing::kParts, part % Packing::kParts);
+        next.fetch(begin + part / kParts, part % kParts);
       }
       prefetch(e, row, rows, col);
       const Tile<kTileRows> tile = multiply_tile<kTileRows, Operand>(units, block.a.packed + i * units, 1, kTileRows,
@@ -345,8 +346,8 @@ void multiply(OpContext& ctx, int64_t m, int64_t n, int64_t depth, const A& a, c
   }
   for (int64_t i = 1; i <= count; ++i) {
     const ProductBlock after = blocks.at(i % count);
-    const Packing<Operand, A, B> packing(after, a, b);
-    const int64_t groups = i < count ? packing.groups : 0;
+    const Packing<Operand, A, B> next(after, a, b);
+    const int64_t groups = i < count ? next.groups : 0;
     const TaskShape shape = task_shape(block.a.count, block.b.count, block.k);
     const int64_t tasks_m = ceil_div(block.a.count, shape.rows);
     const int64_t tasks_n = ceil_div(block.b.count, shape.cols);
@@ -354,8 +355,8 @@ void multiply(OpContext& ctx, int64_t m, int64_t n, int64_t depth, const A& a, c
     parallel_for(ctx, tasks, [&](int64_t task, int) {
       const int64_t begin = groups * task / tasks, end = groups * (task + 1) / tasks;
       compute_task<Operand, activation>(block, shape, place_of(task, tasks_m, tasks_n, pool_size(ctx.pool)), depth, e,
-                                        packing, begin, end);
-      for (int64_t group = begin; group < end; ++group) packing.run(group);
+                                        next, begin, end);
+      for (int64_t group = begin; group < end; ++group) next.run(group);
     });
     block = after;
   }
