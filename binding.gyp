@@ -42,7 +42,7 @@
       "conditions": [
         ["target_arch=='x64'", {
           "defines": ["BURGEON_X86_ISAS"],
-          "dependencies": ["burgeon_avx2", "burgeon_avx512", "burgeon_avx512bf16"],
+          "dependencies": ["burgeon_avx2", "burgeon_avx512", "burgeon_avx512bf16", "burgeon_amx"],
         }],
       ],
     },
@@ -74,6 +74,16 @@
           "cflags_cc": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512bf16", "-mfma", "-mprefer-vector-width=512"],
           "xcode_settings": {
             "OTHER_CPLUSPLUSFLAGS": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512bf16", "-mfma"],
+          },
+        },
+        {
+          "target_name": "burgeon_amx",
+          "type": "static_library",
+          "sources": ["<!@(node -p \"require('./native/sources.json').perIsa.join(' ')\")"],
+          "defines": ["BURGEON_ISA=amx"],
+          "cflags_cc": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512bf16", "-mamx-tile", "-mamx-bf16", "-mfma", "-mprefer-vector-width=512"],
+          "xcode_settings": {
+            "OTHER_CPLUSPLUSFLAGS": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512bf16", "-mamx-tile", "-mamx-bf16", "-mfma"],
           },
         },
       ],

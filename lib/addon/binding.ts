@@ -21,7 +21,7 @@ export type NativeModelConfig = Pick<
 /** What computes. */
 export interface NativeBackendOptions {
   backend: string;
-  /** Highest instruction set to use: 'avx512bf16', 'avx512', 'avx2', 'baseline', or '' for the best there is. */
+  /** Highest instruction set to use: 'amx', 'avx512bf16', 'avx512', 'avx2', 'baseline', or '' for the best there is. */
   maxIsa: string;
   precision: 'float32' | 'bf16' | 'float64';
   threads: number;

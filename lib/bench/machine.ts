@@ -19,7 +19,7 @@ export interface Machine extends Host {
   copyGBs: number;
 }
 
-const isas = ['baseline', 'avx2', 'avx512', 'avx512bf16'];
+const isas = ['baseline', 'avx2', 'avx512', 'avx512bf16', 'amx'];
 
 /**
  * Describes this machine and measures its peak, under a second.

@@ -63,6 +63,6 @@ struct Ops {
   int64_t (*multiply_burst)(T* data, int64_t rounds);
 };
 
-constexpr int64_t kBurstFloats = 8192;
+constexpr int64_t kBurstFloats = 16384;
 
 }  // namespace burgeon

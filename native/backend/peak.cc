@@ -24,12 +24,13 @@ constexpr int kRepeats = 12;
 // Bursts of one table's operand format on every thread of the pool; the best of several.
 double best_burst(const Ops<float>& ops, ThreadPool& pool) {
   const size_t threads = static_cast<size_t>(pool.size());
+  Arena arena(host_device(), threads * kBurstFloats * sizeof(float), "peak measurement");
   struct Burst {
     const Ops<float>* ops;
-    std::vector<std::vector<float>> data;
+    float* data;
     std::vector<int64_t> done;
-  } burst{&ops, std::vector<std::vector<float>>(threads, std::vector<float>(kBurstFloats, 0.5f)),
-          std::vector<int64_t>(threads)};
+  } burst{&ops, reinterpret_cast<float*>(arena.data()), std::vector<int64_t>(threads)};
+  std::fill_n(burst.data, threads * kBurstFloats, 0.5f);
   double best = 0;
   for (int repeat = 0; repeat < kRepeats; ++repeat) {
     std::fill(burst.done.begin(), burst.done.end(), 0);
@@ -38,7 +39,7 @@ double best_burst(const Ops<float>& ops, ThreadPool& pool) {
         pool.size() * 4,
         [](void* argument, int64_t, int thread) {
           Burst& b = *static_cast<Burst*>(argument);
-          b.done[thread] += b.ops->multiply_burst(b.data[thread].data(), kRounds);
+          b.done[thread] += b.ops->multiply_burst(b.data + thread * kBurstFloats, kRounds);
         },
         &burst);
     int64_t total = 0;

@@ -1,5 +1,7 @@
 #include "backend/select.h"
 
+#include <algorithm>
+#include <iterator>
 #include <type_traits>
 
 #include "backend/cpu/isa.h"
@@ -12,17 +14,16 @@ namespace burgeon {
 namespace {
 
 // From the least to the most capable.
-constexpr const char* kIsas[] = {"baseline", "avx2", "avx512", "avx512bf16"};
+constexpr const char* kIsas[] = {"baseline", "avx2", "avx512", "avx512bf16", "amx"};
 
 int rank(const std::string& isa) {
-  for (int i = 0; i < 4; ++i) {
-    if (isa == kIsas[i]) return i;
-  }
-  return -1;
+  const auto* found = std::find(std::begin(kIsas), std::end(kIsas), isa);
+  return found == std::end(kIsas) ? -1 : static_cast<int>(found - kIsas);
 }
 
 const Ops<float>& cpu_table(const std::string& isa, bool bfloat16) {
 #ifdef BURGEON_X86_ISAS
+  if (isa == "amx") return amx::table(bfloat16);
   if (isa == "avx512bf16") return avx512bf16::table(bfloat16);
   if (isa == "avx512") return avx512::table(bfloat16);
   if (isa == "avx2") return avx2::table(bfloat16);
@@ -54,7 +55,7 @@ const Ops<T>& select_ops(const std::string& backend, const std::string& max_isa,
   } else {
     if (!max_isa.empty() && rank(max_isa) < 0) {
       throw Error(ErrorCode::kBackend,
-                  "BURGEON_MAX_ISA: expected avx512bf16, avx512, avx2 or baseline, received \"" + max_isa + "\"");
+                  "BURGEON_MAX_ISA: expected amx, avx512bf16, avx512, avx2 or baseline, received \"" + max_isa + "\"");
     }
     const std::string best = best_isa();
     const std::string isa = max_isa.empty() || rank(max_isa) >= rank(best) ? best : max_isa;
@@ -118,8 +119,7 @@ const Ops<T>& find_ops(const BackendOptions& options) {
 DeviceMemory device_memory(const BackendOptions& options) {
   if (options.backend != "cuda") return {host_device().capacity(), host_device().name()};
   try {
-    const cuda::ApiDevice found =
-        cuda::describe_device(cuda::load_library(options.cuda_library), options.cuda_device);
+    const cuda::ApiDevice found = cuda::describe_device(cuda::load_library(options.cuda_library), options.cuda_device);
     return {found.memory, found.name};
   } catch (const Error&) {
     return {0, ""};

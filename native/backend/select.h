@@ -11,7 +11,7 @@ namespace burgeon {
 
 struct Selection {
   std::string backend;  // "cpu", "cuda" or "reference"
-  std::string isa;      // "avx512bf16", "avx512", "avx2", "baseline"; "sm_90" (cuda); "plain" (reference)
+  std::string isa;      // "amx", "avx512bf16", "avx512", "avx2", "baseline"; "sm_90" (cuda); "plain" (reference)
   std::string reason;   // one line for people
 };
 

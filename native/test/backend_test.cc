@@ -20,7 +20,7 @@ TEST(backend_is_the_best_that_was_allowed) {
     if (table.name != best_isa()) CHECK(selection.reason == "limited by BURGEON_MAX_ISA (has " + best_isa() + ")");
   }
   // More than the processor has is no error: the same setting then works on every machine.
-  select_ops<float>("cpu", "avx512bf16", Precision::kFloat32, &selection);
+  select_ops<float>("cpu", "amx", Precision::kFloat32, &selection);
   CHECK(selection.isa == best_isa());
 }
 

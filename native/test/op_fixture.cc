@@ -109,7 +109,7 @@ std::vector<ActiveRows> active_rows(Random& random, int64_t count) {
 const std::vector<Table>& fast_tables() {
   static const std::vector<Table> tables = [] {
     std::vector<Table> found;
-    for (const char* isa : {"baseline", "avx2", "avx512", "avx512bf16"}) {
+    for (const char* isa : {"baseline", "avx2", "avx512", "avx512bf16", "amx"}) {
       Selection selection;
       const Ops<float>& ops = select_ops<float>("cpu", isa, Precision::kFloat32, &selection);
       if (selection.isa == isa) found.push_back({isa, &ops, {1, 2, 3}});

@@ -515,7 +515,12 @@ describe('environment', () => {
     ),
     ...['sse', 'AVX2', 'best'].map(
       (value) =>
-        ['BURGEON_MAX_ISA', value, 'ERR_BURGEON_BACKEND', 'expected avx512bf16, avx512, avx2 or baseline'] as const,
+        [
+          'BURGEON_MAX_ISA',
+          value,
+          'ERR_BURGEON_BACKEND',
+          'expected amx, avx512bf16, avx512, avx2 or baseline',
+        ] as const,
     ),
   ])('%s=%s', async (name, value, code, expected) => {
     process.env[name] = value;

@@ -52,7 +52,7 @@ describe('determinism', () => {
     expect(first.filter((value, i) => value === other[i]).length).toBeLessThan(3);
   });
 
-  it.each(['baseline', 'avx2', 'avx512', 'avx512bf16'])(
+  it.each(['baseline', 'avx2', 'avx512', 'avx512bf16', 'amx'])(
     'runs %s when limited to it, close to the best',
     async (isa) => {
       const { tokens, targets } = randomBatch(config, 3, 130);
@@ -62,7 +62,7 @@ describe('determinism', () => {
       try {
         using limited = await Model.create(config, { threads: 2 });
         // An instruction set this machine lacks falls back to the best below it.
-        const order = ['baseline', 'avx2', 'avx512', 'avx512bf16'];
+        const order = ['baseline', 'avx2', 'avx512', 'avx512bf16', 'amx'];
         expect(order.indexOf(limited.info.isa)).toBeLessThanOrEqual(order.indexOf(isa));
         const result = await limited.forward(tokens, { batchSize: 3, targets });
         expect(Math.abs(result.loss - loss)).toBeLessThan(1e-5);

@@ -20,11 +20,14 @@ const Ops<float>& table(bool bfloat16);
 namespace burgeon::avx512bf16 {
 const Ops<float>& table(bool bfloat16);
 }
+namespace burgeon::amx {
+const Ops<float>& table(bool bfloat16);
+}
 #endif
 
 namespace burgeon {
 
-// "avx512bf16", "avx512", "avx2" or "baseline": the best this processor runs and this build holds.
+// "amx", "avx512bf16", "avx512", "avx2" or "baseline": the best this processor and system run and this build holds.
 std::string best_isa();
 
 }  // namespace burgeon

@@ -1,7 +1,7 @@
-// How products read their operands: panels of 4-byte units, [unit][lane]. A unit of `Float32` is one float; a unit of
-// `Bfloat16` is two neighbours along the shared dimension, rounded to bfloat16 (nearest, ties to even), multiplied and
-// summed in float32. Without the instruction for pairs, `Bfloat16` keeps the rounded value as a float: the same
-// products, at the speed of float32.
+// How products read their operands: panels of 4-byte units. A unit of `Float32` is one float; a unit of `Bfloat16` is
+// two neighbours along the shared dimension, rounded to bfloat16 (nearest, ties to even), multiplied and summed in
+// float32. Without an instruction for pairs, `Bfloat16` keeps the rounded value as a float: the same products, at the
+// speed of float32.
 #pragma once
 
 #include "backend/cpu/simd.h"
@@ -82,6 +82,19 @@ struct Bfloat16 : Float32 {
 
 #endif
 
+// A panel is kLanes rows of A or columns of B, [unit][lane]; or, where the instructions want it so, [unit / kWidth]
+// [lane][unit % kWidth]: squares of lanes that are each one vector of neighbouring units. kUnitStep: units are padded
+// with zeros to a multiple of it.
+template <class Operand_, int kLanes_, int kUnitStep_, bool kSquares_>
+struct Panel {
+  using Operand = Operand_;
+  static constexpr int kLanes = kLanes_;
+  static constexpr bool kSquares = kSquares_;
+  static_assert(!kSquares || (kUnitStep_ % kWidth == 0 && kLanes % kWidth == 0));
+
+  static constexpr int64_t units(int64_t depth) { return ceil_div(depth, Operand::kDepth * kUnitStep_) * kUnitStep_; }
+};
+
 // Stores the first `width` lanes of a unit. Where a panel is narrower than a vector, the rest may spill into the next
 // unit, which is written afterwards; only the last unit has none.
 template <int Lanes>
@@ -103,9 +116,9 @@ BURGEON_INLINE void fetch_run(const float* p, int64_t count) {
   for (int64_t i = 0; i < count; i += 16) __builtin_prefetch(p + i, 0, 2);
 }
 
-// How the operands of a product lie in memory, and how they are packed: `pack` writes `panels` panels of Lanes lanes
-// and ceil(depth / Operand::kDepth) units from lane `lane` and position `k` on; lanes at or beyond `lanes` and
-// positions beyond `depth` become zero. `fetch` fetches part `part` of `parts` of what packing `lanes` lanes will read.
+// How the operands of a product lie in memory, and how they are packed: `pack` writes `panels` panels of
+// Panel::units(depth) units from lane `lane` and position `k` on; lanes at or beyond `lanes` and positions beyond
+// `depth` become zero. `fetch` fetches part `part` of `parts` of what packing `lanes` lanes will read.
 
 // Element (lane, k) at data[lane * stride + k]; lane l is row rows[l] where a list is given.
 struct LaneRows {
@@ -120,38 +133,47 @@ struct LaneRows {
     }
   }
 
-  template <class Operand, int Lanes>
+  template <class Panel>
   void pack(float* panel, int64_t panels, int64_t lane, int64_t lanes, int64_t k, int64_t depth) const {
-    const int64_t units = ceil_div(depth, Operand::kDepth);
+    constexpr int Lanes = Panel::kLanes;
     for (int64_t p = 0; p < panels; ++p) {
+      float* to = panel + p * Lanes * Panel::units(depth);
       for (int64_t first = 0; first < Lanes; first += kWidth) {
-        pack_lanes<Operand, Lanes>(panel + p * Lanes * units + first, smaller(kWidth, Lanes - first),
-                                   lane + p * Lanes + first, lanes - p * Lanes - first, k, depth);
+        pack_lanes<Panel>(to + first * (Panel::kSquares ? kWidth : 1), smaller(kWidth, Lanes - first),
+                          lane + p * Lanes + first, lanes - p * Lanes - first, k, depth);
       }
     }
   }
 
  private:
   // `width` <= kWidth lanes of a panel, of which `lanes` exist, kWidth units at a time.
-  template <class Operand, int Lanes>
+  template <class Panel>
   BURGEON_INLINE void pack_lanes(float* panel, int64_t width, int64_t lane, int64_t lanes, int64_t k,
                                  int64_t depth) const {
+    using Operand = typename Panel::Operand;
+    constexpr int Lanes = Panel::kLanes;
+    const int64_t units = Panel::units(depth);
     const int64_t there = smaller(width, lanes);
     const float* row[kWidth];
     for (int64_t i = 0; i < there; ++i) row[i] = data + (rows ? rows[lane + i] : lane + i) * stride + k;
-    for (int64_t d = 0; d < depth; d += kWidth * Operand::kDepth) {
+    for (int64_t u = 0; u < units; u += kWidth) {
+      const int64_t d = u * Operand::kDepth;
       const int64_t left = depth - d;
       Vec block[kWidth] = {};
 #pragma GCC unroll 16
       for (int64_t i = 0; i < kWidth; ++i) {
         if (i < there) block[i] = Operand::units(row[i] + d, left);
       }
+      float* out = panel + u * Lanes;
+      if (Panel::kSquares) {
+#pragma GCC unroll 16
+        for (int64_t i = 0; i < kWidth; ++i) store(out + i * kWidth, block[i]);
+        continue;
+      }
       transpose(block);
-      float* out = panel + d / Operand::kDepth * Lanes;
 #pragma GCC unroll 16
       for (int64_t i = 0; i < kWidth; ++i) {
-        const int64_t last = left - i * Operand::kDepth;
-        if (last > 0) store_lanes<Lanes>(out + i * Lanes, block[i], width, last <= Operand::kDepth);
+        if (u + i < units) store_lanes<Lanes>(out + i * Lanes, block[i], width, u + i == units - 1);
       }
     }
   }
@@ -170,13 +192,29 @@ struct LaneColumns {
     }
   }
 
-  // Row by row through all the panels, so that every row is read as one run of memory.
-  template <class Operand, int Lanes>
+  template <class Panel>
   void pack(float* panel, int64_t panels, int64_t lane, int64_t lanes, int64_t k, int64_t depth) const {
-    const int64_t panel_size = ceil_div(depth, Operand::kDepth) * Lanes;
+    if constexpr (Panel::kSquares) {
+      pack_squares<Panel>(panel, panels, lane, lanes, k, depth);
+    } else {
+      pack_rows<Panel>(panel, panels, lane, lanes, k, depth);
+    }
+  }
+
+ private:
+  static constexpr int64_t kPrefetch = 16;
+
+  // Row by row through all the panels, so that every row is read as one run of memory.
+  template <class Panel>
+  BURGEON_INLINE void pack_rows(float* panel, int64_t panels, int64_t lane, int64_t lanes, int64_t k,
+                                int64_t depth) const {
+    using Operand = typename Panel::Operand;
+    constexpr int Lanes = Panel::kLanes;
+    const int64_t padded = Panel::units(depth) * Operand::kDepth;
+    const int64_t panel_size = Panel::units(depth) * Lanes;
     const auto row = [&](int64_t d) { return data + (rows ? rows[k + d] : k + d) * stride + lane; };
     const int64_t wanted = smaller(lanes, panels * Lanes);
-    for (int64_t d = 0; d < depth; d += Operand::kDepth, panel += Lanes) {
+    for (int64_t d = 0; d < padded; d += Operand::kDepth, panel += Lanes) {
       const float* at[Operand::kDepth];
       for (int64_t i = 0; i < Operand::kDepth; ++i) {
         at[i] = row(smaller(d + i, depth - 1));
@@ -194,14 +232,43 @@ struct LaneColumns {
             return load_first(from, d + i < depth ? left - first : 0);
           });
           store_lanes<Lanes>(panel + p * panel_size + first, unit, smaller(kWidth, Lanes - first),
-                             d + Operand::kDepth >= depth);
+                             d + Operand::kDepth >= padded);
         }
       }
     }
   }
 
- private:
-  static constexpr int64_t kPrefetch = 16;
+  template <class Panel>
+  BURGEON_INLINE void pack_squares(float* panel, int64_t panels, int64_t lane, int64_t lanes, int64_t k,
+                                   int64_t depth) const {
+    using Operand = typename Panel::Operand;
+    constexpr int kRows = kWidth * Operand::kDepth;
+    const int64_t units = Panel::units(depth);
+    for (int64_t u = 0; u < units; u += kWidth) {
+      const int64_t d = u * Operand::kDepth;
+      const float* row[kRows];
+      for (int64_t i = 0; i < kRows; ++i) {
+        const int64_t at = k + smaller(d + i, depth - 1);
+        row[i] = data + (rows ? rows[at] : at) * stride + lane;
+      }
+      for (int64_t first = 0; first < panels * Panel::kLanes; first += kWidth) {
+        Vec block[kWidth];
+#pragma GCC unroll 16
+        for (int64_t i = 0; i < kWidth; ++i) {
+          block[i] = Operand::unit([&](int64_t half) {
+            const int64_t r = i * Operand::kDepth + half;
+            if (lanes - first >= kWidth && d + r < depth) return load(row[r] + first);
+            return load_first(row[r] + first, d + r < depth ? lanes - first : 0);
+          });
+        }
+        transpose(block);
+        const int64_t p = first / Panel::kLanes, in_panel = first % Panel::kLanes;
+        float* out = panel + (p * units + u) * Panel::kLanes + in_panel * kWidth;
+#pragma GCC unroll 16
+        for (int64_t i = 0; i < kWidth; ++i) store(out + i * kWidth, block[i]);
+      }
+    }
+  }
 };
 
 }  // namespace burgeon::BURGEON_ISA

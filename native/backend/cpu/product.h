@@ -5,19 +5,16 @@
 #pragma once
 
 #include "backend/cpu/activation.h"
-#include "backend/cpu/micro_kernel.h"
+#include "backend/cpu/panel_product.h"
 
 namespace burgeon::BURGEON_ISA {
 
-// Units of depth packed at once. A panel of A (18 KB with AVX-512) stays in the first-level cache while the panels of B
-// of a task (295 KB) pass by it from the second level, once per panel of A.
-constexpr int64_t kBlockUnits = 384;
-constexpr int64_t kTaskRows = 96;   // at most; a multiple of every kTileRows
-constexpr int64_t kTaskCols = 192;  // at most; a multiple of every kTileCols
+constexpr int64_t kTaskRows = 96;   // at most; a multiple of every PanelProduct::kRows
+constexpr int64_t kTaskCols = 192;  // at most; a multiple of every PanelProduct::kCols
 // Rows of A or columns of B in a block: of the operand that stays, and of the one that streams past it.
 constexpr int64_t kStayingLanes = 1536;
 constexpr int64_t kStreamedLanes = 384;
-static_assert(kTaskRows % kTileRows == 0 && kTaskCols % kTileCols == 0);
+constexpr int64_t kMostUnits = 384;  // of depth in a block, at most
 static_assert(kStayingLanes % kTaskRows == 0 && kStayingLanes % kTaskCols == 0);
 static_assert(kStreamedLanes % kTaskRows == 0 && kStreamedLanes % kTaskCols == 0);
 
@@ -26,8 +23,8 @@ constexpr int64_t kWantedTasks = 16;
 constexpr int64_t kMinTaskWork = 100000;  // multiply-adds
 
 // Scratch of a product: two packed blocks of either operand, and after them the gathered bias.
-constexpr int64_t kStayingFloats = kStayingLanes * kBlockUnits;
-constexpr int64_t kStreamedFloats = kStreamedLanes * kBlockUnits;
+constexpr int64_t kStayingFloats = kStayingLanes * kMostUnits;
+constexpr int64_t kStreamedFloats = kStreamedLanes * kMostUnits;
 constexpr int64_t kPackedFloats = 2 * (kStayingFloats + kStreamedFloats);
 BURGEON_INLINE size_t product_scratch_bytes(int64_t row_count) {
   return static_cast<size_t>(kPackedFloats + row_count) * sizeof(float);
@@ -47,14 +44,15 @@ struct TaskShape {
 };
 
 // A function of the product's shape alone; the order of summation does not depend on it.
-inline TaskShape task_shape(int64_t m, int64_t n, int64_t depth) {
+template <class Panels>
+TaskShape task_shape(int64_t m, int64_t n, int64_t depth) {
   TaskShape task{kTaskRows, kTaskCols};
   while (ceil_div(m, task.rows) * ceil_div(n, task.cols) < kWantedTasks &&
          task.rows * task.cols * depth > kMinTaskWork) {
-    if (task.cols > kTileCols && task.cols >= task.rows) {
-      task.cols = ceil_div(task.cols / 2, kTileCols) * kTileCols;
-    } else if (task.rows > kTileRows) {
-      task.rows = ceil_div(task.rows / 2, kTileRows) * kTileRows;
+    if (task.cols > Panels::kCols && task.cols >= task.rows) {
+      task.cols = ceil_div(task.cols / 2, Panels::kCols) * Panels::kCols;
+    } else if (task.rows > Panels::kRows) {
+      task.rows = ceil_div(task.rows / 2, Panels::kRows) * Panels::kRows;
     } else {
       break;
     }
@@ -197,8 +195,11 @@ struct Pieces {
 // The blocks in the order of computation. One operand stays for all blocks of a depth while the other streams past it
 // in smaller ones, so that little is packed before there is something to compute. What stays is packed once; A or B, so
 // that the other is packed the fewest times, or else the smaller.
-template <class Operand>
+template <class Panels>
 struct ProductBlocks {
+  static constexpr int64_t kDepth = Panels::kBlockUnits * Panels::PanelA::Operand::kDepth;
+  static_assert(kTaskRows % Panels::kRows == 0 && kTaskCols % Panels::kCols == 0 && Panels::kBlockUnits <= kMostUnits);
+
   bool a_stays;
   Pieces staying, depth, streamed;
   float* packed;
@@ -206,7 +207,7 @@ struct ProductBlocks {
   ProductBlocks(int64_t m, int64_t n, int64_t k, float* scratch)
       : a_stays(a_should_stay(m, n)),
         staying(a_stays ? m : n, kStayingLanes, a_stays ? kTaskRows : kTaskCols),
-        depth(k, kBlockUnits * Operand::kDepth, kBlockUnits * Operand::kDepth),
+        depth(k, kDepth, kDepth),
         streamed(a_stays ? n : m, kStreamedLanes, a_stays ? kTaskCols : kTaskRows),
         packed(scratch) {}
 
@@ -232,9 +233,11 @@ struct ProductBlocks {
 };
 
 // Packing of one block, in groups of panels: whole cache lines of either operand.
-template <class Operand, class A, class B>
+template <class Panels, class A, class B>
 struct Packing {
-  static constexpr int kPanelsA = 4;
+  using PanelA = typename Panels::PanelA;
+  using PanelB = typename Panels::PanelB;
+  static constexpr int kPanelsA = PanelA::kLanes % 16 == 0 ? 1 : 4;
   static constexpr int kPanelsB = 1;
   static constexpr int64_t kParts = 96;  // of fetching a group
 
@@ -247,41 +250,41 @@ struct Packing {
       : block(to_pack),
         a(operand_a),
         b(operand_b),
-        groups_a(block.a.is_new ? ceil_div(block.a.count, kPanelsA * kTileRows) : 0),
-        groups(groups_a + (block.b.is_new ? ceil_div(block.b.count, kPanelsB * kTileCols) : 0)) {}
+        groups_a(block.a.is_new ? ceil_div(block.a.count, kPanelsA * PanelA::kLanes) : 0),
+        groups(groups_a + (block.b.is_new ? ceil_div(block.b.count, kPanelsB * PanelB::kLanes) : 0)) {}
 
   void run(int64_t group) const {
     if (group < groups_a) {
-      pack<kTileRows, kPanelsA>(a, block.a, group);
+      pack<PanelA, kPanelsA>(a, block.a, group);
     } else {
-      pack<kTileCols, kPanelsB>(b, block.b, group - groups_a);
+      pack<PanelB, kPanelsB>(b, block.b, group - groups_a);
     }
   }
 
   // Fetches part `part` of kParts of what a group will read.
   BURGEON_INLINE void fetch(int64_t group, int64_t part) const {
     if (group < groups_a) {
-      fetch<kTileRows, kPanelsA>(a, block.a, group, part);
+      fetch<PanelA::kLanes, kPanelsA>(a, block.a, group, part);
     } else {
-      fetch<kTileCols, kPanelsB>(b, block.b, group - groups_a, part);
+      fetch<PanelB::kLanes, kPanelsB>(b, block.b, group - groups_a, part);
     }
   }
 
  private:
-  template <int Lanes, int Panels, class Matrix>
+  template <class Panel, int kPanels, class Matrix>
   void pack(const Matrix& matrix, const BlockSide& side, int64_t group) const {
-    const int64_t lane = group * Panels * Lanes;
+    const int64_t lane = group * kPanels * Panel::kLanes;
     const int64_t left = side.count - lane;
-    matrix.template pack<Operand, Lanes>(side.packed + lane * ceil_div(block.k, Operand::kDepth),
-                                         smaller(Panels, ceil_div(left, Lanes)), side.begin + lane, left, block.k0,
-                                         block.k);
+    matrix.template pack<Panel>(side.packed + lane * Panel::units(block.k),
+                                smaller(kPanels, ceil_div(left, Panel::kLanes)), side.begin + lane, left, block.k0,
+                                block.k);
   }
 
-  template <int Lanes, int Panels, class Matrix>
+  template <int Lanes, int kPanels, class Matrix>
   BURGEON_INLINE void fetch(const Matrix& matrix, const BlockSide& side, int64_t group, int64_t part) const {
-    const int64_t lane = group * Panels * Lanes;
-    matrix.template fetch<Lanes>(side.begin + lane, smaller(Panels * Lanes, side.count - lane), block.k0, block.k, part,
-                                 kParts);
+    const int64_t lane = group * kPanels * Lanes;
+    matrix.template fetch<Lanes>(side.begin + lane, smaller(kPanels * Lanes, side.count - lane), block.k0, block.k,
+                                 part, kParts);
   }
 };
 
@@ -306,27 +309,27 @@ BURGEON_INLINE TaskPlace place_of(int64_t task, int64_t tasks_m, int64_t tasks_n
 
 // Computes a task of a block. Memory has little to do meanwhile, so it fetches what the groups [begin, end) of the next
 // block's packing will read.
-template <class Operand, Activation activation, class A, class B>
+template <class Panels, Activation activation, class A, class B>
 void compute_task(const ProductBlock& block, const TaskShape& shape, TaskPlace place, int64_t depth, const Epilogue& e,
-                  const Packing<Operand, A, B>& next, int64_t begin, int64_t end) {
-  constexpr int64_t kParts = Packing<Operand, A, B>::kParts;
-  const int64_t units = ceil_div(block.k, Operand::kDepth);
+                  const Packing<Panels, A, B>& next, int64_t begin, int64_t end) {
+  constexpr int64_t kParts = Packing<Panels, A, B>::kParts;
+  const int64_t units = Panels::PanelA::units(block.k);
   const int64_t first_row = place.row * shape.rows, first_col = place.col * shape.cols;
   const int64_t row_end = smaller(first_row + shape.rows, block.a.count);
   const int64_t col_end = smaller(first_col + shape.cols, block.b.count);
-  const int64_t tiles = ceil_div(row_end - first_row, kTileRows) * ceil_div(col_end - first_col, kTileCols);
+  const int64_t tiles = ceil_div(row_end - first_row, Panels::kRows) * ceil_div(col_end - first_col, Panels::kCols);
   const int64_t parts = (end - begin) * kParts;
   int64_t tile_number = 0, part = 0;
-  for (int64_t i = first_row; i < row_end; i += kTileRows) {
-    for (int64_t j = first_col; j < col_end; j += kTileCols) {
-      const int64_t row = block.a.begin + i, rows = smaller(kTileRows, row_end - i);
-      const int64_t col = block.b.begin + j, cols = smaller(kTileCols, col_end - j);
+  const typename Panels::Scope scope;
+  for (int64_t i = first_row; i < row_end; i += Panels::kRows) {
+    for (int64_t j = first_col; j < col_end; j += Panels::kCols) {
+      const int64_t row = block.a.begin + i, rows = smaller(Panels::kRows, row_end - i);
+      const int64_t col = block.b.begin + j, cols = smaller(Panels::kCols, col_end - j);
       for (++tile_number; part < parts * tile_number / tiles; ++part) {
         next.fetch(begin + part / kParts, part % kParts);
       }
       prefetch(e, row, rows, col);
-      const Tile<kTileRows> tile = multiply_tile<kTileRows, Operand>(units, block.a.packed + i * units, 1, kTileRows,
-                                                                     block.b.packed + j * units, kTileCols);
+      const Tile<Panels::kRows> tile = Panels::multiply(units, block.a.packed + i * units, block.b.packed + j * units);
       finish<activation>(tile, e, row, rows, col, cols, block.k0 == 0, block.k0 + block.k == depth);
     }
   }
@@ -336,26 +339,27 @@ void compute_task(const ProductBlock& block, const TaskShape& shape, TaskPlace p
 // once per block.
 template <class Operand, Activation activation, class A, class B>
 void multiply(OpContext& ctx, int64_t m, int64_t n, int64_t depth, const A& a, const B& b, const Epilogue& e) {
-  const ProductBlocks<Operand> blocks(m, n, depth, reinterpret_cast<float*>(ctx.shared_scratch));
+  using Panels = PanelProduct<Operand>;
+  const ProductBlocks<Panels> blocks(m, n, depth, reinterpret_cast<float*>(ctx.shared_scratch));
   const int64_t count = blocks.count();
   ProductBlock block = blocks.at(0);
   {
-    const Packing<Operand, A, B> packing(block, a, b);
+    const Packing<Panels, A, B> packing(block, a, b);
     parallel_for(ctx, packing.groups_a, packing.groups - packing.groups_a,
                  [&](int64_t group, int) { packing.run(group); });
   }
   for (int64_t i = 1; i <= count; ++i) {
     const ProductBlock after = blocks.at(i % count);
-    const Packing<Operand, A, B> next(after, a, b);
+    const Packing<Panels, A, B> next(after, a, b);
     const int64_t groups = i < count ? next.groups : 0;
-    const TaskShape shape = task_shape(block.a.count, block.b.count, block.k);
+    const TaskShape shape = task_shape<Panels>(block.a.count, block.b.count, block.k);
     const int64_t tasks_m = ceil_div(block.a.count, shape.rows);
     const int64_t tasks_n = ceil_div(block.b.count, shape.cols);
     const int64_t tasks = tasks_m * tasks_n;
     parallel_for(ctx, tasks, [&](int64_t task, int) {
       const int64_t begin = groups * task / tasks, end = groups * (task + 1) / tasks;
-      compute_task<Operand, activation>(block, shape, place_of(task, tasks_m, tasks_n, pool_size(ctx.pool)), depth, e,
-                                        next, begin, end);
+      compute_task<Panels, activation>(block, shape, place_of(task, tasks_m, tasks_n, pool_size(ctx.pool)), depth, e,
+                                       next, begin, end);
       for (int64_t group = begin; group < end; ++group) next.run(group);
     });
     block = after;
