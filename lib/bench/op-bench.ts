@@ -48,18 +48,6 @@ export interface OpBenchOptions extends Target {
   onProgress?: (text: string) => void;
 }
 
-/** On the processor only products with weights have a bf16 form; attention and everything else compute in float32. */
-const productOps: ReadonlySet<NativeOp> = new Set([
-  'expand',
-  'contract',
-  'input_gradient',
-  'weight_gradient',
-  'mlp_forward',
-  'mlp_backward',
-  'swiglu_forward',
-  'swiglu_backward',
-]);
-
 /**
  * Measures the ops one after another, the rates of each in turn.
  * @returns entries in the order of a step; undefined when the signal stopped it.
@@ -91,8 +79,7 @@ export function describeCase(
 ): OpEntry[] {
   const { model, precision, cold, machine } = options;
   const full = timings[0]!;
-  const isBf16 = precision === 'bf16' && (isCuda(options) || productOps.has(op));
-  const peakGflops = isBf16 ? machine.peakBf16Gflops : machine.peakGflops;
+  const peakGflops = precision === 'bf16' ? machine.peakBf16Gflops : machine.peakGflops;
   return timings.map((timing, i) => {
     const { rate, shape } = variants[i]!;
     const ms = spreadOf(timing.ms);

@@ -332,11 +332,12 @@ OpError check_reduced(const OpCheckOptions& options, Engine<T>& engine, Op op, c
     const OpError other = check(options, engine, op, vectors);
     error = {larger(other.largest, error.largest), larger(other.norm, error.norm)};
   }
-  const double tolerance = std::is_same_v<T, bfloat16> ? kBfloat16Tolerance : kTolerance;
+  const bool is_attention = op == Op::kAttentionForward || op == Op::kAttentionBackward;
+  const bool rounds = std::is_same_v<T, bfloat16> || (is_attention && options.precision == Precision::kBfloat16);
+  const double tolerance = rounds ? kBfloat16Tolerance : kTolerance;
   if (error.largest <= tolerance) return error;
   throw Error(ErrorCode::kBackend, options.op + ": expected the results of " + engine.selection.isa + " within " +
-                                       std::to_string(tolerance) +
-                                       " of the reference (relative to their size), got " +
+                                       std::to_string(tolerance) + " of the reference (relative to their size), got " +
                                        std::to_string(error.largest) +
                                        "; not timed. This is a bug: please report it with "
                                        "the output of burgeon doctor");

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <type_traits>
 
+#include "core/bfloat16.h"
 #include "test/op_fixture.h"
 
 namespace burgeon::test {
@@ -28,10 +29,10 @@ std::string text(const Shape& s) {
 
 ScratchShape scratch_shape(const Shape& s) { return {s.tokens(), s.sequence, s.width(), s.qkv_width(), s.head_size}; }
 
-// Query tiles are 48 rows; key tiles 24, 48 or 96 columns; register tiles 6 or 12 x 8, 16 or 32.
+// Query tiles are 48 or 64 rows; key tiles 24, 48 or 96 columns; register tiles 6, 12 or 32 x 8, 16 or 32.
 std::vector<Shape> shapes() {
   std::vector<Shape> result;
-  for (const int64_t sequence : {1, 2, 7, 8, 16, 23, 24, 25, 33, 47, 48, 49, 95, 96, 97, 143, 145, 200}) {
+  for (const int64_t sequence : {1, 2, 7, 8, 16, 23, 24, 25, 33, 47, 48, 49, 64, 65, 95, 96, 97, 143, 145, 193, 200}) {
     result.push_back({2, sequence, 2, 5});
   }
   for (const int64_t head_size : {1, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 80, 128}) {
@@ -58,8 +59,10 @@ double largest(const Doubles& values) {
   return result;
 }
 
-// Forward on every table, then backward from the reference's own results, so that errors do not add up.
-void check_attention(const Shape& s, const Floats& qkv, const Floats& dout) {
+// Forward on every table, then backward from the reference's own results, so that errors do not add up. `rounding` is
+// that of probabilities and of gradients of scores, where they become operands of products.
+void check_attention(const std::vector<Table>& tables, double rounding, const Shape& s, const Floats& qkv,
+                     const Floats& dout) {
   const Note note(text(s));
   const auto forward = [&](auto& ops, OpContext& context, auto& in, auto& out) {
     ops.attention_forward(context, out[0], out[1], in[0], s.batch, s.sequence, s.heads, s.kv_heads, s.head_size);
@@ -77,9 +80,9 @@ void check_attention(const Shape& s, const Floats& qkv, const Floats& dout) {
   const double value = largest(qkv);
   const double lse = largest(results.outputs[1]);
   const double scores = value * value * std::sqrt(width);
-  const double relative = kRounding * (16 + std::sqrt(static_cast<double>(s.sequence)) + 2 * scores);
+  const double relative = kRounding * (16 + std::sqrt(static_cast<double>(s.sequence)) + 2 * scores) + rounding;
   const double lse_bound = kRounding * (16 + 2 * scores + lse);
-  check_op(all_tables(), scratch_shape(s), {qkv}, outputs, forward,
+  check_op(tables, scratch_shape(s), {qkv}, outputs, forward,
            [&](size_t output, size_t, double) { return output == 0 ? relative * value : lse_bound; });
 
   const auto narrow = [](const Doubles& values) { return Floats(values.begin(), values.end()); };
@@ -89,7 +92,17 @@ void check_attention(const Shape& s, const Floats& qkv, const Floats& dout) {
   const double dscore = 2 * width * largest(dout) * value / std::sqrt(width);
   const double gradient = largest(run_reference(scratch_shape(s), inputs, dqkv, backward).outputs[0]);
   const double bound = (relative + kRounding * lse) * (gradient + dscore * value);
-  check_op(all_tables(), scratch_shape(s), inputs, dqkv, backward, [&](size_t, size_t, double) { return bound; });
+  check_op(tables, scratch_shape(s), inputs, dqkv, backward, [&](size_t, size_t, double) { return bound; });
+}
+
+void check_attention(const Shape& s, const Floats& qkv, const Floats& dout) {
+  check_attention(all_tables(), 0, s, qkv, dout);
+}
+
+Floats bfloat16_normals(Random& random, int64_t count) {
+  Floats values = random.normals(count);
+  for (float& value : values) value = to_float(to_bfloat16(value));
+  return values;
 }
 
 }  // namespace
@@ -108,6 +121,23 @@ TEST(attention_matches_the_reference_on_random_shapes) {
     s.kv_heads = s.heads;
     s.heads *= random.between(1, 3);
     check_attention(s, random.normals(s.tokens() * s.qkv_width()), random.normals(s.tokens() * s.width()));
+  }
+}
+
+// Queries, keys, values and gradients that bfloat16 has; what is rounded are probabilities and gradients of scores.
+TEST(attention_in_bfloat16_matches_the_reference) {
+  Random random(17);
+  const double rounding = 1.0 / (1 << 8);
+  const auto check = [&](const Shape& s) {
+    check_attention(bfloat16_tables(), rounding, s, bfloat16_normals(random, s.tokens() * s.qkv_width()),
+                    bfloat16_normals(random, s.tokens() * s.width()));
+  };
+  for (const Shape& s : shapes()) check(s);
+  for (int round = 0; round < 20; ++round) {
+    Shape s{random.between(1, 3), random.between(1, 230), random.between(1, 5), random.between(1, 90)};
+    s.kv_heads = s.heads;
+    s.heads *= random.between(1, 3);
+    check(s);
   }
 }
 
@@ -189,7 +219,7 @@ TEST(attention_keeps_heads_and_sequences_apart) {
       }
     }
   };
-  for (const Table& table : all_tables()) {
+  for (const Table& table : product_tables()) {
     const Note note(table.name);
     OpContext context = context_for(table, scratch_shape(s), 1);
     const auto forward = [&] {
@@ -221,7 +251,7 @@ TEST(attention_propagates_nonfinite_scores) {
     for (const int64_t position : {0, 30, 59}) {
       Floats qkv = random.normals(s.tokens() * 3 * s.width(), 1, 2);
       qkv[position * 3 * s.width()] = bad;  // a query
-      for (const Table& table : all_tables()) {
+      for (const Table& table : product_tables()) {
         const Note note(table.name + ", token " + std::to_string(position));
         OpContext context = context_for(table, scratch_shape(s), 1);
         Guarded out(Floats(s.tokens() * s.width()));

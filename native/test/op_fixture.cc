@@ -128,14 +128,23 @@ const std::vector<Table>& all_tables() {
   return tables;
 }
 
+const std::vector<Table>& bfloat16_tables() {
+  static const std::vector<Table> tables = [] {
+    std::vector<Table> found;
+    for (const Table& table : fast_tables()) {
+      Selection selection;
+      found.push_back(
+          {table.name + " bf16", &select_ops<float>("cpu", table.name, Precision::kBfloat16, &selection), {1, 3}});
+    }
+    return found;
+  }();
+  return tables;
+}
+
 const std::vector<Table>& product_tables() {
   static const std::vector<Table> tables = [] {
     std::vector<Table> all = all_tables();
-    for (const Table& table : fast_tables()) {
-      Selection selection;
-      all.push_back(
-          {table.name + " bf16", &select_ops<float>("cpu", table.name, Precision::kBfloat16, &selection), {1, 3}});
-    }
+    all.insert(all.end(), bfloat16_tables().begin(), bfloat16_tables().end());
     return all;
   }();
   return tables;

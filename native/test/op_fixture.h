@@ -71,8 +71,9 @@ struct Table {
 const std::vector<Table>& fast_tables();
 const std::vector<Table>& all_tables();
 
-// all_tables and, behind them, the tables of every instruction set that round the operands of products to bfloat16.
-// They agree with the reference where operands are bfloat16 numbers already.
+// The tables of every instruction set that round the operands of products to bfloat16: they agree with the reference
+// where operands are bfloat16 numbers already. And behind all_tables.
+const std::vector<Table>& bfloat16_tables();
 const std::vector<Table>& product_tables();
 
 ThreadPool& pool_of(int threads);

@@ -16,7 +16,9 @@ template <class Operand>
 LinearWeightGradient<float> linear_weight_gradient;
 LinearBiasGradient<float> linear_bias_gradient;
 Rotary<float> rotary;
+template <class Operand>
 AttentionForward<float> attention_forward;
+template <class Operand>
 AttentionBackward<float> attention_backward;
 CacheAppend<float> cache_append;
 AttentionCached<float> attention_cached;
@@ -36,16 +38,18 @@ int64_t multiply_burst(float* data, int64_t rounds);
 
 size_t norm_scratch_bytes(int64_t width);
 size_t global_norm_scratch_bytes();
+template <class Operand>
 size_t attention_thread_scratch_bytes(int64_t sequence, int64_t head_size);
 
 namespace {
 
 // Ops run one after another, so the shared scratch is as large as its hungriest user.
+template <class Operand>
 ScratchSize scratch_size(const ScratchShape& shape) {
   size_t shared = product_scratch_bytes(shape.wide);
   if (norm_scratch_bytes(shape.width) > shared) shared = norm_scratch_bytes(shape.width);
   if (global_norm_scratch_bytes() > shared) shared = global_norm_scratch_bytes();
-  return {shared, attention_thread_scratch_bytes(shape.sequence_length, shape.head_size)};
+  return {shared, attention_thread_scratch_bytes<Operand>(shape.sequence_length, shape.head_size)};
 }
 
 #define BURGEON_TEXT(x) #x
@@ -58,7 +62,7 @@ const Ops<float>& table_for() {
       false,
       1,
       int64_t{128} << 20,
-      scratch_size,
+      scratch_size<Operand>,
       nullptr,
       nullptr,
       nullptr,
@@ -73,8 +77,8 @@ const Ops<float>& table_for() {
       linear_weight_gradient<Operand>,
       linear_bias_gradient,
       rotary,
-      attention_forward,
-      attention_backward,
+      attention_forward<Operand>,
+      attention_backward<Operand>,
       cache_append,
       attention_cached,
       mlp_forward<Operand>,

@@ -47,35 +47,15 @@ BURGEON_INLINE Tile<Rows> multiply_tile(int64_t depth, const float* a, int64_t a
   return tile;
 }
 
-// The part of a small product that rows i.. of a register tile need: columns [0, cols) and depth [begin, end).
-struct Span {
-  int64_t cols;
-  int64_t begin;
-  int64_t end;
-};
-
-// C[i, j] (+)= sum_k A[i, k] B[k, j] over the span of each register tile, for a small unpacked product whose B rows are
-// readable up to a multiple of kTileCols columns (the caller pads) and whose C holds whole tiles too. `rows` is a
-// multiple of kTileRows.
-//   a: element (i, k) at a[i * a_row + k * a_step];  b: row k at b + k * b_row;  c: row i at c + i * c_row.
-// span(i) depends on i / kTileRows only.
-template <class SpanOf>
-inline void multiply_small(int64_t rows, SpanOf span, const float* a, int64_t a_row, int64_t a_step, const float* b,
-                           int64_t b_row, float* c, int64_t c_row, bool add) {
-  for (int64_t i = 0; i < rows; i += kTileRows) {
-    const Span s = span(i);
-    const float* first = a + i * a_row + s.begin * a_step;
-    for (int64_t j = 0; j < s.cols; j += kTileCols) {
-      const Tile<kTileRows> tile =
-          multiply_tile<kTileRows>(s.end - s.begin, first, a_row, a_step, b + s.begin * b_row + j, b_row);
+// Assigns the tile to rows of stride `row`, or adds it to them.
+template <int Rows>
+BURGEON_INLINE void store_tile(const Tile<Rows>& tile, float* to, int64_t row, bool adds) {
 #pragma GCC unroll 16
-      for (int r = 0; r < kTileRows; ++r) {
-        float* out = c + (i + r) * c_row + j;
+  for (int i = 0; i < Rows; ++i) {
 #pragma GCC unroll 4
-        for (int v = 0; v < kTileVecs; ++v) {
-          store(out + v * kWidth, add ? load(out + v * kWidth) + tile.at[r][v] : tile.at[r][v]);
-        }
-      }
+    for (int j = 0; j < kTileVecs; ++j) {
+      float* at = to + i * row + j * kWidth;
+      store(at, adds ? load(at) + tile.at[i][j] : tile.at[i][j]);
     }
   }
 }

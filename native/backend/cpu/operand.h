@@ -93,6 +93,8 @@ struct Panel {
   static_assert(!kSquares || (kUnitStep_ % kWidth == 0 && kLanes % kWidth == 0));
 
   static constexpr int64_t units(int64_t depth) { return ceil_div(depth, Operand::kDepth * kUnitStep_) * kUnitStep_; }
+  // Those wholly within.
+  static constexpr int64_t whole_units(int64_t depth) { return depth / (Operand::kDepth * kUnitStep_) * kUnitStep_; }
 };
 
 // Stores the first `width` lanes of a unit. Where a panel is narrower than a vector, the rest may spill into the next

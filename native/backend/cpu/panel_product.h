@@ -28,9 +28,24 @@ struct PanelProduct {
   BURGEON_INLINE static Tile<kRows> multiply(int64_t units, const float* a, const float* b) {
     return multiply_tile<kRows, Operand>(units, a, 1, kRows, b, kCols);
   }
+  // Assigns the sums to rows of stride `c_row`, or adds to them.
+  BURGEON_INLINE static void multiply_into(int64_t units, const float* a, const float* b, float* c, int64_t c_row,
+                                           bool adds) {
+    store_tile(multiply(units, a, b), c, c_row, adds);
+  }
 };
 
 #if defined(__AMX_BF16__)
+
+struct TileConfiguration {
+  uint8_t palette = 1;
+  uint8_t start_row = 0;
+  uint8_t reserved[14] = {};
+  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+static_assert(sizeof(TileConfiguration) == 64);
+constexpr TileConfiguration kTileConfiguration;  // a constant, as GCC does not know that all of it is read
 
 // Tile registers of 16 rows of 64 bytes: A as 16 lanes of 16 units, B as 16 units of 16 lanes, sums as 16 x 16 floats.
 // Four sums share two tiles of A and two of B, so that a kilobyte is loaded for each 16,384 multiply-adds.
@@ -45,30 +60,34 @@ struct PanelProduct<Bfloat16> {
 
   // The tile registers are set up, and given back: until then the system saves 8 KB more whenever it switches threads.
   struct Scope {
-    BURGEON_INLINE Scope() {
-      struct {
-        uint8_t palette = 1;
-        uint8_t start_row = 0;
-        uint8_t reserved[14] = {};
-        uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-        uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-      } shape;
-      static_assert(sizeof(shape) == 64);
-      _tile_loadconfig(&shape);
-    }
+    BURGEON_INLINE Scope() { _tile_loadconfig(&kTileConfiguration); }
     BURGEON_INLINE ~Scope() { _tile_release(); }
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
   };
 
   BURGEON_INLINE static Tile<kRows> multiply(int64_t units, const float* a, const float* b) {
+    Tile<kRows> sums;
+    multiply_into(units, a, b, reinterpret_cast<float*>(&sums), kCols, false);
+    return sums;
+  }
+  BURGEON_INLINE static void multiply_into(int64_t units, const float* a, const float* b, float* c, int64_t c_row,
+                                           bool adds) {
     constexpr int64_t kSquare = kWidth * kWidth;
     constexpr int64_t kBytesA = kWidth * sizeof(float), kBytesB = kCols * sizeof(float);
+    const int64_t bytes_c = c_row * static_cast<int64_t>(sizeof(float));
     asm volatile("" ::: "memory");  // GCC does not know that its tile loads read memory
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
+    if (adds) {
+      _tile_loadd(0, c, bytes_c);
+      _tile_loadd(1, c + kWidth, bytes_c);
+      _tile_loadd(2, c + kWidth * c_row, bytes_c);
+      _tile_loadd(3, c + kWidth * c_row + kWidth, bytes_c);
+    } else {
+      _tile_zero(0);
+      _tile_zero(1);
+      _tile_zero(2);
+      _tile_zero(3);
+    }
     for (int64_t u = 0; u < units; u += kWidth) {
       _tile_loadd(4, a, kBytesA);
       _tile_loadd(6, b, kBytesB);
@@ -81,13 +100,10 @@ struct PanelProduct<Bfloat16> {
       a += kRows * kWidth;
       b += kCols * kWidth;
     }
-    Tile<kRows> sums;
-    float* to = reinterpret_cast<float*>(&sums);
-    _tile_stored(0, to, kBytesB);
-    _tile_stored(1, to + kWidth, kBytesB);
-    _tile_stored(2, to + kWidth * kCols, kBytesB);
-    _tile_stored(3, to + kWidth * kCols + kWidth, kBytesB);
-    return sums;
+    _tile_stored(0, c, bytes_c);
+    _tile_stored(1, c + kWidth, bytes_c);
+    _tile_stored(2, c + kWidth * c_row, bytes_c);
+    _tile_stored(3, c + kWidth * c_row + kWidth, bytes_c);
   }
 };
 

@@ -2,67 +2,34 @@
 // of one sequence, in backward one key and value head with its query heads, so every gradient has one owner and the
 // order of summation is fixed. Source: Dao et al., FlashAttention (2022); Milakov and Gimelshein, Online normalizer
 // calculation for softmax (2018).
-#include "backend/cpu/micro_kernel.h"
+#include "backend/cpu/small_product.h"
 #include "ops/attention/attention.h"
 
 namespace burgeon::BURGEON_ISA {
 
 namespace {
 
-constexpr int64_t kQueries = 48;          // rows of a score tile, a multiple of every kTileRows
-constexpr int64_t kKeys = 3 * kTileCols;  // columns of a score tile
-static_assert(kQueries % kTileRows == 0 && kKeys % kTileRows == 0);
-// Rows of a head are far apart in memory, which the hardware does not foresee; this many are fetched ahead.
-constexpr int64_t kAhead = 16;
+constexpr int64_t kAhead = 16;  // rows of a head are far apart in memory, which the hardware does not foresee
 
-int64_t padded_keys(int64_t sequence) { return ceil_div(sequence, kKeys) * kKeys; }
-int64_t whole_tiles(int64_t rows) { return ceil_div(rows, kTileRows) * kTileRows; }
-int64_t padded_head(int64_t head_size) { return ceil_div(head_size, kTileCols) * kTileCols; }
+// Scores are computed in tiles of kQueries x kKeys.
+template <class Operand>
+struct Blocks {
+  using Product = PanelProduct<Operand>;
+  static constexpr int64_t kQueries = Product::kRows == 32 ? 64 : 48;
+  static constexpr int64_t kKeys = 3 * Product::kCols;
+  static_assert(kQueries % Product::kRows == 0 && kKeys % Product::kRows == 0);
 
-// Hands out consecutive pieces of a thread's scratch.
-struct Scratch {
-  float* next;
-  float* take(int64_t count) {
-    float* piece = next;
-    next += ceil_div(count, 16) * 16;
-    return piece;
-  }
+  static int64_t whole_tiles(int64_t rows) { return ceil_div(rows, Product::kRows) * Product::kRows; }
 };
 
-// rows (count, head_size) of stride `stride` -> (padded count, padded head), zeros outside.
-void copy_head(float* to, const float* from, int64_t stride, int64_t count, int64_t padded, int64_t head_size,
-               int64_t head_pad) {
-  for (int64_t t = 0; t < padded; ++t) {
-    if (t + kAhead < count) prefetch_row(from + (t + kAhead) * stride, head_size);
-    for (int64_t d = 0; d < head_pad; d += kWidth) {
-      store(to + t * head_pad + d, load_first(from + t * stride + d, t < count ? head_size - d : 0));
-    }
-  }
-}
-
-// The same rows transposed -> (head_size, padded count), zeros outside. `padded` is a multiple of kWidth.
-void transpose_head(float* to, const float* from, int64_t stride, int64_t count, int64_t padded, int64_t head_size) {
-  for (int64_t t = 0; t < padded; t += kWidth) {
-    for (int64_t i = t + kAhead; i < smaller(count, t + kAhead + kWidth); ++i)
-      prefetch_row(from + i * stride, head_size);
-    for (int64_t d = 0; d < head_size; d += kWidth) {
-      Vec block[kWidth];
-#pragma GCC unroll 16
-      for (int64_t i = 0; i < kWidth; ++i) {
-        block[i] = load_first(from + (t + i) * stride + d, t + i < count ? head_size - d : 0);
-      }
-      transpose(block);
-#pragma GCC unroll 16
-      for (int64_t i = 0; i < kWidth; ++i) {
-        if (d + i < head_size) store(to + (d + i) * padded + t, block[i]);
-      }
-    }
-  }
-}
+int64_t padded_head(int64_t head_size) { return ceil_div(head_size, kTileCols) * kTileCols; }
 
 // What a tile of `queries` queries from i0 on sees of the keys from j0 on. Register tiles above the diagonal are left
 // out; in those that cross it the caller masks what is not visible.
+template <class Operand>
 struct Causal {
+  static constexpr int64_t kRows = PanelProduct<Operand>::kRows, kCols = PanelProduct<Operand>::kCols;
+  static constexpr int64_t kKeys = Blocks<Operand>::kKeys;
   int64_t i0;
   int64_t j0;
   int64_t queries;
@@ -70,26 +37,39 @@ struct Causal {
   // Keys that query row r may see.
   int64_t visible(int64_t r) const { return larger(0, smaller(kKeys, i0 + r - j0 + 1)); }
   // Keys that any row of the register tile of row r may see.
-  int64_t seen_by_tile(int64_t r) const { return visible(smaller(queries, (r / kTileRows + 1) * kTileRows) - 1); }
+  int64_t seen_by_tile(int64_t r) const { return visible(smaller(queries, (r / kRows + 1) * kRows) - 1); }
   // The same in whole register tiles: columns of the scores that are computed.
-  int64_t columns(int64_t r) const { return ceil_div(seen_by_tile(r), kTileCols) * kTileCols; }
+  int64_t columns(int64_t r) const { return ceil_div(seen_by_tile(r), kCols) * kCols; }
   // First query that sees any key of the register tile of key row j.
-  int64_t first_query(int64_t j) const { return smaller(queries, larger(0, j0 + j / kTileRows * kTileRows - i0)); }
+  int64_t first_query(int64_t j) const { return smaller(queries, larger(0, j0 + j / kRows * kRows - i0)); }
 };
 
 }  // namespace
 
+template <class Operand>
 size_t attention_thread_scratch_bytes(int64_t sequence, int64_t head_size) {
-  const int64_t keys = padded_keys(sequence) + kQueries;  // query tiles may reach past the last key tile
+  using Left = SmallLeft<Operand>;
+  using Right = SmallRight<Operand>;
+  using Both = SmallBoth<Operand>;
+  constexpr int64_t kQueries = Blocks<Operand>::kQueries, kKeys = Blocks<Operand>::kKeys;
   const int64_t head = padded_head(head_size);
-  const int64_t backward = 4 * keys * head + 2 * head_size * keys + 2 * kKeys * head + 2 * kQueries * kKeys + keys;
-  return static_cast<size_t>(backward + 16 * 12) * sizeof(float);
+  const int64_t rows = Blocks<Operand>::whole_tiles(sequence);
+  const int64_t forward = Right::floats(sequence, head_size) + Right::floats(head_size, sequence) +
+                          Left::floats(kQueries, head_size) + Left::floats(kQueries, kKeys) + kQueries * (kKeys + head);
+  const int64_t backward = 2 * Right::floats(sequence, head_size) + Right::floats(head_size, sequence) +
+                           2 * (Both::left_floats(sequence, head_size) + Both::right_floats(sequence, head_size)) +
+                           2 * Left::floats(kKeys, kQueries) + Left::floats(kQueries, kKeys) + rows * head +
+                           2 * kKeys * (kQueries + head) + sequence;
+  return static_cast<size_t>(larger(forward, backward) + 16 * 16) * sizeof(float);
 }
 
+template <class Operand>
 void attention_forward(OpContext& ctx, float* out, float* lse, const float* qkv, int64_t batch, int64_t sequence,
                        int64_t heads, int64_t kv_heads, int64_t head_size) {
+  using Left = SmallLeft<Operand>;
+  using Right = SmallRight<Operand>;
+  constexpr int64_t kQueries = Blocks<Operand>::kQueries, kKeys = Blocks<Operand>::kKeys;
   const int64_t row = (heads + 2 * kv_heads) * head_size;
-  const int64_t keys = padded_keys(sequence);
   const int64_t head_pad = padded_head(head_size);
   const float scale = 1.0f / __builtin_sqrtf(static_cast<float>(head_size));
   parallel_for(ctx, batch * heads, [&](int64_t task, int thread) {
@@ -99,15 +79,17 @@ void attention_forward(OpContext& ctx, float* out, float* lse, const float* qkv,
     const float* k = qkv + b * sequence * row + (heads + a / (heads / kv_heads)) * head_size;
     const float* v = k + kv_heads * head_size;
     Scratch scratch{reinterpret_cast<float*>(ctx.thread_scratch + thread * ctx.thread_scratch_bytes)};
-    float* keys_t = scratch.take(head_size * keys);
-    float* values = scratch.take(keys * head_pad);
-    float* query_tile = scratch.take(kQueries * head_pad);
+    float* keys_memory = scratch.take(Right::floats(sequence, head_size));
+    float* values_memory = scratch.take(Right::floats(head_size, sequence));
+    float* query_memory = scratch.take(Left::floats(kQueries, head_size));
+    float* probability_memory = scratch.take(Left::floats(kQueries, kKeys));
     float* scores = scratch.take(kQueries * kKeys);
     float* sums = scratch.take(kQueries * head_pad);
     float tops[kQueries];
     float weights[kQueries];
-    transpose_head(keys_t, k, row, sequence, keys, head_size);
-    copy_head(values, v, row, sequence, keys, head_size, head_pad);
+    const typename PanelProduct<Operand>::Scope scope;
+    const Right keys = Right::load_transposed(keys_memory, k, row, sequence, head_size);
+    const Right values = Right::load(values_memory, v, row, head_size, sequence);
 
     for (int64_t i0 = 0; i0 < sequence; i0 += kQueries) {
       const int64_t queries = smaller(kQueries, sequence - i0);
@@ -118,16 +100,16 @@ void attention_forward(OpContext& ctx, float* out, float* lse, const float* qkv,
         weights[r] = 0;
       }
       // Rows beyond the last query are zero; what is computed of them stays in the tiles.
-      const int64_t rows = whole_tiles(queries);
-      copy_head(query_tile, q + i0 * row, row, queries, rows, head_size, head_pad);
+      const int64_t rows = Blocks<Operand>::whole_tiles(queries);
+      const Left query_tile = Left::load_rows(query_memory, q + i0 * row, row, queries, head_size);
       for (int64_t j0 = 0; j0 < i0 + queries; j0 += kKeys) {
-        const Causal causal{i0, j0, queries};
-        multiply_small(
+        const Causal<Operand> causal{i0, j0, queries};
+        multiply_small<Operand>(
             rows,
             [&](int64_t r) {
               return Span{causal.columns(r), 0, head_size};
             },
-            query_tile, head_pad, 1, keys_t + j0, keys, scores, kKeys, false);
+            query_tile, keys.from_column(j0), scores, kKeys, false);
         for (int64_t r = 0; r < queries; ++r) {
           float* p = scores + r * kKeys;
           const int64_t visible = causal.visible(r);
@@ -159,12 +141,14 @@ void attention_forward(OpContext& ctx, float* out, float* lse, const float* qkv,
           }
           tops[r] = top;
         }
-        multiply_small(
+        const Left probabilities =
+            Left::tile_rows(probability_memory, scores, kKeys, rows, causal.seen_by_tile(rows - 1));
+        multiply_small<Operand>(
             rows,
             [&](int64_t r) {
               return Span{head_pad, 0, causal.seen_by_tile(r)};
             },
-            scores, kKeys, 1, values + j0 * head_pad, head_pad, sums, head_pad, j0 > 0);
+            probabilities, values.from_depth(j0), sums, head_pad, j0 > 0);
       }
       for (int64_t r = 0; r < queries; ++r) {
         lse[task * sequence + i0 + r] = tops[r] + __builtin_logf(weights[r]);
@@ -179,13 +163,17 @@ void attention_forward(OpContext& ctx, float* out, float* lse, const float* qkv,
   ctx.multiply_adds += batch * heads * head_size * (sequence * (sequence + 1));
 }
 
+template <class Operand>
 void attention_backward(OpContext& ctx, float* dqkv, const float* dout, const float* qkv, const float* out,
                         const float* lse, int64_t batch, int64_t sequence, int64_t heads, int64_t kv_heads,
                         int64_t head_size) {
+  using Left = SmallLeft<Operand>;
+  using Right = SmallRight<Operand>;
+  using Both = SmallBoth<Operand>;
+  constexpr int64_t kQueries = Blocks<Operand>::kQueries, kKeys = Blocks<Operand>::kKeys;
   const int64_t row = (heads + 2 * kv_heads) * head_size;
   const int64_t group = heads / kv_heads;
   const int64_t out_row = heads * head_size;
-  const int64_t keys = padded_keys(sequence);
   const int64_t head_pad = padded_head(head_size);
   const float scale = 1.0f / __builtin_sqrtf(static_cast<float>(head_size));
   parallel_for(ctx, batch * kv_heads, [&](int64_t task, int thread) {
@@ -197,20 +185,26 @@ void attention_backward(OpContext& ctx, float* dqkv, const float* dout, const fl
     float* dv = dqkv + (v - qkv);
 
     Scratch scratch{reinterpret_cast<float*>(ctx.thread_scratch + thread * ctx.thread_scratch_bytes)};
-    float* keys_t = scratch.take(head_size * keys);
-    float* values_t = scratch.take(head_size * keys);
-    float* key_rows = scratch.take(keys * head_pad);
-    float* query_rows = scratch.take((keys + kQueries) * head_pad);
-    float* dresult_rows = scratch.take((keys + kQueries) * head_pad);
-    float* dquery_rows = scratch.take((keys + kQueries) * head_pad);
+    float* keys_memory = scratch.take(Right::floats(sequence, head_size));
+    float* values_memory = scratch.take(Right::floats(sequence, head_size));
+    float* key_rows_memory = scratch.take(Right::floats(head_size, sequence));
+    float* queries_memory = scratch.take(Both::left_floats(sequence, head_size));
+    float* query_rows_memory = scratch.take(Both::right_floats(sequence, head_size));
+    float* dresults_memory = scratch.take(Both::left_floats(sequence, head_size));
+    float* dresult_rows_memory = scratch.take(Both::right_floats(sequence, head_size));
+    float* p_memory = scratch.take(Left::floats(kKeys, kQueries));
+    float* ds_memory = scratch.take(Left::floats(kKeys, kQueries));
+    float* ds_rows_memory = scratch.take(Left::floats(kQueries, kKeys));
+    float* dquery_rows = scratch.take(Blocks<Operand>::whole_tiles(sequence) * head_pad);
     float* dkey_tile = scratch.take(kKeys * head_pad);
     float* dvalue_tile = scratch.take(kKeys * head_pad);
     float* p_tile = scratch.take(kQueries * kKeys);
     float* ds_tile = scratch.take(kQueries * kKeys);
     float* row_dots = scratch.take(sequence);
-    transpose_head(keys_t, k, row, sequence, keys, head_size);
-    transpose_head(values_t, v, row, sequence, keys, head_size);
-    copy_head(key_rows, k, row, sequence, keys, head_size, head_pad);
+    const typename PanelProduct<Operand>::Scope scope;
+    const Right keys = Right::load_transposed(keys_memory, k, row, sequence, head_size);
+    const Right values = Right::load_transposed(values_memory, v, row, sequence, head_size);
+    const Right key_rows = Right::load(key_rows_memory, k, row, head_size, sequence);
     for (int64_t a = kv_head * group; a < (kv_head + 1) * group; ++a) {
       const float* q = qkv + b * sequence * row + a * head_size;
       float* dq = dqkv + (q - qkv);
@@ -218,16 +212,15 @@ void attention_backward(OpContext& ctx, float* dqkv, const float* dout, const fl
       const float* result = out + b * sequence * out_row + a * head_size;
       const float* row_lse = lse + (b * heads + a) * sequence;
       const bool add_head = a > kv_head * group;
-      // Rows beyond the sequence are zero as far as register tiles reach.
-      const int64_t padded = whole_tiles(sequence);
-      copy_head(query_rows, q, row, sequence, padded, head_size, head_pad);
-      copy_head(dresult_rows, dresult, out_row, sequence, padded, head_size, head_pad);
+      const Both query_rows = Both::load(queries_memory, query_rows_memory, q, row, sequence, head_size);
+      const Both dresult_rows = Both::load(dresults_memory, dresult_rows_memory, dresult, out_row, sequence, head_size);
       for (int64_t i = 0; i < sequence * head_pad; i += kWidth) store(dquery_rows + i, Vec{});
       for (int64_t i = 0; i < sequence; ++i) {
         if (i + kAhead < sequence) prefetch_row(result + (i + kAhead) * out_row, head_size);
         Vec sum = {};
         for (int64_t d = 0; d < head_size; d += kWidth) {
-          sum += load(dresult_rows + i * head_pad + d) * load_first(result + i * out_row + d, head_size - d);
+          sum += load_first(dresult + i * out_row + d, head_size - d) *
+                 load_first(result + i * out_row + d, head_size - d);
         }
         row_dots[i] = sum_lanes(sum);
       }
@@ -237,13 +230,12 @@ void attention_backward(OpContext& ctx, float* dqkv, const float* dout, const fl
         bool add = false;
         for (int64_t i0 = j0 / kQueries * kQueries; i0 < sequence; i0 += kQueries) {
           const int64_t queries = smaller(kQueries, sequence - i0);
-          const int64_t rows = whole_tiles(queries);
-          const Causal causal{i0, j0, queries};
+          const int64_t rows = Blocks<Operand>::whole_tiles(queries);
+          const Causal<Operand> causal{i0, j0, queries};
           const auto scored = [&](int64_t r) { return Span{causal.columns(r), 0, head_size}; };
-          multiply_small(rows, scored, query_rows + i0 * head_pad, head_pad, 1, keys_t + j0, keys, p_tile, kKeys,
-                         false);
-          multiply_small(rows, scored, dresult_rows + i0 * head_pad, head_pad, 1, values_t + j0, keys, ds_tile, kKeys,
-                         false);
+          multiply_small<Operand>(rows, scored, query_rows.left.from(i0), keys.from_column(j0), p_tile, kKeys, false);
+          multiply_small<Operand>(rows, scored, dresult_rows.left.from(i0), values.from_column(j0), ds_tile, kKeys,
+                                  false);
           for (int64_t r = 0; r < queries; ++r) {
             float* p = p_tile + r * kKeys;
             float* ds = ds_tile + r * kKeys;
@@ -260,22 +252,28 @@ void attention_backward(OpContext& ctx, float* dqkv, const float* dout, const fl
               store(ds + c, dscore);
             }
             // As far as a register tile of keys that this row sees any of may reach.
-            for (; c < smaller(kKeys, visible + kTileRows); c += kWidth) {
+            for (; c < smaller(kKeys, visible + Causal<Operand>::kRows); c += kWidth) {
               store(p + c, Vec{});
               store(ds + c, Vec{});
             }
           }
+          for (int64_t i = queries * kKeys; i < rows * kKeys; i += kWidth) {
+            store(p_tile + i, Vec{});
+            store(ds_tile + i, Vec{});
+          }
           const auto seeing = [&](int64_t j) { return Span{head_pad, causal.first_query(j), queries}; };
-          multiply_small(whole_tiles(tile_keys), seeing, p_tile, 1, kKeys, dresult_rows + i0 * head_pad, head_pad,
-                         dvalue_tile, head_pad, add);
-          multiply_small(whole_tiles(tile_keys), seeing, ds_tile, 1, kKeys, query_rows + i0 * head_pad, head_pad,
-                         dkey_tile, head_pad, add);
-          multiply_small(
+          const int64_t key_count = Blocks<Operand>::whole_tiles(tile_keys);
+          const Left p = Left::tile_columns(p_memory, p_tile, kKeys, key_count, queries);
+          const Left ds = Left::tile_columns(ds_memory, ds_tile, kKeys, key_count, queries);
+          const Left ds_rows = Left::tile_rows(ds_rows_memory, ds_tile, kKeys, rows, causal.seen_by_tile(rows - 1));
+          multiply_small<Operand>(key_count, seeing, p, dresult_rows.right.from_depth(i0), dvalue_tile, head_pad, add);
+          multiply_small<Operand>(key_count, seeing, ds, query_rows.right.from_depth(i0), dkey_tile, head_pad, add);
+          multiply_small<Operand>(
               rows,
               [&](int64_t r) {
                 return Span{head_pad, 0, causal.seen_by_tile(r)};
               },
-              ds_tile, kKeys, 1, key_rows + j0 * head_pad, head_pad, dquery_rows + i0 * head_pad, head_pad, true);
+              ds_rows, key_rows.from_depth(j0), dquery_rows + i0 * head_pad, head_pad, true);
           add = true;
         }
         for (int64_t t = 0; t < tile_keys; ++t) {
@@ -301,5 +299,12 @@ void attention_backward(OpContext& ctx, float* dqkv, const float* dout, const fl
   });
   ctx.multiply_adds += 2 * batch * heads * head_size * (sequence * (sequence + 1));
 }
+
+template size_t attention_thread_scratch_bytes<Float32>(int64_t, int64_t);
+template size_t attention_thread_scratch_bytes<Bfloat16>(int64_t, int64_t);
+template AttentionForward<float> attention_forward<Float32>;
+template AttentionForward<float> attention_forward<Bfloat16>;
+template AttentionBackward<float> attention_backward<Float32>;
+template AttentionBackward<float> attention_backward<Bfloat16>;
 
 }  // namespace burgeon::BURGEON_ISA
