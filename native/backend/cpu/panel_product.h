@@ -20,6 +20,12 @@ struct PanelProduct {
   // B of a task (295 KB) pass by it from the second level, once per panel of A.
   static constexpr int64_t kBlockUnits = 384;
 
+  // Panels of A and of B packed at a time, so that whole cache lines are read.
+  static constexpr int kPackedA = 4;
+  static constexpr int kPackedB = 1;
+  // Fetches what is packed next between two tiles, because the multiply-adds leave the memory idle.
+  static constexpr bool kFetchesNext = true;
+
   // What a thread holds while it multiplies.
   struct Scope {
     BURGEON_INLINE Scope() {}
@@ -57,6 +63,9 @@ struct PanelProduct<Bfloat16> {
   using PanelB = Panel<Bfloat16, kCols, kWidth, false>;
   static_assert(kWidth == 16 && kCols == kTileCols);
   static constexpr int64_t kBlockUnits = 384;
+  static constexpr int kPackedA = 2;
+  static constexpr int kPackedB = 2;
+  static constexpr bool kFetchesNext = false;  // the tiles' own loads need the buffers that it would fill
 
   // The tile registers are set up, and given back: until then the system saves 8 KB more whenever it switches threads.
   struct Scope {

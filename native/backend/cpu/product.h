@@ -232,13 +232,11 @@ struct ProductBlocks {
   }
 };
 
-// Packing of one block, in groups of panels: whole cache lines of either operand.
+// Packing of one block, in groups of panels.
 template <class Panels, class A, class B>
 struct Packing {
   using PanelA = typename Panels::PanelA;
   using PanelB = typename Panels::PanelB;
-  static constexpr int kPanelsA = PanelA::kLanes % 16 == 0 ? 1 : 4;
-  static constexpr int kPanelsB = 1;
   static constexpr int64_t kParts = 96;  // of fetching a group
 
   const ProductBlock& block;
@@ -250,23 +248,23 @@ struct Packing {
       : block(to_pack),
         a(operand_a),
         b(operand_b),
-        groups_a(block.a.is_new ? ceil_div(block.a.count, kPanelsA * PanelA::kLanes) : 0),
-        groups(groups_a + (block.b.is_new ? ceil_div(block.b.count, kPanelsB * PanelB::kLanes) : 0)) {}
+        groups_a(block.a.is_new ? ceil_div(block.a.count, Panels::kPackedA * PanelA::kLanes) : 0),
+        groups(groups_a + (block.b.is_new ? ceil_div(block.b.count, Panels::kPackedB * PanelB::kLanes) : 0)) {}
 
   void run(int64_t group) const {
     if (group < groups_a) {
-      pack<PanelA, kPanelsA>(a, block.a, group);
+      pack<PanelA, Panels::kPackedA>(a, block.a, group);
     } else {
-      pack<PanelB, kPanelsB>(b, block.b, group - groups_a);
+      pack<PanelB, Panels::kPackedB>(b, block.b, group - groups_a);
     }
   }
 
   // Fetches part `part` of kParts of what a group will read.
   BURGEON_INLINE void fetch(int64_t group, int64_t part) const {
     if (group < groups_a) {
-      fetch<PanelA::kLanes, kPanelsA>(a, block.a, group, part);
+      fetch<PanelA::kLanes, Panels::kPackedA>(a, block.a, group, part);
     } else {
-      fetch<PanelB::kLanes, kPanelsB>(b, block.b, group - groups_a, part);
+      fetch<PanelB::kLanes, Panels::kPackedB>(b, block.b, group - groups_a, part);
     }
   }
 
@@ -307,8 +305,8 @@ BURGEON_INLINE TaskPlace place_of(int64_t task, int64_t tasks_m, int64_t tasks_n
   return {first + inside % rows, inside / rows};
 }
 
-// Computes a task of a block. Memory has little to do meanwhile, so it fetches what the groups [begin, end) of the next
-// block's packing will read.
+// Computes a task of a block, and may fetch meanwhile what the groups [begin, end) of the next block's packing will
+// read.
 template <class Panels, Activation activation, class A, class B>
 void compute_task(const ProductBlock& block, const TaskShape& shape, TaskPlace place, int64_t depth, const Epilogue& e,
                   const Packing<Panels, A, B>& next, int64_t begin, int64_t end) {
@@ -325,7 +323,7 @@ void compute_task(const ProductBlock& block, const TaskShape& shape, TaskPlace p
     for (int64_t j = first_col; j < col_end; j += Panels::kCols) {
       const int64_t row = block.a.begin + i, rows = smaller(Panels::kRows, row_end - i);
       const int64_t col = block.b.begin + j, cols = smaller(Panels::kCols, col_end - j);
-      for (++tile_number; part < parts * tile_number / tiles; ++part) {
+      for (++tile_number; Panels::kFetchesNext && part < parts * tile_number / tiles; ++part) {
         next.fetch(begin + part / kParts, part % kParts);
       }
       prefetch(e, row, rows, col);
