@@ -153,7 +153,7 @@ export const modelLegend = [
   'stage 1   half of the heads, neurons and layers; stage 2: half of the heads and neurons, all layers',
   'groups    subnetworks per step, and what happens to units that none of them touched',
   'FLOPs     executed, with the output head, against the dense step; time likewise, in the same rounds',
-  'of peak   of the product peak of this run in that precision; attention on the processor is float32',
+  'of peak   of the product peak of this run in that precision',
   'skip eff. time saved over FLOPs saved',
 ].join('\n');
 

@@ -54,7 +54,7 @@ static_assert(sizeof(TileConfiguration) == 64);
 constexpr TileConfiguration kTileConfiguration;  // a constant, as GCC does not know that all of it is read
 
 // Tile registers of 16 rows of 64 bytes: A as 16 lanes of 16 units, B as 16 units of 16 lanes, sums as 16 x 16 floats.
-// Four sums share two tiles of A and two of B, so that a kilobyte is loaded for each 16,384 multiply-adds.
+// Four sums share two tiles of A and two of B, so that a kilobyte is loaded for each 8,192 multiply-adds.
 template <>
 struct PanelProduct<Bfloat16> {
   static constexpr int kRows = 32;

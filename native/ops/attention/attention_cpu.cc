@@ -11,7 +11,7 @@ namespace {
 
 constexpr int64_t kAhead = 16;  // rows of a head are far apart in memory, which the hardware does not foresee
 
-// Scores are computed in tiles of kQueries x kKeys.
+// Scores are computed in tiles of kQueries x kKeys; both are whole units of depth, too, for the products over them.
 template <class Operand>
 struct Blocks {
   using Product = PanelProduct<Operand>;
