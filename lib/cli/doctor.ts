@@ -65,6 +65,10 @@ export function doctorCommand(): Command {
               `${count(one.flopsPerSecond)}FLOP/s on 1 thread, ${count(all.flopsPerSecond)}FLOP/s on ${threads}`,
             ],
             [
+              'bf16 peak',
+              `${count(one.bf16FlopsPerSecond)}FLOP/s on 1 thread, ${count(all.bf16FlopsPerSecond)}FLOP/s on ${threads}`,
+            ],
+            [
               'memory copy',
               `${count(one.bytesPerSecond)}B/s on 1 thread, ${count(all.bytesPerSecond)}B/s on ${threads} (read + written)`,
             ],

@@ -18,6 +18,7 @@ describe.concurrent('doctor', () => {
       expect.arrayContaining(['burgeon', 'node', 'system', 'processor', 'memory', 'addon', 'backend', 'threads']),
     );
     expect(stdout).toMatch(/^fp32 peak +[\d.]+ [GT]FLOP\/s on 1 thread/m);
+    expect(stdout).toMatch(/^bf16 peak +[\d.]+ [GT]FLOP\/s on 1 thread/m);
     expect(stdout).toMatch(/^memory copy +[\d.]+ GB\/s on 1 thread/m);
     expect(stdout).toContain('BURGEON_THREADS=1');
   });
