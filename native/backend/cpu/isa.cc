@@ -2,20 +2,21 @@
 
 #ifdef BURGEON_X86_ISAS
 #include <cpuid.h>
-#endif
 #ifdef __linux__
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
+#endif
 
 namespace burgeon {
 
+#ifdef BURGEON_X86_ISAS
 namespace {
 
 // Tile registers are a processor's and the system's to give: Linux (5.16) wants to be asked once per process, as it
 // then keeps 8 KB more for every thread.
 bool may_use_amx() {
-#if defined(BURGEON_X86_ISAS) && defined(__linux__)
+#ifdef __linux__
   constexpr unsigned kTile = 1u << 24, kBfloat16 = 1u << 22;  // of leaf 7, EDX
   unsigned a = 0, b = 0, c = 0, d = 0;
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & kTile) == 0 || (d & kBfloat16) == 0) return false;
@@ -27,6 +28,7 @@ bool may_use_amx() {
 }
 
 }  // namespace
+#endif
 
 std::string best_isa() {
 #ifdef BURGEON_X86_ISAS
