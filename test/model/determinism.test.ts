@@ -7,8 +7,8 @@ import { allParameters, fingerprints, randomBatch, smallConfig } from '../helper
 // Large enough for several blocks, tasks and tiles in every kernel, with odd sizes at the edges.
 const config = smallConfig({ nLayer: 2, nHead: 3, nEmbd: 210, nInner: 415, contextLength: 130, vocabSize: 517 });
 
-async function train(threads: number) {
-  using model = await Model.create(config, { threads, seed: 5 });
+async function train(threads: number, precision: 'float32' | 'bf16') {
+  using model = await Model.create(config, { threads, precision, seed: 5 });
   const losses: number[] = [];
   for (let step = 0; step < 3; step++) {
     const { tokens, targets } = randomBatch(config, 3, 130, step);
@@ -25,10 +25,13 @@ async function train(threads: number) {
 }
 
 describe('determinism', () => {
-  it('gives the same bits with 1, 2, 3 and 5 threads, and again', async () => {
-    const expected = await train(1);
-    for (const threads of [2, 3, 5, 2]) expect(await train(threads)).toEqual(expected);
-  });
+  it.each(['float32', 'bf16'] as const)(
+    'gives the same bits with 1, 2, 3 and 5 threads, and again, in %s',
+    async (precision) => {
+      const expected = await train(1, precision);
+      for (const threads of [2, 3, 5, 2]) expect(await train(threads, precision)).toEqual(expected);
+    },
+  );
 
   it('does not depend on what was computed before', async () => {
     using fresh = await Model.create(config, { threads: 2 });
