@@ -93,6 +93,9 @@ struct Panel {
   static_assert(!kSquares || (kUnitStep_ % kWidth == 0 && kLanes % kWidth == 0));
 
   static constexpr int64_t units(int64_t depth) { return ceil_div(depth, Operand::kDepth * kUnitStep_) * kUnitStep_; }
+  static constexpr int64_t floats(int64_t lanes, int64_t depth) {
+    return ceil_div(lanes, kLanes) * kLanes * units(depth);
+  }
   // Those wholly within.
   static constexpr int64_t whole_units(int64_t depth) { return depth / (Operand::kDepth * kUnitStep_) * kUnitStep_; }
 };

@@ -16,6 +16,13 @@ struct Scratch {
   }
 };
 
+// Packs all of a matrix and returns the floats of a panel.
+template <class Panel, class Matrix>
+int64_t pack_panels(float* to, const Matrix& from, int64_t lanes, int64_t depth) {
+  from.template pack<Panel>(to, ceil_div(lanes, Panel::kLanes), 0, lanes, 0, depth);
+  return Panel::floats(1, depth);
+}
+
 // A of a small product. Rows are padded with zeros to whole panels.
 template <class Operand>
 struct SmallLeft {
@@ -25,9 +32,7 @@ struct SmallLeft {
   const float* panels;
   int64_t panel_size;
 
-  static int64_t floats(int64_t rows, int64_t depth) {
-    return ceil_div(rows, Panel::kLanes) * Panel::kLanes * Panel::units(depth);
-  }
+  static int64_t floats(int64_t rows, int64_t depth) { return Panel::floats(rows, depth); }
   // (rows, depth) from memory.
   static SmallLeft load_rows(float* to, const float* from, int64_t stride, int64_t rows, int64_t depth) {
     return pack(to, LaneRows{from, stride, nullptr}, rows, depth);
@@ -53,8 +58,7 @@ struct SmallLeft {
  private:
   template <class Matrix>
   static SmallLeft pack(float* to, const Matrix& from, int64_t rows, int64_t depth) {
-    from.template pack<Panel>(to, ceil_div(rows, Panel::kLanes), 0, rows, 0, depth);
-    return {to, Panel::kLanes * Panel::units(depth)};
+    return {to, pack_panels<Panel>(to, from, rows, depth)};
   }
 };
 
@@ -102,9 +106,7 @@ struct SmallRight {
   int64_t panel_size;
   int64_t row = Panel::kLanes;
 
-  static int64_t floats(int64_t columns, int64_t depth) {
-    return ceil_div(columns, Panel::kLanes) * Panel::kLanes * Panel::units(depth);
-  }
+  static int64_t floats(int64_t columns, int64_t depth) { return Panel::floats(columns, depth); }
   // The transpose of (columns, depth) from memory.
   static SmallRight load_transposed(float* to, const float* from, int64_t stride, int64_t columns, int64_t depth) {
     return pack(to, LaneRows{from, stride, nullptr}, columns, depth);
@@ -123,8 +125,7 @@ struct SmallRight {
  private:
   template <class Matrix>
   static SmallRight pack(float* to, const Matrix& from, int64_t columns, int64_t depth) {
-    from.template pack<Panel>(to, ceil_div(columns, Panel::kLanes), 0, columns, 0, depth);
-    return {to, Panel::kLanes * Panel::units(depth)};
+    return {to, pack_panels<Panel>(to, from, columns, depth)};
   }
 };
 
