@@ -201,7 +201,7 @@ function withCommonOptions(command: Command, rounds: number): Command {
 const precisionOption = () =>
   new Option(
     '--precision <name>',
-    'operands of products with weights, on a CUDA device also activations (default: float32; of a CUDA device bf16)',
+    'activations and operands of products (default: float32; of a CUDA device bf16)',
   ).choices(['float32', 'bf16']);
 
 interface Context {

@@ -184,7 +184,7 @@ const fields = section({
   precision: word(['auto', 'float32', 'bf16'])
     .default('auto')
     .describe(
-      'bf16 rounds the operands of products; weights and sums stay float32. auto: bf16 on CUDA devices, else float32',
+      'bf16: activations and operands of products; weights and sums stay float32. auto: bf16 on CUDA devices, else float32',
     ),
   threads: integerOr(1, 'auto').default('auto').describe('Threads on the processor'),
 });

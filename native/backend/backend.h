@@ -1,8 +1,9 @@
 // A backend is a table of ops, the scratch memory they want and what they expect of their operands. The model calls
 // through the table and never asks which backend it has.
 //
-// T is the type of activations and of the operands of products; parameters, gradients, moments and statistics are
-// Master<T>. All pointers are to memory of the backend's device (core/device.h).
+// T is the type of activations, W that of weights as products read them and of the residual stream with its gradient;
+// parameters, gradients, moments and statistics are Master<T>. All pointers are to memory of the backend's device
+// (core/device.h).
 #pragma once
 
 #include "core/op_context.h"
@@ -19,11 +20,12 @@
 
 namespace burgeon {
 
-template <class T>
+template <class T, class W = T>
 struct Ops {
   const char* name;
   // Products take dense operands only: active rows are gathered before a group of sequences, and gradients scattered
-  // after it (model/operands.h). Row lists are then null, except for gather_rows, scatter_add, sum_of_squares and adamw.
+  // after it (model/operands.h). Row lists are then null, except for gather_rows, scatter_add, sum_of_squares and
+  // adamw.
   bool compact;
   // Rows of logits are padded to a multiple of so many elements.
   int64_t logit_multiple;
@@ -35,15 +37,15 @@ struct Ops {
   // `counts` is room for vocab + 1 integers.
   int64_t (*token_order_words)(int64_t n);
   void (*order_tokens)(int32_t* order, const int32_t* tokens, int64_t n, int32_t* counts, int64_t vocab);
-  GatherRows<T, Master<T>>* gather_matrix;  // null, as the next two, unless compact
+  GatherRows<W, Master<T>>* gather_matrix;  // null, as the next two, unless compact
   GatherRows<Master<T>, Master<T>>* gather_vector;
   ScatterAdd<T>* scatter_add;
-  EmbeddingForward<T>* embedding_forward;
-  EmbeddingBackward<T>* embedding_backward;
-  NormForward<T>* norm_forward;
-  NormBackward<T>* norm_backward;
-  LinearExpand<T>* linear_expand;
-  LinearContract<T>* linear_contract;
+  EmbeddingForward<W>* embedding_forward;
+  EmbeddingBackward<W>* embedding_backward;
+  NormForward<T, W>* norm_forward;
+  NormBackward<T, W>* norm_backward;
+  LinearExpand<T, W>* linear_expand;
+  LinearContract<T, W>* linear_contract;
   LinearWeightGradient<T>* linear_weight_gradient;
   LinearBiasGradient<T>* linear_bias_gradient;
   Rotary<T>* rotary;
@@ -51,16 +53,16 @@ struct Ops {
   AttentionBackward<T>* attention_backward;
   CacheAppend<T>* cache_append;
   AttentionCached<T>* attention_cached;
-  MlpForward<T>* mlp_forward;
-  MlpBackward<T>* mlp_backward;
-  SwigluForward<T>* swiglu_forward;
-  SwigluBackward<T>* swiglu_backward;
+  MlpForward<T, W>* mlp_forward;
+  MlpBackward<T, W>* mlp_backward;
+  SwigluForward<T, W>* swiglu_forward;
+  SwigluBackward<T, W>* swiglu_backward;
   CrossEntropy<T>* cross_entropy;
   AdamW<T>* adamw;
   SumOfSquares<T>* sum_of_squares;
   // Does `rounds` products of the table's operand format on cached data (kBurstFloats of them, finite) and returns the
   // multiply-adds executed; null where there is nothing to measure.
-  int64_t (*multiply_burst)(T* data, int64_t rounds);
+  int64_t (*multiply_burst)(float* data, int64_t rounds);
 };
 
 constexpr int64_t kBurstFloats = 16384;

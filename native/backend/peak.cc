@@ -22,28 +22,29 @@ constexpr size_t kCopyBytes = size_t{64} << 20;
 constexpr int kRepeats = 12;
 
 // Bursts of one table's operand format on every thread of the pool; the best of several.
-double best_burst(const Ops<float>& ops, ThreadPool& pool) {
+using Burst = int64_t(float* data, int64_t rounds);
+double best_burst(Burst* multiply, ThreadPool& pool) {
   const size_t threads = static_cast<size_t>(pool.size());
   Arena arena(host_device(), threads * kBurstFloats * sizeof(float), "peak measurement");
-  struct Burst {
-    const Ops<float>* ops;
+  struct Bursts {
+    Burst* multiply;
     float* data;
     std::vector<int64_t> done;
-  } burst{&ops, reinterpret_cast<float*>(arena.data()), std::vector<int64_t>(threads)};
-  std::fill_n(burst.data, threads * kBurstFloats, 0.5f);
+  } bursts{multiply, reinterpret_cast<float*>(arena.data()), std::vector<int64_t>(threads)};
+  std::fill_n(bursts.data, threads * kBurstFloats, 0.5f);
   double best = 0;
   for (int repeat = 0; repeat < kRepeats; ++repeat) {
-    std::fill(burst.done.begin(), burst.done.end(), 0);
+    std::fill(bursts.done.begin(), bursts.done.end(), 0);
     const auto start = std::chrono::steady_clock::now();
     pool.run(
         pool.size() * 4,
         [](void* argument, int64_t, int thread) {
-          Burst& b = *static_cast<Burst*>(argument);
-          b.done[thread] += b.ops->multiply_burst(b.data + thread * kBurstFloats, kRounds);
+          Bursts& b = *static_cast<Bursts*>(argument);
+          b.done[thread] += b.multiply(b.data + thread * kBurstFloats, kRounds);
         },
-        &burst);
+        &bursts);
     int64_t total = 0;
-    for (const int64_t done : burst.done) total += done;
+    for (const int64_t done : bursts.done) total += done;
     best = std::max(best, 2.0 * static_cast<double>(total) / seconds_since(start));
   }
   return best;
@@ -53,10 +54,10 @@ double best_burst(const Ops<float>& ops, ThreadPool& pool) {
 
 Peak measure_peak(int threads, const std::string& max_isa) {
   Selection selection;
-  const Ops<float>& float32 = select_ops<float>("cpu", max_isa, Precision::kFloat32, &selection);
-  const Ops<float>& bfloat16 = select_ops<float>("cpu", max_isa, Precision::kBfloat16, &selection);
+  const auto& in_float32 = select_ops<float>("cpu", max_isa, &selection);
+  const auto& in_bfloat16 = select_ops<bfloat16, float>("cpu", max_isa, &selection);
   ThreadPool pool(threads);
-  Peak peak{best_burst(float32, pool), best_burst(bfloat16, pool), 0};
+  Peak peak{best_burst(in_float32.multiply_burst, pool), best_burst(in_bfloat16.multiply_burst, pool), 0};
 
   struct Copy {
     char* from;

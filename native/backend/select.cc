@@ -21,35 +21,37 @@ int rank(const std::string& isa) {
   return found == std::end(kIsas) ? -1 : static_cast<int>(found - kIsas);
 }
 
-const Ops<float>& cpu_table(const std::string& isa, bool bfloat16) {
+template <class T>
+const Ops<T, float>& cpu_table(const std::string& isa) {
 #ifdef BURGEON_X86_ISAS
-  if (isa == "amx") return amx::table(bfloat16);
-  if (isa == "avx512bf16") return avx512bf16::table(bfloat16);
-  if (isa == "avx512") return avx512::table(bfloat16);
-  if (isa == "avx2") return avx2::table(bfloat16);
+  if (isa == "amx") return amx::table<T>();
+  if (isa == "avx512bf16") return avx512bf16::table<T>();
+  if (isa == "avx512") return avx512::table<T>();
+  if (isa == "avx2") return avx2::table<T>();
 #endif
   static_cast<void>(isa);
-  return baseline::table(bfloat16);
+  return baseline::table<T>();
 }
 
 }  // namespace
 
-template <class T>
-const Ops<T>& select_ops(const std::string& backend, const std::string& max_isa, Precision precision,
-                         Selection* selection) {
+template <class T, class W>
+const Ops<T, W>& select_ops(const std::string& backend, const std::string& max_isa, Selection* selection) {
+  constexpr bool kIsBfloat16 = std::is_same_v<T, bfloat16>;
   if (backend == "reference") {
-    if (precision == Precision::kBfloat16) {
+    if constexpr (kIsBfloat16) {
       throw Error(ErrorCode::kBackend,
                   "precision bf16 needs the cpu backend; the reference computes in float32 or float64");
+    } else {
+      *selection = {"reference", "plain", "plain reference loops, as asked"};
+      return ref::table<T>();
     }
-    *selection = {"reference", "plain", "plain reference loops, as asked"};
-    return ref::table<T>();
   }
   if (backend != "cpu") {
     throw Error(ErrorCode::kBackend,
                 "backend: expected \"cpu\", \"cuda\" or \"reference\", received \"" + backend + "\"");
   }
-  if constexpr (!std::is_same_v<T, float>) {
+  if constexpr (!std::is_same_v<W, float>) {
     throw Error(ErrorCode::kBackend,
                 "precision float64 needs the reference backend; the cpu backend computes in float32");
   } else {
@@ -62,7 +64,7 @@ const Ops<T>& select_ops(const std::string& backend, const std::string& max_isa,
     *selection = {
         "cpu", isa,
         isa == best ? "best instruction set of this processor" : "limited by BURGEON_MAX_ISA (has " + best + ")"};
-    return cpu_table(isa, precision == Precision::kBfloat16);
+    return cpu_table<T>(isa);
   }
 }
 
@@ -90,30 +92,43 @@ Backend<T> select_cuda(const BackendOptions& options, Selection* selection) {
 
 }  // namespace
 
-template <class T>
-Backend<T> select_backend(const BackendOptions& options, Selection* selection) {
-  if (options.backend == "cuda") return select_cuda<T>(options, selection);
-  if constexpr (std::is_same_v<T, bfloat16>) {
-    throw Error(ErrorCode::kBackend, "activations in bfloat16 need the cuda backend");
+// Whether CUDA devices have tables of these types.
+template <class T, class W>
+constexpr bool is_cuda = std::is_same_v<T, W> && !std::is_same_v<T, double>;
+
+template <class T, class W>
+Backend<T, W> select_backend(const BackendOptions& options, Selection* selection) {
+  if constexpr (std::is_same_v<T, W>) {
+    if (options.backend == "cuda") return select_cuda<T>(options, selection);
+  }
+  if constexpr (std::is_same_v<W, bfloat16>) {
+    throw Error(ErrorCode::kBackend, "weights in bfloat16 need the cuda backend");
   } else {
     const std::shared_ptr<Device> host(&host_device(), [](Device*) {});
-    if (options.backend == "reference-compact") {
-      *selection = {"reference", "plain", "plain reference loops on gathered operands, as asked"};
-      return {&ref::table<T>(true), host};
+    if constexpr (std::is_same_v<T, W>) {
+      if (options.backend == "reference-compact") {
+        *selection = {"reference", "plain", "plain reference loops on gathered operands, as asked"};
+        return {&ref::table<T>(true), host};
+      }
     }
-    return {&select_ops<T>(options.backend, options.max_isa, options.precision, selection), host};
+    return {&select_ops<T, W>(options.backend, options.max_isa, selection), host};
   }
 }
 
-template <class T>
-const Ops<T>& find_ops(const BackendOptions& options) {
+template <class T, class W>
+const Ops<T, W>& find_ops(const BackendOptions& options) {
   Selection selection;
-  if constexpr (std::is_same_v<T, bfloat16>) {
-    if (options.backend == "cuda") return *cuda::load_library(options.cuda_library).bfloat16_ops;
-  } else if constexpr (std::is_same_v<T, float>) {
-    if (options.backend == "cuda") return *cuda::load_library(options.cuda_library).float_ops;
+  if constexpr (is_cuda<T, W>) {
+    if (options.backend == "cuda") {
+      const cuda::Api& api = cuda::load_library(options.cuda_library);
+      if constexpr (std::is_same_v<T, bfloat16>) {
+        return *api.bfloat16_ops;
+      } else {
+        return *api.float_ops;
+      }
+    }
   }
-  return *select_backend<T>(options, &selection).ops;
+  return *select_backend<T, W>(options, &selection).ops;
 }
 
 DeviceMemory device_memory(const BackendOptions& options) {
@@ -126,13 +141,16 @@ DeviceMemory device_memory(const BackendOptions& options) {
   }
 }
 
-template Backend<float> select_backend<float>(const BackendOptions&, Selection*);
-template Backend<double> select_backend<double>(const BackendOptions&, Selection*);
-template Backend<bfloat16> select_backend<bfloat16>(const BackendOptions&, Selection*);
-template const Ops<float>& find_ops<float>(const BackendOptions&);
-template const Ops<double>& find_ops<double>(const BackendOptions&);
-template const Ops<bfloat16>& find_ops<bfloat16>(const BackendOptions&);
-template const Ops<float>& select_ops<float>(const std::string&, const std::string&, Precision, Selection*);
-template const Ops<double>& select_ops<double>(const std::string&, const std::string&, Precision, Selection*);
+#define BURGEON_SELECT(T, W)                                                      \
+  template Backend<T, W> select_backend<T, W>(const BackendOptions&, Selection*); \
+  template const Ops<T, W>& find_ops<T, W>(const BackendOptions&);
+BURGEON_SELECT(float, float)
+BURGEON_SELECT(double, double)
+BURGEON_SELECT(bfloat16, bfloat16)
+BURGEON_SELECT(bfloat16, float)
+#undef BURGEON_SELECT
+template const Ops<float>& select_ops(const std::string&, const std::string&, Selection*);
+template const Ops<double>& select_ops(const std::string&, const std::string&, Selection*);
+template const Ops<bfloat16, float>& select_ops(const std::string&, const std::string&, Selection*);
 
 }  // namespace burgeon

@@ -15,8 +15,9 @@ struct Selection {
   std::string reason;   // one line for people
 };
 
-// What the operands of products are rounded to; sums are float at least, and so is everything else in memory but, on
-// CUDA devices, activations. kFloat64 is the reference's, kBfloat16 the others'.
+// Of activations, and of the operands of products; sums are float at least, and so is everything else in memory but, on
+// CUDA devices, weights as products read them and the residual stream. kFloat64 is the reference's, kBfloat16 the
+// others'.
 enum class Precision { kFloat32, kBfloat16, kFloat64 };
 
 struct BackendOptions {
@@ -31,24 +32,36 @@ struct BackendOptions {
 };
 
 // The ops of a backend and the device they work on.
-template <class T>
+template <class T, class W = T>
 struct Backend {
-  const Ops<T>* ops;
+  const Ops<T, W>* ops;
   std::shared_ptr<Device> device;
 };
 
-// T = double has the reference only, T = bfloat16 the CUDA devices. Throws Error(kBackend, kCuda).
-template <class T>
-Backend<T> select_backend(const BackendOptions& options, Selection* selection);
+// Calls body(T{}, W{}) with the types of activations and of weights that a backend has at the precision.
+template <class Body>
+auto with_types(const BackendOptions& options, Body body) {
+  switch (options.precision) {
+    case Precision::kFloat64:
+      return body(double{}, double{});
+    case Precision::kBfloat16:
+      return options.backend == "cuda" ? body(bfloat16{}, bfloat16{}) : body(bfloat16{}, float{});
+    default:
+      return body(float{}, float{});
+  }
+}
+
+// T and W as with_types gives them. Throws Error(kBackend, kCuda).
+template <class T, class W>
+Backend<T, W> select_backend(const BackendOptions& options, Selection* selection);
 
 // The ops of the cpu or the reference alone.
-template <class T>
-const Ops<T>& select_ops(const std::string& backend, const std::string& max_isa, Precision precision,
-                         Selection* selection);
+template <class T, class W = T>
+const Ops<T, W>& select_ops(const std::string& backend, const std::string& max_isa, Selection* selection);
 
 // The table that select_backend would give; no device is needed or opened. Throws as that.
-template <class T>
-const Ops<T>& find_ops(const BackendOptions& options);
+template <class T, class W>
+const Ops<T, W>& find_ops(const BackendOptions& options);
 
 // What memory there is in all, and what has it. Bytes are 0 where CUDA is asked for and there is no device.
 struct DeviceMemory {

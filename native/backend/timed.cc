@@ -58,17 +58,17 @@ void note_size(OpEvent& event, size_t& noted, const Parts<Part>& parts) {
   note_size(event, noted, elements);
 }
 
-// The function of one op: Member is its place in Ops<T>, Function its type.
-template <class T, auto Member, int Index, class Function>
+// The function of one op: Member is its place in Table, an Ops<T, W>, Function its type.
+template <class Table, auto Member, int Index, class Function>
 struct Timed;
 
-template <class T, auto Member, int Index, class... Arguments>
-struct Timed<T, Member, Index, void(OpContext&, Arguments...)> {
+template <class Table, auto Member, int Index, class... Arguments>
+struct Timed<Table, Member, Index, void(OpContext&, Arguments...)> {
   static void call(OpContext& context, Arguments... arguments) {
     OpEvent event{Index, 0, 0, context.multiply_adds, {}};
     size_t noted = 0;
     (note_size(event, noted, arguments), ...);
-    const auto& ops = *static_cast<const Ops<T>*>(context.log->ops);
+    const auto& ops = *static_cast<const Table*>(context.log->ops);
     event.start_ns = now_ns();
     (ops.*Member)(context, arguments...);
     event.duration_ns = now_ns() - event.start_ns;
@@ -86,8 +86,8 @@ const std::vector<const char*>& timed_op_names() {
   return names;
 }
 
-template <class T>
-Backend<T> time_ops(Backend<T> backend, TimedOps<T>* timed) {
+template <class T, class W>
+Backend<T, W> time_ops(Backend<T, W> backend, TimedOps<T, W>* timed) {
   if (backend.device->queue()) {
     throw Error(ErrorCode::kBackend,
                 "profile: expected the device cpu or reference; ops that are queued on a device cannot be timed one by "
@@ -95,9 +95,10 @@ Backend<T> time_ops(Backend<T> backend, TimedOps<T>* timed) {
   }
   timed->log.ops = backend.ops;
   timed->ops = *backend.ops;
-#define BURGEON_TIMED_WRAP(op)                                                                            \
-  if (timed->ops.op) {                                                                                    \
-    timed->ops.op = &Timed<T, &Ops<T>::op, k_##op, std::remove_pointer_t<decltype(timed->ops.op)>>::call; \
+  using Table = Ops<T, W>;
+#define BURGEON_TIMED_WRAP(op)                                                                               \
+  if (timed->ops.op) {                                                                                       \
+    timed->ops.op = &Timed<Table, &Table::op, k_##op, std::remove_pointer_t<decltype(timed->ops.op)>>::call; \
   }
   BURGEON_TIMED_OPS(BURGEON_TIMED_WRAP)
 #undef BURGEON_TIMED_WRAP
@@ -105,8 +106,9 @@ Backend<T> time_ops(Backend<T> backend, TimedOps<T>* timed) {
   return backend;
 }
 
-template Backend<float> time_ops<float>(Backend<float>, TimedOps<float>*);
-template Backend<double> time_ops<double>(Backend<double>, TimedOps<double>*);
-template Backend<bfloat16> time_ops<bfloat16>(Backend<bfloat16>, TimedOps<bfloat16>*);
+template Backend<float> time_ops(Backend<float>, TimedOps<float>*);
+template Backend<double> time_ops(Backend<double>, TimedOps<double>*);
+template Backend<bfloat16> time_ops(Backend<bfloat16>, TimedOps<bfloat16>*);
+template Backend<bfloat16, float> time_ops(Backend<bfloat16, float>, TimedOps<bfloat16, float>*);
 
 }  // namespace burgeon

@@ -16,26 +16,27 @@ struct OpEvent {
   int64_t start_ns;  // std::chrono::steady_clock
   int64_t duration_ns;
   int64_t multiply_adds;
-  std::array<int64_t, 5> sizes;  // the integers among its arguments, and the elements of its parts, in order; then zeros
+  std::array<int64_t, 5>
+      sizes;  // the integers among its arguments, and the elements of its parts, in order; then zeros
 };
 
 struct OpLog {
   std::vector<OpEvent> events;
-  const void* ops;  // the table that computes, Ops<T>
+  const void* ops;  // the table that computes, Ops<T, W>
 };
 
 // Names of the ops in the table, in the order of OpEvent::op.
 const std::vector<const char*>& timed_op_names();
 
-template <class T>
+template <class T, class W = T>
 struct TimedOps {
   OpLog log;
-  Ops<T> ops;
+  Ops<T, W> ops;
 };
 
 // The backend, with its ops timed into `timed`, which must outlive it. Throws Error(kBackend) where ops are queued on a
 // device: they return before they are done.
-template <class T>
-Backend<T> time_ops(Backend<T> backend, TimedOps<T>* timed);
+template <class T, class W>
+Backend<T, W> time_ops(Backend<T, W> backend, TimedOps<T, W>* timed);
 
 }  // namespace burgeon

@@ -52,12 +52,14 @@ double to_double(E value) {
   }
 }
 
-// visit(E{}) with the operand's element type for a backend of T.
-template <class T, class Visit>
+// visit(E{}) with the operand's element type for a backend of T and W.
+template <class T, class W, class Visit>
 auto visit_element(const Operand& operand, Visit visit) {
   switch (operand.element) {
-    case Element::kOperand:
+    case Element::kActivation:
       return visit(T{});
+    case Element::kWeight:
+      return visit(W{});
     case Element::kMaster:
       return visit(Master<T>{});
     default:
@@ -104,7 +106,7 @@ std::vector<int32_t> draw_tokens(Op op, const OpShape& shape, uint64_t seed) {
 }
 
 // One shape with its operands, placed in memory of a device that others own.
-template <class T>
+template <class T, class W>
 struct Case {
   Op op;
   OpShape shape;
@@ -116,10 +118,10 @@ struct Case {
   std::vector<void*> data;
   std::vector<void*> originals;  // of restored operands; null for others
 
-  Case(Op which, const OpShape& s, const Ops<T>& ops, bool compact, uint64_t drawn_from)
+  Case(Op which, const OpShape& s, const Ops<T, W>& ops, bool compact, uint64_t drawn_from)
       : op(which),
         shape(s),
-        plan(plan_op(which, s, compact, sizeof(T))),
+        plan(plan_op(which, s, compact, sizeof(T), sizeof(W))),
         seed(drawn_from),
         rows(spread_rows(which, s, compact)),
         tokens(draw_tokens(which, s, drawn_from)) {
@@ -142,7 +144,7 @@ struct Case {
   }
   void fill_all(Device& device) {
     for (size_t i = 0; i < data.size(); ++i) {
-      visit_element<T>(plan.operands[i], [&](auto element) {
+      visit_element<T, W>(plan.operands[i], [&](auto element) {
         for (void* to : {data[i], originals[i]}) {
           if (to) fill<decltype(element)>(device, plan.operands[i], 1000 * seed + i, to);
         }
@@ -154,13 +156,13 @@ struct Case {
     write(lists.rows, rows);
     write(lists.tokens, tokens);
   }
-  void call(const Ops<T>& ops, OpContext& ctx) {
+  void call(const Ops<T, W>& ops, OpContext& ctx) {
     ctx.multiply_adds = 0;
     call_op(op, shape, ops, ctx, lists, data.data());
   }
   static int64_t bytes_of(const Operand& operand) {
     return operand.count *
-           visit_element<T>(operand, [](auto element) { return static_cast<int64_t>(sizeof(element)); });
+           visit_element<T, W>(operand, [](auto element) { return static_cast<int64_t>(sizeof(element)); });
   }
 };
 
@@ -213,24 +215,24 @@ class Mover {
 };
 
 // Operands that repetition would wear out, from their copies.
-template <class T>
-void restore(Case<T>& c, Mover& mover) {
+template <class T, class W>
+void restore(Case<T, W>& c, Mover& mover) {
   for (size_t i = 0; i < c.data.size(); ++i) {
-    if (c.originals[i]) mover.copy(c.data[i], c.originals[i], Case<T>::bytes_of(c.plan.operands[i]));
+    if (c.originals[i]) mover.copy(c.data[i], c.originals[i], Case<T, W>::bytes_of(c.plan.operands[i]));
   }
 }
 
 // Room on a device for every op of the list, as the model plans it.
-template <class T>
+template <class T, class W>
 struct Memory {
   Arena arena;
   OpContext context{};
   char* evicted = nullptr;
   char* copied = nullptr;  // as many bytes as the largest case moves, when caches are evicted
 
-  Memory(Device& device, const Ops<T>& ops, std::vector<Case<T>>& cases, ThreadPool& pool, size_t evicted_bytes) {
+  Memory(Device& device, const Ops<T, W>& ops, std::vector<Case<T, W>>& cases, ThreadPool& pool, size_t evicted_bytes) {
     ScratchSize size{0, 0};
-    for (const Case<T>& c : cases) {
+    for (const Case<T, W>& c : cases) {
       const ScratchSize wanted = ops.scratch_size(c.plan.scratch);
       size.shared = std::max(size.shared, wanted.shared);
       size.per_thread = std::max(size.per_thread, (wanted.per_thread + 63) / 64 * 64);
@@ -240,12 +242,12 @@ struct Memory {
     context.thread_scratch_bytes = size.per_thread;
     const auto place = [&](char* base) {
       ArenaCursor cursor(base);
-      for (Case<T>& c : cases) c.place(cursor);
+      for (Case<T, W>& c : cases) c.place(cursor);
       context.shared_scratch = cursor.take<char>(static_cast<int64_t>(size.shared));
       context.thread_scratch = cursor.take<char>(static_cast<int64_t>(size.per_thread) * pool.size());
       evicted = cursor.take<char>(static_cast<int64_t>(evicted_bytes));
       int64_t moved = 0;
-      for (const Case<T>& c : cases) moved = std::max(moved, c.plan.bytes);
+      for (const Case<T, W>& c : cases) moved = std::max(moved, c.plan.bytes);
       copied = cursor.take<char>(evicted_bytes > 0 ? moved : 0);
       return cursor.used();
     };
@@ -257,15 +259,15 @@ struct Memory {
     }
     arena = Arena(device, bytes, "the operands of this measurement");
     place(arena.data());
-    for (Case<T>& c : cases) c.fill_all(device);
+    for (Case<T, W>& c : cases) c.fill_all(device);
   }
 };
 
 // NaN wins.
 double larger(double a, double b) { return std::isnan(a) || a > b ? a : b; }
 
-template <class T>
-OpError compare(Device& device, const Case<T>& result, const Case<double>& expected) {
+template <class T, class W>
+OpError compare(Device& device, const Case<T, W>& result, const Case<double, double>& expected) {
   OpError worst;
   for (size_t i = 0; i < result.data.size(); ++i) {
     const Operand& operand = result.plan.operands[i];
@@ -276,7 +278,7 @@ OpError compare(Device& device, const Case<T>& result, const Case<double>& expec
     const double size = squares > 0 ? std::sqrt(squares / static_cast<double>(operand.count)) : 1;
     double largest = 0;
     double difference = 0;
-    visit_element<T>(operand, [&](auto element) {
+    visit_element<T, W>(operand, [&](auto element) {
       each_number<decltype(element)>(device, operand, result.data[i], [&](double number) {
         const double off = number - *wanted;
         largest = larger(std::fabs(off) / std::max(size, std::fabs(*wanted)), largest);
@@ -291,27 +293,27 @@ OpError compare(Device& device, const Case<T>& result, const Case<double>& expec
 }
 
 // A backend with the threads of a measurement.
-template <class T>
+template <class T, class W>
 struct Engine {
   Selection selection;
-  Backend<T> backend;
+  Backend<T, W> backend;
   ThreadPool pool;
 
   explicit Engine(const OpCheckOptions& options)
-      : backend(select_backend<T>(options, &selection)), pool(options.threads) {}
-  const Ops<T>& ops() const { return *backend.ops; }
+      : backend(select_backend<T, W>(options, &selection)), pool(options.threads) {}
+  const Ops<T, W>& ops() const { return *backend.ops; }
   Device& device() const { return *backend.device; }
 };
 
-template <class T>
-OpError check(const OpCheckOptions& options, Engine<T>& engine, Op op, const OpShape& shape) {
+template <class T, class W>
+OpError check(const OpCheckOptions& options, Engine<T, W>& engine, Op op, const OpShape& shape) {
   const bool compact = engine.ops().compact;
   const Ops<double>& plain = ref::table<double>();
-  std::vector<Case<T>> result{Case<T>(op, shape, engine.ops(), compact, options.seed)};
-  std::vector<Case<double>> expected{Case<double>(op, shape, plain, compact, options.seed)};
+  std::vector<Case<T, W>> result{Case<T, W>(op, shape, engine.ops(), compact, options.seed)};
+  std::vector<Case<double, double>> expected{Case<double, double>(op, shape, plain, compact, options.seed)};
   ThreadPool alone(1);
-  Memory<T> memory(engine.device(), engine.ops(), result, engine.pool, 0);
-  Memory<double> wide(host_device(), plain, expected, alone, 0);
+  Memory<T, W> memory(engine.device(), engine.ops(), result, engine.pool, 0);
+  Memory<double, double> wide(host_device(), plain, expected, alone, 0);
   result[0].call(engine.ops(), memory.context);
   expected[0].call(plain, wide.context);
   if (memory.context.multiply_adds != wide.context.multiply_adds) {
@@ -323,8 +325,8 @@ OpError check(const OpCheckOptions& options, Engine<T>& engine, Op op, const OpS
 }
 
 // Where products take dense operands, rows of whole vectors take other paths than odd ones.
-template <class T>
-OpError check_reduced(const OpCheckOptions& options, Engine<T>& engine, Op op, const OpShape& shape) {
+template <class T, class W>
+OpError check_reduced(const OpCheckOptions& options, Engine<T, W>& engine, Op op, const OpShape& shape) {
   const OpShape odd = reduced(op, shape, Sizes::kOdd);
   const OpShape vectors = reduced(op, shape, Sizes::kVectors);
   OpError error = check(options, engine, op, odd);
@@ -332,9 +334,7 @@ OpError check_reduced(const OpCheckOptions& options, Engine<T>& engine, Op op, c
     const OpError other = check(options, engine, op, vectors);
     error = {larger(other.largest, error.largest), larger(other.norm, error.norm)};
   }
-  const bool is_attention = op == Op::kAttentionForward || op == Op::kAttentionBackward;
-  const bool rounds = std::is_same_v<T, bfloat16> || (is_attention && options.precision == Precision::kBfloat16);
-  const double tolerance = rounds ? kBfloat16Tolerance : kTolerance;
+  const double tolerance = std::is_same_v<T, bfloat16> ? kBfloat16Tolerance : kTolerance;
   if (error.largest <= tolerance) return error;
   throw Error(ErrorCode::kBackend, options.op + ": expected the results of " + engine.selection.isa + " within " +
                                        std::to_string(tolerance) + " of the reference (relative to their size), got " +
@@ -343,13 +343,13 @@ OpError check_reduced(const OpCheckOptions& options, Engine<T>& engine, Op op, c
                                        "the output of burgeon doctor");
 }
 
-template <class T>
-void check_finite(const OpBenchOptions& options, Device& device, const Case<T>& c) {
+template <class T, class W>
+void check_finite(const OpBenchOptions& options, Device& device, const Case<T, W>& c) {
   for (size_t i = 0; i < c.data.size(); ++i) {
     const Operand& operand = c.plan.operands[i];
     if (!operand.output) continue;
     bool finite = true;
-    visit_element<T>(operand, [&](auto element) {
+    visit_element<T, W>(operand, [&](auto element) {
       each_number<decltype(element)>(device, operand, c.data[i],
                                      [&](double number) { finite = finite && std::isfinite(number); });
     });
@@ -368,13 +368,13 @@ double milliseconds_of(Device& device, Body body) {
   return device.milliseconds(begin, device.mark());
 }
 
-template <class T>
+template <class T, class W>
 std::vector<OpBenchResult> bench(const OpBenchOptions& options, Op op, const std::vector<OpShape>& shapes) {
-  Engine<T> engine(options);
-  const Ops<T>& ops = engine.ops();
+  Engine<T, W> engine(options);
+  const Ops<T, W>& ops = engine.ops();
   Device& device = engine.device();
   std::vector<OpBenchResult> results(shapes.size());
-  std::vector<Case<T>> cases;
+  std::vector<Case<T, W>> cases;
   for (size_t i = 0; i < shapes.size(); ++i) {
     results[i].error = check_reduced(options, engine, op, shapes[i]);
     cases.emplace_back(op, shapes[i], ops, ops.compact, options.seed);
@@ -383,7 +383,7 @@ std::vector<OpBenchResult> bench(const OpBenchOptions& options, Op op, const std
 
   Mover mover(device, engine.pool);
   const size_t evicted = options.cold ? mover.eviction_bytes() : 0;
-  Memory<T> memory(device, ops, cases, engine.pool, evicted);
+  Memory<T, W> memory(device, ops, cases, engine.pool, evicted);
   for (int64_t round = 0; round < options.rounds; ++round) {
     for (size_t i = 0; i < cases.size(); ++i) {
       if (!options.cold || round == 0) {
@@ -402,12 +402,8 @@ std::vector<OpBenchResult> bench(const OpBenchOptions& options, Op op, const std
       }
     }
   }
-  for (const Case<T>& c : cases) check_finite(options, device, c);
+  for (const Case<T, W>& c : cases) check_finite(options, device, c);
   return results;
-}
-
-bool computes_in_bfloat16(const BackendOptions& options) {
-  return options.backend == "cuda" && options.precision == Precision::kBfloat16;
 }
 
 }  // namespace
@@ -415,23 +411,22 @@ bool computes_in_bfloat16(const BackendOptions& options) {
 OpError check_op(const OpCheckOptions& options, const OpShape& shape) {
   const OpEntry& entry = op_entry(options.op);
   check_shape(entry, shape);
-  const auto run = [&](auto type) {
-    Engine<decltype(type)> engine(options);
+  return with_types(options, [&](auto t, auto w) {
+    Engine<decltype(t), decltype(w)> engine(options);
     return check(options, engine, entry.op, shape);
-  };
-  return computes_in_bfloat16(options) ? run(bfloat16{}) : run(float{});
+  });
 }
 
 std::vector<OpBenchResult> bench_op(const OpBenchOptions& options, const std::vector<OpShape>& shapes) {
   const OpEntry& entry = op_entry(options.op);
   for (const OpShape& shape : shapes) check_shape(entry, shape);
-  return computes_in_bfloat16(options) ? bench<bfloat16>(options, entry.op, shapes)
-                                       : bench<float>(options, entry.op, shapes);
+  return with_types(options,
+                    [&](auto t, auto w) { return bench<decltype(t), decltype(w)>(options, entry.op, shapes); });
 }
 
 std::vector<double> bench_copy(const BackendOptions& options, int threads, int64_t bytes, int64_t rounds) {
   Selection selection;
-  const Backend<float> backend = select_backend<float>(options, &selection);
+  const Backend<float> backend = select_backend<float, float>(options, &selection);
   Device& device = *backend.device;
   ThreadPool pool(threads);
   Mover mover(device, pool);

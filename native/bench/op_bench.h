@@ -43,8 +43,8 @@ struct OpBenchResult {
   OpError error;                // on reduced shapes
 };
 
-// What `OpError::largest` may be. Sums of up to 421 products in float come within 1e-5; results rounded to bfloat16,
-// and attention that rounds its probabilities, within 1e-2; a wrong element is off by about 1.
+// What `OpError::largest` may be. Sums of up to 421 products in float come within 1e-5; results rounded to bfloat16
+// within 1e-2; a wrong element is off by about 1.
 constexpr double kTolerance = 1e-4;
 constexpr double kBfloat16Tolerance = 3e-2;
 

@@ -1,6 +1,7 @@
 #include "bench/op_cases.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "core/bfloat16.h"
 #include "core/error.h"
@@ -181,7 +182,7 @@ OpShape reduced(Op op, const OpShape& s, Sizes sizes) {
   return small;
 }
 
-OpPlan plan_op(Op op, const OpShape& s, bool compact, int64_t element_bytes) {
+OpPlan plan_op(Op op, const OpShape& s, bool compact, int64_t activation_bytes, int64_t weight_bytes) {
   const int64_t n = s.n;
   const int64_t a = s.active_rows;
   const bool is_compact = compact && is_product(op);
@@ -205,24 +206,33 @@ OpPlan plan_op(Op op, const OpShape& s, bool compact, int64_t element_bytes) {
     operand.element = Element::kMaster;
     return operand;
   };
+  const auto weight = [](Operand operand) {
+    operand.element = Element::kWeight;
+    return operand;
+  };
   OpPlan plan;
   plan.scratch = {n, s.sequence, C, std::max({C, a, qkv}), s.head_size, op == Op::kCrossEntropy ? C : s.rows};
-  int64_t moved = 0;  // numbers of type T
+  int64_t moved = 0;  // activations
+  int64_t wide = 0;   // weights, and numbers of the residual stream
   int64_t words = 0;  // masters and 32-bit integers
   switch (op) {
     case Op::kExpand:
-      plan.operands = {assigns(n * a), in(n * C, x), in(all * C, w), master(in(all, x))};
-      moved = n * a + n * C + a * C;
+      plan.operands = {assigns(n * a), in(n * C, x), weight(in(all * C, w)), master(in(all, x))};
+      moved = n * a + n * C;
+      wide = a * C;
       words = a + list;
       break;
     case Op::kContract:
-      plan.operands = {assigns(n * C), in(n * a, x), in(all * C, w), master(in(C, x)), in(n * C, x)};
-      moved = n * C + n * a + a * C + n * C;
+      plan.operands = {weight(assigns(n * C)), in(n * a, x), weight(in(all * C, w)), master(in(C, x)),
+                       weight(in(n * C, x))};
+      moved = n * a;
+      wide = n * C + a * C + n * C;
       words = C + list;
       break;
     case Op::kInputGradient:
-      plan.operands = {assigns(n * C), in(n * a, x), in(all * C, w)};
-      moved = n * C + n * a + a * C;
+      plan.operands = {weight(assigns(n * C)), in(n * a, x), weight(in(all * C, w))};
+      moved = n * a;
+      wide = n * C + a * C;
       words = list;
       break;
     case Op::kWeightGradient:
@@ -236,24 +246,29 @@ OpPlan plan_op(Op op, const OpShape& s, bool compact, int64_t element_bytes) {
       words = 2 * a + list;
       break;
     case Op::kMlpForward:
-      plan.operands = {assigns(n * a), assigns(n * a), in(n * C, x), in(all * C, w), master(in(all, x))};
-      moved = 2 * n * a + n * C + a * C;
+      plan.operands = {assigns(n * a), assigns(n * a), in(n * C, x), weight(in(all * C, w)), master(in(all, x))};
+      moved = 2 * n * a + n * C;
+      wide = a * C;
       words = a + list;
       break;
     case Op::kMlpBackward:
-      plan.operands = {assigns(n * a), in(n * C, x), in(n * a, x), in(all * C, w)};
-      moved = n * a + n * C + n * a + a * C;
+      plan.operands = {assigns(n * a), in(n * C, x), in(n * a, x), weight(in(all * C, w))};
+      moved = n * a + n * C + n * a;
+      wide = a * C;
       words = list;
       break;
     case Op::kSwigluForward:
-      plan.operands = {assigns(n * a),  assigns(n * a),     assigns(n * a),  in(n * C, x),
-                       in(all * C, w), master(in(all, x)), in(all * C, w), master(in(all, x))};
-      moved = 3 * n * a + n * C + 2 * a * C;
+      plan.operands = {assigns(n * a),         assigns(n * a),     assigns(n * a),         in(n * C, x),
+                       weight(in(all * C, w)), master(in(all, x)), weight(in(all * C, w)), master(in(all, x))};
+      moved = 3 * n * a + n * C;
+      wide = 2 * a * C;
       words = 2 * a + list;
       break;
     case Op::kSwigluBackward:
-      plan.operands = {assigns(n * a), assigns(n * a), in(n * C, x), in(n * a, x), in(n * a, x), in(all * C, w)};
-      moved = 4 * n * a + n * C + a * C;
+      plan.operands = {assigns(n * a), assigns(n * a), in(n * C, x),
+                       in(n * a, x),   in(n * a, x),   weight(in(all * C, w))};
+      moved = 4 * n * a + n * C;
+      wide = a * C;
       words = list;
       break;
     case Op::kRotary:
@@ -287,36 +302,34 @@ OpPlan plan_op(Op op, const OpShape& s, bool compact, int64_t element_bytes) {
       words = n + n;
       break;
     case Op::kNormForward:
-      plan.operands = {assigns(n * C), master(assigns(n)),          master(assigns(n)),
-                       in(n * C, x),   master(in(C, x / 16, 1)), master(in(C, x / 16))};
-      moved = n * C + n * C;
+      plan.operands = {assigns(n * C),       master(assigns(n)),       master(assigns(n)),
+                       weight(in(n * C, x)), master(in(C, x / 16, 1)), master(in(C, x / 16))};
+      moved = n * C;
+      wide = n * C;
       words = 2 * n + 2 * C;
       break;
     case Op::kNormBackward:
-      plan.operands = {adds(n * C, x),
-                       master(adds(C, x)),
-                       master(adds(C, x)),
-                       in(n * C, x),
-                       in(n * C, x),
-                       master(in(n, x / 16)),
-                       master(in(n, x / 16, 1)),
-                       master(in(C, x / 16, 1))};
-      moved = 2 * n * C + 2 * n * C;
+      plan.operands = {weight(adds(n * C, x)),   master(adds(C, x)),       master(adds(C, x)),
+                       weight(in(n * C, x)),     weight(in(n * C, x)),     master(in(n, x / 16)),
+                       master(in(n, x / 16, 1)), master(in(C, x / 16, 1)), in(n * C, 0)};
+      // The last is the gradient as products read it, where they do not read the first.
+      wide = 2 * n * C + 2 * n * C;
+      if (activation_bytes != weight_bytes) moved = n * C;
       words = 4 * C + 2 * n + C;
       break;
     case Op::kEmbeddingForward:
-      plan.operands = {assigns(n * C), master(in(all * C, w)), master(in(s.sequence * C, w))};
-      moved = n * C;
+      plan.operands = {weight(assigns(n * C)), master(in(all * C, w)), master(in(s.sequence * C, w))};
+      wide = n * C;
       words = n * C + s.sequence * C + n;
       break;
     case Op::kEmbeddingBackward:
-      plan.operands = {master(adds(all * C, x)), master(adds(s.sequence * C, x)), in(n * C, x)};
-      moved = n * C;
+      plan.operands = {master(adds(all * C, x)), master(adds(s.sequence * C, x)), weight(in(n * C, x))};
+      wide = n * C;
       words = 2 * n * C + 2 * s.sequence * C + n;
       break;
     case Op::kGather:
-      plan.operands = {assigns(a * C), master(in(all * C, w))};
-      moved = a * C;
+      plan.operands = {weight(assigns(a * C)), master(in(all * C, w))};
+      wide = a * C;
       words = a * C + list;
       break;
     case Op::kGatherVector:
@@ -339,7 +352,7 @@ OpPlan plan_op(Op op, const OpShape& s, bool compact, int64_t element_bytes) {
       words = a * C + list;
       break;
   }
-  plan.bytes = element_bytes * moved + 4 * words;
+  plan.bytes = activation_bytes * moved + weight_bytes * wide + 4 * words;
   return plan;
 }
 
@@ -371,10 +384,11 @@ Function* present(Function* function, Op op) {
 
 }  // namespace
 
-template <class T>
-void call_op(Op op, const OpShape& s, const Ops<T>& ops, OpContext& ctx, const OpLists& lists, void* const* data) {
+template <class T, class W>
+void call_op(Op op, const OpShape& s, const Ops<T, W>& ops, OpContext& ctx, const OpLists& lists, void* const* data) {
   using M = Master<T>;
   const auto t = [&](int i) { return static_cast<T*>(data[i]); };
+  const auto w = [&](int i) { return static_cast<W*>(data[i]); };
   const auto m = [&](int i) { return static_cast<M*>(data[i]); };
   const int64_t n = s.n;
   const int64_t a = s.active_rows;
@@ -384,23 +398,23 @@ void call_op(Op op, const OpShape& s, const Ops<T>& ops, OpContext& ctx, const O
   const M ratio = static_cast<M>(static_cast<double>(s.rows) / static_cast<double>(a));
   switch (op) {
     case Op::kExpand:
-      return ops.linear_expand(ctx, t(0), a, t(1), t(2), m(3), lists.rows, n, a, C, 1);
+      return ops.linear_expand(ctx, t(0), a, t(1), w(2), m(3), lists.rows, n, a, C, 1);
     case Op::kContract:
-      return ops.linear_contract(ctx, t(0), t(1), a, t(2), m(3), t(4), lists.rows, n, a, C, ratio, 1);
+      return ops.linear_contract(ctx, w(0), t(1), a, w(2), m(3), w(4), lists.rows, n, a, C, ratio, 1);
     case Op::kInputGradient:
-      return ops.linear_contract(ctx, t(0), t(1), a, t(2), nullptr, nullptr, lists.rows, n, a, C, 1, 0);
+      return ops.linear_contract(ctx, w(0), t(1), a, w(2), nullptr, nullptr, lists.rows, n, a, C, 1, 0);
     case Op::kWeightGradient:
       return ops.linear_weight_gradient(ctx, m(0), t(1), a, t(2), lists.rows, n, a, C, ratio, false);
     case Op::kBiasGradient:
       return ops.linear_bias_gradient(ctx, m(0), t(1), lists.rows, n, a, ratio, false);
     case Op::kMlpForward:
-      return ops.mlp_forward(ctx, t(0), t(1), t(2), t(3), m(4), lists.rows, n, a, C);
+      return ops.mlp_forward(ctx, t(0), t(1), t(2), w(3), m(4), lists.rows, n, a, C);
     case Op::kMlpBackward:
-      return ops.mlp_backward(ctx, t(0), t(1), t(2), t(3), lists.rows, n, a, C, ratio);
+      return ops.mlp_backward(ctx, t(0), t(1), t(2), w(3), lists.rows, n, a, C, ratio);
     case Op::kSwigluForward:
-      return ops.swiglu_forward(ctx, t(0), t(1), t(2), t(3), t(4), m(5), t(6), m(7), lists.rows, n, a, C);
+      return ops.swiglu_forward(ctx, t(0), t(1), t(2), t(3), w(4), m(5), w(6), m(7), lists.rows, n, a, C);
     case Op::kSwigluBackward:
-      return ops.swiglu_backward(ctx, t(0), t(1), t(2), t(3), t(4), t(5), lists.rows, n, a, C, ratio);
+      return ops.swiglu_backward(ctx, t(0), t(1), t(2), t(3), t(4), w(5), lists.rows, n, a, C, ratio);
     case Op::kRotary:
       return ops.rotary(ctx, t(0), m(1), n, s.sequence, stride, s.heads + s.kv_heads, s.head_size, false);
     case Op::kAttentionForward:
@@ -419,15 +433,16 @@ void call_op(Op op, const OpShape& s, const Ops<T>& ops, OpContext& ctx, const O
     case Op::kCrossEntropy:
       return ops.cross_entropy(ctx, m(0), t(1), lists.tokens, n, C, C, 1);
     case Op::kNormForward:
-      return ops.norm_forward(ctx, t(0), m(1), m(2), t(3), m(4), m(5), n, C, static_cast<M>(1e-5));
+      return ops.norm_forward(ctx, t(0), m(1), m(2), w(3), m(4), m(5), n, C, static_cast<M>(1e-5));
     case Op::kNormBackward:
-      return ops.norm_backward(ctx, t(0), m(1), m(2), t(3), t(4), m(5), m(6), m(7), n, C);
+      return ops.norm_backward(ctx, w(0), std::is_same_v<T, W> ? nullptr : t(8), m(1), m(2), w(3), w(4), m(5), m(6),
+                               m(7), n, C);
     case Op::kEmbeddingForward:
-      return ops.embedding_forward(ctx, t(0), lists.tokens, m(1), m(2), batch, s.sequence, C);
+      return ops.embedding_forward(ctx, w(0), lists.tokens, m(1), m(2), batch, s.sequence, C);
     case Op::kEmbeddingBackward:
-      return ops.embedding_backward(ctx, m(0), m(1), t(2), lists.tokens, batch, s.sequence, C);
+      return ops.embedding_backward(ctx, m(0), m(1), w(2), lists.tokens, batch, s.sequence, C);
     case Op::kGather: {
-      const GatheredRows<T, M> part{t(0), m(1), lists.rows, a, C};
+      const GatheredRows<W, M> part{w(0), m(1), lists.rows, a, C};
       return present(ops.gather_matrix, op)(ctx, {&part, 1});
     }
     case Op::kGatherVector: {
@@ -449,11 +464,12 @@ void call_op(Op op, const OpShape& s, const Ops<T>& ops, OpContext& ctx, const O
   }
 }
 
-#define BURGEON_CALL_OP(T) \
-  template void call_op<T>(Op, const OpShape&, const Ops<T>&, OpContext&, const OpLists&, void* const*);
-BURGEON_CALL_OP(float)
-BURGEON_CALL_OP(double)
-BURGEON_CALL_OP(bfloat16)
+#define BURGEON_CALL_OP(T, W) \
+  template void call_op(Op, const OpShape&, const Ops<T, W>&, OpContext&, const OpLists&, void* const*);
+BURGEON_CALL_OP(float, float)
+BURGEON_CALL_OP(double, double)
+BURGEON_CALL_OP(bfloat16, bfloat16)
+BURGEON_CALL_OP(bfloat16, float)
 #undef BURGEON_CALL_OP
 
 }  // namespace burgeon::bench

@@ -79,10 +79,11 @@ void check_shape(const OpEntry& entry, const OpShape& shape);
 enum class Sizes { kOdd, kVectors };
 OpShape reduced(Op op, const OpShape& shape, Sizes sizes);
 
-// What the numbers of an operand are, for a backend of T.
+// What the numbers of an operand are, for a backend of T and W.
 enum class Element {
-  kOperand,  // T
-  kMaster,   // Master<T>
+  kActivation,  // T
+  kWeight,      // W
+  kMaster,      // Master<T>
   kDouble,
 };
 
@@ -95,7 +96,7 @@ struct Operand {
   bool output = false;
   bool assigned = false;  // an output whose first contents do not matter: it starts as NaN
   bool restored = false;  // changed by the op in a way that repetition would wear out: filled anew before each
-  Element element = Element::kOperand;
+  Element element = Element::kActivation;
 };
 
 struct OpPlan {
@@ -104,9 +105,9 @@ struct OpPlan {
   ScratchShape scratch;
 };
 
-// `compact` as in Ops: weights of products have their active rows only, and there is no list. `element_bytes` are those
-// of T; everything else has 4.
-OpPlan plan_op(Op op, const OpShape& shape, bool compact, int64_t element_bytes);
+// `compact` as in Ops: weights of products have their active rows only, and there is no list. Activations
+// and weights have so many bytes each, everything else 4.
+OpPlan plan_op(Op op, const OpShape& shape, bool compact, int64_t activation_bytes, int64_t weight_bytes);
 
 // Lists in the device's memory: active rows, or null for all. `tokens` are below `rows` of the embeddings or `cols` of
 // cross entropy, with their order behind them where the backend wants it.
@@ -118,9 +119,10 @@ struct OpLists {
 // Empty where all rows are active or the op is on compact weights.
 std::vector<int32_t> spread_rows(Op op, const OpShape& shape, bool compact);
 
-// `data` holds the operands of the plan in order. Instantiated for float, double and bfloat16. Throws Error(kBackend)
+// `data` holds the operands of the plan in order. Instantiated for the types of all tables. Throws Error(kBackend)
 // where the table has no such op.
-template <class T>
-void call_op(Op op, const OpShape& shape, const Ops<T>& ops, OpContext& ctx, const OpLists& lists, void* const* data);
+template <class T, class W>
+void call_op(Op op, const OpShape& shape, const Ops<T, W>& ops, OpContext& ctx, const OpLists& lists,
+             void* const* data);
 
 }  // namespace burgeon::bench

@@ -1,15 +1,12 @@
-// The upper half of a float: how activations and operands of products are stored where memory is what counts. A storage
-// type: arithmetic is in float.
+// Numbers to bfloat16 and back, one at a time.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
 
-namespace burgeon {
+#include "core/master.h"
 
-struct bfloat16 {
-  uint16_t bits;
-};
+namespace burgeon {
 
 inline float to_float(bfloat16 x) {
   const uint32_t bits = static_cast<uint32_t>(x.bits) << 16;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "core/arena.h"
 #include "core/bfloat16.h"
@@ -15,12 +16,12 @@ constexpr int64_t kMinLogitRows = 64;
 
 }  // namespace
 
-template <class T>
-size_t plan_activations(const ModelConfig& config, const ActivationShape& shape, const Ops<T>& ops, int threads,
-                        char* base, Activations<T>* activations, size_t* scratch_bytes) {
+template <class T, class W>
+size_t plan_activations(const ModelConfig& config, const ActivationShape& shape, const Ops<T, W>& ops, int threads,
+                        char* base, Activations<T, W>* activations, size_t* scratch_bytes) {
   using M = Master<T>;
   ArenaCursor cursor(base);
-  Activations<T>& a = *activations;
+  Activations<T, W>& a = *activations;
   const int64_t N = shape.rows;
   const int64_t C = config.n_embd;
   const int64_t F = config.n_inner;
@@ -31,10 +32,10 @@ size_t plan_activations(const ModelConfig& config, const ActivationShape& shape,
   a.tokens = cursor.take<int32_t>(N + (ops.token_order_words ? ops.token_order_words(N) : 0));
   a.targets = cursor.take<int32_t>(N);
   a.rope = config.rotary() ? cursor.take<M>(shape.sequence * config.head_size) : nullptr;
-  a.embedded = cursor.take<T>(N * C);
+  a.embedded = cursor.take<W>(N * C);
   a.layers.resize(config.n_layer);
   for (int64_t i = 0; i < config.n_layer; ++i) {
-    LayerActivations<T>& layer = a.layers[i];
+    LayerActivations<T, W>& layer = a.layers[i];
     // Without gradients nothing of a layer is needed after it: the next one may overwrite even the residual stream,
     // which it has read by the time it writes its own.
     if (!shape.gradients && i > 0) {
@@ -47,14 +48,14 @@ size_t plan_activations(const ModelConfig& config, const ActivationShape& shape,
     layer.qkv = cursor.take<T>(N * config.qkv_width());
     layer.att = cursor.take<T>(N * config.query_width());
     layer.lse = cursor.take<M>(N * config.n_head);
-    layer.middle = cursor.take<T>(N * C);
+    layer.middle = cursor.take<W>(N * C);
     layer.ln2 = cursor.take<T>(N * C);
     layer.ln2_mean = means();
     layer.ln2_rstd = cursor.take<M>(N);
     layer.gate = gated ? cursor.take<T>(N * F) : nullptr;
     layer.fc = cursor.take<T>(N * F);
     layer.act = cursor.take<T>(N * F);
-    layer.output = cursor.take<T>(N * C);
+    layer.output = cursor.take<W>(N * C);
   }
   a.lnf = cursor.take<T>(N * C);
   a.lnf_mean = means();
@@ -68,8 +69,13 @@ size_t plan_activations(const ModelConfig& config, const ActivationShape& shape,
   a.logits = cursor.take<T>(a.logit_rows * a.logit_stride);
   a.sums = cursor.take<double>(kGlobalTensors + config.n_layer * kLayerTensors);
   if (shape.gradients) {
-    a.dresidual = cursor.take<T>(N * C);
-    a.dnorm = cursor.take<T>(N * C);
+    a.dresidual = cursor.take<W>(N * C);
+    if constexpr (std::is_same_v<T, W>) {
+      a.dbranch = a.dresidual;
+    } else {
+      a.dbranch = cursor.take<T>(N * C);
+    }
+    a.dnorm = cursor.take<W>(N * C);
     a.dwide = cursor.take<T>(N * std::max(config.qkv_width(), gated ? 2 * F : F));
     a.datt = cursor.take<T>(N * config.query_width());
   }
@@ -104,11 +110,13 @@ std::vector<T> rope_table(const ModelConfig& config, int64_t sequence) {
 
 template std::vector<float> rope_table<float>(const ModelConfig&, int64_t);
 template std::vector<double> rope_table<double>(const ModelConfig&, int64_t);
-template size_t plan_activations<float>(const ModelConfig&, const ActivationShape&, const Ops<float>&, int, char*,
-                                        Activations<float>*, size_t*);
-template size_t plan_activations<double>(const ModelConfig&, const ActivationShape&, const Ops<double>&, int, char*,
-                                         Activations<double>*, size_t*);
-template size_t plan_activations<bfloat16>(const ModelConfig&, const ActivationShape&, const Ops<bfloat16>&, int, char*,
-                                           Activations<bfloat16>*, size_t*);
+#define BURGEON_PLAN_ACTIVATIONS(T, W)                                                                       \
+  template size_t plan_activations(const ModelConfig&, const ActivationShape&, const Ops<T, W>&, int, char*, \
+                                   Activations<T, W>*, size_t*);
+BURGEON_PLAN_ACTIVATIONS(float, float)
+BURGEON_PLAN_ACTIVATIONS(double, double)
+BURGEON_PLAN_ACTIVATIONS(bfloat16, bfloat16)
+BURGEON_PLAN_ACTIVATIONS(bfloat16, float)
+#undef BURGEON_PLAN_ACTIVATIONS
 
 }  // namespace burgeon

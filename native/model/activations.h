@@ -11,7 +11,7 @@ namespace burgeon {
 
 // What one active layer saves for its backward pass. N = B T; A and m are the layer's active heads and neurons; buffers
 // are planned for all of them.
-template <class T>
+template <class T, class W = T>
 struct LayerActivations {
   T* ln1;               // (N, C) normalised input of attention
   Master<T>* ln1_mean;  // (N); null, as all means, with RMSNorm
@@ -19,23 +19,23 @@ struct LayerActivations {
   T* qkv;               // (N, A + 2 G, HS), queries and keys rotated
   T* att;               // (N, A, HS)
   Master<T>* lse;       // (B, A, T)
-  T* middle;            // (N, C) residual stream between attention and MLP
+  W* middle;            // (N, C) residual stream between attention and MLP
   T* ln2;               // (N, C)
   Master<T>* ln2_mean;  // (N)
   Master<T>* ln2_rstd;  // (N)
   T* gate;              // (N, m) before SiLU; null without a gate
   T* fc;                // (N, m) before GELU, or what the gate multiplies
   T* act;               // (N, m)
-  T* output;            // (N, C) residual stream after the layer
+  W* output;            // (N, C) residual stream after the layer
 };
 
-template <class T>
+template <class T, class W = T>
 struct Activations {
   int32_t* tokens;   // (N), and behind them their order where the backend wants it
   int32_t* targets;  // (N)
   Master<T>* rope;   // (T, 2, HS / 2) cosines and sines of every position; null with learned positions
-  T* embedded;       // (N, C)
-  std::vector<LayerActivations<T>> layers;
+  W* embedded;       // (N, C)
+  std::vector<LayerActivations<T, W>> layers;
   T* lnf;               // (N, C)
   Master<T>* lnf_mean;  // (N)
   Master<T>* lnf_rstd;  // (N)
@@ -45,8 +45,9 @@ struct Activations {
   int64_t logit_stride;  // V, or a little more
   double* sums;          // of squares of the gradient, of every tensor
   // Buffers of the backward pass.
-  T* dresidual;  // (N, C) gradient of the residual stream
-  T* dnorm;      // (N, C) gradient of a normalised input
+  W* dresidual;  // (N, C) gradient of the residual stream
+  T* dbranch;    // (N, C) the same as products read it; `dresidual` itself where they read that
+  W* dnorm;      // (N, C) gradient of a normalised input
   T* dwide;      // (N, max((NH + 2 KV) HS, F, 2 F with a gate)) gradient of qkv, or of fc and then of the gate
   T* datt;       // (N, NH HS) gradient of the attention output
 
@@ -68,9 +69,9 @@ struct ActivationShape {
 
 // Lays the activations out from `base` (null: only measures) for a backend and returns the bytes used. `scratch_bytes`
 // is what each thread's scratch has.
-template <class T>
-size_t plan_activations(const ModelConfig& config, const ActivationShape& shape, const Ops<T>& ops, int threads,
-                        char* base, Activations<T>* activations, size_t* scratch_bytes);
+template <class T, class W>
+size_t plan_activations(const ModelConfig& config, const ActivationShape& shape, const Ops<T, W>& ops, int threads,
+                        char* base, Activations<T, W>* activations, size_t* scratch_bytes);
 
 // Rotations of positions [0, sequence) for ops/rotary, (sequence, 2, HS / 2).
 template <class T>

@@ -10,20 +10,20 @@
 
 namespace burgeon {
 
-template <class T>
-MemoryPlan plan_memory(const ModelConfig& config, const Ops<T>& ops, int threads, const ActivationShape& shape) {
+template <class T, class W>
+MemoryPlan plan_memory(const ModelConfig& config, const Ops<T, W>& ops, int threads, const ActivationShape& shape) {
   // Neither takes memory of the device until told to.
   const Parameters<Master<T>> parameters(config, host_device());
-  const Operands<T> operands(config, ops, parameters, host_device());
-  Activations<T> activations;
+  const Operands<T, W> operands(config, ops, parameters, host_device());
+  Activations<T, W> activations;
   size_t thread_scratch;
   const size_t bytes = plan_activations(config, shape, ops, threads, nullptr, &activations, &thread_scratch);
   const size_t each = parameters.bytes() / 4;
   return {each, each, 2 * each, operands.bytes(), bytes - activations.scratch_bytes, activations.scratch_bytes};
 }
 
-template <class T>
-int64_t most_sequences(const ModelConfig& config, const Ops<T>& ops, int threads, const ActivationShape& shape,
+template <class T, class W>
+int64_t most_sequences(const ModelConfig& config, const Ops<T, W>& ops, int threads, const ActivationShape& shape,
                        size_t bytes) {
   const auto fits = [&](int64_t sequences) {
     const ActivationShape tried{sequences * shape.sequence, shape.sequence, shape.gradients};
@@ -39,8 +39,8 @@ int64_t most_sequences(const ModelConfig& config, const Ops<T>& ops, int threads
   return low;
 }
 
-template <class T>
-void check_memory(const ModelConfig& config, const Ops<T>& ops, int threads, const ActivationShape& shape,
+template <class T, class W>
+void check_memory(const ModelConfig& config, const Ops<T, W>& ops, int threads, const ActivationShape& shape,
                   const DeviceMemory& memory) {
   const MemoryPlan plan = plan_memory(config, ops, threads, shape);
   if (plan.total() <= memory.bytes) return;
@@ -56,13 +56,14 @@ void check_memory(const ModelConfig& config, const Ops<T>& ops, int threads, con
                   "; use a smaller model, batch size or sequence length");
 }
 
-#define BURGEON_MEMORY_PLAN(T)                                                                                      \
-  template MemoryPlan plan_memory<T>(const ModelConfig&, const Ops<T>&, int, const ActivationShape&);               \
-  template int64_t most_sequences<T>(const ModelConfig&, const Ops<T>&, int, const ActivationShape&, size_t);       \
-  template void check_memory<T>(const ModelConfig&, const Ops<T>&, int, const ActivationShape&, const DeviceMemory&);
-BURGEON_MEMORY_PLAN(float)
-BURGEON_MEMORY_PLAN(double)
-BURGEON_MEMORY_PLAN(bfloat16)
+#define BURGEON_MEMORY_PLAN(T, W)                                                                             \
+  template MemoryPlan plan_memory(const ModelConfig&, const Ops<T, W>&, int, const ActivationShape&);         \
+  template int64_t most_sequences(const ModelConfig&, const Ops<T, W>&, int, const ActivationShape&, size_t); \
+  template void check_memory(const ModelConfig&, const Ops<T, W>&, int, const ActivationShape&, const DeviceMemory&);
+BURGEON_MEMORY_PLAN(float, float)
+BURGEON_MEMORY_PLAN(double, double)
+BURGEON_MEMORY_PLAN(bfloat16, bfloat16)
+BURGEON_MEMORY_PLAN(bfloat16, float)
 #undef BURGEON_MEMORY_PLAN
 
 }  // namespace burgeon

@@ -22,17 +22,17 @@ struct MemoryPlan {
 };
 
 // Exactly what a model of these takes for batches of this shape.
-template <class T>
-MemoryPlan plan_memory(const ModelConfig& config, const Ops<T>& ops, int threads, const ActivationShape& shape);
+template <class T, class W>
+MemoryPlan plan_memory(const ModelConfig& config, const Ops<T, W>& ops, int threads, const ActivationShape& shape);
 
 // The most sequences of shape.sequence tokens that fit in so many bytes; 0 where one does not.
-template <class T>
-int64_t most_sequences(const ModelConfig& config, const Ops<T>& ops, int threads, const ActivationShape& shape,
+template <class T, class W>
+int64_t most_sequences(const ModelConfig& config, const Ops<T, W>& ops, int threads, const ActivationShape& shape,
                        size_t bytes);
 
 // Throws Error(kOutOfMemory) that names this number, where the shape does not fit.
-template <class T>
-void check_memory(const ModelConfig& config, const Ops<T>& ops, int threads, const ActivationShape& shape,
+template <class T, class W>
+void check_memory(const ModelConfig& config, const Ops<T, W>& ops, int threads, const ActivationShape& shape,
                   const DeviceMemory& memory);
 
 }  // namespace burgeon

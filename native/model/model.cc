@@ -34,15 +34,15 @@ int64_t bits_of(double value) {
   return bits;
 }
 
-template <class T>
+template <class T, class W>
 class TypedModel final : public Model {
   using M = Master<T>;
 
  public:
   TypedModel(const ModelConfig& config, const ModelOptions& options)
       : Model(config, options),
-        backend_(options.profile ? time_ops(select_backend<T>(options, &selection_), &timed_)
-                                 : select_backend<T>(options, &selection_)),
+        backend_(options.profile ? time_ops(select_backend<T, W>(options, &selection_), &timed_)
+                                 : select_backend<T, W>(options, &selection_)),
         ops_(*backend_.ops),
         device_(*backend_.device),
         parameters_(config, device_),
@@ -72,7 +72,7 @@ class TypedModel final : public Model {
                                          shape_of(batch, sequence));
     }
     const ActivationShape shape{batch * sequence, sequence, gradients};
-    Activations<T> measured;
+    Activations<T, W> measured;
     size_t scratch_bytes;
     return plan_activations(config_, shape, ops_, threads_, nullptr, &measured, &scratch_bytes);
   }
@@ -278,22 +278,22 @@ class TypedModel final : public Model {
     device_.write(activations_.tokens, from, static_cast<size_t>(words) * sizeof(int32_t));
   }
 
-  TimedOps<T> timed_;  // used only where ops are timed
-  const Backend<T> backend_;
-  const Ops<T>& ops_;
+  TimedOps<T, W> timed_;  // used only where ops are timed
+  const Backend<T, W> backend_;
+  const Ops<T, W>& ops_;
   Device& device_;
   Parameters<M> parameters_;
-  Operands<T> operands_;
+  Operands<T, W> operands_;
   Arena arena_;
   TextCache<T> text_;
-  Activations<T> activations_;
+  Activations<T, W> activations_;
   ActivationShape planned_;
   SubnetworkPlan plan_;
   TouchedUnits touched_;
   ThreadPool pool_;
   OpContext context_;
   Recordings recordings_;
-  Step<T> step_;
+  Step<T, W> step_;
   std::vector<int64_t> kind_;     // of the present micro-batch
   std::vector<int32_t> ordered_;  // tokens and their order, on their way to the device
   std::vector<int32_t> counts_;
@@ -303,20 +303,15 @@ class TypedModel final : public Model {
 
 MemoryPlan Model::plan(const ModelConfig& config, const ModelOptions& options, int64_t batch, int64_t sequence) {
   const ActivationShape shape{batch * sequence, sequence, true};
-  const auto plan_for = [&](const auto& ops) { return plan_memory(config, ops, options.threads, shape); };
-  if (options.precision == Precision::kFloat64) return plan_for(find_ops<double>(options));
-  if (options.precision == Precision::kBfloat16 && options.backend == "cuda") {
-    return plan_for(find_ops<bfloat16>(options));
-  }
-  return plan_for(find_ops<float>(options));
+  return with_types(options, [&](auto t, auto w) {
+    return plan_memory(config, find_ops<decltype(t), decltype(w)>(options), options.threads, shape);
+  });
 }
 
 std::unique_ptr<Model> Model::create(const ModelConfig& config, const ModelOptions& options) {
-  if (options.precision == Precision::kFloat64) return std::make_unique<TypedModel<double>>(config, options);
-  if (options.precision == Precision::kBfloat16 && options.backend == "cuda") {
-    return std::make_unique<TypedModel<bfloat16>>(config, options);
-  }
-  return std::make_unique<TypedModel<float>>(config, options);
+  return with_types(options, [&](auto t, auto w) -> std::unique_ptr<Model> {
+    return std::make_unique<TypedModel<decltype(t), decltype(w)>>(config, options);
+  });
 }
 
 }  // namespace burgeon

@@ -29,8 +29,9 @@ void describe(const SubnetworkPlan& plan, std::vector<int32_t>* description) {
 
 }  // namespace
 
-template <class T>
-Operands<T>::Operands(const ModelConfig& config, const Ops<T>& ops, const Parameters<M>& parameters, Device& device)
+template <class T, class W>
+Operands<T, W>::Operands(const ModelConfig& config, const Ops<T, W>& ops, const Parameters<M>& parameters,
+                         Device& device)
     : config_(config), ops_(ops), parameters_(parameters), device_(device) {
   const std::vector<Tensor>& tensors = parameters.tensors();
   first_ = 0;
@@ -51,24 +52,24 @@ Operands<T>::Operands(const ModelConfig& config, const Ops<T>& ops, const Parame
   bytes_ = place(nullptr);
 }
 
-template <class T>
-void Operands<T>::allocate() {
+template <class T, class W>
+void Operands<T, W>::allocate() {
   arena_ = Arena(device_, bytes_, "lists and gathered weights", parameters_.bytes());
   place(arena_.data());
 }
 
-template <class T>
-size_t Operands<T>::place(char* base) {
+template <class T, class W>
+size_t Operands<T, W>::place(char* base) {
   ArenaCursor cursor(base);
   lists_ = cursor.take<int32_t>(list_capacity_);
   if (!ops_.compact) return cursor.used();
-  if (!std::is_same_v<T, M>) head_slot_ = cursor.take<T>(config_.vocab_size * config_.n_embd);
+  if (!std::is_same_v<W, M>) head_slot_ = cursor.take<W>(config_.vocab_size * config_.n_embd);
   const Tensor* tensors = layer_tensors(0);
   for (Slots& slots : slots_) {
     for (int64_t k = 0; k < tensors_per_layer_; ++k) {
       const Tensor& tensor = tensors[k];
       if (is_matrix(tensor)) {
-        slots.matrix[tensor.kind] = cursor.take<T>(tensor.size());
+        slots.matrix[tensor.kind] = cursor.take<W>(tensor.size());
       } else {
         slots.vector[tensor.kind] = cursor.take<M>(tensor.size());
       }
@@ -86,15 +87,15 @@ size_t Operands<T>::place(char* base) {
   return cursor.used();
 }
 
-template <class T>
-const int32_t* Operands<T>::upload(const std::vector<int32_t>& lists) {
+template <class T, class W>
+const int32_t* Operands<T, W>::upload(const std::vector<int32_t>& lists) {
   described_.clear();
   if (!lists.empty()) device_.write(lists_, lists.data(), lists.size() * sizeof(int32_t));
   return lists_;
 }
 
-template <class T>
-void Operands<T>::prepare(OpContext& ctx, const SubnetworkPlan& plan) {
+template <class T, class W>
+void Operands<T, W>::prepare(OpContext& ctx, const SubnetworkPlan& plan) {
   describe(plan, &description_);
   if (description_ == described_) return;
   add_gradients(ctx);
@@ -104,7 +105,7 @@ void Operands<T>::prepare(OpContext& ctx, const SubnetworkPlan& plan) {
   matrices_.clear();
   vectors_.clear();
   const M* head = parameters_.global(Role::kWeight, config_.tied_head ? kWte : kHeadw);
-  if constexpr (std::is_same_v<T, M>) {
+  if constexpr (std::is_same_v<W, M>) {
     head_ = head;
   } else {
     if (!head_is_ready_) matrices_.push_back({head_slot_, head, nullptr, config_.vocab_size, config_.n_embd});
@@ -115,7 +116,7 @@ void Operands<T>::prepare(OpContext& ctx, const SubnetworkPlan& plan) {
   layer_of_.clear();
   for (size_t i = 0; i < plan.layers().size(); ++i) {
     const ActiveLayer& active = plan.layers()[i];
-    LayerOperands<T> operands{};
+    LayerOperands<W> operands{};
     operands.qkv_rows = on_device(active.qkv_rows);
     operands.head_rows = on_device(active.head_rows);
     operands.neuron_rows = on_device(active.neuron_rows);
@@ -132,8 +133,8 @@ void Operands<T>::prepare(OpContext& ctx, const SubnetworkPlan& plan) {
 }
 
 // To the masters of a tensor, or to its slots, which it lists to be gathered.
-template <class T>
-void Operands<T>::point_to(const Tensor& tensor, LayerOperands<T>& operands, const Slots& slots) {
+template <class T, class W>
+void Operands<T, W>::point_to(const Tensor& tensor, LayerOperands<W>& operands, const Slots& slots) {
   const M* master = parameters_.data(Role::kWeight, tensor);
   const bool masters_serve = !ops_.compact || complete_;
   const auto [rows, count, cols] = row_list(tensor, operands);
@@ -144,7 +145,7 @@ void Operands<T>::point_to(const Tensor& tensor, LayerOperands<T>& operands, con
     if (!masters_serve) vectors_.push_back({slots.vector[tensor.kind], master, rows, count, cols});
     return;
   }
-  if constexpr (std::is_same_v<T, M>) {
+  if constexpr (std::is_same_v<W, M>) {
     if (masters_serve) {
       operands.matrix[tensor.kind] = master;
       return;
@@ -154,8 +155,9 @@ void Operands<T>::point_to(const Tensor& tensor, LayerOperands<T>& operands, con
   matrices_.push_back({slots.matrix[tensor.kind], master, rows, count, cols});
 }
 
-template <class T>
-typename Operands<T>::RowList Operands<T>::row_list(const Tensor& tensor, const LayerOperands<T>& operands) const {
+template <class T, class W>
+typename Operands<T, W>::RowList Operands<T, W>::row_list(const Tensor& tensor,
+                                                          const LayerOperands<W>& operands) const {
   const auto listed = [&](const int32_t* rows, int64_t count) {
     return rows ? RowList{rows, count, tensor.cols} : RowList{nullptr, 1, tensor.size()};
   };
@@ -171,8 +173,8 @@ typename Operands<T>::RowList Operands<T>::row_list(const Tensor& tensor, const 
   }
 }
 
-template <class T>
-bool Operands<T>::begin_gradients() {
+template <class T, class W>
+bool Operands<T, W>::begin_gradients() {
   if (!ops_.compact || complete_) {
     in_masters_ = true;
     return false;
@@ -189,8 +191,8 @@ bool Operands<T>::begin_gradients() {
   return assigns;
 }
 
-template <class T>
-void Operands<T>::add_gradients(OpContext& ctx) {
+template <class T, class W>
+void Operands<T, W>::add_gradients(OpContext& ctx) {
   if (!in_slots_) return;
   scattered_.clear();
   for_each_slot_gradient([&](const Tensor& tensor, const int32_t* rows, int64_t count, int64_t cols, M* gradient) {
@@ -204,5 +206,6 @@ void Operands<T>::add_gradients(OpContext& ctx) {
 template class Operands<float>;
 template class Operands<double>;
 template class Operands<bfloat16>;
+template class Operands<bfloat16, float>;
 
 }  // namespace burgeon

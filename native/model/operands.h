@@ -16,11 +16,11 @@
 namespace burgeon {
 
 // Of one active layer; null where the architecture has no such tensor.
-template <class T>
+template <class W>
 struct LayerOperands {
-  const T* matrix[kLayerTensors];
-  const Master<T>* vector[kLayerTensors];
-  Master<T>* gradient[kLayerTensors];
+  const W* matrix[kLayerTensors];
+  const Master<W>* vector[kLayerTensors];
+  Master<W>* gradient[kLayerTensors];
   bool assigned[kLayerTensors];  // the gradient is a slot that holds nothing yet
   const int32_t* qkv_rows;       // lists of the masters' active rows, on the device; null where all are
   const int32_t* head_rows;
@@ -30,10 +30,10 @@ struct LayerOperands {
   int64_t neuron_count;
 };
 
-template <class T>
+template <class T, class W = T>
 class Operands {
  public:
-  Operands(const ModelConfig& config, const Ops<T>& ops, const Parameters<Master<T>>& parameters, Device& device);
+  Operands(const ModelConfig& config, const Ops<T, W>& ops, const Parameters<Master<T>>& parameters, Device& device);
 
   // Takes their memory; nothing can be prepared before. Throws Error(kOutOfMemory).
   void allocate();
@@ -42,9 +42,9 @@ class Operands {
   // Makes the operands of a subnetwork ready.
   void prepare(OpContext& ctx, const SubnetworkPlan& plan);
   // Of the i-th active layer of the plan prepared last.
-  const LayerOperands<T>& layer(size_t i) const { return layers_[i]; }
+  const LayerOperands<W>& layer(size_t i) const { return layers_[i]; }
   // The matrix of the output head.
-  const T* head() const { return head_; }
+  const W* head() const { return head_; }
   // The masters have changed: what was gathered is old.
   void invalidate() {
     described_.clear();
@@ -80,7 +80,7 @@ class Operands {
   using M = Master<T>;
   // Of the i-th active layer: where its rows are gathered to, and its gradients.
   struct Slots {
-    T* matrix[kLayerTensors];
+    W* matrix[kLayerTensors];
     M* vector[kLayerTensors];
     M* gradient[kLayerTensors];
   };
@@ -92,14 +92,14 @@ class Operands {
   };
 
   size_t place(char* base);
-  void point_to(const Tensor& tensor, LayerOperands<T>& operands, const Slots& slots);
-  RowList row_list(const Tensor& tensor, const LayerOperands<T>& operands) const;
+  void point_to(const Tensor& tensor, LayerOperands<W>& operands, const Slots& slots);
+  RowList row_list(const Tensor& tensor, const LayerOperands<W>& operands) const;
   const Tensor* layer_tensors(int64_t layer) const {
     return parameters_.tensors().data() + first_ + layer * tensors_per_layer_;
   }
 
   const ModelConfig config_;
-  const Ops<T>& ops_;
+  const Ops<T, W>& ops_;
   const Parameters<M>& parameters_;
   Device& device_;
   int64_t first_;  // of the layers' tensors among all
@@ -109,7 +109,7 @@ class Operands {
   size_t bytes_;
   Arena arena_;
   int32_t* lists_ = nullptr;
-  T* head_slot_ = nullptr;
+  W* head_slot_ = nullptr;
   std::vector<Slots> slots_;
   // Gradient slots of tensors without rows of their own, one after another: these are added to from zero.
   char* whole_gradients_ = nullptr;
@@ -119,8 +119,8 @@ class Operands {
   std::vector<int32_t> described_;
   bool complete_ = false;
   bool head_is_ready_ = false;
-  const T* head_ = nullptr;
-  std::vector<LayerOperands<T>> layers_;
+  const W* head_ = nullptr;
+  std::vector<LayerOperands<W>> layers_;
   std::vector<int64_t> layer_of_;  // the number of each active layer
 
   bool assigns_ = false;     // the micro-batch begun is the first that leaves gradients in these slots
@@ -129,7 +129,7 @@ class Operands {
 
   // Kept for their memory.
   std::vector<int32_t> description_;
-  std::vector<GatheredRows<T, M>> matrices_;
+  std::vector<GatheredRows<W, M>> matrices_;
   std::vector<GatheredRows<M, M>> vectors_;
   std::vector<ScatteredRows<M>> scattered_;
 };

@@ -17,23 +17,23 @@ Work& Work::operator+=(const Work& other) {
   return *this;
 }
 
-template <class T>
-void Step<T>::reserve(int64_t tokens) {
+template <class T, class W>
+void Step<T, W>::reserve(int64_t tokens) {
   losses_.reserve(static_cast<size_t>(tokens));
   sums_.reserve(p_.tensors().size());
   updated_.reserve(p_.tensors().size());
   squared_.reserve(p_.tensors().size());
 }
 
-template <class T>
-void Step<T>::forward(const Group& group, const SubnetworkPlan& plan, Work* work,
-                      const std::vector<KeyValueCache<T>>* caches) {
+template <class T, class W>
+void Step<T, W>::forward(const Group& group, const SubnetworkPlan& plan, Work* work,
+                         const std::vector<KeyValueCache<T>>* caches) {
   const int64_t C = config_.n_embd;
   const M* wpe = p_.global(Role::kWeight, kWpe);
   ops_.embedding_forward(ctx_, a_.embedded, a_.tokens, p_.global(Role::kWeight, kWte),
                          wpe ? wpe + group.past * C : nullptr, group.batch, group.sequence, C);
   // Slot i of the activations belongs to the i-th active layer; an inactive layer is the identity and launches nothing.
-  const T* x = a_.embedded;
+  const W* x = a_.embedded;
   for (size_t i = 0; i < plan.layers().size(); ++i) {
     forward_layer(group, plan.layers()[i], o_.layer(i), a_.layers[i], x, caches ? &(*caches)[i] : nullptr, work);
     x = a_.layers[i].output;
@@ -43,9 +43,10 @@ void Step<T>::forward(const Group& group, const SubnetworkPlan& plan, Work* work
                     static_cast<M>(config_.norm_epsilon));
 }
 
-template <class T>
-void Step<T>::forward_layer(const Group& group, const ActiveLayer& active, const LayerOperands<T>& operands,
-                            LayerActivations<T>& saved, const T* input, const KeyValueCache<T>* cache, Work* work) {
+template <class T, class W>
+void Step<T, W>::forward_layer(const Group& group, const ActiveLayer& active, const LayerOperands<W>& operands,
+                               LayerActivations<T, W>& saved, const W* input, const KeyValueCache<T>* cache,
+                               Work* work) {
   const int64_t N = group.batch * group.sequence;
   const int64_t C = config_.n_embd;
   const int64_t HS = config_.head_size;
@@ -94,8 +95,8 @@ void Step<T>::forward_layer(const Group& group, const ActiveLayer& active, const
   work->mlp += drain();
 }
 
-template <class T>
-void Step<T>::loss(const Group& group, M gradient_scale, M* logits, Work* forward, Work* backward) {
+template <class T, class W>
+void Step<T, W>::loss(const Group& group, M gradient_scale, M* logits, Work* forward, Work* backward) {
   const int64_t N = group.batch * group.sequence;
   const int64_t C = config_.n_embd;
   const int64_t V = config_.vocab_size;
@@ -115,8 +116,8 @@ void Step<T>::loss(const Group& group, M gradient_scale, M* logits, Work* forwar
   }
 }
 
-template <class T>
-double Step<T>::mean_loss(const Group& group, int64_t valid) {
+template <class T, class W>
+double Step<T, W>::mean_loss(const Group& group, int64_t valid) {
   const int64_t N = group.batch * group.sequence;
   losses_.resize(static_cast<size_t>(N));
   device_.read(losses_.data(), a_.losses, losses_.size() * sizeof(M));
@@ -125,16 +126,16 @@ double Step<T>::mean_loss(const Group& group, int64_t valid) {
   return sum / static_cast<double>(valid);
 }
 
-template <class T>
-void Step<T>::last_logits(const Group& group, M* logits, Work* work) {
+template <class T, class W>
+void Step<T, W>::last_logits(const Group& group, M* logits, Work* work) {
   for (int64_t b = 0; b < group.batch; ++b) {
     logits_of((b + 1) * group.sequence - 1, 1, work);
     read_logits(logits + b * config_.vocab_size, 1);
   }
 }
 
-template <class T>
-void Step<T>::all_logits(const Group& group, M* logits, Work* work) {
+template <class T, class W>
+void Step<T, W>::all_logits(const Group& group, M* logits, Work* work) {
   const int64_t N = group.batch * group.sequence;
   for (int64_t begin = 0; begin < N; begin += a_.logit_rows) {
     const int64_t rows = std::min(a_.logit_rows, N - begin);
@@ -143,16 +144,16 @@ void Step<T>::all_logits(const Group& group, M* logits, Work* work) {
   }
 }
 
-template <class T>
-void Step<T>::logits_of(int64_t begin, int64_t rows, Work* work) {
+template <class T, class W>
+void Step<T, W>::logits_of(int64_t begin, int64_t rows, Work* work) {
   const int64_t C = config_.n_embd;
   ops_.linear_expand(ctx_, a_.logits, a_.logit_stride, a_.lnf + begin * C, o_.head(), nullptr, nullptr, rows,
                      config_.vocab_size, C, 1);
   work->head += drain();
 }
 
-template <class T>
-void Step<T>::read_logits(M* to, int64_t rows) {
+template <class T, class W>
+void Step<T, W>::read_logits(M* to, int64_t rows) {
   const size_t V = static_cast<size_t>(config_.vocab_size);
   for (int64_t i = 0; i < rows; ++i, to += V) {
     const T* from = a_.logits + i * a_.logit_stride;
@@ -166,14 +167,14 @@ void Step<T>::read_logits(M* to, int64_t rows) {
   }
 }
 
-template <class T>
-void Step<T>::backward(const Group& group, const SubnetworkPlan& plan, Work* work) {
+template <class T, class W>
+void Step<T, W>::backward(const Group& group, const SubnetworkPlan& plan, Work* work) {
   const int64_t N = group.batch * group.sequence;
   const int64_t C = config_.n_embd;
   const auto input_of = [&](size_t i) { return i == 0 ? a_.embedded : a_.layers[i - 1].output; };
-  device_.clear(a_.dresidual, static_cast<size_t>(N * C) * sizeof(T));
-  ops_.norm_backward(ctx_, a_.dresidual, p_.global(Role::kGradient, kLnfw), p_.global(Role::kGradient, kLnfb), a_.dnorm,
-                     input_of(plan.layers().size()), a_.lnf_mean, a_.lnf_rstd, p_.global(Role::kWeight, kLnfw), N, C);
+  device_.clear(a_.dresidual, static_cast<size_t>(N * C) * sizeof(W));
+  norm_backward(p_.global(Role::kGradient, kLnfw), p_.global(Role::kGradient, kLnfb), input_of(plan.layers().size()),
+                a_.lnf_mean, a_.lnf_rstd, p_.global(Role::kWeight, kLnfw), N);
   for (size_t i = plan.layers().size(); i-- > 0;) {
     backward_layer(group, plan.layers()[i], o_.layer(i), a_.layers[i], input_of(i), work);
   }
@@ -181,9 +182,9 @@ void Step<T>::backward(const Group& group, const SubnetworkPlan& plan, Work* wor
                           a_.tokens, group.batch, group.sequence, C);
 }
 
-template <class T>
-void Step<T>::backward_layer(const Group& group, const ActiveLayer& active, const LayerOperands<T>& operands,
-                             LayerActivations<T>& saved, const T* input, Work* work) {
+template <class T, class W>
+void Step<T, W>::backward_layer(const Group& group, const ActiveLayer& active, const LayerOperands<W>& operands,
+                                LayerActivations<T, W>& saved, const W* input, Work* work) {
   const int64_t N = group.batch * group.sequence;
   const int64_t C = config_.n_embd;
   const int64_t HS = config_.head_size;
@@ -199,18 +200,19 @@ void Step<T>::backward_layer(const Group& group, const ActiveLayer& active, cons
   const int32_t* head_rows = listed(operands.head_rows);
   const int32_t* neuron_rows = listed(operands.neuron_rows);
 
-  // MLP. a.dresidual is the gradient of the layer's output, and of `middle` after the norm has added its share.
+  // MLP. a.dresidual, as products read it a.dbranch, is the gradient of the layer's output, and of `middle` after the
+  // norm has added its share.
   T* dfc = a_.dwide;
   T* dgate = a_.dwide + N * m;
   const bool gated = config_.mlp == MlpKind::kSwiglu;
   if (gated) {
-    ops_.swiglu_backward(ctx_, dgate, dfc, a_.dresidual, saved.gate, saved.fc, w[kFcprojw], neuron_rows, N, m, C,
+    ops_.swiglu_backward(ctx_, dgate, dfc, a_.dbranch, saved.gate, saved.fc, w[kFcprojw], neuron_rows, N, m, C,
                          neuron_scale);
   } else {
-    ops_.mlp_backward(ctx_, dfc, a_.dresidual, saved.fc, w[kFcprojw], neuron_rows, N, m, C, neuron_scale);
+    ops_.mlp_backward(ctx_, dfc, a_.dbranch, saved.fc, w[kFcprojw], neuron_rows, N, m, C, neuron_scale);
   }
-  weight_gradient(operands, kFcprojw, saved.act, a_.dresidual, neuron_rows, N, m, neuron_scale);
-  bias_gradient(operands, kFcprojb, a_.dresidual, nullptr, N, C, branch_scale);
+  weight_gradient(operands, kFcprojw, saved.act, a_.dbranch, neuron_rows, N, m, neuron_scale);
+  bias_gradient(operands, kFcprojb, a_.dbranch, nullptr, N, C, branch_scale);
   weight_gradient(operands, kFcw, dfc, saved.ln2, neuron_rows, N, m, 1);
   bias_gradient(operands, kFcb, dfc, neuron_rows, N, m, 1);
   ops_.linear_contract(ctx_, a_.dnorm, dfc, m, w[kFcw], nullptr, nullptr, neuron_rows, N, m, C, 1, 0);
@@ -220,14 +222,13 @@ void Step<T>::backward_layer(const Group& group, const ActiveLayer& active, cons
     ops_.linear_contract(ctx_, a_.dnorm, dgate, m, w[kGatew], nullptr, a_.dnorm, neuron_rows, N, m, C, 1, 0);
   }
   work->mlp += drain();
-  ops_.norm_backward(ctx_, a_.dresidual, d[kLn2w], d[kLn2b], a_.dnorm, saved.middle, saved.ln2_mean, saved.ln2_rstd,
-                     operands.vector[kLn2w], N, C);
+  norm_backward(d[kLn2w], d[kLn2b], saved.middle, saved.ln2_mean, saved.ln2_rstd, operands.vector[kLn2w], N);
 
   // Attention.
-  ops_.linear_expand(ctx_, a_.datt, head_cols, a_.dresidual, w[kAttprojw], nullptr, head_rows, N, head_cols, C,
+  ops_.linear_expand(ctx_, a_.datt, head_cols, a_.dbranch, w[kAttprojw], nullptr, head_rows, N, head_cols, C,
                      head_scale);
-  weight_gradient(operands, kAttprojw, saved.att, a_.dresidual, head_rows, N, head_cols, head_scale);
-  bias_gradient(operands, kAttprojb, a_.dresidual, nullptr, N, C, branch_scale);
+  weight_gradient(operands, kAttprojw, saved.att, a_.dbranch, head_rows, N, head_cols, head_scale);
+  bias_gradient(operands, kAttprojb, a_.dbranch, nullptr, N, C, branch_scale);
   work->out_projection += drain();
   ops_.attention_backward(ctx_, a_.dwide, a_.datt, saved.qkv, saved.att, saved.lse, group.batch, group.sequence,
                           active.heads, active.kv_heads, HS);
@@ -237,12 +238,19 @@ void Step<T>::backward_layer(const Group& group, const ActiveLayer& active, cons
   bias_gradient(operands, kQkvb, a_.dwide, qkv_rows, N, qkv_cols, 1);
   ops_.linear_contract(ctx_, a_.dnorm, a_.dwide, qkv_cols, w[kQkvw], nullptr, nullptr, qkv_rows, N, qkv_cols, C, 1, 0);
   work->qkv += drain();
-  ops_.norm_backward(ctx_, a_.dresidual, d[kLn1w], d[kLn1b], a_.dnorm, input, saved.ln1_mean, saved.ln1_rstd,
-                     operands.vector[kLn1w], N, C);
+  norm_backward(d[kLn1w], d[kLn1b], input, saved.ln1_mean, saved.ln1_rstd, operands.vector[kLn1w], N);
 }
 
-template <class T>
-void Step<T>::rotate(const Group& group, const ActiveLayer& active, T* qkv, bool inverse) {
+template <class T, class W>
+void Step<T, W>::norm_backward(M* dweight, M* dbias, const W* input, const M* mean, const M* rstd, const M* weight,
+                               int64_t n) {
+  T* branch = std::is_same_v<T, W> ? nullptr : a_.dbranch;
+  ops_.norm_backward(ctx_, a_.dresidual, branch, dweight, dbias, a_.dnorm, input, mean, rstd, weight, n,
+                     config_.n_embd);
+}
+
+template <class T, class W>
+void Step<T, W>::rotate(const Group& group, const ActiveLayer& active, T* qkv, bool inverse) {
   if (!config_.rotary()) return;
   const int64_t rotated = active.heads + active.kv_heads;  // queries and keys lie side by side
   const int64_t stride = (rotated + active.kv_heads) * config_.head_size;
@@ -250,22 +258,22 @@ void Step<T>::rotate(const Group& group, const ActiveLayer& active, T* qkv, bool
               rotated, config_.head_size, inverse);
 }
 
-template <class T>
-void Step<T>::weight_gradient(const LayerOperands<T>& operands, LayerTensor tensor, const T* p, const T* q,
-                              const int32_t* rows, int64_t n, int64_t row_count, M alpha) {
+template <class T, class W>
+void Step<T, W>::weight_gradient(const LayerOperands<W>& operands, LayerTensor tensor, const T* p, const T* q,
+                                 const int32_t* rows, int64_t n, int64_t row_count, M alpha) {
   ops_.linear_weight_gradient(ctx_, operands.gradient[tensor], p, row_count, q, rows, n, row_count, config_.n_embd,
                               alpha, operands.assigned[tensor]);
 }
 
-template <class T>
-void Step<T>::bias_gradient(const LayerOperands<T>& operands, LayerTensor tensor, const T* p, const int32_t* rows,
-                            int64_t n, int64_t row_count, M alpha) {
+template <class T, class W>
+void Step<T, W>::bias_gradient(const LayerOperands<W>& operands, LayerTensor tensor, const T* p, const int32_t* rows,
+                               int64_t n, int64_t row_count, M alpha) {
   M* db = operands.gradient[tensor];
   if (db) ops_.linear_bias_gradient(ctx_, db, p, rows, n, row_count, alpha, operands.assigned[tensor]);
 }
 
-template <class T>
-void Step<T>::list_updated(const TouchedUnits& touched, const int32_t* lists, bool only_touched) {
+template <class T, class W>
+void Step<T, W>::list_updated(const TouchedUnits& touched, const int32_t* lists, bool only_touched) {
   updated_.clear();
   const auto list = [&](const Tensor& tensor, const int32_t* rows, int64_t count, int64_t cols) {
     updated_.push_back({p_.data(Role::kWeight, tensor), p_.data(Role::kGradient, tensor),
@@ -300,8 +308,8 @@ void Step<T>::list_updated(const TouchedUnits& touched, const int32_t* lists, bo
   }
 }
 
-template <class T>
-void Step<T>::list_updated_slots() {
+template <class T, class W>
+void Step<T, W>::list_updated_slots() {
   updated_.clear();
   for (const Tensor& tensor : p_.tensors()) {
     if (tensor.layer >= 0) break;  // the globals come first
@@ -315,8 +323,8 @@ void Step<T>::list_updated_slots() {
   });
 }
 
-template <class T>
-double Step<T>::update(const OptimizerStep& step, TouchedUnits& touched) {
+template <class T, class W>
+double Step<T, W>::update(const OptimizerStep& step, TouchedUnits& touched) {
   // Where one subnetwork was trained and the rest is to be left alone, its gradients need not visit the masters.
   const int32_t* lists = nullptr;
   const bool from_slots = step.freeze && o_.gradients_are_in_slots();
@@ -356,5 +364,6 @@ double Step<T>::update(const OptimizerStep& step, TouchedUnits& touched) {
 template class Step<float>;
 template class Step<double>;
 template class Step<bfloat16>;
+template class Step<bfloat16, float>;
 
 }  // namespace burgeon

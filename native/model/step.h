@@ -41,13 +41,13 @@ struct OptimizerStep {
   bool freeze;   // leave what no group touched alone (METHOD: inactive = freeze), instead of a zero gradient
 };
 
-template <class T>
+template <class T, class W = T>
 class Step {
  public:
   using M = Master<T>;
 
-  Step(const ModelConfig& config, const Ops<T>& ops, Device& device, Parameters<M>& parameters, Operands<T>& operands,
-       Activations<T>& activations, OpContext& context)
+  Step(const ModelConfig& config, const Ops<T, W>& ops, Device& device, Parameters<M>& parameters,
+       Operands<T, W>& operands, Activations<T, W>& activations, OpContext& context)
       : config_(config), ops_(ops), device_(device), p_(parameters), o_(operands), a_(activations), ctx_(context) {}
 
   // Room on the host for what is read back of so many tokens.
@@ -79,20 +79,22 @@ class Step {
   double update(const OptimizerStep& step, TouchedUnits& touched);
 
  private:
-  void forward_layer(const Group& group, const ActiveLayer& active, const LayerOperands<T>& operands,
-                     LayerActivations<T>& saved, const T* input, const KeyValueCache<T>* cache, Work* work);
-  void backward_layer(const Group& group, const ActiveLayer& active, const LayerOperands<T>& operands,
-                      LayerActivations<T>& saved, const T* input, Work* work);
+  void forward_layer(const Group& group, const ActiveLayer& active, const LayerOperands<W>& operands,
+                     LayerActivations<T, W>& saved, const W* input, const KeyValueCache<T>* cache, Work* work);
+  void backward_layer(const Group& group, const ActiveLayer& active, const LayerOperands<W>& operands,
+                      LayerActivations<T, W>& saved, const W* input, Work* work);
   // Logits of rows [begin, begin + rows) of lnf into a.logits.
   void logits_of(int64_t begin, int64_t rows, Work* work);
   // Copies rows of a.logits to the host.
   void read_logits(M* to, int64_t rows);
   // Turns queries and keys (forward), or their gradients back; nothing with learned positions.
   void rotate(const Group& group, const ActiveLayer& active, T* qkv, bool inverse);
+  // Adds to the gradient of the residual stream what comes through a norm.
+  void norm_backward(M* dweight, M* dbias, const W* input, const M* mean, const M* rstd, const M* weight, int64_t n);
   // Gradients of a matrix, and of a bias where the architecture has it.
-  void weight_gradient(const LayerOperands<T>& operands, LayerTensor tensor, const T* p, const T* q,
+  void weight_gradient(const LayerOperands<W>& operands, LayerTensor tensor, const T* p, const T* q,
                        const int32_t* rows, int64_t n, int64_t row_count, M alpha);
-  void bias_gradient(const LayerOperands<T>& operands, LayerTensor tensor, const T* p, const int32_t* rows, int64_t n,
+  void bias_gradient(const LayerOperands<W>& operands, LayerTensor tensor, const T* p, const int32_t* rows, int64_t n,
                      int64_t row_count, M alpha);
   // Row lists of products: a compact backend has none.
   const int32_t* listed(const int32_t* rows) const { return ops_.compact ? nullptr : rows; }
@@ -107,11 +109,11 @@ class Step {
   }
 
   const ModelConfig& config_;
-  const Ops<T>& ops_;
+  const Ops<T, W>& ops_;
   Device& device_;
   Parameters<M>& p_;
-  Operands<T>& o_;
-  Activations<T>& a_;
+  Operands<T, W>& o_;
+  Activations<T, W>& a_;
   OpContext& ctx_;
   std::vector<M> losses_;     // read back
   std::vector<double> sums_;  // likewise

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <type_traits>
 
-#include "core/bfloat16.h"
 #include "test/op_fixture.h"
 
 namespace burgeon::test {
@@ -61,7 +60,8 @@ double largest(const Doubles& values) {
 
 // Forward on every table, then backward from the reference's own results, so that errors do not add up. `rounding` is
 // that of probabilities and of gradients of scores, where they become operands of products.
-void check_attention(const std::vector<Table>& tables, double rounding, const Shape& s, const Floats& qkv,
+template <class T>
+void check_attention(const std::vector<TableOf<T>>& tables, double rounding, const Shape& s, const Floats& qkv,
                      const Floats& dout) {
   const Note note(text(s));
   const auto forward = [&](auto& ops, OpContext& context, auto& in, auto& out) {
@@ -85,8 +85,13 @@ void check_attention(const std::vector<Table>& tables, double rounding, const Sh
   check_op(tables, scratch_shape(s), {qkv}, outputs, forward,
            [&](size_t output, size_t, double) { return output == 0 ? relative * value : lse_bound; });
 
-  const auto narrow = [](const Doubles& values) { return Floats(values.begin(), values.end()); };
-  const std::vector<Floats> inputs{qkv, dout, narrow(results.outputs[0]), narrow(results.outputs[1])};
+  // As the op that made them stores them.
+  Floats out(results.outputs[0].begin(), results.outputs[0].end());
+  if (std::is_same_v<T, bfloat16>) {
+    for (float& each : out) each = to_float(to_bfloat16(each));
+  }
+  const Floats lses(results.outputs[1].begin(), results.outputs[1].end());
+  const std::vector<Floats> inputs{qkv, dout, out, lses};
   const std::vector<Floats> dqkv{poison(s.tokens() * s.qkv_width())};
   // The gradient of a score is a difference of two dot products over a head.
   const double dscore = 2 * width * largest(dout) * value / std::sqrt(width);
@@ -97,12 +102,6 @@ void check_attention(const std::vector<Table>& tables, double rounding, const Sh
 
 void check_attention(const Shape& s, const Floats& qkv, const Floats& dout) {
   check_attention(all_tables(), 0, s, qkv, dout);
-}
-
-Floats bfloat16_normals(Random& random, int64_t count) {
-  Floats values = random.normals(count);
-  for (float& value : values) value = to_float(to_bfloat16(value));
-  return values;
 }
 
 }  // namespace
@@ -129,8 +128,8 @@ TEST(attention_in_bfloat16_matches_the_reference) {
   Random random(17);
   const double rounding = 1.0 / (1 << 8);
   const auto check = [&](const Shape& s) {
-    check_attention(bfloat16_tables(), rounding, s, bfloat16_normals(random, s.tokens() * s.qkv_width()),
-                    bfloat16_normals(random, s.tokens() * s.width()));
+    check_attention(bfloat16_tables(), rounding, s, random.short_normals(s.tokens() * s.qkv_width()),
+                    random.short_normals(s.tokens() * s.width()));
   };
   for (const Shape& s : shapes()) check(s);
   for (int round = 0; round < 20; ++round) {
@@ -211,7 +210,7 @@ TEST(attention_through_the_cache_is_attention_of_the_whole_text) {
 TEST(attention_keeps_heads_and_sequences_apart) {
   Random random(14);
   const Shape s{3, 50, 3, 20};
-  Floats qkv = random.normals(s.tokens() * 3 * s.width());
+  Floats qkv = random.short_normals(s.tokens() * 3 * s.width());
   const auto spoil = [&](int64_t b, int64_t head) {
     for (int64_t t = b * s.sequence; t < (b + 1) * s.sequence; ++t) {
       for (int64_t part = 0; part < 3; ++part) {
@@ -219,28 +218,27 @@ TEST(attention_keeps_heads_and_sequences_apart) {
       }
     }
   };
-  for (const Table& table : product_tables()) {
-    const Note note(table.name);
-    OpContext context = context_for(table, scratch_shape(s), 1);
+  for_each_table([&](const auto& table) {
     const auto forward = [&] {
-      Guarded out(poison(s.tokens() * s.width()));
-      Guarded lse(poison(s.tokens() * s.heads));
-      table.ops->attention_forward(context, out.data(), lse.data(), qkv.data(), s.batch, s.sequence, s.heads, s.heads,
-                                   s.head_size);
-      return out;
+      return run_op(table, scratch_shape(s), 1, {qkv}, {poison(s.tokens() * s.width()), poison(s.tokens() * s.heads)},
+                    [&](auto& ops, OpContext& context, auto& in, auto& out) {
+                      ops.attention_forward(context, out[0], out[1], in[0], s.batch, s.sequence, s.heads, s.heads,
+                                            s.head_size);
+                    })
+          .outputs[0];
     };
     const Floats clean = qkv;
-    const Guarded before = forward();
+    const Floats before = forward();
     for (const int64_t b : {0, 2}) {
       for (const int64_t head : {0, 1}) spoil(b, head);
     }
-    const Guarded after = forward();
+    const Floats after = forward();
     qkv = clean;
-    for (int64_t i = 0; i < before.size(); ++i) {
+    for (int64_t i = 0; i < static_cast<int64_t>(before.size()); ++i) {
       const bool spoilt = i / (s.sequence * s.width()) != 1 && i / s.head_size % s.heads != 2;
-      CHECK(spoilt ? std::isnan(after.data()[i]) : after.data()[i] == before.data()[i]);
+      CHECK(spoilt ? std::isnan(after[i]) : after[i] == before[i]);
     }
-  }
+  });
 }
 
 // A NaN or an infinity must show, or the model could not report it.
@@ -249,19 +247,20 @@ TEST(attention_propagates_nonfinite_scores) {
   const Shape s{1, 60, 1, 6};
   for (const float bad : {static_cast<float>(NAN), static_cast<float>(INFINITY)}) {
     for (const int64_t position : {0, 30, 59}) {
-      Floats qkv = random.normals(s.tokens() * 3 * s.width(), 1, 2);
+      Floats qkv = random.short_normals(s.tokens() * 3 * s.width());
       qkv[position * 3 * s.width()] = bad;  // a query
-      for (const Table& table : product_tables()) {
-        const Note note(table.name + ", token " + std::to_string(position));
-        OpContext context = context_for(table, scratch_shape(s), 1);
-        Guarded out(Floats(s.tokens() * s.width()));
-        Guarded lse(Floats(s.tokens()));
-        table.ops->attention_forward(context, out.data(), lse.data(), qkv.data(), 1, s.sequence, 1, 1, s.head_size);
+      for_each_table([&](const auto& table) {
+        const Note note("token " + std::to_string(position));
+        const Results results =
+            run_op(table, scratch_shape(s), 1, {qkv}, {Floats(s.tokens() * s.width()), Floats(s.tokens())},
+                   [&](auto& ops, OpContext& context, auto& in, auto& out) {
+                     ops.attention_forward(context, out[0], out[1], in[0], 1, s.sequence, 1, 1, s.head_size);
+                   });
         for (int64_t t = 0; t < s.sequence; ++t) {
-          CHECK(std::isfinite(out.data()[t * s.width()]) == (t != position));
-          CHECK(std::isfinite(lse.data()[t]) == (t != position));
+          CHECK(std::isfinite(results.outputs[0][t * s.width()]) == (t != position));
+          CHECK(std::isfinite(results.outputs[1][t]) == (t != position));
         }
-      }
+      });
     }
   }
 }

@@ -10,37 +10,37 @@ namespace burgeon::test {
 
 TEST(backend_is_the_best_that_was_allowed) {
   Selection selection;
-  select_ops<float>("cpu", "", Precision::kFloat32, &selection);
+  select_ops<float>("cpu", "", &selection);
   CHECK(selection.backend == "cpu" && selection.isa == best_isa());
   CHECK(selection.reason == "best instruction set of this processor");
   CHECK(fast_tables().back().name == best_isa());
   for (const Table& table : fast_tables()) {
-    const Ops<float>& ops = select_ops<float>("cpu", table.name, Precision::kFloat32, &selection);
+    const Ops<float>& ops = select_ops<float>("cpu", table.name, &selection);
     CHECK(&ops == table.ops && table.name == ops.name && selection.isa == table.name);
     if (table.name != best_isa()) CHECK(selection.reason == "limited by BURGEON_MAX_ISA (has " + best_isa() + ")");
   }
   // More than the processor has is no error: the same setting then works on every machine.
-  select_ops<float>("cpu", "amx", Precision::kFloat32, &selection);
+  select_ops<float>("cpu", "amx", &selection);
   CHECK(selection.isa == best_isa());
 }
 
 TEST(backend_reference_has_no_threads_and_no_burst) {
   Selection selection;
-  const Ops<double>& ops = select_ops<double>("reference", "", Precision::kFloat64, &selection);
+  const Ops<double>& ops = select_ops<double>("reference", "", &selection);
   CHECK(selection.backend == "reference" && selection.isa == "plain" && std::string(ops.name) == "reference");
   CHECK(ops.multiply_burst == nullptr);
 }
 
 TEST(backend_burst_stays_in_its_buffer) {
   for (const Table& table : fast_tables()) {
-    for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
-      const Note note(table.name + (precision == Precision::kBfloat16 ? ", bfloat16" : ""));
-      Selection selection;
-      const Ops<float>& ops = select_ops<float>("cpu", table.name, precision, &selection);
+    Selection selection;
+    for (const auto burst : {select_ops<float>("cpu", table.name, &selection).multiply_burst,
+                             select_ops<bfloat16, float>("cpu", table.name, &selection).multiply_burst}) {
+      const Note note(table.name);
       Guarded data(Floats(kBurstFloats, 0.5f));
-      const int64_t once = ops.multiply_burst(data.data(), 1);
+      const int64_t once = burst(data.data(), 1);
       CHECK(once > 0);
-      CHECK(ops.multiply_burst(data.data(), 3) == 3 * once);
+      CHECK(burst(data.data(), 3) == 3 * once);
       CHECK(data.intact());
       for (int64_t i = 0; i < data.size(); ++i) CHECK(std::isfinite(data.data()[i]));
     }

@@ -72,9 +72,8 @@ TEST(bench_runs_every_op_in_both_precisions) {
         CHECK(results.size() == 2);
         CHECK(results[0].ms.size() == static_cast<size_t>(options.rounds) && results[0].ms[0] >= 0);
         CHECK(results[0].copy_ms.size() == (cold ? results[0].ms.size() : 0));
-        const bool is_rounded =
-            precision == Precision::kBfloat16 && std::string(entry.name).rfind("attention_", 0) == 0;
-        CHECK(results[0].error.largest <= (is_rounded ? bench::kBfloat16Tolerance : bench::kTolerance));
+        CHECK(results[0].error.largest <=
+              (precision == Precision::kBfloat16 ? bench::kBfloat16Tolerance : bench::kTolerance));
         CHECK(results[0].multiply_adds == expected_multiply_adds(entry.name));
         CHECK(results[0].bytes > 0 && results[1].bytes >= results[0].bytes);
       }

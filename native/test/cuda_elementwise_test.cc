@@ -162,8 +162,9 @@ TEST(cuda_embedding_matches_the_reference) {
 
 TEST(cuda_norm_matches_the_reference) {
   Random random(63);
-  // In vectors, the gradient is one pass of at most eight sweeps of a warp, two passes beyond. Sweeps of bfloat16 and of
-  // float: 1 and 1 (64), 2 and 3 (264), 2 and 4 (512), 3 and 6 (768), 4 and 8 (1024), 6 and more (1400), 8 (2048), more.
+  // In vectors, the gradient is one pass of at most eight sweeps of a warp, two passes beyond. Sweeps of bfloat16 and
+  // of float: 1 and 1 (64), 2 and 3 (264), 2 and 4 (512), 3 and 6 (768), 4 and 8 (1024), 6 and more (1400), 8 (2048),
+  // more.
   for (const int64_t width : {1, 7, 12, 64, 264, 512, 515, 768, 1024, 1400, 2048, 2056}) {
     for (const int64_t n : {1, 3, 9, 130}) {
       if (n > 9 ? width > 64 : n > 3 && width > 1000) continue;
@@ -208,8 +209,8 @@ TEST(cuda_norm_matches_the_reference) {
           const Expected backward =
               run_reference(kNoScratch, {dy, x, mean, rstd, weight}, initial,
                             [&](auto& ops, OpContext& context, auto& op_in, auto& out) {
-                              ops.norm_backward(context, out[0], out[1], centred ? out[2] : nullptr, op_in[0], op_in[1],
-                                                centred ? op_in[2] : nullptr, op_in[3], op_in[4], n, width);
+                              ops.norm_backward(context, out[0], nullptr, out[1], centred ? out[2] : nullptr, op_in[0],
+                                                op_in[1], centred ? op_in[2] : nullptr, op_in[3], op_in[4], n, width);
                             });
           Scratch scratch(cuda::norm_backward_scratch_bytes(n, width));
           check_kernel(

@@ -130,8 +130,8 @@ TEST(gradient_of_norm) {
   Doubles dx(n * width, 10);
   Doubles dweight(width, 20);
   Doubles dbias(width, 30);
-  ops().norm_backward(context, dx.data(), dweight.data(), dbias.data(), dy.data(), x.data(), mean.data(), rstd.data(),
-                      weight.data(), n, width);
+  ops().norm_backward(context, dx.data(), nullptr, dweight.data(), dbias.data(), dy.data(), x.data(), mean.data(),
+                      rstd.data(), weight.data(), n, width);
   for (double& value : dx) value -= 10;
   for (double& value : dweight) value -= 20;
   for (double& value : dbias) value -= 30;

@@ -17,9 +17,25 @@ constexpr int64_t kMargin = 0;
 #else
 constexpr int64_t kMargin = 16;
 #endif
-constexpr float kCanary = 1234.5f;
+template <class T>
+T canary() {
+  T value;
+  std::memset(&value, 0x44, sizeof(value));
+  return value;
+}
 
-bool same_bits(float a, float b) { return std::memcmp(&a, &b, sizeof(float)) == 0; }
+template <class T>
+bool same_bits(T a, T b) {
+  return std::memcmp(&a, &b, sizeof(T)) == 0;
+}
+
+double rounded(double value) { return to_float(to_bfloat16(static_cast<float>(value))); }
+
+std::vector<bfloat16> narrow(const Floats& values) {
+  std::vector<bfloat16> result;
+  for (const float value : values) result.push_back(to_bfloat16(value));
+  return result;
+}
 
 char* take(size_t bytes) {
   void* block = nullptr;
@@ -57,14 +73,9 @@ Floats Random::normals(int64_t count, float scale, float offset) {
   return values;
 }
 
-Floats Random::short_normals(int64_t count) {
-  Floats values = normals(count);
-  for (float& value : values) {
-    uint32_t bits;
-    std::memcpy(&bits, &value, sizeof(bits));
-    bits &= 0xffff0000u;
-    std::memcpy(&value, &bits, sizeof(bits));
-  }
+Floats Random::short_normals(int64_t count, float scale) {
+  Floats values = normals(count, scale);
+  for (float& value : values) value = to_float(to_bfloat16(value));
   return values;
 }
 
@@ -111,7 +122,7 @@ const std::vector<Table>& fast_tables() {
     std::vector<Table> found;
     for (const char* isa : {"baseline", "avx2", "avx512", "avx512bf16", "amx"}) {
       Selection selection;
-      const Ops<float>& ops = select_ops<float>("cpu", isa, Precision::kFloat32, &selection);
+      const Ops<float>& ops = select_ops<float>("cpu", isa, &selection);
       if (selection.isa == isa) found.push_back({isa, &ops, {1, 2, 3}});
     }
     return found;
@@ -128,24 +139,14 @@ const std::vector<Table>& all_tables() {
   return tables;
 }
 
-const std::vector<Table>& bfloat16_tables() {
-  static const std::vector<Table> tables = [] {
-    std::vector<Table> found;
+const std::vector<Bfloat16Table>& bfloat16_tables() {
+  static const std::vector<Bfloat16Table> tables = [] {
+    std::vector<Bfloat16Table> found;
     for (const Table& table : fast_tables()) {
       Selection selection;
-      found.push_back(
-          {table.name + " bf16", &select_ops<float>("cpu", table.name, Precision::kBfloat16, &selection), {1, 3}});
+      found.push_back({table.name + " bf16", &select_ops<bfloat16, float>("cpu", table.name, &selection), {1, 3}});
     }
     return found;
-  }();
-  return tables;
-}
-
-const std::vector<Table>& product_tables() {
-  static const std::vector<Table> tables = [] {
-    std::vector<Table> all = all_tables();
-    all.insert(all.end(), bfloat16_tables().begin(), bfloat16_tables().end());
-    return all;
   }();
   return tables;
 }
@@ -157,15 +158,39 @@ ThreadPool& pool_of(int threads) {
   return *pool;
 }
 
-Guarded::Guarded(const Floats& initial)
-    : size_(static_cast<int64_t>(initial.size())), margin_(kMargin), words_(initial.size() + 2 * kMargin, kCanary) {
+template <class T>
+GuardedOf<T>::GuardedOf(const std::vector<T>& initial)
+    : size_(static_cast<int64_t>(initial.size())), margin_(kMargin), words_(initial.size() + 2 * kMargin, canary<T>()) {
   std::copy(initial.begin(), initial.end(), data());
 }
 
-bool Guarded::intact() const {
-  const auto is_canary = [](float word) { return same_bits(word, kCanary); };
+template <class T>
+bool GuardedOf<T>::intact() const {
+  const auto is_canary = [](T word) { return same_bits(word, canary<T>()); };
   return std::all_of(words_.begin(), words_.begin() + margin_, is_canary) &&
          std::all_of(words_.end() - margin_, words_.end(), is_canary);
+}
+
+template class GuardedOf<float>;
+template class GuardedOf<bfloat16>;
+
+Operand::Operand(const Floats& values)
+    : floats_(values), bfloat16s_(narrow(values)), is_exact_(std::all_of(values.begin(), values.end(), [](float value) {
+        return std::isnan(value) || rounded(value) == value;
+      })) {}
+
+bfloat16* Operand::take_bfloat16() {
+  const Note note("an operand that is taken as bfloat16 and holds numbers that are none");
+  CHECK(is_exact_);
+  is_bfloat16_ = true;
+  return bfloat16s_.data();
+}
+
+Floats Operand::values() const {
+  if (!is_bfloat16_) return Floats(floats_.data(), floats_.data() + floats_.size());
+  Floats values;
+  for (int64_t i = 0; i < bfloat16s_.size(); ++i) values.push_back(to_float(bfloat16s_.data()[i]));
+  return values;
 }
 
 char* Workspace::Block::last(size_t count) {
@@ -183,38 +208,48 @@ OpContext Workspace::context(ScratchSize size) {
           thread_bytes, 0};
 }
 
-OpContext context_for(const Table& table, const ScratchShape& shape, int threads) {
+OpContext context_for(const std::string& table, ScratchSize size, int threads) {
   static std::map<std::pair<std::string, int>, Workspace> kept;
-  return kept.try_emplace({table.name, threads}, threads).first->second.context(table.ops->scratch_size(shape));
+  return kept.try_emplace({table, threads}, threads).first->second.context(size);
 }
 
-void compare(const Expected& expected, const std::vector<Guarded>& results, const std::vector<Floats>& initial,
+void compare(const Expected& expected, const Results& results, const std::vector<Floats>& initial,
              const Tolerance& tolerance) {
-  for (size_t output = 0; output < results.size(); ++output) {
+  for (size_t output = 0; output < results.outputs.size(); ++output) {
     const Doubles& wanted = expected.outputs[output];
-    const float* values = results[output].data();
+    const Floats& values = results.outputs[output];
+    const bool is_bfloat16 = results.are_bfloat16[output];
     int64_t wrong = 0;
     for (size_t i = 0; i < wanted.size(); ++i) {
-      const bool fine = std::isnan(wanted[i]) ? same_bits(values[i], initial[output][i])
-                                              : std::fabs(values[i] - wanted[i]) <= tolerance(output, i, wanted[i]);
-      if (fine || ++wrong > 1) continue;
-      const Note note("output " + std::to_string(output) + "[" + std::to_string(i) + "]");
+      const std::string place = "output " + std::to_string(output) + "[" + std::to_string(i) + "]";
       if (std::isnan(wanted[i])) {
-        CHECK(same_bits(values[i], initial[output][i]));
-      } else {
-        CHECK_NEAR(values[i], wanted[i], tolerance(output, i, wanted[i]));
+        // Words nobody touched.
+        const float before = is_bfloat16 ? to_float(to_bfloat16(initial[output][i])) : initial[output][i];
+        if (same_bits(values[i], before) || ++wrong > 1) continue;
+        const Note note(place);
+        CHECK(same_bits(values[i], before));
+        continue;
       }
+      double aim = wanted[i];
+      double slack = tolerance(output, i, aim);
+      if (is_bfloat16) {
+        if (slack > 0) slack += std::fabs(aim) / (1 << 7);
+        aim = rounded(aim);
+      }
+      if (std::fabs(values[i] - aim) <= slack || ++wrong > 1) continue;
+      const Note note(place);
+      CHECK_NEAR(values[i], aim, slack);
     }
     const Note note("output " + std::to_string(output) + ", wrong elements");
     CHECK_NEAR(static_cast<double>(wrong), 0, 0);
   }
 }
 
-void compare_bits(const std::vector<Guarded>& a, const std::vector<Guarded>& b) {
-  for (size_t output = 0; output < a.size(); ++output) {
-    const size_t bytes = static_cast<size_t>(a[output].size()) * sizeof(float);
+void compare_bits(const Results& a, const Results& b) {
+  for (size_t output = 0; output < a.outputs.size(); ++output) {
+    const size_t bytes = a.outputs[output].size() * sizeof(float);
     const Note note("output " + std::to_string(output));
-    CHECK(bytes == 0 || std::memcmp(a[output].data(), b[output].data(), bytes) == 0);
+    CHECK(bytes == 0 || std::memcmp(a.outputs[output].data(), b.outputs[output].data(), bytes) == 0);
   }
 }
 

@@ -1,18 +1,22 @@
 // What the op tests share: the op tables of this machine, operands from a fixed seed, and check_op, which runs one call
 // on the double reference and on every table with several thread counts and compares. An output that the reference
-// leaves NaN is one the contract says nothing touches: it must keep its bits.
+// leaves NaN is one the contract says nothing touches: it must keep its bits. Operands of tables in bfloat16 are made
+// from floats and compared as such.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <functional>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "backend/backend.h"
 #include "backend/reference.h"
+#include "core/bfloat16.h"
 #include "core/thread_pool.h"
 #include "test/check.h"
 
@@ -35,7 +39,7 @@ class Random {
   float normal();
   Floats normals(int64_t count, float scale = 1, float offset = 0);
   // As normals, rounded to bfloat16 numbers.
-  Floats short_normals(int64_t count);
+  Floats short_normals(int64_t count, float scale = 1);
   // Integers in [-4, 4]: sums of their products are exact in fp32, whatever the order.
   Floats integers(int64_t count);
 
@@ -61,37 +65,76 @@ struct ActiveRows {
 // No list, the list of all rows, a random half, a single row: each with `count` active rows.
 std::vector<ActiveRows> active_rows(Random& random, int64_t count);
 
-struct Table {
+template <class T>
+struct TableOf {
   std::string name;
-  const Ops<float>* ops;
+  const Ops<T, float>* ops;
   std::vector<int> threads;  // worth testing
 };
+using Table = TableOf<float>;
+using Bfloat16Table = TableOf<bfloat16>;
 
 // The fast tables that this machine runs; with the plain one in fp32 in front.
 const std::vector<Table>& fast_tables();
 const std::vector<Table>& all_tables();
 
-// The tables of every instruction set that round the operands of products to bfloat16: they agree with the reference
-// where operands are bfloat16 numbers already. And behind all_tables.
-const std::vector<Table>& bfloat16_tables();
-const std::vector<Table>& product_tables();
+// The tables of every instruction set with activations in bfloat16; operands of products are rounded to it.
+const std::vector<Bfloat16Table>& bfloat16_tables();
+
+// The tables of both precisions.
+template <class Body>
+void for_each_table(Body body) {
+  for (const Table& table : all_tables()) body(table);
+  for (const Bfloat16Table& table : bfloat16_tables()) body(table);
+}
 
 ThreadPool& pool_of(int threads);
 
 // A copy of `initial` between words that must not change. Sanitized builds leave the words out: AddressSanitizer then
 // sees stray reads too.
-class Guarded {
+template <class T>
+class GuardedOf {
  public:
-  explicit Guarded(const Floats& initial);
-  float* data() { return words_.data() + margin_; }
-  const float* data() const { return words_.data() + margin_; }
+  explicit GuardedOf(const std::vector<T>& initial);
+  T* data() { return words_.data() + margin_; }
+  const T* data() const { return words_.data() + margin_; }
   int64_t size() const { return size_; }
   bool intact() const;
 
  private:
   int64_t size_;
   int64_t margin_;
-  Floats words_;
+  std::vector<T> words_;
+};
+using Guarded = GuardedOf<float>;
+
+// Numbers in memory as float and as bfloat16; whichever an op takes.
+class Operand {
+ public:
+  explicit Operand(const Floats& values);
+  // What an argument becomes. Taking bfloat16 is noted; only NaN may have lost bits.
+  class Argument {
+   public:
+    Argument(std::nullptr_t) {}
+    explicit Argument(Operand* from) : from_(from) {}
+    operator float*() const { return from_ ? from_->floats_.data() : nullptr; }
+    operator bfloat16*() const { return from_ ? from_->take_bfloat16() : nullptr; }
+
+   private:
+    Operand* from_ = nullptr;
+  };
+  Argument argument() { return Argument(this); }
+  bool is_bfloat16() const { return is_bfloat16_; }
+  bool intact() const { return floats_.intact() && bfloat16s_.intact(); }
+  Floats values() const;
+
+ private:
+  bfloat16* take_bfloat16();
+
+  Guarded floats_;
+  GuardedOf<bfloat16> bfloat16s_;
+  bool is_exact_;
+  bool is_bfloat16_ = false;
 };
 
 // Scratch that ends where the size an op asked for ends (rounded up to the promised alignment), so that
@@ -113,7 +156,11 @@ class Workspace {
 };
 
 // The context for one op; workspaces are kept, because poisoning megabytes before every small op takes long.
-OpContext context_for(const Table& table, const ScratchShape& shape, int threads);
+OpContext context_for(const std::string& table, ScratchSize size, int threads);
+template <class T>
+OpContext context_for(const TableOf<T>& table, const ScratchShape& shape, int threads) {
+  return context_for(table.name, table.ops->scratch_size(shape), threads);
+}
 
 // How far element `index` of output `output` may be from `expected`.
 using Tolerance = std::function<double(size_t output, size_t index, double expected)>;
@@ -143,29 +190,57 @@ Expected run_reference(const ScratchShape& shape, const std::vector<Floats>& inp
   return expected;
 }
 
-void compare(const Expected& expected, const std::vector<Guarded>& results, const std::vector<Floats>& initial,
-             const Tolerance& tolerance);
-void compare_bits(const std::vector<Guarded>& a, const std::vector<Guarded>& b);
+// The results of a call on a table.
+struct Results {
+  std::vector<Floats> outputs;
+  std::vector<bool> are_bfloat16;
+  int64_t multiply_adds;
+};
 
-// call(ops, context, in, out) runs one op; it is generic over the element type. `outputs` are initial contents.
-template <class Call>
-void check_op(const std::vector<Table>& tables, const ScratchShape& shape, const std::vector<Floats>& inputs,
-              const std::vector<Floats>& outputs, Call call, const Tolerance& tolerance) {
-  const Expected expected = run_reference(shape, inputs, outputs, call);
-  std::vector<const float*> in;
-  for (const auto& values : inputs) in.push_back(values.data());
-  for (const Table& table : tables) {
-    std::vector<Guarded> first;
+template <class T, class Call>
+Results run_op(const TableOf<T>& table, const ScratchShape& shape, int threads, const std::vector<Floats>& inputs,
+               const std::vector<Floats>& outputs, Call call) {
+  const Note note(table.name + ", " + std::to_string(threads) + " threads");
+  std::vector<Operand> from(inputs.begin(), inputs.end());
+  std::vector<Operand> to(outputs.begin(), outputs.end());
+  OpContext context = context_for(table, shape, threads);
+  const auto run = [&](auto in, auto out) { call(*table.ops, context, in, out); };
+  if constexpr (std::is_same_v<T, float>) {
+    std::vector<const float*> in;
+    std::vector<float*> out;
+    for (Operand& operand : from) in.push_back(operand.argument());
+    for (Operand& operand : to) out.push_back(operand.argument());
+    run(in, out);
+  } else {
+    std::vector<Operand::Argument> in, out;
+    for (Operand& operand : from) in.push_back(operand.argument());
+    for (Operand& operand : to) out.push_back(operand.argument());
+    run(in, out);
+  }
+  Results results{{}, {}, context.multiply_adds};
+  for (const Operand& operand : to) {
+    CHECK(operand.intact());
+    results.outputs.push_back(operand.values());
+    results.are_bfloat16.push_back(operand.is_bfloat16());
+  }
+  return results;
+}
+
+// Outputs in bfloat16 may be off by a rounding more, those that must be exact by that of the exact number.
+void compare(const Expected& expected, const Results& results, const std::vector<Floats>& initial,
+             const Tolerance& tolerance);
+void compare_bits(const Results& a, const Results& b);
+
+template <class T, class Call>
+void check_op(const std::vector<TableOf<T>>& tables, const ScratchShape& shape, const std::vector<Floats>& inputs,
+              const std::vector<Floats>& outputs, const Expected& expected, Call call, const Tolerance& tolerance) {
+  for (const TableOf<T>& table : tables) {
+    Results first;
     for (const int threads : table.threads) {
       const Note note(table.name + ", " + std::to_string(threads) + " threads");
-      std::vector<Guarded> results(outputs.begin(), outputs.end());
-      std::vector<float*> out;
-      for (auto& result : results) out.push_back(result.data());
-      OpContext context = context_for(table, shape, threads);
-      call(*table.ops, context, in, out);
-      CHECK(context.multiply_adds == expected.multiply_adds);
-      for (const auto& result : results) CHECK(result.intact());
-      if (first.empty()) {
+      Results results = run_op(table, shape, threads, inputs, outputs, call);
+      CHECK(results.multiply_adds == expected.multiply_adds);
+      if (first.outputs.empty()) {
         compare(expected, results, outputs, tolerance);
         first = std::move(results);
       } else {
@@ -173,6 +248,22 @@ void check_op(const std::vector<Table>& tables, const ScratchShape& shape, const
       }
     }
   }
+}
+
+// call(ops, context, in, out) runs one op; it is generic over the types of elements. `outputs` are initial contents.
+template <class T, class Call>
+void check_op(const std::vector<TableOf<T>>& tables, const ScratchShape& shape, const std::vector<Floats>& inputs,
+              const std::vector<Floats>& outputs, Call call, const Tolerance& tolerance) {
+  check_op(tables, shape, inputs, outputs, run_reference(shape, inputs, outputs, call), call, tolerance);
+}
+
+// On the tables of both precisions. Numbers that are activations must be bfloat16 numbers.
+template <class Call>
+void check_op(const ScratchShape& shape, const std::vector<Floats>& inputs, const std::vector<Floats>& outputs,
+              Call call, const Tolerance& tolerance) {
+  const Expected expected = run_reference(shape, inputs, outputs, call);
+  check_op(all_tables(), shape, inputs, outputs, expected, call, tolerance);
+  check_op(bfloat16_tables(), shape, inputs, outputs, expected, call, tolerance);
 }
 
 }  // namespace burgeon::test

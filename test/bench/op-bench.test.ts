@@ -136,8 +136,7 @@ describe('native runs', () => {
         for (const ms of timing.ms) expect(ms).toBeGreaterThanOrEqual(0);
         expect(timing.flops).toBe(flops[op]);
         expect(timing.bytes).toBeGreaterThan(0);
-        const isRounded = precision === 'bf16' && op.startsWith('attention_');
-        expect(timing.error).toBeLessThan(isRounded ? 3e-2 : 1e-4);
+        expect(timing.error).toBeLessThan(precision === 'bf16' ? 3e-2 : 1e-4);
       }
     }
   });

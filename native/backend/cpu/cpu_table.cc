@@ -6,31 +6,38 @@ namespace burgeon::BURGEON_ISA {
 
 EmbeddingForward<float> embedding_forward;
 EmbeddingBackward<float> embedding_backward;
-NormForward<float> norm_forward;
-NormBackward<float> norm_backward;
-template <class Operand>
-LinearExpand<float> linear_expand;
-template <class Operand>
-LinearContract<float> linear_contract;
-template <class Operand>
-LinearWeightGradient<float> linear_weight_gradient;
-LinearBiasGradient<float> linear_bias_gradient;
-Rotary<float> rotary;
-template <class Operand>
-AttentionForward<float> attention_forward;
-template <class Operand>
-AttentionBackward<float> attention_backward;
-CacheAppend<float> cache_append;
-AttentionCached<float> attention_cached;
-template <class Operand>
-MlpForward<float> mlp_forward;
-template <class Operand>
-MlpBackward<float> mlp_backward;
-template <class Operand>
-SwigluForward<float> swiglu_forward;
-template <class Operand>
-SwigluBackward<float> swiglu_backward;
-CrossEntropy<float> cross_entropy;
+template <class T>
+NormForward<T, float> norm_forward;
+template <class T>
+NormBackward<T, float> norm_backward;
+template <class T>
+LinearExpand<T, float> linear_expand;
+template <class T>
+LinearContract<T, float> linear_contract;
+template <class T>
+LinearWeightGradient<T> linear_weight_gradient;
+template <class T>
+LinearBiasGradient<T> linear_bias_gradient;
+template <class T>
+Rotary<T> rotary;
+template <class T>
+AttentionForward<T> attention_forward;
+template <class T>
+AttentionBackward<T> attention_backward;
+template <class T>
+CacheAppend<T> cache_append;
+template <class T>
+AttentionCached<T> attention_cached;
+template <class T>
+MlpForward<T, float> mlp_forward;
+template <class T>
+MlpBackward<T, float> mlp_backward;
+template <class T>
+SwigluForward<T, float> swiglu_forward;
+template <class T>
+SwigluBackward<T, float> swiglu_backward;
+template <class T>
+CrossEntropy<T> cross_entropy;
 AdamW<float> adamw;
 SumOfSquares<float> sum_of_squares;
 template <class Operand>
@@ -38,31 +45,33 @@ int64_t multiply_burst(float* data, int64_t rounds);
 
 size_t norm_scratch_bytes(int64_t width);
 size_t global_norm_scratch_bytes();
-template <class Operand>
+template <class T>
 size_t attention_thread_scratch_bytes(int64_t sequence, int64_t head_size);
 
 namespace {
 
 // Ops run one after another, so the shared scratch is as large as its hungriest user.
-template <class Operand>
+template <class T>
 ScratchSize scratch_size(const ScratchShape& shape) {
-  size_t shared = product_scratch_bytes(shape.wide);
+  size_t shared = product_scratch_bytes<T>(shape.wide, shape.width);
   if (norm_scratch_bytes(shape.width) > shared) shared = norm_scratch_bytes(shape.width);
   if (global_norm_scratch_bytes() > shared) shared = global_norm_scratch_bytes();
-  return {shared, attention_thread_scratch_bytes<Operand>(shape.sequence_length, shape.head_size)};
+  return {shared, attention_thread_scratch_bytes<T>(shape.sequence_length, shape.head_size)};
 }
 
 #define BURGEON_TEXT(x) #x
 #define BURGEON_NAME(x) BURGEON_TEXT(x)
 
-template <class Operand>
-const Ops<float>& table_for() {
-  static constexpr Ops<float> ops = {
+}  // namespace
+
+template <class T>
+const Ops<T, float>& table() {
+  static constexpr Ops<T, float> ops = {
       BURGEON_NAME(BURGEON_ISA),
       false,
       1,
       int64_t{128} << 20,
-      scratch_size<Operand>,
+      scratch_size<T>,
       nullptr,
       nullptr,
       nullptr,
@@ -70,31 +79,30 @@ const Ops<float>& table_for() {
       nullptr,
       embedding_forward,
       embedding_backward,
-      norm_forward,
-      norm_backward,
-      linear_expand<Operand>,
-      linear_contract<Operand>,
-      linear_weight_gradient<Operand>,
-      linear_bias_gradient,
-      rotary,
-      attention_forward<Operand>,
-      attention_backward<Operand>,
-      cache_append,
-      attention_cached,
-      mlp_forward<Operand>,
-      mlp_backward<Operand>,
-      swiglu_forward<Operand>,
-      swiglu_backward<Operand>,
-      cross_entropy,
+      norm_forward<T>,
+      norm_backward<T>,
+      linear_expand<T>,
+      linear_contract<T>,
+      linear_weight_gradient<T>,
+      linear_bias_gradient<T>,
+      rotary<T>,
+      attention_forward<T>,
+      attention_backward<T>,
+      cache_append<T>,
+      attention_cached<T>,
+      mlp_forward<T>,
+      mlp_backward<T>,
+      swiglu_forward<T>,
+      swiglu_backward<T>,
+      cross_entropy<T>,
       adamw,
       sum_of_squares,
-      multiply_burst<Operand>,
+      multiply_burst<OperandOf<T>>,
   };
   return ops;
 }
 
-}  // namespace
-
-const Ops<float>& table(bool bfloat16) { return bfloat16 ? table_for<Bfloat16>() : table_for<Float32>(); }
+template const Ops<float>& table<float>();
+template const Ops<bfloat16, float>& table<bfloat16>();
 
 }  // namespace burgeon::BURGEON_ISA

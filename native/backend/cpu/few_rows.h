@@ -11,8 +11,8 @@ constexpr int64_t kFewRows = 4;
 constexpr int64_t kTogether = 4;
 
 // y[i, j] = alpha * sum_c x[i, c] * w[rows[j], c] + bias[rows[j]] for N rows of x.
-template <class Operand, int N>
-void expand_rows(OpContext& ctx, float* y, int64_t y_stride, const float* x, const float* w, const float* bias,
+template <class Operand, int N, class T>
+void expand_rows(OpContext& ctx, T* y, int64_t y_stride, const T* x, const float* w, const float* bias,
                  const int32_t* rows, int64_t row_count, int64_t cols, float alpha) {
   constexpr int64_t kTaskRows = 16 * kTogether;
   parallel_for(ctx, ceil_div(row_count, kTaskRows), [&](int64_t task, int) {
@@ -37,7 +37,7 @@ void expand_rows(OpContext& ctx, float* y, int64_t y_stride, const float* x, con
       }
       for (int64_t k = 0; k < smaller(kTogether, end - j); ++k) {
         const float shift = bias ? bias[rows ? rows[j + k] : j + k] : 0;
-        for (int i = 0; i < N; ++i) y[i * y_stride + j + k] = alpha * sum_lanes(sums[k][i]) + shift;
+        for (int i = 0; i < N; ++i) store_one(y + i * y_stride + j + k, alpha * sum_lanes(sums[k][i]) + shift);
       }
     }
   });
@@ -52,8 +52,8 @@ BURGEON_INLINE int64_t few_rows_scratch_floats(int64_t n, int64_t row_count, int
 
 // y[i, c] = alpha * sum_j x[i, j] * w[rows[j], c] + bias_scale * bias[c] + residual[i, c] for N rows of x.
 // `partial` has room for few_rows_scratch_floats.
-template <class Operand, int N>
-void contract_rows(OpContext& ctx, float* partial, float* y, const float* x, int64_t x_stride, const float* w,
+template <class Operand, int N, class T>
+void contract_rows(OpContext& ctx, float* partial, float* y, const T* x, int64_t x_stride, const float* w,
                    const float* bias, const float* residual, const int32_t* rows, int64_t row_count, int64_t cols, float alpha,
                    float bias_scale) {
   const int64_t each = piece_rows(row_count);
@@ -68,7 +68,7 @@ void contract_rows(OpContext& ctx, float* partial, float* y, const float* x, int
       for (int64_t k = 0; k < kTogether; ++k) {
         const int64_t at = smaller(j + k, end - 1);
         weight[k] = w + (rows ? rows[at] : at) * cols;
-        for (int i = 0; i < N; ++i) value[k][i] = Operand::rounded(splat(j + k < end ? x[i * x_stride + at] : 0));
+        for (int i = 0; i < N; ++i) value[k][i] = Operand::rounded(splat(j + k < end ? load_one(x + i * x_stride + at) : 0));
       }
       for (int64_t c = 0; c < cols; c += kWidth) {
         Vec sum[N];

@@ -5,23 +5,28 @@
 
 #include "backend/backend.h"
 
-// One library per instruction set in binding.gyp and CMakeLists.txt, each with a table for float32 and one for bfloat16
-// operands of the products.
+// One library per instruction set in binding.gyp and CMakeLists.txt, each with a table for activations in float32 and
+// one for bfloat16.
 namespace burgeon::baseline {
-const Ops<float>& table(bool bfloat16);
+template <class T>
+const Ops<T, float>& table();
 }
 #ifdef BURGEON_X86_ISAS
 namespace burgeon::avx2 {
-const Ops<float>& table(bool bfloat16);
+template <class T>
+const Ops<T, float>& table();
 }
 namespace burgeon::avx512 {
-const Ops<float>& table(bool bfloat16);
+template <class T>
+const Ops<T, float>& table();
 }
 namespace burgeon::avx512bf16 {
-const Ops<float>& table(bool bfloat16);
+template <class T>
+const Ops<T, float>& table();
 }
 namespace burgeon::amx {
-const Ops<float>& table(bool bfloat16);
+template <class T>
+const Ops<T, float>& table();
 }
 #endif
 

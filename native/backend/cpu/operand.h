@@ -8,24 +8,16 @@
 
 namespace burgeon::BURGEON_ISA {
 
-BURGEON_INLINE BitsVec bits(Vec v) { return reinterpret_cast<BitsVec>(v); }
-BURGEON_INLINE Vec from_bits(BitsVec v) { return reinterpret_cast<Vec>(v); }
-
-// The nearest bfloat16 in the upper half of each lane; NaN stays NaN.
-BURGEON_INLINE BitsVec round_to_bfloat16(Vec x) {
-  const BitsVec raw = bits(x);
-  const BitsVec rounded = raw + 0x7fffu + ((raw >> 16) & 1u);
-  return (x == x ? rounded : (raw | 0x400000u)) & 0xffff0000u;
-}
-
 struct Float32 {
   static constexpr int kDepth = 1;  // positions of the shared dimension per unit
 
-  // kWidth units from consecutive floats, of which `count` exist.
-  BURGEON_INLINE static Vec units(const float* p, int64_t count) {
+  // kWidth units from consecutive numbers, of which `count` exist.
+  BURGEON_INLINE static Vec units(const float* p, int64_t count) { return lanes(p, count); }
+  // One position of kWidth lanes, of which `count` exist, as `unit` takes it.
+  BURGEON_INLINE static Vec lanes(const float* p, int64_t count) {
     return count >= kWidth ? load(p) : load_first(p, count);
   }
-  // One unit of kWidth lanes from one row per position; row(d) is a vector.
+  // One unit of kWidth lanes; row(d) are the lanes of its d-th position.
   template <class Row>
   BURGEON_INLINE static Vec unit(Row row) {
     return row(0);
@@ -44,14 +36,25 @@ struct Bfloat16 {
   typedef uint16_t Halves __attribute__((vector_size(64)));
   static constexpr Halves kInterleaved = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
                                           8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-  BURGEON_INLINE static Vec pairs(Vec even, Vec odd) {
-    const __m512i halves = (__m512i)_mm512_cvtne2ps_pbh(odd, even);  // the even ones below the odd ones
+  // `halves` holds the even positions below the odd ones.
+  BURGEON_INLINE static Vec interleaved(__m512i halves) {
     return (Vec)_mm512_permutexvar_epi16((__m512i)kInterleaved, halves);
   }
+  BURGEON_INLINE static Vec pairs(Vec even, Vec odd) { return interleaved((__m512i)_mm512_cvtne2ps_pbh(odd, even)); }
+  BURGEON_INLINE static Vec pairs(HalfVec even, HalfVec odd) {
+    return interleaved(_mm512_inserti64x4(_mm512_castsi256_si512((__m256i)even), (__m256i)odd, 1));
+  }
   BURGEON_INLINE static Vec units(const float* p, int64_t count) {
-    const Vec first = count >= kWidth ? load(p) : load_first(p, count);
-    const Vec second = count >= 2 * kWidth ? load(p + kWidth) : load_first(p + kWidth, count - kWidth);
-    return (Vec)_mm512_cvtne2ps_pbh(second, first);
+    return (Vec)_mm512_cvtne2ps_pbh(Float32::lanes(p + kWidth, count - kWidth), Float32::lanes(p, count));
+  }
+  BURGEON_INLINE static Vec units(const bfloat16* p, int64_t count) {
+    if (count >= 2 * kWidth) return (Vec)_mm512_loadu_si512(p);
+    const __mmask32 there = count <= 0 ? 0 : static_cast<__mmask32>((1u << count) - 1);
+    return (Vec)_mm512_maskz_loadu_epi16(there, p);
+  }
+  BURGEON_INLINE static Vec lanes(const float* p, int64_t count) { return Float32::lanes(p, count); }
+  BURGEON_INLINE static HalfVec lanes(const bfloat16* p, int64_t count) {
+    return count >= kWidth ? load_halves(p) : load_first_halves(p, count);
   }
   template <class Row>
   BURGEON_INLINE static Vec unit(Row row) {
@@ -70,17 +73,30 @@ struct Bfloat16 {
 #else
 
 struct Bfloat16 : Float32 {
-  BURGEON_INLINE static Vec units(const float* p, int64_t count) {
-    return from_bits(round_to_bfloat16(Float32::units(p, count)));
+  BURGEON_INLINE static Vec lanes(const float* p, int64_t count) { return rounded(Float32::lanes(p, count)); }
+  BURGEON_INLINE static Vec lanes(const bfloat16* p, int64_t count) {
+    return count >= kWidth ? load(p) : load_first(p, count);
   }
-  template <class Row>
-  BURGEON_INLINE static Vec unit(Row row) {
-    return rounded(row(0));
+  template <class T>
+  BURGEON_INLINE static Vec units(const T* p, int64_t count) {
+    return lanes(p, count);
   }
   BURGEON_INLINE static Vec rounded(Vec v) { return from_bits(round_to_bfloat16(v)); }
 };
 
 #endif
+
+// What products make of activations of type T.
+template <class T>
+struct OperandFor {
+  using type = Float32;
+};
+template <>
+struct OperandFor<bfloat16> {
+  using type = Bfloat16;
+};
+template <class T>
+using OperandOf = typename OperandFor<T>::type;
 
 // A panel is kLanes rows of A or columns of B, [unit][lane]; or, where the instructions want it so, [unit / kWidth]
 // [lane][unit % kWidth]: squares of lanes that are each one vector of neighbouring units. kUnitStep: units are padded
@@ -117,8 +133,9 @@ constexpr int64_t overread = ceil_div(Lanes, kWidth) * kWidth - Lanes;
 
 // Into the second-level cache. Always inlined, here and where it is called: GCC takes a function that only fetches for
 // one without effect, and leaves its calls out.
-BURGEON_INLINE void fetch_run(const float* p, int64_t count) {
-  for (int64_t i = 0; i < count; i += 16) __builtin_prefetch(p + i, 0, 2);
+template <class T>
+BURGEON_INLINE void fetch_run(const T* p, int64_t count) {
+  for (int64_t i = 0; i < count; i += kLine<T>) __builtin_prefetch(p + i, 0, 2);
 }
 
 // How the operands of a product lie in memory, and how they are packed: `pack` writes `panels` panels of
@@ -126,8 +143,9 @@ BURGEON_INLINE void fetch_run(const float* p, int64_t count) {
 // `depth` become zero. `fetch` fetches part `part` of `parts` of what packing `lanes` lanes will read.
 
 // Element (lane, k) at data[lane * stride + k]; lane l is row rows[l] where a list is given.
+template <class T>
 struct LaneRows {
-  const float* data;
+  const T* data;
   int64_t stride;
   const int32_t* rows;
 
@@ -159,7 +177,7 @@ struct LaneRows {
     constexpr int Lanes = Panel::kLanes;
     const int64_t units = Panel::units(depth);
     const int64_t there = smaller(width, lanes);
-    const float* row[kWidth];
+    const T* row[kWidth];
     for (int64_t i = 0; i < there; ++i) row[i] = data + (rows ? rows[lane + i] : lane + i) * stride + k;
     for (int64_t u = 0; u < units; u += kWidth) {
       const int64_t d = u * Operand::kDepth;
@@ -185,8 +203,9 @@ struct LaneRows {
 };
 
 // Element (lane, k) at data[k * stride + lane]; position k is row rows[k] where a list is given.
+template <class T>
 struct LaneColumns {
-  const float* data;
+  const T* data;
   int64_t stride;
   const int32_t* rows;
 
@@ -220,22 +239,18 @@ struct LaneColumns {
     const auto row = [&](int64_t d) { return data + (rows ? rows[k + d] : k + d) * stride + lane; };
     const int64_t wanted = smaller(lanes, panels * Lanes);
     for (int64_t d = 0; d < padded; d += Operand::kDepth, panel += Lanes) {
-      const float* at[Operand::kDepth];
+      const T* at[Operand::kDepth];
       for (int64_t i = 0; i < Operand::kDepth; ++i) {
         at[i] = row(smaller(d + i, depth - 1));
         // The hardware does not foresee the next row; about this many fit into one miss of the cache.
-        const float* ahead = row(smaller(d + kPrefetch + i, depth - 1));
-        for (int64_t c = 0; c < wanted + overread<Lanes>; c += 16) __builtin_prefetch(ahead + c);
+        prefetch_row(row(smaller(d + kPrefetch + i, depth - 1)), wanted + overread<Lanes>);
       }
       for (int64_t p = 0; p < panels; ++p) {
         const int64_t left = lanes - p * Lanes;
 #pragma GCC unroll 4
         for (int64_t first = 0; first < Lanes; first += kWidth) {
-          const Vec unit = Operand::unit([&](int64_t i) {
-            const float* from = at[i] + p * Lanes + first;
-            if (left - first >= kWidth && d + i < depth) return load(from);
-            return load_first(from, d + i < depth ? left - first : 0);
-          });
+          const Vec unit = Operand::unit(
+              [&](int64_t i) { return Operand::lanes(at[i] + p * Lanes + first, d + i < depth ? left - first : 0); });
           store_lanes<Lanes>(panel + p * panel_size + first, unit, smaller(kWidth, Lanes - first),
                              d + Operand::kDepth >= padded);
         }
@@ -251,7 +266,7 @@ struct LaneColumns {
     const int64_t units = Panel::units(depth);
     for (int64_t u = 0; u < units; u += kWidth) {
       const int64_t d = u * Operand::kDepth;
-      const float* row[kRows];
+      const T* row[kRows];
       for (int64_t i = 0; i < kRows; ++i) {
         const int64_t at = k + smaller(d + i, depth - 1);
         row[i] = data + (rows ? rows[at] : at) * stride + lane;
@@ -262,8 +277,7 @@ struct LaneColumns {
         for (int64_t i = 0; i < kWidth; ++i) {
           block[i] = Operand::unit([&](int64_t half) {
             const int64_t r = i * Operand::kDepth + half;
-            if (lanes - first >= kWidth && d + r < depth) return load(row[r] + first);
-            return load_first(row[r] + first, d + r < depth ? lanes - first : 0);
+            return Operand::lanes(row[r] + first, d + r < depth ? lanes - first : 0);
           });
         }
         transpose(block);

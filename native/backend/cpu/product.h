@@ -1,7 +1,7 @@
 // Packed, register-blocked matrix products: out (m, n) from A (m, depth) and B (depth, n). Both operands are copied
 // into panels the micro-kernel reads contiguously; packing is where the list of active rows is applied and float32
 // becomes bfloat16, so a sampled product is a smaller dense product with no gather of its own. Blocks are fixed by the
-// shape, so each output sums in one order whatever the number of threads.
+// shape, so each output sums in one order whatever the number of threads. Sums are float32 until they are whole.
 #pragma once
 
 #include "backend/cpu/activation.h"
@@ -14,7 +14,7 @@ constexpr int64_t kTaskCols = 192;  // at most; a multiple of every PanelProduct
 // Rows of A or columns of B in a block: of the operand that stays, and of the one that streams past it.
 constexpr int64_t kStayingLanes = 1536;
 constexpr int64_t kStreamedLanes = 384;
-constexpr int64_t kMostUnits = 384;  // of depth in a block, at most
+constexpr int64_t kMostUnits = 384;  // of depth in a block of full height, at most
 static_assert(kStayingLanes % kTaskRows == 0 && kStayingLanes % kTaskCols == 0);
 static_assert(kStreamedLanes % kTaskRows == 0 && kStreamedLanes % kTaskCols == 0);
 
@@ -22,20 +22,37 @@ static_assert(kStreamedLanes % kTaskRows == 0 && kStreamedLanes % kTaskCols == 0
 constexpr int64_t kWantedTasks = 16;
 constexpr int64_t kMinTaskWork = 100000;  // multiply-adds
 
-// Scratch of a product: two packed blocks of either operand, and after them the gathered bias.
-constexpr int64_t kStayingFloats = kStayingLanes * kMostUnits;
-constexpr int64_t kStreamedFloats = kStreamedLanes * kMostUnits;
-constexpr int64_t kPackedFloats = 2 * (kStayingFloats + kStreamedFloats);
-BURGEON_INLINE size_t product_scratch_bytes(int64_t row_count) {
-  return static_cast<size_t>(kPackedFloats + row_count) * sizeof(float);
+// How large blocks are. Where `units` of depth are more than a block of full height has, blocks are lower.
+struct BlockSize {
+  int64_t staying_lanes = kStayingLanes;
+  int64_t streamed_lanes = kStreamedLanes;
+  int64_t units = kMostUnits;
+
+  explicit BlockSize(int64_t depth_units) {
+    if (depth_units <= kMostUnits) return;
+    units = depth_units;
+    staying_lanes = larger(1, kStayingLanes * kMostUnits / units / kTaskCols) * kTaskCols;
+    streamed_lanes = kTaskCols;
+  }
+  int64_t staying_floats() const { return staying_lanes * units; }
+  int64_t streamed_floats() const { return streamed_lanes * units; }
+  int64_t packed_floats() const { return 2 * (staying_floats() + streamed_floats()); }
+};
+
+// Outputs in bfloat16 cannot hold partial sums: the whole depth is then one block. Of other outputs it is cut.
+template <class Panels, class T>
+int64_t block_units(int64_t depth) {
+  return sizeof(T) < sizeof(float) ? Panels::PanelA::units(depth) : Panels::kBlockUnits;
 }
 
-// The bias of the active rows side by side.
-BURGEON_INLINE const float* gather_bias(OpContext& ctx, const float* bias, const int32_t* rows, int64_t row_count) {
-  if (!bias || !rows) return bias;
-  float* gathered = reinterpret_cast<float*>(ctx.shared_scratch) + kPackedFloats;
-  for (int64_t j = 0; j < row_count; ++j) gathered[j] = bias[rows[j]];
-  return gathered;
+// Scratch of a product: the gathered bias, and two packed blocks of either operand. `width` is the largest depth of
+// products whose outputs may be bfloat16.
+BURGEON_INLINE int64_t bias_floats(int64_t row_count) { return ceil_div(row_count, 16) * 16; }
+constexpr int64_t kPackedFloats = 2 * (kStayingLanes + kStreamedLanes) * kMostUnits;  // at least
+template <class T>
+size_t product_scratch_bytes(int64_t row_count, int64_t width) {
+  const BlockSize size(block_units<PanelProduct<OperandOf<T>>, T>(width));
+  return static_cast<size_t>(bias_floats(row_count) + larger(kPackedFloats, size.packed_floats())) * sizeof(float);
 }
 
 struct TaskShape {
@@ -65,31 +82,47 @@ enum class Activation { kNone, kGelu, kGeluSlope, kSwiglu, kSwigluSlope };
 // What happens to a finished sum: out[i, j] = alpha * sum + bias_scale * bias[j] + residual[i, j], or out += alpha *
 // sum. Once a sum is complete, kGelu also assigns activated = gelu(out) and kGeluSlope multiplies by gelu'(pre);
 // kSwiglu also assigns activated = silu(pre) * out, where pre is the gate, and kSwigluSlope assigns the gradients of
-// up, activated = out * silu(pre), and of the gate, out = out * up * silu'(pre).
+// up, activated = out * silu(pre), and of the gate, out = out * up * silu'(pre). Activations are of sums before they
+// are rounded to T.
+template <class T>
 struct Epilogue {
-  float* out;
+  T* out;
   int64_t stride;
   const int32_t* out_rows = nullptr;  // row i of the product is row out_rows[i] of out
   float alpha = 1;
   bool add = false;
   const float* bias = nullptr;
   float bias_scale = 1;
-  const float* residual = nullptr;
-  float* activated = nullptr;
-  const float* pre = nullptr;
-  const float* up = nullptr;
+  int64_t gathered = 0;  // floats of the shared scratch that the bias takes
+  const T* residual = nullptr;
+  T* activated = nullptr;
+  const T* pre = nullptr;
+  const T* up = nullptr;
 };
+
+// The bias of the active rows, side by side where a list is given.
+template <class T>
+BURGEON_INLINE void set_bias(Epilogue<T>& e, OpContext& ctx, const float* bias, const int32_t* rows,
+                             int64_t row_count) {
+  e.bias = bias;
+  if (!bias || !rows) return;
+  float* gathered = reinterpret_cast<float*>(ctx.shared_scratch);
+  for (int64_t j = 0; j < row_count; ++j) gathered[j] = bias[rows[j]];
+  e.bias = gathered;
+  e.gathered = bias_floats(row_count);
+}
 
 // Fetches what `finish` will read, or with kWrite write, of an operand while the sums are being made: the rows of a
 // tile are far apart, which the hardware does not foresee.
-template <bool kWrite = false>
-BURGEON_INLINE void prefetch_tile(const float* p, const Epilogue& e, int64_t row, int64_t rows, int64_t col) {
+template <bool kWrite = false, class T>
+BURGEON_INLINE void prefetch_tile(const T* p, const Epilogue<T>& e, int64_t row, int64_t rows, int64_t col) {
   if (!p) return;
   for (int64_t i = row; i < row + rows; ++i) {
     prefetch_row<kWrite>(p + (e.out_rows ? e.out_rows[i] : i) * e.stride + col, kTileCols);
   }
 }
-BURGEON_INLINE void prefetch(const Epilogue& e, int64_t row, int64_t rows, int64_t col) {
+template <class T>
+BURGEON_INLINE void prefetch(const Epilogue<T>& e, int64_t row, int64_t rows, int64_t col) {
   prefetch_tile<true>(e.out, e, row, rows, col);
   prefetch_tile<true>(e.activated, e, row, rows, col);
   prefetch_tile(e.residual, e, row, rows, col);
@@ -99,13 +132,13 @@ BURGEON_INLINE void prefetch(const Epilogue& e, int64_t row, int64_t rows, int64
 
 // `finish` for tiles that are whole, or not, and for sums that start from `out`, or from bias and residual: what is
 // known of a whole tile is decided once, not for each of its vectors.
-template <Activation activation, int Rows, bool kWhole, bool kAdds>
-BURGEON_INLINE void finish_tile(const Tile<Rows>& tile, const Epilogue& e, int64_t row, int64_t rows, int64_t col,
+template <Activation activation, int Rows, bool kWhole, bool kAdds, class T>
+BURGEON_INLINE void finish_tile(const Tile<Rows>& tile, const Epilogue<T>& e, int64_t row, int64_t rows, int64_t col,
                                 int64_t cols, bool last) {
-  const auto get = [&](const float* p, int j) {
+  const auto get = [&](const auto* p, int j) {
     return kWhole ? load(p + j * kWidth) : load_first(p + j * kWidth, cols - j * kWidth);
   };
-  const auto put = [&](float* p, int j, Vec v) {
+  const auto put = [&](T* p, int j, Vec v) {
     if (kWhole) {
       store(p + j * kWidth, v);
     } else {
@@ -149,8 +182,8 @@ BURGEON_INLINE void finish_tile(const Tile<Rows>& tile, const Epilogue& e, int64
   }
 }
 
-template <Activation activation, int Rows>
-BURGEON_INLINE void finish(const Tile<Rows>& tile, const Epilogue& e, int64_t row, int64_t rows, int64_t col,
+template <Activation activation, int Rows, class T>
+BURGEON_INLINE void finish(const Tile<Rows>& tile, const Epilogue<T>& e, int64_t row, int64_t rows, int64_t col,
                            int64_t cols, bool first, bool last) {
   const bool adds = !first || e.add;
   if (rows >= Rows && cols >= kTileCols) {
@@ -197,18 +230,21 @@ struct Pieces {
 // that the other is packed the fewest times, or else the smaller.
 template <class Panels>
 struct ProductBlocks {
-  static constexpr int64_t kDepth = Panels::kBlockUnits * Panels::PanelA::Operand::kDepth;
+  static constexpr int64_t kDepth = Panels::PanelA::Operand::kDepth;
   static_assert(kTaskRows % Panels::kRows == 0 && kTaskCols % Panels::kCols == 0 && Panels::kBlockUnits <= kMostUnits);
 
+  BlockSize size;
   bool a_stays;
   Pieces staying, depth, streamed;
   float* packed;
 
-  ProductBlocks(int64_t m, int64_t n, int64_t k, float* scratch)
-      : a_stays(a_should_stay(m, n)),
-        staying(a_stays ? m : n, kStayingLanes, a_stays ? kTaskRows : kTaskCols),
-        depth(k, kDepth, kDepth),
-        streamed(a_stays ? n : m, kStreamedLanes, a_stays ? kTaskCols : kTaskRows),
+  // Of at most so many units of depth each.
+  ProductBlocks(int64_t m, int64_t n, int64_t k, int64_t units, float* scratch)
+      : size(units),
+        a_stays(a_should_stay(m, n)),
+        staying(a_stays ? m : n, size.staying_lanes, a_stays ? kTaskRows : kTaskCols),
+        depth(k, units * kDepth, units * kDepth),
+        streamed(a_stays ? n : m, size.streamed_lanes, a_stays ? kTaskCols : kTaskRows),
         packed(scratch) {}
 
   int64_t count() const { return staying.count() * depth.count() * streamed.count(); }
@@ -218,16 +254,17 @@ struct ProductBlocks {
     const int64_t round = i / streamed.count();  // of one block of what stays
     const int64_t d = round % depth.count();
     const int64_t stay = round / depth.count();
-    const BlockSide stays{stay * staying.size, staying.length(stay), packed + round % 2 * kStayingFloats, stream == 0};
+    const BlockSide stays{stay * staying.size, staying.length(stay), packed + round % 2 * size.staying_floats(),
+                          stream == 0};
     const BlockSide streams{stream * streamed.size, streamed.length(stream),
-                            packed + 2 * kStayingFloats + i % 2 * kStreamedFloats, true};
+                            packed + 2 * size.staying_floats() + i % 2 * size.streamed_floats(), true};
     return {a_stays ? stays : streams, a_stays ? streams : stays, d * depth.size, depth.length(d)};
   }
 
  private:
-  static bool a_should_stay(int64_t m, int64_t n) {
-    const int64_t a_again = n * (ceil_div(m, kStayingLanes) - 1);  // packed again if A stays
-    const int64_t b_again = m * (ceil_div(n, kStayingLanes) - 1);
+  bool a_should_stay(int64_t m, int64_t n) const {
+    const int64_t a_again = n * (ceil_div(m, size.staying_lanes) - 1);  // packed again if A stays
+    const int64_t b_again = m * (ceil_div(n, size.staying_lanes) - 1);
     return a_again != b_again ? a_again < b_again : m <= n;
   }
 };
@@ -307,9 +344,9 @@ BURGEON_INLINE TaskPlace place_of(int64_t task, int64_t tasks_m, int64_t tasks_n
 
 // Computes a task of a block, and may fetch meanwhile what the groups [begin, end) of the next block's packing will
 // read.
-template <class Panels, Activation activation, class A, class B>
-void compute_task(const ProductBlock& block, const TaskShape& shape, TaskPlace place, int64_t depth, const Epilogue& e,
-                  const Packing<Panels, A, B>& next, int64_t begin, int64_t end) {
+template <class Panels, Activation activation, class A, class B, class T>
+void compute_task(const ProductBlock& block, const TaskShape& shape, TaskPlace place, int64_t depth,
+                  const Epilogue<T>& e, const Packing<Panels, A, B>& next, int64_t begin, int64_t end) {
   constexpr int64_t kParts = Packing<Panels, A, B>::kParts;
   const int64_t units = Panels::PanelA::units(block.k);
   const int64_t first_row = place.row * shape.rows, first_col = place.col * shape.cols;
@@ -335,10 +372,11 @@ void compute_task(const ProductBlock& block, const TaskShape& shape, TaskPlace p
 
 // Every block but the first is packed while the one before it is computed, a few panels after each task: threads meet
 // once per block.
-template <class Operand, Activation activation, class A, class B>
-void multiply(OpContext& ctx, int64_t m, int64_t n, int64_t depth, const A& a, const B& b, const Epilogue& e) {
+template <class Operand, Activation activation, class A, class B, class T>
+void multiply(OpContext& ctx, int64_t m, int64_t n, int64_t depth, const A& a, const B& b, const Epilogue<T>& e) {
   using Panels = PanelProduct<Operand>;
-  const ProductBlocks<Panels> blocks(m, n, depth, reinterpret_cast<float*>(ctx.shared_scratch));
+  const ProductBlocks<Panels> blocks(m, n, depth, block_units<Panels, T>(depth),
+                                     reinterpret_cast<float*>(ctx.shared_scratch) + e.gathered);
   const int64_t count = blocks.count();
   ProductBlock block = blocks.at(0);
   {

@@ -13,6 +13,7 @@
 #include <immintrin.h>
 #endif
 
+#include "core/master.h"
 #include "core/op_context.h"
 
 #ifndef BURGEON_ISA
@@ -39,6 +40,8 @@ typedef uint32_t BitsVec __attribute__((vector_size(kWidth * 4)));
 BURGEON_INLINE Vec load(const float* p) { return *reinterpret_cast<const UnalignedVec*>(p); }
 BURGEON_INLINE void store(float* p, Vec v) { *reinterpret_cast<UnalignedVec*>(p) = v; }
 BURGEON_INLINE Vec splat(float x) { return x - Vec{}; }
+BURGEON_INLINE BitsVec bits(Vec v) { return reinterpret_cast<BitsVec>(v); }
+BURGEON_INLINE Vec from_bits(BitsVec v) { return reinterpret_cast<Vec>(v); }
 
 // The first `count` lanes, none where count <= 0; the others are `fill` on load and untouched on store.
 #if defined(__AVX512F__)
@@ -70,11 +73,61 @@ BURGEON_INLINE void store_first(float* p, Vec v, int64_t count) {
 }
 #endif
 
-// Fetches one cache line per 16 floats of [p, p + count) that will be read, or with kWrite changed, after the current
-// row: what the hardware does not foresee at the end of a row.
-template <bool kWrite = false>
-BURGEON_INLINE void prefetch_row(const float* p, int64_t count) {
-  for (int64_t i = 0; i < count; i += 16) __builtin_prefetch(p + i, kWrite);
+// The nearest bfloat16 in the upper half of each lane, ties to even; NaN stays NaN.
+BURGEON_INLINE BitsVec round_to_bfloat16(Vec x) {
+  const BitsVec raw = bits(x);
+  const BitsVec rounded = raw + 0x7fffu + ((raw >> 16) & 1u);
+  return (x == x ? rounded : (raw | 0x400000u)) & 0xffff0000u;
+}
+
+// As above for bfloat16 in memory: widened when loaded, rounded when stored.
+typedef uint16_t HalfVec __attribute__((vector_size(kWidth * 2)));
+typedef uint16_t UnalignedHalfVec __attribute__((vector_size(kWidth * 2), aligned(2), may_alias));
+
+BURGEON_INLINE Vec widen(HalfVec v) { return from_bits(__builtin_convertvector(v, BitsVec) << 16); }
+BURGEON_INLINE HalfVec narrow(Vec v) {
+#if defined(__AVX512BF16__)
+  return reinterpret_cast<HalfVec>(_mm512_cvtneps_pbh(v));
+#else
+  return __builtin_convertvector(round_to_bfloat16(v) >> 16, HalfVec);
+#endif
+}
+BURGEON_INLINE HalfVec load_halves(const bfloat16* p) { return *reinterpret_cast<const UnalignedHalfVec*>(p); }
+BURGEON_INLINE HalfVec load_first_halves(const bfloat16* p, int64_t count) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<HalfVec>(_mm256_maskz_loadu_epi16(first_lanes(count), p));
+#else
+  HalfVec v = {};
+  for (int64_t i = 0; i < count && i < kWidth; ++i) v[i] = p[i].bits;
+  return v;
+#endif
+}
+BURGEON_INLINE Vec load(const bfloat16* p) { return widen(load_halves(p)); }
+BURGEON_INLINE void store(bfloat16* p, Vec v) { *reinterpret_cast<UnalignedHalfVec*>(p) = narrow(v); }
+BURGEON_INLINE Vec load_first(const bfloat16* p, int64_t count) { return widen(load_first_halves(p, count)); }
+BURGEON_INLINE void store_first(bfloat16* p, Vec v, int64_t count) {
+  const HalfVec halves = narrow(v);
+#if defined(__AVX512F__)
+  _mm256_mask_storeu_epi16(p, first_lanes(count), reinterpret_cast<__m256i>(halves));
+#else
+  for (int64_t i = 0; i < count && i < kWidth; ++i) p[i].bits = halves[i];
+#endif
+}
+
+// Single numbers.
+BURGEON_INLINE float load_one(const float* p) { return *p; }
+BURGEON_INLINE float load_one(const bfloat16* p) { return load_first(p, 1)[0]; }
+BURGEON_INLINE void store_one(float* p, float x) { *p = x; }
+BURGEON_INLINE void store_one(bfloat16* p, float x) { store_first(p, splat(x), 1); }
+
+template <class T>
+constexpr int64_t kLine = 64 / sizeof(T);  // numbers in a cache line
+
+// Fetches the cache lines of [p, p + count) that will be read, or with kWrite changed, after the current row: what the
+// hardware does not foresee at the end of a row.
+template <bool kWrite = false, class T>
+BURGEON_INLINE void prefetch_row(const T* p, int64_t count) {
+  for (int64_t i = 0; i < count; i += kLine<T>) __builtin_prefetch(p + i, kWrite);
 }
 
 BURGEON_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }

@@ -34,16 +34,17 @@ struct SmallLeft {
 
   static int64_t floats(int64_t rows, int64_t depth) { return Panel::floats(rows, depth); }
   // (rows, depth) from memory.
-  static SmallLeft load_rows(float* to, const float* from, int64_t stride, int64_t rows, int64_t depth) {
-    return pack(to, LaneRows{from, stride, nullptr}, rows, depth);
+  template <class T>
+  static SmallLeft load_rows(float* to, const T* from, int64_t stride, int64_t rows, int64_t depth) {
+    return pack(to, LaneRows<T>{from, stride, nullptr}, rows, depth);
   }
   // (rows, depth) of a tile in cache whose rows are whole panels; and its transpose (columns, depth), of whose columns
   // whole panels exist.
   static SmallLeft tile_rows(float* to, const float* tile, int64_t stride, int64_t rows, int64_t depth) {
-    return pack(to, LaneRows{tile, stride, nullptr}, rows, depth);
+    return pack(to, LaneRows<float>{tile, stride, nullptr}, rows, depth);
   }
   static SmallLeft tile_columns(float* to, const float* tile, int64_t stride, int64_t columns, int64_t depth) {
-    return pack(to, LaneColumns{tile, stride, nullptr}, columns, depth);
+    return pack(to, LaneColumns<float>{tile, stride, nullptr}, columns, depth);
   }
   SmallLeft from(int64_t row) const { return {panels + row / Panel::kLanes * panel_size, panel_size}; }
 
@@ -108,12 +109,14 @@ struct SmallRight {
 
   static int64_t floats(int64_t columns, int64_t depth) { return Panel::floats(columns, depth); }
   // The transpose of (columns, depth) from memory.
-  static SmallRight load_transposed(float* to, const float* from, int64_t stride, int64_t columns, int64_t depth) {
-    return pack(to, LaneRows{from, stride, nullptr}, columns, depth);
+  template <class T>
+  static SmallRight load_transposed(float* to, const T* from, int64_t stride, int64_t columns, int64_t depth) {
+    return pack(to, LaneRows<T>{from, stride, nullptr}, columns, depth);
   }
   // (depth, columns) from memory.
-  static SmallRight load(float* to, const float* from, int64_t stride, int64_t columns, int64_t depth) {
-    return pack(to, LaneColumns{from, stride, nullptr}, columns, depth);
+  template <class T>
+  static SmallRight load(float* to, const T* from, int64_t stride, int64_t columns, int64_t depth) {
+    return pack(to, LaneColumns<T>{from, stride, nullptr}, columns, depth);
   }
   // From a column or a position of the depth on, the first of a panel or unit.
   SmallRight from_column(int64_t column) const { return {panel(column), panel_size, row}; }
@@ -139,8 +142,8 @@ struct SmallBoth {
   static int64_t right_floats(int64_t rows, int64_t depth) {
     return SmallLeft<Operand>::kLiesInRows ? 0 : SmallRight<Operand>::floats(depth, rows);
   }
-  static SmallBoth load(float* to_left, float* to_right, const float* from, int64_t stride, int64_t rows,
-                        int64_t depth) {
+  template <class T>
+  static SmallBoth load(float* to_left, float* to_right, const T* from, int64_t stride, int64_t rows, int64_t depth) {
     const auto left = SmallLeft<Operand>::load_rows(to_left, from, stride, rows, depth);
     if constexpr (SmallLeft<Operand>::kLiesInRows) {
       return {left, {left.data, kTileCols, left.row}};

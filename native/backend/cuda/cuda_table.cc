@@ -64,8 +64,9 @@ void norm(OpContext& ctx, T* y, float* mean, float* rstd, const T* x, const floa
   queued(ctx, 0, [&](Stream stream) { norm_forward<T>(stream, y, mean, rstd, x, weight, bias, n, width, epsilon); });
 }
 
+// Products read the gradient of the residual stream itself.
 template <class T>
-void norm_back(OpContext& ctx, T* dx, float* dweight, float* dbias, const T* dy, const T* x, const float* mean,
+void norm_back(OpContext& ctx, T* dx, T*, float* dweight, float* dbias, const T* dy, const T* x, const float* mean,
                const float* rstd, const float* weight, int64_t n, int64_t width) {
   queued(ctx, 0, [&](Stream stream) {
     norm_backward<T>(stream, dx, dweight, dbias, dy, x, mean, rstd, weight, n, width, ctx.shared_scratch);

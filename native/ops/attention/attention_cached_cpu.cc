@@ -6,7 +6,8 @@ namespace burgeon::BURGEON_ISA {
 
 namespace {
 
-float dot(const float* a, const float* b, int64_t n) {
+template <class T>
+float dot(const T* a, const T* b, int64_t n) {
   Vec sum = {};
   for (int64_t d = 0; d < n; d += kWidth) sum += load_first(a + d, n - d) * load_first(b + d, n - d);
   return sum_lanes(sum);
@@ -14,15 +15,16 @@ float dot(const float* a, const float* b, int64_t n) {
 
 }  // namespace
 
-void cache_append(OpContext& ctx, const KeyValueCache<float>& cache, const float* qkv, int64_t batch, int64_t sequence,
+template <class T>
+void cache_append(OpContext& ctx, const KeyValueCache<T>& cache, const T* qkv, int64_t batch, int64_t sequence,
                   int64_t heads, int64_t kv_heads, int64_t head_size) {
   const int64_t row = (heads + 2 * kv_heads) * head_size;
   parallel_for(ctx, batch * kv_heads, [&](int64_t task, int) {
     const int64_t b = task / kv_heads;
     const int64_t g = task % kv_heads;
     for (int64_t t = 0; t < sequence; ++t) {
-      const float* key = qkv + (b * sequence + t) * row + (heads + g) * head_size;
-      const float* value = key + kv_heads * head_size;
+      const T* key = qkv + (b * sequence + t) * row + (heads + g) * head_size;
+      const T* value = key + kv_heads * head_size;
       const int64_t to = (task * cache.capacity + cache.length + t) * head_size;
       for (int64_t d = 0; d < head_size; ++d) cache.keys[to + d] = key[d];
       for (int64_t d = 0; d < head_size; ++d) cache.values[to + d] = value[d];
@@ -30,7 +32,8 @@ void cache_append(OpContext& ctx, const KeyValueCache<float>& cache, const float
   });
 }
 
-void attention_cached(OpContext& ctx, float* out, const float* qkv, const KeyValueCache<float>& cache, int64_t batch,
+template <class T>
+void attention_cached(OpContext& ctx, T* out, const T* qkv, const KeyValueCache<T>& cache, int64_t batch,
                       int64_t sequence, int64_t heads, int64_t kv_heads, int64_t head_size) {
   const int64_t row = (heads + 2 * kv_heads) * head_size;
   const float scale = 1.0f / __builtin_sqrtf(static_cast<float>(head_size));
@@ -40,9 +43,9 @@ void attention_cached(OpContext& ctx, float* out, const float* qkv, const KeyVal
     const int64_t b = token / sequence;
     const int64_t visible = cache.length - sequence + token % sequence + 1;
     const int64_t first = (b * kv_heads + a / (heads / kv_heads)) * cache.capacity * head_size;
-    const float* q = qkv + token * row + a * head_size;
-    const float* keys = cache.keys + first;
-    const float* values = cache.values + first;
+    const T* q = qkv + token * row + a * head_size;
+    const T* keys = cache.keys + first;
+    const T* values = cache.values + first;
     float* weights = reinterpret_cast<float*>(ctx.thread_scratch + thread * ctx.thread_scratch_bytes);
     float top = -__builtin_inff();
     for (int64_t j = 0; j < visible; ++j) {
@@ -58,7 +61,7 @@ void attention_cached(OpContext& ctx, float* out, const float* qkv, const KeyVal
       sums += e;
     }
     const float inverse = 1.0f / sum_lanes(sums);
-    float* result = out + task * head_size;
+    T* result = out + task * head_size;
     for (int64_t d = 0; d < head_size; d += kWidth) {
       Vec sum = {};
       for (int64_t j = 0; j < visible; ++j) sum += weights[j] * load_first(values + j * head_size + d, head_size - d);
@@ -68,5 +71,10 @@ void attention_cached(OpContext& ctx, float* out, const float* qkv, const KeyVal
   const int64_t pairs = sequence * (cache.length - sequence) + sequence * (sequence + 1) / 2;
   ctx.multiply_adds += 2 * batch * heads * head_size * pairs;
 }
+
+template CacheAppend<float> cache_append<float>;
+template CacheAppend<bfloat16> cache_append<bfloat16>;
+template AttentionCached<float> attention_cached<float>;
+template AttentionCached<bfloat16> attention_cached<bfloat16>;
 
 }  // namespace burgeon::BURGEON_ISA

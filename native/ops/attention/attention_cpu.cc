@@ -22,6 +22,9 @@ struct Blocks {
   static int64_t whole_tiles(int64_t rows) { return ceil_div(rows, Product::kRows) * Product::kRows; }
 };
 
+// Rows of the gradients of keys that are kept, in whole tiles.
+int64_t key_rows(int64_t tile, int64_t sequence) { return ceil_div(sequence, tile) * tile; }
+
 int64_t padded_head(int64_t head_size) { return ceil_div(head_size, kTileCols) * kTileCols; }
 
 // What a tile of `queries` queries from i0 on sees of the keys from j0 on. Register tiles above the diagonal are left
@@ -46,8 +49,9 @@ struct Causal {
 
 }  // namespace
 
-template <class Operand>
+template <class T>
 size_t attention_thread_scratch_bytes(int64_t sequence, int64_t head_size) {
+  using Operand = OperandOf<T>;
   using Left = SmallLeft<Operand>;
   using Right = SmallRight<Operand>;
   using Both = SmallBoth<Operand>;
@@ -59,13 +63,14 @@ size_t attention_thread_scratch_bytes(int64_t sequence, int64_t head_size) {
   const int64_t backward = 2 * Right::floats(sequence, head_size) + Right::floats(head_size, sequence) +
                            2 * (Both::left_floats(sequence, head_size) + Both::right_floats(sequence, head_size)) +
                            2 * Left::floats(kKeys, kQueries) + Left::floats(kQueries, kKeys) + rows * head +
-                           2 * kKeys * (kQueries + head) + sequence;
+                           2 * (key_rows(kKeys, sequence) * head + kKeys * kQueries) + sequence;
   return static_cast<size_t>(larger(forward, backward) + 16 * 16) * sizeof(float);
 }
 
-template <class Operand>
-void attention_forward(OpContext& ctx, float* out, float* lse, const float* qkv, int64_t batch, int64_t sequence,
+template <class T>
+void attention_forward(OpContext& ctx, T* out, Master<T>* lse, const T* qkv, int64_t batch, int64_t sequence,
                        int64_t heads, int64_t kv_heads, int64_t head_size) {
+  using Operand = OperandOf<T>;
   using Left = SmallLeft<Operand>;
   using Right = SmallRight<Operand>;
   constexpr int64_t kQueries = Blocks<Operand>::kQueries, kKeys = Blocks<Operand>::kKeys;
@@ -75,9 +80,9 @@ void attention_forward(OpContext& ctx, float* out, float* lse, const float* qkv,
   parallel_for(ctx, batch * heads, [&](int64_t task, int thread) {
     const int64_t b = task / heads;
     const int64_t a = task % heads;
-    const float* q = qkv + b * sequence * row + a * head_size;
-    const float* k = qkv + b * sequence * row + (heads + a / (heads / kv_heads)) * head_size;
-    const float* v = k + kv_heads * head_size;
+    const T* q = qkv + b * sequence * row + a * head_size;
+    const T* k = qkv + b * sequence * row + (heads + a / (heads / kv_heads)) * head_size;
+    const T* v = k + kv_heads * head_size;
     Scratch scratch{reinterpret_cast<float*>(ctx.thread_scratch + thread * ctx.thread_scratch_bytes)};
     float* keys_memory = scratch.take(Right::floats(sequence, head_size));
     float* values_memory = scratch.take(Right::floats(head_size, sequence));
@@ -152,7 +157,7 @@ void attention_forward(OpContext& ctx, float* out, float* lse, const float* qkv,
       }
       for (int64_t r = 0; r < queries; ++r) {
         lse[task * sequence + i0 + r] = tops[r] + __builtin_logf(weights[r]);
-        float* result = out + ((b * sequence + i0 + r) * heads + a) * head_size;
+        T* result = out + ((b * sequence + i0 + r) * heads + a) * head_size;
         const float inverse = 1.0f / weights[r];
         for (int64_t d = 0; d < head_size; d += kWidth) {
           store_first(result + d, load(sums + r * head_pad + d) * inverse, head_size - d);
@@ -163,10 +168,10 @@ void attention_forward(OpContext& ctx, float* out, float* lse, const float* qkv,
   ctx.multiply_adds += batch * heads * head_size * (sequence * (sequence + 1));
 }
 
-template <class Operand>
-void attention_backward(OpContext& ctx, float* dqkv, const float* dout, const float* qkv, const float* out,
-                        const float* lse, int64_t batch, int64_t sequence, int64_t heads, int64_t kv_heads,
-                        int64_t head_size) {
+template <class T>
+void attention_backward(OpContext& ctx, T* dqkv, const T* dout, const T* qkv, const T* out, const Master<T>* lse,
+                        int64_t batch, int64_t sequence, int64_t heads, int64_t kv_heads, int64_t head_size) {
+  using Operand = OperandOf<T>;
   using Left = SmallLeft<Operand>;
   using Right = SmallRight<Operand>;
   using Both = SmallBoth<Operand>;
@@ -179,10 +184,10 @@ void attention_backward(OpContext& ctx, float* dqkv, const float* dout, const fl
   parallel_for(ctx, batch * kv_heads, [&](int64_t task, int thread) {
     const int64_t b = task / kv_heads;
     const int64_t kv_head = task % kv_heads;
-    const float* k = qkv + b * sequence * row + (heads + kv_head) * head_size;
-    const float* v = k + kv_heads * head_size;
-    float* dk = dqkv + (k - qkv);
-    float* dv = dqkv + (v - qkv);
+    const T* k = qkv + b * sequence * row + (heads + kv_head) * head_size;
+    const T* v = k + kv_heads * head_size;
+    T* dk = dqkv + (k - qkv);
+    T* dv = dqkv + (v - qkv);
 
     Scratch scratch{reinterpret_cast<float*>(ctx.thread_scratch + thread * ctx.thread_scratch_bytes)};
     float* keys_memory = scratch.take(Right::floats(sequence, head_size));
@@ -196,8 +201,8 @@ void attention_backward(OpContext& ctx, float* dqkv, const float* dout, const fl
     float* ds_memory = scratch.take(Left::floats(kKeys, kQueries));
     float* ds_rows_memory = scratch.take(Left::floats(kQueries, kKeys));
     float* dquery_rows = scratch.take(Blocks<Operand>::whole_tiles(sequence) * head_pad);
-    float* dkey_tile = scratch.take(kKeys * head_pad);
-    float* dvalue_tile = scratch.take(kKeys * head_pad);
+    float* dkey_memory = scratch.take(key_rows(kKeys, sequence) * head_pad);
+    float* dvalue_memory = scratch.take(key_rows(kKeys, sequence) * head_pad);
     float* p_tile = scratch.take(kQueries * kKeys);
     float* ds_tile = scratch.take(kQueries * kKeys);
     float* row_dots = scratch.take(sequence);
@@ -206,12 +211,12 @@ void attention_backward(OpContext& ctx, float* dqkv, const float* dout, const fl
     const Right values = Right::load_transposed(values_memory, v, row, sequence, head_size);
     const Right key_rows = Right::load(key_rows_memory, k, row, head_size, sequence);
     for (int64_t a = kv_head * group; a < (kv_head + 1) * group; ++a) {
-      const float* q = qkv + b * sequence * row + a * head_size;
-      float* dq = dqkv + (q - qkv);
-      const float* dresult = dout + b * sequence * out_row + a * head_size;
-      const float* result = out + b * sequence * out_row + a * head_size;
+      const T* q = qkv + b * sequence * row + a * head_size;
+      T* dq = dqkv + (q - qkv);
+      const T* dresult = dout + b * sequence * out_row + a * head_size;
+      const T* result = out + b * sequence * out_row + a * head_size;
       const float* row_lse = lse + (b * heads + a) * sequence;
-      const bool add_head = a > kv_head * group;
+      const bool is_first = a == kv_head * group, is_last = a + 1 == (kv_head + 1) * group;
       const Both query_rows = Both::load(queries_memory, query_rows_memory, q, row, sequence, head_size);
       const Both dresult_rows = Both::load(dresults_memory, dresult_rows_memory, dresult, out_row, sequence, head_size);
       for (int64_t i = 0; i < sequence * head_pad; i += kWidth) store(dquery_rows + i, Vec{});
@@ -227,7 +232,10 @@ void attention_backward(OpContext& ctx, float* dqkv, const float* dout, const fl
 
       for (int64_t j0 = 0; j0 < sequence; j0 += kKeys) {
         const int64_t tile_keys = smaller(kKeys, sequence - j0);
-        bool add = false;
+        // Sums over several heads wait for the last; those of one are written while they are in cache.
+        float* dkey_tile = dkey_memory + (group > 1 ? j0 * head_pad : 0);
+        float* dvalue_tile = dvalue_memory + (group > 1 ? j0 * head_pad : 0);
+        bool add = !is_first;
         for (int64_t i0 = j0 / kQueries * kQueries; i0 < sequence; i0 += kQueries) {
           const int64_t queries = smaller(kQueries, sequence - i0);
           const int64_t rows = Blocks<Operand>::whole_tiles(queries);
@@ -276,17 +284,12 @@ void attention_backward(OpContext& ctx, float* dqkv, const float* dout, const fl
               ds_rows, key_rows.from_depth(j0), dquery_rows + i0 * head_pad, head_pad, true);
           add = true;
         }
+        if (!is_last) continue;
         for (int64_t t = 0; t < tile_keys; ++t) {
           for (int64_t d = 0; d < head_size; d += kWidth) {
             const int64_t at = (j0 + t) * row + d;
-            Vec dkey = load(dkey_tile + t * head_pad + d);
-            Vec dvalue = load(dvalue_tile + t * head_pad + d);
-            if (add_head) {
-              dkey += load_first(dk + at, head_size - d);
-              dvalue += load_first(dv + at, head_size - d);
-            }
-            store_first(dk + at, dkey, head_size - d);
-            store_first(dv + at, dvalue, head_size - d);
+            store_first(dk + at, load(dkey_tile + t * head_pad + d), head_size - d);
+            store_first(dv + at, load(dvalue_tile + t * head_pad + d), head_size - d);
           }
         }
       }
@@ -300,11 +303,11 @@ void attention_backward(OpContext& ctx, float* dqkv, const float* dout, const fl
   ctx.multiply_adds += 2 * batch * heads * head_size * (sequence * (sequence + 1));
 }
 
-template size_t attention_thread_scratch_bytes<Float32>(int64_t, int64_t);
-template size_t attention_thread_scratch_bytes<Bfloat16>(int64_t, int64_t);
-template AttentionForward<float> attention_forward<Float32>;
-template AttentionForward<float> attention_forward<Bfloat16>;
-template AttentionBackward<float> attention_backward<Float32>;
-template AttentionBackward<float> attention_backward<Bfloat16>;
+template size_t attention_thread_scratch_bytes<float>(int64_t, int64_t);
+template size_t attention_thread_scratch_bytes<bfloat16>(int64_t, int64_t);
+template AttentionForward<float> attention_forward<float>;
+template AttentionForward<bfloat16> attention_forward<bfloat16>;
+template AttentionBackward<float> attention_backward<float>;
+template AttentionBackward<bfloat16> attention_backward<bfloat16>;
 
 }  // namespace burgeon::BURGEON_ISA

@@ -6,43 +6,44 @@
 
 namespace burgeon::BURGEON_ISA {
 
-template <class Operand>
-LinearExpand<float> linear_expand;
+template <class T>
+LinearExpand<T, float> linear_expand;
 
-template <class Operand>
-void mlp_forward(OpContext& ctx, float* act, float* pre, const float* x, const float* w, const float* bias,
-                 const int32_t* rows, int64_t n, int64_t row_count, int64_t cols) {
+template <class T>
+void mlp_forward(OpContext& ctx, T* act, T* pre, const T* x, const float* w, const Master<T>* bias, const int32_t* rows,
+                 int64_t n, int64_t row_count, int64_t cols) {
   if (n <= kFewRows) {
-    linear_expand<Operand>(ctx, pre, row_count, x, w, bias, rows, n, row_count, cols, 1);
+    linear_expand<T>(ctx, pre, row_count, x, w, bias, rows, n, row_count, cols, 1);
     for (int64_t i = 0; i < n * row_count; i += kWidth) {
       const int64_t left = n * row_count - i;
       store_first(act + i, gelu(load_first(pre + i, left)), left);
     }
     return;
   }
-  Epilogue e{pre, row_count};
-  e.bias = gather_bias(ctx, bias, rows, row_count);
+  Epilogue<T> e{pre, row_count};
+  set_bias(e, ctx, bias, rows, row_count);
   e.activated = act;
-  multiply<Operand, Activation::kGelu>(ctx, n, row_count, cols, LaneRows{x, cols, nullptr}, LaneRows{w, cols, rows}, e);
+  multiply<OperandOf<T>, Activation::kGelu>(ctx, n, row_count, cols, LaneRows<T>{x, cols, nullptr},
+                                            LaneRows<float>{w, cols, rows}, e);
 }
 
-template <class Operand>
-void mlp_backward(OpContext& ctx, float* dpre, const float* dy, const float* pre, const float* w, const int32_t* rows,
-                  int64_t n, int64_t row_count, int64_t cols, float alpha) {
-  Epilogue e{dpre, row_count};
+template <class T>
+void mlp_backward(OpContext& ctx, T* dpre, const T* dy, const T* pre, const float* w, const int32_t* rows, int64_t n,
+                  int64_t row_count, int64_t cols, Master<T> alpha) {
+  Epilogue<T> e{dpre, row_count};
   e.alpha = alpha;
   e.pre = pre;
-  multiply<Operand, Activation::kGeluSlope>(ctx, n, row_count, cols, LaneRows{dy, cols, nullptr},
-                                            LaneRows{w, cols, rows}, e);
+  multiply<OperandOf<T>, Activation::kGeluSlope>(ctx, n, row_count, cols, LaneRows<T>{dy, cols, nullptr},
+                                                 LaneRows<float>{w, cols, rows}, e);
 }
 
-template <class Operand>
-void swiglu_forward(OpContext& ctx, float* act, float* gate, float* up, const float* x, const float* gate_w,
-                    const float* gate_bias, const float* up_w, const float* up_bias, const int32_t* rows, int64_t n,
-                    int64_t row_count, int64_t cols) {
-  linear_expand<Operand>(ctx, gate, row_count, x, gate_w, gate_bias, rows, n, row_count, cols, 1);
+template <class T>
+void swiglu_forward(OpContext& ctx, T* act, T* gate, T* up, const T* x, const float* gate_w, const Master<T>* gate_bias,
+                    const float* up_w, const Master<T>* up_bias, const int32_t* rows, int64_t n, int64_t row_count,
+                    int64_t cols) {
+  linear_expand<T>(ctx, gate, row_count, x, gate_w, gate_bias, rows, n, row_count, cols, 1);
   if (n <= kFewRows) {
-    linear_expand<Operand>(ctx, up, row_count, x, up_w, up_bias, rows, n, row_count, cols, 1);
+    linear_expand<T>(ctx, up, row_count, x, up_w, up_bias, rows, n, row_count, cols, 1);
     for (int64_t i = 0; i < n * row_count; i += kWidth) {
       const int64_t left = n * row_count - i;
       const Vec g = load_first(gate + i, left);
@@ -50,33 +51,33 @@ void swiglu_forward(OpContext& ctx, float* act, float* gate, float* up, const fl
     }
     return;
   }
-  Epilogue e{up, row_count};
-  e.bias = gather_bias(ctx, up_bias, rows, row_count);
+  Epilogue<T> e{up, row_count};
+  set_bias(e, ctx, up_bias, rows, row_count);
   e.pre = gate;
   e.activated = act;
-  multiply<Operand, Activation::kSwiglu>(ctx, n, row_count, cols, LaneRows{x, cols, nullptr},
-                                         LaneRows{up_w, cols, rows}, e);
+  multiply<OperandOf<T>, Activation::kSwiglu>(ctx, n, row_count, cols, LaneRows<T>{x, cols, nullptr},
+                                              LaneRows<float>{up_w, cols, rows}, e);
 }
 
-template <class Operand>
-void swiglu_backward(OpContext& ctx, float* dgate, float* dup, const float* dy, const float* gate, const float* up,
-                     const float* w, const int32_t* rows, int64_t n, int64_t row_count, int64_t cols, float alpha) {
-  Epilogue e{dgate, row_count};
+template <class T>
+void swiglu_backward(OpContext& ctx, T* dgate, T* dup, const T* dy, const T* gate, const T* up, const float* w,
+                     const int32_t* rows, int64_t n, int64_t row_count, int64_t cols, Master<T> alpha) {
+  Epilogue<T> e{dgate, row_count};
   e.alpha = alpha;
   e.pre = gate;
   e.up = up;
   e.activated = dup;
-  multiply<Operand, Activation::kSwigluSlope>(ctx, n, row_count, cols, LaneRows{dy, cols, nullptr},
-                                              LaneRows{w, cols, rows}, e);
+  multiply<OperandOf<T>, Activation::kSwigluSlope>(ctx, n, row_count, cols, LaneRows<T>{dy, cols, nullptr},
+                                                   LaneRows<float>{w, cols, rows}, e);
 }
 
-template SwigluForward<float> swiglu_forward<Float32>;
-template SwigluForward<float> swiglu_forward<Bfloat16>;
-template SwigluBackward<float> swiglu_backward<Float32>;
-template SwigluBackward<float> swiglu_backward<Bfloat16>;
-template MlpForward<float> mlp_forward<Float32>;
-template MlpForward<float> mlp_forward<Bfloat16>;
-template MlpBackward<float> mlp_backward<Float32>;
-template MlpBackward<float> mlp_backward<Bfloat16>;
+template SwigluForward<float, float> swiglu_forward<float>;
+template SwigluForward<bfloat16, float> swiglu_forward<bfloat16>;
+template SwigluBackward<float, float> swiglu_backward<float>;
+template SwigluBackward<bfloat16, float> swiglu_backward<bfloat16>;
+template MlpForward<float, float> mlp_forward<float>;
+template MlpForward<bfloat16, float> mlp_forward<bfloat16>;
+template MlpBackward<float, float> mlp_backward<float>;
+template MlpBackward<bfloat16, float> mlp_backward<bfloat16>;
 
 }  // namespace burgeon::BURGEON_ISA

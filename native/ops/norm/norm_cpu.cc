@@ -13,8 +13,8 @@ constexpr int64_t kMaxChunks = 32;
 int64_t rows_per_chunk(int64_t n) { return larger(16, ceil_div(n, kMaxChunks)); }
 
 // One row of LayerNorm, or where not Centred of RMSNorm.
-template <bool Centred>
-BURGEON_INLINE void forward_row(float* out, float* mean, float* rstd, const float* row, const float* weight,
+template <bool Centred, class T>
+BURGEON_INLINE void forward_row(T* out, float* mean, float* rstd, const float* row, const float* weight,
                                 const float* bias, int64_t width, float epsilon) {
   const int64_t whole = width / kWidth * kWidth;
   float average = 0;
@@ -39,16 +39,16 @@ BURGEON_INLINE void forward_row(float* out, float* mean, float* rstd, const floa
     store(out + c, value);
   }
   for (int64_t c = whole; c < width; ++c) {
-    out[c] = (row[c] - average) * scale * weight[c] + (Centred ? bias[c] : 0);
+    store_one(out + c, (row[c] - average) * scale * weight[c] + (Centred ? bias[c] : 0));
   }
   if (Centred) *mean = average;
   *rstd = scale;
 }
 
 // One row of the gradient; the sums of the parameter gradients grow by the row's share.
-template <bool Centred>
-BURGEON_INLINE void backward_row(float* out, float* dweight_sum, float* dbias_sum, const float* grad, const float* row,
-                                 float average, float scale, const float* weight, int64_t width) {
+template <bool Centred, class T>
+BURGEON_INLINE void backward_row(float* out, T* branch, float* dweight_sum, float* dbias_sum, const float* grad,
+                                 const float* row, float average, float scale, const float* weight, int64_t width) {
   const int64_t whole = width / kWidth * kWidth;
   Vec sums_g = {};
   Vec sums_gh = {};
@@ -74,11 +74,14 @@ BURGEON_INLINE void backward_row(float* out, float* dweight_sum, float* dbias_su
   for (int64_t c = 0; c < whole; c += kWidth) {
     const Vec h = (load(row + c) - average) * scale;
     const Vec g = load(grad + c) * load(weight + c);
-    store(out + c, load(out + c) + scale * (g - average_g - h * average_gh));
+    const Vec value = load(out + c) + scale * (g - average_g - h * average_gh);
+    store(out + c, value);
+    if (branch) store(branch + c, value);
   }
   for (int64_t c = whole; c < width; ++c) {
     const float h = (row[c] - average) * scale;
     out[c] += scale * (grad[c] * weight[c] - average_g - h * average_gh);
+    if (branch) store_one(branch + c, out[c]);
   }
 }
 
@@ -86,8 +89,9 @@ BURGEON_INLINE void backward_row(float* out, float* dweight_sum, float* dbias_su
 
 size_t norm_scratch_bytes(int64_t width) { return static_cast<size_t>(kMaxChunks * 2 * width) * sizeof(float); }
 
-void norm_forward(OpContext& ctx, float* y, float* mean, float* rstd, const float* x, const float* weight,
-                  const float* bias, int64_t n, int64_t width, float epsilon) {
+template <class T>
+void norm_forward(OpContext& ctx, T* y, Master<T>* mean, Master<T>* rstd, const float* x, const Master<T>* weight,
+                  const Master<T>* bias, int64_t n, int64_t width, Master<T> epsilon) {
   parallel_for(ctx, ceil_div(n, kRowsPerTask), [&](int64_t task, int) {
     for (int64_t i = task * kRowsPerTask; i < smaller(n, (task + 1) * kRowsPerTask); ++i) {
       const float* row = x + i * width;
@@ -101,8 +105,10 @@ void norm_forward(OpContext& ctx, float* y, float* mean, float* rstd, const floa
   });
 }
 
-void norm_backward(OpContext& ctx, float* dx, float* dweight, float* dbias, const float* dy, const float* x,
-                   const float* mean, const float* rstd, const float* weight, int64_t n, int64_t width) {
+template <class T>
+void norm_backward(OpContext& ctx, float* dx, T* branch, Master<T>* dweight, Master<T>* dbias, const float* dy,
+                   const float* x, const Master<T>* mean, const Master<T>* rstd, const Master<T>* weight, int64_t n,
+                   int64_t width) {
   const int64_t chunk_rows = rows_per_chunk(n);
   const int64_t chunks = ceil_div(n, chunk_rows);
   float* partials = reinterpret_cast<float*>(ctx.shared_scratch);
@@ -114,15 +120,16 @@ void norm_backward(OpContext& ctx, float* dx, float* dweight, float* dbias, cons
       const float* row = x + i * width;
       const float* grad = dy + i * width;
       float* out = dx + i * width;
+      T* rounded = branch ? branch + i * width : nullptr;
       if (i + 1 < n) {
         prefetch_row(row + width, width);
         prefetch_row(grad + width, width);
         prefetch_row<true>(out + width, width);
       }
       if (mean) {
-        backward_row<true>(out, dweight_sum, dbias_sum, grad, row, mean[i], rstd[i], weight, width);
+        backward_row<true>(out, rounded, dweight_sum, dbias_sum, grad, row, mean[i], rstd[i], weight, width);
       } else {
-        backward_row<false>(out, dweight_sum, dbias_sum, grad, row, 0, rstd[i], weight, width);
+        backward_row<false>(out, rounded, dweight_sum, dbias_sum, grad, row, 0, rstd[i], weight, width);
       }
     }
   });
@@ -133,5 +140,10 @@ void norm_backward(OpContext& ctx, float* dx, float* dweight, float* dbias, cons
     for (int64_t c = 0; c < width; ++c) dbias[c] += sums[width + c];
   }
 }
+
+template NormForward<float, float> norm_forward<float>;
+template NormForward<bfloat16, float> norm_forward<bfloat16>;
+template NormBackward<float, float> norm_backward<float>;
+template NormBackward<bfloat16, float> norm_backward<bfloat16>;
 
 }  // namespace burgeon::BURGEON_ISA

@@ -24,7 +24,7 @@ void norm_forward(OpContext&, T* y, Master<T>* mean, Master<T>* rstd, const T* x
 }
 
 template <class T>
-void norm_backward(OpContext&, T* dx, Master<T>* dweight, Master<T>* dbias, const T* dy, const T* x,
+void norm_backward(OpContext&, T* dx, T* branch, Master<T>* dweight, Master<T>* dbias, const T* dy, const T* x,
                    const Master<T>* mean, const Master<T>* rstd, const Master<T>* weight, int64_t n, int64_t width) {
   for (int64_t i = 0; i < n; ++i) {
     const double average = mean ? mean[i] : 0;
@@ -42,6 +42,7 @@ void norm_backward(OpContext&, T* dx, Master<T>* dweight, Master<T>* dbias, cons
       const double h = (static_cast<double>(x[i * width + c]) - average) * rstd[i];
       const double g = static_cast<double>(dy[i * width + c]) * weight[c];
       dx[i * width + c] += static_cast<T>(rstd[i] * (g - sum_g / width - h * sum_gh / width));
+      if (branch) branch[i * width + c] = dx[i * width + c];
     }
   }
 }

@@ -7,7 +7,8 @@ namespace {
 constexpr int64_t kRowsPerTask = 32;
 }
 
-void rotary(OpContext& ctx, float* x, const float* table, int64_t n, int64_t sequence, int64_t stride, int64_t heads,
+template <class T>
+void rotary(OpContext& ctx, T* x, const Master<T>* table, int64_t n, int64_t sequence, int64_t stride, int64_t heads,
             int64_t head_size, bool inverse) {
   const int64_t half = head_size / 2;
   const float sign = inverse ? -1.0f : 1.0f;
@@ -16,8 +17,8 @@ void rotary(OpContext& ctx, float* x, const float* table, int64_t n, int64_t seq
       const float* cosines = table + (i % sequence) * head_size;
       const float* sines = cosines + half;
       for (int64_t h = 0; h < heads; ++h) {
-        float* first = x + i * stride + h * head_size;
-        float* second = first + half;
+        T* first = x + i * stride + h * head_size;
+        T* second = first + half;
         for (int64_t d = 0; d < half; d += kWidth) {
           const int64_t left = half - d;
           const Vec c = load_first(cosines + d, left);
@@ -31,5 +32,8 @@ void rotary(OpContext& ctx, float* x, const float* table, int64_t n, int64_t seq
     }
   });
 }
+
+template Rotary<float> rotary<float>;
+template Rotary<bfloat16> rotary<bfloat16>;
 
 }  // namespace burgeon::BURGEON_ISA
