@@ -19,12 +19,10 @@ struct PanelProduct {
   // Units of depth packed at once. A panel of A (18 KB with AVX-512) stays in the first-level cache while the panels of
   // B of a task (295 KB) pass by it from the second level, once per panel of A.
   static constexpr int64_t kBlockUnits = 384;
-
   // Panels of A and of B packed at a time, so that whole cache lines are read.
   static constexpr int kPackedA = 4;
   static constexpr int kPackedB = 1;
-  // Fetches what is packed next between two tiles, because the multiply-adds leave the memory idle.
-  static constexpr bool kFetchesNext = true;
+  static constexpr bool kSumsInMemory = false;
 
   // What a thread holds while it multiplies.
   struct Scope {
@@ -65,7 +63,8 @@ struct PanelProduct<Bfloat16> {
   static constexpr int64_t kBlockUnits = 384;
   static constexpr int kPackedA = 2;
   static constexpr int kPackedB = 2;
-  static constexpr bool kFetchesNext = false;  // the tiles' own loads need the buffers that it would fill
+  static constexpr bool kSumsInMemory = true;
+  static constexpr int64_t kChunkUnits = 128;  // of depth multiplied at once
 
   // The tile registers are set up, and given back: until then the system saves 8 KB more whenever it switches threads.
   struct Scope {
@@ -97,6 +96,7 @@ struct PanelProduct<Bfloat16> {
       _tile_zero(2);
       _tile_zero(3);
     }
+#pragma GCC unroll 1  // or the compiler keeps addresses of many steps in vector registers
     for (int64_t u = 0; u < units; u += kWidth) {
       _tile_loadd(4, a, kBytesA);
       _tile_loadd(6, b, kBytesB);

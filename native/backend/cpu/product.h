@@ -4,7 +4,7 @@
 // shape, so each output sums in one order whatever the number of threads. Sums are float32 until they are whole.
 #pragma once
 
-#include "backend/cpu/activation.h"
+#include "backend/cpu/epilogue.h"
 #include "backend/cpu/panel_product.h"
 
 namespace burgeon::BURGEON_ISA {
@@ -47,7 +47,6 @@ int64_t block_units(int64_t depth) {
 
 // Scratch of a product: the gathered bias, and two packed blocks of either operand. `width` is the largest depth of
 // products whose outputs may be bfloat16.
-BURGEON_INLINE int64_t bias_floats(int64_t row_count) { return ceil_div(row_count, 16) * 16; }
 constexpr int64_t kPackedFloats = 2 * (kStayingLanes + kStreamedLanes) * kMostUnits;  // at least
 template <class T>
 size_t product_scratch_bytes(int64_t row_count, int64_t width) {
@@ -75,128 +74,6 @@ TaskShape task_shape(int64_t m, int64_t n, int64_t depth) {
     }
   }
   return task;
-}
-
-enum class Activation { kNone, kGelu, kGeluSlope, kSwiglu, kSwigluSlope };
-
-// What happens to a finished sum: out[i, j] = alpha * sum + bias_scale * bias[j] + residual[i, j], or out += alpha *
-// sum. Once a sum is complete, kGelu also assigns activated = gelu(out) and kGeluSlope multiplies by gelu'(pre);
-// kSwiglu also assigns activated = silu(pre) * out, where pre is the gate, and kSwigluSlope assigns the gradients of
-// up, activated = out * silu(pre), and of the gate, out = out * up * silu'(pre). Activations are of sums before they
-// are rounded to T.
-template <class T>
-struct Epilogue {
-  T* out;
-  int64_t stride;
-  const int32_t* out_rows = nullptr;  // row i of the product is row out_rows[i] of out
-  float alpha = 1;
-  bool add = false;
-  const float* bias = nullptr;
-  float bias_scale = 1;
-  int64_t gathered = 0;  // floats of the shared scratch that the bias takes
-  const T* residual = nullptr;
-  T* activated = nullptr;
-  const T* pre = nullptr;
-  const T* up = nullptr;
-};
-
-// The bias of the active rows, side by side where a list is given.
-template <class T>
-BURGEON_INLINE void set_bias(Epilogue<T>& e, OpContext& ctx, const float* bias, const int32_t* rows,
-                             int64_t row_count) {
-  e.bias = bias;
-  if (!bias || !rows) return;
-  float* gathered = reinterpret_cast<float*>(ctx.shared_scratch);
-  for (int64_t j = 0; j < row_count; ++j) gathered[j] = bias[rows[j]];
-  e.bias = gathered;
-  e.gathered = bias_floats(row_count);
-}
-
-// Fetches what `finish` will read, or with kWrite write, of an operand while the sums are being made: the rows of a
-// tile are far apart, which the hardware does not foresee.
-template <bool kWrite = false, class T>
-BURGEON_INLINE void prefetch_tile(const T* p, const Epilogue<T>& e, int64_t row, int64_t rows, int64_t col) {
-  if (!p) return;
-  for (int64_t i = row; i < row + rows; ++i) {
-    prefetch_row<kWrite>(p + (e.out_rows ? e.out_rows[i] : i) * e.stride + col, kTileCols);
-  }
-}
-template <class T>
-BURGEON_INLINE void prefetch(const Epilogue<T>& e, int64_t row, int64_t rows, int64_t col) {
-  prefetch_tile<true>(e.out, e, row, rows, col);
-  prefetch_tile<true>(e.activated, e, row, rows, col);
-  prefetch_tile(e.residual, e, row, rows, col);
-  prefetch_tile(e.pre, e, row, rows, col);
-  prefetch_tile(e.up, e, row, rows, col);
-}
-
-// `finish` for tiles that are whole, or not, and for sums that start from `out`, or from bias and residual: what is
-// known of a whole tile is decided once, not for each of its vectors.
-template <Activation activation, int Rows, bool kWhole, bool kAdds, class T>
-BURGEON_INLINE void finish_tile(const Tile<Rows>& tile, const Epilogue<T>& e, int64_t row, int64_t rows, int64_t col,
-                                int64_t cols, bool last) {
-  const auto get = [&](const auto* p, int j) {
-    return kWhole ? load(p + j * kWidth) : load_first(p + j * kWidth, cols - j * kWidth);
-  };
-  const auto put = [&](T* p, int j, Vec v) {
-    if (kWhole) {
-      store(p + j * kWidth, v);
-    } else {
-      store_first(p + j * kWidth, v, cols - j * kWidth);
-    }
-  };
-  const Vec alpha = splat(e.alpha);
-  Vec bias[kTileVecs] = {};
-  if (!kAdds && e.bias) {
-    for (int j = 0; j < kTileVecs; ++j) bias[j] = e.bias_scale * get(e.bias + col, j);
-  }
-#pragma GCC unroll 16
-  for (int64_t i = 0; i < Rows; ++i) {
-    if (!kWhole && i >= rows) break;
-    const int64_t offset = (e.out_rows ? e.out_rows[row + i] : row + i) * e.stride + col;
-    Vec value[kTileVecs];
-#pragma GCC unroll 4
-    for (int j = 0; j < kTileVecs; ++j) {
-      value[j] = alpha * tile.at[i][j] + (kAdds ? get(e.out + offset, j) : bias[j]);
-    }
-    if (!kAdds && e.residual) {
-#pragma GCC unroll 4
-      for (int j = 0; j < kTileVecs; ++j) value[j] += get(e.residual + offset, j);
-    }
-#pragma GCC unroll 4
-    for (int j = 0; j < kTileVecs; ++j) {
-      if (activation == Activation::kGeluSlope && last) value[j] *= gelu_slope(get(e.pre + offset, j));
-      if (activation == Activation::kSwigluSlope && last) {
-        const Vec gate = get(e.pre + offset, j);
-        const Vec s = sigmoid(gate);
-        put(e.activated + offset, j, value[j] * gate * s);
-        value[j] *= get(e.up + offset, j) * s * (1.0f + gate * (1.0f - s));
-      }
-      put(e.out + offset, j, value[j]);
-      if (activation == Activation::kGelu && last) put(e.activated + offset, j, gelu(value[j]));
-      if (activation == Activation::kSwiglu && last) {
-        const Vec gate = get(e.pre + offset, j);
-        put(e.activated + offset, j, value[j] * gate * sigmoid(gate));
-      }
-    }
-  }
-}
-
-template <Activation activation, int Rows, class T>
-BURGEON_INLINE void finish(const Tile<Rows>& tile, const Epilogue<T>& e, int64_t row, int64_t rows, int64_t col,
-                           int64_t cols, bool first, bool last) {
-  const bool adds = !first || e.add;
-  if (rows >= Rows && cols >= kTileCols) {
-    if (adds) {
-      finish_tile<activation, Rows, true, true>(tile, e, row, rows, col, cols, last);
-    } else {
-      finish_tile<activation, Rows, true, false>(tile, e, row, rows, col, cols, last);
-    }
-  } else if (adds) {
-    finish_tile<activation, Rows, false, true>(tile, e, row, rows, col, cols, last);
-  } else {
-    finish_tile<activation, Rows, false, false>(tile, e, row, rows, col, cols, last);
-  }
 }
 
 // What one operand is of a block: which rows of A or columns of B, where they are packed, and whether that is still to
@@ -342,30 +219,53 @@ BURGEON_INLINE TaskPlace place_of(int64_t task, int64_t tasks_m, int64_t tasks_n
   return {first + inside % rows, inside / rows};
 }
 
-// Computes a task of a block, and may fetch meanwhile what the groups [begin, end) of the next block's packing will
-// read.
+// Sums in registers become outputs tile by tile. Meanwhile fetches what the groups [begin, end) of the next block's
+// packing will read.
 template <class Panels, Activation activation, class A, class B, class T>
-void compute_task(const ProductBlock& block, const TaskShape& shape, TaskPlace place, int64_t depth,
-                  const Epilogue<T>& e, const Packing<Panels, A, B>& next, int64_t begin, int64_t end) {
+void compute_tiles(const ProductBlock& block, const Part& task, const Epilogue<T>& e, const Packing<Panels, A, B>& next,
+                   int64_t begin, int64_t end) {
   constexpr int64_t kParts = Packing<Panels, A, B>::kParts;
   const int64_t units = Panels::PanelA::units(block.k);
-  const int64_t first_row = place.row * shape.rows, first_col = place.col * shape.cols;
-  const int64_t row_end = smaller(first_row + shape.rows, block.a.count);
-  const int64_t col_end = smaller(first_col + shape.cols, block.b.count);
-  const int64_t tiles = ceil_div(row_end - first_row, Panels::kRows) * ceil_div(col_end - first_col, Panels::kCols);
+  const int64_t tiles = ceil_div(task.rows, Panels::kRows) * ceil_div(task.cols, Panels::kCols);
   const int64_t parts = (end - begin) * kParts;
   int64_t tile_number = 0, part = 0;
-  const typename Panels::Scope scope;
-  for (int64_t i = first_row; i < row_end; i += Panels::kRows) {
-    for (int64_t j = first_col; j < col_end; j += Panels::kCols) {
-      const int64_t row = block.a.begin + i, rows = smaller(Panels::kRows, row_end - i);
-      const int64_t col = block.b.begin + j, cols = smaller(Panels::kCols, col_end - j);
-      for (++tile_number; Panels::kFetchesNext && part < parts * tile_number / tiles; ++part) {
+  for (int64_t i = 0; i < task.rows; i += Panels::kRows) {
+    for (int64_t j = 0; j < task.cols; j += Panels::kCols) {
+      for (++tile_number; part < parts * tile_number / tiles; ++part) {
         next.fetch(begin + part / kParts, part % kParts);
       }
-      prefetch(e, row, rows, col);
-      const Tile<Panels::kRows> tile = Panels::multiply(units, block.a.packed + i * units, block.b.packed + j * units);
-      finish<activation>(tile, e, row, rows, col, cols, block.k0 == 0, block.k0 + block.k == depth);
+      const Part tile{task.row + i, smaller(Panels::kRows, task.rows - i),
+                      task.col + j, smaller(Panels::kCols, task.cols - j),
+                      task.adds,    task.last};
+      fetch_outputs(e, tile);
+      const float* a = block.a.packed + (tile.row - block.a.begin) * units;
+      const float* b = block.b.packed + (tile.col - block.b.begin) * units;
+      finish_tile<activation>(Panels::multiply(units, a, b), e, tile);
+    }
+  }
+}
+
+// Sums in memory become outputs row by row, so that those are long runs of memory: of a register tile they would be a
+// line of each of many pages. The depth is cut so that a panel of A, one of B and the sums share the first-level cache.
+template <class Panels, Activation activation, class T>
+void compute_rows(const ProductBlock& block, const Part& task, const Epilogue<T>& e) {
+  const int64_t units = Panels::PanelA::units(block.k);
+  alignas(64) float sums[Panels::kRows * kTaskCols];
+  const typename Panels::Scope scope;
+  for (int64_t i = 0; i < task.rows; i += Panels::kRows) {
+    const float* a = block.a.packed + (task.row + i - block.a.begin) * units;
+    for (int64_t u = 0; u < units; u += Panels::kChunkUnits) {
+      const int64_t chunk = smaller(Panels::kChunkUnits, units - u);
+      for (int64_t j = 0; j < task.cols; j += Panels::kCols) {
+        const float* b = block.b.packed + (task.col + j - block.b.begin) * units;
+        Panels::multiply_into(chunk, a + u * Panels::kRows, b + u * Panels::kCols, sums + j, kTaskCols, u > 0);
+      }
+    }
+    const Part rows{task.row + i, smaller(Panels::kRows, task.rows - i), task.col, task.cols, task.adds, task.last};
+    if (task.adds) {
+      finish_rows<activation, true>(sums, kTaskCols, e, rows);
+    } else {
+      finish_rows<activation, false>(sums, kTaskCols, e, rows);
     }
   }
 }
@@ -394,8 +294,16 @@ void multiply(OpContext& ctx, int64_t m, int64_t n, int64_t depth, const A& a, c
     const int64_t tasks = tasks_m * tasks_n;
     parallel_for(ctx, tasks, [&](int64_t task, int) {
       const int64_t begin = groups * task / tasks, end = groups * (task + 1) / tasks;
-      compute_task<Panels, activation>(block, shape, place_of(task, tasks_m, tasks_n, pool_size(ctx.pool)), depth, e,
-                                       next, begin, end);
+      const TaskPlace place = place_of(task, tasks_m, tasks_n, pool_size(ctx.pool));
+      const int64_t row = place.row * shape.rows, col = place.col * shape.cols;
+      const Part part{block.a.begin + row,   smaller(shape.rows, block.a.count - row),
+                      block.b.begin + col,   smaller(shape.cols, block.b.count - col),
+                      block.k0 > 0 || e.add, block.k0 + block.k == depth};
+      if constexpr (Panels::kSumsInMemory) {
+        compute_rows<Panels, activation>(block, part, e);
+      } else {
+        compute_tiles<Panels, activation>(block, part, e, next, begin, end);
+      }
       for (int64_t group = begin; group < end; ++group) next.run(group);
     });
     block = after;
