@@ -36,7 +36,6 @@ struct BlockSize {
   }
   int64_t staying_floats() const { return staying_lanes * units; }
   int64_t streamed_floats() const { return streamed_lanes * units; }
-  int64_t packed_floats() const { return 2 * (staying_floats() + streamed_floats()); }
 };
 
 // Outputs in bfloat16 cannot hold partial sums: the whole depth is then one block. Of other outputs it is cut.
@@ -50,8 +49,10 @@ int64_t block_units(int64_t depth) {
 constexpr int64_t kPackedFloats = 2 * (kStayingLanes + kStreamedLanes) * kMostUnits;  // at least
 template <class T>
 size_t product_scratch_bytes(int64_t row_count, int64_t width) {
-  const BlockSize size(block_units<PanelProduct<OperandOf<T>>, T>(width));
-  return static_cast<size_t>(bias_floats(row_count) + larger(kPackedFloats, size.packed_floats())) * sizeof(float);
+  const int64_t lowest = kTaskCols * block_units<PanelProduct<OperandOf<T>>, T>(width);
+  const int64_t staying = larger(kStayingLanes * kMostUnits, lowest);
+  const int64_t streamed = larger(kStreamedLanes * kMostUnits, lowest);
+  return static_cast<size_t>(bias_floats(row_count) + 2 * (staying + streamed)) * sizeof(float);
 }
 
 struct TaskShape {
