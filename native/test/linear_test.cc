@@ -26,8 +26,8 @@ std::string text(const Shape& s, const ActiveRows& active) {
 }
 
 // Every number at which some loop of backend/cpu/product.h changes its course on some instruction set: register tiles
-// of 6 or 12 rows and 8, 16 or 32 columns, four panels per packing, 96 x 192 tasks, a depth of 384 units, 1536 lanes of
-// the operand that stays and 384 of the one that streams.
+// of 6 or 12 rows and 8, 16 or 32 columns, four panels per packing, 96 x 192 tasks, a depth of 384 or 768 units, 1536
+// lanes of the operand that stays and 384 of the one that streams.
 const int64_t kEdges[] = {1,   2,  5,  6,  7,  8,  9,   11,  12,  13,  15,  16,  17,  31,  32,   33,   767, 768,
                           769, 48, 65, 95, 96, 97, 129, 191, 192, 193, 257, 383, 384, 385, 1535, 1536, 1537};
 

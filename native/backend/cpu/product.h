@@ -14,7 +14,7 @@ constexpr int64_t kTaskCols = 192;  // at most; a multiple of every PanelProduct
 // Rows of A or columns of B in a block: of the operand that stays, and of the one that streams past it.
 constexpr int64_t kStayingLanes = 1536;
 constexpr int64_t kStreamedLanes = 384;
-constexpr int64_t kMostUnits = 384;  // of depth in a block of full height, at most
+constexpr int64_t kMostUnits = PanelProduct<Float32>::kBlockUnits;  // of depth in a block of full height, at most
 static_assert(kStayingLanes % kTaskRows == 0 && kStayingLanes % kTaskCols == 0);
 static_assert(kStreamedLanes % kTaskRows == 0 && kStreamedLanes % kTaskCols == 0);
 
@@ -109,7 +109,7 @@ struct Pieces {
 template <class Panels>
 struct ProductBlocks {
   static constexpr int64_t kDepth = Panels::PanelA::Operand::kDepth;
-  static_assert(kTaskRows % Panels::kRows == 0 && kTaskCols % Panels::kCols == 0 && Panels::kBlockUnits <= kMostUnits);
+  static_assert(kTaskRows % Panels::kRows == 0 && kTaskCols % Panels::kCols == 0);
 
   BlockSize size;
   bool a_stays;
