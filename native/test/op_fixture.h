@@ -84,8 +84,14 @@ const std::vector<Bfloat16Table>& bfloat16_tables();
 // The tables of both precisions.
 template <class Body>
 void for_each_table(Body body) {
-  for (const Table& table : all_tables()) body(table);
-  for (const Bfloat16Table& table : bfloat16_tables()) body(table);
+  const auto visit = [&](const auto& tables) {
+    for (const auto& table : tables) {
+      const Note note(table.name);
+      body(table);
+    }
+  };
+  visit(all_tables());
+  visit(bfloat16_tables());
 }
 
 ThreadPool& pool_of(int threads);
@@ -200,7 +206,6 @@ struct Results {
 template <class T, class Call>
 Results run_op(const TableOf<T>& table, const ScratchShape& shape, int threads, const std::vector<Floats>& inputs,
                const std::vector<Floats>& outputs, Call call) {
-  const Note note(table.name + ", " + std::to_string(threads) + " threads");
   std::vector<Operand> from(inputs.begin(), inputs.end());
   std::vector<Operand> to(outputs.begin(), outputs.end());
   OpContext context = context_for(table, shape, threads);

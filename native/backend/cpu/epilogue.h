@@ -1,4 +1,4 @@
-// What happens to the sums of a product when they are whole.
+// How the sums of a product become its outputs.
 #pragma once
 
 #include "backend/cpu/activation.h"
