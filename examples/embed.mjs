@@ -32,25 +32,26 @@ console.log(`${model.info.backend} ${model.info.isa}, ${model.info.threads} thre
 
 const steps = 150;
 const groups = 4; // subnetworks per step: their gradients average out
-const batchSize = 4; // sequences per group
+const batchSize = 16; // sequences per step
 const schedule = new Schedule('est-gpt2', steps);
 let executed = 0;
 let dense = 0;
 
 for (let step = 0; step < steps; step++) {
   const { stage, rates } = schedule.at(step);
-  let loss = 0;
-  for (let group = 0; group < groups; group++) {
-    const { tokens, targets } = batch(step * groups + group);
-    // A pure function of (seed, step, group): the same run can be repeated, or resumed, at any step. Lists of your own
-    // work as well: { layers: Int32Array.of(0, 2), heads: [...], neurons: [...] }.
-    const subnetwork = sampleSubnetwork({ ...model.config, rates }, { seed: 1, step, group });
-    // Each group adds its share of the step's gradient.
-    const result = await model.forwardBackward(tokens, targets, { batchSize, subnetwork, weight: 1 / groups });
-    loss += result.loss / groups;
-    executed += flops.blockFlops(result.forwardFlops) + flops.blockFlops(result.backwardFlops);
-    dense += flops.blockFlops(flops.countFlops(model.config, { batchSize, sequenceLength: 32 }));
-  }
+  const { tokens, targets } = batch(step);
+  // A pure function of (seed, step, group): the same run can be repeated, or resumed, at any step. Lists of your own
+  // work as well: { layers: Int32Array.of(0, 2), heads: [...], neurons: [...] }.
+  const members = Array.from({ length: groups }, (_, group) => ({
+    sequences: batchSize / groups,
+    subnetwork: sampleSubnetwork({ ...model.config, rates }, { seed: 1, step, group }),
+  }));
+  const { loss, forwardFlops, backwardFlops } = await model.forwardBackward(tokens, targets, {
+    batchSize,
+    groups: members,
+  });
+  executed += flops.blockFlops(forwardFlops) + flops.blockFlops(backwardFlops);
+  dense += flops.blockFlops(flops.countFlops(model.config, { batchSize, sequenceLength: 32 }));
   await model.optimizerStep({ lr: 3e-3 * Math.min(1, (step + 1) / 20), weightDecay: 0.1, gradientClip: 1 });
   if (step % 25 === 0 || step === steps - 1) console.log(`step ${step}, stage ${stage + 1}: loss ${loss.toFixed(3)}`);
 }

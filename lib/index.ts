@@ -41,6 +41,7 @@ export type {
   ModelOptions,
   OptimizerOptions,
   Precision,
+  SequenceGroup,
   StepResult,
   TensorData,
 } from './model/options.ts';

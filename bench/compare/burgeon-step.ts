@@ -31,25 +31,20 @@ async function prepare({ row }: { row: StepRequest }) {
   );
   const stream = Int32Array.from({ length: batchSize * sequenceLength + 1 }, (_, i) => (i * 7919) % vocabSize);
   const groups = defaults ? Math.min(4, batchSize) : 1;
-  const rows = batchSize / groups;
   let step = 0;
 
   runStep = async () => {
     step++;
-    let mean = 0;
-    for (let group = 0; group < groups; group++) {
-      const start = group * rows * sequenceLength;
-      const end = start + rows * sequenceLength;
-      const { loss } = await model.forwardBackward(stream.subarray(start, end), stream.subarray(start + 1, end + 1), {
-        batchSize: rows,
+    const { loss } = await model.forwardBackward(stream.subarray(0, -1), stream.subarray(1), {
+      batchSize,
+      groups: Array.from({ length: groups }, (_, group) => ({
+        sequences: batchSize / groups,
         subnetwork: sampleSubnetwork({ ...model.config, rates }, { seed: 1, step, group }),
-        weight: 1 / groups,
-      });
-      mean += loss / groups;
-    }
+      })),
+    });
     const inactive = defaults ? 'zero-grad' : 'freeze';
     await model.optimizerStep({ lr: 1e-5, gradientClip: 1, weightDecay: 0.1, inactive });
-    return mean;
+    return loss;
   };
   return { version: `burgeon ${packageVersion}`, note: `${model.info.isa}, ${model.info.threads} threads` };
 }

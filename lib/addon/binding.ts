@@ -91,6 +91,12 @@ export interface NativeSubnetwork {
   neurons?: (Int32Array | undefined)[];
 }
 
+/** Consecutive sequences of a batch that share a subnetwork. */
+export interface NativeGroup {
+  sequences: number;
+  subnetwork?: NativeSubnetwork | undefined;
+}
+
 export interface NativeStepResult {
   /** Mean nats per target that is not -1; 0 without targets. */
   loss: number;
@@ -173,6 +179,7 @@ export interface NativeModel {
     subnetwork: NativeSubnetwork | null,
     layerScale: number,
     weight: number,
+    groups: readonly NativeGroup[] | null,
   ): Promise<NativeStepResult>;
   optimizerStep(step: NativeOptimizerStep): Promise<{ gradientNorm: number; ms: number }>;
   clearGradients(): void;

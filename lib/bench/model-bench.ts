@@ -182,47 +182,47 @@ class Steps {
   /** Milliseconds of one step, sampling included. */
   async take(variant: StepVariant): Promise<number> {
     const start = performance.now();
-    for await (const _ of this.#groups(variant));
+    await this.#backward(variant);
     await this.#update(variant);
     return performance.now() - start;
   }
 
   /** FLOPs of one step, after checking that the kernels executed what the ledger counts and that the loss is a number. */
   async verified(variant: StepVariant): Promise<{ all: number; block: number }> {
-    const total = { all: 0, block: 0 };
-    for await (const { subnetwork, sequences, result } of this.#groups(variant)) {
-      const { sequenceLength, config } = this.#row;
-      const executed = { forward: result.forwardFlops, backward: result.backwardFlops };
-      const ledger = countFlops(config, { batchSize: sequences, sequenceLength, subnetwork });
-      if (allFlops(executed) !== allFlops(ledger) || blockFlops(executed) !== blockFlops(ledger)) {
-        throw new BurgeonError(
-          'ERR_BURGEON_BACKEND',
-          `${this.#row.name} ${variant.name}: expected ${allFlops(ledger)} FLOPs as the ledger counts, executed ${allFlops(executed)}; not timed. This is a bug: please report it with the output of burgeon doctor`,
-        );
-      }
-      if (!Number.isFinite(result.loss)) {
-        throw new BurgeonError(
-          'ERR_BURGEON_NONFINITE',
-          `${this.#row.name} ${variant.name}: expected a finite loss, computed ${result.loss}; not timed`,
-        );
-      }
-      total.all += allFlops(executed);
-      total.block += blockFlops(executed);
+    const { name, sequenceLength, config } = this.#row;
+    const { groups, result } = await this.#backward(variant);
+    const ledger = { all: 0, block: 0 };
+    for (const { sequences, subnetwork } of groups) {
+      const flops = countFlops(config, { batchSize: sequences, sequenceLength, subnetwork });
+      ledger.all += allFlops(flops);
+      ledger.block += blockFlops(flops);
+    }
+    const work = { forward: result.forwardFlops, backward: result.backwardFlops };
+    const executed = { all: allFlops(work), block: blockFlops(work) };
+    if (executed.all !== ledger.all || executed.block !== ledger.block) {
+      throw new BurgeonError(
+        'ERR_BURGEON_BACKEND',
+        `${name} ${variant.name}: expected ${ledger.all} FLOPs as the ledger counts, executed ${executed.all}; not timed. This is a bug: please report it with the output of burgeon doctor`,
+      );
+    }
+    if (!Number.isFinite(result.loss)) {
+      throw new BurgeonError(
+        'ERR_BURGEON_NONFINITE',
+        `${name} ${variant.name}: expected a finite loss, computed ${result.loss}; not timed`,
+      );
     }
     await this.#update(variant);
-    return total;
+    return executed;
   }
 
-  async *#groups({ rates, groups }: StepVariant) {
-    const { config, batchSize, sequenceLength } = this.#row;
+  async #backward({ rates, groups: groupsPerStep }: StepVariant) {
+    const { config, batchSize } = this.#row;
     const step = this.#step++;
-    for (const { index, begin, end } of groupsOf(0, { batchSize, accumulationSteps: 1, groupsPerStep: groups })) {
-      const subnetwork = sampleSubnetwork({ ...config, rates }, { seed: 1, step, group: index });
-      const sequences = end - begin;
-      const part = this.#tokens.subarray(begin * sequenceLength, end * sequenceLength);
-      const options = { batchSize: sequences, subnetwork, weight: sequences / batchSize };
-      yield { subnetwork, sequences, result: await this.#model.forwardBackward(part, part, options) };
-    }
+    const groups = groupsOf(0, { batchSize, accumulationSteps: 1, groupsPerStep }).map(({ index, begin, end }) => ({
+      sequences: end - begin,
+      subnetwork: sampleSubnetwork({ ...config, rates }, { seed: 1, step, group: index }),
+    }));
+    return { groups, result: await this.#model.forwardBackward(this.#tokens, this.#tokens, { batchSize, groups }) };
   }
 
   /** With a learning rate that leaves the model about as it is. */

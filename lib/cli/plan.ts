@@ -18,7 +18,7 @@ import { chooseDevice } from '../model/device.ts';
 import { planMemory } from '../model/model.ts';
 import type { ModelOptions } from '../model/options.ts';
 import { drawPlan, planColumns, planSvg } from '../report/plan-picture.ts';
-import { groupsOf, sequencesAtOnce } from '../train/groups.ts';
+import { groupsOf } from '../train/groups.ts';
 import { loadTrainConfig } from '../train/load-train-config.ts';
 import { bytes, count, facts, percent, table } from './format.ts';
 import { deviceOption, integerAtLeast, numberBetween, setOption } from './options.ts';
@@ -46,17 +46,7 @@ interface Subject {
   groupsPerStep: number | 'auto' | 'sequence';
   sequenceLength: number;
   samplerOptions: SamplerOptions;
-  /** Whether micro-batches are evaluated as well. */
-  isEvaluated: boolean;
   modelOptions: Pick<ModelOptions, 'device' | 'precision' | 'threads'>;
-}
-
-/** What a stage, or evaluation, holds in memory. */
-interface StageMemory {
-  name: string;
-  /** Computed at once. */
-  sequences: number;
-  memory: NativeMemoryPlan;
 }
 
 export function planCommand(): Command {
@@ -100,11 +90,7 @@ export function planCommand(): Command {
           : planTargetSaving(model, flags.targetSaving, subject.schedule.totalSteps, options);
       const plan = planSchedule(model, schedule, options);
       const groups = groupsOf(0, subject).length;
-      const stages = stageMemories(subject, schedule);
-      const memory = stages.reduce(
-        (most, { memory }) => (memory.total > most.total ? memory : most),
-        stages[0]!.memory,
-      );
+      const memory = planMemory(model, batchSize, sequenceLength, subject.modelOptions);
       const parameters = countParameters(model);
       const dense = countFlops(model, { batchSize: options.sequencesPerStep, sequenceLength });
       if (flags.svg !== undefined) {
@@ -112,9 +98,7 @@ export function planCommand(): Command {
         await replaceFile(flags.svg, planSvg(titleOf(subject, plan), curve, schedule.stages));
       }
       if (flags.json) {
-        console.log(
-          JSON.stringify({ model, parameters, memory, stageMemory: stages, denseStep: dense, plan }, null, 2),
-        );
+        console.log(JSON.stringify({ model, parameters, memory, denseStep: dense, plan }, null, 2));
         return;
       }
       console.log(describe(subject, plan, groups));
@@ -132,7 +116,7 @@ export function planCommand(): Command {
           ['total', `${count(parameters.total)} (${parameters.total.toLocaleString('en')})`],
         ])}`,
       );
-      console.log(`\n${describeMemory(subject, stages, memory)}`);
+      console.log(`\n${describeMemory(subject, memory)}`);
       const total = allFlops(dense);
       const component = (name: 'qkv' | 'scores' | 'outProjection' | 'mlp' | 'head') => {
         const flops = dense.forward[name] + dense.backward[name];
@@ -152,21 +136,7 @@ export function planCommand(): Command {
     });
 }
 
-function stageMemories(subject: Subject, schedule: Schedule): StageMemory[] {
-  const { model, batchSize, sequenceLength, isEvaluated, modelOptions } = subject;
-  const of = (name: string, sequences: number): StageMemory => ({
-    name,
-    sequences,
-    memory: planMemory(model, sequences, sequenceLength, modelOptions),
-  });
-  const stages = schedule.stages.filter(({ startStep, endStep }) => startStep < endStep);
-  return [
-    ...stages.map((stage) => of(`stage ${stage.index + 1}`, sequencesAtOnce(stage, subject))),
-    ...(isEvaluated ? [of('evaluation', batchSize)] : []),
-  ];
-}
-
-function describeMemory({ modelOptions }: Subject, stages: readonly StageMemory[], memory: NativeMemoryPlan): string {
+function describeMemory({ modelOptions, batchSize }: Subject, memory: NativeMemoryPlan): string {
   const { backend, cudaDevice } = chooseDevice(modelOptions.device);
   const { capacity, deviceName, total } = memory;
   const device = backend === 'cuda' ? `cuda:${cudaDevice}` : backend;
@@ -176,10 +146,7 @@ function describeMemory({ modelOptions }: Subject, stages: readonly StageMemory[
     facts([
       ['weights, gradients, moments', bytes(memory.weights + memory.gradients + memory.moments)],
       ['gathered weights and lists', bytes(memory.slots)],
-      ...stages.map(({ name, sequences, memory: { activations } }): [string, string] => [
-        `activations, ${name}`,
-        `${bytes(activations)} of ${sequences} sequence${sequences === 1 ? '' : 's'} at a time`,
-      ]),
+      ['activations', `${bytes(memory.activations)} of ${batchSize} sequence${batchSize === 1 ? '' : 's'} at a time`],
       ['scratch', bytes(memory.scratch)],
       ['total', bytes(total)],
       ['there is', capacity > 0 ? `${bytes(capacity)}, ${deviceName}${fits}` : 'no such device here'],
@@ -210,7 +177,6 @@ async function subjectFromFile(file: string, flags: PlanFlags): Promise<Subject>
     groupsPerStep: config.est.groupsPerStep,
     sequenceLength: flags.sequenceLength ?? config.sequenceLength,
     samplerOptions: config.est,
-    isEvaluated: true,
     modelOptions: {
       device: flags.device ?? config.device,
       precision: config.precision,
@@ -238,7 +204,6 @@ function subjectFromFlags(flags: PlanFlags): Subject {
     groupsPerStep: 'auto',
     sequenceLength: flags.sequenceLength ?? model.contextLength,
     samplerOptions: {},
-    isEvaluated: false,
     modelOptions: flags.device === undefined ? {} : { device: flags.device },
   };
 }

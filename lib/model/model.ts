@@ -169,7 +169,7 @@ export class Model implements Disposable {
   }
 
   /**
-   * Adds weight * gradient of the mean loss of one group of sequences, computed on the given subnetwork.
+   * Adds weight * gradient of the mean loss of a batch, computed on the given subnetwork, or on one for each group of sequences.
    * @param tokens (B, T) row-major, each in [0, V).
    * @param targets likewise; -1 is ignored.
    * @throws {BurgeonError} as `forward`, and ERR_BURGEON_NONFINITE when the loss is not a finite number: the gradients
@@ -178,14 +178,22 @@ export class Model implements Disposable {
   forwardBackward(tokens: Int32Array, targets: Int32Array, options: BackwardOptions = {}): Promise<StepResult> {
     const work = () => {
       const { batchSize, sequenceLength } = batchShape(tokens, options.batchSize);
+      const { subnetwork, groups } = options;
+      if (subnetwork && groups) {
+        throw new BurgeonError(
+          'ERR_BURGEON_CONFIG',
+          'groups: expected instead of subnetwork, received beside it; give every group its own',
+        );
+      }
       return this.#native.forwardBackward(
         tokens,
         targets,
         batchSize,
         sequenceLength,
-        options.subnetwork ?? null,
+        subnetwork ?? null,
         options.layerScale ?? 1,
         options.weight ?? 1,
+        groups ?? null,
       );
     };
     return this.#exclusively('forwardBackward()', work, options);

@@ -6,8 +6,8 @@ import type { Subnetwork } from '../est/subnetwork.ts';
 import type { SamplingOptions } from './next-token.ts';
 
 /**
- * float32 everywhere; bf16: operands of matrix products are rounded to bfloat16, on CUDA devices activations as well, while
- * weights, gradients, moments and sums stay float32; float64 for checks (reference only). auto: bf16 on CUDA devices, else float32.
+ * float32 everywhere; bf16: activations and operands of matrix products are bfloat16, while weights, gradients, moments and sums stay
+ * float32; float64 for checks (reference only). auto: bf16 on CUDA devices, else float32.
  */
 export type Precision = 'auto' | 'float32' | 'bf16' | 'float64';
 export type TensorData = Float32Array | Float64Array;
@@ -71,7 +71,19 @@ export interface ForwardResult extends StepResult {
   logits?: TensorData;
 }
 
+/** Consecutive sequences of a batch that share a subnetwork. */
+export interface SequenceGroup {
+  sequences: number;
+  /** Omit for the full model. */
+  subnetwork?: Subnetwork | undefined;
+}
+
 export interface BackwardOptions extends BatchOptions {
+  /**
+   * Instead of one subnetwork for all: who shares which, in order, as many sequences together as the batch has. What all share, embeddings
+   * and output head, is computed once for the whole batch.
+   */
+  groups?: readonly SequenceGroup[] | undefined;
   /** Factor of the gradient that is added. Default 1. */
   weight?: number;
 }

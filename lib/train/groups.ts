@@ -1,8 +1,6 @@
 // Who shares a subnetwork (docs/method.md): cuts the sequences of a step into groups, each of which trains its own
 // subnetwork. Groups are numbered over the whole step. Pure.
 
-import type { ResolvedStage } from '../est/schedule.ts';
-
 export interface GroupOptions {
   /** Sequences per micro-batch, B. */
   batchSize: number;
@@ -38,11 +36,4 @@ export function groupsOf(microBatch: number, options: GroupOptions): Group[] {
     begin: Math.floor((i * batchSize) / count),
     end: Math.floor(((i + 1) * batchSize) / count),
   }));
-}
-
-/** The most sequences that steps of a stage compute at once: a micro-batch where a step leaves nothing out, else a group. */
-export function sequencesAtOnce({ ratesFrom, ratesTo }: ResolvedStage, options: GroupOptions): number {
-  const isComplete = [ratesFrom, ratesTo].some((rates) => Object.values(rates).every((rate) => rate === 1));
-  if (isComplete) return options.batchSize;
-  return Math.max(...groupsOf(0, options).map(({ begin, end }) => end - begin));
 }

@@ -1,4 +1,4 @@
-// One optimizer step: every micro-batch in its groups, each on its own subnetwork, then the update. What is logged, saved and
+// One optimizer step: every micro-batch, its groups each on their own subnetwork, then the update. What is logged, saved and
 // timed is left to the caller.
 
 import type { TrainConfig } from '../config/train-config.ts';
@@ -12,8 +12,8 @@ import type { Model } from '../model/model.ts';
 import { learningRateAt } from '../optim/lr-schedule.ts';
 import { groupsOf } from './groups.ts';
 
-/** What a step waits for: a batch, forward and backward of a group, the update. */
-export type StepPart = 'data' | 'group' | 'update';
+/** What a step waits for: a batch, forward and backward of it, the update. */
+export type StepPart = 'data' | 'batch' | 'update';
 
 export interface StepContext {
   config: TrainConfig;
@@ -55,37 +55,34 @@ export async function trainStep(context: StepContext, step: number): Promise<Ste
   const sampler = { ...model.config, ...config.est, rates };
   const active = activeCounts(sampler);
   const isDense = isComplete(active, model);
-  const { batchSize, sequenceLength: T, accumulationSteps } = config;
+  const { batchSize, accumulationSteps } = config;
   const layerScale = config.est.layerScale === 'inverse' ? model.config.nLayer / active.layers : 1;
-  const stepSequences = batchSize * accumulationSteps;
 
   let loss = 0;
   let executedBlock = 0;
   let executedAll = 0;
   const groupNumbers = new Set<number>();
-  const where = (group?: number) =>
-    `step ${step + 1} (seed ${config.seed}${group === undefined ? '' : `, group ${group}`}, rates ${JSON.stringify(rates)})`;
+  const where = (micro?: number) =>
+    `step ${step + 1} (seed ${config.seed}${micro === undefined ? '' : `, micro-batch ${micro}`}, rates ${JSON.stringify(rates)})`;
   for (let micro = 0; micro < accumulationSteps; micro++) {
     const { tokens, targets } = await timed('data', () => loader.batch(step * accumulationSteps + micro));
-    // Where nothing is left out all groups are the same network: one call does them all.
-    const groups = isDense ? [{ index: 0, begin: 0, end: batchSize }] : groupsOf(micro, { ...config, ...config.est });
-    for (const { index, begin, end } of groups) {
+    // Where nothing is left out all groups are the same network, and one.
+    const members = isDense ? [{ index: 0, begin: 0, end: batchSize }] : groupsOf(micro, { ...config, ...config.est });
+    const groups = members.map(({ index, begin, end }) => {
       groupNumbers.add(index);
-      const weight = (end - begin) / stepSequences;
       const subnetwork = isDense ? undefined : sampleSubnetwork(sampler, { seed: config.seed, step, group: index });
-      const options = { batchSize: end - begin, subnetwork, layerScale, weight };
-      const result = await replayable(
-        () => where(index),
-        () =>
-          timed('group', () =>
-            model.forwardBackward(tokens.subarray(begin * T, end * T), targets.subarray(begin * T, end * T), options),
-          ),
-      );
-      onGroup?.(subnetwork, weight);
-      loss += weight * result.loss;
-      executedBlock += blockFlops(result.forwardFlops) + blockFlops(result.backwardFlops);
-      executedAll += allFlops(result.forwardFlops) + allFlops(result.backwardFlops);
-    }
+      return { sequences: end - begin, subnetwork };
+    });
+    const weight = 1 / accumulationSteps;
+    const options = { batchSize, groups, layerScale, weight };
+    const result = await replayable(
+      () => where(micro),
+      () => timed('batch', () => model.forwardBackward(tokens, targets, options)),
+    );
+    for (const { sequences, subnetwork } of groups) onGroup?.(subnetwork, (weight * sequences) / batchSize);
+    loss += weight * result.loss;
+    executedBlock += blockFlops(result.forwardFlops) + blockFlops(result.backwardFlops);
+    executedAll += allFlops(result.forwardFlops) + allFlops(result.backwardFlops);
   }
   const { schedule: _, ...optimizer } = config.optimizer;
   const learningRate = learningRateAt(config.optimizer, step, config.steps);

@@ -22,7 +22,6 @@ import { Model } from '../model/model.ts';
 import { descriptionFileName } from '../tokenizer/description.ts';
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
 import { type Evaluation, evaluate } from './evaluator.ts';
-import { sequencesAtOnce } from './groups.ts';
 import { openInitialModel } from './initial-model.ts';
 import { MemoryGauge } from './memory-gauge.ts';
 import { type EndLine, type MetricsLine, MetricsWriter, type StartLine, type StepLine } from './metrics.ts';
@@ -426,7 +425,7 @@ export class Trainer implements AsyncDisposable {
       device: config.device,
       precision: config.precision,
       largestBatch: {
-        batchSize: mostSequences(config, dataset.validation !== undefined),
+        batchSize: config.batchSize,
         sequenceLength: config.sequenceLength,
       },
     };
@@ -474,15 +473,6 @@ export class Trainer implements AsyncDisposable {
       'trainer: not open; call open() or run() first, and not after close()',
     );
   }
-}
-
-/** Sequences that are computed at once in any stage, or evaluated. */
-function mostSequences(config: TrainConfig, isEvaluated: boolean): number {
-  const { stages } = new Schedule(config.est.schedule, config.steps);
-  const ofStages = stages
-    .filter(({ startStep, endStep }) => startStep < endStep)
-    .map((stage) => sequencesAtOnce(stage, { ...config, ...config.est }));
-  return Math.max(...ofStages, isEvaluated ? config.batchSize : 1);
 }
 
 function validationBatches({ validation }: Dataset, { sequenceLength, evaluation, batchSize }: TrainConfig) {

@@ -59,7 +59,7 @@ int64_t read_integer(const Napi::Value& value, const std::string& name, int64_t 
   return static_cast<int64_t>(number);
 }
 
-bool read_boolean(const Napi::Value& value, const char* name) {
+bool read_boolean(const Napi::Value& value, const std::string& name) {
   if (!value.IsBoolean()) fail(ErrorCode::kConfig, name, "a boolean", kind_of(value));
   return value.As<Napi::Boolean>().Value();
 }
@@ -69,7 +69,7 @@ std::string read_string(const Napi::Value& value, const char* name) {
   return value.As<Napi::String>().Utf8Value();
 }
 
-Napi::Object read_object(const Napi::Value& value, const char* name) {
+Napi::Object read_object(const Napi::Value& value, const std::string& name) {
   if (value.Type() != napi_object || value.IsArray() || value.IsTypedArray()) {
     fail(ErrorCode::kConfig, name, "an object", kind_of(value));
   }
@@ -212,22 +212,22 @@ OptimizerStep read_optimizer_step(const Napi::Value& value) {
   return step;
 }
 
-Subnetwork read_subnetwork(const Napi::Value& value, const ModelConfig& config) {
-  const Napi::Object object = read_object(value, "subnetwork");
+Subnetwork read_subnetwork(const Napi::Value& value, const ModelConfig& config, const std::string& name) {
+  const Napi::Object object = read_object(value, name);
   Subnetwork subnetwork;
   const Napi::Value layers = object.Get("layers");
   if (!layers.IsUndefined()) {
     subnetwork.has_layers = true;
-    subnetwork.layers = read_int32_array(layers, "subnetwork.layers", -1);
+    subnetwork.layers = read_int32_array(layers, name + ".layers", -1);
   }
   const Napi::Value query_heads = object.Get("queryHeads");
   if (!query_heads.IsUndefined()) {
-    subnetwork.query_heads = read_boolean(query_heads, "subnetwork.queryHeads");
+    subnetwork.query_heads = read_boolean(query_heads, name + ".queryHeads");
   }
-  const auto read_lists = [&](const char* name, std::vector<std::vector<int32_t>>& lists) {
-    const Napi::Value entries = object.Get(name);
+  const auto read_lists = [&](const char* units, std::vector<std::vector<int32_t>>& lists) {
+    const Napi::Value entries = object.Get(units);
     if (entries.IsUndefined()) return;
-    const std::string path = std::string("subnetwork.") + name;
+    const std::string path = name + "." + units;
     if (!entries.IsArray()) {
       fail(ErrorCode::kShape, path, "an array with one Int32Array or undefined per active layer", kind_of(entries));
     }
@@ -250,6 +250,25 @@ Subnetwork read_subnetwork(const Napi::Value& value, const ModelConfig& config) 
   read_lists("heads", subnetwork.heads);
   read_lists("neurons", subnetwork.neurons);
   return subnetwork;
+}
+
+std::vector<GroupArgument> read_groups(const Napi::Value& value, int64_t batch, const ModelConfig& config) {
+  if (!value.IsArray()) fail(ErrorCode::kShape, "groups", "an array of groups of sequences", kind_of(value));
+  const Napi::Array array = value.As<Napi::Array>();
+  const uint32_t length = array.Length();
+  if (length == 0 || length > batch) {
+    fail(ErrorCode::kShape, "groups",
+         "at least one, and at most one for each of " + std::to_string(batch) + " sequences", std::to_string(length));
+  }
+  std::vector<GroupArgument> groups(length);
+  for (uint32_t i = 0; i < length; ++i) {
+    const std::string path = "groups[" + std::to_string(i) + "]";
+    const Napi::Object object = read_object(array.Get(i), path);
+    groups[i].sequences = read_integer(object.Get("sequences"), path + ".sequences", 1, batch);
+    const Napi::Value subnetwork = object.Get("subnetwork");
+    if (!subnetwork.IsUndefined() && !subnetwork.IsNull()) groups[i].subnetwork = read_subnetwork(subnetwork, config, path + ".subnetwork");
+  }
+  return groups;
 }
 
 }  // namespace burgeon

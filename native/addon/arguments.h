@@ -4,6 +4,7 @@
 
 #include <napi.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,9 +19,9 @@ constexpr int64_t kMaxTokens = int64_t{1} << 28;
 double read_number(const Napi::Value& value, const char* name);
 // An integer in [low, high].
 int64_t read_integer(const Napi::Value& value, const std::string& name, int64_t low, int64_t high);
-bool read_boolean(const Napi::Value& value, const char* name);
+bool read_boolean(const Napi::Value& value, const std::string& name);
 std::string read_string(const Napi::Value& value, const char* name);
-Napi::Object read_object(const Napi::Value& value, const char* name);
+Napi::Object read_object(const Napi::Value& value, const std::string& name);
 
 // Copies an Int32Array; `length` < 0 accepts any.
 std::vector<int32_t> read_int32_array(const Napi::Value& value, const std::string& name, int64_t length);
@@ -35,6 +36,13 @@ int read_threads(const Napi::Object& object);
 ModelOptions read_model_options(const Napi::Value& value);
 OptimizerStep read_optimizer_step(const Napi::Value& value);
 // Lists only; their contents are checked by the model.
-Subnetwork read_subnetwork(const Napi::Value& value, const ModelConfig& config);
+Subnetwork read_subnetwork(const Napi::Value& value, const ModelConfig& config, const std::string& name);
+
+// {sequences, subnetwork?} of consecutive sequences of a batch.
+struct GroupArgument {
+  int64_t sequences;
+  std::optional<Subnetwork> subnetwork;
+};
+std::vector<GroupArgument> read_groups(const Napi::Value& value, int64_t batch, const ModelConfig& config);
 
 }  // namespace burgeon

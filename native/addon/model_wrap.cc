@@ -31,6 +31,8 @@ struct Request {
   std::vector<int32_t> tokens;
   std::vector<int32_t> targets;
   std::optional<Subnetwork> subnetwork;
+  std::vector<GroupArgument> group_arguments;
+  std::vector<SequenceGroup> groups;
   Batch batch{};
 
   // Arguments: tokens, targets (or null, where there need be none), batchSize, sequenceLength, subnetwork | null,
@@ -44,10 +46,19 @@ struct Request {
       batch.targets = targets.data();
     }
     if (!info[4].IsNull()) {
-      subnetwork = read_subnetwork(info[4], config);
+      subnetwork = read_subnetwork(info[4], config, "subnetwork");
       batch.subnetwork = &*subnetwork;
     }
     batch.layer_scale = read_number(info[5], "layerScale");
+  }
+
+  // Argument: groups, each with a subnetwork of its own.
+  void divide(const Napi::Value& value, const ModelConfig& config) {
+    group_arguments = read_groups(value, batch.batch, config);
+    for (const GroupArgument& group : group_arguments) {
+      groups.push_back({group.sequences, group.subnetwork ? &*group.subnetwork : nullptr});
+    }
+    batch.groups = &groups;
   }
 };
 
@@ -216,6 +227,7 @@ Napi::Value ModelWrap::forward_backward(const Napi::CallbackInfo& info) {
     const std::shared_ptr<Model> model = ready();
     const auto request = std::make_shared<Request>(info, model->config(), true);
     const double weight = read_number(info[6], "weight");
+    if (!info[7].IsNull()) request->divide(info[7], model->config());
     ready();
     const auto result = std::make_shared<StepResult>();
     const auto ms = std::make_shared<double>(0);

@@ -14,6 +14,13 @@ namespace {
 
 constexpr int64_t kMinLogitRows = 64;
 
+// Of what is compact in a sampled layer: a group may begin at any row, and lies as well there as at the first.
+template <class T>
+int64_t aligned_width(int64_t width) {
+  constexpr int64_t kAligned = 64 / sizeof(T);
+  return (width + kAligned - 1) / kAligned * kAligned;
+}
+
 }  // namespace
 
 template <class T, class W>
@@ -45,16 +52,16 @@ size_t plan_activations(const ModelConfig& config, const ActivationShape& shape,
     layer.ln1 = cursor.take<T>(N * C);
     layer.ln1_mean = means();
     layer.ln1_rstd = cursor.take<M>(N);
-    layer.qkv = cursor.take<T>(N * config.qkv_width());
-    layer.att = cursor.take<T>(N * config.query_width());
+    layer.qkv = cursor.take<T>(N * aligned_width<T>(config.qkv_width()));
+    layer.att = cursor.take<T>(N * aligned_width<T>(config.query_width()));
     layer.lse = cursor.take<M>(N * config.n_head);
     layer.middle = cursor.take<W>(N * C);
     layer.ln2 = cursor.take<T>(N * C);
     layer.ln2_mean = means();
     layer.ln2_rstd = cursor.take<M>(N);
-    layer.gate = gated ? cursor.take<T>(N * F) : nullptr;
-    layer.fc = cursor.take<T>(N * F);
-    layer.act = cursor.take<T>(N * F);
+    layer.gate = gated ? cursor.take<T>(N * aligned_width<T>(F)) : nullptr;
+    layer.fc = cursor.take<T>(N * aligned_width<T>(F));
+    layer.act = cursor.take<T>(N * aligned_width<T>(F));
     layer.output = cursor.take<W>(N * C);
   }
   a.lnf = cursor.take<T>(N * C);
@@ -93,6 +100,42 @@ size_t plan_activations(const ModelConfig& config, const ActivationShape& shape,
   return cursor.used();
 }
 
+template <class T, class W>
+void view_rows(const ModelConfig& config, const Activations<T, W>& all, int64_t row, Activations<T, W>* group) {
+  const int64_t C = config.n_embd;
+  const int64_t F = aligned_width<T>(config.n_inner);
+  const auto skip = [&](auto& pointer, int64_t width) {
+    if (pointer) pointer += row * width;
+  };
+  *group = all;
+  skip(group->tokens, 1);
+  skip(group->targets, 1);
+  skip(group->embedded, C);
+  for (LayerActivations<T, W>& layer : group->layers) {
+    skip(layer.ln1, C);
+    skip(layer.ln1_mean, 1);
+    skip(layer.ln1_rstd, 1);
+    skip(layer.qkv, aligned_width<T>(config.qkv_width()));
+    skip(layer.att, aligned_width<T>(config.query_width()));
+    skip(layer.lse, config.n_head);
+    skip(layer.middle, C);
+    skip(layer.ln2, C);
+    skip(layer.ln2_mean, 1);
+    skip(layer.ln2_rstd, 1);
+    skip(layer.gate, F);
+    skip(layer.fc, F);
+    skip(layer.act, F);
+    skip(layer.output, C);
+  }
+  skip(group->lnf, C);
+  skip(group->lnf_mean, 1);
+  skip(group->lnf_rstd, 1);
+  skip(group->losses, 1);
+  skip(group->dresidual, C);
+  skip(group->dbranch, C);
+  skip(group->dnorm, C);
+}
+
 template <class T>
 std::vector<T> rope_table(const ModelConfig& config, int64_t sequence) {
   const int64_t half = config.head_size / 2;
@@ -112,7 +155,8 @@ template std::vector<float> rope_table<float>(const ModelConfig&, int64_t);
 template std::vector<double> rope_table<double>(const ModelConfig&, int64_t);
 #define BURGEON_PLAN_ACTIVATIONS(T, W)                                                                       \
   template size_t plan_activations(const ModelConfig&, const ActivationShape&, const Ops<T, W>&, int, char*, \
-                                   Activations<T, W>*, size_t*);
+                                   Activations<T, W>*, size_t*);                                             \
+  template void view_rows(const ModelConfig&, const Activations<T, W>&, int64_t, Activations<T, W>*);
 BURGEON_PLAN_ACTIVATIONS(float, float)
 BURGEON_PLAN_ACTIVATIONS(double, double)
 BURGEON_PLAN_ACTIVATIONS(bfloat16, bfloat16)

@@ -44,17 +44,22 @@ struct Activations {
   int64_t logit_rows;
   int64_t logit_stride;  // V, or a little more
   double* sums;          // of squares of the gradient, of every tensor
-  // Buffers of the backward pass.
-  W* dresidual;  // (N, C) gradient of the residual stream
-  T* dbranch;    // (N, C) the same as products read it; `dresidual` itself where they read that
-  W* dnorm;      // (N, C) gradient of a normalised input
-  T* dwide;      // (N, max((NH + 2 KV) HS, F, 2 F with a gate)) gradient of qkv, or of fc and then of the gate
-  T* datt;       // (N, NH HS) gradient of the attention output
+  // Buffers of the backward pass; null without.
+  W* dresidual = nullptr;  // (N, C) gradient of the residual stream
+  T* dbranch = nullptr;    // (N, C) the same as products read it; `dresidual` itself where they read that
+  W* dnorm = nullptr;      // (N, C) gradient of a normalised input
+  T* dwide = nullptr;      // (N, max((NH + 2 KV) HS, F, 2 F with a gate)) gradient of qkv, or of fc, then of the gate
+  T* datt = nullptr;       // (N, NH HS) gradient of the attention output
 
   char* shared_scratch;
   char* thread_scratch;
   size_t scratch_bytes;  // of both
 };
+
+// The activations of a group of sequences whose first row is `row` of all. Buffers that only one group at a time uses
+// are those of all.
+template <class T, class W>
+void view_rows(const ModelConfig& config, const Activations<T, W>& all, int64_t row, Activations<T, W>* group);
 
 // What the arena is planned for. Without `gradients` layers share one set of buffers.
 struct ActivationShape {

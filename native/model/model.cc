@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <deque>
 #include <utility>
 
 #include "core/bfloat16.h"
@@ -48,7 +49,6 @@ class TypedModel final : public Model {
         parameters_(config, device_),
         operands_(config, ops_, checked(parameters_), device_),
         text_(device_),
-        plan_(config),
         touched_(config),
         pool_(options.threads),
         context_{&pool_, nullptr, nullptr, 0, 0, device_.queue(), &timed_.log},
@@ -98,21 +98,24 @@ class TypedModel final : public Model {
   StepResult forward(const Batch& batch, Logits which, void* logits) override {
     const int64_t valid = prepare(batch, false);
     StepResult result;
-    const Group group{batch.batch, batch.sequence, batch.layer_scale};
     M* out = static_cast<M*>(logits);
     if (which == Logits::kNone && batch.targets) {
-      queue(group, 0, &result);
-      result.loss = step_.mean_loss(group, valid);
+      queue(0, &result);
+      result.loss = step_.mean_loss(whole_, valid);
       return result;
     }
-    step_.forward(group, plan_, &result.forward);
-    if (which == Logits::kLast) step_.last_logits(group, out, &result.forward);
+    step_.embed(whole_);
+    for (size_t g = 0; g < groups_.size(); ++g) {
+      operands_.prepare(context_, plans_[g]);
+      step_.forward(groups_[g], plans_[g], &result.forward);
+    }
+    if (which == Logits::kLast) step_.last_logits(whole_, out, &result.forward);
     if (batch.targets) {
       M* all = which == Logits::kAll ? out : nullptr;
-      step_.loss(group, 0, all, &result.forward, &result.backward);
-      result.loss = step_.mean_loss(group, valid);
+      step_.loss(whole_, 0, all, &result.forward, &result.backward);
+      result.loss = step_.mean_loss(whole_, valid);
     } else if (which == Logits::kAll) {
-      step_.all_logits(group, out, &result.forward);
+      step_.all_logits(whole_, out, &result.forward);
     }
     return result;
   }
@@ -134,7 +137,9 @@ class TypedModel final : public Model {
     prepare({tokens, nullptr, batch, sequence, nullptr, 1}, false);
     StepResult result;
     const Group group{batch, sequence, 1, past};
-    step_.forward(group, plan_, &result.forward, &text_.layers());
+    operands_.prepare(context_, plans_[0]);
+    step_.embed(group);
+    step_.forward(group, plans_[0], &result.forward, &text_.layers());
     step_.last_logits(group, static_cast<M*>(logits), &result.forward);
     text_.advance(sequence);
     return result;
@@ -142,12 +147,11 @@ class TypedModel final : public Model {
 
   StepResult forward_backward(const Batch& batch, double weight) override {
     const int64_t valid = prepare(batch, true);
-    touched_.add(plan_);
+    for (size_t g = 0; g < groups_.size(); ++g) touched_.add(plans_[g]);
     StepResult result;
-    const Group group{batch.batch, batch.sequence, batch.layer_scale};
     const M gradient_scale = static_cast<M>(weight / static_cast<double>(valid));
-    queue(group, gradient_scale, &result);
-    result.loss = step_.mean_loss(group, valid);
+    queue(gradient_scale, &result);
+    result.loss = step_.mean_loss(whole_, valid);
     if (!std::isfinite(result.loss)) {
       clear_gradients();
       throw Error(ErrorCode::kNonfinite, "loss: expected a finite number, computed " + std::to_string(result.loss) +
@@ -177,29 +181,51 @@ class TypedModel final : public Model {
   std::vector<OpEvent> take_profile() override { return std::exchange(timed_.log.events, {}); }
 
  private:
-  // A prepared micro-batch as far as its losses, and with gradient_scale != 0 its gradients.
-  void queue(const Group& group, M gradient_scale, StepResult* result) {
+  // A prepared micro-batch as far as its losses, and with gradient_scale != 0 its gradients: forward through the
+  // groups, the loss of all, and back through the groups, the last one first. Cut into parts where the operands change,
+  // which is nowhere with one group.
+  void queue(M gradient_scale, StepResult* result) {
     const bool adds = gradient_scale != 0;
-    const bool assigns = adds && operands_.begin_gradients();
-    describe(group, gradient_scale, assigns);
-    recordings_.run(kind_, &result->forward, &result->backward, &result->kernels, [&](Work* forward, Work* backward) {
-      step_.forward(group, plan_, forward);
-      step_.loss(group, gradient_scale, nullptr, forward, backward);
-      if (adds) step_.backward(group, plan_, backward);
-    });
+    const size_t last = groups_.size() - 1;
+    const size_t parts = adds ? 2 * last + 1 : last + 1;
+    for (size_t part = 0; part < parts; ++part) {
+      const size_t g = part <= last ? part : 2 * last - part;
+      operands_.prepare(context_, plans_[g]);
+      const bool goes_back = adds && part >= last;
+      const bool assigns = goes_back && operands_.begin_gradients();
+      describe(part, g, gradient_scale, assigns);
+      recordings_.run(kind_, &result->forward, &result->backward, &result->kernels, [&](Work* forward, Work* backward) {
+        if (part == 0) step_.embed(whole_);
+        if (part <= last) step_.forward(groups_[g], plans_[g], forward);
+        if (part == last) step_.loss(whole_, gradient_scale, nullptr, forward, backward);
+        if (goes_back) step_.backward(groups_[g], plans_[g], backward);
+        if (goes_back && g == 0) step_.embed_backward(whole_);
+      });
+    }
   }
 
-  // Everything that what a micro-batch queues depends on.
-  void describe(const Group& group, M gradient_scale, bool assigns) {
-    kind_ = {group.batch, group.sequence,  bits_of(group.layer_scale), bits_of(gradient_scale),
-             assigns,     plan_.complete()};
-    for (const ActiveLayer& active : plan_.layers()) {
+  // Everything that what a part of a micro-batch queues depends on.
+  void describe(size_t part, size_t g, M gradient_scale, bool assigns) {
+    const Group& group = groups_[g];
+    const SubnetworkPlan& plan = plans_[g];
+    kind_ = {static_cast<int64_t>(part),
+             static_cast<int64_t>(groups_.size()),
+             whole_.batch,
+             group.batch,
+             group.first,
+             group.sequence,
+             bits_of(group.layer_scale),
+             bits_of(gradient_scale),
+             assigns,
+             plan.complete()};
+    for (const ActiveLayer& active : plan.layers()) {
       kind_.insert(kind_.end(), {active.heads, active.kv_heads, active.neurons, bits_of(active.head_scale),
                                  bits_of(active.neuron_scale)});
     }
   }
 
-  // Validates a batch, makes room for it and copies it in. Returns the number of targets that count.
+  // Validates a batch, makes room for it, cuts it into groups and copies it in. Returns the number of targets that
+  // count.
   int64_t prepare(const Batch& batch, bool gradients) {
     if (batch.batch < 1 || batch.sequence < 1 || batch.sequence > config_.context_length) {
       throw Error(ErrorCode::kShape, "tokens: expected B >= 1 and 1 <= T <= " + std::to_string(config_.context_length) +
@@ -216,15 +242,47 @@ class TypedModel final : public Model {
         throw Error(ErrorCode::kData, "targets: expected at least one target that is not -1, received none");
       }
     }
-    plan_.assign(batch.subnetwork);
+    divide(batch);
     reserve({count, batch.sequence, gradients});
     write_tokens(batch.tokens, count, gradients);
     if (batch.targets) {
       device_.write(activations_.targets, batch.targets, static_cast<size_t>(count) * sizeof(int32_t));
     }
-    operands_.prepare(context_, plan_);
     context_.multiply_adds = 0;
     return valid;
+  }
+
+  // Fills whole_, groups_ and their plans.
+  void divide(const Batch& batch) {
+    whole_ = {batch.batch, batch.sequence, batch.layer_scale};
+    groups_.clear();
+    const size_t count = batch.groups ? batch.groups->size() : 1;
+    while (plans_.size() < count) plans_.emplace_back(config_);
+    if (!batch.groups) {
+      plans_[0].assign(batch.subnetwork);
+      groups_.push_back(whole_);
+      return;
+    }
+    int64_t first = 0;
+    for (const SequenceGroup& group : *batch.groups) {
+      const auto name = [&] { return "groups[" + std::to_string(groups_.size()) + "]."; };
+      if (group.sequences < 1) {
+        throw Error(ErrorCode::kShape,
+                    name() + "sequences: expected at least one, received " + std::to_string(group.sequences));
+      }
+      try {
+        plans_[groups_.size()].assign(group.subnetwork);
+      } catch (const Error& error) {
+        throw Error(error.code(), name() + error.what());
+      }
+      groups_.push_back({group.sequences, batch.sequence, batch.layer_scale, 0, first});
+      first += group.sequences;
+    }
+    if (first != batch.batch) {
+      throw Error(ErrorCode::kShape, "groups: expected " + std::to_string(batch.batch) +
+                                         " sequences together, as many as the batch has, received " +
+                                         std::to_string(first));
+    }
   }
 
   // Activations are planned once for the largest shape seen; a larger one replans.
@@ -288,13 +346,16 @@ class TypedModel final : public Model {
   TextCache<T> text_;
   Activations<T, W> activations_;
   ActivationShape planned_;
-  SubnetworkPlan plan_;
+  // The present micro-batch, and its groups with their subnetworks; there may be more plans than groups.
+  Group whole_{};
+  std::vector<Group> groups_;
+  std::deque<SubnetworkPlan> plans_;  // stay where they are, as they point into themselves
   TouchedUnits touched_;
   ThreadPool pool_;
   OpContext context_;
   Recordings recordings_;
   Step<T, W> step_;
-  std::vector<int64_t> kind_;     // of the present micro-batch
+  std::vector<int64_t> kind_;     // of the present part of the micro-batch
   std::vector<int32_t> ordered_;  // tokens and their order, on their way to the device
   std::vector<int32_t> counts_;
 };

@@ -25,14 +25,21 @@ struct ModelOptions : BackendOptions {
   int64_t sequence = 0;
 };
 
-// One group of sequences as it comes from the caller; pointers are read during the call only.
+// Consecutive sequences that share a subnetwork.
+struct SequenceGroup {
+  int64_t sequences;
+  const Subnetwork* subnetwork;  // null: the full model
+};
+
+// A micro-batch as it comes from the caller; pointers are read during the call only.
 struct Batch {
   const int32_t* tokens;   // (B, T), each in [0, V)
   const int32_t* targets;  // (B, T), each in [0, V) or -1 (ignored); null: no loss
   int64_t batch;
   int64_t sequence;
-  const Subnetwork* subnetwork;  // null: the full model
+  const Subnetwork* subnetwork;  // of all sequences; null: the full model
   double layer_scale = 1;
+  const std::vector<SequenceGroup>* groups = nullptr;  // instead, in order: B sequences together
 };
 
 enum class Logits { kNone, kLast, kAll };
@@ -79,8 +86,8 @@ class Model {
   virtual StepResult extend(const int32_t* tokens, int64_t batch, int64_t sequence, int64_t past, int64_t capacity,
                             void* logits) = 0;
 
-  // Adds weight * gradient of the mean loss. A loss that is not finite throws Error(kNonfinite) and clears the
-  // gradients.
+  // Adds weight * gradient of the mean loss, of all groups together. A loss that is not finite throws Error(kNonfinite)
+  // and clears the gradients.
   virtual StepResult forward_backward(const Batch& batch, double weight) = 0;
 
   // Consumes and clears the gradients; returns their norm before clipping. A norm that is not finite throws

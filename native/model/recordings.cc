@@ -6,8 +6,8 @@ namespace burgeon {
 
 namespace {
 
-// A run has a handful of kinds: two for each stage, and evaluation.
-constexpr size_t kMostKept = 32;
+// A run has a few kinds: two for each stage and part of a micro-batch, and evaluation.
+constexpr size_t kMostKept = 64;
 
 }  // namespace
 

@@ -26,20 +26,25 @@ void Step<T, W>::reserve(int64_t tokens) {
 }
 
 template <class T, class W>
-void Step<T, W>::forward(const Group& group, const SubnetworkPlan& plan, Work* work,
-                         const std::vector<KeyValueCache<T>>* caches) {
+void Step<T, W>::embed(const Group& whole) {
   const int64_t C = config_.n_embd;
   const M* wpe = p_.global(Role::kWeight, kWpe);
   ops_.embedding_forward(ctx_, a_.embedded, a_.tokens, p_.global(Role::kWeight, kWte),
-                         wpe ? wpe + group.past * C : nullptr, group.batch, group.sequence, C);
+                         wpe ? wpe + whole.past * C : nullptr, whole.batch, whole.sequence, C);
+}
+
+template <class T, class W>
+void Step<T, W>::forward(const Group& group, const SubnetworkPlan& plan, Work* work,
+                         const std::vector<KeyValueCache<T>>* caches) {
+  view_rows(config_, a_, group.first * group.sequence, &g_);
   // Slot i of the activations belongs to the i-th active layer; an inactive layer is the identity and launches nothing.
-  const W* x = a_.embedded;
+  const W* x = g_.embedded;
   for (size_t i = 0; i < plan.layers().size(); ++i) {
-    forward_layer(group, plan.layers()[i], o_.layer(i), a_.layers[i], x, caches ? &(*caches)[i] : nullptr, work);
-    x = a_.layers[i].output;
+    forward_layer(group, plan.layers()[i], o_.layer(i), g_.layers[i], x, caches ? &(*caches)[i] : nullptr, work);
+    x = g_.layers[i].output;
   }
-  ops_.norm_forward(ctx_, a_.lnf, a_.lnf_mean, a_.lnf_rstd, x, p_.global(Role::kWeight, kLnfw),
-                    p_.global(Role::kWeight, kLnfb), group.batch * group.sequence, C,
+  ops_.norm_forward(ctx_, g_.lnf, g_.lnf_mean, g_.lnf_rstd, x, p_.global(Role::kWeight, kLnfw),
+                    p_.global(Role::kWeight, kLnfb), group.rows(), config_.n_embd,
                     static_cast<M>(config_.norm_epsilon));
 }
 
@@ -47,7 +52,7 @@ template <class T, class W>
 void Step<T, W>::forward_layer(const Group& group, const ActiveLayer& active, const LayerOperands<W>& operands,
                                LayerActivations<T, W>& saved, const W* input, const KeyValueCache<T>* cache,
                                Work* work) {
-  const int64_t N = group.batch * group.sequence;
+  const int64_t N = group.rows();
   const int64_t C = config_.n_embd;
   const int64_t HS = config_.head_size;
   const int64_t qkv_cols = (active.heads + 2 * active.kv_heads) * HS;
@@ -96,8 +101,8 @@ void Step<T, W>::forward_layer(const Group& group, const ActiveLayer& active, co
 }
 
 template <class T, class W>
-void Step<T, W>::loss(const Group& group, M gradient_scale, M* logits, Work* forward, Work* backward) {
-  const int64_t N = group.batch * group.sequence;
+void Step<T, W>::loss(const Group& whole, M gradient_scale, M* logits, Work* forward, Work* backward) {
+  const int64_t N = whole.rows();
   const int64_t C = config_.n_embd;
   const int64_t V = config_.vocab_size;
   M* dheadw = p_.global(Role::kGradient, config_.tied_head ? kWte : kHeadw);
@@ -117,8 +122,8 @@ void Step<T, W>::loss(const Group& group, M gradient_scale, M* logits, Work* for
 }
 
 template <class T, class W>
-double Step<T, W>::mean_loss(const Group& group, int64_t valid) {
-  const int64_t N = group.batch * group.sequence;
+double Step<T, W>::mean_loss(const Group& whole, int64_t valid) {
+  const int64_t N = whole.rows();
   losses_.resize(static_cast<size_t>(N));
   device_.read(losses_.data(), a_.losses, losses_.size() * sizeof(M));
   double sum = 0;
@@ -127,16 +132,16 @@ double Step<T, W>::mean_loss(const Group& group, int64_t valid) {
 }
 
 template <class T, class W>
-void Step<T, W>::last_logits(const Group& group, M* logits, Work* work) {
-  for (int64_t b = 0; b < group.batch; ++b) {
-    logits_of((b + 1) * group.sequence - 1, 1, work);
+void Step<T, W>::last_logits(const Group& whole, M* logits, Work* work) {
+  for (int64_t b = 0; b < whole.batch; ++b) {
+    logits_of((b + 1) * whole.sequence - 1, 1, work);
     read_logits(logits + b * config_.vocab_size, 1);
   }
 }
 
 template <class T, class W>
-void Step<T, W>::all_logits(const Group& group, M* logits, Work* work) {
-  const int64_t N = group.batch * group.sequence;
+void Step<T, W>::all_logits(const Group& whole, M* logits, Work* work) {
+  const int64_t N = whole.rows();
   for (int64_t begin = 0; begin < N; begin += a_.logit_rows) {
     const int64_t rows = std::min(a_.logit_rows, N - begin);
     logits_of(begin, rows, work);
@@ -169,23 +174,27 @@ void Step<T, W>::read_logits(M* to, int64_t rows) {
 
 template <class T, class W>
 void Step<T, W>::backward(const Group& group, const SubnetworkPlan& plan, Work* work) {
-  const int64_t N = group.batch * group.sequence;
-  const int64_t C = config_.n_embd;
-  const auto input_of = [&](size_t i) { return i == 0 ? a_.embedded : a_.layers[i - 1].output; };
-  device_.clear(a_.dresidual, static_cast<size_t>(N * C) * sizeof(W));
+  view_rows(config_, a_, group.first * group.sequence, &g_);
+  const int64_t N = group.rows();
+  const auto input_of = [&](size_t i) { return i == 0 ? g_.embedded : g_.layers[i - 1].output; };
+  device_.clear(g_.dresidual, static_cast<size_t>(N * config_.n_embd) * sizeof(W));
   norm_backward(p_.global(Role::kGradient, kLnfw), p_.global(Role::kGradient, kLnfb), input_of(plan.layers().size()),
-                a_.lnf_mean, a_.lnf_rstd, p_.global(Role::kWeight, kLnfw), N);
+                g_.lnf_mean, g_.lnf_rstd, p_.global(Role::kWeight, kLnfw), N);
   for (size_t i = plan.layers().size(); i-- > 0;) {
-    backward_layer(group, plan.layers()[i], o_.layer(i), a_.layers[i], input_of(i), work);
+    backward_layer(group, plan.layers()[i], o_.layer(i), g_.layers[i], input_of(i), work);
   }
+}
+
+template <class T, class W>
+void Step<T, W>::embed_backward(const Group& whole) {
   ops_.embedding_backward(ctx_, p_.global(Role::kGradient, kWte), p_.global(Role::kGradient, kWpe), a_.dresidual,
-                          a_.tokens, group.batch, group.sequence, C);
+                          a_.tokens, whole.batch, whole.sequence, config_.n_embd);
 }
 
 template <class T, class W>
 void Step<T, W>::backward_layer(const Group& group, const ActiveLayer& active, const LayerOperands<W>& operands,
                                 LayerActivations<T, W>& saved, const W* input, Work* work) {
-  const int64_t N = group.batch * group.sequence;
+  const int64_t N = group.rows();
   const int64_t C = config_.n_embd;
   const int64_t HS = config_.head_size;
   const int64_t m = active.neurons;
@@ -200,43 +209,43 @@ void Step<T, W>::backward_layer(const Group& group, const ActiveLayer& active, c
   const int32_t* head_rows = listed(operands.head_rows);
   const int32_t* neuron_rows = listed(operands.neuron_rows);
 
-  // MLP. a.dresidual, as products read it a.dbranch, is the gradient of the layer's output, and of `middle` after the
+  // MLP. dresidual, as products read it dbranch, is the gradient of the layer's output, and of `middle` after the
   // norm has added its share.
-  T* dfc = a_.dwide;
-  T* dgate = a_.dwide + N * m;
+  T* dfc = g_.dwide;
+  T* dgate = g_.dwide + N * m;
   const bool gated = config_.mlp == MlpKind::kSwiglu;
   if (gated) {
-    ops_.swiglu_backward(ctx_, dgate, dfc, a_.dbranch, saved.gate, saved.fc, w[kFcprojw], neuron_rows, N, m, C,
+    ops_.swiglu_backward(ctx_, dgate, dfc, g_.dbranch, saved.gate, saved.fc, w[kFcprojw], neuron_rows, N, m, C,
                          neuron_scale);
   } else {
-    ops_.mlp_backward(ctx_, dfc, a_.dbranch, saved.fc, w[kFcprojw], neuron_rows, N, m, C, neuron_scale);
+    ops_.mlp_backward(ctx_, dfc, g_.dbranch, saved.fc, w[kFcprojw], neuron_rows, N, m, C, neuron_scale);
   }
-  weight_gradient(operands, kFcprojw, saved.act, a_.dbranch, neuron_rows, N, m, neuron_scale);
-  bias_gradient(operands, kFcprojb, a_.dbranch, nullptr, N, C, branch_scale);
+  weight_gradient(operands, kFcprojw, saved.act, g_.dbranch, neuron_rows, N, m, neuron_scale);
+  bias_gradient(operands, kFcprojb, g_.dbranch, nullptr, N, C, branch_scale);
   weight_gradient(operands, kFcw, dfc, saved.ln2, neuron_rows, N, m, 1);
   bias_gradient(operands, kFcb, dfc, neuron_rows, N, m, 1);
-  ops_.linear_contract(ctx_, a_.dnorm, dfc, m, w[kFcw], nullptr, nullptr, neuron_rows, N, m, C, 1, 0);
+  ops_.linear_contract(ctx_, g_.dnorm, dfc, m, w[kFcw], nullptr, nullptr, neuron_rows, N, m, C, 1, 0);
   if (gated) {
     weight_gradient(operands, kGatew, dgate, saved.ln2, neuron_rows, N, m, 1);
     bias_gradient(operands, kGateb, dgate, neuron_rows, N, m, 1);
-    ops_.linear_contract(ctx_, a_.dnorm, dgate, m, w[kGatew], nullptr, a_.dnorm, neuron_rows, N, m, C, 1, 0);
+    ops_.linear_contract(ctx_, g_.dnorm, dgate, m, w[kGatew], nullptr, g_.dnorm, neuron_rows, N, m, C, 1, 0);
   }
   work->mlp += drain();
   norm_backward(d[kLn2w], d[kLn2b], saved.middle, saved.ln2_mean, saved.ln2_rstd, operands.vector[kLn2w], N);
 
   // Attention.
-  ops_.linear_expand(ctx_, a_.datt, head_cols, a_.dbranch, w[kAttprojw], nullptr, head_rows, N, head_cols, C,
+  ops_.linear_expand(ctx_, g_.datt, head_cols, g_.dbranch, w[kAttprojw], nullptr, head_rows, N, head_cols, C,
                      head_scale);
-  weight_gradient(operands, kAttprojw, saved.att, a_.dbranch, head_rows, N, head_cols, head_scale);
-  bias_gradient(operands, kAttprojb, a_.dbranch, nullptr, N, C, branch_scale);
+  weight_gradient(operands, kAttprojw, saved.att, g_.dbranch, head_rows, N, head_cols, head_scale);
+  bias_gradient(operands, kAttprojb, g_.dbranch, nullptr, N, C, branch_scale);
   work->out_projection += drain();
-  ops_.attention_backward(ctx_, a_.dwide, a_.datt, saved.qkv, saved.att, saved.lse, group.batch, group.sequence,
+  ops_.attention_backward(ctx_, g_.dwide, g_.datt, saved.qkv, saved.att, saved.lse, group.batch, group.sequence,
                           active.heads, active.kv_heads, HS);
   work->scores += drain();
-  rotate(group, active, a_.dwide, true);
-  weight_gradient(operands, kQkvw, a_.dwide, saved.ln1, qkv_rows, N, qkv_cols, 1);
-  bias_gradient(operands, kQkvb, a_.dwide, qkv_rows, N, qkv_cols, 1);
-  ops_.linear_contract(ctx_, a_.dnorm, a_.dwide, qkv_cols, w[kQkvw], nullptr, nullptr, qkv_rows, N, qkv_cols, C, 1, 0);
+  rotate(group, active, g_.dwide, true);
+  weight_gradient(operands, kQkvw, g_.dwide, saved.ln1, qkv_rows, N, qkv_cols, 1);
+  bias_gradient(operands, kQkvb, g_.dwide, qkv_rows, N, qkv_cols, 1);
+  ops_.linear_contract(ctx_, g_.dnorm, g_.dwide, qkv_cols, w[kQkvw], nullptr, nullptr, qkv_rows, N, qkv_cols, C, 1, 0);
   work->qkv += drain();
   norm_backward(d[kLn1w], d[kLn1b], input, saved.ln1_mean, saved.ln1_rstd, operands.vector[kLn1w], N);
 }
@@ -244,8 +253,8 @@ void Step<T, W>::backward_layer(const Group& group, const ActiveLayer& active, c
 template <class T, class W>
 void Step<T, W>::norm_backward(M* dweight, M* dbias, const W* input, const M* mean, const M* rstd, const M* weight,
                                int64_t n) {
-  T* branch = std::is_same_v<T, W> ? nullptr : a_.dbranch;
-  ops_.norm_backward(ctx_, a_.dresidual, branch, dweight, dbias, a_.dnorm, input, mean, rstd, weight, n,
+  T* branch = std::is_same_v<T, W> ? nullptr : g_.dbranch;
+  ops_.norm_backward(ctx_, g_.dresidual, branch, dweight, dbias, g_.dnorm, input, mean, rstd, weight, n,
                      config_.n_embd);
 }
 
@@ -254,8 +263,8 @@ void Step<T, W>::rotate(const Group& group, const ActiveLayer& active, T* qkv, b
   if (!config_.rotary()) return;
   const int64_t rotated = active.heads + active.kv_heads;  // queries and keys lie side by side
   const int64_t stride = (rotated + active.kv_heads) * config_.head_size;
-  ops_.rotary(ctx_, qkv, a_.rope + group.past * config_.head_size, group.batch * group.sequence, group.sequence, stride,
-              rotated, config_.head_size, inverse);
+  ops_.rotary(ctx_, qkv, a_.rope + group.past * config_.head_size, group.rows(), group.sequence, stride, rotated,
+              config_.head_size, inverse);
 }
 
 template <class T, class W>

@@ -22,12 +22,15 @@ struct Work {
   Work& operator+=(const Work& other);
 };
 
-// One group of sequences: tokens and targets are already in the activations.
+// Consecutive sequences of a micro-batch, or all of them; tokens and targets are already in the activations.
 struct Group {
   int64_t batch;
   int64_t sequence;
   double layer_scale;  // multiplies both branches of every layer; 1 by default
   int64_t past = 0;    // position of the first token; above 0 only with a cache that holds the tokens before it
+  int64_t first = 0;   // of the micro-batch's sequences
+
+  int64_t rows() const { return batch * sequence; }
 };
 
 struct OptimizerStep {
@@ -53,26 +56,33 @@ class Step {
   // Room on the host for what is read back of so many tokens.
   void reserve(int64_t tokens);
 
-  // The operands of the plan must be prepared. Embedding, active layers, final norm: fills a.lnf. With `caches`, one
-  // per active layer and all of length group.past, keys and values are stored there, and attention also sees those of
-  // the tokens before.
+  // What every subnetwork shares is done for the whole micro-batch, here and in loss() and embed_backward(); what lies
+  // between for one group after another.
+  void embed(const Group& whole);
+
+  // The operands of the plan must be prepared. Active layers and final norm of a group: fills its rows of a.lnf. With
+  // `caches`, one per active layer and all of length group.past, keys and values are stored there, and attention also
+  // sees those of the tokens before.
   void forward(const Group& group, const SubnetworkPlan& plan, Work* work,
                const std::vector<KeyValueCache<T>>* caches = nullptr);
 
   // The loss of every target, for mean_loss(). With gradient_scale != 0 also leaves gradient_scale * d (sum of the
   // losses) / d lnf in a.dnorm and adds the head's share of the embedding gradient; with 0 there is nothing for
   // backward() to read. logits: (N, V) on the host, or null.
-  void loss(const Group& group, M gradient_scale, M* logits, Work* forward, Work* backward);
+  void loss(const Group& whole, M gradient_scale, M* logits, Work* forward, Work* backward);
   // Mean over the targets that are not -1, of which there are `valid` > 0.
-  double mean_loss(const Group& group, int64_t valid);
+  double mean_loss(const Group& whole, int64_t valid);
 
   // Logits of the last position of every sequence, (B, V) on the host, without targets.
-  void last_logits(const Group& group, M* logits, Work* work);
+  void last_logits(const Group& whole, M* logits, Work* work);
   // Logits of all positions, (N, V) on the host, without targets.
-  void all_logits(const Group& group, M* logits, Work* work);
+  void all_logits(const Group& whole, M* logits, Work* work);
 
-  // Adds all parameter gradients, given a.dnorm from loss().
+  // Adds the gradients of a group's layers and of the final norm, given its rows of a.dnorm from loss(), and leaves the
+  // gradient of the embedded tokens in those of a.dresidual.
   void backward(const Group& group, const SubnetworkPlan& plan, Work* work);
+  // Adds the gradients of the embeddings.
+  void embed_backward(const Group& whole);
 
   // AdamW on the accumulated gradient, which it clears. Returns the gradient norm before clipping. When that is not
   // finite nothing is changed, and the caller must clear the gradients.
@@ -114,6 +124,7 @@ class Step {
   Parameters<M>& p_;
   Operands<T, W>& o_;
   Activations<T, W>& a_;
+  Activations<T, W> g_;  // those of the present group
   OpContext& ctx_;
   std::vector<M> losses_;     // read back
   std::vector<double> sums_;  // likewise

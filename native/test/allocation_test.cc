@@ -40,6 +40,8 @@ namespace burgeon::test {
 
 TEST(model_step_allocates_nothing) {
   const ModelConfig config = small_config();
+  const Subnetwork sampled_twice = small_subnetwork();
+  const std::vector<SequenceGroup> groups{{1, &sampled_twice}, {1, nullptr}, {1, &sampled_twice}};
   for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
     const auto model = make_model(config, {{"cpu", "", precision}, 2});
     Group group = make_group(config, 3, 10);
@@ -57,6 +59,9 @@ TEST(model_step_allocates_nothing) {
       const int64_t before = allocations;
       model->optimizer_step(optimizer_step(step));
       model->forward_backward(smaller.view(), 1);
+      Batch grouped = group.view();
+      grouped.groups = &groups;
+      model->forward_backward(grouped, 1);
       model->optimizer_step(optimizer_step(step + 1, true));
       if (step > 1) CHECK(allocations == before);
     };

@@ -190,6 +190,16 @@ TEST(cuda_model_with_graphs_gives_the_bits_of_single_launches) {
               losses.back().push_back(model->forward_backward(group.view(), 0.25).loss);
             }
           }
+          // Micro-batches of two groups, other ones each time.
+          for (int64_t i = 0; i < 2; ++i) {
+            Group batch = make_group(config, 3, 7, static_cast<uint64_t>(20 * step + i));
+            batch.targets = make_group(config, 3, 7, 5).targets;
+            const Subnetwork drawn[] = {drawn_subnetwork(random, config), drawn_subnetwork(random, config)};
+            const std::vector<SequenceGroup> parts{{1, &drawn[0]}, {2, &drawn[1]}};
+            Batch whole = batch.view();
+            whole.groups = &parts;
+            losses.back().push_back(model->forward_backward(whole, 0.25).loss);
+          }
           losses.back().push_back(model->optimizer_step(optimizer_step(step, freeze)));
           losses.back().push_back(model->forward(make_group(config, 2, 7).view(), Logits::kNone, nullptr).loss);
         }
@@ -236,10 +246,10 @@ TEST(cuda_recordings_replay_a_kind_from_its_second_time_on) {
     run(1);
     run(1);
     CHECK(queued == (enabled ? 6 : 11));
-    for (int64_t kind = 10; kind < 60; ++kind) run(kind);
-    CHECK(queued == (enabled ? 56 : 61));
+    for (int64_t kind = 10; kind < 90; ++kind) run(kind);
+    CHECK(queued == (enabled ? 86 : 91));
     run(1);  // long forgotten
-    CHECK(queued == (enabled ? 57 : 62));
+    CHECK(queued == (enabled ? 87 : 92));
     // While a graph is recorded nothing can be read.
     if (enabled) {
       char byte;

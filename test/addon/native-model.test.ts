@@ -52,7 +52,7 @@ const step = {
 const validArguments = {
   forward: [tokens, targets, 2, 4, subnetwork, 1, 2],
   extend: [tokens, 2, 4, 0, 6],
-  forwardBackward: [tokens, targets, 2, 4, subnetwork, 1, 1],
+  forwardBackward: [tokens, targets, 2, 4, subnetwork, 1, 1, null],
   optimizerStep: [step],
   clearGradients: [],
   read: [0, 0, 0, 11],
@@ -154,7 +154,7 @@ describe('methods', () => {
 
   it.each(methods)('%s refuses to run beside a running call, but for info and dispose', async (method) => {
     const model = makeModel();
-    const running = model.forwardBackward(tokens, targets, 2, 4, null, 1, 1);
+    const running = model.forwardBackward(tokens, targets, 2, 4, null, 1, 1, null);
     const error = await outcome(() => callOn(model, method, validArguments[method]));
     if (method === 'info' || method === 'dispose') expect(error).toBe(undefined);
     else expect(error).toMatchObject({ code: 'ERR_BURGEON_BUSY' });
@@ -225,7 +225,7 @@ const special: Garbage[] = [
     }),
   (model) => model,
   (model) => hostile(() => model.dispose()),
-  (model) => hostile(() => void outcome(() => model.forwardBackward(tokens, targets, 2, 4, null, 1, 1))),
+  (model) => hostile(() => void outcome(() => model.forwardBackward(tokens, targets, 2, 4, null, 1, 1, null))),
   (model) => ({ layers: hostile(() => model.dispose()), heads: [hostile(() => model.dispose())] }),
 ];
 

@@ -240,6 +240,64 @@ function subnetworkMistake(name: string, subnetwork: unknown, code: BurgeonError
   ];
 }
 
+const groupMistakes: Mistake[] = (
+  [
+    [
+      'beside a subnetwork',
+      [{ sequences: batchSize }],
+      'CONFIG',
+      ': expected instead of subnetwork, received beside it',
+    ],
+    ['an object', { sequences: batchSize }, 'SHAPE', ': expected an array of groups of sequences, received an object'],
+    ['a string', 'all', 'SHAPE', ': expected an array of groups of sequences, received a string'],
+    ['none', [], 'SHAPE', `: expected at least one, and at most one for each of ${batchSize} sequences, received 0`],
+    ['four billion', new Array(2 ** 32 - 1), 'SHAPE', ': expected at least one, and at most one for each of'],
+    ['a hole', new Array(1), 'CONFIG', '[0]: expected an object, received undefined'],
+    ['a number', [batchSize], 'CONFIG', '[0]: expected an object, received the number'],
+    ['no sequences', [{}], 'CONFIG', '[0].sequences: expected an integer'],
+    ['zero sequences', [{ sequences: 0 }], 'CONFIG', `[0].sequences: expected an integer in [1, ${batchSize}]`],
+    ['half a sequence', [{ sequences: 0.5 }], 'CONFIG', `[0].sequences: expected an integer in [1, ${batchSize}]`],
+    [
+      'too few',
+      [{ sequences: 1 }],
+      'SHAPE',
+      `: expected ${batchSize} sequences together, as many as the batch has, received 1`,
+    ],
+    [
+      'too many',
+      [{ sequences: batchSize }, { sequences: 1 }],
+      'SHAPE',
+      `: expected ${batchSize} sequences together, as many as the batch has, received ${batchSize + 1}`,
+    ],
+    [
+      'a bad list',
+      [{ sequences: batchSize, subnetwork: { layers: int(0, 2) } }],
+      'SHAPE',
+      '[0].subnetwork.layers[1]: expected an index in [0, 2), received 2',
+    ],
+    [
+      'no list',
+      [{ sequences: batchSize, subnetwork: { layers: [0] } }],
+      'DTYPE',
+      '[0].subnetwork.layers: expected an Int32Array, received an array',
+    ],
+    [
+      'a subnetwork that is none',
+      [{ sequences: batchSize, subnetwork: 5 }],
+      'CONFIG',
+      '[0].subnetwork: expected an object',
+    ],
+  ] as const
+).map(([name, groups, code, message]) => [
+  `groups: ${name}`,
+  (model) => {
+    const subnetwork = name === 'beside a subnetwork' ? {} : undefined;
+    return model.forwardBackward(tokens, targets, { batchSize, subnetwork, groups: groups as never });
+  },
+  `ERR_BURGEON_${code}`,
+  `groups${message}`,
+]);
+
 const subnetworkMistakes: Mistake[] = [
   ...([5, 'all', true, [], int(0), () => {}, Symbol('s')] as unknown[]).map((value) =>
     subnetworkMistake(
@@ -395,6 +453,7 @@ describe('mistakes in calls', () => {
     ...targetMistakes,
     ...optionMistakes,
     ...subnetworkMistakes,
+    ...groupMistakes,
     ...tensorMistakes,
     ...generateMistakes,
   ])('%s', async (_, call, code, message) => {
@@ -556,6 +615,10 @@ describe('getters', () => {
     }
     for (const subnetwork of ['layers', 'heads', 'neurons'].map(throwing)) {
       expect(await errorOf(() => model.forward(tokens, { batchSize, subnetwork }))).toBe(thrown);
+    }
+    for (const group of [throwing('sequences'), { sequences: 2, subnetwork: throwing('layers') }]) {
+      const groups = [group as never];
+      expect(await errorOf(() => model.forwardBackward(tokens, targets, { batchSize, groups }))).toBe(thrown);
     }
     const list = Object.defineProperty([undefined], 1, Object.getOwnPropertyDescriptor(throwing('1'), '1')!);
     expect(await errorOf(() => model.forward(tokens, { batchSize, subnetwork: { heads: list as never } }))).toBe(

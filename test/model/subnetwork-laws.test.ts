@@ -148,6 +148,36 @@ describe.each(engines)('$device $precision', (engine) => {
     }
   });
 
+  it('groups of a batch train as if each came alone', async () => {
+    const groups = [
+      { sequences: 1, subnetwork: sample({ heads: 0.5, neurons: 0.25, layers: 0.5 }, 0) },
+      { sequences: 1 },
+      { sequences: 1, subnetwork: sample({ heads: 0.5, neurons: 0.25, layers: 0.5 }, 1) },
+    ];
+    using together = await roughModel(engine);
+    using alone = await roughModel(engine);
+    const { loss, forwardFlops } = await together.forwardBackward(tokens, targets, { batchSize, groups, weight: 0.5 });
+    const counts = groups.map(
+      (_, i) => targets.subarray(12 * i, 12 * (i + 1)).filter((target) => target !== -1).length,
+    );
+    const total = counts.reduce((sum, count) => sum + count);
+    let mean = 0;
+    let flops = 0;
+    for (const [i, { subnetwork }] of groups.entries()) {
+      const rows = [12 * i, 12 * (i + 1)] as const;
+      const options = { subnetwork, weight: (0.5 * counts[i]!) / total };
+      const each = await alone.forwardBackward(tokens.subarray(...rows), targets.subarray(...rows), options);
+      mean += (each.loss * counts[i]!) / total;
+      flops += allFlops(each.forwardFlops);
+    }
+    expect(Math.abs(loss - mean)).toBeLessThan(engine.tolerance * mean);
+    expect(allFlops(forwardFlops)).toBe(flops);
+    const expected = await allGradients(alone);
+    for (const [name, gradient] of await allGradients(together)) {
+      expect(relativeDifference(gradient, expected.get(name)!), name).toBeLessThan(engine.tolerance);
+    }
+  });
+
   it('freeze leaves units alone that no group touched; zero-grad decays them', async () => {
     const groups = [
       sample({ heads: 0.5, neurons: 0.25, layers: 0.5 }, 0),

@@ -81,12 +81,11 @@ describe('the gradient of a step', () => {
       steps: 2,
     });
     const expected = await byHand(settings, async (model, { tokens, targets }, step) => {
-      for (let group = 0; group < 4; group++) {
-        const rows = [group * 16, group * 16 + 16] as const;
-        const subnetwork = sampleSubnetwork({ ...model.config, rates }, { seed: 3, step, group });
-        const options = { subnetwork, layerScale: 2, weight: 0.25 };
-        await model.forwardBackward(tokens.subarray(...rows), targets.subarray(...rows), options);
-      }
+      const groups = [0, 1, 2, 3].map((group) => ({
+        sequences: 1,
+        subnetwork: sampleSubnetwork({ ...model.config, rates }, { seed: 3, step, group }),
+      }));
+      await model.forwardBackward(tokens, targets, { batchSize: 4, groups, layerScale: 2 });
     });
     expect(fingerprints(await trained(settings))).toEqual(expected);
   });
@@ -448,14 +447,14 @@ describe('numbers that are not finite', () => {
     await expect(poison).rejects.toMatchObject({
       code: 'ERR_BURGEON_NONFINITE',
       message: expect.stringMatching(
-        /^step 6 \(seed 3, group 0, rates {"heads":0.5,"neurons":0.5,"layers":1}\): loss: expected a finite number/,
+        /^step 6 \(seed 3, micro-batch 0, rates {"heads":0.5,"neurons":0.5,"layers":1}\): loss: expected a finite number/,
       ),
     });
     using model = await Model.load(path.join(settings.output, 'checkpoint-00000004'), { threads: 1 });
     for (const [name, values] of await allParameters(model)) expect(values.every(Number.isFinite), name).toBe(true);
     const lines = await readMetrics(path.join(settings.output, 'metrics.jsonl'));
     expect(lines.slice(-2)).toMatchObject([
-      { kind: 'warning', step: 5, text: expect.stringContaining('step 6 (seed 3, group 0') },
+      { kind: 'warning', step: 5, text: expect.stringContaining('step 6 (seed 3, micro-batch 0') },
       { kind: 'end', step: 5, state: 'failed' },
     ]);
     const { fingerprint } = await train(settings, { start: 'resume' });
