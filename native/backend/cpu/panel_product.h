@@ -10,6 +10,13 @@
 
 namespace burgeon::BURGEON_ISA {
 
+// The most rows of a block of A that every core can keep in its second-level cache beside what it multiplies them by.
+#if defined(__AMX_BF16__)
+constexpr int64_t kSharedRows = 512;  // with 2 MB
+#else
+constexpr int64_t kSharedRows = 256;  // with 1 MB
+#endif
+
 template <class Operand>
 struct PanelProduct {
   static constexpr int kRows = kTileRows;

@@ -20,7 +20,8 @@ static_assert(kStreamedLanes % kTaskRows == 0 && kStreamedLanes % kTaskCols == 0
 
 // Small products are cut finer, so that there is something for every thread, down to tasks of about a microsecond.
 constexpr int64_t kWantedTasks = 16;
-constexpr int64_t kMinTaskWork = 100000;  // multiply-adds
+constexpr int64_t kWantedTasksOfThread = 4;  // where threads have columns of their own
+constexpr int64_t kMinTaskWork = 100000;     // multiply-adds
 
 // How large blocks are. Where `units` of depth are more than a block of full height has, blocks are lower.
 struct BlockSize {
@@ -60,13 +61,13 @@ struct TaskShape {
   int64_t cols;
 };
 
-// A function of the product's shape alone; the order of summation does not depend on it.
+// The order of summation does not depend on it. With `by_cols` tasks stay wide as long as they can.
 template <class Panels>
-TaskShape task_shape(int64_t m, int64_t n, int64_t depth) {
+TaskShape task_shape(int64_t m, int64_t n, int64_t depth, int64_t wanted, bool by_cols) {
   TaskShape task{kTaskRows, kTaskCols};
-  while (ceil_div(m, task.rows) * ceil_div(n, task.cols) < kWantedTasks &&
-         task.rows * task.cols * depth > kMinTaskWork) {
-    if (task.cols > Panels::kCols && task.cols >= task.rows) {
+  while (ceil_div(m, task.rows) * ceil_div(n, task.cols) < wanted && task.rows * task.cols * depth > kMinTaskWork) {
+    const bool cuts_cols = by_cols ? task.rows <= Panels::kRows : task.cols >= task.rows;
+    if (task.cols > Panels::kCols && cuts_cols) {
       task.cols = ceil_div(task.cols / 2, Panels::kCols) * Panels::kCols;
     } else if (task.rows > Panels::kRows) {
       task.rows = ceil_div(task.rows / 2, Panels::kRows) * Panels::kRows;
@@ -201,23 +202,26 @@ struct Packing {
   }
 };
 
-// Where task `task` of a block lies. Every thread's share of the tasks is a band of rows, the rows it packed and, in
-// the next loop, reads; within the band, tasks go down the rows, so that the panels of B stay in its second-level
-// cache.
+// Where task `task` of a block lies. Every thread's share of the tasks is a band: of rows, or `by_cols` of columns. It
+// packed those itself and, in the next loop, reads them; what another core wrote is far away. Within the band tasks go
+// down the rows, so that the panels of B stay in its second-level cache.
 struct TaskPlace {
   int64_t row;
   int64_t col;
 };
-BURGEON_INLINE TaskPlace place_of(int64_t task, int64_t tasks_m, int64_t tasks_n, int64_t threads) {
-  const int64_t bands = smaller(threads, tasks_m);
-  int64_t band = task * bands / (tasks_m * tasks_n);
-  // Bands differ by a row where the rows do not divide evenly; the estimate may be one off.
-  while (task < tasks_m * band / bands * tasks_n) --band;
-  while (task >= tasks_m * (band + 1) / bands * tasks_n) ++band;
-  const int64_t first = tasks_m * band / bands;
-  const int64_t rows = tasks_m * (band + 1) / bands - first;
-  const int64_t inside = task - first * tasks_n;
-  return {first + inside % rows, inside / rows};
+BURGEON_INLINE TaskPlace place_of(int64_t task, int64_t tasks_m, int64_t tasks_n, int64_t threads, bool by_cols) {
+  const int64_t lines = by_cols ? tasks_n : tasks_m;
+  const int64_t across = by_cols ? tasks_m : tasks_n;
+  const int64_t bands = smaller(threads, lines);
+  int64_t band = task * bands / (lines * across);
+  // Bands differ by a line where the lines do not divide evenly; the estimate may be one off.
+  while (task < lines * band / bands * across) --band;
+  while (task >= lines * (band + 1) / bands * across) ++band;
+  const int64_t first = lines * band / bands;
+  const int64_t count = lines * (band + 1) / bands - first;
+  const int64_t inside = task - first * across;
+  if (by_cols) return {inside % across, first + inside / across};
+  return {first + inside % count, inside / count};
 }
 
 // Sums in registers become outputs tile by tile. Meanwhile fetches what the groups [begin, end) of the next block's
@@ -289,13 +293,18 @@ void multiply(OpContext& ctx, int64_t m, int64_t n, int64_t depth, const A& a, c
     const ProductBlock after = blocks.at(i % count);
     const Packing<Panels, A, B> next(after, a, b);
     const int64_t groups = i < count ? next.groups : 0;
-    const TaskShape shape = task_shape<Panels>(block.a.count, block.b.count, block.k);
+    // Columns are what a thread packs itself where B streams past A, if a core has room for all of such a block of A.
+    const bool by_cols =
+        blocks.a_stays && block.a.count <= kSharedRows && Panels::PanelA::units(block.k) <= Panels::kBlockUnits;
+    const int64_t threads = pool_size(ctx.pool);
+    const int64_t wanted = by_cols ? kWantedTasksOfThread * threads : kWantedTasks;
+    const TaskShape shape = task_shape<Panels>(block.a.count, block.b.count, block.k, wanted, by_cols);
     const int64_t tasks_m = ceil_div(block.a.count, shape.rows);
     const int64_t tasks_n = ceil_div(block.b.count, shape.cols);
     const int64_t tasks = tasks_m * tasks_n;
     parallel_for(ctx, tasks, [&](int64_t task, int) {
       const int64_t begin = groups * task / tasks, end = groups * (task + 1) / tasks;
-      const TaskPlace place = place_of(task, tasks_m, tasks_n, pool_size(ctx.pool));
+      const TaskPlace place = place_of(task, tasks_m, tasks_n, threads, by_cols);
       const int64_t row = place.row * shape.rows, col = place.col * shape.cols;
       const Part part{block.a.begin + row,   smaller(shape.rows, block.a.count - row),
                       block.b.begin + col,   smaller(shape.cols, block.b.count - col),
