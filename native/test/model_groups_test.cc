@@ -60,7 +60,7 @@ TEST(model_trains_groups_of_a_batch_as_if_each_came_alone) {
   for (const ModelConfig& config : small_architectures()) {
     const Group batch = make_group(config, 8, 7);
     for (const Backend& backend : backends()) {
-      const Note note(name_of(config) + ", " + backend.options.backend + " " + backend.options.isa +
+      const Note note(name_of(config) + ", " + backend.options.backend + " " + backend.options.max_isa +
                       (backend.options.precision == Precision::kBfloat16 ? " bf16" : ""));
       const auto together = make_model(config, backend.options);
       const auto alone = make_model(config, backend.options);
