@@ -124,4 +124,31 @@ Subnetwork small_subnetwork() {
 
 OptimizerStep optimizer_step(int64_t step, bool freeze) { return {1e-2, 0.9, 0.95, 1e-8, 0.1, 1.0, step, freeze}; }
 
+namespace {
+
+double norm(const Doubles& values) {
+  double sum = 0;
+  for (const double value : values) sum += value * value;
+  return std::sqrt(sum);
+}
+
+}  // namespace
+
+void check_tensors(const Model& model, const std::vector<Doubles>& actual, const std::vector<Doubles>& expected,
+                   double relative) {
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const Tensor& tensor = model.tensors()[i];
+    const Note note(std::string(tensor.name) + " of layer " + std::to_string(tensor.layer));
+    Doubles difference(expected[i]);
+    for (size_t j = 0; j < difference.size(); ++j) difference[j] -= actual[i][j];
+    // The gradient of a key bias, and of what feeds a norm of one element, is nothing but rounding.
+    CHECK_NEAR(norm(difference), 0, relative * (norm(expected[i]) + 1e-2));
+  }
+}
+
+bool same(const Work& a, const Work& b) {
+  return a.qkv == b.qkv && a.scores == b.scores && a.out_projection == b.out_projection && a.mlp == b.mlp &&
+         a.head == b.head;
+}
+
 }  // namespace burgeon::test

@@ -38,6 +38,11 @@ void write(Model& model, Role role, size_t index, const Doubles& values);
 // One role of the whole model, in the order of the tensors.
 std::vector<Doubles> read_all(Model& model, Role role);
 
+// Every tensor to `relative` of its norm.
+void check_tensors(const Model& model, const std::vector<Doubles>& actual, const std::vector<Doubles>& expected,
+                   double relative);
+bool same(const Work& a, const Work& b);
+
 // Tokens and targets with what a Batch points to.
 struct Group {
   int64_t batch;

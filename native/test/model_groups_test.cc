@@ -1,7 +1,6 @@
 // Micro-batches of several groups, each on its own subnetwork: the same as calls of their own for each, on every
 // backend.
 #include <algorithm>
-#include <cmath>
 
 #include "test/model_fixture.h"
 
@@ -30,22 +29,6 @@ std::vector<Backend> backends() {
 }
 
 int64_t valid(const int32_t* targets, int64_t count) { return count - std::count(targets, targets + count, -1); }
-
-void check_near(const std::vector<Doubles>& actual, const std::vector<Doubles>& expected, double relative) {
-  for (size_t i = 0; i < expected.size(); ++i) {
-    double size = 0, off = 0;
-    for (size_t j = 0; j < expected[i].size(); ++j) {
-      size += expected[i][j] * expected[i][j];
-      off += (actual[i][j] - expected[i][j]) * (actual[i][j] - expected[i][j]);
-    }
-    CHECK_NEAR(std::sqrt(off), 0, relative * (std::sqrt(size) + 1e-2));
-  }
-}
-
-bool same(const Work& a, const Work& b) {
-  return a.qkv == b.qkv && a.scores == b.scores && a.out_projection == b.out_projection && a.mlp == b.mlp &&
-         a.head == b.head;
-}
 
 }  // namespace
 
@@ -90,7 +73,8 @@ TEST(model_trains_groups_of_a_batch_as_if_each_came_alone) {
         }
         CHECK_NEAR(result.loss, loss, backend.tolerance * loss);
         CHECK(same(result.forward, forward) && same(result.backward, backward));
-        check_near(read_all(*together, Role::kGradient), read_all(*alone, Role::kGradient), backend.tolerance);
+        check_tensors(*together, read_all(*together, Role::kGradient), read_all(*alone, Role::kGradient),
+                      backend.tolerance);
         const double norm = alone->optimizer_step(optimizer_step(step, step == 1));
         CHECK_NEAR(together->optimizer_step(optimizer_step(step, step == 1)), norm, backend.tolerance * norm);
       }
