@@ -11,6 +11,7 @@ export default defineConfig(({ mode }) => ({
       ...['cuda', 'interop', 'package'].filter((folder) => folder !== mode).map((folder) => `test/${folder}/**`),
     ],
     globalSetup: ['test/global-setup.ts'],
+    reporters: ['default', './test/unfinished-files.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: 'forks',

@@ -97,13 +97,16 @@ test('a profiled run executes the FLOPs that the ledger counts, stage by stage, 
       expect(totals.ops.map(({ op, phase }) => `${phase} ${op}`)).toEqual(
         expect.arrayContaining(['forward mlp_forward', 'backward attention_backward', 'optimizer adamw']),
       );
-      // Ops run within their step, one after the other.
+      // Ops run within their step, one after the other. Where on its clock they lie is known but for how long a call into
+      // native code takes, on a busy machine perhaps long.
       for (const { start, ms: length, spans } of steps) {
         const ops = spans.filter(({ phase }) => phase !== 'data');
-        for (const [j, span] of ops.entries()) {
-          expect(span.start).toBeGreaterThan(j === 0 ? start : ops[j - 1]!.start + ops[j - 1]!.ms - 1e-3);
+        const [first, last] = [ops[0]!, ops.at(-1)!];
+        for (const [j, { start: begin, ms: before }] of ops.slice(0, -1).entries()) {
+          expect(ops[j + 1]!.start).toBeGreaterThan(begin + before - 1e-3);
         }
-        expect(ops.at(-1)!.start + ops.at(-1)!.ms).toBeLessThan(start + length + 1);
+        expect(last.start + last.ms - first.start).toBeLessThan(length);
+        expect(Math.abs(first.start - start)).toBeLessThan(1000 + length);
       }
     }
     const { traceEvents } = traceOf(profile!.stages) as { traceEvents: { ph: string; dur: number; ts: number }[] };
