@@ -1,7 +1,7 @@
 // How products read their operands: panels of 4-byte units. A unit of `Float32` is one float; a unit of `Bfloat16` is
 // two neighbours along the shared dimension, rounded to bfloat16 (nearest, ties to even), multiplied and summed in
 // float32. Without an instruction for pairs, `Bfloat16` keeps the rounded value as a float: the same products, at the
-// speed of float32.
+// speed of float32. `SplitFloat32` is float32 for AMX: pairs of neighbours in three parts of bfloat16 each.
 #pragma once
 
 #include "backend/cpu/simd.h"
@@ -10,6 +10,7 @@ namespace burgeon::BURGEON_ISA {
 
 struct Float32 {
   static constexpr int kDepth = 1;  // positions of the shared dimension per unit
+  static constexpr int kParts = 1;  // numbers that add up to one of the operand
 
   // kWidth units from consecutive numbers, of which `count` exist.
   BURGEON_INLINE static Vec units(const float* p, int64_t count) { return lanes(p, count); }
@@ -32,6 +33,7 @@ struct Float32 {
 
 struct Bfloat16 {
   static constexpr int kDepth = 2;
+  static constexpr int kParts = 1;
 
   typedef uint16_t Halves __attribute__((vector_size(64)));
   static constexpr Halves kInterleaved = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
@@ -86,6 +88,59 @@ struct Bfloat16 : Float32 {
 
 #endif
 
+BURGEON_INLINE Vec part_of(Vec units, int) { return units; }
+
+#if defined(__AMX_BF16__)
+
+// A float32 as the sum of three bfloat16, each the nearest to what is left: 24 bits, so nothing is. Products leave out
+// the smallest three of nine terms, together less than 2^-24 of the product. Numbers below 1.2e-38 are zero, and those
+// above 3.39e38 infinite.
+struct SplitFloat32 {
+  static constexpr int kDepth = 2;
+  static constexpr int kParts = 3;
+
+  struct Parts {
+    Vec high, middle, low;
+  };
+  // kWidth units from 2 kWidth consecutive numbers.
+  BURGEON_INLINE static Parts split(Vec first, Vec second) {
+    const Vec high = (Vec)_mm512_cvtne2ps_pbh(second, first);
+    rest_of(first, second, high);
+    const Vec middle = (Vec)_mm512_cvtne2ps_pbh(second, first);
+    rest_of(first, second, middle);
+    return {high, middle, (Vec)_mm512_cvtne2ps_pbh(second, first)};
+  }
+  BURGEON_INLINE static Parts units(const float* p, int64_t count) {
+    return split(Float32::lanes(p, count), Float32::lanes(p + kWidth, count - kWidth));
+  }
+  BURGEON_INLINE static Vec lanes(const float* p, int64_t count) { return Float32::lanes(p, count); }
+  template <class Row>
+  BURGEON_INLINE static Parts unit(Row row) {
+    const Parts parts = split(row(0), row(1));
+    return {Bfloat16::interleaved((__m512i)parts.high), Bfloat16::interleaved((__m512i)parts.middle),
+            Bfloat16::interleaved((__m512i)parts.low)};
+  }
+
+ private:
+  // What is left of two vectors without a part of them; nothing of what is not finite.
+  BURGEON_INLINE static void rest_of(Vec& first, Vec& second, Vec part) {
+    const __m512i halves = (__m512i)part;
+    first = rest_of(first, _mm512_castsi512_si256(halves));
+    second = rest_of(second, _mm512_maskz_extracti64x4_epi64(0xf, halves, 1));
+  }
+  BURGEON_INLINE static Vec rest_of(Vec whole, __m256i part) {
+    constexpr int kNotFinite = 0x01 | 0x08 | 0x10 | 0x80;  // NaNs and infinities
+    const Vec taken = widen((HalfVec)part);
+    return _mm512_maskz_sub_ps(_knot_mask16(_mm512_fpclass_ps_mask(taken, kNotFinite)), whole, taken);
+  }
+};
+
+BURGEON_INLINE Vec part_of(const SplitFloat32::Parts& units, int part) {
+  return part == 0 ? units.high : part == 1 ? units.middle : units.low;
+}
+
+#endif
+
 // What products make of activations of type T.
 template <class T>
 struct OperandFor {
@@ -100,20 +155,27 @@ using OperandOf = typename OperandFor<T>::type;
 
 // A panel is kLanes rows of A or columns of B, [unit][lane]; or, where the instructions want it so, [unit / kWidth]
 // [lane][unit % kWidth]: squares of lanes that are each one vector of neighbouring units. kUnitStep: units are padded
-// with zeros to a multiple of it.
+// with zeros to a multiple of it. Where numbers come in parts, kWidth units of one part follow those of another.
 template <class Operand_, int kLanes_, int kUnitStep_, bool kSquares_>
 struct Panel {
   using Operand = Operand_;
   static constexpr int kLanes = kLanes_;
   static constexpr bool kSquares = kSquares_;
-  static_assert(!kSquares || (kUnitStep_ % kWidth == 0 && kLanes % kWidth == 0));
+  static constexpr int kParts = Operand::kParts;
+  static_assert((!kSquares && kParts == 1) || (kUnitStep_ % kWidth == 0 && kLanes % kWidth == 0));
 
-  static constexpr int64_t units(int64_t depth) { return ceil_div(depth, Operand::kDepth * kUnitStep_) * kUnitStep_; }
+  // Of all parts.
+  static constexpr int64_t units(int64_t depth) {
+    return ceil_div(depth, Operand::kDepth * kUnitStep_) * kUnitStep_ * kParts;
+  }
   static constexpr int64_t floats(int64_t lanes, int64_t depth) {
     return ceil_div(lanes, kLanes) * kLanes * units(depth);
   }
   // Those wholly within.
-  static constexpr int64_t whole_units(int64_t depth) { return depth / (Operand::kDepth * kUnitStep_) * kUnitStep_; }
+  static constexpr int64_t whole_units(int64_t depth) {
+    return depth / (Operand::kDepth * kUnitStep_) * kUnitStep_ * kParts;
+  }
+  static constexpr int64_t depth(int64_t units) { return units / kParts * Operand::kDepth; }
 };
 
 // Stores the first `width` lanes of a unit. Where a panel is narrower than a vector, the rest may spill into the next
@@ -179,24 +241,31 @@ struct LaneRows {
     const int64_t there = smaller(width, lanes);
     const T* row[kWidth];
     for (int64_t i = 0; i < there; ++i) row[i] = data + (rows ? rows[lane + i] : lane + i) * stride + k;
-    for (int64_t u = 0; u < units; u += kWidth) {
-      const int64_t d = u * Operand::kDepth;
+    for (int64_t u = 0; u < units; u += kWidth * Panel::kParts) {
+      const int64_t d = Panel::depth(u);
       const int64_t left = depth - d;
-      Vec block[kWidth] = {};
+      Vec block[Panel::kParts][kWidth] = {};
 #pragma GCC unroll 16
       for (int64_t i = 0; i < kWidth; ++i) {
-        if (i < there) block[i] = Operand::units(row[i] + d, left);
+        if (i >= there) break;
+        const auto unit = Operand::units(row[i] + d, left);
+#pragma GCC unroll 3
+        for (int part = 0; part < Panel::kParts; ++part) block[part][i] = part_of(unit, part);
       }
-      float* out = panel + u * Lanes;
-      if (Panel::kSquares) {
+#pragma GCC unroll 3
+      for (int part = 0; part < Panel::kParts; ++part) {
+        const int64_t first = u + part * kWidth;
+        float* out = panel + first * Lanes;
+        if (Panel::kSquares) {
 #pragma GCC unroll 16
-        for (int64_t i = 0; i < kWidth; ++i) store(out + i * kWidth, block[i]);
-        continue;
-      }
-      transpose(block);
+          for (int64_t i = 0; i < kWidth; ++i) store(out + i * kWidth, block[part][i]);
+          continue;
+        }
+        transpose(block[part]);
 #pragma GCC unroll 16
-      for (int64_t i = 0; i < kWidth; ++i) {
-        if (u + i < units) store_lanes<Lanes>(out + i * Lanes, block[i], width, u + i == units - 1);
+        for (int64_t i = 0; i < kWidth; ++i) {
+          if (first + i < units) store_lanes<Lanes>(out + i * Lanes, block[part][i], width, first + i == units - 1);
+        }
       }
     }
   }
@@ -234,11 +303,13 @@ struct LaneColumns {
                                 int64_t depth) const {
     using Operand = typename Panel::Operand;
     constexpr int Lanes = Panel::kLanes;
-    const int64_t padded = Panel::units(depth) * Operand::kDepth;
+    const int64_t padded = Panel::depth(Panel::units(depth));
     const int64_t panel_size = Panel::units(depth) * Lanes;
     const auto row = [&](int64_t d) { return data + (rows ? rows[k + d] : k + d) * stride + lane; };
     const int64_t wanted = smaller(lanes, panels * Lanes);
-    for (int64_t d = 0; d < padded; d += Operand::kDepth, panel += Lanes) {
+    for (int64_t d = 0, u = 0; d < padded; d += Operand::kDepth, ++u) {
+      // Past the other parts of the kWidth units before.
+      float* to = panel + (u + u / kWidth * kWidth * (Panel::kParts - 1)) * Lanes;
       const T* at[Operand::kDepth];
       for (int64_t i = 0; i < Operand::kDepth; ++i) {
         at[i] = row(smaller(d + i, depth - 1));
@@ -249,10 +320,13 @@ struct LaneColumns {
         const int64_t left = lanes - p * Lanes;
 #pragma GCC unroll 4
         for (int64_t first = 0; first < Lanes; first += kWidth) {
-          const Vec unit = Operand::unit(
+          const auto unit = Operand::unit(
               [&](int64_t i) { return Operand::lanes(at[i] + p * Lanes + first, d + i < depth ? left - first : 0); });
-          store_lanes<Lanes>(panel + p * panel_size + first, unit, smaller(kWidth, Lanes - first),
-                             d + Operand::kDepth >= padded);
+#pragma GCC unroll 3
+          for (int part = 0; part < Panel::kParts; ++part) {
+            store_lanes<Lanes>(to + p * panel_size + part * kWidth * Lanes + first, part_of(unit, part),
+                               smaller(kWidth, Lanes - first), d + Operand::kDepth >= padded);
+          }
         }
       }
     }
@@ -264,27 +338,32 @@ struct LaneColumns {
     using Operand = typename Panel::Operand;
     constexpr int kRows = kWidth * Operand::kDepth;
     const int64_t units = Panel::units(depth);
-    for (int64_t u = 0; u < units; u += kWidth) {
-      const int64_t d = u * Operand::kDepth;
+    for (int64_t u = 0; u < units; u += kWidth * Panel::kParts) {
+      const int64_t d = Panel::depth(u);
       const T* row[kRows];
       for (int64_t i = 0; i < kRows; ++i) {
         const int64_t at = k + smaller(d + i, depth - 1);
         row[i] = data + (rows ? rows[at] : at) * stride + lane;
       }
       for (int64_t first = 0; first < panels * Panel::kLanes; first += kWidth) {
-        Vec block[kWidth];
+        Vec block[Panel::kParts][kWidth];
 #pragma GCC unroll 16
         for (int64_t i = 0; i < kWidth; ++i) {
-          block[i] = Operand::unit([&](int64_t half) {
+          const auto unit = Operand::unit([&](int64_t half) {
             const int64_t r = i * Operand::kDepth + half;
             return Operand::lanes(row[r] + first, d + r < depth ? lanes - first : 0);
           });
+#pragma GCC unroll 3
+          for (int part = 0; part < Panel::kParts; ++part) block[part][i] = part_of(unit, part);
         }
-        transpose(block);
         const int64_t p = first / Panel::kLanes, in_panel = first % Panel::kLanes;
         float* out = panel + (p * units + u) * Panel::kLanes + in_panel * kWidth;
+#pragma GCC unroll 3
+        for (int part = 0; part < Panel::kParts; ++part, out += kWidth * Panel::kLanes) {
+          transpose(block[part]);
 #pragma GCC unroll 16
-        for (int64_t i = 0; i < kWidth; ++i) store(out + i * kWidth, block[i]);
+          for (int64_t i = 0; i < kWidth; ++i) store(out + i * kWidth, block[part][i]);
+        }
       }
     }
   }

@@ -128,6 +128,95 @@ struct PanelProduct<Bfloat16> {
   }
 };
 
+// float32 at a sixth of the speed of bfloat16, where that is ten times the speed of float32: the products of three parts
+// with three, but for those of the smaller parts with each other. Tiles of A and B as above, one after another.
+template <>
+struct PanelProduct<SplitFloat32> {
+  static constexpr int kRows = 32;
+  static constexpr int kCols = 32;
+  using PanelA = Panel<SplitFloat32, kRows, kWidth, true>;
+  using PanelB = Panel<SplitFloat32, kCols, kWidth, false>;
+  using Scope = PanelProduct<Bfloat16>::Scope;
+  static constexpr int64_t kBlockUnits = 768;
+  static constexpr int kPackedA = 2;
+  static constexpr int kPackedB = 2;
+  static constexpr bool kSumsInMemory = true;
+  static constexpr int64_t kChunkUnits = 192;  // of depth multiplied at once
+
+  BURGEON_INLINE static Tile<kRows> multiply(int64_t units, const float* a, const float* b) {
+    Tile<kRows> sums;
+    multiply_into(units, a, b, reinterpret_cast<float*>(&sums), kCols, false);
+    return sums;
+  }
+  BURGEON_INLINE static void multiply_into(int64_t units, const float* a, const float* b, float* c, int64_t c_row,
+                                           bool adds) {
+    constexpr int64_t kPartA = kRows * kWidth, kPartB = kCols * kWidth;
+    const int64_t bytes_c = c_row * static_cast<int64_t>(sizeof(float));
+    asm volatile("" ::: "memory");  // GCC does not know that its tile loads read memory
+    if (adds) {
+      _tile_loadd(0, c, bytes_c);
+      _tile_loadd(1, c + kWidth, bytes_c);
+      _tile_loadd(2, c + kWidth * c_row, bytes_c);
+      _tile_loadd(3, c + kWidth * c_row + kWidth, bytes_c);
+    } else {
+      _tile_zero(0);
+      _tile_zero(1);
+      _tile_zero(2);
+      _tile_zero(3);
+    }
+#pragma GCC unroll 1
+    for (int64_t u = 0; u < units; u += kWidth * SplitFloat32::kParts) {
+      load_a(a + 2 * kPartA);
+      load_b(b);
+      add_products();
+      load_a(a + kPartA);
+      add_products();
+      load_b(b + kPartB);
+      add_products();
+      load_a(a);
+      add_products();
+      load_b(b + 2 * kPartB);
+      add_products();
+      load_b(b);
+      add_products();
+      a += SplitFloat32::kParts * kPartA;
+      b += SplitFloat32::kParts * kPartB;
+    }
+    _tile_stored(0, c, bytes_c);
+    _tile_stored(1, c + kWidth, bytes_c);
+    _tile_stored(2, c + kWidth * c_row, bytes_c);
+    _tile_stored(3, c + kWidth * c_row + kWidth, bytes_c);
+  }
+
+ private:
+  BURGEON_INLINE static void load_a(const float* a) {
+    _tile_loadd(4, a, kWidth * sizeof(float));
+    _tile_loadd(5, a + kWidth * kWidth, kWidth * sizeof(float));
+  }
+  BURGEON_INLINE static void load_b(const float* b) {
+    _tile_loadd(6, b, kCols * sizeof(float));
+    _tile_loadd(7, b + kWidth, kCols * sizeof(float));
+  }
+  BURGEON_INLINE static void add_products() {
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+};
+
+#endif
+
+// How large products read an operand.
+template <class Operand>
+struct LargeProduct {
+  using Panels = PanelProduct<Operand>;
+};
+#if defined(__AMX_BF16__)
+template <>
+struct LargeProduct<Float32> {
+  using Panels = PanelProduct<SplitFloat32>;
+};
 #endif
 
 }  // namespace burgeon::BURGEON_ISA

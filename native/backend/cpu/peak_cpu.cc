@@ -7,8 +7,8 @@ namespace burgeon::BURGEON_ISA {
 
 template <class Operand>
 int64_t multiply_burst(float* data, int64_t rounds) {
-  using Panels = PanelProduct<Operand>;
-  constexpr int64_t kSteps = 128;  // units of the operand format
+  using Panels = typename LargeProduct<Operand>::Panels;
+  constexpr int64_t kSteps = 144;  // units of the operand format, of all its parts
   const float* b = data + kSteps * Panels::kRows;
   float* sums = data + kSteps * (Panels::kRows + Panels::kCols);
   static_assert(kSteps * (Panels::kRows + Panels::kCols) + Panels::kRows * Panels::kCols <= kBurstFloats);
@@ -21,7 +21,7 @@ int64_t multiply_burst(float* data, int64_t rounds) {
     }
     asm volatile("" ::: "memory");  // or the compiler would see that every round computes the same
   }
-  return rounds * kSteps * Operand::kDepth * Panels::kRows * Panels::kCols;
+  return rounds * Panels::PanelA::depth(kSteps) * Panels::kRows * Panels::kCols;
 }
 
 template int64_t multiply_burst<Float32>(float*, int64_t);

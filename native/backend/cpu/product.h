@@ -14,7 +14,7 @@ constexpr int64_t kTaskCols = 192;  // at most; a multiple of every PanelProduct
 // Rows of A or columns of B in a block: of the operand that stays, and of the one that streams past it.
 constexpr int64_t kStayingLanes = 1536;
 constexpr int64_t kStreamedLanes = 384;
-constexpr int64_t kMostUnits = PanelProduct<Float32>::kBlockUnits;  // of depth in a block of full height, at most
+constexpr int64_t kMostUnits = LargeProduct<Float32>::Panels::kBlockUnits;  // of depth in a block of full height, at most
 static_assert(kStayingLanes % kTaskRows == 0 && kStayingLanes % kTaskCols == 0);
 static_assert(kStreamedLanes % kTaskRows == 0 && kStreamedLanes % kTaskCols == 0);
 
@@ -50,7 +50,7 @@ int64_t block_units(int64_t depth) {
 constexpr int64_t kPackedFloats = 2 * (kStayingLanes + kStreamedLanes) * kMostUnits;  // at least
 template <class T>
 size_t product_scratch_bytes(int64_t row_count, int64_t width) {
-  const int64_t lowest = kTaskCols * block_units<PanelProduct<OperandOf<T>>, T>(width);
+  const int64_t lowest = kTaskCols * block_units<typename LargeProduct<OperandOf<T>>::Panels, T>(width);
   const int64_t staying = larger(kStayingLanes * kMostUnits, lowest);
   const int64_t streamed = larger(kStreamedLanes * kMostUnits, lowest);
   return static_cast<size_t>(bias_floats(row_count) + 2 * (staying + streamed)) * sizeof(float);
@@ -109,7 +109,6 @@ struct Pieces {
 // that the other is packed the fewest times, or else the smaller.
 template <class Panels>
 struct ProductBlocks {
-  static constexpr int64_t kDepth = Panels::PanelA::Operand::kDepth;
   static_assert(kTaskRows % Panels::kRows == 0 && kTaskCols % Panels::kCols == 0);
 
   BlockSize size;
@@ -122,7 +121,7 @@ struct ProductBlocks {
       : size(units),
         a_stays(a_should_stay(m, n)),
         staying(a_stays ? m : n, size.staying_lanes, a_stays ? kTaskRows : kTaskCols),
-        depth(k, units * kDepth, units * kDepth),
+        depth(k, Panels::PanelA::depth(units), Panels::PanelA::depth(units)),
         streamed(a_stays ? n : m, size.streamed_lanes, a_stays ? kTaskCols : kTaskRows),
         packed(scratch) {}
 
@@ -279,7 +278,7 @@ void compute_rows(const ProductBlock& block, const Part& task, const Epilogue<T>
 // once per block.
 template <class Operand, Activation activation, class A, class B, class T>
 void multiply(OpContext& ctx, int64_t m, int64_t n, int64_t depth, const A& a, const B& b, const Epilogue<T>& e) {
-  using Panels = PanelProduct<Operand>;
+  using Panels = typename LargeProduct<Operand>::Panels;
   const ProductBlocks<Panels> blocks(m, n, depth, block_units<Panels, T>(depth),
                                      reinterpret_cast<float*>(ctx.shared_scratch) + e.gathered);
   const int64_t count = blocks.count();
