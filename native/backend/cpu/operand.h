@@ -93,8 +93,8 @@ BURGEON_INLINE Vec part_of(Vec units, int) { return units; }
 #if defined(__AMX_BF16__)
 
 // A float32 as the sum of three bfloat16, each the nearest to what is left: 24 bits, so nothing is. Products leave out
-// the smallest three of nine terms, together less than 2^-24 of the product. Numbers below 1.2e-38 are zero, and those
-// above 3.39e38 infinite.
+// the smallest three of nine terms, together less than 2^-24 of the product. Numbers below 1.2e-38 are zero;
+// infinities, and what is above 3.39e38, become NaN.
 struct SplitFloat32 {
   static constexpr int kDepth = 2;
   static constexpr int kParts = 3;
@@ -122,16 +122,11 @@ struct SplitFloat32 {
   }
 
  private:
-  // What is left of two vectors without a part of them; nothing of what is not finite.
+  // What is left of two vectors without a part of them.
   BURGEON_INLINE static void rest_of(Vec& first, Vec& second, Vec part) {
     const __m512i halves = (__m512i)part;
-    first = rest_of(first, _mm512_castsi512_si256(halves));
-    second = rest_of(second, _mm512_maskz_extracti64x4_epi64(0xf, halves, 1));
-  }
-  BURGEON_INLINE static Vec rest_of(Vec whole, __m256i part) {
-    constexpr int kNotFinite = 0x01 | 0x08 | 0x10 | 0x80;  // NaNs and infinities
-    const Vec taken = widen((HalfVec)part);
-    return _mm512_maskz_sub_ps(_knot_mask16(_mm512_fpclass_ps_mask(taken, kNotFinite)), whole, taken);
+    first -= widen((HalfVec)_mm512_castsi512_si256(halves));
+    second -= widen((HalfVec)_mm512_maskz_extracti64x4_epi64(0xf, halves, 1));
   }
 };
 

@@ -128,8 +128,8 @@ struct PanelProduct<Bfloat16> {
   }
 };
 
-// float32 at a sixth of the speed of bfloat16, where that is ten times the speed of float32: the products of three parts
-// with three, but for those of the smaller parts with each other. Tiles of A and B as above, one after another.
+// float32 at a sixth of the speed of bfloat16, where that is ten times the speed of float32: the products of three
+// parts with three, but for those of the smaller parts with each other. Tiles of A and B as above, one after another.
 template <>
 struct PanelProduct<SplitFloat32> {
   static constexpr int kRows = 32;

@@ -14,7 +14,8 @@ constexpr int64_t kTaskCols = 192;  // at most; a multiple of every PanelProduct
 // Rows of A or columns of B in a block: of the operand that stays, and of the one that streams past it.
 constexpr int64_t kStayingLanes = 1536;
 constexpr int64_t kStreamedLanes = 384;
-constexpr int64_t kMostUnits = LargeProduct<Float32>::Panels::kBlockUnits;  // of depth in a block of full height, at most
+constexpr int64_t kMostUnits =
+    LargeProduct<Float32>::Panels::kBlockUnits;  // of depth in a block of full height, at most
 static_assert(kStayingLanes % kTaskRows == 0 && kStayingLanes % kTaskCols == 0);
 static_assert(kStreamedLanes % kTaskRows == 0 && kStreamedLanes % kTaskCols == 0);
 
