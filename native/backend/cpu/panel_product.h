@@ -1,5 +1,6 @@
 // The product of one packed panel of A and one of B: its shape, how it wants the panels to lie, and the instructions.
-// Register tiles (micro_kernel.h) serve every operand; bfloat16 has AMX where the instruction set includes it.
+// Register tiles (micro_kernel.h) serve every operand; bfloat16, and float32 in parts, have AMX where the instruction
+// set includes it.
 #pragma once
 
 #include "backend/cpu/micro_kernel.h"
@@ -24,13 +25,8 @@ struct PanelProduct {
   using PanelA = Panel<Operand, kRows, 1, false>;
   using PanelB = Panel<Operand, kCols, 1, false>;
   // Units of depth packed at once. A panel of A (18 KB with AVX-512) stays in the first-level cache while the panels of
-  // B of a task (295 KB) pass by it from the second level, once per panel of A. Processors with AMX have room for more
-  // in both: outputs are then finished, and added to, half as often.
-#if defined(__AMX_BF16__)
-  static constexpr int64_t kBlockUnits = 768;
-#else
+  // B of a task (295 KB) pass by it from the second level, once per panel of A.
   static constexpr int64_t kBlockUnits = 384;
-#endif
   // Panels of A and of B packed at a time, so that whole cache lines are read.
   static constexpr int kPackedA = 4;
   static constexpr int kPackedB = 1;
@@ -64,19 +60,18 @@ static_assert(sizeof(TileConfiguration) == 64);
 constexpr TileConfiguration kTileConfiguration;  // a constant, as GCC does not know that all of it is read
 
 // Tile registers of 16 rows of 64 bytes: A as 16 lanes of 16 units, B as 16 units of 16 lanes, sums as 16 x 16 floats.
-// Four sums share two tiles of A and two of B, so that a kilobyte is loaded for each 8,192 multiply-adds.
-template <>
-struct PanelProduct<Bfloat16> {
+// Four sums (tiles 0 to 3) share two tiles of A (4, 5) and two of B (6, 7), so that a kilobyte is loaded for each 8,192
+// multiply-adds.
+template <class Operand>
+struct TileProduct {
   static constexpr int kRows = 32;
   static constexpr int kCols = 32;
-  using PanelA = Panel<Bfloat16, kRows, kWidth, true>;
-  using PanelB = Panel<Bfloat16, kCols, kWidth, false>;
+  using PanelA = Panel<Operand, kRows, kWidth, true>;
+  using PanelB = Panel<Operand, kCols, kWidth, false>;
   static_assert(kWidth == 16 && kCols == kTileCols);
-  static constexpr int64_t kBlockUnits = 384;
   static constexpr int kPackedA = 2;
   static constexpr int kPackedB = 2;
   static constexpr bool kSumsInMemory = true;
-  static constexpr int64_t kChunkUnits = 128;  // of depth multiplied at once
 
   // The tile registers are set up, and given back: until then the system saves 8 KB more whenever it switches threads.
   struct Scope {
@@ -86,6 +81,39 @@ struct PanelProduct<Bfloat16> {
     Scope& operator=(const Scope&) = delete;
   };
 
+ protected:
+  BURGEON_INLINE static void load_sums(const float* c, int64_t c_row, bool adds) {
+    asm volatile("" ::: "memory");  // GCC does not know that its tile loads read memory
+    if (adds) {
+      const int64_t bytes = c_row * static_cast<int64_t>(sizeof(float));
+      _tile_loadd(0, c, bytes);
+      _tile_loadd(1, c + kWidth, bytes);
+      _tile_loadd(2, c + kWidth * c_row, bytes);
+      _tile_loadd(3, c + kWidth * c_row + kWidth, bytes);
+    } else {
+      _tile_zero(0);
+      _tile_zero(1);
+      _tile_zero(2);
+      _tile_zero(3);
+    }
+  }
+  BURGEON_INLINE static void store_sums(float* c, int64_t c_row) {
+    const int64_t bytes = c_row * static_cast<int64_t>(sizeof(float));
+    _tile_stored(0, c, bytes);
+    _tile_stored(1, c + kWidth, bytes);
+    _tile_stored(2, c + kWidth * c_row, bytes);
+    _tile_stored(3, c + kWidth * c_row + kWidth, bytes);
+  }
+
+  static constexpr int64_t kBytesA = kWidth * sizeof(float), kBytesB = kCols * sizeof(float);
+  static constexpr int64_t kSquare = kWidth * kWidth;
+};
+
+template <>
+struct PanelProduct<Bfloat16> : TileProduct<Bfloat16> {
+  static constexpr int64_t kBlockUnits = 384;
+  static constexpr int64_t kChunkUnits = 128;  // of depth multiplied at once
+
   BURGEON_INLINE static Tile<kRows> multiply(int64_t units, const float* a, const float* b) {
     Tile<kRows> sums;
     multiply_into(units, a, b, reinterpret_cast<float*>(&sums), kCols, false);
@@ -93,21 +121,7 @@ struct PanelProduct<Bfloat16> {
   }
   BURGEON_INLINE static void multiply_into(int64_t units, const float* a, const float* b, float* c, int64_t c_row,
                                            bool adds) {
-    constexpr int64_t kSquare = kWidth * kWidth;
-    constexpr int64_t kBytesA = kWidth * sizeof(float), kBytesB = kCols * sizeof(float);
-    const int64_t bytes_c = c_row * static_cast<int64_t>(sizeof(float));
-    asm volatile("" ::: "memory");  // GCC does not know that its tile loads read memory
-    if (adds) {
-      _tile_loadd(0, c, bytes_c);
-      _tile_loadd(1, c + kWidth, bytes_c);
-      _tile_loadd(2, c + kWidth * c_row, bytes_c);
-      _tile_loadd(3, c + kWidth * c_row + kWidth, bytes_c);
-    } else {
-      _tile_zero(0);
-      _tile_zero(1);
-      _tile_zero(2);
-      _tile_zero(3);
-    }
+    load_sums(c, c_row, adds);
 #pragma GCC unroll 1  // or the compiler keeps addresses of many steps in vector registers
     for (int64_t u = 0; u < units; u += kWidth) {
       _tile_loadd(4, a, kBytesA);
@@ -121,27 +135,16 @@ struct PanelProduct<Bfloat16> {
       a += kRows * kWidth;
       b += kCols * kWidth;
     }
-    _tile_stored(0, c, bytes_c);
-    _tile_stored(1, c + kWidth, bytes_c);
-    _tile_stored(2, c + kWidth * c_row, bytes_c);
-    _tile_stored(3, c + kWidth * c_row + kWidth, bytes_c);
+    store_sums(c, c_row);
   }
 };
 
-// float32 at a sixth of the speed of bfloat16, where that is ten times the speed of float32: the products of three
-// parts with three, but for those of the smaller parts with each other. Tiles of A and B as above, one after another.
+// float32 at a sixth of the speed of bfloat16, where that is over ten times the speed of float32: the products of three
+// parts with three, but for those of the smaller parts with each other.
 template <>
-struct PanelProduct<SplitFloat32> {
-  static constexpr int kRows = 32;
-  static constexpr int kCols = 32;
-  using PanelA = Panel<SplitFloat32, kRows, kWidth, true>;
-  using PanelB = Panel<SplitFloat32, kCols, kWidth, false>;
-  using Scope = PanelProduct<Bfloat16>::Scope;
+struct PanelProduct<SplitFloat32> : TileProduct<SplitFloat32> {
   static constexpr int64_t kBlockUnits = 768;
-  static constexpr int kPackedA = 2;
-  static constexpr int kPackedB = 2;
-  static constexpr bool kSumsInMemory = true;
-  static constexpr int64_t kChunkUnits = 192;  // of depth multiplied at once
+  static constexpr int64_t kChunkUnits = 192;
 
   BURGEON_INLINE static Tile<kRows> multiply(int64_t units, const float* a, const float* b) {
     Tile<kRows> sums;
@@ -150,20 +153,8 @@ struct PanelProduct<SplitFloat32> {
   }
   BURGEON_INLINE static void multiply_into(int64_t units, const float* a, const float* b, float* c, int64_t c_row,
                                            bool adds) {
-    constexpr int64_t kPartA = kRows * kWidth, kPartB = kCols * kWidth;
-    const int64_t bytes_c = c_row * static_cast<int64_t>(sizeof(float));
-    asm volatile("" ::: "memory");  // GCC does not know that its tile loads read memory
-    if (adds) {
-      _tile_loadd(0, c, bytes_c);
-      _tile_loadd(1, c + kWidth, bytes_c);
-      _tile_loadd(2, c + kWidth * c_row, bytes_c);
-      _tile_loadd(3, c + kWidth * c_row + kWidth, bytes_c);
-    } else {
-      _tile_zero(0);
-      _tile_zero(1);
-      _tile_zero(2);
-      _tile_zero(3);
-    }
+    constexpr int64_t kPartA = kRows * kWidth, kPartB = kCols * kWidth;  // high, middle, low
+    load_sums(c, c_row, adds);
 #pragma GCC unroll 1
     for (int64_t u = 0; u < units; u += kWidth * SplitFloat32::kParts) {
       load_a(a + 2 * kPartA);
@@ -182,20 +173,17 @@ struct PanelProduct<SplitFloat32> {
       a += SplitFloat32::kParts * kPartA;
       b += SplitFloat32::kParts * kPartB;
     }
-    _tile_stored(0, c, bytes_c);
-    _tile_stored(1, c + kWidth, bytes_c);
-    _tile_stored(2, c + kWidth * c_row, bytes_c);
-    _tile_stored(3, c + kWidth * c_row + kWidth, bytes_c);
+    store_sums(c, c_row);
   }
 
  private:
   BURGEON_INLINE static void load_a(const float* a) {
-    _tile_loadd(4, a, kWidth * sizeof(float));
-    _tile_loadd(5, a + kWidth * kWidth, kWidth * sizeof(float));
+    _tile_loadd(4, a, kBytesA);
+    _tile_loadd(5, a + kSquare, kBytesA);
   }
   BURGEON_INLINE static void load_b(const float* b) {
-    _tile_loadd(6, b, kCols * sizeof(float));
-    _tile_loadd(7, b + kWidth, kCols * sizeof(float));
+    _tile_loadd(6, b, kBytesB);
+    _tile_loadd(7, b + kWidth, kBytesB);
   }
   BURGEON_INLINE static void add_products() {
     _tile_dpbf16ps(0, 4, 6);
