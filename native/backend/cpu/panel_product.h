@@ -114,11 +114,6 @@ struct PanelProduct<Bfloat16> : TileProduct<Bfloat16> {
   static constexpr int64_t kBlockUnits = 384;
   static constexpr int64_t kChunkUnits = 128;  // of depth multiplied at once
 
-  BURGEON_INLINE static Tile<kRows> multiply(int64_t units, const float* a, const float* b) {
-    Tile<kRows> sums;
-    multiply_into(units, a, b, reinterpret_cast<float*>(&sums), kCols, false);
-    return sums;
-  }
   BURGEON_INLINE static void multiply_into(int64_t units, const float* a, const float* b, float* c, int64_t c_row,
                                            bool adds) {
     load_sums(c, c_row, adds);
@@ -146,11 +141,6 @@ struct PanelProduct<SplitFloat32> : TileProduct<SplitFloat32> {
   static constexpr int64_t kBlockUnits = 768;
   static constexpr int64_t kChunkUnits = 192;
 
-  BURGEON_INLINE static Tile<kRows> multiply(int64_t units, const float* a, const float* b) {
-    Tile<kRows> sums;
-    multiply_into(units, a, b, reinterpret_cast<float*>(&sums), kCols, false);
-    return sums;
-  }
   BURGEON_INLINE static void multiply_into(int64_t units, const float* a, const float* b, float* c, int64_t c_row,
                                            bool adds) {
     constexpr int64_t kPartA = kRows * kWidth, kPartB = kCols * kWidth;  // high, middle, low

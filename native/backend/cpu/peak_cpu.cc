@@ -14,11 +14,8 @@ int64_t multiply_burst(float* data, int64_t rounds) {
   static_assert(kSteps * (Panels::kRows + Panels::kCols) + Panels::kRows * Panels::kCols <= kBurstFloats);
   const typename Panels::Scope scope;
   for (int64_t round = 0; round < rounds; ++round) {
-    const Tile<Panels::kRows> tile = Panels::multiply(kSteps, data, b);
     // Stored where the compiler cannot prove it unused, and beside the operands, which stay as they are.
-    for (int i = 0; i < Panels::kRows; ++i) {
-      for (int j = 0; j < kTileVecs; ++j) store(sums + (i * kTileVecs + j) * kWidth, tile.at[i][j]);
-    }
+    Panels::multiply_into(kSteps, data, b, sums, Panels::kCols, false);
     asm volatile("" ::: "memory");  // or the compiler would see that every round computes the same
   }
   return rounds * Panels::PanelA::depth(kSteps) * Panels::kRows * Panels::kCols;
