@@ -50,13 +50,15 @@ size_t attention_thread_scratch_bytes(int64_t sequence, int64_t head_size);
 
 namespace {
 
-// Ops run one after another, so the shared scratch is as large as its hungriest user.
+// Ops run one after another, so scratch is as large as its hungriest user needs.
 template <class T>
 ScratchSize scratch_size(const ScratchShape& shape) {
-  size_t shared = product_scratch_bytes<T>(shape.wide, shape.width);
-  if (norm_scratch_bytes(shape.width) > shared) shared = norm_scratch_bytes(shape.width);
-  if (global_norm_scratch_bytes() > shared) shared = global_norm_scratch_bytes();
-  return {shared, attention_thread_scratch_bytes<T>(shape.sequence_length, shape.head_size)};
+  ScratchSize size = product_scratch<T>(shape.wide, shape.width);
+  const auto include = [](size_t& bytes, size_t others) { bytes = bytes > others ? bytes : others; };
+  include(size.shared, norm_scratch_bytes(shape.width));
+  include(size.shared, global_norm_scratch_bytes());
+  include(size.per_thread, attention_thread_scratch_bytes<T>(shape.sequence_length, shape.head_size));
+  return size;
 }
 
 #define BURGEON_TEXT(x) #x

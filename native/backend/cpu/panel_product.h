@@ -11,13 +11,6 @@
 
 namespace burgeon::BURGEON_ISA {
 
-// The most rows of a block of A that every core can keep in its second-level cache beside what it multiplies them by.
-#if defined(__AMX_BF16__)
-constexpr int64_t kSharedRows = 512;  // with 2 MB
-#else
-constexpr int64_t kSharedRows = 256;  // with 1 MB
-#endif
-
 template <class Operand>
 struct PanelProduct {
   static constexpr int kRows = kTileRows;
@@ -112,7 +105,7 @@ struct TileProduct {
 template <>
 struct PanelProduct<Bfloat16> : TileProduct<Bfloat16> {
   static constexpr int64_t kBlockUnits = 384;
-  static constexpr int64_t kChunkUnits = 128;  // of depth multiplied at once
+  static constexpr int64_t kChunkUnits = 256;  // of depth multiplied at once
 
   BURGEON_INLINE static void multiply_into(int64_t units, const float* a, const float* b, float* c, int64_t c_row,
                                            bool adds) {
@@ -120,9 +113,9 @@ struct PanelProduct<Bfloat16> : TileProduct<Bfloat16> {
 #pragma GCC unroll 1  // or the compiler keeps addresses of many steps in vector registers
     for (int64_t u = 0; u < units; u += kWidth) {
       _tile_loadd(4, a, kBytesA);
-      _tile_loadd(6, b, kBytesB);
+      _tile_stream_loadd(6, b, kBytesB);  // does not push A out of the first-level cache
       _tile_dpbf16ps(0, 4, 6);
-      _tile_loadd(7, b + kWidth, kBytesB);
+      _tile_stream_loadd(7, b + kWidth, kBytesB);
       _tile_dpbf16ps(1, 4, 7);
       _tile_loadd(5, a + kSquare, kBytesA);
       _tile_dpbf16ps(2, 5, 6);
