@@ -64,18 +64,18 @@ BURGEON_INLINE void finish_vector(Vec sum, const Epilogue<T>& e, int64_t offset,
     if (e.bias) value += e.bias_scale * get(e.bias + col);
     if (e.residual) value += get(e.residual + offset);
   }
-  if (activation == Activation::kGeluSlope && last) value *= gelu_slope(get(e.pre + offset));
+  if (activation == Activation::kGeluSlope && last) value *= gelu_slope<T>(get(e.pre + offset));
   if (activation == Activation::kSwigluSlope && last) {
     const Vec gate = get(e.pre + offset);
-    const Vec s = sigmoid(gate);
+    const Vec s = sigmoid<T>(gate);
     put(e.activated, value * gate * s);
     value *= get(e.up + offset) * s * (1.0f + gate * (1.0f - s));
   }
   put(e.out, value);
-  if (activation == Activation::kGelu && last) put(e.activated, gelu(value));
+  if (activation == Activation::kGelu && last) put(e.activated, gelu<T>(value));
   if (activation == Activation::kSwiglu && last) {
     const Vec gate = get(e.pre + offset);
-    put(e.activated, value * gate * sigmoid(gate));
+    put(e.activated, value * gate * sigmoid<T>(gate));
   }
 }
 

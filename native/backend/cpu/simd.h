@@ -264,6 +264,33 @@ BURGEON_INLINE Vec exponential(Vec x) {
 #endif
 }
 
+// e^x and a/b as exact as results need that become a T. Of those rounded to bfloat16, where half a unit is 2^-9 of the
+// number, e^x is within 2^-23 (2 + |x|) and 1/b within 2^-14, if the instruction set has instructions for it.
+template <class T>
+BURGEON_INLINE Vec exponential_for(Vec x) {
+#if defined(__AVX512DQ__)
+  if (sizeof(T) < sizeof(float)) {
+    const Vec t = x * 1.44269504088896341f;
+    const Vec r = _mm512_reduce_ps(t, 0x09);  // t - floor(t), 0 if t is infinite
+    Vec p = splat(0.001879318645f);
+    p = p * r + 0.008990995103f;
+    p = p * r + 0.05581867596f;
+    p = p * r + 0.2401592715f;
+    p = p * r + 0.6931517388f;
+    p = p * r + 1.0f;
+    return _mm512_scalef_ps(p, t);  // p * 2^floor(t)
+  }
+#endif
+  return exponential(x);
+}
+template <class T>
+BURGEON_INLINE Vec quotient_for(Vec a, Vec b) {
+#if defined(__AVX512F__)
+  if (sizeof(T) < sizeof(float)) return a * (Vec)_mm512_rcp14_ps(b);
+#endif
+  return a / b;
+}
+
 // Runs body(task, thread) for task in [0, lead + rest) on the pool; see ThreadPool::run. Each result must have one
 // owner and one order of summation, so that bits do not depend on the number of threads.
 template <class Body>

@@ -133,7 +133,7 @@ void attention_forward(OpContext& ctx, T* out, Master<T>* lse, const T* qkv, int
           const float top = candidate > tops[r] ? candidate : tops[r];
           Vec sum = {};
           for (int64_t c = 0; c < columns; c += kWidth) {
-            const Vec e = exponential(load(p + c) * scale - top);
+            const Vec e = exponential_for<T>(load(p + c) * scale - top);
             store(p + c, e);
             sum += e;
           }
@@ -250,7 +250,7 @@ void attention_backward(OpContext& ctx, T* dqkv, const T* dout, const T* qkv, co
             const int64_t visible = causal.visible(r);
             int64_t c = 0;
             for (; c < visible; c += kWidth) {
-              Vec probability = exponential(load(p + c) * scale - row_lse[i0 + r]);
+              Vec probability = exponential_for<T>(load(p + c) * scale - row_lse[i0 + r]);
               Vec dscore = probability * (load(ds + c) - row_dots[i0 + r]) * scale;
               if (c + kWidth > visible) {
                 probability = keep_first(probability, visible - c, 0);

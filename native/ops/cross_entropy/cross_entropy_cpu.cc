@@ -50,8 +50,8 @@ void cross_entropy(OpContext& ctx, Master<T>* losses, T* logits, const int32_t* 
       if (gradient_scale == 0) continue;
       const Vec factor = splat(gradient_scale / sum);
       int64_t c = 0;
-      for (; c + kWidth <= vocab; c += kWidth) store(row + c, factor * exponential(load(row + c) - top));
-      if (c < vocab) store_first(row + c, factor * exponential(load_first(row + c, vocab - c) - top), vocab - c);
+      for (; c + kWidth <= vocab; c += kWidth) store(row + c, factor * exponential_for<T>(load(row + c) - top));
+      if (c < vocab) store_first(row + c, factor * exponential_for<T>(load_first(row + c, vocab - c) - top), vocab - c);
       // From the logit, as the row now holds rounded numbers.
       store_one(row + targets[i], (factor * exponential(splat(target_logit - top)))[0] - gradient_scale);
     }

@@ -16,7 +16,7 @@ void mlp_forward(OpContext& ctx, T* act, T* pre, const T* x, const float* w, con
     linear_expand<T>(ctx, pre, row_count, x, w, bias, rows, n, row_count, cols, 1);
     for (int64_t i = 0; i < n * row_count; i += kWidth) {
       const int64_t left = n * row_count - i;
-      store_first(act + i, gelu(load_first(pre + i, left)), left);
+      store_first(act + i, gelu<T>(load_first(pre + i, left)), left);
     }
     return;
   }
@@ -47,7 +47,7 @@ void swiglu_forward(OpContext& ctx, T* act, T* gate, T* up, const T* x, const fl
     for (int64_t i = 0; i < n * row_count; i += kWidth) {
       const int64_t left = n * row_count - i;
       const Vec g = load_first(gate + i, left);
-      store_first(act + i, load_first(up + i, left) * g * sigmoid(g), left);
+      store_first(act + i, load_first(up + i, left) * g * sigmoid<T>(g), left);
     }
     return;
   }
