@@ -27,8 +27,8 @@ std::string text(const Shape& s, const ActiveRows& active) {
 }
 
 // Every number at which some loop of backend/cpu/product.h changes its course on some instruction set: register tiles
-// of 6 or 12 rows and 8, 16 or 32 columns, four panels per packing, 96 x 192 tasks, a depth of 384 or 768 units, 1536
-// lanes of the operand that stays and 384 of the one that streams.
+// of 6, 12 or 32 rows and 8, 16 or 32 columns, four panels per packing, 96 x 192 tasks, a depth of 384 or 768 units,
+// 384, 768 or 1536 lanes of the operand that stays and 96 or 384 of the one that streams.
 const int64_t kEdges[] = {1,   2,   5,   6,  7,  8,  9,  11, 12,  13,  15,  16,  17,  31,  32,  33,  511,  512,  513,
                           767, 768, 769, 48, 65, 95, 96, 97, 129, 191, 192, 193, 257, 383, 384, 385, 1535, 1536, 1537};
 
@@ -40,7 +40,7 @@ std::vector<Shape> edge_shapes() {
     shapes.push_back({13, 19, edge});
   }
   // Several blocks of the depth, each with several of what streams past A or past B.
-  shapes.insert(shapes.end(), {{390, 400, 800}, {400, 390, 800}});
+  shapes.insert(shapes.end(), {{390, 400, 800}, {400, 390, 800}, {780, 790, 40}, {790, 780, 40}});
   return shapes;
 }
 
@@ -285,6 +285,26 @@ TEST(linear_products_pass_on_what_is_not_finite) {
         }
       }
     }
+  }
+}
+
+// So many threads that they share a block of what stays.
+TEST(linear_products_are_shared_out_to_many_threads) {
+  const auto with_many = [](auto tables) {
+    for (auto& table : tables) table.threads = {1, 16};
+    return tables;
+  };
+  Random random(23);
+  for (const Shape& s : {Shape{384, 390, 100}, Shape{390, 384, 100}}) {
+    const Note note(text(s, {"dense", s.rows, s.rows, {}}));
+    const auto call = [&](auto& ops, OpContext& context, auto& in, auto& out) {
+      ops.linear_expand(context, out[0], s.rows, in[0], in[1], nullptr, nullptr, s.n, s.rows, s.cols, 1);
+    };
+    const std::vector<Floats> inputs{random.integers(s.n * s.cols), random.integers(s.rows * s.cols)};
+    const std::vector<Floats> outputs{poison(s.n * s.rows)};
+    const Expected expected = run_reference(scratch_shape(s), inputs, outputs, call);
+    check_op(with_many(fast_tables()), scratch_shape(s), inputs, outputs, expected, call, exact);
+    check_op(with_many(bfloat16_tables()), scratch_shape(s), inputs, outputs, expected, call, exact);
   }
 }
 
