@@ -19,15 +19,15 @@ struct StayingBlock {
   float* packed;
 };
 
-// How a product is cut. Of depth a block has at most so many `units`.
+// How a product is cut.
 template <class Panels>
 struct StreamedBlocks {
   static constexpr int64_t kLanes = Panels::kRows;  // of a panel of either operand
   static_assert(Panels::kRows == Panels::kCols);
   static constexpr int64_t kPackedLanes = Panels::kPackedA * kLanes;  // of what stays, at a time
 
-  // The most of a block that stays: 1.2 of the 2 MB of a second-level cache; and of what streams past it at a time.
-  // Where a lane is very deep, so many lanes.
+  // The most of a block that stays: 1.2 of the 2 MB of a second-level cache, or so many lanes where they are very deep;
+  // and of what streams past it at a time.
   static constexpr int64_t kStayingFloats = 294912, kStayingLanes = 192;
   static constexpr int64_t kStreamedFloats = 73728, kStreamedLanes = 96;
   static int64_t staying_lanes(int64_t units) {
@@ -36,22 +36,24 @@ struct StreamedBlocks {
   static int64_t streamed_lanes(int64_t units) {
     return smaller(larger(kStreamedFloats / units / kLanes * kLanes, kLanes), kStreamedLanes);
   }
-  // Scratch for all depths up to this: two blocks of what stays, and of every thread what streams.
+  // Scratch for blocks of up to so many units of depth: two of what stays, and of every thread what streams.
   static int64_t shared_floats(int64_t units) {
     return 2 * (larger(kStayingFloats, kStayingLanes * units) + kPackedLanes * units);
   }
   static int64_t thread_floats(int64_t units) { return larger(kStreamedFloats, kLanes * units); }
 
-  // Fewer lanes at a time where there are few, so that there is something for every thread; and where that is not
-  // enough, threads share what a lane is multiplied by.
   static constexpr int64_t kWantedTasksOfThread = 4;
 
+  int64_t units;  // of depth in a block
   bool a_stays;
   Pieces depth, staying, streamed;
-  int64_t across;  // tasks that share what streams
+  int64_t across;  // tasks in which the same lanes stream past different parts of a block
 
-  StreamedBlocks(int64_t m, int64_t n, int64_t k, int64_t units, int64_t threads)
-      : a_stays(m <= n),
+  // Fewer lanes stream at a time where there are few, so that there is something for every thread; where that is not
+  // enough, they also share out the block.
+  StreamedBlocks(int64_t m, int64_t n, int64_t k, int64_t most_units, int64_t threads)
+      : units(smaller(most_units, Panels::PanelA::units(k))),
+        a_stays(m <= n),
         depth(k, Panels::PanelA::depth(units), Panels::PanelA::depth(units)),
         staying(smaller(m, n), staying_lanes(units), kPackedLanes),
         streamed(larger(m, n), lanes_of_task(larger(m, n), units, threads), kLanes),
@@ -62,7 +64,7 @@ struct StreamedBlocks {
   StayingBlock at(int64_t i, float* packed) const {
     const int64_t stay = i / depth.count(), d = i % depth.count();
     return {stay * staying.size, staying.length(stay), d * depth.size, depth.length(d),
-            packed + i % 2 * staying.size * Panels::PanelA::units(depth.size)};
+            packed + i % 2 * staying.size * units};
   }
 
  private:
