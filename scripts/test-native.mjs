@@ -100,6 +100,7 @@ if (target && !works(emulator)) {
 const options = (name, value) => ({ [name]: [value, process.env[name]].filter(Boolean).join(':') });
 const env = {
   ...process.env,
+  ...(target && { BURGEON_EMULATED: '1' }),
   // Apple's clang has no leak detection and refuses the option. GCC 12's guesses where thread-local variables of loaded
   // libraries lie, at times wrongly, and then crashes while it looks for leaks; it need not look there.
   ...(process.platform === 'linux' ? options('ASAN_OPTIONS', 'detect_leaks=1:intercept_tls_get_addr=0') : {}),

@@ -291,6 +291,11 @@ BURGEON_INLINE Vec quotient_for(Vec a, Vec b) {
   return a / b;
 }
 
+// The scratch memory of a thread.
+BURGEON_INLINE float* scratch_of(const OpContext& ctx, int thread) {
+  return reinterpret_cast<float*>(ctx.thread_scratch + thread * ctx.thread_scratch_bytes);
+}
+
 // Runs body(task, thread) for task in [0, lead + rest) on the pool; see ThreadPool::run. Each result must have one
 // owner and one order of summation, so that bits do not depend on the number of threads.
 template <class Body>

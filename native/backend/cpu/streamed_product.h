@@ -138,7 +138,7 @@ void multiply_streamed(OpContext& ctx, int64_t m, int64_t n, int64_t depth, cons
       const int64_t stream = task / parts.count(), p = task % parts.count();
       const int64_t lane = stream * blocks.streamed.size, lanes = blocks.streamed.length(stream);
       const int64_t from = p * parts.size, stays = parts.length(p);
-      float* const streams = reinterpret_cast<float*>(ctx.thread_scratch + thread * ctx.thread_scratch_bytes);
+      float* const streams = scratch_of(ctx, thread);
       pack(!blocks.a_stays, streams, ceil_div(lanes, Blocks::kLanes), lane, lanes, block);
       const float* const there = block.packed + from * units;
       const typename Panels::Scope scope;

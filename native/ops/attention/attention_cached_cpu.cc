@@ -46,7 +46,7 @@ void attention_cached(OpContext& ctx, T* out, const T* qkv, const KeyValueCache<
     const T* q = qkv + token * row + a * head_size;
     const T* keys = cache.keys + first;
     const T* values = cache.values + first;
-    float* weights = reinterpret_cast<float*>(ctx.thread_scratch + thread * ctx.thread_scratch_bytes);
+    float* weights = scratch_of(ctx, thread);
     float top = -__builtin_inff();
     for (int64_t j = 0; j < visible; ++j) {
       weights[j] = scale * dot(q, keys + j * head_size, head_size);

@@ -83,7 +83,7 @@ void attention_forward(OpContext& ctx, T* out, Master<T>* lse, const T* qkv, int
     const T* q = qkv + b * sequence * row + a * head_size;
     const T* k = qkv + b * sequence * row + (heads + a / (heads / kv_heads)) * head_size;
     const T* v = k + kv_heads * head_size;
-    Scratch scratch{reinterpret_cast<float*>(ctx.thread_scratch + thread * ctx.thread_scratch_bytes)};
+    Scratch scratch{scratch_of(ctx, thread)};
     float* keys_memory = scratch.take(Right::floats(sequence, head_size));
     float* values_memory = scratch.take(Right::floats(head_size, sequence));
     float* query_memory = scratch.take(Left::floats(kQueries, head_size));
@@ -189,7 +189,7 @@ void attention_backward(OpContext& ctx, T* dqkv, const T* dout, const T* qkv, co
     T* dk = dqkv + (k - qkv);
     T* dv = dqkv + (v - qkv);
 
-    Scratch scratch{reinterpret_cast<float*>(ctx.thread_scratch + thread * ctx.thread_scratch_bytes)};
+    Scratch scratch{scratch_of(ctx, thread)};
     float* keys_memory = scratch.take(Right::floats(sequence, head_size));
     float* values_memory = scratch.take(Right::floats(sequence, head_size));
     float* key_rows_memory = scratch.take(Right::floats(head_size, sequence));
