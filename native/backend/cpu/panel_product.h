@@ -22,7 +22,12 @@ struct PanelProduct {
   static constexpr int64_t kBlockUnits = 384;
   // Panels of A and of B packed at a time, so that whole cache lines are read.
   static constexpr int kPackedA = 4;
-  static constexpr int kPackedB = 1;
+  static constexpr int kPackedB = 3;
+  // At most, of a block that stays, and of what streams past it at a time: 2.4 MB in the third-level cache, 147 KB in
+  // the second.
+  static constexpr int64_t kStayingFloats = 1536 * kBlockUnits, kStreamedFloats = 96 * kBlockUnits;
+  static constexpr int64_t kMostCopies = 2;  // at most so many threads pack what stays each for itself
+  static_assert(kMostCopies <= 2);           // the scratch has room for two
   static constexpr bool kSumsInMemory = false;
 
   // What a thread holds while it multiplies.
@@ -64,6 +69,9 @@ struct TileProduct {
   static_assert(kWidth == 16 && kCols == kTileCols);
   static constexpr int kPackedA = 2;
   static constexpr int kPackedB = 2;
+  // As above: 1.2 of the 2 MB of a second-level cache, and 295 KB beside them.
+  static constexpr int64_t kStayingFloats = 294912, kStreamedFloats = 73728;
+  static constexpr int64_t kMostCopies = 0;  // packing takes too large a share
   static constexpr bool kSumsInMemory = true;
   // Of depth multiplied at once: 24 KB of a panel of A, half of the first-level cache.
   static constexpr int64_t kChunkUnits = 192;
