@@ -340,27 +340,30 @@ TEST(linear_products_larger_than_all_blocks) {
     }
     CHECK_NEAR(static_cast<double>(wrong), 0, 0);
   };
-  for (const Table& table : fast_tables()) {
-    const Note note(table.name);
-    OpContext context = context_for(table, {m, 1, n, n, 1}, 2);
-    const auto run = [&](const char* name, const Floats& initial, auto call) {
-      const Note op(name);
-      Guarded result(initial);
-      call(result.data());
-      check(result);
-    };
-    run("expand", poison(m * n), [&](float* y) {
-      table.ops->linear_expand(context, y, n, a.data(), b.data(), nullptr, nullptr, m, n, depth, 1);
-    });
-    run("contract", poison(m * n), [&](float* y) {
-      table.ops->linear_contract(context, y, a.data(), depth, b_transposed.data(), nullptr, nullptr, nullptr, m, depth,
-                                 n, 1, 0);
-    });
-    run("weight gradient", Floats(m * n), [&](float* dw) {
-      table.ops->linear_weight_gradient(context, dw, a_transposed.data(), m, b_transposed.data(), nullptr, depth, m, n,
-                                        1, false);
-    });
-    CHECK(context.multiply_adds == 3 * m * n * depth);
+  // Two threads pack what stays each for itself, three share it.
+  for (const int threads : {2, 3}) {
+    for (const Table& table : fast_tables()) {
+      const Note note(table.name + ", " + std::to_string(threads) + " threads");
+      OpContext context = context_for(table, {m, 1, n, n, 1}, threads);
+      const auto run = [&](const char* name, const Floats& initial, auto call) {
+        const Note op(name);
+        Guarded result(initial);
+        call(result.data());
+        check(result);
+      };
+      run("expand", poison(m * n), [&](float* y) {
+        table.ops->linear_expand(context, y, n, a.data(), b.data(), nullptr, nullptr, m, n, depth, 1);
+      });
+      run("contract", poison(m * n), [&](float* y) {
+        table.ops->linear_contract(context, y, a.data(), depth, b_transposed.data(), nullptr, nullptr, nullptr, m,
+                                   depth, n, 1, 0);
+      });
+      run("weight gradient", Floats(m * n), [&](float* dw) {
+        table.ops->linear_weight_gradient(context, dw, a_transposed.data(), m, b_transposed.data(), nullptr, depth, m,
+                                          n, 1, false);
+      });
+      CHECK(context.multiply_adds == 3 * m * n * depth);
+    }
   }
 }
 
