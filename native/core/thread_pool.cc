@@ -4,6 +4,7 @@
 #include <string>
 #include <system_error>
 
+#include "core/denormals_are_zero.h"
 #include "core/error.h"
 #include "core/op_context.h"
 
@@ -62,6 +63,7 @@ void ThreadPool::stop() {
 }
 
 void ThreadPool::run(int64_t lead, int64_t rest, Task task, void* argument) {
+  const DenormalsAreZero mode;
   if (workers_.empty() || lead + rest <= 1) {
     for (int64_t i = 0; i < lead + rest; ++i) task(argument, i, 0);
     return;
@@ -99,6 +101,7 @@ void ThreadPool::drain(int thread) {
 }
 
 void ThreadPool::work(int thread) {
+  const DenormalsAreZero mode;
   uint64_t seen = 0;
   while (true) {
     const auto changed = [&] { return generation_.load(std::memory_order_acquire) != seen; };

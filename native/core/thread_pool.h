@@ -27,8 +27,8 @@ class ThreadPool {
   int size() const { return static_cast<int>(workers_.size()) + 1; }
 
   // Calls task(argument, i, thread) for every i in [0, lead + rest) and returns when all are done. The caller takes
-  // part. Threads share out [0, lead) and [lead, lead + rest) each, and start with the former. Not reentrant: one run
-  // at a time per pool. Tasks must not throw.
+  // part. Threads share out [0, lead) and [lead, lead + rest) each, and start with the former. Tasks take denormal
+  // numbers for zero. Not reentrant: one run at a time per pool. Tasks must not throw.
   void run(int64_t lead, int64_t rest, Task task, void* argument);
   void run(int64_t count, Task task, void* argument) { run(count, 0, task, argument); }
 

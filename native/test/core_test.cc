@@ -109,6 +109,30 @@ TEST(thread_pool_takes_long_tasks) {
   CHECK(tally.once_each());
 }
 
+#if defined(__x86_64__) || defined(__aarch64__)
+
+TEST(thread_pool_takes_denormals_for_zero) {
+  static volatile float denormal = 1e-39f, smallest = 1.2e-38f;
+  for (const int threads : {1, 3}) {
+    ThreadPool pool(threads);
+    std::vector<float> values(300, 1.0f);
+    pool.run(
+        100,
+        [](void* argument, int64_t i, int) {
+          float* value = static_cast<float*>(argument) + 3 * i;
+          value[0] = denormal * 1e9f;
+          value[1] = smallest * 0.5f;
+          value[2] = smallest * 1.0f;
+        },
+        values.data());
+    for (size_t i = 0; i < values.size(); ++i) CHECK(values[i] == (i % 3 == 2 ? smallest : 0.0f));
+    // Only there.
+    CHECK(denormal * 1e9f > 0);
+  }
+}
+
+#endif
+
 TEST(thread_pools_work_side_by_side) {
   std::atomic<int> wrong{0};
   std::vector<std::thread> users;

@@ -288,6 +288,25 @@ TEST(linear_products_pass_on_what_is_not_finite) {
   }
 }
 
+#if defined(__x86_64__) || defined(__aarch64__)
+
+// On AMX by what its instructions do, elsewhere by the mode that threads run in.
+TEST(linear_products_take_denormals_for_zero) {
+  constexpr int64_t n = 40, depth = 50;
+  for (const Table& table : fast_tables()) {
+    for (const int64_t m : {1, 20}) {
+      const Note note(table.name + ", " + std::to_string(m) + " rows");
+      const Floats a(m * depth, 1e-39f), b(n * depth, 1e30f);
+      Floats y = poison(m * n);
+      OpContext context = context_for(table, {m, 1, depth, n, 1}, 2);
+      table.ops->linear_expand(context, y.data(), n, a.data(), b.data(), nullptr, nullptr, m, n, depth, 1);
+      CHECK(y == Floats(m * n, 0.0f));
+    }
+  }
+}
+
+#endif
+
 // So many threads that they share a block of what stays.
 TEST(linear_products_are_shared_out_to_many_threads) {
   const auto with_many = [](auto tables) {

@@ -77,6 +77,27 @@ TEST(adamw_matches_the_reference) {
   }
 }
 
+#if defined(__x86_64__) || defined(__aarch64__)
+
+// Of what gets no gradient any more. Computing with such numbers is slow, and rounding would keep them forever.
+TEST(moments_too_small_for_all_digits_become_zero) {
+  for (const Table& table : fast_tables()) {
+    for (const int threads : table.threads) {
+      const Note note(table.name + ", " + std::to_string(threads) + " threads");
+      const int64_t size = 3 * 16384 + 5;
+      Floats w(size, 1.0f), g(size, 0.0f), m(size, 1e-39f), v(size, 1e-45f);
+      const AdamWRows<float> part{w.data(), g.data(), m.data(), v.data(), nullptr, 1, size, true, false};
+      OpContext context = context_for(table, kSmall, threads);
+      table.ops->adamw(context, {&part, 1}, step_number(5000, 0, 1));
+      CHECK(m == Floats(size, 0.0f));
+      CHECK(v == Floats(size, 0.0f));
+      CHECK(w == Floats(size, 1.0f));
+    }
+  }
+}
+
+#endif
+
 TEST(sum_of_squares_matches_the_reference) {
   Random random(52);
   // Spans of 4096 floats in fp32, at most 256 tasks, everything above in double.
