@@ -1,6 +1,6 @@
-// The claims of backend/cpu/simd.h about e^x, measured through an op. With one key dimension, key 1 and a stored
-// log-sum-exp of 0, attention_backward computes p = e^q, and with an output gradient of 1 that is the gradient of the
-// value: the bits of the exponential come out unchanged, or rounded to bfloat16.
+// The claims of backend/cpu/simd.h about e^x and log x, measured through an op. With one key dimension, key 1 and a
+// stored log-sum-exp of 0, attention_backward computes p = e^q, and with an output gradient of 1 that is the gradient
+// of the value: the bits of the exponential come out unchanged, or rounded to bfloat16.
 #include <cmath>
 #include <limits>
 #include <type_traits>
@@ -102,6 +102,32 @@ TEST(exponential_of_special_values) {
   };
   check(fast_tables(), 0, 88.73f);
   check(bfloat16_tables(), 1e-38f, 89.0f);
+}
+
+// Token i sees i + 1 scores of zero, so its log-sum-exp is the logarithm of a whole number.
+TEST(logarithm_is_within_1_ulp) {
+  constexpr int64_t count = 3000;
+  const ScratchShape shape{count, count, 1, 3, 1};
+  const auto check = [&](const auto& tables, auto zero) {
+    const std::vector<decltype(zero)> qkv(3 * count, zero);
+    for (const auto& table : tables) {
+      const Note note(table.name);
+      std::vector<decltype(zero)> out(count);
+      Floats lse = poison(count);
+      OpContext context = context_for(table, shape, 1);
+      table.ops->attention_forward(context, out.data(), lse.data(), qkv.data(), 1, count, 1, 1, 1);
+      CHECK(lse[0] == 0);
+      double worst = 0;
+      for (int64_t i = 1; i < count; ++i) {
+        const double expected = std::log(static_cast<double>(i + 1));
+        const double ulp = std::ldexp(1.0, std::ilogb(expected) - 23);
+        worst = std::fmax(worst, std::fabs(lse[i] - expected) / ulp);
+      }
+      CHECK_NEAR(worst, 0, 1);
+    }
+  };
+  check(fast_tables(), 0.0f);
+  check(bfloat16_tables(), to_bfloat16(0.0f));
 }
 
 }  // namespace burgeon::test

@@ -264,6 +264,26 @@ BURGEON_INLINE Vec exponential(Vec x) {
 #endif
 }
 
+// The natural logarithm of positive normal numbers to within 1 ulp; NaN and +inf are their own. A number is 2^n m with
+// m from sqrt(1/2) to sqrt(2), and log(1 + r) a polynomial of degree 9 (coefficients: Cephes logf).
+BURGEON_INLINE Vec logarithm(Vec x) {
+  const IntVec bits = reinterpret_cast<IntVec>(x);
+  const IntVec above = (bits - 0x3f3504f3) >> 23;  // than sqrt(1/2): n
+  const Vec n = __builtin_convertvector(above, Vec);
+  const Vec r = reinterpret_cast<Vec>(bits - (above << 23)) - 1.0f;
+  Vec p = splat(7.0376836292e-2f);
+  p = p * r - 1.1514610310e-1f;
+  p = p * r + 1.1676998740e-1f;
+  p = p * r - 1.2420140846e-1f;
+  p = p * r + 1.4249322787e-1f;
+  p = p * r - 1.6668057665e-1f;
+  p = p * r + 2.0000714765e-1f;
+  p = p * r - 2.4999993993e-1f;
+  p = p * r + 3.3333331174e-1f;
+  const Vec small = p * r * (r * r) + n * -2.12194440e-4f - 0.5f * (r * r);
+  return x < __builtin_inff() ? r + small + n * 0.693359375f : x;
+}
+
 // e^x and a/b as exact as results need that become a T. Of those rounded to bfloat16, where half a unit is 2^-9 of the
 // number, e^x is within 2^-23 (2 + |x|) and 1/b within 2^-14, if the instruction set has instructions for it.
 template <class T>

@@ -9,7 +9,31 @@ namespace burgeon::BURGEON_ISA {
 
 namespace {
 
-constexpr int64_t kAhead = 16;  // rows of a head are far apart in memory, which the hardware does not foresee
+// Where the heads of all sequences lie; `index` counts query heads.
+struct HeadOffsets {
+  int64_t sequence;
+  int64_t heads;
+  int64_t kv_heads;
+  int64_t head_size;
+
+  int64_t row() const { return (heads + 2 * kv_heads) * head_size; }
+  int64_t out_row() const { return heads * head_size; }
+  int64_t query(int64_t index) const { return of_sequence(index, row()) + index % heads * head_size; }
+  int64_t key(int64_t index) const {
+    return of_sequence(index, row()) + (heads + index % heads / (heads / kv_heads)) * head_size;
+  }
+  int64_t value(int64_t index) const { return key(index) + kv_heads * head_size; }
+  int64_t out(int64_t index) const { return of_sequence(index, out_row()) + index % heads * head_size; }
+
+ private:
+  int64_t of_sequence(int64_t index, int64_t stride) const { return index / heads * sequence * stride; }
+};
+
+// Rows of a head are far apart, which the hardware does not foresee. So while a row of one head is computed, that of
+// the next is fetched; not if the next head has so many bytes that they would push out what is computed with. Functions
+// that fetch are always inlined, for the reason that fetch_run is.
+constexpr int64_t kFetchedBytes = 384 << 10;
+constexpr int64_t kAhead = 16;  // rows
 
 // Scores are computed in tiles of kQueries x kKeys; both are whole units of depth, too, for the products over them.
 template <class Operand>
@@ -74,15 +98,22 @@ void attention_forward(OpContext& ctx, T* out, Master<T>* lse, const T* qkv, int
   using Left = SmallLeft<Operand>;
   using Right = SmallRight<Operand>;
   constexpr int64_t kQueries = Blocks<Operand>::kQueries, kKeys = Blocks<Operand>::kKeys;
-  const int64_t row = (heads + 2 * kv_heads) * head_size;
+  const HeadOffsets at{sequence, heads, kv_heads, head_size};
+  const int64_t row = at.row();
   const int64_t head_pad = padded_head(head_size);
   const float scale = 1.0f / __builtin_sqrtf(static_cast<float>(head_size));
   parallel_for(ctx, batch * heads, [&](int64_t task, int thread) {
-    const int64_t b = task / heads;
-    const int64_t a = task % heads;
-    const T* q = qkv + b * sequence * row + a * head_size;
-    const T* k = qkv + b * sequence * row + (heads + a / (heads / kv_heads)) * head_size;
-    const T* v = k + kv_heads * head_size;
+    const T* q = qkv + at.query(task);
+    const T* k = qkv + at.key(task);
+    const T* v = qkv + at.value(task);
+    const bool fetches = 3 * sequence * head_size * static_cast<int64_t>(sizeof(T)) <= kFetchedBytes;
+    const int64_t next = smaller(task + 1, batch * heads - 1);
+    const T *next_q = qkv + at.query(next), *next_k = qkv + at.key(next), *next_v = qkv + at.value(next);
+    const auto fetch_next = [=](int64_t i) __attribute__((always_inline)) {
+      fetch_run(next_q + i * row, head_size);
+      fetch_run(next_k + i * row, head_size);
+      fetch_run(next_v + i * row, head_size);
+    };
     Scratch scratch{scratch_of(ctx, thread)};
     float* keys_memory = scratch.take(Right::floats(sequence, head_size));
     float* values_memory = scratch.take(Right::floats(head_size, sequence));
@@ -90,6 +121,7 @@ void attention_forward(OpContext& ctx, T* out, Master<T>* lse, const T* qkv, int
     float* probability_memory = scratch.take(Left::floats(kQueries, kKeys));
     float* scores = scratch.take(kQueries * kKeys);
     float* sums = scratch.take(kQueries * head_pad);
+    static_assert(kQueries % kWidth == 0);
     float tops[kQueries];
     float weights[kQueries];
     const typename PanelProduct<Operand>::Scope scope;
@@ -98,11 +130,9 @@ void attention_forward(OpContext& ctx, T* out, Master<T>* lse, const T* qkv, int
 
     for (int64_t i0 = 0; i0 < sequence; i0 += kQueries) {
       const int64_t queries = smaller(kQueries, sequence - i0);
-      for (int64_t i = i0 + kQueries; i < smaller(sequence, i0 + 2 * kQueries); ++i)
-        prefetch_row(q + i * row, head_size);
-      for (int64_t r = 0; r < queries; ++r) {
+      for (int64_t r = 0; r < kQueries; ++r) {
         tops[r] = -__builtin_inff();
-        weights[r] = 0;
+        weights[r] = 1;
       }
       // Rows beyond the last query are zero; what is computed of them stays in the tiles.
       const int64_t rows = Blocks<Operand>::whole_tiles(queries);
@@ -119,6 +149,10 @@ void attention_forward(OpContext& ctx, T* out, Master<T>* lse, const T* qkv, int
           float* p = scores + r * kKeys;
           const int64_t visible = causal.visible(r);
           const int64_t columns = causal.columns(r);
+          if (j0 == 0) {
+            if (fetches) fetch_next(i0 + r);
+            prefetch_row<true>(out + at.out(task) + (i0 + r) * at.out_row(), head_size);
+          }
           if (visible == 0) {
             for (int64_t c = 0; c < columns; c += kWidth) store(p + c, Vec{});
             continue;
@@ -137,11 +171,15 @@ void attention_forward(OpContext& ctx, T* out, Master<T>* lse, const T* qkv, int
             store(p + c, e);
             sum += e;
           }
-          const float correction = exponential(splat(tops[r] - top))[0];
-          weights[r] = weights[r] * correction + sum_lanes(sum);
-          if (j0 > 0 && top != tops[r]) {
-            for (int64_t d = 0; d < head_pad; d += kWidth) {
-              store(sums + r * head_pad + d, load(sums + r * head_pad + d) * correction);
+          if (j0 == 0) {
+            weights[r] = sum_lanes(sum);
+          } else {
+            const float correction = exponential(splat(tops[r] - top))[0];
+            weights[r] = weights[r] * correction + sum_lanes(sum);
+            if (top != tops[r]) {
+              for (int64_t d = 0; d < head_pad; d += kWidth) {
+                store(sums + r * head_pad + d, load(sums + r * head_pad + d) * correction);
+              }
             }
           }
           tops[r] = top;
@@ -155,12 +193,15 @@ void attention_forward(OpContext& ctx, T* out, Master<T>* lse, const T* qkv, int
             },
             probabilities, values.from_depth(j0), sums, head_pad, j0 > 0);
       }
+      for (int64_t r = 0; r < queries; r += kWidth) {
+        const Vec weight = load(weights + r);
+        store_first(lse + task * sequence + i0 + r, load(tops + r) + logarithm(weight), queries - r);
+        store(weights + r, 1.0f / weight);
+      }
       for (int64_t r = 0; r < queries; ++r) {
-        lse[task * sequence + i0 + r] = tops[r] + __builtin_logf(weights[r]);
-        T* result = out + ((b * sequence + i0 + r) * heads + a) * head_size;
-        const float inverse = 1.0f / weights[r];
+        T* result = out + at.out(task) + (i0 + r) * at.out_row();
         for (int64_t d = 0; d < head_size; d += kWidth) {
-          store_first(result + d, load(sums + r * head_pad + d) * inverse, head_size - d);
+          store_first(result + d, load(sums + r * head_pad + d) * weights[r], head_size - d);
         }
       }
     }
@@ -176,19 +217,17 @@ void attention_backward(OpContext& ctx, T* dqkv, const T* dout, const T* qkv, co
   using Right = SmallRight<Operand>;
   using Both = SmallBoth<Operand>;
   constexpr int64_t kQueries = Blocks<Operand>::kQueries, kKeys = Blocks<Operand>::kKeys;
-  const int64_t row = (heads + 2 * kv_heads) * head_size;
+  const HeadOffsets at{sequence, heads, kv_heads, head_size};
+  const int64_t row = at.row(), out_row = at.out_row();
   const int64_t group = heads / kv_heads;
-  const int64_t out_row = heads * head_size;
   const int64_t head_pad = padded_head(head_size);
   const float scale = 1.0f / __builtin_sqrtf(static_cast<float>(head_size));
   parallel_for(ctx, batch * kv_heads, [&](int64_t task, int thread) {
-    const int64_t b = task / kv_heads;
-    const int64_t kv_head = task % kv_heads;
-    const T* k = qkv + b * sequence * row + (heads + kv_head) * head_size;
-    const T* v = k + kv_heads * head_size;
-    T* dk = dqkv + (k - qkv);
-    T* dv = dqkv + (v - qkv);
-
+    const int64_t first = task * group;
+    const T* k = qkv + at.key(first);
+    const T* v = qkv + at.value(first);
+    T* dk = dqkv + at.key(first);
+    T* dv = dqkv + at.value(first);
     Scratch scratch{scratch_of(ctx, thread)};
     float* keys_memory = scratch.take(Right::floats(sequence, head_size));
     float* values_memory = scratch.take(Right::floats(sequence, head_size));
@@ -210,16 +249,26 @@ void attention_backward(OpContext& ctx, T* dqkv, const T* dout, const T* qkv, co
     const Right keys = Right::load_transposed(keys_memory, k, row, sequence, head_size);
     const Right values = Right::load_transposed(values_memory, v, row, sequence, head_size);
     const Right key_rows = Right::load(key_rows_memory, k, row, head_size, sequence);
-    for (int64_t a = kv_head * group; a < (kv_head + 1) * group; ++a) {
-      const T* q = qkv + b * sequence * row + a * head_size;
-      T* dq = dqkv + (q - qkv);
-      const T* dresult = dout + b * sequence * out_row + a * head_size;
-      const T* result = out + b * sequence * out_row + a * head_size;
-      const float* row_lse = lse + (b * heads + a) * sequence;
-      const bool is_first = a == kv_head * group, is_last = a + 1 == (kv_head + 1) * group;
+    for (int64_t index = first; index < first + group; ++index) {
+      const T* q = qkv + at.query(index);
+      T* dq = dqkv + at.query(index);
+      const T* dresult = dout + at.out(index);
+      const T* result = out + at.out(index);
+      const float* row_lse = lse + index * sequence;
+      const bool is_first = index == first, is_last = index + 1 == first + group;
+      const bool fetches = 5 * sequence * head_size * static_cast<int64_t>(sizeof(T)) <= kFetchedBytes;
+      const int64_t next = smaller(index + 1, batch * heads - 1);
+      const T *next_q = qkv + at.query(next), *next_k = qkv + at.key(next), *next_v = qkv + at.value(next);
+      const T *next_dresult = dout + at.out(next), *next_result = out + at.out(next);
+      const auto fetch_next = [=](int64_t i) __attribute__((always_inline)) {
+        fetch_run(next_q + i * row, head_size);
+        fetch_run(next_k + i * row, head_size);
+        fetch_run(next_v + i * row, head_size);
+        fetch_run(next_dresult + i * out_row, head_size);
+        fetch_run(next_result + i * out_row, head_size);
+      };
       const Both query_rows = Both::load(queries_memory, query_rows_memory, q, row, sequence, head_size);
       const Both dresult_rows = Both::load(dresults_memory, dresult_rows_memory, dresult, out_row, sequence, head_size);
-      for (int64_t i = 0; i < sequence * head_pad; i += kWidth) store(dquery_rows + i, Vec{});
       for (int64_t i = 0; i < sequence; ++i) {
         if (i + kAhead < sequence) prefetch_row(result + (i + kAhead) * out_row, head_size);
         Vec sum = {};
@@ -248,6 +297,12 @@ void attention_backward(OpContext& ctx, T* dqkv, const T* dout, const T* qkv, co
             float* p = p_tile + r * kKeys;
             float* ds = ds_tile + r * kKeys;
             const int64_t visible = causal.visible(r);
+            if (j0 == 0 && fetches) fetch_next(i0 + r);
+            if (i0 + r < j0 + kKeys) {
+              prefetch_row<true>(dq + (i0 + r) * row, head_size);
+              prefetch_row<true>(dk + (i0 + r) * row, head_size);
+              prefetch_row<true>(dv + (i0 + r) * row, head_size);
+            }
             int64_t c = 0;
             for (; c < visible; c += kWidth) {
               Vec probability = exponential_for<T>(load(p + c) * scale - row_lse[i0 + r]);
@@ -281,21 +336,18 @@ void attention_backward(OpContext& ctx, T* dqkv, const T* dout, const T* qkv, co
               [&](int64_t r) {
                 return Span{head_pad, 0, causal.seen_by_tile(r)};
               },
-              ds_rows, key_rows.from_depth(j0), dquery_rows + i0 * head_pad, head_pad, true);
+              ds_rows, key_rows.from_depth(j0), dquery_rows + i0 * head_pad, head_pad, j0 > 0);
           add = true;
         }
-        if (!is_last) continue;
+        // The queries at these places see no later keys.
         for (int64_t t = 0; t < tile_keys; ++t) {
           for (int64_t d = 0; d < head_size; d += kWidth) {
             const int64_t at = (j0 + t) * row + d;
+            store_first(dq + at, load(dquery_rows + (j0 + t) * head_pad + d), head_size - d);
+            if (!is_last) continue;
             store_first(dk + at, load(dkey_tile + t * head_pad + d), head_size - d);
             store_first(dv + at, load(dvalue_tile + t * head_pad + d), head_size - d);
           }
-        }
-      }
-      for (int64_t i = 0; i < sequence; ++i) {
-        for (int64_t d = 0; d < head_size; d += kWidth) {
-          store_first(dq + i * row + d, load(dquery_rows + i * head_pad + d), head_size - d);
         }
       }
     }
