@@ -4,10 +4,10 @@
 
 import { describeHost } from '../addon/host.ts';
 import { measurePeak, type Peak } from '../addon/peak.ts';
-import { readCheckpoint, writeCheckpoint } from '../checkpoint/checkpoint.ts';
+import { writeCheckpoint } from '../checkpoint/checkpoint.ts';
 import { latestCheckpoint, pruneCheckpoints } from '../checkpoint/checkpoint-list.ts';
-import type { ModelContents, OpenModelDirectory } from '../checkpoint/model-directory.ts';
-import { completeModel, type ModelConfig } from '../config/model-config.ts';
+import type { OpenModelDirectory } from '../checkpoint/model-directory.ts';
+import { completeModel } from '../config/model-config.ts';
 import { parseTrainConfig, type TrainConfig } from '../config/train-config.ts';
 import { BatchLoader } from '../data/batch-loader.ts';
 import { BigramModel } from '../data/bigram.ts';
@@ -18,16 +18,16 @@ import { allFlops, blockFlops, countFlops } from '../est/flops.ts';
 import { countParameters } from '../est/parameters.ts';
 import { Schedule } from '../est/schedule.ts';
 import type { Subnetwork } from '../est/subnetwork.ts';
-import { Model } from '../model/model.ts';
-import { descriptionFileName } from '../tokenizer/description.ts';
+import type { Model } from '../model/model.ts';
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
 import { type Evaluation, evaluate } from './evaluator.ts';
 import { openInitialModel } from './initial-model.ts';
 import { MemoryGauge } from './memory-gauge.ts';
 import { type EndLine, type MetricsLine, MetricsWriter, type StartLine, type StepLine } from './metrics.ts';
 import { openData } from './open-data.ts';
+import { continueRun, startRun } from './restore.ts';
 import { type EnteredRun, enterRunDirectory, type StartMode } from './run-directory.ts';
-import { addToTotals, continueRunState, newRunState, type RunState, spentBy } from './run-state.ts';
+import { addToTotals, type RunState, spentBy } from './run-state.ts';
 import { type RunSummary, summarise } from './summary.ts';
 import { promptTokens, sampleText } from './text-sample.ts';
 import { replayable, trainStep } from './train-step.ts';
@@ -149,8 +149,13 @@ export class Trainer implements AsyncDisposable {
       directory = await enterRunDirectory(config.output, this.#options.start ?? 'new');
       const notes = directory.skipped.map((torn) => `passed over checkpoint ${torn.directory}: ${torn.problem}`);
       for (const note of notes) this.#options.onNote?.(note);
-      await this.#restore(directory, dataset, initial ?? model);
-      const state = this.#opened(this.#state);
+      const context = { config, trainTokens: dataset.train.tokenCount, tokenizer: this.#tokenizer };
+      const { latest } = directory;
+      const begun = latest ? await continueRun(context, latest.directory) : await startRun(context, initial ?? model);
+      const { state } = begun;
+      this.#model = begun.model;
+      this.#state = state;
+      if (latest) this.#savedStep = state.step;
       state.units ??= newUnitSums(this.model.config);
       const { backend, threads } = this.model.info;
       const wanted = config.log.peakFlops === 'measured' && backend !== 'cuda';
@@ -415,55 +420,6 @@ export class Trainer implements AsyncDisposable {
     await pruneCheckpoints(config.output, { keepLast: config.checkpoint.keepLast, best });
     this.#opened(this.#run).metrics.write({ kind: 'checkpoint', step: state.step, directory });
     return directory;
-  }
-
-  /** Model and state: from the newest checkpoint, or new, with weights given or drawn. */
-  async #restore(directory: EnteredRun, dataset: Dataset, initial: ModelConfig | ModelContents): Promise<void> {
-    const { config } = this;
-    const modelOptions = {
-      ...(config.threads === 'auto' ? {} : { threads: config.threads }),
-      device: config.device,
-      precision: config.precision,
-      largestBatch: {
-        batchSize: config.batchSize,
-        sequenceLength: config.sequenceLength,
-      },
-    };
-    const tokenizerFiles = this.#tokenizer?.files() ?? {};
-    if (directory.latest === undefined) {
-      this.#state = newRunState(config, dataset.train.tokenCount);
-      if ('readTensor' in initial) {
-        this.#model = await Model.fromContents(initial, modelOptions);
-        return;
-      }
-      this.#model = await Model.create(initial, {
-        ...modelOptions,
-        seed: config.seed,
-        tokenizerFiles,
-        endOfText: this.#tokenizer?.endOfText,
-      });
-      return;
-    }
-    const checkpoint = await readCheckpoint(directory.latest.directory);
-    try {
-      this.#state = continueRunState(checkpoint.state, config, dataset.train.tokenCount, directory.latest.directory);
-      if (checkpoint.tokenizerFiles[descriptionFileName] !== tokenizerFiles[descriptionFileName]) {
-        throw new BurgeonError(
-          'ERR_BURGEON_DATA',
-          `cannot resume ${directory.latest.directory} with data of another tokenizer or vocabulary; use the data the run began with`,
-        );
-      }
-      this.#savedStep = checkpoint.step;
-      this.#model = await Model.fromContents(checkpoint, modelOptions);
-      for (const name of this.#model.tensorNames) {
-        for (const which of ['m', 'v'] as const) {
-          await this.#model.setMoment(name, which, await checkpoint.readMoment(name, which));
-        }
-      }
-      this.#model.optimizerSteps = checkpoint.step;
-    } finally {
-      await checkpoint.close();
-    }
   }
 
   #opened<Part>(part: Part | undefined): Part {
