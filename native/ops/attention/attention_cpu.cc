@@ -298,6 +298,7 @@ void attention_backward(OpContext& ctx, T* dqkv, const T* dout, const T* qkv, co
             float* ds = ds_tile + r * kKeys;
             const int64_t visible = causal.visible(r);
             if (j0 == 0 && fetches) fetch_next(i0 + r);
+            // What will be written after the last queries of these keys.
             if (i0 + r < j0 + kKeys) {
               prefetch_row<true>(dq + (i0 + r) * row, head_size);
               prefetch_row<true>(dk + (i0 + r) * row, head_size);
