@@ -18,17 +18,21 @@ export {
 export { BurgeonError, type BurgeonErrorCode, errorCodes } from './errors.ts';
 export type { FlopComponents, FlopCount } from './est/flops.ts';
 export * as flops from './est/flops.ts';
+export { type Part, partSubnetwork, trainedPart } from './est/part.ts';
 export { type PlanOptions, planSchedule, type SchedulePlan } from './est/plan.ts';
+export type { LayerRates, Rate, Rates } from './est/rates.ts';
 export {
   type ActiveCounts,
+  type Choice,
   type DrawKey,
-  type Rates,
   type SamplerConfig,
   type SamplerOptions,
   sampleSubnetwork,
 } from './est/sampler.ts';
 export { Schedule, type ScheduleName, type StageConfig, type StageRate } from './est/schedule.ts';
-export type { Subnetwork } from './est/subnetwork.ts';
+export type { Scale, Subnetwork } from './est/subnetwork.ts';
+export type { Transition } from './est/transition.ts';
+export type { Growth } from './model/grow.ts';
 export { Model } from './model/model.ts';
 export type { SamplingOptions } from './model/next-token.ts';
 export type {

@@ -1,7 +1,7 @@
 // The training steps that are compared: model, batch and EST stage. A letter is a dense step, 1 and 2 are the first two
 // stages of EST's schedule for GPT-2.
 
-import type { Rates } from '../../lib/est/sampler.ts';
+import type { Rates } from '../../lib/est/rates.ts';
 
 export interface StepRow {
   name: string;

@@ -83,18 +83,46 @@ export interface NativeOpEvent {
   sizes: number[];
 }
 
-/** As lib/est/subnetwork.ts; null is the full model. */
+/** As lib/est/subnetwork.ts, with the factors of every active layer; absent ones are 1. */
 export interface NativeSubnetwork {
-  layers?: Int32Array;
-  heads?: (Int32Array | undefined)[];
-  queryHeads?: boolean;
-  neurons?: (Int32Array | undefined)[];
+  layers?: Int32Array | undefined;
+  heads?: (Int32Array | undefined)[] | undefined;
+  queryHeads?: boolean | undefined;
+  neurons?: (Int32Array | undefined)[] | undefined;
+  layerScale?: Float64Array | undefined;
+  headScale?: Float64Array | undefined;
+  neuronScale?: Float64Array | undefined;
 }
 
-/** Consecutive sequences of a batch that share a subnetwork. */
-export interface NativeGroup {
-  sequences: number;
-  subnetwork?: NativeSubnetwork | undefined;
+/** Consecutive sequences of a batch and the subnetwork they share. */
+export interface NativeGroup extends NativeSubnetwork {
+  /** Left out of the only group: all. */
+  sequences?: number;
+}
+
+/** A micro-batch. */
+export interface NativeBatch {
+  /** (B, T). */
+  tokens: Int32Array;
+  /** (B, T), or null where there need be none. */
+  targets: Int32Array | null;
+  batchSize: number;
+  sequenceLength: number;
+  /** In order, as many sequences together as the batch has. */
+  groups: readonly NativeGroup[];
+}
+
+/** Rows of a tensor that become those of another, or of the same: weights and both moments, each times a factor. */
+export interface NativeRowCopy {
+  /** Positions in the list of tensors. */
+  to: number;
+  toRow: number;
+  from: number;
+  fromRow: number;
+  rows: number;
+  weight: number;
+  m: number;
+  v: number;
 }
 
 export interface NativeStepResult {
@@ -121,6 +149,8 @@ export interface NativeOptimizerStep {
   /** 1-based number of the update, for the bias correction. */
   step: number;
   freeze: boolean;
+  /** What any step has trained; the rest is neither read nor written. Absent: all. */
+  trained?: NativeSubnetwork | undefined;
 }
 
 /** Which of a tensor's four arrays: weight, gradient, first and second moment. */
@@ -134,6 +164,8 @@ export interface NativeTensor {
   layer: number;
   rows: number;
   cols: number;
+  /** Which units its rows are: none, those of the whole layer, queries, keys and values of heads, heads, neurons. */
+  sampled: 'never' | 'layer' | 'qkv' | 'heads' | 'neurons';
 }
 
 export interface NativeModelInfo {
@@ -151,38 +183,17 @@ export interface NativeModelInfo {
 /** One call at a time; a second one throws ERR_BURGEON_BUSY. Arrays are copied before a call returns. */
 export interface NativeModel {
   /** @param logits 0 none, 1 of the last position (B, V), 2 of all (B, T, V). */
-  forward(
-    tokens: Int32Array,
-    targets: Int32Array | null,
-    batchSize: number,
-    sequenceLength: number,
-    subnetwork: NativeSubnetwork | null,
-    layerScale: number,
-    logits: 0 | 1 | 2,
-  ): Promise<NativeStepResult>;
+  forward(batch: NativeBatch, logits: 0 | 1 | 2): Promise<NativeStepResult>;
   /**
    * Reads tokens (B, T) that follow the `past` tokens read before; 0 starts a text, with room for `capacity` tokens per
-   * sequence. Resolves to the logits (B, V) of the last token.
+   * sequence. Resolves to the logits (B, V) of the last token. All tokens of a text have one group, the same.
    */
-  extend(
-    tokens: Int32Array,
-    batchSize: number,
-    sequenceLength: number,
-    past: number,
-    capacity: number,
-  ): Promise<Float32Array | Float64Array>;
-  forwardBackward(
-    tokens: Int32Array,
-    targets: Int32Array,
-    batchSize: number,
-    sequenceLength: number,
-    subnetwork: NativeSubnetwork | null,
-    layerScale: number,
-    weight: number,
-    groups: readonly NativeGroup[] | null,
-  ): Promise<NativeStepResult>;
+  extend(batch: NativeBatch, past: number, capacity: number): Promise<Float32Array | Float64Array>;
+  forwardBackward(batch: NativeBatch, weight: number): Promise<NativeStepResult>;
   optimizerStep(step: NativeOptimizerStep): Promise<{ gradientNorm: number; ms: number }>;
   clearGradients(): void;
+  /** In order, where the arrays live. */
+  copyRows(copies: readonly NativeRowCopy[]): Promise<void>;
   /** A copy of `rows` rows of a tensor from row `firstRow` on. */
   read(role: number, tensor: number, firstRow: number, rows: number): Float32Array | Float64Array;
   /** Replaces as many rows. */
@@ -309,12 +320,13 @@ export interface NativeBinding {
   version: string;
   bestIsa: string;
   NativeModel: new (config: NativeModelConfig, options: NativeModelOptions) => NativeModel;
-  /** What such a model takes with training batches of this shape; no device is needed, and nothing is allocated. */
+  /** What such a model takes with training batches of this shape, of which `part` is active at most; no device is needed, and nothing is allocated. */
   planMemory(
     config: NativeModelConfig,
     options: NativeModelOptions,
     batchSize: number,
     sequenceLength: number,
+    part: { layers: number; heads: number; kvHeads: number; neurons: number } | undefined,
   ): NativeMemoryPlan;
   measurePeak(
     threads: number,

@@ -2,7 +2,7 @@
 
 import { type ModelConfig, parseModelConfig } from '../config/model-config.ts';
 import { BurgeonError } from '../errors.ts';
-import type { Rates } from '../est/sampler.ts';
+import type { Rates } from '../est/rates.ts';
 import { groupsOf } from '../train/groups.ts';
 
 export interface ModelRow {

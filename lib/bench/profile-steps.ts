@@ -5,6 +5,7 @@ import { measurePeak, type Peak } from '../addon/peak.ts';
 import { completeModel } from '../config/model-config.ts';
 import type { TrainConfig } from '../config/train-config.ts';
 import { BatchLoader } from '../data/batch-loader.ts';
+import { dimensionNames, isFull } from '../est/rates.ts';
 import { Schedule } from '../est/schedule.ts';
 import { Model } from '../model/model.ts';
 import { openData } from '../train/open-data.ts';
@@ -86,7 +87,7 @@ function stagesOf({ est, steps }: TrainConfig) {
       schedule,
       firstStep: startStep,
       lastStep: endStep - 1,
-      isFull: [ratesFrom, ratesTo].every(({ heads, neurons, layers }) => heads === 1 && neurons === 1 && layers === 1),
+      isFull: [ratesFrom, ratesTo].every((rates) => dimensionNames.every((dimension) => isFull(rates[dimension]))),
     }));
   if (stages.some(({ isFull }) => isFull)) return stages;
   return [...stages, { name: 'dense', schedule: new Schedule('dense', steps), firstStep: 0, lastStep: steps - 1 }];

@@ -1,11 +1,11 @@
-// A subnetwork as a model of its own: fewer layers, heads and neurons, and the same function. The ratio by which a branch is
-// scaled while units are left out is multiplied into the matrix that adds them up. Pure: contents in, contents out.
+// A subnetwork as a model of its own: fewer layers, heads and neurons, and the same function. The factors of its branches
+// are multiplied into the tensors that end them. Pure: contents in, contents out.
 
 import { architectureOf } from '../config/architecture.ts';
 import type { ModelConfig } from '../config/model-config.ts';
 import { BurgeonError } from '../errors.ts';
 import { expandBlocks } from '../est/sampler.ts';
-import { resolveSubnetwork, type Subnetwork, validateSubnetwork } from '../est/subnetwork.ts';
+import { resolveSubnetwork, type Scale, type Subnetwork, validateSubnetwork } from '../est/subnetwork.ts';
 import { tensorTable } from './huggingface.ts';
 import type { ModelContents } from './model-directory.ts';
 import { layerTensor, type Unit, type UnitAxis } from './unit-axes.ts';
@@ -44,18 +44,12 @@ export function smallerModel(model: ModelConfig, kept: KeptCounts): ModelConfig 
 }
 
 /**
- * The subnetwork as a model: its logits are those of the whole model run with `subnetwork` (and layerScale 1), up to the
- * rounding of the scaled weights.
- * @param options.rescale whether sums over units are scaled by (all / kept), as in training. Default true; without it the
- *   units that are left out count as zero.
+ * The subnetwork as a model: its logits are those of the whole model run with `subnetwork`, up to the rounding of scaled
+ * weights.
  * @throws {BurgeonError} ERR_BURGEON_SHAPE for lists that are not of this model; ERR_BURGEON_CONFIG when its layers are of
  *   different sizes, or transformers could not represent it.
  */
-export function subnetworkContents(
-  contents: ModelContents,
-  subnetwork: Subnetwork,
-  { rescale = true }: { rescale?: boolean } = {},
-): ModelContents {
+export function subnetworkContents(contents: ModelContents, subnetwork: Subnetwork): ModelContents {
   const { model, endOfText, tokenizerFiles } = contents;
   validateSubnetwork({ ...model, nKvHead: architectureOf(model).nKvHead }, subnetwork);
   const smaller = smallerModel(model, sameCounts(model, subnetwork));
@@ -66,9 +60,12 @@ export function subnetworkContents(
     const i = tensor.layer;
     const original = tensor.in(subnetwork.layers?.[i] ?? i);
     const values = await contents.readTensor(original);
+    const shape = shapes.get(original)!;
     const lines = tensor.axis && keptLines(model, subnetwork, i, tensor.axis.unit);
-    if (lines === undefined) return values;
-    return take(values, shapes.get(original)!, tensor.axis!, lines, rescale);
+    const kept = lines === undefined ? values : take(values, shape, tensor.axis!, lines);
+    if (tensor.endsBranch === undefined) return kept;
+    const all = tensor.axis?.axis === 'columns' ? shape[1]! : shape[0]!;
+    return scaled(kept, branchFactor(subnetwork, i, tensor.endsBranch, all / (lines?.length ?? all)));
   };
   return { model: smaller, endOfText, tokenizerFiles, readTensor };
 }
@@ -101,27 +98,37 @@ function keptLines(model: ModelConfig, { heads, neurons, queryHeads }: Subnetwor
   return expandBlocks(list, perListed * headSize);
 }
 
-/** Some rows or columns of a tensor; where it adds them up, scaled by (all / kept) if wanted. */
-function take(
-  values: Float32Array,
-  shape: readonly number[],
-  { axis, isOutput }: UnitAxis,
-  lines: Int32Array,
-  rescale: boolean,
-): Float32Array {
+/** What the i-th active layer multiplies a tensor that ends a branch by. */
+function branchFactor(
+  { layerScale, headScale, neuronScale }: Subnetwork,
+  i: number,
+  ends: 'heads' | 'neurons' | 'bias',
+  allOverKept: number,
+): number {
+  const at = (scale: Scale | undefined, fallback: number) =>
+    typeof scale === 'number' ? scale : (scale?.[i] ?? fallback);
+  const layer = at(layerScale, 1);
+  return ends === 'bias' ? layer : layer * at(ends === 'neurons' ? neuronScale : headScale, allOverKept);
+}
+
+function scaled(values: Float32Array, factor: number): Float32Array {
+  return factor === 1 ? values : values.map((value) => factor * value);
+}
+
+/** Some rows or columns of a tensor. */
+function take(values: Float32Array, shape: readonly number[], { axis }: UnitAxis, lines: Int32Array): Float32Array {
   const [rows, cols = 1] = shape as [number, number?];
   const count = lines.length;
-  const scale = isOutput && rescale ? (axis === 'rows' ? rows : cols) / count : 1;
   if (axis === 'rows') {
     const result = new Float32Array(count * cols);
     for (let r = 0; r < count; r++) {
-      for (let c = 0; c < cols; c++) result[r * cols + c] = scale * values[lines[r]! * cols + c]!;
+      for (let c = 0; c < cols; c++) result[r * cols + c] = values[lines[r]! * cols + c]!;
     }
     return result;
   }
   const result = new Float32Array(rows * count);
   for (let r = 0; r < rows; r++) {
-    for (let c = 0; c < count; c++) result[r * count + c] = scale * values[r * cols + lines[c]!]!;
+    for (let c = 0; c < count; c++) result[r * count + c] = values[r * cols + lines[c]!]!;
   }
   return result;
 }

@@ -37,6 +37,18 @@ const axes: Readonly<Record<ModelConfig['architecture'], Readonly<Record<string,
   },
 };
 
+/** Names of the tensors that end a branch, and what they add up: units, or for all of them together a bias. */
+const branchEnds: Readonly<Record<string, 'heads' | 'neurons' | 'bias'>> = {
+  'attn.c_proj.weight': 'heads',
+  'attn.c_proj.bias': 'bias',
+  'mlp.c_proj.weight': 'neurons',
+  'mlp.c_proj.bias': 'bias',
+  'self_attn.o_proj.weight': 'heads',
+  'self_attn.o_proj.bias': 'bias',
+  'mlp.down_proj.weight': 'neurons',
+  'mlp.down_proj.bias': 'bias',
+};
+
 const layerName = /^(h|layers)\.(\d+)\.(.+)$/;
 
 /** The layer of a tensor and its axis of units; undefined for one that belongs to no layer. */
@@ -44,5 +56,10 @@ export function layerTensor({ architecture }: ModelConfig, name: string) {
   const match = layerName.exec(name);
   if (match === null) return undefined;
   const [, prefix, layer, rest] = match as unknown as [string, string, string, string];
-  return { layer: Number(layer), in: (other: number) => `${prefix}.${other}.${rest}`, axis: axes[architecture][rest] };
+  return {
+    layer: Number(layer),
+    in: (other: number) => `${prefix}.${other}.${rest}`,
+    axis: axes[architecture][rest],
+    endsBranch: branchEnds[rest],
+  };
 }

@@ -89,7 +89,8 @@ export async function chooseContents(
   const layers = subnetwork.layers === undefined ? '' : ` (${subnetwork.layers.join(', ')})`;
   const parameters = (config: ModelConfig) => count(countParameters(config).total);
   const summary = `kept ${smaller.nLayer} of ${model.nLayer} layers${layers}, ${heads} of ${model.nHead} heads and ${smaller.nInner} of ${model.nInner} neurons per layer: ${parameters(smaller)} of ${parameters(model)} parameters`;
-  return { contents: subnetworkContents(source, subnetwork, { rescale: flags.rescale }), summary };
+  const factors = flags.rescale ? {} : { headScale: 1, neuronScale: 1 };
+  return { contents: subnetworkContents(source, { ...subnetwork, ...factors }), summary };
 }
 
 async function choose(source: ModelContents, rules: KeepRules, flags: SubnetworkFlags): Promise<Subnetwork> {

@@ -4,8 +4,10 @@
 
 import * as z from 'zod';
 import { BurgeonError } from '../errors.ts';
-import { activeCounts } from '../est/sampler.ts';
+import { samplerOf } from '../est/part.ts';
+import { activeCounts, choices } from '../est/sampler.ts';
 import { isStageRate, Schedule, type StageRate, scheduleNames } from '../est/schedule.ts';
+import { depthTransitions, momentTransitions, widthTransitions } from '../est/transition.ts';
 import { learningRateSchedules } from '../optim/lr-schedule.ts';
 import { type Device, deviceWords, isDevice } from './device.ts';
 import {
@@ -27,9 +29,37 @@ import { listKeys } from './schema-keys.ts';
 import { validate } from './validate.ts';
 
 const stageRate = (units: string) =>
-  value<StageRate>('a rate above 0 and at most 1, or a pair [from, to] of rates', isStageRate)
+  value<StageRate>('a rate above 0 and at most 1, {perLayer: [...]}, or a pair [from, to] of rates', isStageRate)
     .exactOptional()
-    .describe(`Share of active ${units}, or [from, to] for a linear ramp over the stage. Default: 1`);
+    .describe(
+      `Share of active ${units}, {perLayer: [first, last]} by layer, or [from, to] for a linear ramp over the stage. Default: 1`,
+    );
+
+const choice = () => word(choices).exactOptional();
+
+const chooseSection = section({
+  layers: choice().describe('The same for layers alone. Default: uniform'),
+  heads: choice().describe('The same for heads alone. Default: uniform'),
+  neurons: choice().describe('The same for neurons alone. Default: uniform'),
+});
+
+const transitionSection = section({
+  layers: word(depthTransitions)
+    .exactOptional()
+    .describe(`Where new layers come from: ${depthTransitions.join(', ')}. Default: keep`),
+  width: word(widthTransitions)
+    .exactOptional()
+    .describe(`Where new heads and neurons come from: ${widthTransitions.join(', ')}. Default: keep`),
+  moments: word(momentTransitions)
+    .exactOptional()
+    .describe("AdamW's moments of copies. Default: copy; zero where width is split, or copies would stay equal"),
+  warmupSteps: integer(0).exactOptional().describe('Steps over which the learning rate climbs again. Default: 0'),
+  warmupFrom: number('a number from 0 to below 1', (input) => input >= 0 && input < 1)
+    .exactOptional()
+    .describe('Share of the learning rate at which that begins. Default: 0'),
+});
+
+const groupsPerStep = () => integerOr(1, 'auto', 'sequence');
 
 const stage = section({
   endStep: integer(1)
@@ -45,6 +75,24 @@ const stage = section({
   heads: stageRate('attention heads per active layer'),
   neurons: stageRate('MLP neurons per active layer'),
   layers: stageRate('layers'),
+  choose: z
+    .union([word(choices, ' or a section of layers, heads and neurons'), chooseSection])
+    .exactOptional()
+    .describe(
+      'Which units are active: uniform draws them for every step and group, first takes the first ones always. Default: uniform',
+    ),
+  rescale: flag()
+    .exactOptional()
+    .describe('Whether sums over active units are multiplied by all / active. Default: where the choice is uniform'),
+  keepFirst: integer(0).exactOptional().describe('First layers that are always active. Default: est.keepFirst'),
+  keepLast: integer(0).exactOptional().describe('Last layers that are always active. Default: est.keepLast'),
+  groupsPerStep: groupsPerStep().exactOptional().describe('Subnetworks per step. Default: est.groupsPerStep'),
+  transition: z
+    .union([word(depthTransitions, ' or a section'), transitionSection])
+    .exactOptional()
+    .describe(
+      `What is trained for the first time starts from: ${depthTransitions.join(', ')} (layers alone), or a section. Default: keep`,
+    ),
 });
 
 const files = (use: string) =>
@@ -58,7 +106,7 @@ const estSection = section({
     .union([word(scheduleNames, ' or a list of stages'), z.array(stage)])
     .default('est-gpt2')
     .describe(`Stages of the run: ${scheduleNames.join(', ')}, or a list of stages`),
-  groupsPerStep: integerOr(1, 'auto', 'sequence')
+  groupsPerStep: groupsPerStep()
     .default('auto')
     .describe(
       'Subnetworks per optimizer step; each trains on its share of the sequences. auto: at least 4 where there are ' +
@@ -204,8 +252,9 @@ const trainSchema = fields.transform((config, context) => {
   try {
     const schedule = new Schedule(est.schedule, steps);
     // Counts lie between those of a stage's two ends, so checking the ends is enough.
-    const rates = schedule.stages.flatMap(({ ratesFrom, ratesTo }) => [ratesFrom, ratesTo]);
-    for (const rate of rates) activeCounts({ ...model, ...est, rates: rate });
+    for (const { ratesFrom, ratesTo, options } of schedule.stages) {
+      for (const rates of [ratesFrom, ratesTo]) activeCounts(samplerOf(model, est, { ...options, rates }));
+    }
   } catch (error) {
     if (!(error instanceof BurgeonError)) throw error;
     report(['est'], est, error.message);

@@ -2,9 +2,11 @@
 
 import { blockOf } from '../config/architecture.ts';
 import { blockFlops, countFlopsFromCounts } from './flops.ts';
+import { samplerOf } from './part.ts';
 import type { PlanModel, PlanOptions } from './plan.ts';
-import { activeCounts, type Rates } from './sampler.ts';
-import type { Schedule } from './schedule.ts';
+import type { Rates } from './rates.ts';
+import { activeCounts } from './sampler.ts';
+import type { Schedule, ScheduledRates } from './schedule.ts';
 
 export interface PlanCurve {
   /** Number of the step, from 1. */
@@ -26,8 +28,8 @@ export function planCurve(model: PlanModel, schedule: Schedule, options: PlanOpt
   const dense = blockFlops(
     countFlopsFromCounts(model, { ...shape, layers: nLayer, heads: nHead, kvHeads: nKvHead, neurons: nInner }),
   );
-  const ratioOf = (rates: Rates) => {
-    const counts = activeCounts({ nLayer, nHead, nKvHead, nInner, ...options.samplerOptions, rates });
+  const ratioOf = (scheduled: ScheduledRates) => {
+    const counts = activeCounts(samplerOf(model, options.samplerOptions ?? {}, scheduled));
     return blockFlops(countFlopsFromCounts(model, { ...shape, ...counts })) / dense;
   };
   const { totalSteps } = schedule;
@@ -39,10 +41,10 @@ export function planCurve(model: PlanModel, schedule: Schedule, options: PlanOpt
   let lastRates: Rates | undefined;
   let ratio = 1;
   for (let step = 0; step < totalSteps; step++) {
-    const { rates } = schedule.at(step);
+    const scheduled = schedule.at(step);
     // Outside ramps a stage has the same rates object at all its steps.
-    if (rates !== lastRates) ratio = ratioOf(rates);
-    lastRates = rates;
+    if (scheduled.rates !== lastRates) ratio = ratioOf(scheduled);
+    lastRates = scheduled.rates;
     saved += 1 - ratio;
     if (!wanted.has(step)) continue;
     curve.step.push(step + 1);

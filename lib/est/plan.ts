@@ -4,8 +4,10 @@
 
 import { type BlockShape, blockOf } from '../config/architecture.ts';
 import { allFlops, blockFlops, countFlopsFromCounts, type FlopCount } from './flops.ts';
-import { type ActiveCounts, activeCounts, type Rates, type SamplerOptions } from './sampler.ts';
-import { Schedule } from './schedule.ts';
+import { samplerOf } from './part.ts';
+import type { Rates } from './rates.ts';
+import { type ActiveCounts, activeCounts, type SamplerOptions } from './sampler.ts';
+import { type ResolvedStage, Schedule } from './schedule.ts';
 
 export interface PlanOptions {
   /** Sequences per optimizer step, over all micro-batches. */
@@ -15,14 +17,9 @@ export interface PlanOptions {
   samplerOptions?: SamplerOptions;
 }
 
-/** One stage of the plan. FLOPs are forward and backward of all its steps. */
-export interface PlannedStage {
-  index: number;
-  startStep: number;
-  endStep: number;
+/** One stage of the plan. FLOPs are forward and backward of all its steps; where layers are active by chance, their mean. */
+export interface PlannedStage extends ResolvedStage {
   steps: number;
-  ratesFrom: Rates;
-  ratesTo: Rates;
   /** Active counts at the first step. */
   countsFrom: ActiveCounts;
   /** Active counts at the last step. */
@@ -59,7 +56,8 @@ export type PlanModel = BlockShape & { vocabSize: number };
  */
 export function planSchedule(model: PlanModel, schedule: Schedule, options: PlanOptions): SchedulePlan {
   const stepCost = (counts: ActiveCounts) => costOfStep(model, options, counts);
-  const countsOf = (rates: Rates) => activeCounts({ ...samplerShape(model), ...options.samplerOptions, rates });
+  const countsOf = ({ options: stageOptions }: ResolvedStage, rates: Rates) =>
+    activeCounts(samplerOf(model, options.samplerOptions ?? {}, { ...stageOptions, rates }));
   const { nKvHead } = blockOf(model);
   const dense = stepCost({ layers: model.nLayer, heads: model.nHead, kvHeads: nKvHead, neurons: model.nInner });
 
@@ -69,12 +67,12 @@ export function planSchedule(model: PlanModel, schedule: Schedule, options: Plan
     let block = 0;
     let all = 0;
     if (stage.ratesFrom === stage.ratesTo) {
-      const cost = stepCost(countsOf(stage.ratesFrom));
+      const cost = stepCost(countsOf(stage, stage.ratesFrom));
       block = steps * blockFlops(cost);
       all = steps * allFlops(cost);
     } else {
       for (let step = stage.startStep; step < stage.endStep; step++) {
-        const cost = stepCost(countsOf(schedule.at(step).rates));
+        const cost = stepCost(countsOf(stage, schedule.at(step).rates));
         block += blockFlops(cost);
         all += allFlops(cost);
       }
@@ -82,8 +80,8 @@ export function planSchedule(model: PlanModel, schedule: Schedule, options: Plan
     return {
       ...stage,
       steps,
-      countsFrom: countsOf(stage.ratesFrom),
-      countsTo: countsOf(stage.ratesTo),
+      countsFrom: countsOf(stage, stage.ratesFrom),
+      countsTo: countsOf(stage, stage.ratesTo),
       blockFlops: block,
       allFlops: all,
       blockFlopRatio: block / (steps * blockFlops(dense)),
@@ -121,11 +119,6 @@ export function planTargetSaving(model: PlanModel, target: number, totalSteps: n
   );
   const [first, second] = planSchedule(model, probe, options).stages;
   return Schedule.forTargetSaving(target, totalSteps, [1 - first!.blockFlopRatio, 1 - second!.blockFlopRatio]);
-}
-
-function samplerShape(model: PlanModel) {
-  const { nLayer, nHead, nInner } = model;
-  return { nLayer, nHead, nKvHead: blockOf(model).nKvHead, nInner };
 }
 
 function costOfStep(model: PlanModel, options: PlanOptions, counts: ActiveCounts): FlopCount {

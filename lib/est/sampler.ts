@@ -2,16 +2,18 @@
 // of (seed, step, group, layer, dimension), so any step can be replayed and a resumed run needs no generator state.
 // `schedule.ts` decides the rates of a step.
 
+import { show } from '../config/fields.ts';
 import { BurgeonError } from '../errors.ts';
+import { type Dimension, dimensionNames, isFull, isRate, type Rates, ratesOfLayers } from './rates.ts';
 import { CounterRng } from './rng.ts';
 import type { Subnetwork } from './subnetwork.ts';
 
-/** Shares of active units, each in (0, 1]: heads and neurons of an active layer, and layers of the model. */
-export interface Rates {
-  heads: number;
-  neurons: number;
-  layers: number;
-}
+/**
+ * Which units a rate leaves active. `uniform`: drawn anew for every step and group. `first`: always the first ones; such a
+ * subnetwork is *nested*: it is what a smaller model would be.
+ */
+export const choices = ['uniform', 'first'] as const;
+export type Choice = (typeof choices)[number];
 
 /** How to sample, apart from the rates. */
 export interface SamplerOptions {
@@ -28,9 +30,23 @@ export interface SamplerOptions {
   keepFirst?: number;
   /** The last layers that are always active; they count as active layers. Default 0. */
   keepLast?: number;
+  /** `inverse` multiplies the branches of active layers, biases included, by layers / active layers. Default 'none'. */
+  layerScale?: 'none' | 'inverse';
 }
 
-export interface SamplerConfig extends SamplerOptions {
+/** What a stage says of sampling beside its rates. */
+export interface StageSampling {
+  /** Default: uniform, in every dimension. */
+  choose?: Partial<Record<Dimension, Choice>>;
+  /**
+   * Whether sums over sampled units are multiplied by N / |I|, and branches of layers that are active with a probability of
+   * their own divided by it. Default: where the choice is uniform. Units that are always the same keep their function when
+   * others join them only if they are not rescaled.
+   */
+  rescale?: boolean;
+}
+
+export interface SamplerConfig extends SamplerOptions, StageSampling {
   /** Layers of the model, L. */
   nLayer: number;
   /** Query heads per layer, NH. */
@@ -42,7 +58,10 @@ export interface SamplerConfig extends SamplerOptions {
   rates: Rates;
 }
 
-/** How many units are active: layers of the model, heads and neurons of each active layer. */
+/**
+ * How many units are active: layers of the model, heads and neurons of an active layer. Means, where rates differ by layer
+ * or layers are active by chance.
+ */
 export interface ActiveCounts {
   layers: number;
   /** Query heads. */
@@ -86,65 +105,161 @@ export function neuronCount(config: Pick<SamplerConfig, 'nInner' | 'neuronMultip
   return Math.min(config.nInner, Math.max(1, Math.floor(count / unit + 0.5)) * unit);
 }
 
+/** What rates mean for each layer. */
+interface LayerCounts {
+  /** Probability of each layer to be active. */
+  shares: number[];
+  /** Active layers; where each has a probability of its own, their mean. */
+  layers: number;
+  /** Active units of heads (see `headUnits`), and neurons, of each layer when it is active. */
+  heads: number[];
+  neurons: number[];
+}
+
+/**
+ * Units that each layer has active at the config's rates.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG as `activeCounts`.
+ */
+export function layerCounts(config: SamplerConfig): LayerCounts {
+  const { nLayer, rates } = config;
+  const { units } = headUnits(config);
+  checkOptions(config);
+  const shares = layerShares(config);
+  return {
+    shares,
+    layers: typeof rates.layers === 'number' ? activeCount(rates.layers, nLayer) : sum(shares),
+    heads: ratesOfLayers(rates.heads, nLayer, 'rates.heads').map((rate) => activeCount(rate, units)),
+    neurons: ratesOfLayers(rates.neurons, nLayer, 'rates.neurons').map((rate) => neuronCount(config, rate)),
+  };
+}
+
+/** Probability of each layer to be active. */
+function layerShares({ nLayer, rates, choose, keepFirst = 0, keepLast = 0 }: SamplerConfig): number[] {
+  const kept = (layer: number) => layer < keepFirst || layer >= nLayer - keepLast;
+  if (typeof rates.layers === 'object') {
+    return ratesOfLayers(rates.layers, nLayer, 'rates.layers').map((rate, layer) => (kept(layer) ? 1 : rate));
+  }
+  const count = activeCount(rates.layers, nLayer);
+  if (choose?.layers === 'first') return Array.from({ length: nLayer }, (_, layer) => (layer < count ? 1 : 0));
+  const others = nLayer - keepFirst - keepLast;
+  const share = others === 0 ? 1 : (count - keepFirst - keepLast) / others;
+  return Array.from({ length: nLayer }, (_, layer) => (kept(layer) ? 1 : share));
+}
+
 /**
  * The counts at the config's rates: what is computed, printed and scaled by.
- * @throws {BurgeonError} ERR_BURGEON_CONFIG if a rate or option is out of range, nInner is no multiple of `neuronBlock`, or
- * `keepFirst` + `keepLast` exceed the active layers.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG if a rate or option is out of range, nInner is no multiple of `neuronBlock`,
+ * `keepFirst` + `keepLast` exceed the active layers, or the first of what has no order are wanted.
  */
 export function activeCounts(config: SamplerConfig): ActiveCounts {
-  const layers = activeCount(config.rates.layers, config.nLayer);
-  checkOptions(config, layers);
-  const { units, perUnit, isGrouped } = headUnits(config);
-  const active = activeCount(config.rates.heads, units);
+  const { perUnit, isGrouped } = headUnits(config);
+  const { shares, layers, heads, neurons } = layerCounts(config);
+  const ofActive = (counts: number[]) => {
+    // Exact where all have as many.
+    if (counts.every((count) => count === counts[0])) return counts[0]!;
+    return sum(counts.map((count, layer) => shares[layer]! * count)) / sum(shares);
+  };
+  const active = ofActive(heads);
   return {
     layers,
     heads: active * perUnit,
     ...(isGrouped ? { kvHeads: config.headSampling === 'query' ? config.nKvHead! : active } : {}),
-    neurons: neuronCount(config, config.rates.neurons),
+    neurons: ofActive(neurons),
   };
 }
 
+/** Whether nothing is left out. */
+export function isComplete(config: SamplerConfig): boolean {
+  const { heads, neurons, layers } = activeCounts(config);
+  return layers === config.nLayer && heads === config.nHead && neurons === config.nInner;
+}
+
+/** Whether every draw gives the same first units, so that all groups share one subnetwork. */
+export function isNested(config: SamplerConfig): boolean {
+  const { nLayer, nHead, nInner, choose } = config;
+  const { heads, neurons, layers } = activeCounts(config);
+  return (
+    (layers === nLayer || choose?.layers === 'first') &&
+    (heads === nHead || choose?.heads === 'first') &&
+    (neurons === nInner || choose?.neurons === 'first')
+  );
+}
+
 /**
- * Draws the subnetwork of one group of one step: uniform without replacement in every dimension (among the layers
- * that are not kept always), independent between layers. A dimension with nothing left out has no list; the full model
- * is `{}`.
+ * Draws the subnetwork of one group of one step. `uniform`: without replacement in every dimension (among the layers
+ * that are not kept always), independent between layers; layers with rates of their own are active independently of each
+ * other, the likeliest one where none was drawn. `first`: the first units. A dimension with nothing left out has no list;
+ * the full model is `{}`.
  * @throws {BurgeonError} ERR_BURGEON_CONFIG as `activeCounts`.
  */
 export function sampleSubnetwork(config: SamplerConfig, key: DrawKey): Subnetwork {
-  const { nLayer, nHead, nInner, neuronBlock = 1 } = config;
+  const { nLayer, nInner, neuronBlock = 1, choose = {}, rescale } = config;
   const { units, perUnit, isGrouped } = headUnits(config);
-  const counts = activeCounts(config);
+  const counts = layerCounts(config);
   const stream = (dimension: keyof typeof dimensions, layer: number) =>
     new CounterRng(key.seed, streamTag, key.step, key.group, layer, dimensions[dimension]);
+  const isRescaled = (dimension: Dimension) => rescale ?? choose[dimension] !== 'first';
 
   const subnetwork: Subnetwork = {};
-  if (counts.layers < nLayer) subnetwork.layers = drawLayers(stream('layers', 0), config, counts.layers);
-  // Streams are named by the layer's index in the model, so a layer draws the same whichever others are active.
-  const active = subnetwork.layers ?? Array.from({ length: nLayer }, (_, layer) => layer);
-  if (counts.heads < nHead) {
-    const count = counts.heads / perUnit;
-    if (isGrouped && config.headSampling === 'query') {
-      // Units are the places within a group; each group draws its own.
-      subnetwork.heads = Array.from(active, (layer) => drawOfEach(stream('heads', layer), perUnit, units, count));
-      subnetwork.queryHeads = true;
-    } else {
-      subnetwork.heads = Array.from(active, (layer) => drawSubset(stream('heads', layer), units, count));
-    }
+  const layers = chooseLayers(config, counts, () => stream('layers', 0));
+  if (layers.length < nLayer) subnetwork.layers = layers;
+  if (typeof config.rates.layers === 'object' && isRescaled('layers') && counts.shares.some((share) => share < 1)) {
+    subnetwork.layerScale = Float64Array.from(layers, (layer) => 1 / counts.shares[layer]!);
+  } else if (config.layerScale === 'inverse' && layers.length < nLayer) {
+    subnetwork.layerScale = nLayer / layers.length;
   }
-  if (counts.neurons < nInner) {
-    subnetwork.neurons = Array.from(active, (layer) => {
-      const blocks = drawSubset(stream('neurons', layer), nInner / neuronBlock, counts.neurons / neuronBlock);
+  // Streams are named by the layer's index in the model, so a layer draws the same whichever others are active.
+  if (counts.heads.some((count) => count < units)) {
+    subnetwork.heads = Array.from(layers, (layer) => {
+      const count = counts.heads[layer]!;
+      if (choose.heads === 'first') return firstUnits(count);
+      // Units of `query` are the places within a group; each group draws its own.
+      const inGroups = isGrouped && config.headSampling === 'query';
+      return inGroups
+        ? drawOfEach(stream('heads', layer), perUnit, units, count)
+        : drawSubset(stream('heads', layer), units, count);
+    });
+    if (isGrouped && config.headSampling === 'query') subnetwork.queryHeads = true;
+    if (!isRescaled('heads')) subnetwork.headScale = 1;
+  }
+  if (counts.neurons.some((count) => count < nInner)) {
+    subnetwork.neurons = Array.from(layers, (layer) => {
+      const count = counts.neurons[layer]!;
+      if (choose.neurons === 'first') return firstUnits(count);
+      const blocks = drawSubset(stream('neurons', layer), nInner / neuronBlock, count / neuronBlock);
       return neuronBlock === 1 ? blocks : expandBlocks(blocks, neuronBlock);
     });
+    if (!isRescaled('neurons')) subnetwork.neuronScale = 1;
   }
   return subnetwork;
+}
+
+/** 0, 1, ..., count - 1. */
+export function firstUnits(count: number): Int32Array {
+  return Int32Array.from({ length: count }, (_, unit) => unit);
+}
+
+/** The active layers, ascending. */
+function chooseLayers(config: SamplerConfig, { shares, layers }: LayerCounts, stream: () => CounterRng): Int32Array {
+  const { nLayer, rates, choose } = config;
+  if (typeof rates.layers === 'object') {
+    const rng = stream();
+    const active = Int32Array.from(shares.keys()).filter((layer) => rng.nextFloat() < shares[layer]!);
+    return active.length > 0 ? active : Int32Array.of(shares.indexOf(Math.max(...shares)));
+  }
+  if (layers === nLayer || choose?.layers === 'first') return firstUnits(layers);
+  return drawLayers(stream(), config, layers);
 }
 
 /**
  * What is counted when heads are sampled, and how many query heads a unit has: key and value heads with their queries,
  * or (`query`) query heads of a group, one unit of which is active in every group.
  */
-function headUnits({ nHead, nKvHead = nHead, headSampling }: Omit<SamplerConfig, 'rates'>) {
+export function headUnits({
+  nHead,
+  nKvHead = nHead,
+  headSampling,
+}: Omit<SamplerConfig, 'rates' | 'nInner' | 'nLayer'>) {
   const groupSize = nHead / nKvHead;
   const isGrouped = groupSize > 1;
   if (isGrouped && headSampling === 'query') return { units: groupSize, perUnit: nKvHead, isGrouped };
@@ -200,11 +315,12 @@ export function expandBlocks(blocks: Int32Array, size: number): Int32Array {
   return units;
 }
 
-function checkOptions(config: SamplerConfig, layers: number): void {
-  const { nLayer, nInner, rates, neuronMultiple = 1, neuronBlock = 1, keepFirst = 0, keepLast = 0 } = config;
-  for (const name of ['heads', 'neurons', 'layers'] as const) {
-    if (!(rates[name] > 0 && rates[name] <= 1)) {
-      fail(`rates.${name}: expected a number above 0 and at most 1, received ${rates[name]}`);
+function checkOptions(config: SamplerConfig): void {
+  const { nLayer, nHead, nKvHead = nHead, nInner, rates, choose, headSampling } = config;
+  const { neuronMultiple = 1, neuronBlock = 1, keepFirst = 0, keepLast = 0 } = config;
+  for (const name of dimensionNames) {
+    if (!isRate(rates[name])) {
+      fail(`rates.${name}: expected a number above 0 and at most 1, received ${show(rates[name])}`);
     }
   }
   for (const [name, value, least] of [
@@ -220,12 +336,24 @@ function checkOptions(config: SamplerConfig, layers: number): void {
   if (nInner % neuronBlock !== 0) {
     fail(`neuronBlock: expected a divisor of the ${nInner} MLP neurons, received ${neuronBlock}`);
   }
+  if (choose?.layers === 'first' && typeof rates.layers === 'object' && !isFull(rates.layers)) {
+    fail('rates.layers: expected one number, because the first layers are chosen, received rates by layer');
+  }
+  if (choose?.heads === 'first' && headSampling === 'query' && nKvHead < nHead && !isFull(rates.heads)) {
+    fail('headSampling: expected group, because the first heads are chosen, received query');
+  }
+  if (typeof rates.layers === 'object' || choose?.layers === 'first') return;
+  const layers = activeCount(rates.layers, nLayer);
   if (keepFirst + keepLast > layers) {
     fail(
       `keepFirst + keepLast: expected at most the ${layers} of ${nLayer} layers that are active at layer rate ` +
         `${rates.layers}, received ${keepFirst} + ${keepLast}; keep fewer layers or raise the rate`,
     );
   }
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }
 
 function leastCommonMultiple(a: number, b: number): number {

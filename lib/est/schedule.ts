@@ -1,15 +1,27 @@
-// The EST schedule: stages of a run, each with rates for heads, neurons and layers, resolved to whole steps. Holds the
-// presets and the search for a target saving. Which units are active at these rates is `sampler.ts`, what a stage costs
-// on a given model is `plan.ts`; learning rate and data order do not depend on the stage.
+// The schedule: stages of a run, each with rates for heads, neurons and layers, which units these leave active, and what
+// new ones start from, resolved to whole steps. Which units are drawn is `sampler.ts`, what a stage costs on a given model
+// is `plan.ts`; learning rate and data order do not depend on the stage.
 
+import { withoutUndefined } from '../config/without-undefined.ts';
 import { BurgeonError } from '../errors.ts';
-import type { Rates } from './sampler.ts';
+import { type Dimension, dimensionNames, isFull, isRate, mixRates, type Rate, type Rates } from './rates.ts';
+import { type Choice, choices, type StageSampling } from './sampler.ts';
+import { type ScheduleName, scheduleNames, schedulePresets } from './schedule-presets.ts';
+import {
+  type DepthTransition,
+  depthTransitions,
+  momentTransitions,
+  type Transition,
+  widthTransitions,
+} from './transition.ts';
 
-/** One rate for the whole stage, or [first, last]: a linear ramp from the stage's first step to its last. In (0, 1]. */
-export type StageRate = number | [number, number];
+export { type ScheduleName, scheduleNames } from './schedule-presets.ts';
+
+/** One rate for the whole stage, or [first, last]: a linear ramp from the stage's first step to its last. */
+export type StageRate = Rate | readonly [Rate, Rate];
 
 /** A stage as configured. It starts where the one before ends; a rate left out is 1. */
-export interface StageConfig {
+export interface StageConfig extends Pick<StageSampling, 'rescale'> {
   /** First step after the stage. Give this or `endFraction`; the last stage needs neither. */
   endStep?: number;
   /** The end as a fraction of the run, in (0, 1]: step floor(fraction * steps + 0.5). */
@@ -17,7 +29,19 @@ export interface StageConfig {
   heads?: StageRate;
   neurons?: StageRate;
   layers?: StageRate;
+  /** Which units a rate leaves active: in every dimension, or in some. Default: uniform. */
+  choose?: Choice | Partial<Record<Dimension, Choice>>;
+  /** Layers that are always active in this stage; default: what the run says. */
+  keepFirst?: number;
+  keepLast?: number;
+  /** Subnetworks per step; default: what the run says. */
+  groupsPerStep?: number | 'auto' | 'sequence';
+  /** What is done before the first step of the stage; not of the first stage. A word is that of the layers. */
+  transition?: DepthTransition | Transition;
 }
+
+/** How steps of a stage sample, where it differs from what the run says. */
+export type StageOptions = StageSampling & Pick<StageConfig, 'keepFirst' | 'keepLast' | 'groupsPerStep'>;
 
 /** A stage in steps: startStep <= step < endStep. Empty if the run is too short for it. */
 export interface ResolvedStage {
@@ -28,37 +52,15 @@ export interface ResolvedStage {
   ratesFrom: Rates;
   /** Rates at the last step. */
   ratesTo: Rates;
+  options: StageOptions;
+  transition?: Transition;
 }
 
-/** The rates of one step and the index of its stage. */
-export interface ScheduledRates {
+/** The rates of one step, how they are used, and the index of its stage. */
+export interface ScheduledRates extends StageOptions {
   stage: number;
   rates: Rates;
 }
-
-/**
- * Schedules by name. The EST ones are inferred from the published savings (arXiv 2406.06962: 26.67 % and 25.0 % of the
- * block FLOPs) with every rate 0.5, where a step costs 0.25 in the first stage, 0.5 in the second, 1 in the third.
- */
-export const scheduleDefinitions = {
-  dense: [{}],
-  'est-gpt2': [
-    { endFraction: 2 / 15, heads: 0.5, neurons: 0.5, layers: 0.5 },
-    { endFraction: 7 / 15, heads: 0.5, neurons: 0.5 },
-    { endFraction: 1 },
-  ],
-  'est-tinyllama': [
-    { endFraction: 1 / 6, heads: 0.5, neurons: 0.5, layers: 0.5 },
-    { endFraction: 5 / 12, heads: 0.5, neurons: 0.5 },
-    { endFraction: 1 },
-  ],
-} as const satisfies Record<string, readonly StageConfig[]>;
-
-export type ScheduleName = keyof typeof scheduleDefinitions;
-
-export const scheduleNames = Object.keys(scheduleDefinitions) as ScheduleName[];
-
-const dimensionNames = ['heads', 'neurons', 'layers'] as const;
 
 export class Schedule {
   readonly totalSteps: number;
@@ -80,7 +82,7 @@ export class Schedule {
     this.totalSteps = totalSteps;
     this.stages = resolveStages(typeof stages === 'string' ? definition(stages) : stages, totalSteps);
     this.isDense = this.stages.every(
-      (stage) => stage.startStep === stage.endStep || (isFull(stage.ratesFrom) && isFull(stage.ratesTo)),
+      (stage) => stage.startStep === stage.endStep || (areFull(stage.ratesFrom) && areFull(stage.ratesTo)),
     );
   }
 
@@ -94,7 +96,7 @@ export class Schedule {
     if (stage === undefined || !Number.isInteger(step) || step < 0) {
       fail(`schedule: expected a step from 0 to ${this.totalSteps - 1}, received ${step}`);
     }
-    return { stage: stage.index, rates: ratesWithin(stage, step) };
+    return { ...stage.options, stage: stage.index, rates: ratesWithin(stage, step) };
   }
 
   /**
@@ -111,7 +113,7 @@ export class Schedule {
     totalSteps: number,
     stageSavings: readonly [number, number] = [0.75, 0.5],
   ): Schedule {
-    const [first, second, last] = scheduleDefinitions['est-gpt2'];
+    const [first, second, last] = schedulePresets['est-gpt2'].stages;
     const share = first.endFraction / second.endFraction;
     const most = share * stageSavings[0] + (1 - share) * stageSavings[1];
     if (!(target >= 0 && target <= most)) {
@@ -138,34 +140,68 @@ export class Schedule {
 }
 
 function definition(name: ScheduleName): readonly StageConfig[] {
-  if (!Object.hasOwn(scheduleDefinitions, name)) {
+  if (!Object.hasOwn(schedulePresets, name)) {
     fail(`schedule: expected ${scheduleNames.join(', ')} or a list of stages, received "${name}"`);
   }
-  return scheduleDefinitions[name];
+  return schedulePresets[name].stages;
 }
 
 function resolveStages(stages: readonly StageConfig[], totalSteps: number): ResolvedStage[] {
   if (stages.length === 0) fail('schedule: expected at least one stage, received an empty list');
-  let previousEnd = 0;
+  let previous: { end: number; endFraction?: number } = { end: 0 };
   let startStep = 0;
   return stages.map((stage, index) => {
     const name = `stage ${index + 1} of ${stages.length} of the schedule`;
     const end = exactEnd(stage, name, index === stages.length - 1, totalSteps);
     // Compared before rounding: a mistake stays a mistake however long the run is, while a short run may round a good
     // stage to nothing.
-    if (end <= previousEnd) {
+    const { endFraction } = stage;
+    const isLater =
+      endFraction !== undefined && previous.endFraction !== undefined
+        ? endFraction > previous.endFraction
+        : end > previous.end;
+    if (!isLater) {
       fail(
-        `${name}: expected to end after step ${decimal(previousEnd)}, where it starts, received ${decimal(end)}; order stages by end`,
+        `${name}: expected to end after step ${decimal(previous.end)}, where it starts, received ${decimal(end)}; order stages by end`,
       );
     }
     const endStep = Math.floor(end + 0.5);
     const ratesFrom = rateSet(stage, 0, name);
     const ratesTo = isRamped(stage) ? rateSet(stage, 1, name) : ratesFrom;
-    const resolved = { index, startStep, endStep, ratesFrom, ratesTo };
-    previousEnd = end;
+    const { rescale, keepFirst, keepLast, groupsPerStep } = stage;
+    const options = withoutUndefined({ choose: choiceOf(stage, name), rescale, keepFirst, keepLast, groupsPerStep });
+    const transition = transitionOf(stage, name, index === 0);
+    const resolved = { index, startStep, endStep, ratesFrom, ratesTo, options, ...(transition && { transition }) };
+    previous = { end, ...(endFraction === undefined ? {} : { endFraction }) };
     startStep = endStep;
     return resolved;
   });
+}
+
+function choiceOf({ choose }: StageConfig, name: string): StageSampling['choose'] {
+  if (choose === undefined) return undefined;
+  const byDimension = typeof choose === 'string' ? { heads: choose, neurons: choose, layers: choose } : { ...choose };
+  for (const dimension of dimensionNames) {
+    const choice = byDimension[dimension] ?? 'uniform';
+    if (choices.includes(choice)) continue;
+    fail(`${name}: expected to choose ${choices.join(' or ')} ${dimension}, received ${JSON.stringify(choice)}`);
+  }
+  return byDimension;
+}
+
+function transitionOf({ transition }: StageConfig, name: string, isFirst: boolean): Transition | undefined {
+  if (transition === undefined) return undefined;
+  if (isFirst) fail(`${name}: expected no transition, because nothing was trained before it; leave it out`);
+  const parts: Transition = typeof transition === 'string' ? { layers: transition } : transition;
+  const { layers = 'keep', width = 'keep', moments = 'copy', warmupSteps = 0, warmupFrom = 0 } = parts;
+  const isKnown =
+    depthTransitions.includes(layers) && widthTransitions.includes(width) && momentTransitions.includes(moments);
+  const isWarmup = Number.isSafeInteger(warmupSteps) && warmupSteps >= 0 && warmupFrom >= 0 && warmupFrom < 1;
+  if (isKnown && isWarmup) return parts;
+  fail(
+    `${name}: expected a transition of layers ${depthTransitions.join(', ')}; width ${widthTransitions.join(', ')}; moments ` +
+      `${momentTransitions.join(', ')}; whole warmupSteps; warmupFrom from 0 to below 1, received ${JSON.stringify(transition)}`,
+  );
 }
 
 /** The end of a stage in steps, not yet rounded. */
@@ -200,17 +236,17 @@ function rateSet(stage: StageConfig, side: 0 | 1, name: string): Rates {
     const rate = stage[dimension] ?? 1;
     if (!isStageRate(rate)) {
       fail(
-        `${name}: expected ${dimension} to be a rate above 0 and at most 1, or a pair [from, to] of rates, ` +
-          `received ${JSON.stringify(rate)}`,
+        `${name}: expected ${dimension} to be a rate above 0 and at most 1, {perLayer: [...]}, or a pair [from, to] of ` +
+          `rates, received ${JSON.stringify(rate)}`,
       );
     }
-    rates[dimension] = typeof rate === 'number' ? rate : rate[side];
+    rates[dimension] = isRate(rate) ? rate : rate[side];
   }
   return rates;
 }
 
 function isRamped(stage: StageConfig): boolean {
-  return dimensionNames.some((dimension) => typeof stage[dimension] === 'object');
+  return dimensionNames.some((dimension) => Array.isArray(stage[dimension]));
 }
 
 /** Linear between the first and the last step of the stage; both ends are exact. A stage of one step has its first. */
@@ -218,18 +254,15 @@ function ratesWithin({ startStep, endStep, ratesFrom, ratesTo }: ResolvedStage, 
   const lastOffset = endStep - startStep - 1;
   if (ratesFrom === ratesTo || lastOffset === 0) return ratesFrom;
   const fraction = (step - startStep) / lastOffset;
-  // Rounding may carry a mean of two rates an ulp above 1, which is no rate.
-  const mix = (from: number, to: number) => Math.min(1, from * (1 - fraction) + to * fraction);
   return {
-    heads: mix(ratesFrom.heads, ratesTo.heads),
-    neurons: mix(ratesFrom.neurons, ratesTo.neurons),
-    layers: mix(ratesFrom.layers, ratesTo.layers),
+    heads: mixRates(ratesFrom.heads, ratesTo.heads, fraction),
+    neurons: mixRates(ratesFrom.neurons, ratesTo.neurons, fraction),
+    layers: mixRates(ratesFrom.layers, ratesTo.layers, fraction),
   };
 }
 
-/** Whether a value is a rate in (0, 1] or a pair of them. */
+/** Whether a value is a rate or a pair of them. */
 export function isStageRate(value: unknown): value is StageRate {
-  const isRate = (rate: unknown) => typeof rate === 'number' && rate > 0 && rate <= 1;
   return isRate(value) || (Array.isArray(value) && value.length === 2 && value.every(isRate));
 }
 
@@ -238,8 +271,8 @@ function decimal(step: number): string {
   return String(Number(step.toFixed(2)));
 }
 
-function isFull(rates: Rates): boolean {
-  return rates.heads === 1 && rates.neurons === 1 && rates.layers === 1;
+function areFull(rates: Rates): boolean {
+  return dimensionNames.every((dimension) => isFull(rates[dimension]));
 }
 
 function fail(message: string): never {

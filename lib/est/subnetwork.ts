@@ -20,7 +20,16 @@ export interface Subnetwork {
   queryHeads?: boolean;
   /** `neurons[i]`: active MLP neurons of layer `layers[i]` (layer i when `layers` is absent), in [0, F). Absent: all. */
   neurons?: (Int32Array | undefined)[];
+  /** Multiplies both branches of active layers, biases included. Absent: 1. */
+  layerScale?: Scale | undefined;
+  /** Multiplies the sum over active heads, without the output's bias. Absent: heads / active heads, the mean over draws. */
+  headScale?: Scale | undefined;
+  /** Multiplies the sum over active neurons, likewise. Absent: neurons / active neurons. */
+  neuronScale?: Scale | undefined;
 }
+
+/** One factor for all active layers, or one for each. */
+export type Scale = number | ArrayLike<number>;
 
 /** The sizes a subnetwork is checked against. */
 export type SubnetworkBounds = Pick<BlockShape, 'nLayer' | 'nHead' | 'nInner' | 'nKvHead'>;

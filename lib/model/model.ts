@@ -3,6 +3,7 @@
 
 import os from 'node:os';
 import type {
+  NativeBatch,
   NativeMemoryPlan,
   NativeModel,
   NativeModelConfig,
@@ -19,6 +20,7 @@ import { transpose } from '../checkpoint/transpose.ts';
 import { architectureOf } from '../config/architecture.ts';
 import { type ModelConfig, parseModelConfig } from '../config/model-config.ts';
 import { BurgeonError } from '../errors.ts';
+import type { PartSize } from '../est/part.ts';
 import { CounterRng } from '../est/rng.ts';
 import {
   batchShape,
@@ -30,7 +32,9 @@ import {
   requireOptions,
 } from './arguments.ts';
 import { type ChosenDevice, chooseDevice } from './device.ts';
+import { type Growth, growthCopies } from './grow.ts';
 import { initialValues } from './initialise.ts';
+import { nativeGroups, nativeSubnetwork } from './native-group.ts';
 import { checkSamplingOptions, chooseToken } from './next-token.ts';
 import type {
   BackwardOptions,
@@ -177,7 +181,6 @@ export class Model implements Disposable {
    */
   forwardBackward(tokens: Int32Array, targets: Int32Array, options: BackwardOptions = {}): Promise<StepResult> {
     const work = () => {
-      const { batchSize, sequenceLength } = batchShape(tokens, options.batchSize);
       const { subnetwork, groups } = options;
       if (subnetwork && groups) {
         throw new BurgeonError(
@@ -185,16 +188,7 @@ export class Model implements Disposable {
           'groups: expected instead of subnetwork, received beside it; give every group its own',
         );
       }
-      return this.#native.forwardBackward(
-        tokens,
-        targets,
-        batchSize,
-        sequenceLength,
-        subnetwork ?? null,
-        options.layerScale ?? 1,
-        options.weight ?? 1,
-        groups ?? null,
-      );
+      return this.#native.forwardBackward(this.#batch(tokens, targets, options), options.weight ?? 1);
     };
     return this.#exclusively('forwardBackward()', work, options);
   }
@@ -218,6 +212,7 @@ export class Model implements Disposable {
         gradientClip: options.gradientClip ?? 0,
         step: this.optimizerSteps + 1,
         freeze: inactive === 'freeze',
+        trained: options.trained && nativeSubnetwork(this.config, options.trained),
       });
       this.optimizerSteps++;
       return result;
@@ -227,6 +222,17 @@ export class Model implements Disposable {
   /** Forgets the gradients added since the last optimizer step. */
   clearGradients(): Promise<void> {
     return this.#exclusively('clearGradients()', () => this.#native.clearGradients());
+  }
+
+  /**
+   * Prepares units that are to be trained for the first time: copies of others, or as they are (lib/est/transition.ts). Weights and
+   * moments are copied where they live.
+   * @throws {BurgeonError} ERR_BURGEON_BUSY, ERR_BURGEON_DISPOSED.
+   */
+  grow(growth: Growth): Promise<void> {
+    return this.#exclusively('grow()', () =>
+      this.#native.copyRows(growthCopies(this.config, this.#native.tensors(), growth)),
+    );
   }
 
   /** A copy of a tensor in Hugging Face's layout. @throws {BurgeonError} ERR_BURGEON_CONFIG for an unknown name. */
@@ -294,7 +300,7 @@ export class Model implements Disposable {
   async *#generate(prompt: number[], rng: CounterRng, options: GenerateOptions & { maxTokens: number }) {
     const release = this.#claim('generate()', options);
     try {
-      const { maxTokens, stopToken, signal } = options;
+      const { maxTokens, stopToken, signal, subnetwork } = options;
       const { contextLength } = this.config;
       let window = prompt.slice(-contextLength);
       const capacity = Math.min(window.length + maxTokens, contextLength);
@@ -305,7 +311,8 @@ export class Model implements Disposable {
           past = 0;
         }
         const added = Int32Array.from(window.slice(past));
-        const logits = await native(() => this.#native.extend(added, 1, added.length, past, capacity));
+        const batch = this.#batch(added, null, { subnetwork });
+        const logits = await native(() => this.#native.extend(batch, past, capacity));
         past = window.length;
         const token = chooseToken(logits, options, rng.nextFloat());
         if (token === stopToken) return;
@@ -359,17 +366,14 @@ export class Model implements Disposable {
   }
 
   #forward(tokens: Int32Array, options: ForwardOptions): Promise<NativeStepResult> {
-    const { batchSize, sequenceLength } = batchShape(tokens, options.batchSize);
     const logits = options.logits && requireOneOf('logits', ['last', 'all'], options.logits);
-    return this.#native.forward(
-      tokens,
-      options.targets ?? null,
-      batchSize,
-      sequenceLength,
-      options.subnetwork ?? null,
-      options.layerScale ?? 1,
-      logits === 'all' ? 2 : logits === 'last' ? 1 : 0,
-    );
+    const batch = this.#batch(tokens, options.targets ?? null, options);
+    return this.#native.forward(batch, logits === 'all' ? 2 : logits === 'last' ? 1 : 0);
+  }
+
+  #batch(tokens: Int32Array, targets: Int32Array | null, options: BackwardOptions): NativeBatch {
+    const { batchSize, sequenceLength } = batchShape(tokens, options.batchSize);
+    return { tokens, targets, batchSize, sequenceLength, groups: nativeGroups(this.config, batchSize, options) };
   }
 
   #view(name: string): TensorView {
@@ -427,7 +431,8 @@ function nativeOptions(options: ModelOptions): NativeModelOptions {
 }
 
 /**
- * What a model takes of its device's memory when it trains with batches of this shape, in bytes: exactly what it will allocate.
+ * What a model takes of its device's memory when it trains with batches of this shape, in bytes: exactly what it will allocate,
+ * if no more than `part` of it is active.
  * Nothing is allocated, and of a CUDA device only the library is needed.
  * @throws {BurgeonError} ERR_BURGEON_CONFIG, ERR_BURGEON_BACKEND, ERR_BURGEON_CUDA.
  */
@@ -435,10 +440,13 @@ export function planMemory(
   config: ModelConfig,
   batchSize: number,
   sequenceLength: number,
-  options: ModelOptions = {},
+  options: ModelOptions & { part?: PartSize | undefined } = {},
 ): NativeMemoryPlan {
   const { binding } = loadAddon();
-  return nativeSync(() => binding.planMemory(nativeConfig(config), nativeOptions(options), batchSize, sequenceLength));
+  const { part, ...model } = options;
+  return nativeSync(() =>
+    binding.planMemory(nativeConfig(config), nativeOptions(model), batchSize, sequenceLength, part),
+  );
 }
 
 function choosePrecision({ backend }: ChosenDevice, precision: Precision = 'auto') {

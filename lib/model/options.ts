@@ -44,8 +44,6 @@ export interface BatchOptions {
   batchSize?: number;
   /** Active layers, heads and neurons; omit for the full model. */
   subnetwork?: Subnetwork | undefined;
-  /** Multiplies both branches of every active layer. Default 1. */
-  layerScale?: number;
 }
 
 export interface ForwardOptions extends BatchOptions {
@@ -102,6 +100,11 @@ export interface OptimizerOptions {
   gradientClip?: number;
   /** What happens to units no group of the step touched (docs/method.md). Default 'zero-grad'. */
   inactive?: 'zero-grad' | 'freeze';
+  /**
+   * What any step so far has trained, all units with gradients among it; the rest is left alone, whatever `inactive` says. Default:
+   * the full model.
+   */
+  trained?: Subnetwork | undefined;
 }
 
 export interface GenerateOptions extends SamplingOptions {
@@ -109,6 +112,8 @@ export interface GenerateOptions extends SamplingOptions {
   maxTokens?: number;
   /** Default 1. */
   seed?: number;
+  /** What takes part; omit for the full model. */
+  subnetwork?: Subnetwork | undefined;
   /** Generation ends before this token. */
   stopToken?: number | undefined;
   signal?: AbortSignal | undefined;

@@ -8,6 +8,7 @@ import type { Host } from '../addon/host.ts';
 import type { ModelConfig } from '../config/model-config.ts';
 import type { TrainConfig } from '../config/train-config.ts';
 import { BurgeonError } from '../errors.ts';
+import type { PartSize } from '../est/part.ts';
 import type { ActiveCounts } from '../est/sampler.ts';
 import { makeDirectory } from '../files/make-directory.ts';
 import { type FileLine, scanLines } from '../files/scan-lines.ts';
@@ -77,10 +78,12 @@ export interface StepLine {
   rssBytes: number;
 }
 
-/** Loss of the full model on the fixed validation windows, after `step` steps. */
+/** Loss on the fixed validation windows, after `step` steps. */
 export interface ValidationLine {
   kind: 'validation';
   step: number;
+  /** The part of the model that has been trained so far and that this is of; absent: the full model. */
+  part?: PartSize;
   loss: number;
   /** Targets it is the mean of. */
   tokens: number;
@@ -91,10 +94,12 @@ export interface ValidationLine {
   trainSeconds: number;
 }
 
-/** Text sampled from the full model. */
+/** Sampled text. */
 export interface SampleLine {
   kind: 'sample';
   step: number;
+  /** As of a validation. */
+  part?: PartSize;
   text: string;
 }
 

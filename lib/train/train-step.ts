@@ -5,12 +5,15 @@ import type { TrainConfig } from '../config/train-config.ts';
 import type { BatchLoader } from '../data/batch-loader.ts';
 import { BurgeonError } from '../errors.ts';
 import { allFlops, blockFlops } from '../est/flops.ts';
-import { type ActiveCounts, activeCounts, sampleSubnetwork } from '../est/sampler.ts';
+import { isSamePart, isWhole, partOf, partSubnetwork, trainedPart } from '../est/part.ts';
+import type { ActiveCounts } from '../est/sampler.ts';
 import type { Schedule } from '../est/schedule.ts';
 import type { Subnetwork } from '../est/subnetwork.ts';
+import { warmupFactor } from '../est/transition.ts';
 import type { Model } from '../model/model.ts';
+import type { OptimizerOptions } from '../model/options.ts';
 import { learningRateAt } from '../optim/lr-schedule.ts';
-import { groupsOf } from './groups.ts';
+import { drawGroups, type StepSampling, samplingOf } from './draw-groups.ts';
 
 /** What a step waits for: a batch, forward and backward of it, the update. */
 export type StepPart = 'data' | 'batch' | 'update';
@@ -51,48 +54,41 @@ export interface StepOutcome {
  */
 export async function trainStep(context: StepContext, step: number): Promise<StepOutcome> {
   const { config, model, loader, schedule, onGroup, timed = (_, work) => work() } = context;
-  const { stage, rates } = schedule.at(step);
-  const sampler = { ...model.config, ...config.est, rates };
-  const active = activeCounts(sampler);
-  const isDense = isComplete(active, model);
+  const sampling = samplingOf(model.config, config, schedule, step);
+  await beginStage(context, step);
   const { batchSize, accumulationSteps } = config;
-  const layerScale = config.est.layerScale === 'inverse' ? model.config.nLayer / active.layers : 1;
 
   let loss = 0;
   let executedBlock = 0;
   let executedAll = 0;
   const groupNumbers = new Set<number>();
+  const { rates } = sampling.sampler;
   const where = (micro?: number) =>
     `step ${step + 1} (seed ${config.seed}${micro === undefined ? '' : `, micro-batch ${micro}`}, rates ${JSON.stringify(rates)})`;
   for (let micro = 0; micro < accumulationSteps; micro++) {
     const { tokens, targets } = await timed('data', () => loader.batch(step * accumulationSteps + micro));
-    // Where nothing is left out all groups are the same network, and one.
-    const members = isDense ? [{ index: 0, begin: 0, end: batchSize }] : groupsOf(micro, { ...config, ...config.est });
-    const groups = members.map(({ index, begin, end }) => {
-      groupNumbers.add(index);
-      const subnetwork = isDense ? undefined : sampleSubnetwork(sampler, { seed: config.seed, step, group: index });
-      return { sequences: end - begin, subnetwork };
-    });
+    const groups = drawGroups(sampling, config, micro);
     const weight = 1 / accumulationSteps;
-    const options = { batchSize, groups, layerScale, weight };
     const result = await replayable(
       () => where(micro),
-      () => timed('batch', () => model.forwardBackward(tokens, targets, options)),
+      () => timed('batch', () => model.forwardBackward(tokens, targets, { batchSize, groups, weight })),
     );
-    for (const { sequences, subnetwork } of groups) onGroup?.(subnetwork, (weight * sequences) / batchSize);
+    for (const { index, sequences, subnetwork } of groups) {
+      groupNumbers.add(index);
+      onGroup?.(subnetwork, (weight * sequences) / batchSize);
+    }
     loss += weight * result.loss;
     executedBlock += blockFlops(result.forwardFlops) + blockFlops(result.backwardFlops);
     executedAll += allFlops(result.forwardFlops) + allFlops(result.backwardFlops);
   }
-  const { schedule: _, ...optimizer } = config.optimizer;
-  const learningRate = learningRateAt(config.optimizer, step, config.steps);
-  const { gradientNorm } = await replayable(where, () =>
-    timed('update', () => model.optimizerStep({ ...optimizer, lr: learningRate })),
-  );
+  const { schedule: _, inactive, ...optimizer } = config.optimizer;
+  const learningRate = learningRateOf(config, schedule, step);
+  const update = { ...optimizer, ...untrained(context, sampling, inactive), lr: learningRate };
+  const { gradientNorm } = await replayable(where, () => timed('update', () => model.optimizerStep(update)));
   return {
-    stage,
-    active,
-    isDense,
+    stage: sampling.stage,
+    active: sampling.active,
+    isDense: sampling.isDense,
     groups: groupNumbers.size,
     loss,
     learningRate,
@@ -102,8 +98,32 @@ export async function trainStep(context: StepContext, step: number): Promise<Ste
   };
 }
 
-function isComplete(active: ActiveCounts, { config }: Model): boolean {
-  return active.layers === config.nLayer && active.heads === config.nHead && active.neurons === config.nInner;
+/** Before the first step of a stage: what it trains for the first time is made from what was trained. */
+async function beginStage({ config, model, schedule }: StepContext, step: number): Promise<void> {
+  const { startStep, transition } = schedule.stages[schedule.at(step).stage]!;
+  if (step !== startStep || step === 0 || transition === undefined) return;
+  const from = trainedPart(model.config, schedule, config.est, step - 1);
+  const to = trainedPart(model.config, schedule, config.est, step);
+  await model.grow({ from, to, transition });
+}
+
+function learningRateOf(config: TrainConfig, schedule: Schedule, step: number): number {
+  const rate = learningRateAt(config.optimizer, step, config.steps);
+  const { startStep, transition = {} } = schedule.stages[schedule.at(step).stage]!;
+  return rate * warmupFactor(transition, step - startStep);
+}
+
+/** What the optimizer must know so that it leaves alone what no step has trained yet. */
+function untrained(
+  { config, model, schedule }: StepContext,
+  { step, isShared, sampler }: StepSampling,
+  inactive: 'zero-grad' | 'freeze',
+): Pick<OptimizerOptions, 'inactive' | 'trained'> {
+  const trained = trainedPart(model.config, schedule, config.est, step);
+  if (isWhole(trained, model.config)) return { inactive };
+  // Where this step trains all of it, that is what has gradients.
+  if (isShared && isSamePart(trained, partOf(model.config, sampler))) return { inactive: 'freeze' };
+  return { inactive, trained: partSubnetwork(trained, model.config) };
 }
 
 /** Adds to a non-finite number's error what is needed to compute it again. */

@@ -16,6 +16,7 @@ import { type FixedBatch, fixedWindows } from '../data/fixed-windows.ts';
 import { BurgeonError } from '../errors.ts';
 import { allFlops, blockFlops, countFlops } from '../est/flops.ts';
 import { countParameters } from '../est/parameters.ts';
+import { isWhole, type Part, type PartSize, partSize, partSubnetwork, trainedPart } from '../est/part.ts';
 import { Schedule } from '../est/schedule.ts';
 import type { Subnetwork } from '../est/subnetwork.ts';
 import type { Model } from '../model/model.ts';
@@ -118,6 +119,12 @@ export class Trainer implements AsyncDisposable {
   /** Peaks of the processor, measured when the trainer was opened; null where it does not compute, or `log.peakFlops` is given. */
   get peak(): Peak | null {
     return this.#opened(this.#peak);
+  }
+
+  /** What has been trained so far, or will be first: what validation and samples are of. */
+  get part(): Part {
+    const { schedule } = this.#opened(this.#run);
+    return trainedPart(this.model.config, schedule, this.config.est, Math.max(0, this.step - 1));
   }
 
   /** Totals so far. */
@@ -387,21 +394,29 @@ export class Trainer implements AsyncDisposable {
     const state = this.#opened(this.#state);
     const validation = await replayable(
       () => `after step ${state.step} (seed ${this.config.seed})`,
-      () => evaluate(this.model, batches),
+      () => evaluate(this.model, batches, { subnetwork: partSubnetwork(this.part, this.model.config) }),
     );
     state.lastValidationLoss = validation.loss;
     const { tokens: trainTokens } = state;
-    metrics.write({ kind: 'validation', step: state.step, ...validation, trainTokens, ...spentBy(state) });
+    const line = { ...validation, ...this.#partField(), trainTokens, ...spentBy(state) };
+    metrics.write({ kind: 'validation', step: state.step, ...line });
     return validation;
   }
 
   async #sample(): Promise<string> {
     const { step } = this.#opened(this.#state);
     const { prompt, length, temperature, topK, topP } = this.config.sample;
-    const options = { maxTokens: length, temperature, topK, topP, seed: this.config.seed + step };
+    const subnetwork = partSubnetwork(this.part, this.model.config);
+    const options = { maxTokens: length, temperature, topK, topP, seed: this.config.seed + step, subnetwork };
     const text = await sampleText(this.model, this.#opened(this.#tokenizer), prompt, options);
-    this.#opened(this.#run).metrics.write({ kind: 'sample', step, text });
+    this.#opened(this.#run).metrics.write({ kind: 'sample', step, ...this.#partField(), text });
     return text;
+  }
+
+  /** For lines about a part of the model; nothing where it is all of it. */
+  #partField(): { part?: PartSize } {
+    const { part, model } = this;
+    return isWhole(part, model.config) ? {} : { part: partSize(part, model.config) };
   }
 
   async #checkpoint(validationLoss: number | undefined): Promise<string> {

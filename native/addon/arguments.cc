@@ -212,8 +212,7 @@ OptimizerStep read_optimizer_step(const Napi::Value& value) {
   return step;
 }
 
-Subnetwork read_subnetwork(const Napi::Value& value, const ModelConfig& config, const std::string& name) {
-  const Napi::Object object = read_object(value, name);
+Subnetwork read_subnetwork(const Napi::Object& object, const ModelConfig& config, const std::string& name) {
   Subnetwork subnetwork;
   const Napi::Value layers = object.Get("layers");
   if (!layers.IsUndefined()) {
@@ -247,12 +246,25 @@ Subnetwork read_subnetwork(const Napi::Value& value, const ModelConfig& config, 
       if (lists[i].empty()) fail(ErrorCode::kShape, entry_path, "at least one active unit", "an empty list");
     }
   };
+  const auto read_scale = [&](const char* key, std::vector<double>& scale) {
+    const Napi::Value value = object.Get(key);
+    if (value.IsUndefined()) return;
+    const std::string path = name + "." + key;
+    if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) {
+      fail(ErrorCode::kDtype, path, "a Float64Array", kind_of(value));
+    }
+    const Napi::Float64Array array = value.As<Napi::Float64Array>();
+    scale.assign(array.Data(), array.Data() + array.ElementLength());
+  };
   read_lists("heads", subnetwork.heads);
   read_lists("neurons", subnetwork.neurons);
+  read_scale("layerScale", subnetwork.layer_scale);
+  read_scale("headScale", subnetwork.head_scale);
+  read_scale("neuronScale", subnetwork.neuron_scale);
   return subnetwork;
 }
 
-std::vector<GroupArgument> read_groups(const Napi::Value& value, int64_t batch, const ModelConfig& config) {
+std::vector<SequenceGroup> read_groups(const Napi::Value& value, int64_t batch, const ModelConfig& config) {
   if (!value.IsArray()) fail(ErrorCode::kShape, "groups", "an array of groups of sequences", kind_of(value));
   const Napi::Array array = value.As<Napi::Array>();
   const uint32_t length = array.Length();
@@ -260,15 +272,49 @@ std::vector<GroupArgument> read_groups(const Napi::Value& value, int64_t batch, 
     fail(ErrorCode::kShape, "groups",
          "at least one, and at most one for each of " + std::to_string(batch) + " sequences", std::to_string(length));
   }
-  std::vector<GroupArgument> groups(length);
+  std::vector<SequenceGroup> groups(length, SequenceGroup{0, {}});
   for (uint32_t i = 0; i < length; ++i) {
     const std::string path = "groups[" + std::to_string(i) + "]";
     const Napi::Object object = read_object(array.Get(i), path);
-    groups[i].sequences = read_integer(object.Get("sequences"), path + ".sequences", 1, batch);
-    const Napi::Value subnetwork = object.Get("subnetwork");
-    if (!subnetwork.IsUndefined() && !subnetwork.IsNull()) groups[i].subnetwork = read_subnetwork(subnetwork, config, path + ".subnetwork");
+    // Without a number a group is the whole batch, and the caller has named no groups.
+    const bool is_whole = length == 1 && !object.Has("sequences");
+    if (!is_whole) groups[i].sequences = read_integer(object.Get("sequences"), path + ".sequences", 1, batch);
+    groups[i].subnetwork = read_subnetwork(object, config, is_whole ? "subnetwork" : path + ".subnetwork");
   }
   return groups;
+}
+
+Extent read_extent(const Napi::Value& value, const ModelConfig& config) {
+  const Extent whole = whole_extent(config);
+  if (value.IsUndefined()) return whole;
+  const Napi::Object object = read_object(value, "part");
+  const auto count = [&](const char* key, int64_t most) {
+    return read_integer(object.Get(key), std::string("part.") + key, 1, most);
+  };
+  return {count("layers", whole.layers), count("heads", whole.heads), count("kvHeads", whole.kv_heads),
+          count("neurons", whole.neurons)};
+}
+
+std::vector<RowCopy> read_row_copies(const Napi::Value& value) {
+  if (!value.IsArray()) fail(ErrorCode::kShape, "copies", "an array of copies of rows", kind_of(value));
+  const Napi::Array array = value.As<Napi::Array>();
+  const uint32_t length = array.Length();
+  std::vector<RowCopy> copies(length);
+  for (uint32_t i = 0; i < length; ++i) {
+    const std::string path = "copies[" + std::to_string(i) + "]";
+    const Napi::Object object = read_object(array.Get(i), path);
+    const auto count = [&](const char* key) { return read_integer(object.Get(key), path + "." + key, 0, 1 << 30); };
+    const auto factor = [&](const char* key) { return read_number(object.Get(key), (path + "." + key).c_str()); };
+    copies[i] = {static_cast<size_t>(count("to")),
+                 count("toRow"),
+                 static_cast<size_t>(count("from")),
+                 count("fromRow"),
+                 count("rows"),
+                 factor("weight"),
+                 factor("m"),
+                 factor("v")};
+  }
+  return copies;
 }
 
 }  // namespace burgeon

@@ -4,7 +4,6 @@
 
 #include <napi.h>
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,14 +34,12 @@ void read_backend_options(const Napi::Object& object, BackendOptions* options);
 int read_threads(const Napi::Object& object);
 ModelOptions read_model_options(const Napi::Value& value);
 OptimizerStep read_optimizer_step(const Napi::Value& value);
-// Lists only; their contents are checked by the model.
-Subnetwork read_subnetwork(const Napi::Value& value, const ModelConfig& config, const std::string& name);
-
-// {sequences, subnetwork?} of consecutive sequences of a batch.
-struct GroupArgument {
-  int64_t sequences;
-  std::optional<Subnetwork> subnetwork;
-};
-std::vector<GroupArgument> read_groups(const Napi::Value& value, int64_t batch, const ModelConfig& config);
+// What a group's object says of its subnetwork. Shapes only; the contents of lists are checked by the model.
+Subnetwork read_subnetwork(const Napi::Object& object, const ModelConfig& config, const std::string& name);
+// {sequences, ...subnetwork} of consecutive sequences of a batch.
+std::vector<SequenceGroup> read_groups(const Napi::Value& value, int64_t batch, const ModelConfig& config);
+// {layers, heads, kvHeads, neurons}; undefined: all.
+Extent read_extent(const Napi::Value& value, const ModelConfig& config);
+std::vector<RowCopy> read_row_copies(const Napi::Value& value);
 
 }  // namespace burgeon

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstring>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -30,34 +31,21 @@ int64_t read_shape(const Napi::Value& batch_size, const Napi::Value& sequence_le
 struct Request {
   std::vector<int32_t> tokens;
   std::vector<int32_t> targets;
-  std::optional<Subnetwork> subnetwork;
-  std::vector<GroupArgument> group_arguments;
   std::vector<SequenceGroup> groups;
   Batch batch{};
 
-  // Arguments: tokens, targets (or null, where there need be none), batchSize, sequenceLength, subnetwork | null,
-  // layerScale.
-  Request(const Napi::CallbackInfo& info, const ModelConfig& config, bool needs_targets) {
-    const int64_t count = read_shape(info[2], info[3], &batch.batch, &batch.sequence);
-    tokens = read_int32_array(info[0], "tokens", count);
+  // tokens, targets (or null, where there need be none), batchSize, sequenceLength, groups.
+  Request(const Napi::Object& object, const ModelConfig& config, bool needs_targets) {
+    const int64_t count =
+        read_shape(object.Get("batchSize"), object.Get("sequenceLength"), &batch.batch, &batch.sequence);
+    tokens = read_int32_array(object.Get("tokens"), "tokens", count);
     batch.tokens = tokens.data();
-    if (needs_targets || !info[1].IsNull()) {
-      targets = read_int32_array(info[1], "targets", count);
+    const Napi::Value wanted = object.Get("targets");
+    if (needs_targets || !wanted.IsNull()) {
+      targets = read_int32_array(wanted, "targets", count);
       batch.targets = targets.data();
     }
-    if (!info[4].IsNull()) {
-      subnetwork = read_subnetwork(info[4], config, "subnetwork");
-      batch.subnetwork = &*subnetwork;
-    }
-    batch.layer_scale = read_number(info[5], "layerScale");
-  }
-
-  // Argument: groups, each with a subnetwork of its own.
-  void divide(const Napi::Value& value, const ModelConfig& config) {
-    group_arguments = read_groups(value, batch.batch, config);
-    for (const GroupArgument& group : group_arguments) {
-      groups.push_back({group.sequences, group.subnetwork ? &*group.subnetwork : nullptr});
-    }
+    groups = read_groups(object.Get("groups"), batch.batch, config);
     batch.groups = &groups;
   }
 };
@@ -116,6 +104,22 @@ RowRange read_row_range(const Napi::Value& first, const Napi::Value& count, cons
   return {row, read_integer(count, "rows", 1, tensor.rows - row)};
 }
 
+// Which units the rows of a tensor are (lib/addon/binding.ts).
+const char* sampled_name(Sampled sampled) {
+  switch (sampled) {
+    case Sampled::kNever:
+      return "never";
+    case Sampled::kByLayer:
+      return "layer";
+    case Sampled::kQkvRows:
+      return "qkv";
+    case Sampled::kHeadRows:
+      return "heads";
+    default:
+      return "neurons";
+  }
+}
+
 Role read_role(const Napi::Value& value) { return static_cast<Role>(read_integer(value, "role", 0, 3)); }
 
 }  // namespace
@@ -125,7 +129,8 @@ Napi::Function ModelWrap::define(Napi::Env env) {
       env, "NativeModel",
       {InstanceMethod<&ModelWrap::forward>("forward"), InstanceMethod<&ModelWrap::forward_backward>("forwardBackward"),
        InstanceMethod<&ModelWrap::extend>("extend"), InstanceMethod<&ModelWrap::optimizer_step>("optimizerStep"),
-       InstanceMethod<&ModelWrap::clear_gradients>("clearGradients"), InstanceMethod<&ModelWrap::read>("read"),
+       InstanceMethod<&ModelWrap::clear_gradients>("clearGradients"),
+       InstanceMethod<&ModelWrap::copy_rows>("copyRows"), InstanceMethod<&ModelWrap::read>("read"),
        InstanceMethod<&ModelWrap::write>("write"), InstanceMethod<&ModelWrap::tensors>("tensors"),
        InstanceMethod<&ModelWrap::plan_bytes>("planBytes"), InstanceMethod<&ModelWrap::take_profile>("takeProfile"),
        InstanceMethod<&ModelWrap::info>("info"), InstanceMethod<&ModelWrap::dispose>("dispose")});
@@ -171,8 +176,9 @@ Napi::Value ModelWrap::run(const Napi::CallbackInfo& info, std::function<void()>
 Napi::Value ModelWrap::forward(const Napi::CallbackInfo& info) {
   return translate_errors(info.Env(), [&]() -> Napi::Value {
     const std::shared_ptr<Model> model = ready();
-    const auto request = std::make_shared<Request>(info, model->config(), false);
-    const Logits which = static_cast<Logits>(read_integer(info[6], "logits", 0, 2));
+    const Napi::Object batch = read_object(info[0], "batch");
+    const auto request = std::make_shared<Request>(batch, model->config(), false);
+    const Logits which = static_cast<Logits>(read_integer(info[1], "logits", 0, 2));
     const int64_t rows = which == Logits::kAll    ? request->batch.batch * request->batch.sequence
                          : which == Logits::kLast ? request->batch.batch
                                                   : 0;
@@ -205,19 +211,16 @@ Napi::Value ModelWrap::forward(const Napi::CallbackInfo& info) {
 Napi::Value ModelWrap::extend(const Napi::CallbackInfo& info) {
   return translate_errors(info.Env(), [&]() -> Napi::Value {
     const std::shared_ptr<Model> model = ready();
-    int64_t batch = 0;
-    int64_t sequence = 0;
-    const int64_t count = read_shape(info[1], info[2], &batch, &sequence);
-    const auto tokens = std::make_shared<std::vector<int32_t>>(read_int32_array(info[0], "tokens", count));
-    const int64_t past = read_integer(info[3], "past", 0, kMaxTokens);
-    const int64_t capacity = read_integer(info[4], "capacity", 1, kMaxTokens);
-    const int64_t length = batch * model->config().vocab_size;
+    const auto request = std::make_shared<Request>(read_object(info[0], "batch"), model->config(), false);
+    const int64_t past = read_integer(info[1], "past", 0, kMaxTokens);
+    const int64_t capacity = read_integer(info[2], "capacity", 1, kMaxTokens);
+    const int64_t length = request->batch.batch * model->config().vocab_size;
     const auto array = std::make_shared<Napi::ObjectReference>(
         Napi::Persistent(new_array(info.Env(), "logits", model->element_size(), length)));
     void* logits = float_array_data(array->Value(), "logits", model->element_size(), length);
     ready();
     return run(
-        info, [=] { model->extend(tokens->data(), batch, sequence, past, capacity, logits); },
+        info, [=] { model->extend(request->batch, past, capacity, logits); },
         [=](Napi::Env) -> Napi::Value { return array->Value(); });
   });
 }
@@ -225,9 +228,9 @@ Napi::Value ModelWrap::extend(const Napi::CallbackInfo& info) {
 Napi::Value ModelWrap::forward_backward(const Napi::CallbackInfo& info) {
   return translate_errors(info.Env(), [&]() -> Napi::Value {
     const std::shared_ptr<Model> model = ready();
-    const auto request = std::make_shared<Request>(info, model->config(), true);
-    const double weight = read_number(info[6], "weight");
-    if (!info[7].IsNull()) request->divide(info[7], model->config());
+    const Napi::Object batch = read_object(info[0], "batch");
+    const auto request = std::make_shared<Request>(batch, model->config(), true);
+    const double weight = read_number(info[1], "weight");
     ready();
     const auto result = std::make_shared<StepResult>();
     const auto ms = std::make_shared<double>(0);
@@ -246,6 +249,9 @@ Napi::Value ModelWrap::optimizer_step(const Napi::CallbackInfo& info) {
   return translate_errors(info.Env(), [&]() -> Napi::Value {
     const std::shared_ptr<Model> model = ready();
     const OptimizerStep step = read_optimizer_step(info[0]);
+    const auto trained = std::make_shared<std::optional<Subnetwork>>();
+    const Napi::Value part = info[0].As<Napi::Object>().Get("trained");
+    if (!part.IsUndefined()) *trained = read_subnetwork(read_object(part, "trained"), model->config(), "trained");
     ready();
     const auto norm = std::make_shared<double>(0);
     const auto ms = std::make_shared<double>(0);
@@ -253,7 +259,7 @@ Napi::Value ModelWrap::optimizer_step(const Napi::CallbackInfo& info) {
         info,
         [=] {
           const auto start = std::chrono::steady_clock::now();
-          *norm = model->optimizer_step(step);
+          *norm = model->optimizer_step(step, *trained ? &**trained : nullptr);
           *ms = elapsed_ms(start);
         },
         [=](Napi::Env env) -> Napi::Value {
@@ -269,6 +275,16 @@ Napi::Value ModelWrap::clear_gradients(const Napi::CallbackInfo& info) {
   return translate_errors(info.Env(), [&]() -> Napi::Value {
     ready()->clear_gradients();
     return info.Env().Undefined();
+  });
+}
+
+Napi::Value ModelWrap::copy_rows(const Napi::CallbackInfo& info) {
+  return translate_errors(info.Env(), [&]() -> Napi::Value {
+    const std::shared_ptr<Model> model = ready();
+    const auto copies = std::make_shared<std::vector<RowCopy>>(read_row_copies(info[0]));
+    ready();
+    return run(
+        info, [=] { model->copy_rows(*copies); }, [](Napi::Env env) -> Napi::Value { return env.Undefined(); });
   });
 }
 
@@ -310,6 +326,7 @@ Napi::Value ModelWrap::tensors(const Napi::CallbackInfo& info) {
       object.Set("layer", Napi::Number::New(info.Env(), static_cast<double>(tensors[i].layer)));
       object.Set("rows", Napi::Number::New(info.Env(), static_cast<double>(tensors[i].rows)));
       object.Set("cols", Napi::Number::New(info.Env(), static_cast<double>(tensors[i].cols)));
+      object.Set("sampled", sampled_name(tensors[i].sampled));
       array.Set(static_cast<uint32_t>(i), object);
     }
     return array;
@@ -333,7 +350,7 @@ Napi::Value plan_memory_wrap(const Napi::CallbackInfo& info) {
     int64_t batch = 0;
     int64_t sequence = 0;
     read_shape(info[2], info[3], &batch, &sequence);
-    const MemoryPlan plan = Model::plan(config, options, batch, sequence);
+    const MemoryPlan plan = Model::plan(config, options, batch, sequence, read_extent(info[4], config));
     const DeviceMemory memory = device_memory(options);
     Napi::Object object = Napi::Object::New(info.Env());
     const auto set = [&](const char* name, size_t bytes) {

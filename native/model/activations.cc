@@ -21,7 +21,66 @@ int64_t aligned_width(int64_t width) {
   return (width + kAligned - 1) / kAligned * kAligned;
 }
 
+// The one list of buffers with a row for each token: visit(buffer, elements of a row), in the order they lie in. Plans
+// and views of them are made by it.
+template <class T, class W, class Visit>
+void visit_layer_rows(const ModelConfig& config, const ActivationShape& shape, LayerActivations<T, W>& layer,
+                      Visit visit) {
+  const int64_t C = config.n_embd;
+  const Extent& part = shape.part;
+  const int64_t F = aligned_width<T>(part.neurons);
+  visit(layer.ln1, C);
+  if (!config.rms_norm) visit(layer.ln1_mean, 1);
+  visit(layer.ln1_rstd, 1);
+  visit(layer.qkv, aligned_width<T>((part.heads + 2 * part.kv_heads) * config.head_size));
+  visit(layer.att, aligned_width<T>(part.heads * config.head_size));
+  visit(layer.lse, part.heads);
+  visit(layer.middle, C);
+  visit(layer.ln2, C);
+  if (!config.rms_norm) visit(layer.ln2_mean, 1);
+  visit(layer.ln2_rstd, 1);
+  if (config.mlp == MlpKind::kSwiglu) visit(layer.gate, F);
+  visit(layer.fc, F);
+  visit(layer.act, F);
+  visit(layer.output, C);
+}
+
+template <class T, class W, class Visit>
+void visit_rows(const ModelConfig& config, Activations<T, W>& a, Visit visit) {
+  const int64_t C = config.n_embd;
+  visit(a.embedded, C);
+  for (size_t i = 0; i < a.layers.size(); ++i) {
+    // Without gradients nothing of a layer is needed after it: the next one may overwrite even the residual stream,
+    // which it has read by the time it writes its own.
+    if (!a.shape.gradients && i > 0) {
+      a.layers[i] = a.layers[0];
+    } else {
+      visit_layer_rows(config, a.shape, a.layers[i], visit);
+    }
+  }
+  visit(a.lnf, C);
+  if (!config.rms_norm) visit(a.lnf_mean, 1);
+  visit(a.lnf_rstd, 1);
+  visit(a.losses, 1);
+  if (!a.shape.gradients) return;
+  visit(a.dresidual, C);
+  if constexpr (std::is_same_v<T, W>) {
+    a.dbranch = a.dresidual;
+  } else {
+    visit(a.dbranch, C);
+  }
+  visit(a.dnorm, C);
+}
+
 }  // namespace
+
+ActivationShape ActivationShape::joined(const ActivationShape& other) const {
+  return {std::max(rows, other.rows),
+          std::max(sequence, other.sequence),
+          gradients || other.gradients,
+          {std::max(part.layers, other.part.layers), std::max(part.heads, other.part.heads),
+           std::max(part.kv_heads, other.part.kv_heads), std::max(part.neurons, other.part.neurons)}};
+}
 
 template <class T, class W>
 size_t plan_activations(const ModelConfig& config, const ActivationShape& shape, const Ops<T, W>& ops, int threads,
@@ -30,44 +89,25 @@ size_t plan_activations(const ModelConfig& config, const ActivationShape& shape,
   ArenaCursor cursor(base);
   Activations<T, W>& a = *activations;
   const int64_t N = shape.rows;
-  const int64_t C = config.n_embd;
-  const int64_t F = config.n_inner;
   const int64_t V = config.vocab_size;
+  const int64_t query_width = shape.part.heads * config.head_size;
+  const int64_t qkv_width = query_width + 2 * shape.part.kv_heads * config.head_size;
+  const int64_t F = shape.part.neurons;
   const bool gated = config.mlp == MlpKind::kSwiglu;
-  const auto means = [&] { return config.rms_norm ? nullptr : cursor.take<M>(N); };
+  a = Activations<T, W>();
+  a.shape = shape;
+  a.layers.resize(static_cast<size_t>(shape.part.layers));
 
   a.tokens = cursor.take<int32_t>(N + (ops.token_order_words ? ops.token_order_words(N) : 0));
   a.targets = cursor.take<int32_t>(N);
   a.rope = config.rotary() ? cursor.take<M>(shape.sequence * config.head_size) : nullptr;
-  a.embedded = cursor.take<W>(N * C);
-  a.layers.resize(config.n_layer);
-  for (int64_t i = 0; i < config.n_layer; ++i) {
-    LayerActivations<T, W>& layer = a.layers[i];
-    // Without gradients nothing of a layer is needed after it: the next one may overwrite even the residual stream,
-    // which it has read by the time it writes its own.
-    if (!shape.gradients && i > 0) {
-      layer = a.layers[0];
-      continue;
-    }
-    layer.ln1 = cursor.take<T>(N * C);
-    layer.ln1_mean = means();
-    layer.ln1_rstd = cursor.take<M>(N);
-    layer.qkv = cursor.take<T>(N * aligned_width<T>(config.qkv_width()));
-    layer.att = cursor.take<T>(N * aligned_width<T>(config.query_width()));
-    layer.lse = cursor.take<M>(N * config.n_head);
-    layer.middle = cursor.take<W>(N * C);
-    layer.ln2 = cursor.take<T>(N * C);
-    layer.ln2_mean = means();
-    layer.ln2_rstd = cursor.take<M>(N);
-    layer.gate = gated ? cursor.take<T>(N * aligned_width<T>(F)) : nullptr;
-    layer.fc = cursor.take<T>(N * aligned_width<T>(F));
-    layer.act = cursor.take<T>(N * aligned_width<T>(F));
-    layer.output = cursor.take<W>(N * C);
+  visit_rows(config, a, [&](auto*& buffer, int64_t width) {
+    buffer = cursor.take<std::remove_reference_t<decltype(*buffer)>>(N * width);
+  });
+  if (shape.gradients) {
+    a.dwide = cursor.take<T>(N * std::max(qkv_width, gated ? 2 * F : F));
+    a.datt = cursor.take<T>(N * query_width);
   }
-  a.lnf = cursor.take<T>(N * C);
-  a.lnf_mean = means();
-  a.lnf_rstd = cursor.take<M>(N);
-  a.losses = cursor.take<M>(N);
   // Blocks of equal height: a low last one would cost nearly as much as a high one.
   a.logit_stride = (V + ops.logit_multiple - 1) / ops.logit_multiple * ops.logit_multiple;
   const int64_t most = std::max(kMinLogitRows, ops.logit_bytes / (a.logit_stride * static_cast<int64_t>(sizeof(T))));
@@ -75,23 +115,11 @@ size_t plan_activations(const ModelConfig& config, const ActivationShape& shape,
   a.logit_rows = (N + blocks - 1) / blocks;
   a.logits = cursor.take<T>(a.logit_rows * a.logit_stride);
   a.sums = cursor.take<double>(kGlobalTensors + config.n_layer * kLayerTensors);
-  if (shape.gradients) {
-    a.dresidual = cursor.take<W>(N * C);
-    if constexpr (std::is_same_v<T, W>) {
-      a.dbranch = a.dresidual;
-    } else {
-      a.dbranch = cursor.take<T>(N * C);
-    }
-    a.dnorm = cursor.take<W>(N * C);
-    a.dwide = cursor.take<T>(N * std::max(config.qkv_width(), gated ? 2 * F : F));
-    a.datt = cursor.take<T>(N * config.query_width());
-  }
-  const int64_t wide = std::max(config.qkv_width(), F);
   const std::vector<Tensor> tensors = list_tensors(config);
   int64_t parameters = 0;
   for (const Tensor& tensor : tensors) parameters += tensor.size();
-  const ScratchSize scratch = ops.scratch_size(
-      {N, shape.sequence, C, wide, config.head_size, V, static_cast<int64_t>(tensors.size()), parameters});
+  const ScratchSize scratch = ops.scratch_size({N, shape.sequence, config.n_embd, std::max(qkv_width, F),
+                                                config.head_size, V, static_cast<int64_t>(tensors.size()), parameters});
   *scratch_bytes = (scratch.per_thread + 63) / 64 * 64;
   const size_t before = cursor.used();
   a.shared_scratch = cursor.take<char>(static_cast<int64_t>(scratch.shared));
@@ -102,38 +130,10 @@ size_t plan_activations(const ModelConfig& config, const ActivationShape& shape,
 
 template <class T, class W>
 void view_rows(const ModelConfig& config, const Activations<T, W>& all, int64_t row, Activations<T, W>* group) {
-  const int64_t C = config.n_embd;
-  const int64_t F = aligned_width<T>(config.n_inner);
-  const auto skip = [&](auto& pointer, int64_t width) {
-    if (pointer) pointer += row * width;
-  };
   *group = all;
-  skip(group->tokens, 1);
-  skip(group->targets, 1);
-  skip(group->embedded, C);
-  for (LayerActivations<T, W>& layer : group->layers) {
-    skip(layer.ln1, C);
-    skip(layer.ln1_mean, 1);
-    skip(layer.ln1_rstd, 1);
-    skip(layer.qkv, aligned_width<T>(config.qkv_width()));
-    skip(layer.att, aligned_width<T>(config.query_width()));
-    skip(layer.lse, config.n_head);
-    skip(layer.middle, C);
-    skip(layer.ln2, C);
-    skip(layer.ln2_mean, 1);
-    skip(layer.ln2_rstd, 1);
-    skip(layer.gate, F);
-    skip(layer.fc, F);
-    skip(layer.act, F);
-    skip(layer.output, C);
-  }
-  skip(group->lnf, C);
-  skip(group->lnf_mean, 1);
-  skip(group->lnf_rstd, 1);
-  skip(group->losses, 1);
-  skip(group->dresidual, C);
-  skip(group->dbranch, C);
-  skip(group->dnorm, C);
+  group->tokens += row;
+  group->targets += row;
+  visit_rows(config, *group, [&](auto*& buffer, int64_t width) { buffer += row * width; });
 }
 
 template <class T>

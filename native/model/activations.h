@@ -6,11 +6,12 @@
 
 #include "backend/backend.h"
 #include "model/config.h"
+#include "model/subnetwork.h"
 
 namespace burgeon {
 
-// What one active layer saves for its backward pass. N = B T; A and m are the layer's active heads and neurons; buffers
-// are planned for all of them.
+// What one active layer saves for its backward pass. N = B T; A, G and m are the layer's active heads and neurons; buffers
+// are planned for the most of any layer.
 template <class T, class W = T>
 struct LayerActivations {
   T* ln1;               // (N, C) normalised input of attention
@@ -29,8 +30,25 @@ struct LayerActivations {
   W* output;            // (N, C) residual stream after the layer
 };
 
+// What the arena is planned for: rows, and what takes part at most. Without `gradients` layers share one set of buffers.
+struct ActivationShape {
+  int64_t rows = 0;      // N = B T
+  int64_t sequence = 0;  // T
+  bool gradients = false;
+  Extent part{};
+
+  bool covers(const ActivationShape& other) const {
+    return rows >= other.rows && sequence >= other.sequence && (gradients || !other.gradients) &&
+           part.layers >= other.part.layers && part.heads >= other.part.heads &&
+           part.kv_heads >= other.part.kv_heads && part.neurons >= other.part.neurons;
+  }
+  // The smallest that covers both.
+  ActivationShape joined(const ActivationShape& other) const;
+};
+
 template <class T, class W = T>
 struct Activations {
+  ActivationShape shape;  // what they are planned for
   int32_t* tokens;   // (N), and behind them their order where the backend wants it
   int32_t* targets;  // (N)
   Master<T>* rope;   // (T, 2, HS / 2) cosines and sines of every position; null with learned positions
@@ -60,17 +78,6 @@ struct Activations {
 // are those of all.
 template <class T, class W>
 void view_rows(const ModelConfig& config, const Activations<T, W>& all, int64_t row, Activations<T, W>* group);
-
-// What the arena is planned for. Without `gradients` layers share one set of buffers.
-struct ActivationShape {
-  int64_t rows = 0;      // N = B T
-  int64_t sequence = 0;  // T
-  bool gradients = false;
-
-  bool covers(const ActivationShape& other) const {
-    return rows >= other.rows && sequence >= other.sequence && (gradients || !other.gradients);
-  }
-};
 
 // Lays the activations out from `base` (null: only measures) for a backend and returns the bytes used. `scratch_bytes`
 // is what each thread's scratch has.

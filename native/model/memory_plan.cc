@@ -26,7 +26,7 @@ template <class T, class W>
 int64_t most_sequences(const ModelConfig& config, const Ops<T, W>& ops, int threads, const ActivationShape& shape,
                        size_t bytes) {
   const auto fits = [&](int64_t sequences) {
-    const ActivationShape tried{sequences * shape.sequence, shape.sequence, shape.gradients};
+    const ActivationShape tried{sequences * shape.sequence, shape.sequence, shape.gradients, shape.part};
     return plan_memory(config, ops, threads, tried).total() <= bytes;
   };
   // Between one that fits and one that does not.

@@ -50,11 +50,15 @@ class TypedModel final : public Model {
         operands_(config, ops_, checked(parameters_), device_),
         text_(device_),
         touched_(config),
+        trained_(config),
+        trained_plan_(config),
         pool_(options.threads),
         context_{&pool_, nullptr, nullptr, 0, 0, device_.queue(), &timed_.log},
         recordings_(device_, options.graphs),
         step_(config_, ops_, device_, parameters_, operands_, activations_, context_) {
-    if (options.batch > 0) check_room({options.batch * options.sequence, options.sequence, true});
+    if (options.batch > 0) {
+      check_room({options.batch * options.sequence, options.sequence, true, whole_extent(config)});
+    }
     parameters_.allocate();
     operands_.allocate();
   }
@@ -71,7 +75,7 @@ class TypedModel final : public Model {
       throw Error(ErrorCode::kShape, "batch: expected at most " + std::to_string(kMaxRows) + " tokens, received " +
                                          shape_of(batch, sequence));
     }
-    const ActivationShape shape{batch * sequence, sequence, gradients};
+    const ActivationShape shape{batch * sequence, sequence, gradients, whole_extent(config_)};
     Activations<T, W> measured;
     size_t scratch_bytes;
     return plan_activations(config_, shape, ops_, threads_, nullptr, &measured, &scratch_bytes);
@@ -120,28 +124,26 @@ class TypedModel final : public Model {
     return result;
   }
 
-  StepResult extend(const int32_t* tokens, int64_t batch, int64_t sequence, int64_t past, int64_t capacity,
-                    void* logits) override {
+  StepResult extend(const Batch& batch, int64_t past, int64_t capacity, void* logits) override {
     if (past == 0) {
-      capacity = std::min(std::max(capacity, sequence), config_.context_length);
-      text_.begin(config_, batch, capacity, parameter_bytes() + arena_.size());
+      capacity = std::min(std::max(capacity, batch.sequence), config_.context_length);
+      text_.begin(config_, batch.batch, capacity, parameter_bytes() + arena_.size());
     }
-    if (past != text_.length() || batch != text_.batch() || sequence > text_.capacity() - past) {
+    if (past != text_.length() || batch.batch != text_.batch() || batch.sequence > text_.capacity() - past) {
       throw Error(ErrorCode::kShape, "past: expected tokens that follow the " + std::to_string(text_.length()) +
                                          " of " + std::to_string(text_.batch()) + " sequences read before, within " +
                                          std::to_string(text_.capacity()) + " positions, received " +
-                                         shape_of(batch, sequence) + " after " + std::to_string(past));
+                                         shape_of(batch.batch, batch.sequence) + " after " + std::to_string(past));
     }
-    // Before the tokens are copied in: positions up to the capacity have their rotations and scratch.
-    reserve({batch * sequence, text_.capacity(), false});
-    prepare({tokens, nullptr, batch, sequence, nullptr, 1}, false);
+    // Positions up to the capacity have their rotations and scratch.
+    prepare(batch, false, text_.capacity());
     StepResult result;
-    const Group group{batch, sequence, 1, past};
+    const Group group{batch.batch, batch.sequence, past};
     operands_.prepare(context_, plans_[0]);
     step_.embed(group);
     step_.forward(group, plans_[0], &result.forward, &text_.layers());
     step_.last_logits(group, static_cast<M*>(logits), &result.forward);
-    text_.advance(sequence);
+    text_.advance(batch.sequence);
     return result;
   }
 
@@ -161,9 +163,18 @@ class TypedModel final : public Model {
     return result;
   }
 
-  double optimizer_step(const OptimizerStep& step) override {
-    reserve({1, 1, false});  // the update uses scratch, and may be the first call of all
-    const double norm = step_.update(step, touched_);
+  double optimizer_step(const OptimizerStep& step, const Subnetwork* trained) override {
+    reserve({1, 1, false, {1, 1, 1, 1}});  // the update uses scratch, and may be the first call of all
+    if (trained) {
+      trained_plan_.assign(*trained);
+      trained_.clear();
+      trained_.add(trained_plan_);
+      if (!trained_.covers(touched_)) {
+        throw Error(ErrorCode::kShape,
+                    "trained: expected every unit that has gradients, received fewer; name all that any step has trained");
+      }
+    }
+    const double norm = step_.update(step, touched_, trained ? &trained_ : nullptr);
     if (!std::isfinite(norm)) {
       clear_gradients();
       throw Error(ErrorCode::kNonfinite, "gradient norm: expected a finite number, computed " + std::to_string(norm) +
@@ -176,6 +187,17 @@ class TypedModel final : public Model {
     parameters_.clear_gradients();
     operands_.drop_gradients();
     touched_.clear();
+  }
+
+  void copy_rows(const std::vector<RowCopy>& copies) override {
+    for (size_t i = 0; i < copies.size(); ++i) check_copy(copies[i], "copies[" + std::to_string(i) + "]");
+    operands_.add_gradients(context_);
+    for (const RowCopy& copy : copies) {
+      copy_rows(Role::kWeight, copy, copy.weight);
+      copy_rows(Role::kMoment1, copy, copy.moment1);
+      copy_rows(Role::kMoment2, copy, copy.moment2);
+    }
+    operands_.invalidate();
   }
 
   std::vector<OpEvent> take_profile() override { return std::exchange(timed_.log.events, {}); }
@@ -214,19 +236,18 @@ class TypedModel final : public Model {
              group.batch,
              group.first,
              group.sequence,
-             bits_of(group.layer_scale),
              bits_of(gradient_scale),
              assigns,
-             plan.complete()};
+             plan.nested()};
     for (const ActiveLayer& active : plan.layers()) {
-      kind_.insert(kind_.end(), {active.heads, active.kv_heads, active.neurons, bits_of(active.head_scale),
-                                 bits_of(active.neuron_scale)});
+      kind_.insert(kind_.end(), {active.heads, active.kv_heads, active.neurons, bits_of(active.layer_scale),
+                                 bits_of(active.head_scale), bits_of(active.neuron_scale)});
     }
   }
 
-  // Validates a batch, makes room for it, cuts it into groups and copies it in. Returns the number of targets that
-  // count.
-  int64_t prepare(const Batch& batch, bool gradients) {
+  // Validates a batch, makes room for it and for positions up to `positions`, cuts it into groups and copies it in.
+  // Returns the number of targets that count.
+  int64_t prepare(const Batch& batch, bool gradients, int64_t positions = 0) {
     if (batch.batch < 1 || batch.sequence < 1 || batch.sequence > config_.context_length) {
       throw Error(ErrorCode::kShape, "tokens: expected B >= 1 and 1 <= T <= " + std::to_string(config_.context_length) +
                                          " (the model's context length), received " +
@@ -243,7 +264,9 @@ class TypedModel final : public Model {
       }
     }
     divide(batch);
-    reserve({count, batch.sequence, gradients});
+    ActivationShape shape{count, std::max(batch.sequence, positions), gradients, {}};
+    for (size_t g = 0; g < groups_.size(); ++g) shape = shape.joined({0, 0, false, plans_[g].extent()});
+    reserve(shape);
     write_tokens(batch.tokens, count, gradients);
     if (batch.targets) {
       device_.write(activations_.targets, batch.targets, static_cast<size_t>(count) * sizeof(int32_t));
@@ -254,12 +277,11 @@ class TypedModel final : public Model {
 
   // Fills whole_, groups_ and their plans.
   void divide(const Batch& batch) {
-    whole_ = {batch.batch, batch.sequence, batch.layer_scale};
+    whole_ = {batch.batch, batch.sequence};
     groups_.clear();
-    const size_t count = batch.groups ? batch.groups->size() : 1;
-    while (plans_.size() < count) plans_.emplace_back(config_);
-    if (!batch.groups) {
-      plans_[0].assign(batch.subnetwork);
+    while (plans_.size() < batch.groups->size()) plans_.emplace_back(config_);
+    if (batch.groups->size() == 1 && batch.groups->front().sequences == 0) {
+      plans_[0].assign(batch.groups->front().subnetwork);
       groups_.push_back(whole_);
       return;
     }
@@ -275,7 +297,7 @@ class TypedModel final : public Model {
       } catch (const Error& error) {
         throw Error(error.code(), name() + error.what());
       }
-      groups_.push_back({group.sequences, batch.sequence, batch.layer_scale, 0, first});
+      groups_.push_back({group.sequences, batch.sequence, 0, first});
       first += group.sequences;
     }
     if (first != batch.batch) {
@@ -285,11 +307,44 @@ class TypedModel final : public Model {
     }
   }
 
+  void check_copy(const RowCopy& copy, const std::string& name) const {
+    const auto check = [&](const char* what, size_t index, int64_t row) {
+      const std::vector<Tensor>& tensors = parameters_.tensors();
+      if (index < tensors.size() && row >= 0 && copy.rows >= 1 && copy.rows <= tensors[index].rows - row) return;
+      throw Error(ErrorCode::kShape, name + what + ": expected rows of one of the " + std::to_string(tensors.size()) +
+                                         " tensors, received " + std::to_string(copy.rows) + " from " +
+                                         std::to_string(row) + " on of tensor " + std::to_string(index));
+    };
+    check(".to", copy.to, copy.to_row);
+    check(".from", copy.from, copy.from_row);
+    if (parameters_.tensors()[copy.to].cols == parameters_.tensors()[copy.from].cols) return;
+    throw Error(ErrorCode::kShape, name + ": expected tensors with as many columns, received " +
+                                       parameters_.tensors()[copy.from].name + " and " +
+                                       parameters_.tensors()[copy.to].name);
+  }
+
+  void copy_rows(Role role, const RowCopy& copy, double factor) {
+    const Tensor& tensor = parameters_.tensors()[copy.to];
+    M* to = parameters_.data(role, tensor) + copy.to_row * tensor.cols;
+    const M* from = parameters_.data(role, parameters_.tensors()[copy.from]) + copy.from_row * tensor.cols;
+    const size_t count = static_cast<size_t>(copy.rows * tensor.cols);
+    if (factor == 0) {
+      device_.clear(to, count * sizeof(M));
+    } else if (factor != 1) {
+      // Few and seldom: through the host, whose arithmetic is the same for every device.
+      std::vector<M> values(count);
+      device_.read(values.data(), from, count * sizeof(M));
+      for (M& value : values) value = static_cast<M>(value * factor);
+      device_.write(to, values.data(), count * sizeof(M));
+    } else if (to != from) {
+      device_.copy(to, from, count * sizeof(M));
+    }
+  }
+
   // Activations are planned once for the largest shape seen; a larger one replans.
   void reserve(const ActivationShape& shape) {
     if (planned_.covers(shape)) return;
-    const ActivationShape grown{std::max(shape.rows, planned_.rows), std::max(shape.sequence, planned_.sequence),
-                                shape.gradients || planned_.gradients};
+    const ActivationShape grown = shape.joined(planned_);
     check_room(grown);
     arena_ = Arena();
     planned_ = ActivationShape();
@@ -351,6 +406,8 @@ class TypedModel final : public Model {
   std::vector<Group> groups_;
   std::deque<SubnetworkPlan> plans_;  // stay where they are, as they point into themselves
   TouchedUnits touched_;
+  TouchedUnits trained_;  // what any step so far has trained, and its plan; used where that is not all
+  SubnetworkPlan trained_plan_;
   ThreadPool pool_;
   OpContext context_;
   Recordings recordings_;
@@ -362,8 +419,9 @@ class TypedModel final : public Model {
 
 }  // namespace
 
-MemoryPlan Model::plan(const ModelConfig& config, const ModelOptions& options, int64_t batch, int64_t sequence) {
-  const ActivationShape shape{batch * sequence, sequence, true};
+MemoryPlan Model::plan(const ModelConfig& config, const ModelOptions& options, int64_t batch, int64_t sequence,
+                       const Extent& part) {
+  const ActivationShape shape{batch * sequence, sequence, true, part};
   return with_types(options, [&](auto t, auto w) {
     return plan_memory(config, find_ops<decltype(t), decltype(w)>(options), options.threads, shape);
   });

@@ -27,19 +27,30 @@ struct ModelOptions : BackendOptions {
 
 // Consecutive sequences that share a subnetwork.
 struct SequenceGroup {
-  int64_t sequences;
-  const Subnetwork* subnetwork;  // null: the full model
+  int64_t sequences;  // of the only group 0: all
+  Subnetwork subnetwork;
 };
 
-// A micro-batch as it comes from the caller; pointers are read during the call only.
+// A micro-batch as it comes from the caller: its groups, in order. Pointers are read during the call only.
 struct Batch {
   const int32_t* tokens;   // (B, T), each in [0, V)
   const int32_t* targets;  // (B, T), each in [0, V) or -1 (ignored); null: no loss
   int64_t batch;
   int64_t sequence;
-  const Subnetwork* subnetwork;  // of all sequences; null: the full model
-  double layer_scale = 1;
-  const std::vector<SequenceGroup>* groups = nullptr;  // instead, in order: B sequences together
+  const std::vector<SequenceGroup>* groups;  // B sequences together
+};
+
+// Rows of a tensor that become those of another, or of the same: weights and both moments, each times a factor. A factor
+// of 0 reads nothing.
+struct RowCopy {
+  size_t to;
+  int64_t to_row;
+  size_t from;
+  int64_t from_row;
+  int64_t rows;
+  double weight;
+  double moment1;
+  double moment2;
 };
 
 enum class Logits { kNone, kLast, kAll };
@@ -57,7 +68,9 @@ class Model {
   // allocated. Throws Error(kBackend, kCuda, kOutOfMemory).
   static std::unique_ptr<Model> create(const ModelConfig& config, const ModelOptions& options);
   // What such a model takes with training batches of B x T tokens. No device is needed. Throws Error(kBackend, kCuda).
-  static MemoryPlan plan(const ModelConfig& config, const ModelOptions& options, int64_t batch, int64_t sequence);
+  // `part`: what takes part at most.
+  static MemoryPlan plan(const ModelConfig& config, const ModelOptions& options, int64_t batch, int64_t sequence,
+                         const Extent& part);
   virtual ~Model() = default;
 
   const ModelConfig& config() const { return config_; }
@@ -82,19 +95,23 @@ class Model {
 
   // Reads tokens (B, T) that follow the `past` tokens read before (0: a new text, with room for `capacity` tokens per
   // sequence) and gives the logits (B, V) of the last: the same function as forward() over all of them, without reading
-  // those again. B must stay the same. Throws Error(kShape, kData, kOutOfMemory).
-  virtual StepResult extend(const int32_t* tokens, int64_t batch, int64_t sequence, int64_t past, int64_t capacity,
-                            void* logits) = 0;
+  // those again. B and the subnetwork, that of the only group, must stay the same. Throws Error(kShape, kData,
+  // kOutOfMemory).
+  virtual StepResult extend(const Batch& batch, int64_t past, int64_t capacity, void* logits) = 0;
 
   // Adds weight * gradient of the mean loss, of all groups together. A loss that is not finite throws Error(kNonfinite)
   // and clears the gradients.
   virtual StepResult forward_backward(const Batch& batch, double weight) = 0;
 
-  // Consumes and clears the gradients; returns their norm before clipping. A norm that is not finite throws
-  // Error(kNonfinite), clears the gradients and leaves the weights alone.
-  virtual double optimizer_step(const OptimizerStep& step) = 0;
+  // Consumes and clears the gradients; returns their norm before clipping. `trained`: what any step so far has trained;
+  // the rest is neither read nor written. Null: all. A norm that is not finite throws Error(kNonfinite), clears the
+  // gradients and leaves the weights alone. Throws Error(kShape) where gradients are there of other units.
+  virtual double optimizer_step(const OptimizerStep& step, const Subnetwork* trained = nullptr) = 0;
 
   virtual void clear_gradients() = 0;
+
+  // In order, where the arrays live. Throws Error(kShape) before anything is copied.
+  virtual void copy_rows(const std::vector<RowCopy>& copies) = 0;
 
   // The ops called since the last time; none unless ModelOptions::profile.
   virtual std::vector<OpEvent> take_profile() = 0;

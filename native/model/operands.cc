@@ -18,7 +18,7 @@ bool is_matrix(const Tensor& tensor) { return tensor.decays; }  // of a layer: e
 // What makes the operands of one plan others than those of the next: the active layers, and their rows.
 void describe(const SubnetworkPlan& plan, std::vector<int32_t>* description) {
   description->clear();
-  description->push_back(plan.complete());
+  description->push_back(plan.nested());
   for (const ActiveLayer& active : plan.layers()) {
     for (const int64_t number : {active.layer, active.heads, active.kv_heads, active.neurons}) {
       description->push_back(static_cast<int32_t>(number));
@@ -101,7 +101,7 @@ void Operands<T, W>::prepare(OpContext& ctx, const SubnetworkPlan& plan) {
   add_gradients(ctx);
   const int32_t* lists = upload(plan.rows());
   const auto on_device = [&](const int32_t* rows) { return rows ? lists + (rows - plan.rows().data()) : nullptr; };
-  complete_ = plan.complete();
+  nested_ = plan.nested();
   matrices_.clear();
   vectors_.clear();
   const M* head = parameters_.global(Role::kWeight, config_.tied_head ? kWte : kHeadw);
@@ -136,7 +136,7 @@ void Operands<T, W>::prepare(OpContext& ctx, const SubnetworkPlan& plan) {
 template <class T, class W>
 void Operands<T, W>::point_to(const Tensor& tensor, LayerOperands<W>& operands, const Slots& slots) {
   const M* master = parameters_.data(Role::kWeight, tensor);
-  const bool masters_serve = !ops_.compact || complete_;
+  const bool masters_serve = !ops_.compact || nested_;
   const auto [rows, count, cols] = row_list(tensor, operands);
   operands.gradient[tensor.kind] =
       masters_serve ? parameters_.data(Role::kGradient, tensor) : slots.gradient[tensor.kind];
@@ -159,7 +159,7 @@ template <class T, class W>
 typename Operands<T, W>::RowList Operands<T, W>::row_list(const Tensor& tensor,
                                                           const LayerOperands<W>& operands) const {
   const auto listed = [&](const int32_t* rows, int64_t count) {
-    return rows ? RowList{rows, count, tensor.cols} : RowList{nullptr, 1, tensor.size()};
+    return rows ? RowList{rows, count, tensor.cols} : RowList{nullptr, 1, count * tensor.cols};
   };
   switch (tensor.sampled) {
     case Sampled::kQkvRows:
@@ -169,13 +169,13 @@ typename Operands<T, W>::RowList Operands<T, W>::row_list(const Tensor& tensor,
     case Sampled::kNeurons:
       return listed(operands.neuron_rows, operands.neuron_count);
     default:
-      return listed(nullptr, 0);
+      return listed(nullptr, tensor.rows);
   }
 }
 
 template <class T, class W>
 bool Operands<T, W>::begin_gradients() {
-  if (!ops_.compact || complete_) {
+  if (!ops_.compact || nested_) {
     in_masters_ = true;
     return false;
   }

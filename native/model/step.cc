@@ -62,7 +62,7 @@ void Step<T, W>::forward_layer(const Group& group, const ActiveLayer& active, co
   const int32_t* head_rows = listed(operands.head_rows);
   const int32_t* neuron_rows = listed(operands.neuron_rows);
 
-  // middle = input + layer_scale (NH/A sum over active heads + bias)
+  // middle = input + layer_scale (head_scale sum over active heads + bias)
   ops_.norm_forward(ctx_, saved.ln1, saved.ln1_mean, saved.ln1_rstd, input, v[kLn1w], v[kLn1b], N, C, epsilon);
   ops_.linear_expand(ctx_, saved.qkv, qkv_cols, saved.ln1, w[kQkvw], v[kQkvb], listed(operands.qkv_rows), N, qkv_cols,
                      C, 1);
@@ -82,11 +82,11 @@ void Step<T, W>::forward_layer(const Group& group, const ActiveLayer& active, co
   }
   work->scores += drain();
   ops_.linear_contract(ctx_, saved.middle, saved.att, active.heads * HS, w[kAttprojw], v[kAttprojb], input, head_rows,
-                       N, active.heads * HS, C, static_cast<M>(group.layer_scale * active.head_scale),
-                       static_cast<M>(group.layer_scale));
+                       N, active.heads * HS, C, static_cast<M>(active.layer_scale * active.head_scale),
+                       static_cast<M>(active.layer_scale));
   work->out_projection += drain();
 
-  // output = middle + layer_scale (F/m sum over active neurons + bias)
+  // output = middle + layer_scale (neuron_scale sum over active neurons + bias)
   ops_.norm_forward(ctx_, saved.ln2, saved.ln2_mean, saved.ln2_rstd, saved.middle, v[kLn2w], v[kLn2b], N, C, epsilon);
   if (config_.mlp == MlpKind::kGelu) {
     ops_.mlp_forward(ctx_, saved.act, saved.fc, saved.ln2, w[kFcw], v[kFcb], neuron_rows, N, active.neurons, C);
@@ -95,8 +95,8 @@ void Step<T, W>::forward_layer(const Group& group, const ActiveLayer& active, co
                         neuron_rows, N, active.neurons, C);
   }
   ops_.linear_contract(ctx_, saved.output, saved.act, active.neurons, w[kFcprojw], v[kFcprojb], saved.middle,
-                       neuron_rows, N, active.neurons, C, static_cast<M>(group.layer_scale * active.neuron_scale),
-                       static_cast<M>(group.layer_scale));
+                       neuron_rows, N, active.neurons, C, static_cast<M>(active.layer_scale * active.neuron_scale),
+                       static_cast<M>(active.layer_scale));
   work->mlp += drain();
 }
 
@@ -200,9 +200,9 @@ void Step<T, W>::backward_layer(const Group& group, const ActiveLayer& active, c
   const int64_t m = active.neurons;
   const int64_t head_cols = active.heads * HS;
   const int64_t qkv_cols = head_cols + 2 * active.kv_heads * HS;
-  const M branch_scale = static_cast<M>(group.layer_scale);
-  const M head_scale = static_cast<M>(group.layer_scale * active.head_scale);
-  const M neuron_scale = static_cast<M>(group.layer_scale * active.neuron_scale);
+  const M branch_scale = static_cast<M>(active.layer_scale);
+  const M head_scale = static_cast<M>(active.layer_scale * active.head_scale);
+  const M neuron_scale = static_cast<M>(active.layer_scale * active.neuron_scale);
   const auto& w = operands.matrix;
   const auto& d = operands.gradient;
   const int32_t* qkv_rows = listed(operands.qkv_rows);
@@ -282,37 +282,45 @@ void Step<T, W>::bias_gradient(const LayerOperands<W>& operands, LayerTensor ten
 }
 
 template <class T, class W>
-void Step<T, W>::list_updated(const TouchedUnits& touched, const int32_t* lists, bool only_touched) {
+void Step<T, W>::list_rows(const Tensor& tensor, const int32_t* rows, int64_t count, int64_t cols) {
+  updated_.push_back({p_.data(Role::kWeight, tensor), p_.data(Role::kGradient, tensor),
+                      p_.data(Role::kMoment1, tensor), p_.data(Role::kMoment2, tensor), rows, count, cols,
+                      tensor.decays, false});
+}
+
+template <class T, class W>
+void Step<T, W>::list_all_updated() {
   updated_.clear();
-  const auto list = [&](const Tensor& tensor, const int32_t* rows, int64_t count, int64_t cols) {
-    updated_.push_back({p_.data(Role::kWeight, tensor), p_.data(Role::kGradient, tensor),
-                        p_.data(Role::kMoment1, tensor), p_.data(Role::kMoment2, tensor), rows, count, cols,
-                        tensor.decays, false});
-  };
+  for (const Tensor& tensor : p_.tensors()) list_rows(tensor, nullptr, 1, tensor.size());
+}
+
+template <class T, class W>
+void Step<T, W>::list_updated(TouchedUnits& units) {
+  updated_.clear();
+  units.list();
+  const int32_t* lists = o_.upload(units.lists());
   for (const Tensor& tensor : p_.tensors()) {
-    // A tensor whose rows all take part is one run of contiguous elements.
-    const auto whole = [&] { list(tensor, nullptr, 1, tensor.size()); };
+    // The first rows of a tensor, or all, are one run of contiguous elements.
     const auto listed_rows = [&](int64_t first, int64_t count) {
       if (first >= 0) {
-        list(tensor, lists + first, count, tensor.cols);
+        list_rows(tensor, lists + first, count, tensor.cols);
       } else {
-        whole();
+        list_rows(tensor, nullptr, 1, count * tensor.cols);
       }
     };
-    if (!only_touched || tensor.sampled == Sampled::kNever) {
-      whole();
-      continue;
-    }
-    if (!touched.layer(tensor.layer)) continue;
-    const TouchedUnits::Rows& rows = touched.rows(tensor.layer);
-    if (tensor.sampled == Sampled::kByLayer) {
-      whole();
-    } else if (tensor.sampled == Sampled::kQkvRows) {
-      listed_rows(rows.qkv, rows.qkv_count);
-    } else if (tensor.sampled == Sampled::kHeadRows) {
-      listed_rows(rows.head, rows.head_count);
-    } else {
-      listed_rows(rows.neurons, rows.neuron_count);
+    if (tensor.layer >= 0 && !units.layer(tensor.layer)) continue;
+    switch (tensor.sampled) {
+      case Sampled::kQkvRows:
+        listed_rows(units.rows(tensor.layer).qkv, units.rows(tensor.layer).qkv_count);
+        break;
+      case Sampled::kHeadRows:
+        listed_rows(units.rows(tensor.layer).head, units.rows(tensor.layer).head_count);
+        break;
+      case Sampled::kNeurons:
+        listed_rows(units.rows(tensor.layer).neurons, units.rows(tensor.layer).neuron_count);
+        break;
+      default:
+        list_rows(tensor, nullptr, 1, tensor.size());
     }
   }
 }
@@ -322,9 +330,7 @@ void Step<T, W>::list_updated_slots() {
   updated_.clear();
   for (const Tensor& tensor : p_.tensors()) {
     if (tensor.layer >= 0) break;  // the globals come first
-    updated_.push_back({p_.data(Role::kWeight, tensor), p_.data(Role::kGradient, tensor),
-                        p_.data(Role::kMoment1, tensor), p_.data(Role::kMoment2, tensor), nullptr, 1, tensor.size(),
-                        tensor.decays, false});
+    list_rows(tensor, nullptr, 1, tensor.size());
   }
   o_.for_each_slot_gradient([&](const Tensor& tensor, const int32_t* rows, int64_t count, int64_t cols, M* gradient) {
     updated_.push_back({p_.data(Role::kWeight, tensor), gradient, p_.data(Role::kMoment1, tensor),
@@ -333,18 +339,15 @@ void Step<T, W>::list_updated_slots() {
 }
 
 template <class T, class W>
-double Step<T, W>::update(const OptimizerStep& step, TouchedUnits& touched) {
+double Step<T, W>::update(const OptimizerStep& step, TouchedUnits& touched, TouchedUnits* trained) {
   // Where one subnetwork was trained and the rest is to be left alone, its gradients need not visit the masters.
-  const int32_t* lists = nullptr;
   const bool from_slots = step.freeze && o_.gradients_are_in_slots();
   if (from_slots) {
     list_updated_slots();
   } else {
     o_.add_gradients(ctx_);
-    touched.list();
-    lists = o_.upload(touched.lists());
     // Gradients of what no group touched are zero, so leaving them out gives the same norm.
-    list_updated(touched, lists, true);
+    list_updated(touched);
   }
   squared_.clear();
   for (const AdamWRows<M>& part : updated_) {
@@ -359,7 +362,8 @@ double Step<T, W>::update(const OptimizerStep& step, TouchedUnits& touched) {
   if (!std::isfinite(norm)) return norm;
   const double scale = step.clip > 0 && norm > step.clip ? step.clip / norm : 1.0;
 
-  if (!step.freeze) list_updated(touched, lists, false);
+  if (!step.freeze && trained) list_updated(*trained);
+  if (!step.freeze && !trained) list_all_updated();
   ops_.adamw(ctx_, {updated_.data(), static_cast<int64_t>(updated_.size())},
              {step.learning_rate, step.beta1, step.beta2, step.epsilon, step.weight_decay, scale,
               1.0 - std::pow(step.beta1, static_cast<double>(step.step)),

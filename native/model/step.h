@@ -26,9 +26,8 @@ struct Work {
 struct Group {
   int64_t batch;
   int64_t sequence;
-  double layer_scale;  // multiplies both branches of every layer; 1 by default
-  int64_t past = 0;    // position of the first token; above 0 only with a cache that holds the tokens before it
-  int64_t first = 0;   // of the micro-batch's sequences
+  int64_t past = 0;   // position of the first token; above 0 only with a cache that holds the tokens before it
+  int64_t first = 0;  // of the micro-batch's sequences
 
   int64_t rows() const { return batch * sequence; }
 };
@@ -84,9 +83,10 @@ class Step {
   // Adds the gradients of the embeddings.
   void embed_backward(const Group& whole);
 
-  // AdamW on the accumulated gradient, which it clears. Returns the gradient norm before clipping. When that is not
-  // finite nothing is changed, and the caller must clear the gradients.
-  double update(const OptimizerStep& step, TouchedUnits& touched);
+  // AdamW on the accumulated gradient, which it clears. `trained`: what any step so far has trained, the touched units
+  // among it; the rest is left alone. Null: all. Returns the gradient norm before clipping. When that is not finite
+  // nothing is changed, and the caller must clear the gradients.
+  double update(const OptimizerStep& step, TouchedUnits& touched, TouchedUnits* trained);
 
  private:
   void forward_layer(const Group& group, const ActiveLayer& active, const LayerOperands<W>& operands,
@@ -108,8 +108,11 @@ class Step {
                      int64_t row_count, M alpha);
   // Row lists of products: a compact backend has none.
   const int32_t* listed(const int32_t* rows) const { return ops_.compact ? nullptr : rows; }
-  // Fills updated_: rows of every tensor that take part in an update. `lists` are those of `touched` on the device.
-  void list_updated(const TouchedUnits& touched, const int32_t* lists, bool only_touched);
+  // Adds rows of a tensor to updated_; without a list `count` runs of `cols` elements.
+  void list_rows(const Tensor& tensor, const int32_t* rows, int64_t count, int64_t cols);
+  // Fills updated_: rows of every tensor that take part in an update, all or those of `units`.
+  void list_all_updated();
+  void list_updated(TouchedUnits& units);
   // The same, with gradients of layers where they are: in slots.
   void list_updated_slots();
   int64_t drain() {

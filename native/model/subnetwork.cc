@@ -1,6 +1,7 @@
 #include "model/subnetwork.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 
 #include "core/error.h"
@@ -50,7 +51,29 @@ void check_even(const ModelConfig& config, size_t owner, const std::vector<int32
   }
 }
 
+void check_scale(const char* name, const std::vector<double>& scales, size_t layers) {
+  const auto path = [&] { return std::string("subnetwork.") + name; };
+  if (!scales.empty() && scales.size() != layers) {
+    throw Error(ErrorCode::kShape, path() + ": expected one factor per active layer (" + std::to_string(layers) +
+                                       "), received " + std::to_string(scales.size()));
+  }
+  for (size_t i = 0; i < scales.size(); ++i) {
+    if (std::isfinite(scales[i])) continue;
+    throw Error(ErrorCode::kShape, path() + "[" + std::to_string(i) + "]: expected a finite number, received " +
+                                       std::to_string(scales[i]));
+  }
+}
+
+// Whether a list that was checked is 0, 1, 2, ...
+bool are_first(const std::vector<int32_t>& list) {
+  return static_cast<size_t>(list.back()) + 1 == list.size();
+}
+
 }  // namespace
+
+Extent whole_extent(const ModelConfig& config) {
+  return {config.n_layer, config.n_head, config.n_kv_head, config.n_inner};
+}
 
 SubnetworkPlan::SubnetworkPlan(const ModelConfig& config) : config_(config) {
   layers_.reserve(config.n_layer);
@@ -78,52 +101,64 @@ void SubnetworkPlan::append_qkv_rows(const std::vector<int32_t>& units, bool que
   for (const int32_t head : units) append_heads(values + head, 1);
 }
 
-void SubnetworkPlan::assign(const Subnetwork* subnetwork) {
+void SubnetworkPlan::assign_heads(const std::vector<int32_t>& units, size_t owner, bool query_heads,
+                                  ActiveLayer* active) {
+  check_list("heads", static_cast<int64_t>(owner), units, query_heads ? config_.n_head : config_.n_kv_head);
+  const int64_t count = static_cast<int64_t>(units.size());
+  if (query_heads) {
+    check_even(config_, owner, units);
+    active->heads = count;
+  } else {
+    active->kv_heads = count;
+    active->heads = count * config_.group_size();
+  }
+  if (active->heads == config_.n_head) return;
+  // Queries, keys and values lie one after another in qkvw, so even the first heads are three runs of its rows.
+  active->qkv_rows = rows_.data() + rows_.size();
+  append_qkv_rows(units, query_heads);
+  if (!are_first(units)) active->head_rows = active->qkv_rows;
+}
+
+void SubnetworkPlan::assign_neurons(const std::vector<int32_t>& neurons, size_t owner, ActiveLayer* active) {
+  check_list("neurons", static_cast<int64_t>(owner), neurons, config_.n_inner);
+  active->neurons = static_cast<int64_t>(neurons.size());
+  if (are_first(neurons)) return;
+  active->neuron_rows = rows_.data() + rows_.size();
+  rows_.insert(rows_.end(), neurons.begin(), neurons.end());
+}
+
+void SubnetworkPlan::assign(const Subnetwork& subnetwork) {
   layers_.clear();
   rows_.clear();
-  const bool sampled_layers = subnetwork && subnetwork->has_layers;
-  const size_t count = sampled_layers ? subnetwork->layers.size() : static_cast<size_t>(config_.n_layer);
-  if (subnetwork) {
-    if (count == 0)
-      throw Error(ErrorCode::kShape, "subnetwork.layers: expected at least one active layer, received none");
-    check_list("layers", -1, subnetwork->layers, config_.n_layer);
-    check_count("heads", subnetwork->heads.size(), count);
-    check_count("neurons", subnetwork->neurons.size(), count);
-  }
+  const size_t count = subnetwork.has_layers ? subnetwork.layers.size() : static_cast<size_t>(config_.n_layer);
+  if (count == 0)
+    throw Error(ErrorCode::kShape, "subnetwork.layers: expected at least one active layer, received none");
+  check_list("layers", -1, subnetwork.layers, config_.n_layer);
+  check_count("heads", subnetwork.heads.size(), count);
+  check_count("neurons", subnetwork.neurons.size(), count);
+  check_scale("layerScale", subnetwork.layer_scale, count);
+  check_scale("headScale", subnetwork.head_scale, count);
+  check_scale("neuronScale", subnetwork.neuron_scale, count);
+  extent_ = {static_cast<int64_t>(count), 0, 0, 0};
   for (size_t i = 0; i < count; ++i) {
+    const auto scale = [&](const std::vector<double>& scales) { return scales.empty() ? 1.0 : scales[i]; };
     ActiveLayer active{};
-    active.layer = sampled_layers ? subnetwork->layers[i] : static_cast<int64_t>(i);
+    active.layer = subnetwork.has_layers ? subnetwork.layers[i] : static_cast<int64_t>(i);
     active.heads = config_.n_head;
     active.kv_heads = config_.n_kv_head;
     active.neurons = config_.n_inner;
-    if (subnetwork && !subnetwork->heads.empty() && !subnetwork->heads[i].empty()) {
-      const auto& heads = subnetwork->heads[i];
-      const bool query_heads = subnetwork->query_heads;
-      check_list("heads", static_cast<int64_t>(i), heads, query_heads ? config_.n_head : config_.n_kv_head);
-      if (query_heads) {
-        check_even(config_, i, heads);
-        active.heads = static_cast<int64_t>(heads.size());
-      } else {
-        active.kv_heads = static_cast<int64_t>(heads.size());
-        active.heads = active.kv_heads * config_.group_size();
-      }
-      if (active.heads < config_.n_head) {
-        active.qkv_rows = rows_.data() + rows_.size();
-        active.head_rows = active.qkv_rows;
-        append_qkv_rows(heads, query_heads);
-      }
+    active.layer_scale = scale(subnetwork.layer_scale);
+    active.head_scale = scale(subnetwork.head_scale);
+    active.neuron_scale = scale(subnetwork.neuron_scale);
+    if (!subnetwork.heads.empty() && !subnetwork.heads[i].empty()) {
+      assign_heads(subnetwork.heads[i], i, subnetwork.query_heads, &active);
     }
-    if (subnetwork && !subnetwork->neurons.empty() && !subnetwork->neurons[i].empty()) {
-      const auto& neurons = subnetwork->neurons[i];
-      check_list("neurons", static_cast<int64_t>(i), neurons, config_.n_inner);
-      active.neurons = static_cast<int64_t>(neurons.size());
-      if (active.neurons < config_.n_inner) {
-        active.neuron_rows = rows_.data() + rows_.size();
-        rows_.insert(rows_.end(), neurons.begin(), neurons.end());
-      }
+    if (!subnetwork.neurons.empty() && !subnetwork.neurons[i].empty()) {
+      assign_neurons(subnetwork.neurons[i], i, &active);
     }
-    active.head_scale = static_cast<double>(config_.n_head) / static_cast<double>(active.heads);
-    active.neuron_scale = static_cast<double>(config_.n_inner) / static_cast<double>(active.neurons);
+    extent_.heads = std::max(extent_.heads, active.heads);
+    extent_.kv_heads = std::max(extent_.kv_heads, active.kv_heads);
+    extent_.neurons = std::max(extent_.neurons, active.neurons);
     layers_.push_back(active);
   }
 }
@@ -158,15 +193,26 @@ void TouchedUnits::add(const SubnetworkPlan& plan) {
     if (active.neuron_rows) {
       for (int64_t i = 0; i < active.neurons; ++i) neurons[active.neuron_rows[i]] = 1;
     } else {
-      std::fill(neurons, neurons + config_.n_inner, 1);
+      std::fill(neurons, neurons + active.neurons, 1);
     }
   }
+}
+
+bool TouchedUnits::covers(const TouchedUnits& other) const {
+  const auto all = [](const std::vector<uint8_t>& ours, const std::vector<uint8_t>& theirs) {
+    return std::equal(ours.begin(), ours.end(), theirs.begin(), [](uint8_t a, uint8_t b) { return a >= b; });
+  };
+  return all(layers_, other.layers_) && all(qkv_heads_, other.qkv_heads_) && all(neurons_, other.neurons_);
 }
 
 void TouchedUnits::list() {
   const int64_t HS = config_.head_size;
   lists_.clear();
   const auto end = [&] { return static_cast<int64_t>(lists_.size()); };
+  // Whether `count` ascending entries from `first` on are 0, 1, 2, ...
+  const auto are_first = [&](int64_t first, int64_t count) {
+    return count == 0 || lists_[static_cast<size_t>(first + count - 1)] + 1 == count;
+  };
   for (int64_t layer = 0; layer < config_.n_layer; ++layer) {
     if (!layers_[layer]) continue;
     const uint8_t* heads = qkv_heads_.data() + layer * qkv_heads_each_;
@@ -182,9 +228,9 @@ void TouchedUnits::list() {
       if (neurons[row]) lists_.push_back(static_cast<int32_t>(row));
     }
     rows.neuron_count = end() - rows.neurons;
-    if (rows.qkv_count == config_.qkv_width()) rows.qkv = -1;
-    if (rows.head_count == config_.query_width()) rows.head = -1;
-    if (rows.neuron_count == config_.n_inner) rows.neurons = -1;
+    if (are_first(rows.neurons, rows.neuron_count)) rows.neurons = -1;
+    if (are_first(rows.head, rows.head_count)) rows.head = -1;
+    if (are_first(rows.qkv, rows.qkv_count)) rows.qkv = -1;
     rows_[layer] = rows;
   }
 }

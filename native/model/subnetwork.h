@@ -1,6 +1,7 @@
 // The subnetwork of one group of sequences, as index lists: from what the caller sent to the row lists the ops read.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -8,18 +9,33 @@
 
 namespace burgeon {
 
-// As received: has_* false means "all". heads[i] and neurons[i] belong to the i-th active layer; an empty vector = all.
+// As received: has_layers false means "all". heads[i] and neurons[i] belong to the i-th active layer; an empty vector = all.
 // heads[i] lists key and value heads, each with the query heads that share it; or, with `query_heads`, query heads, as
-// many of every key and value head, which are then all active.
+// many of every key and value head, which are then all active. The factors are the caller's decision, one per active
+// layer; an empty vector: 1.
 struct Subnetwork {
   bool has_layers = false;
   bool query_heads = false;
   std::vector<int32_t> layers;
   std::vector<std::vector<int32_t>> heads;
   std::vector<std::vector<int32_t>> neurons;
+  std::vector<double> layer_scale;   // of both branches
+  std::vector<double> head_scale;    // of the sum over heads, the output's bias left out
+  std::vector<double> neuron_scale;  // of the sum over neurons, likewise
 };
 
-// One active layer. Row lists are null when everything is active, so that rate 1 takes the dense path.
+// Most that takes part at a time: layers, and heads and neurons of any of them.
+struct Extent {
+  int64_t layers;
+  int64_t heads;     // query heads
+  int64_t kv_heads;  // key and value heads
+  int64_t neurons;
+};
+
+Extent whole_extent(const ModelConfig& config);
+
+// One active layer. A row list is null where the active rows are the first ones of their tensor, be that all of them:
+// these take the dense path, on as many rows.
 struct ActiveLayer {
   int64_t layer;
   int64_t heads;               // A, number of active query heads
@@ -28,8 +44,9 @@ struct ActiveLayer {
   const int32_t* qkv_rows;     // ((A + 2 G) HS) rows of qkvw and qkvb: queries, keys, values
   const int32_t* head_rows;    // (A HS) rows of attprojw: the first of qkv_rows
   const int32_t* neuron_rows;  // (neurons) rows of gatew, gateb, fcw, fcb and fcprojw
-  double head_scale;           // NH / A
-  double neuron_scale;         // F / neurons
+  double layer_scale;
+  double head_scale;
+  double neuron_scale;
 };
 
 // Row lists of one subnetwork. Reserves for the full model once, so that later assignments allocate nothing.
@@ -37,23 +54,28 @@ class SubnetworkPlan {
  public:
   explicit SubnetworkPlan(const ModelConfig& config);
 
-  // Checks the lists (ascending, in range, one per active layer) and expands them; null means the full model.
-  // Throws Error(kShape) naming the list and the offending entry.
-  void assign(const Subnetwork* subnetwork);
+  // Checks the lists (ascending, in range, one per active layer) and expands them. Throws Error(kShape) naming the list
+  // and the offending entry.
+  void assign(const Subnetwork& subnetwork);
 
   const std::vector<ActiveLayer>& layers() const { return layers_; }
   // What the lists of all layers point into.
   const std::vector<int32_t>& rows() const { return rows_; }
-  // Whether this is the full model.
-  bool complete() const { return static_cast<int64_t>(layers_.size()) == config_.n_layer && rows_.empty(); }
+  const Extent& extent() const { return extent_; }
+  // Whether what is active are the first layers and the first rows of their tensors: then it lies in the masters as it
+  // would in a smaller model. The full model is one of these.
+  bool nested() const { return rows_.empty() && layers_.back().layer + 1 == extent_.layers; }
 
  private:
+  void assign_heads(const std::vector<int32_t>& units, size_t owner, bool query_heads, ActiveLayer* active);
+  void assign_neurons(const std::vector<int32_t>& neurons, size_t owner, ActiveLayer* active);
   void append_heads(int64_t first, int64_t count);
   void append_qkv_rows(const std::vector<int32_t>& units, bool query_heads);
 
   const ModelConfig config_;
   std::vector<ActiveLayer> layers_;
   std::vector<int32_t> rows_;
+  Extent extent_{};
 };
 
 // Which units were active in any group since the last optimizer step.
@@ -63,10 +85,12 @@ class TouchedUnits {
 
   void add(const SubnetworkPlan& plan);
   void clear();
+  // Whether every unit of the other is one of these.
+  bool covers(const TouchedUnits& other) const;
 
   bool layer(int64_t layer) const { return layers_[layer]; }
   // Rows of a layer's qkv and head tensors, and its neurons, ascending: where their list begins in lists(), or -1 when
-  // all are touched; and their number.
+  // they are the first ones of their tensor; and their number.
   struct Rows {
     int64_t qkv;
     int64_t head;

@@ -42,10 +42,9 @@ ModelConfig aligned_config() { return gpt2_config(2, 2, 128, 256, 80, 200); }
 std::vector<Group> groups_of(const ModelConfig& config, int64_t sequence) {
   Group dense = make_group(config, 2, sequence, 3);
   Group sampled = make_group(config, 1, sequence, 4);
-  sampled.layer_scale = 1.25;
-  sampled.subnetwork = small_subnetwork();
+  sampled.subnetwork = with_layer_scale(small_subnetwork(), 1.25);
   if (config.n_layer == 2) {
-    sampled.subnetwork = Subnetwork{};
+    sampled.subnetwork = with_layer_scale({}, 1.25);
     sampled.subnetwork->heads = {{1}, {0}};
     sampled.subnetwork->neurons.resize(2);
     for (int32_t j = 0; j < 128; ++j) {
@@ -161,6 +160,8 @@ Subnetwork drawn_subnetwork(Random& random, const ModelConfig& config) {
   subnetwork.layers = choose(2, config.n_layer);
   subnetwork.heads = {choose(2, config.n_kv_head), choose(1, config.n_kv_head)};
   subnetwork.neurons = {choose(8, config.n_inner), choose(8, config.n_inner)};
+  subnetwork.head_scale = {1.5, 3};
+  subnetwork.neuron_scale = {static_cast<double>(config.n_inner) / 8, static_cast<double>(config.n_inner) / 8};
   return subnetwork;
 }
 
@@ -194,14 +195,15 @@ TEST(cuda_model_with_graphs_gives_the_bits_of_single_launches) {
           for (int64_t i = 0; i < 2; ++i) {
             Group batch = make_group(config, 3, 7, static_cast<uint64_t>(20 * step + i));
             batch.targets = make_group(config, 3, 7, 5).targets;
-            const Subnetwork drawn[] = {drawn_subnetwork(random, config), drawn_subnetwork(random, config)};
-            const std::vector<SequenceGroup> parts{{1, &drawn[0]}, {2, &drawn[1]}};
+            const Subnetwork first = drawn_subnetwork(random, config);
+            const std::vector<SequenceGroup> parts{{1, first}, {2, drawn_subnetwork(random, config)}};
             Batch whole = batch.view();
             whole.groups = &parts;
             losses.back().push_back(model->forward_backward(whole, 0.25).loss);
           }
           losses.back().push_back(model->optimizer_step(optimizer_step(step, freeze)));
-          losses.back().push_back(model->forward(make_group(config, 2, 7).view(), Logits::kNone, nullptr).loss);
+          Group held_out = make_group(config, 2, 7);
+          losses.back().push_back(model->forward(held_out.view(), Logits::kNone, nullptr).loss);
         }
         results.push_back(read_all(*model, Role::kWeight));
       }
@@ -270,7 +272,7 @@ TEST(cuda_model_continues_a_text_from_its_cache) {
   for (const ModelConfig& config : {small_config(), small_llama()}) {
     const Note note(name_of(config));
     const auto model = make_model(config, on_cuda());
-    const Group group = make_group(config, 2, 9);
+    Group group = make_group(config, 2, 9);
     std::vector<int32_t> start;
     std::vector<int32_t> rest;
     for (int64_t b = 0; b < 2; ++b) {
@@ -281,8 +283,9 @@ TEST(cuda_model_continues_a_text_from_its_cache) {
     Floats whole(2 * config.vocab_size);
     Floats continued(2 * config.vocab_size);
     model->forward(group.view(), Logits::kLast, whole.data());
-    model->extend(start.data(), 2, 5, 0, 12, continued.data());
-    model->extend(rest.data(), 2, 4, 5, 12, continued.data());
+    const std::vector<SequenceGroup> both{{2, {}}};
+    model->extend({start.data(), nullptr, 2, 5, &both}, 0, 12, continued.data());
+    model->extend({rest.data(), nullptr, 2, 4, &both}, 5, 12, continued.data());
     for (size_t i = 0; i < whole.size(); ++i) CHECK_NEAR(continued[i], whole[i], 1e-4);
   }
 }

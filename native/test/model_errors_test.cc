@@ -57,7 +57,7 @@ TEST(model_refuses_what_memory_cannot_hold) {
   constexpr int64_t kLong = int64_t{1} << 20;
   const auto model = Model::create(gpt2_config(1, 1, 1, kLong, kLong, 2), on_cpu(""));
   const auto run = [&](int64_t tokens) {
-    const Group group{1, tokens, std::vector<int32_t>(tokens), std::vector<int32_t>(tokens), {}};
+    const Group group{1, tokens, std::vector<int32_t>(tokens), std::vector<int32_t>(tokens), {}, {}};
     return model->forward_backward(group.view(), 1).loss;
   };
   CHECK_NEAR(run(2), std::log(2), 1e-6);

@@ -104,7 +104,7 @@ std::vector<Doubles> read_all(Model& model, Role role) {
 
 Group make_group(const ModelConfig& config, int64_t batch, int64_t sequence, uint64_t seed) {
   Random random(seed);
-  Group group{batch, sequence, {}, {}, {}};
+  Group group{batch, sequence, {}, {}, {}, {}};
   for (int64_t i = 0; i < batch * sequence; ++i) {
     group.tokens.push_back(static_cast<int32_t>(random.between(0, config.vocab_size - 1)));
     const bool ignored = i > 0 && random.between(0, 4) == 0;
@@ -119,6 +119,22 @@ Subnetwork small_subnetwork() {
   subnetwork.layers = {0, 2};
   subnetwork.heads = {{0, 2}, {1}};
   subnetwork.neurons = {{0, 3, 4, 11, 16}, {}};
+  subnetwork.head_scale = {3.0 / 2, 3};
+  subnetwork.neuron_scale = {17.0 / 5, 1};
+  return subnetwork;
+}
+
+Subnetwork small_nested() {
+  Subnetwork subnetwork;
+  subnetwork.has_layers = true;
+  subnetwork.layers = {0, 1};
+  subnetwork.heads = {{0, 1}, {0}};
+  subnetwork.neurons = {{0, 1, 2, 3, 4}, {}};
+  return subnetwork;
+}
+
+Subnetwork with_layer_scale(Subnetwork subnetwork, double factor, size_t layers) {
+  subnetwork.layer_scale.assign(layers, factor);
   return subnetwork;
 }
 

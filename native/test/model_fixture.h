@@ -50,18 +50,29 @@ struct Group {
   std::vector<int32_t> tokens;
   std::vector<int32_t> targets;
   std::optional<Subnetwork> subnetwork;
-  double layer_scale = 1;
+  mutable std::vector<SequenceGroup> groups;  // of the last view
 
   Batch view() const {
-    return {tokens.data(), targets.data(), batch, sequence, subnetwork ? &*subnetwork : nullptr, layer_scale};
+    groups = {{0, subnetwork.value_or(Subnetwork())}};
+    return {tokens.data(), targets.data(), batch, sequence, &groups};
+  }
+  // Some of the sequences, from `first` on, on the same or on one other subnetwork.
+  Batch view(int64_t first, const SequenceGroup& group) const {
+    groups = {group};
+    return {tokens.data() + first * sequence, targets.data() + first * sequence, group.sequences, sequence, &groups};
   }
 };
 
 // Random tokens; every fifth target or so is ignored.
 Group make_group(const ModelConfig& config, int64_t batch, int64_t sequence, uint64_t seed = 2);
 
-// Two of the three layers of a small model, two (key and value) heads and one, five neurons and all.
+// Two of the three layers of a small model, two (key and value) heads and one, five neurons and all; rescaled by the
+// inverse shares.
 Subnetwork small_subnetwork();
+// The first two layers, with the first heads and neurons, as many as in small_subnetwork(), not rescaled.
+Subnetwork small_nested();
+// With a factor for the branches of its two layers, or of as many as there are.
+Subnetwork with_layer_scale(Subnetwork subnetwork, double factor, size_t layers = 2);
 
 OptimizerStep optimizer_step(int64_t step = 1, bool freeze = false);
 

@@ -45,9 +45,8 @@ void check_model_gradients(const ModelConfig& config, const std::vector<Weighted
   }
 }
 
-Group with(Group group, Subnetwork subnetwork, double layer_scale = 1) {
+Group with(Group group, Subnetwork subnetwork) {
   group.subnetwork = std::move(subnetwork);
-  group.layer_scale = layer_scale;
   return group;
 }
 
@@ -68,8 +67,12 @@ TEST(model_gradients_with_a_subnetwork) {
   check_model_gradients({{with(make_group(small_config(), 2, 6), small_subnetwork()), 1}});
 }
 
+TEST(model_gradients_of_the_first_units) {
+  check_model_gradients({{with(make_group(small_config(), 2, 6), small_nested()), 1}});
+}
+
 TEST(model_gradients_with_scaled_layers) {
-  check_model_gradients({{with(make_group(small_config(), 2, 6), small_subnetwork(), 1.5), 1}});
+  check_model_gradients({{with(make_group(small_config(), 2, 6), with_layer_scale(small_subnetwork(), 1.5)), 1}});
 }
 
 // One query head of every key and value head, in some layers.
@@ -78,14 +81,17 @@ TEST(model_gradients_with_sampled_query_heads) {
   queries.query_heads = true;
   queries.heads = {{0, 2, 5}, {}, {1, 3, 4}};
   queries.neurons = {{1, 2}, {}, {16}};
+  queries.head_scale = {2, 1, 2};
+  queries.neuron_scale = {17.0 / 2, 1, 17};
   check_model_gradients(small_llama(), {{with(make_group(small_llama(), 2, 6), queries), 1}});
 }
 
 TEST(model_gradients_of_groups_add_up) {
   Subnetwork heads_only;
   heads_only.heads = {{1}, {0, 1, 2}, {0, 2}};
+  heads_only.head_scale = {3, 1, 1.5};
   check_model_gradients({{with(make_group(small_config(), 2, 5, 3), small_subnetwork()), 0.5},
-                         {with(make_group(small_config(), 1, 9, 4), heads_only, 0.7), 0.3},
+                         {with(make_group(small_config(), 1, 9, 4), with_layer_scale(heads_only, 0.7, 3)), 0.3},
                          {make_group(small_config(), 1, 3, 5), -0.2}});
 }
 

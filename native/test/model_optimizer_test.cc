@@ -143,7 +143,7 @@ TEST(model_freeze_forgets_the_step_before) {
 }
 
 TEST(model_clip_of_zero_does_not_clip) {
-  const Group group = make_group(small_config(), 2, 6);
+  Group group = make_group(small_config(), 2, 6);
   const auto clipped = make_model(small_config(), on_cpu(""));
   const auto free = make_model(small_config(), on_cpu(""));
   clipped->forward_backward(group.view(), 1);

@@ -30,6 +30,9 @@ Subnetwork subnetwork_of(const ModelConfig& config) {
     for (int64_t h = 0; h < (config.n_kv_head + 1) / 2; ++h) subnetwork.heads.back().push_back(static_cast<int32_t>(h));
     for (int64_t j = 0; j < config.n_inner; j += 3) subnetwork.neurons.back().push_back(static_cast<int32_t>(j));
   }
+  subnetwork.layer_scale.assign(subnetwork.layers.size(), 1.25);
+  subnetwork.head_scale.assign(subnetwork.layers.size(), 2);
+  subnetwork.neuron_scale.assign(subnetwork.layers.size(), 3);
   return subnetwork;
 }
 
@@ -55,7 +58,6 @@ TEST(model_matches_the_reference_on_every_instruction_set) {
     for (const auto& [batch, sequence] : {std::pair<int64_t, int64_t>{1, 1}, {2, T}, {3, (T + 1) / 2}}) {
       for (const bool sampled : {false, true}) {
         Group group = make_group(config, batch, sequence);
-        group.layer_scale = sampled ? 1.25 : 1;
         if (sampled) group.subnetwork = subnetwork_of(config);
         const auto reference = make_model(config, on_reference());
         const StepResult expected = reference->forward_backward(group.view(), 0.5);
@@ -79,7 +81,7 @@ TEST(model_gives_the_same_bits_on_any_number_of_threads) {
   for (const ModelConfig& config : {gpt2_config(2, 4, 64, 200, 40, 301), llama_config(2, 4, 2, 16, 64, 200, 40, 301)}) {
     Group group = make_group(config, 3, 40);
     group.subnetwork = subnetwork_of(config);
-    const Group dense = make_group(config, 2, 33, 9);
+    Group dense = make_group(config, 2, 33, 9);
     for (const std::string& isa : isas()) {
       for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
         std::vector<Doubles> weights;
@@ -106,7 +108,7 @@ TEST(model_gives_the_same_bits_on_any_number_of_threads) {
 
 TEST(model_with_full_lists_is_the_dense_model) {
   const ModelConfig config = small_config();
-  const Group dense = make_group(config, 2, 6);
+  Group dense = make_group(config, 2, 6);
   Group listed = dense;
   listed.subnetwork.emplace();
   listed.subnetwork->has_layers = true;
@@ -137,7 +139,7 @@ TEST(model_never_touches_what_is_inactive) {
     const auto clean = make_model(config, options);
     const auto spoilt = make_model(config, options);
     SubnetworkPlan plan(config);
-    plan.assign(&*group.subnetwork);
+    plan.assign(*group.subnetwork);
     TouchedUnits touched(config);
     touched.add(plan);
     touched.list();
@@ -213,7 +215,7 @@ TEST(model_on_gathered_operands_computes_the_same) {
 TEST(model_logits) {
   const ModelConfig config = small_config();
   const int64_t V = config.vocab_size;
-  const Group group = make_group(config, 3, 5);
+  Group group = make_group(config, 3, 5);
   for (const std::string& isa : isas()) {
     const Note note(isa);
     const auto model = make_model(config, on_cpu(isa, 2));
@@ -257,11 +259,7 @@ TEST(model_head_in_blocks_of_rows) {
   const double loss = whole->forward_backward(group.view(), 1).loss;
   double sum = 0;
   for (const int64_t half : {0, 1}) {
-    Batch batch = group.view();
-    batch.batch = 1;
-    batch.tokens += half * 50;
-    batch.targets += half * 50;
-    sum += halves->forward_backward(batch, 0.5).loss / 2;
+    sum += halves->forward_backward(group.view(half, {1, {}}), 0.5).loss / 2;
   }
   CHECK_NEAR(loss, sum, 1e-6 * loss);
   check_tensors(*whole, read_all(*whole, Role::kGradient), read_all(*halves, Role::kGradient), kFloatModel);
@@ -275,7 +273,7 @@ TEST(model_makes_room_for_growing_batches) {
   for (const auto& [batch, sequence] :
        {std::pair<int64_t, int64_t>{1, 2}, {4, 3}, {1, 12}, {2, 12}, {1, 1}, {40, 1}, {3, 5}}) {
     const Note note("B " + std::to_string(batch) + ", T " + std::to_string(sequence));
-    const Group group = make_group(config, batch, sequence);
+    Group group = make_group(config, batch, sequence);
     const auto fresh = make_model(config, on_cpu(""));
     // Evaluation first: it plans less, and training then replans.
     CHECK(model->forward(group.view(), Logits::kNone, nullptr).loss ==
@@ -294,7 +292,7 @@ TEST(model_evaluation_needs_less_memory_and_keeps_the_gradients) {
   const ModelConfig config = gpt2_config(12, 4, 32, 64, 32, 50);
   const auto model = make_model(config, on_cpu(""));
   CHECK(2 * model->plan_bytes(64, 32, false) < model->plan_bytes(64, 32, true));
-  const Group group = make_group(config, 2, 20);
+  Group group = make_group(config, 2, 20);
   model->forward_backward(group.view(), 1);
   const std::vector<Doubles> gradients = read_all(*model, Role::kGradient);
   model->forward(make_group(config, 8, 32, 7).view(), Logits::kNone, nullptr);
@@ -319,7 +317,7 @@ TEST(model_reads_what_was_written) {
 
 // A weight of 0 adds nothing, and neither does one that fp32 cannot hold.
 TEST(model_adds_nothing_for_a_group_of_weight_zero) {
-  const Group group = make_group(small_config(), 2, 6);
+  Group group = make_group(small_config(), 2, 6);
   for (const ModelOptions& options : {on_cpu(""), on_reference()}) {
     const auto model = make_model(small_config(), options);
     const double loss = model->forward_backward(group.view(), 1).loss;

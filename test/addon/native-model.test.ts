@@ -36,7 +36,10 @@ const subnetwork = {
   heads: [Int32Array.of(0), undefined],
   queryHeads: true,
   neurons: [undefined, Int32Array.of(2, 5)],
+  layerScale: Float64Array.of(1, 0.5),
 };
+const groups = [{ sequences: 1, ...subnetwork }, { sequences: 1 }];
+const batch = { tokens, targets, batchSize: 2, sequenceLength: 4, groups };
 const step = {
   lr: 1e-3,
   beta1: 0.9,
@@ -50,11 +53,12 @@ const step = {
 
 /** Arguments with which each method works. */
 const validArguments = {
-  forward: [tokens, targets, 2, 4, subnetwork, 1, 2],
-  extend: [tokens, 2, 4, 0, 6],
-  forwardBackward: [tokens, targets, 2, 4, subnetwork, 1, 1, null],
+  forward: [batch, 2],
+  extend: [batch, 0, 6],
+  forwardBackward: [batch, 1],
   optimizerStep: [step],
   clearGradients: [],
+  copyRows: [[{ to: 0, toRow: 1, from: 0, fromRow: 2, rows: 1, weight: 0.5, m: 1, v: 0 }]],
   read: [0, 0, 0, 11],
   write: [0, 0, 0, 11, new Float32Array(11 * 8)],
   tensors: [],
@@ -154,7 +158,7 @@ describe('methods', () => {
 
   it.each(methods)('%s refuses to run beside a running call, but for info and dispose', async (method) => {
     const model = makeModel();
-    const running = model.forwardBackward(tokens, targets, 2, 4, null, 1, 1, null);
+    const running = model.forwardBackward(batch, 1);
     const error = await outcome(() => callOn(model, method, validArguments[method]));
     if (method === 'info' || method === 'dispose') expect(error).toBe(undefined);
     else expect(error).toMatchObject({ code: 'ERR_BURGEON_BUSY' });
@@ -225,7 +229,7 @@ const special: Garbage[] = [
     }),
   (model) => model,
   (model) => hostile(() => model.dispose()),
-  (model) => hostile(() => void outcome(() => model.forwardBackward(tokens, targets, 2, 4, null, 1, 1, null))),
+  (model) => hostile(() => void outcome(() => model.forwardBackward(batch, 1))),
   (model) => ({ layers: hostile(() => model.dispose()), heads: [hostile(() => model.dispose())] }),
 ];
 

@@ -98,7 +98,7 @@ describe('what is scaled', () => {
   test('nothing without rescale', async () => {
     using whole = await roughModel(smallLlama());
     const subnetwork = { heads: [list(1), list(1), list(1)], neurons: [list(0, 4), list(3, 5), list(6, 7)] };
-    const part = subnetworkContents(whole.contents(), subnetwork, { rescale: false });
+    const part = subnetworkContents(whole.contents(), { ...subnetwork, headScale: 1, neuronScale: 1 });
     const output = await part.readTensor('layers.1.self_attn.o_proj.weight');
     const full = await whole.parameter('layers.1.self_attn.o_proj.weight');
     expect(output.slice(0, 20)).toEqual(full.slice(20, 40));

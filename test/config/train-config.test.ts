@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { normalizeName } from '../../lib/config/familiar-names.ts';
 import { parseTrainConfig, trainConfigKeys } from '../../lib/config/train-config.ts';
-import { scheduleDefinitions } from '../../lib/est/schedule.ts';
+import { scheduleNames, schedulePresets } from '../../lib/est/schedule-presets.ts';
 
 const least = { model: 'gpt2-nano', output: 'run', steps: 100, batchSize: 4 };
 
@@ -87,7 +87,7 @@ describe('parseTrainConfig', () => {
   test('fractions of the run may be text', () => {
     const written = ['2/15', ' 7 / 15 '].map((endFraction) => ({ endFraction }));
     const { schedule } = parseTrainConfig({ ...least, est: { schedule: [...written, {}] } }).est;
-    const [first, second] = scheduleDefinitions['est-gpt2'];
+    const [first, second] = schedulePresets['est-gpt2'].stages;
     expect(schedule).toEqual([{ endFraction: first.endFraction }, { endFraction: second.endFraction }, {}]);
   });
 
@@ -123,7 +123,7 @@ describe('problems', () => {
       'batchSize: expected an integer from 1 to 1048576, received 0',
       'est.schedule[0].endFraction: expected a number above 0 and at most 1, or a fraction such as "2/15", received "2/0"',
       'est.schedule[0].haeds: unknown key; did you mean est.schedule[0].heads?',
-      'est.schedule[1].heads: expected a rate above 0 and at most 1, or a pair [from, to] of rates, received [1]',
+      'est.schedule[1].heads: expected a rate above 0 and at most 1, {perLayer: [...]}, or a pair [from, to] of rates, received [1]',
       'optimizer.beta1: expected a number from 0 to below 1, received 2',
       'optimizer.learningrate: unknown key; did you mean optimizer.learningRate?',
       'evaluatoin: unknown key; did you mean evaluation?',
@@ -142,11 +142,11 @@ describe('problems', () => {
     ],
     ['data.train: expected a file pattern or a list of them, received []', { data: { train: [] } }],
     [
-      'est.schedule: expected one of dense, est-gpt2, est-tinyllama or a list of stages, received "est"',
+      `est.schedule: expected one of ${scheduleNames.join(', ')} or a list of stages, received "est"`,
       { est: { schedule: 'est' } },
     ],
     [
-      'est.schedule: expected one of dense, est-gpt2, est-tinyllama or a list of stages, received "est-gtp2"; ' +
+      `est.schedule: expected one of ${scheduleNames.join(', ')} or a list of stages, received "est-gtp2"; ` +
         'did you mean est-gpt2?',
       { est: { schedule: 'est-gtp2' } },
     ],
@@ -208,7 +208,7 @@ describe('unknown keys', () => {
     ['block_size', 'sequenceLength', { block_size: 1 }],
     ['n_layer', 'model.nLayer', { n_layer: 1 }],
     ['schedule', 'est.schedule or optimizer.schedule', { schedule: 'dense' }],
-    ['est.heads', 'est.schedule[].heads', { est: { heads: 0.5 } }],
+    ['est.heads', 'est.schedule[].heads or est.schedule[].choose.heads', { est: { heads: 0.5 } }],
     ['checkpoint.keeplast', 'checkpoint.keepLast', { checkpoint: { keeplast: 1 } }],
     ['sede', 'seed', { sede: 1 }],
   ])('%s means %s', (key, meant, change) => {

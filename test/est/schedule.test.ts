@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { isRate } from '../../lib/est/rates.ts';
 import { Schedule, type StageConfig, scheduleNames } from '../../lib/est/schedule.ts';
 
 const ends = (schedule: Schedule) => schedule.stages.map((stage) => stage.endStep);
@@ -11,7 +12,7 @@ function nominalSaving(schedule: Schedule): number {
   let saved = 0;
   for (let step = 0; step < schedule.totalSteps; step++) {
     const { rates } = schedule.at(step);
-    saved += 1 - rates.layers * rates.heads;
+    saved += 1 - (rates.layers as number) * (rates.heads as number);
   }
   return saved / schedule.totalSteps;
 }
@@ -103,7 +104,7 @@ describe('ramps', () => {
         const schedule = new Schedule([{ heads: [from, to] }], totalSteps);
         for (let step = 0; step < totalSteps; step++) {
           const { heads } = schedule.at(step).rates;
-          expect(heads > 0 && heads <= 1).toBe(true);
+          expect(isRate(heads)).toBe(true);
         }
       }),
     );
@@ -148,7 +149,7 @@ describe('forTargetSaving', () => {
 
 describe('errors', () => {
   test.each<[string, unknown]>([
-    ['schedule: expected dense, est-gpt2, est-tinyllama or a list of stages, received "est-gpt3"', 'est-gpt3'],
+    ['schedule: expected dense, est-gpt2, est-tinyllama, raptr', 'est-gpt3'],
     ['schedule: expected at least one stage, received an empty list', []],
     ['stage 1 of 2 of the schedule: expected endStep or endFraction, received neither', [{}, {}]],
     [
@@ -172,7 +173,7 @@ describe('errors', () => {
     ['the last stage ends with the run, at step 100, received fraction 0.9', [{ endFraction: 0.9 }]],
     ['stage 1 of 1 of the schedule: expected heads to be a rate above 0 and at most 1', [{ heads: 0 }]],
     [
-      'expected neurons to be a rate above 0 and at most 1, or a pair [from, to] of rates, received [0.5]',
+      'expected neurons to be a rate above 0 and at most 1, {perLayer: [...]}, or a pair [from, to] of rates, received [0.5]',
       [{ neurons: [0.5] }],
     ],
     ['expected layers to be a rate', [{ layers: [0.5, 1.5] }]],

@@ -14,7 +14,6 @@ export interface GoldenCase {
   tokens: Int32Array;
   targets: Int32Array;
   subnetwork: Subnetwork | undefined;
-  layerScale: number;
   loss: number;
   parameters: Map<string, Float64Array>;
   gradients: Map<string, Float64Array>;
@@ -46,7 +45,6 @@ export async function readGolden(name: string): Promise<GoldenCase> {
     tokens: Int32Array.from(json.tokens),
     targets: Int32Array.from(json.targets),
     subnetwork: json.subnetwork && readSubnetwork(json.subnetwork),
-    layerScale: json.subnetwork?.layerScale ?? 1,
     loss: json.loss,
     parameters: withPrefix('parameter/'),
     gradients: withPrefix('gradient/'),
@@ -61,6 +59,7 @@ function readSubnetwork(json: {
   heads?: JsonLists;
   neurons?: JsonLists;
   queryHeads?: boolean;
+  layerScale?: number;
 }): Subnetwork {
   const lists = (entries: JsonLists) => entries?.map((entry) => (entry === null ? undefined : Int32Array.from(entry)));
   const subnetwork: Subnetwork = {};
@@ -68,6 +67,7 @@ function readSubnetwork(json: {
   const neurons = lists(json.neurons);
   if (json.layers) subnetwork.layers = Int32Array.from(json.layers);
   if (heads) subnetwork.heads = heads;
+  if (json.layerScale !== undefined) subnetwork.layerScale = json.layerScale;
   if (json.queryHeads) subnetwork.queryHeads = true;
   if (neurons) subnetwork.neurons = neurons;
   return subnetwork;

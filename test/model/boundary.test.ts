@@ -185,16 +185,33 @@ const optionMistakes: Mistake[] = [
       `logits: expected 'last' or 'all', received ${JSON.stringify(logits)}`,
     ],
   ),
-  ...(['layerScale', 'weight'] as const).flatMap((name) =>
-    [Number.NaN, Infinity, '1', {}].map(
-      (value): Mistake => [
-        `${name}: ${value}`,
-        (model) => model.forwardBackward(tokens, targets, { batchSize, [name]: value as never }),
-        'ERR_BURGEON_CONFIG',
-        `${name}: expected a finite number, received`,
-      ],
-    ),
+  ...[Number.NaN, Infinity, '1', {}].map(
+    (value): Mistake => [
+      `weight: ${value}`,
+      (model) => model.forwardBackward(tokens, targets, { batchSize, weight: value as never }),
+      'ERR_BURGEON_CONFIG',
+      'weight: expected a finite number, received',
+    ],
   ),
+  ...(['layerScale', 'headScale', 'neuronScale'] as const).flatMap((name) => [
+    ...[Number.NaN, [1, Infinity], [1, '?']].map((value) =>
+      subnetworkMistake(`${name} ${value}`, { [name]: value }, 'ERR_BURGEON_SHAPE', `.${name}[`),
+    ),
+    subnetworkMistake(
+      `${name} short`,
+      { [name]: [1] },
+      'ERR_BURGEON_SHAPE',
+      `.${name}: expected one factor per active layer (2), received 1`,
+    ),
+    ...['1', {}, null, () => 1].map((value) =>
+      subnetworkMistake(
+        `${name} ${value}`,
+        { [name]: value },
+        'ERR_BURGEON_DTYPE',
+        `.${name}: expected a number, or one for each active layer, received`,
+      ),
+    ),
+  ]),
   ...(
     [
       ['lr', undefined, 'a number >= 0, received undefined'],

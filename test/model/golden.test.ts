@@ -32,15 +32,15 @@ describe.each(engines)('$device $precision', (engine) => {
     'llama-queries',
   ])('%s: logits, loss, all gradients', async (name) => {
     const golden = await readGolden(name);
-    const { batch: batchSize, subnetwork, layerScale, tokens, targets } = golden;
+    const { batch: batchSize, subnetwork, tokens, targets } = golden;
     using model = await modelOf(golden, engine);
     expect([...golden.gradients.keys()].sort()).toEqual(model.tensorNames.sort());
 
-    const forward = await model.forward(tokens, { batchSize, subnetwork, layerScale, targets, logits: 'all' });
+    const forward = await model.forward(tokens, { batchSize, subnetwork, targets, logits: 'all' });
     expect(Math.abs(forward.loss - golden.loss) / golden.loss).toBeLessThan(engine.tolerance);
     expect(relativeDifference(forward.logits!, golden.logits!)).toBeLessThan(engine.tolerance);
 
-    const { loss } = await model.forwardBackward(tokens, targets, { batchSize, subnetwork, layerScale });
+    const { loss } = await model.forwardBackward(tokens, targets, { batchSize, subnetwork });
     expect(loss).toBe(forward.loss);
     for (const [tensor, expected] of golden.gradients) {
       const gradient = await model.gradient(tensor);

@@ -134,7 +134,7 @@ describe('on a trained model', () => {
     const dataset = await loadDataset({ directory: data });
     // Importance is about leaving units out, with nothing else changed.
     const loss = async (subnetwork: Subnetwork) => {
-      const contents = subnetworkContents(model.contents(), subnetwork, { rescale: false });
+      const contents = subnetworkContents(model.contents(), { ...subnetwork, headScale: 1, neuronScale: 1 });
       using part = await Model.fromContents(contents, { threads: 1 });
       return (await evaluate(part, fixedWindows(dataset.validation!, 16, 'all'))).loss;
     };

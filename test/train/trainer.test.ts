@@ -83,9 +83,12 @@ describe('the gradient of a step', () => {
     const expected = await byHand(settings, async (model, { tokens, targets }, step) => {
       const groups = [0, 1, 2, 3].map((group) => ({
         sequences: 1,
-        subnetwork: sampleSubnetwork({ ...model.config, rates }, { seed: 3, step, group }),
+        subnetwork: {
+          ...sampleSubnetwork({ ...model.config, rates }, { seed: 3, step, group }),
+          layerScale: 2,
+        },
       }));
-      await model.forwardBackward(tokens, targets, { batchSize: 4, groups, layerScale: 2 });
+      await model.forwardBackward(tokens, targets, { batchSize: 4, groups });
     });
     expect(fingerprints(await trained(settings))).toEqual(expected);
   });
