@@ -1,4 +1,4 @@
-// Numbers for people, in terminals and pages. Pure.
+// Numbers and settings for people, in terminals and pages. Pure.
 
 /** 1234567 -> "1.23 M"; three significant digits. */
 export function count(value: number): string {
@@ -27,6 +27,17 @@ export function duration(ms: number): string {
 /** Learning rates and other small numbers: "6.00e-4". */
 export function small(value: number): string {
   return value.toExponential(2);
+}
+
+/** "steps changed from 100 to 200". */
+export function changeText({ key, from, to }: { key: string; from?: unknown; to?: unknown }): string {
+  return `${key} changed from ${valueText(from)} to ${valueText(to)}`;
+}
+
+/** A value of a configuration: 0.001, "cosine", [{"endStep":5}]. Of a number, twelve digits: 0.003 / 10 is 0.0003. */
+export function valueText(value: unknown): string {
+  const short = (_: string, item: unknown) => (typeof item === 'number' ? Number(item.toPrecision(12)) : item);
+  return JSON.stringify(value, short) ?? 'nothing';
 }
 
 function scaled(value: number, units: readonly string[], base: number): string {

@@ -38,7 +38,7 @@ export async function openWatchers(flags: WatchFlags, config: TrainConfig, contr
   const progress = (): LiveProgress => ({
     state: over ?? control.state,
     step: trainer?.step ?? 0,
-    steps: config.steps,
+    steps: (trainer?.config ?? config).steps,
     etaMs: remainingMs(),
   });
   const live =

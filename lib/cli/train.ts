@@ -2,6 +2,7 @@
 
 import path from 'node:path';
 import { Command } from 'commander';
+import { overriddenKeys } from '../config/config-file.ts';
 import type { Device } from '../config/device.ts';
 import { type TrainConfig, trainConfigKeys } from '../config/train-config.ts';
 import { reportFileName, writeReport } from '../report/write-report.ts';
@@ -38,7 +39,11 @@ export function trainCommand(): Command {
     .addOption(setOption())
     .addOption(deviceOption())
     .option('--init-from <model>', 'start from the weights of this model, with a fresh optimizer (sets initFrom)')
-    .option('--resume', 'continue the newest checkpoint in the output directory (start anew if there is none)')
+    .option(
+      '--resume',
+      'continue the newest checkpoint in the output directory (start anew if there is none); with --set steps=N and the like, ' +
+        'go on with other values',
+    )
     .option('--overwrite', 'delete the run in the output directory first')
     .option(
       '--dashboard [port]',
@@ -68,12 +73,10 @@ export function trainCommand(): Command {
       // Quoted as JSON, which is YAML: a path may hold anything.
       const initFrom = flags.initFrom === undefined ? [] : [`initFrom=${JSON.stringify(flags.initFrom)}`];
       const device = flags.device === undefined ? [] : [`device=${JSON.stringify(flags.device)}`];
-      const config = await loadTrainConfig(file, {
-        set: [...flags.set, ...initFrom, ...device],
-        resume: flags.resume ?? false,
-      });
+      const set = [...flags.set, ...initFrom, ...device];
+      const given = await loadTrainConfig(file, { set, resume: flags.resume ?? false });
       if (flags.profile !== undefined) {
-        await runProfile(config, flags.profile, flags);
+        await runProfile(given, flags.profile, flags);
         return;
       }
       const progress = new ProgressLine();
@@ -82,9 +85,10 @@ export function trainCommand(): Command {
       };
       const interrupt = interruptSignal(() => progress.print('stopping after this step; once more to stop at once'));
       const control = new RunControl(interrupt.signal);
-      const watchers = await openWatchers(flags, config, control);
+      const watchers = await openWatchers(flags, given, control);
       if (watchers.url !== undefined) progress.print(`live page: ${watchers.url}`);
-      const trainer = new Trainer(config, {
+      const trainer = new Trainer(given, {
+        changes: overriddenKeys(set),
         start: flags.resume ? 'resume' : flags.overwrite ? 'overwrite' : 'new',
         signal: control.signal,
         bigramBaseline: true,
@@ -93,6 +97,7 @@ export function trainCommand(): Command {
       });
       try {
         await trainer.open();
+        const { config } = trainer;
         say(opening(trainer));
         const eta = new EtaClock(trainer.step);
         await watchers.watch(trainer, () => eta.remainingMs(trainer.step, config.steps));

@@ -33,20 +33,32 @@ export async function readConfigFile(path: string): Promise<unknown> {
 export function applyOverrides(data: unknown, overrides: readonly string[]): unknown {
   let result = data;
   for (const override of overrides) {
-    const equals = override.indexOf('=');
-    const parts = override
-      .slice(0, Math.max(0, equals))
-      .trim()
-      .replace(/\[(\d+)\]/g, '.$1')
-      .split('.');
-    // Keys of a plain kind only: others are typing errors, and `__proto__` is worse.
-    if (!parts.every((part) => /^([A-Za-z]\w*|\d+)$/.test(part))) {
-      fail(`--set ${override}: expected key=value, for example optimizer.learningRate=1e-3`);
-    }
-    const value = parseYaml(override.slice(equals + 1), `--set ${override}`);
-    result = withValue(result, parts, value, override);
+    const { parts, text } = splitOverride(override);
+    result = withValue(result, parts, parseYaml(text, `--set ${override}`), override);
   }
   return result;
+}
+
+/**
+ * The keys that overrides set, for example `optimizer.learningRate` and `est.schedule.0.heads`.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG, quoting the override.
+ */
+export function overriddenKeys(overrides: readonly string[]): string[] {
+  return overrides.map((override) => splitOverride(override).parts.join('.'));
+}
+
+function splitOverride(override: string): { parts: string[]; text: string } {
+  const equals = override.indexOf('=');
+  const parts = override
+    .slice(0, Math.max(0, equals))
+    .trim()
+    .replace(/\[(\d+)\]/g, '.$1')
+    .split('.');
+  // Keys of a plain kind only: others are typing errors, and `__proto__` is worse.
+  if (!parts.every((part) => /^([A-Za-z]\w*|\d+)$/.test(part))) {
+    fail(`--set ${override}: expected key=value, for example optimizer.learningRate=1e-3`);
+  }
+  return { parts, text: override.slice(equals + 1) };
 }
 
 /** A copy of `node` with the value at `parts` replaced. */

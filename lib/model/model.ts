@@ -449,7 +449,8 @@ export function planMemory(
   );
 }
 
-function choosePrecision({ backend }: ChosenDevice, precision: Precision = 'auto') {
+/** What a precision means on a device. */
+export function choosePrecision({ backend }: ChosenDevice, precision: Precision = 'auto') {
   const chosen = requireOneOf('precision', ['auto', 'float32', 'bf16', 'float64'], precision);
   return chosen !== 'auto' ? chosen : backend === 'cuda' ? 'bf16' : 'float32';
 }

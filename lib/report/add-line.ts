@@ -10,6 +10,8 @@ export function addLine(run: RunData, line: MetricsLine): void {
     case 'start':
       run.start = line;
       run.starts.push({ step: line.step, time: line.time });
+      // Those of this step follow, again if the run went on from it before.
+      run.changes = run.changes.filter(({ step }) => step < line.step);
       run.state = 'unfinished';
       run.end = undefined;
       break;
@@ -27,6 +29,9 @@ export function addLine(run: RunData, line: MetricsLine): void {
       break;
     case 'checkpoint':
       run.checkpoints.push(line);
+      break;
+    case 'change':
+      run.changes.push(line);
       break;
     case 'warning':
       run.warnings.push(line);

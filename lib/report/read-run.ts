@@ -37,6 +37,7 @@ export async function readRun(directory: string, { maxPoints = 2000 }: ReadRunOp
     samples: [],
     checkpoints: [],
     warnings: [],
+    changes: [],
     stages: [],
     plannedSaving: null,
     totals: undefined,

@@ -2,6 +2,7 @@
 // types and tiny pure functions, because the page in the browser shares them.
 
 import type {
+  ChangeLine,
   CheckpointLine,
   EndLine,
   SampleLine,
@@ -74,6 +75,8 @@ export interface RunData {
   samples: SampleLine[];
   checkpoints: CheckpointLine[];
   warnings: WarningLine[];
+  /** Values of the configuration that changed on the way. */
+  changes: ChangeLine[];
   stages: StageRow[];
   /** Shares of the block FLOPs and of all FLOPs left out in the whole run, by the plan. */
   plannedSaving: { block: number; all: number } | null;

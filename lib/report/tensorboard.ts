@@ -5,6 +5,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { makeDirectory } from '../files/make-directory.ts';
+import { changeText } from '../format.ts';
 import type { MetricsLine, StepLine } from '../train/metrics.ts';
 import { maskedCrc32c } from './crc32c.ts';
 import { bytesField, doubleField, floatField, integerField } from './protobuf.ts';
@@ -147,6 +148,8 @@ function recordOf(time: number, line: MetricsLine): Buffer[] {
     case 'sample':
     case 'warning':
       return [record(summaryEvent(time, line.step, [text(line.kind, line.text)]))];
+    case 'change':
+      return [record(summaryEvent(time, line.step, [text(line.kind, changeText(line))]))];
     default:
       return [];
   }

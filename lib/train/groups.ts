@@ -20,6 +20,11 @@ export interface Group {
 /** With `auto`, a step has at least this many groups where it has as many sequences. */
 const defaultGroups = 4;
 
+/** Groups of a step; as many are the same ones. */
+export function groupCount(options: GroupOptions): number {
+  return groupsOf(options.accumulationSteps - 1, options).at(-1)!.index + 1;
+}
+
 /**
  * The groups of one micro-batch, in order. With fewer groups than micro-batches, neighbouring micro-batches share one;
  * otherwise every micro-batch is cut into the same number of nearly equal groups.

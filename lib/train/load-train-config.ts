@@ -1,4 +1,5 @@
-// Reads a training configuration from a file. It comes with a model of its own, or takes that of `initFrom`.
+// Reads a training configuration from a file. It comes with a model of its own, or takes that of `initFrom` or, when it is
+// resumed, of its checkpoint.
 
 import { latestCheckpoint } from '../checkpoint/checkpoint-list.ts';
 import { findModel } from '../checkpoint/find-model.ts';
@@ -10,10 +11,10 @@ import { parseTrainConfig, type TrainConfig } from '../config/train-config.ts';
 
 /**
  * Reads a training configuration. Relative paths inside the file stay as they are and so refer to the current working
- * directory, not to the file's. With `initFrom`, what it leaves open of the model is that model's.
+ * directory, not to the file's. What it leaves open of the model is that of `initFrom`, or of the checkpoint to resume.
  * @param file YAML or JSON.
  * @param options.set overrides `a.b=value`, for example `optimizer.learningRate=1e-3`; the value is YAML.
- * @param options.resume whether the run is to be continued, which needs `initFrom` no longer once it has a checkpoint.
+ * @param options.resume whether the run is to be continued, which needs neither `model` nor `initFrom` once it has a checkpoint.
  * @throws {BurgeonError} ERR_BURGEON_CONFIG if the file is missing or no YAML, an override cannot be applied, or with
  *   one line per problem of the configuration; ERR_BURGEON_CHECKPOINT when `initFrom` is no model.
  */
@@ -30,10 +31,13 @@ export async function loadTrainConfig(
 }
 
 async function initialModel(data: unknown, resume: boolean): Promise<ModelConfig | undefined> {
-  const { initFrom, output } = isJsonObject(data) ? data : {};
-  if (typeof initFrom !== 'string' || initFrom === '') return undefined;
+  const { initFrom, output, model } = isJsonObject(data) ? data : {};
+  const isGiven = typeof initFrom === 'string' && initFrom !== '';
+  if (!isGiven && model !== undefined) return undefined;
   const checkpoint = resume && typeof output === 'string' ? (await latestCheckpoint(output)).latest : undefined;
-  const source = await openModel(checkpoint?.directory ?? (await findModel(initFrom)));
+  const directory = checkpoint?.directory ?? (isGiven ? await findModel(initFrom) : undefined);
+  if (directory === undefined) return undefined;
+  const source = await openModel(directory);
   await source.close();
   return source.model;
 }

@@ -12,6 +12,7 @@ import type { PartSize } from '../est/part.ts';
 import type { ActiveCounts } from '../est/sampler.ts';
 import { makeDirectory } from '../files/make-directory.ts';
 import { type FileLine, scanLines } from '../files/scan-lines.ts';
+import type { ConfigChange } from './config-changes.ts';
 import type { StageTotals } from './run-state.ts';
 import type { RunSummary } from './summary.ts';
 import type { UnitShares } from './unit-usage.ts';
@@ -118,6 +119,11 @@ export interface TotalsLine {
   units: { step: UnitShares; run: UnitShares };
 }
 
+/** A key of the configuration has another value from the next step on; written when the run goes on, after `start`. */
+export interface ChangeLine extends ConfigChange {
+  kind: 'change';
+}
+
 /** Something that people should know of. */
 export interface WarningLine {
   kind: 'warning';
@@ -141,6 +147,7 @@ export type MetricsLine =
   | SampleLine
   | TotalsLine
   | CheckpointLine
+  | ChangeLine
   | WarningLine
   | EndLine;
 

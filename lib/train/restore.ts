@@ -1,13 +1,16 @@
 // Model and state that a run begins with: from the newest checkpoint, or new, with weights given or drawn.
 
-import { readCheckpoint } from '../checkpoint/checkpoint.ts';
+import { readCheckpoint, writeCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { ModelContents } from '../checkpoint/model-directory.ts';
 import type { ModelConfig } from '../config/model-config.ts';
 import type { TrainConfig } from '../config/train-config.ts';
 import { BurgeonError } from '../errors.ts';
-import { Model } from '../model/model.ts';
+import { changeText, valueText } from '../format.ts';
+import { chooseDevice } from '../model/device.ts';
+import { choosePrecision, Model } from '../model/model.ts';
 import { descriptionFileName } from '../tokenizer/description.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import type { ConfigChange } from './config-changes.ts';
 import { continueRunState, newRunState, type RunState } from './run-state.ts';
 
 export interface RestoreContext {
@@ -15,11 +18,15 @@ export interface RestoreContext {
   /** Tokens of the training data. */
   trainTokens: number;
   tokenizer: Tokenizer | undefined;
+  /** Keys that are changed on purpose if they differ from the run's. */
+  changes: readonly string[];
 }
 
 export interface Restored {
   model: Model;
   state: RunState;
+  /** For people: what was changed, and what was changed before and stays. */
+  notes: string[];
 }
 
 /**
@@ -29,33 +36,64 @@ export interface Restored {
 export async function startRun(context: RestoreContext, initial: ModelConfig | ModelContents): Promise<Restored> {
   const { config, trainTokens, tokenizer } = context;
   const state = newRunState(config, trainTokens);
-  if ('readTensor' in initial) return { state, model: await Model.fromContents(initial, modelOptions(config)) };
-  const model = await Model.create(initial, {
-    ...modelOptions(config),
-    seed: config.seed,
-    tokenizerFiles: tokenizer?.files() ?? {},
-    endOfText: tokenizer?.endOfText,
-  });
-  return { state, model };
+  const model =
+    'readTensor' in initial
+      ? await Model.fromContents(initial, modelOptions(config))
+      : await Model.create(initial, {
+          ...modelOptions(config),
+          seed: config.seed,
+          tokenizerFiles: tokenizer?.files() ?? {},
+          endOfText: tokenizer?.endOfText,
+        });
+  state.precision = model.info.precision;
+  return { state, model, notes: [] };
 }
 
 /**
- * @param directory of a checkpoint.
+ * Restores a checkpoint. Changes are written into it at once: they hold from now on, whatever ends this process.
+ * @param directory of the checkpoint.
  * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT, ERR_BURGEON_CONFIG or ERR_BURGEON_DATA where configuration or data are not
  *   those that the run began with, ERR_BURGEON_OUT_OF_MEMORY, ERR_BURGEON_BACKEND.
  */
 export async function continueRun(context: RestoreContext, directory: string): Promise<Restored> {
-  const { config, trainTokens, tokenizer } = context;
+  const { model, state, made, kept } = await restore(context, directory);
+  try {
+    if (made.length > 0) await saveRun(model, state);
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
+  return { model, state, notes: [...made.map(changeNote), ...kept.map(keptNote)] };
+}
+
+/**
+ * Writes a checkpoint of the run as it is now.
+ * @returns its directory.
+ * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT.
+ */
+export function saveRun(model: Model, state: RunState): Promise<string> {
+  return writeCheckpoint(state.config.output, state.step, {
+    ...model.contents(),
+    readMoment: async (name, which) => Float32Array.from(await model.moment(name, which)),
+    state,
+  });
+}
+
+async function restore({ tokenizer, ...context }: RestoreContext, directory: string) {
   const checkpoint = await readCheckpoint(directory);
   try {
-    const state = continueRunState(checkpoint.state, config, trainTokens, directory);
+    const { state, model: shape } = checkpoint;
+    const continuation = continueRunState(
+      { directory, state, vocabSize: shape.vocabSize },
+      { ...context, precisionOf },
+    );
     if (checkpoint.tokenizerFiles[descriptionFileName] !== tokenizer?.files()[descriptionFileName]) {
       throw new BurgeonError(
         'ERR_BURGEON_DATA',
         `cannot resume ${directory} with data of another tokenizer or vocabulary; use the data the run began with`,
       );
     }
-    const model = await Model.fromContents(checkpoint, modelOptions(config));
+    const model = await Model.fromContents(checkpoint, modelOptions(continuation.state.config));
     try {
       for (const name of model.tensorNames) {
         for (const which of ['m', 'v'] as const) {
@@ -67,10 +105,22 @@ export async function continueRun(context: RestoreContext, directory: string): P
       throw error;
     }
     model.optimizerSteps = checkpoint.step;
-    return { state, model };
+    return { ...continuation, model };
   } finally {
     await checkpoint.close();
   }
+}
+
+function changeNote(change: ConfigChange): string {
+  return `${changeText(change)} after step ${change.step}`;
+}
+
+function keptNote({ step, key, from, to }: ConfigChange): string {
+  return `${key} stays ${valueText(to)}, as changed after step ${step}; the configuration has ${valueText(from)}`;
+}
+
+function precisionOf({ device, precision }: TrainConfig): string {
+  return choosePrecision(chooseDevice(device), precision);
 }
 
 function modelOptions({ threads, device, precision, batchSize, sequenceLength }: TrainConfig) {

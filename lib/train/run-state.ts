@@ -1,7 +1,8 @@
-// What a checkpoint remembers of a run besides weights and moments, and the rules for continuing it.
+// What a checkpoint remembers of a run besides weights and moments, and who may go on with it.
 
 import type { TrainConfig } from '../config/train-config.ts';
 import { BurgeonError } from '../errors.ts';
+import { type ConfigChange, type Continuation, continueConfig, type WantedConfig } from './config-changes.ts';
 import type { UnitSums } from './unit-usage.ts';
 
 /** Sums over the steps of one stage. */
@@ -25,7 +26,12 @@ export interface RunState {
   /** Completed steps. */
   step: number;
   tokens: number;
+  /** In force: with all changes. */
   config: TrainConfig;
+  /** Keys whose values were changed on the way, in order. Checkpoints of earlier versions have none. */
+  changes: ConfigChange[];
+  /** What it computes in; absent in checkpoints of earlier versions. */
+  precision?: string;
   /** Tokens of the training data: another number means other data. */
   trainTokens: number;
   initialValidationLoss: number | null;
@@ -43,6 +49,7 @@ export function newRunState(config: TrainConfig, trainTokens: number): RunState 
     step: 0,
     tokens: 0,
     config,
+    changes: [],
     trainTokens,
     initialValidationLoss: null,
     lastValidationLoss: null,
@@ -51,66 +58,46 @@ export function newRunState(config: TrainConfig, trainTokens: number): RunState 
   };
 }
 
-/** Keys that decide what is trained; the others (evaluation, checkpoints, threads ...) may change when it is resumed. */
-const decidingKeys = [
-  'model',
-  'initFrom',
-  'seed',
-  'steps',
-  'batchSize',
-  'sequenceLength',
-  'accumulationSteps',
-  'est',
-  'optimizer',
-  'precision',
-] as const;
+/** A checkpoint's state, and what it is of. */
+export interface SavedRun {
+  directory: string;
+  state: Readonly<Record<string, unknown>>;
+  vocabSize: number;
+}
+
+/** What the run is to go on with. */
+export interface WantedRun extends Omit<WantedConfig, 'precision'> {
+  trainTokens: number;
+  /** What a configuration computes in on this machine. */
+  precisionOf(config: TrainConfig): string;
+}
 
 /**
- * Checks that a state belongs to this run.
+ * Checks that a state belongs to this run, or to one that it may become.
  * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT for a state of another version, ERR_BURGEON_CONFIG listing every key that
- *   differs, ERR_BURGEON_DATA when the training data are not the same.
+ *   differs and may not, ERR_BURGEON_DATA when the training data are not the same.
  */
-export function continueRunState(
-  found: Readonly<Record<string, unknown>>,
-  config: TrainConfig,
-  trainTokens: number,
-  directory: string,
-): RunState {
-  if (found.version !== 1) {
+export function continueRunState(saved: SavedRun, wanted: WantedRun): Continuation & { state: RunState } {
+  const { directory, vocabSize } = saved;
+  if (saved.state.version !== 1) {
     throw new BurgeonError(
       'ERR_BURGEON_CHECKPOINT',
-      `${directory}: expected a run state of version 1, found ${JSON.stringify(found.version)}; it was written by another version of burgeon`,
+      `${directory}: expected a run state of version 1, found ${JSON.stringify(saved.state.version)}; it was written by another version of burgeon`,
     );
   }
-  const state = found as unknown as RunState;
-  const differences = decidingKeys.flatMap((key) => differencesBetween(key, state.config[key], config[key]));
-  if (differences.length > 0) {
-    throw new BurgeonError(
-      'ERR_BURGEON_CONFIG',
-      `cannot resume ${directory} with another configuration:\n  ${differences.join('\n  ')}\nuse the run's own values, or start a new run with another output`,
-    );
-  }
+  const state = saved.state as unknown as RunState;
+  const { trainTokens, precisionOf } = wanted;
+  const { step, changes = [], precision = precisionOf(state.config) } = state;
+  const run = { directory, step, config: { ...state.config }, changes, precision, vocabSize };
+  const continuation = continueConfig(run, { ...wanted, precision: precisionOf(wanted.config) });
   if (state.trainTokens !== trainTokens) {
     throw new BurgeonError(
       'ERR_BURGEON_DATA',
       `cannot resume ${directory} with other training data: expected ${state.trainTokens} tokens, found ${trainTokens}`,
     );
   }
-  return { ...state, config };
-}
-
-function differencesBetween(key: string, before: unknown, now: unknown): string[] {
-  if (isSection(before) && isSection(now)) {
-    return [...new Set([...Object.keys(before), ...Object.keys(now)])].flatMap((name) =>
-      differencesBetween(`${key}.${name}`, before[name], now[name]),
-    );
-  }
-  const [a, b] = [JSON.stringify(before), JSON.stringify(now)];
-  return a === b ? [] : [`${key}: the run has ${a ?? 'nothing'}, the configuration ${b ?? 'nothing'}`];
-}
-
-function isSection(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  const { config, made } = continuation;
+  return { ...continuation, state: { ...state, config, changes: [...changes, ...made], precision } };
 }
 
 /** Adds a step to the totals of its stage. */

@@ -4,7 +4,6 @@
 
 import { describeHost } from '../addon/host.ts';
 import { measurePeak, type Peak } from '../addon/peak.ts';
-import { writeCheckpoint } from '../checkpoint/checkpoint.ts';
 import { latestCheckpoint, pruneCheckpoints } from '../checkpoint/checkpoint-list.ts';
 import type { OpenModelDirectory } from '../checkpoint/model-directory.ts';
 import { completeModel } from '../config/model-config.ts';
@@ -26,7 +25,7 @@ import { openInitialModel } from './initial-model.ts';
 import { MemoryGauge } from './memory-gauge.ts';
 import { type EndLine, type MetricsLine, MetricsWriter, type StartLine, type StepLine } from './metrics.ts';
 import { openData } from './open-data.ts';
-import { continueRun, startRun } from './restore.ts';
+import { continueRun, saveRun, startRun } from './restore.ts';
 import { type EnteredRun, enterRunDirectory, type StartMode } from './run-directory.ts';
 import { addToTotals, type RunState, spentBy } from './run-state.ts';
 import { type RunSummary, summarise } from './summary.ts';
@@ -37,6 +36,11 @@ import { newUnitSums, type UnitShares, UnitUsage } from './unit-usage.ts';
 export interface TrainerOptions {
   /** Default 'new'. */
   start?: StartMode;
+  /**
+   * Keys that are changed on purpose, if the run that is resumed has other values: `['steps', 'optimizer']`. What may change, and
+   * what then holds: docs/checkpoint-format.md. Default: none.
+   */
+  changes?: readonly string[];
   /** Stops after the current step, with a checkpoint written. */
   signal?: AbortSignal;
   /** Ends a complete run with a bigram model fitted on the training data, whose loss the summary then gives. */
@@ -68,7 +72,7 @@ interface Run {
 }
 
 export class Trainer implements AsyncDisposable {
-  readonly config: TrainConfig;
+  readonly #given: TrainConfig;
   readonly #options: TrainerOptions;
   #run: Run | undefined;
   #model: Model | undefined;
@@ -86,8 +90,13 @@ export class Trainer implements AsyncDisposable {
    * @throws {BurgeonError} ERR_BURGEON_CONFIG with one line per problem.
    */
   constructor(config: unknown, options: TrainerOptions = {}) {
-    this.config = parseTrainConfig(config);
+    this.#given = parseTrainConfig(config);
     this.#options = options;
+  }
+
+  /** As given, complete; once open, with what was changed in the run before. */
+  get config(): TrainConfig {
+    return this.#state?.config ?? this.#given;
   }
 
   /** The model being trained; available once the trainer is open. */
@@ -156,7 +165,8 @@ export class Trainer implements AsyncDisposable {
       directory = await enterRunDirectory(config.output, this.#options.start ?? 'new');
       const notes = directory.skipped.map((torn) => `passed over checkpoint ${torn.directory}: ${torn.problem}`);
       for (const note of notes) this.#options.onNote?.(note);
-      const context = { config, trainTokens: dataset.train.tokenCount, tokenizer: this.#tokenizer };
+      const { changes = [] } = this.#options;
+      const context = { config, changes, trainTokens: dataset.train.tokenCount, tokenizer: this.#tokenizer };
       const { latest } = directory;
       const begun = latest ? await continueRun(context, latest.directory) : await startRun(context, initial ?? model);
       const { state } = begun;
@@ -172,12 +182,13 @@ export class Trainer implements AsyncDisposable {
         loader,
         validation,
         directory,
-        schedule: new Schedule(config.est.schedule, config.steps),
+        schedule: new Schedule(state.config.est.schedule, state.config.steps),
         metrics: await MetricsWriter.open(config.output, state.step, this.#options.onLine),
         units: new UnitUsage(this.model.config, state.units),
       };
       // A complete run that is "resumed" trains nothing, and its metrics stay as they are.
-      if (!this.isComplete) this.#run.metrics.write(this.#startLine(dataset));
+      if (!this.isComplete) this.#writeStart(dataset);
+      for (const note of begun.notes) this.#options.onNote?.(note);
       if (state.step === 0) notes.push(...(dataset.warnings ?? []).map((warning) => `data: ${warning}`));
       for (const text of notes) this.#run.metrics.write({ kind: 'warning', step: state.step, text });
       if (state.step === 0 && state.initialValidationLoss === null) {
@@ -289,6 +300,14 @@ export class Trainer implements AsyncDisposable {
       peakFlopsPerSecond: this.#peakFlops(),
       peakFrom: peakFlops === 'measured' ? 'measured' : 'declared',
     };
+  }
+
+  /** The changes of this step come again whenever the run goes on from it, as lines of a killed process may be lost. */
+  #writeStart(dataset: Dataset): void {
+    const { metrics } = this.#opened(this.#run);
+    const { step, changes } = this.#opened(this.#state);
+    metrics.write(this.#startLine(dataset));
+    for (const change of changes.filter((made) => made.step === step)) metrics.write({ kind: 'change', ...change });
   }
 
   #peakFlops(): number | null {
@@ -425,11 +444,7 @@ export class Trainer implements AsyncDisposable {
     if (validationLoss !== undefined && validationLoss < (state.best?.loss ?? Infinity)) {
       state.best = { step: state.step, loss: validationLoss };
     }
-    const directory = await writeCheckpoint(config.output, state.step, {
-      ...model.contents(),
-      readMoment: async (name, which) => Float32Array.from(await model.moment(name, which)),
-      state,
-    });
+    const directory = await saveRun(model, state);
     this.#savedStep = state.step;
     const best = config.checkpoint.keepBest ? state.best?.step : undefined;
     await pruneCheckpoints(config.output, { keepLast: config.checkpoint.keepLast, best });

@@ -5,6 +5,17 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { bytes, count, duration, facts, percent, small, table } from '../../lib/cli/format.ts';
 import { PrepareProgressText } from '../../lib/cli/prepare-progress.ts';
 import { ProgressLine } from '../../lib/cli/progress.ts';
+import { changeText, valueText } from '../../lib/format.ts';
+
+test.each([
+  [0.003 / 10, '0.0003'],
+  ['cosine', '"cosine"'],
+  [undefined, 'nothing'],
+  [[{ endStep: 3, heads: [0.1 + 0.2, 1] }, {}], '[{"endStep":3,"heads":[0.3,1]},{}]'],
+])('valueText(%j) is %s', (value, text) => {
+  expect(valueText(value)).toBe(text);
+  expect(changeText({ key: 'a.b', from: value, to: 1e-9 })).toBe(`a.b changed from ${text} to 1e-9`);
+});
 
 describe('numbers', () => {
   test.each([

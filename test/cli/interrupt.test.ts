@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readMetrics } from '../../lib/train/metrics.ts';
-import type { CommandResult } from '../helpers/cli.ts';
+import type { CommandResult, SignalAfter } from '../helpers/cli.ts';
 import { createWorkspace, type Workspace } from './workspace.ts';
 
 const steps = 40;
@@ -107,6 +107,26 @@ describe('SIGKILL', () => {
     const names = await readdir(workspace.path(run));
     expect(names.filter((name) => !/^(checkpoint-\d{8}|metrics\.jsonl|report\.html)$/.test(name))).toEqual([]);
   });
+});
+
+test('SIGKILL after a change: what was changed stays', async () => {
+  const rate = ['--set', 'optimizer.learningRate=1e-3', '--set', 'checkpoint.every=0'];
+  /** Goes on from step 20 at another rate. */
+  const changed = async (run: string, signals: SignalAfter[]) => {
+    const stop = [{ name: 'SIGKILL' as const, after: '{"step":20,' }];
+    await workspace.burgeon([...train, ...output(run), '--set', 'checkpoint.every=5'], { signals: stop });
+    return workspace.burgeon([...train, '--resume', ...rate, ...output(run)], { signals });
+  };
+  expect(await changed('changed', [])).toMatchObject({ code: 0 });
+  const expected = await finalBytes('changed');
+  expect(expected).not.toEqual(undisturbed);
+  for (const after of ['note: optimizer.learningRate changed', '{"step":22,']) {
+    const run = `changed-${after.length}`;
+    expect(await changed(run, [{ name: 'SIGKILL', after }])).toMatchObject({ signal: 'SIGKILL' });
+    const { stdout } = await resume(run);
+    expect(stdout).toMatch(/^{"step":(16|21),/);
+    expect(await finalBytes(run)).toEqual(expected);
+  }
 });
 
 describe.each([

@@ -116,6 +116,47 @@ test('new, --resume and --overwrite', async () => {
   expect(replaced.stdout).toContain('trained 15 steps');
 });
 
+test('--resume with --set goes on with other values, and without it keeps them', async () => {
+  const { burgeon, succeed, path } = await useWorkspace();
+  const resume = ['train', 'train.yaml', '--resume'];
+  await succeed(['train', 'train.yaml']);
+  const moved = await burgeon([...resume, '--set', 'steps=20']);
+  expect(moved).toMatchObject({ code: 1, stdout: '' });
+  const way = /such as --set '(est\.schedule=.*)'\n$/.exec(moved.stderr);
+  expect(way).not.toBeNull();
+  const { stdout, stderr } = await succeed([...resume, '--set', 'steps=20', '--set', way![1]!]);
+  expect(stderr).toMatch(
+    /^note: steps changed from 15 to 20 after step 15\nnote: est\.schedule changed from "est-gpt2" to \[.*\] after step 15\ntraining .* for 20 steps on .*\nresumed after step 15\nstep 16\/20 /,
+  );
+  expect(stdout).toMatch(/^trained 20 steps, /);
+  expect(await readFile(path('run', 'report.html'), 'utf8')).toContain('"kind":"change"');
+
+  // A word of every change on standard error, whatever is not wanted there.
+  const rate = [...resume, '--set', 'steps=22', '--set', 'optimizer.learningRate=1e-3'];
+  const longer = await succeed([...rate, '--json']);
+  expect(longer.stderr.match(/^note: .* changed from/gm)).toHaveLength(3);
+  expect(jsonLines(longer.stdout)[0]).toMatchObject({ step: 21, tokens: 21 * 64 });
+  expect(jsonLines(longer.stdout)[0]!.learningRate).toBeLessThan(2e-4); // the lowest was 3e-4
+
+  const same = await succeed(resume);
+  expect(same.stderr).toContain('note: steps stays 22, as changed after step 20; the configuration has 15\n');
+  expect(same.stderr).toContain('for 22 steps');
+  expect(same.stdout).toMatch(/^trained 22 steps/);
+
+  const typing = await burgeon([...resume, '--set', 'step=30']);
+  expect(typing.stderr).toContain('step: unknown key; did you mean steps?');
+  const fixed = await burgeon([...resume, '--set', 'steps=30', '--set', 'batchSize=8']);
+  expect(fixed.stderr).toMatch(
+    /\n {2}batchSize: the run has 4, the configuration 8\n.*\nonly steps, est\.schedule, .* can change/,
+  );
+  const edited = await readFile(path('train.yaml'), 'utf8');
+  await writeFile(path('train.yaml'), edited.replace('steps: 15', 'steps: 30'));
+  const refused = await burgeon(resume);
+  expect(refused.stderr).toMatch(
+    /\n {2}steps: the run has 22, the configuration 30\n.*\nto go on .*: --resume --set steps=30\n$/,
+  );
+});
+
 test('--init-from starts from the weights of another run, whose model it takes', async () => {
   const { burgeon, succeed, path } = await useWorkspace();
   const first = await succeed(['train', 'train.yaml', '--json']);
@@ -124,6 +165,9 @@ test('--init-from starts from the weights of another run, whose model it takes',
   await writeFile(path('next.yaml'), JSON.stringify({ ...settings, evaluation: { windows: 8 } }));
   const next = await succeed(['train', 'next.yaml', '--init-from', 'run']);
   expect(next.stderr).toMatch(/^starting from the weights of run\nheld-out loss at the start: /m);
+  // Once it has a checkpoint, it needs to be told neither of the model nor where it came from.
+  const resumed = await succeed(['train', 'next.yaml', '--resume']);
+  expect(resumed.stderr).toMatch(/^resumed after step 2$/m);
   expect(next.stderr).toContain(`held-out loss at the start: ${before.validationLoss.toFixed(4)} `);
   // A run can be the model of the next; the path may hold what YAML would take amiss.
   const third = await succeed([

@@ -4,7 +4,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { applyOverrides } from '../../lib/config/config-file.ts';
+import { applyOverrides, overriddenKeys } from '../../lib/config/config-file.ts';
 import { parseTrainConfig } from '../../lib/config/train-config.ts';
 import { Schedule } from '../../lib/est/schedule.ts';
 import { loadTrainConfig } from '../../lib/train/load-train-config.ts';
@@ -123,6 +123,12 @@ describe('applyOverrides', () => {
   ])('%s', (override, message) => {
     expect(() => applyOverrides({ steps: 5, list: [1, 2] }, [override])).toThrow(message);
   });
+});
+
+test('overriddenKeys names what is set, however it is written', () => {
+  const overrides = ['steps=5', ' est.schedule[0].heads=0.5', 'sample.prompt=a.b = c', 'optimizer={beta1: 0.8}'];
+  expect(overriddenKeys(overrides)).toEqual(['steps', 'est.schedule.0.heads', 'sample.prompt', 'optimizer']);
+  expect(() => overriddenKeys(['steps'])).toThrow('--set steps: expected key=value');
 });
 
 describe('configs/', () => {

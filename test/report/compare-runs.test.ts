@@ -18,6 +18,7 @@ function runOf(
     name,
     directory: `runs/${name}`,
     starts: [] as object[],
+    changes: [] as object[],
     steps: emptyColumns(stepColumns),
     validation: emptyColumns([...axes, 'loss']),
     step: 0,

@@ -98,6 +98,20 @@ describe('a small run', () => {
     expect(goesOn.starts.map(({ step }) => step)).toEqual([0, 3]);
   });
 
+  test('that was changed says so once, however often it went on from there', async () => {
+    const change = (step: number, to: number): MetricsLine => ({ kind: 'change', step, key: 'steps', from: 30, to });
+    const again = [startLine({}, 3), change(3, 40), startLine({}, 3), change(3, 40), change(3, 50)];
+    const run = await readRun(
+      await runOf(textOf([...lines, ...again, stepLine(4, 3.6), startLine({}, 4), change(4, 60)])),
+    );
+    expect(run.changes.map(({ step, to }) => [step, to])).toEqual([
+      [3, 40],
+      [3, 50],
+      [4, 60],
+    ]);
+    expect(run.warnings).toHaveLength(1);
+  });
+
   test('that is none is named', async () => {
     await expect(readRun('nowhere')).rejects.toMatchObject({
       code: 'ERR_BURGEON_DATA',

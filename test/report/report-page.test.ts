@@ -22,6 +22,7 @@ const lines: MetricsLine[] = [
   { kind: 'sample', step: 15, text: 'an earlier sample' },
   { kind: 'sample', step: 30, text: '</script><img src=x onerror=alert(1)>' },
   { kind: 'warning', step: 7, text: 'a <b>warning</b>' },
+  { kind: 'change', step: 9, key: 'optimizer.schedule', from: 'cosine', to: '<i>wsd</i>' },
 ];
 
 async function runDirectory(name: string, content = lines): Promise<string> {
@@ -99,7 +100,7 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
     expectNoErrors();
   });
 
-  test('shows which units any step trained, the stages, texts as texts, and warnings', async () => {
+  test('shows which units any step trained, the stages, texts as texts, warnings and changes', async () => {
     const { page, expectNoErrors } = await open(await reportOf(await runDirectory('run')));
     const slider = page.getByRole('slider', { name: 'step whose subnetworks are shown' });
     expect(await slider.inputValue()).toBe('14'); // the last that left something out
@@ -119,6 +120,9 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
       'an earlier sample',
     ]);
     expect(await page.locator('#warnings').textContent()).toContain('a <b>warning</b>');
+    expect(await page.locator('#changes').textContent()).toContain(
+      'after step 9: optimizer.schedule changed from "cosine" to "<i>wsd</i>"',
+    );
     expect(await page.locator('#settings').textContent()).toMatch(/a processor, 2 cores.*commit abc1234/);
     expectNoErrors();
   });

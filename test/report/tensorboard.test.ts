@@ -123,6 +123,7 @@ describe('a file', () => {
     file.take({ kind: 'checkpoint', step: 1, directory: 'x' });
     file.take({ kind: 'sample', step: 300, text: 'à la fin' });
     file.take(startLine({}, 300));
+    file.take({ kind: 'change', step: 300, key: 'steps', from: 400, to: 500 });
     file.take(validationLine(70_000, 2));
     await file.close();
     expect(await readdir(directory)).toEqual([path.basename(file.path)]);
@@ -130,7 +131,7 @@ describe('a file', () => {
 
     const [first, ...events] = eventsOf(await readFile(file.path));
     expect(first).toMatchObject({ time: 1_700_000_000.25, version: 'brain.Event:2' });
-    expect(events.map(({ step }) => step)).toEqual([0, 0, 1, 300, 300, 70_000]);
+    expect(events.map(({ step }) => step)).toEqual([0, 0, 1, 300, 300, 300, 70_000]);
     expect([events[0]!.session, events[4]!.session]).toEqual([1n, 1n]);
     expect(events[1]!.scalars).toEqual({ 'validation/loss': 4 });
     expect(events[2]!.scalars).toMatchObject({
@@ -140,7 +141,8 @@ describe('a file', () => {
       'train/gradient_norm': 0.5,
     });
     expect(events[3]!.texts).toEqual({ sample: 'à la fin' });
-    expect(events[5]!.scalars).toEqual({ 'validation/loss': 2 });
+    expect(events[5]!.texts).toEqual({ change: 'steps changed from 400 to 500' });
+    expect(events[6]!.scalars).toEqual({ 'validation/loss': 2 });
   });
 });
 

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type GroupOptions, groupsOf } from '../../lib/train/groups.ts';
+import { type GroupOptions, groupCount, groupsOf } from '../../lib/train/groups.ts';
 
 /** Per micro-batch, "number:begin-end" of its groups. */
 function cut(batchSize: number, accumulationSteps: number, groupsPerStep: GroupOptions['groupsPerStep']): string[] {
@@ -59,10 +59,18 @@ describe('laws', () => {
       fc.property(options, (given) => {
         const numbers = groupsOfStep(given).flatMap((groups) => groups.map(({ index }) => index));
         expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
-        expect([...new Set(numbers)]).toEqual(Array.from({ length: numbers.at(-1)! + 1 }, (_, i) => i));
+        expect([...new Set(numbers)]).toEqual(Array.from({ length: groupCount(given) }, (_, i) => i));
         const shares = typeof given.groupsPerStep === 'number' && given.groupsPerStep < given.accumulationSteps;
         if (shares) expect(new Set(numbers).size).toBe(given.groupsPerStep);
         else expect(new Set(numbers).size).toBe(numbers.length);
+      }),
+    );
+  });
+
+  test('as many groups are the same groups', () => {
+    fc.assert(
+      fc.property(options, (given) => {
+        expect(groupsOfStep({ ...given, groupsPerStep: groupCount(given) })).toEqual(groupsOfStep(given));
       }),
     );
   });

@@ -225,5 +225,11 @@ describe('loadTrainConfig', () => {
     const gone = await file({ ...rest, initFrom: 'gone' });
     await expect(loadTrainConfig(gone)).rejects.toThrow('gone: expected a model');
     expect((await loadTrainConfig(gone, { resume: true })).model).toMatchObject({ nEmbd: 32, vocabSize });
+    // Which may as well be left out.
+    const without = await file({ ...rest, initFrom: undefined });
+    await expect(loadTrainConfig(without)).rejects.toThrow('model: expected');
+    expect((await loadTrainConfig(without, { resume: true })).model).toMatchObject({ nEmbd: 32, vocabSize });
+    const elsewhere = await file({ ...rest, initFrom: undefined, output: 'nowhere' });
+    await expect(loadTrainConfig(elsewhere, { resume: true })).rejects.toThrow('model: expected');
   });
 });

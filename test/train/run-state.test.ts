@@ -7,8 +7,16 @@ import { continueRunState, newRunState } from '../../lib/train/run-state.ts';
 const base = { model: 'gpt2-tiny', output: 'run', steps: 10, batchSize: 4, seed: 5, optimizer: { learningRate: 2e-3 } };
 const saved = () => JSON.parse(JSON.stringify({ ...newRunState(parseTrainConfig(base), 1000), step: 7, tokens: 896 }));
 
+const checkpoint = (state: Record<string, unknown>) => ({
+  directory: 'run/checkpoint-00000007',
+  state,
+  vocabSize: 64,
+});
+const precisionOf = () => 'float32';
+
 function resumeWith(overrides: object, trainTokens = 1000) {
-  return continueRunState(saved(), parseTrainConfig({ ...base, ...overrides }), trainTokens, 'run/checkpoint-00000007');
+  const config = parseTrainConfig({ ...base, ...overrides });
+  return continueRunState(checkpoint(saved()), { config, precisionOf, changes: [], trainTokens });
 }
 
 test('goes on with the state as it was and the configuration as it is', () => {
@@ -21,8 +29,12 @@ test('goes on with the state as it was and the configuration as it is', () => {
     threads: 1,
     device: 'reference',
   };
-  const state = resumeWith(overrides);
-  expect(state).toEqual({ ...saved(), config: parseTrainConfig({ ...base, ...overrides }) });
+  const { state } = resumeWith(overrides);
+  expect(state).toEqual({
+    ...saved(),
+    config: parseTrainConfig({ ...base, ...overrides }),
+    precision: 'float32',
+  });
 });
 
 test('lists every key that differs, with both values', () => {
@@ -42,7 +54,7 @@ test('lists every key that differs, with both values', () => {
       message: [
         'cannot resume run/checkpoint-00000007 with another configuration:',
         'model.nLayer: the run has 2, the configuration 3',
-        'model.vocabSize: the run has nothing, the configuration 99',
+        'model.vocabSize: the run has 64, the configuration 99',
         'seed: the run has 5, the configuration 6',
         'steps: the run has 10, the configuration 11',
         'batchSize: the run has 4, the configuration 2',
@@ -60,7 +72,10 @@ test('lists every key that differs, with both values', () => {
         'optimizer.minLearningRate: the run has 0.0002, the configuration 0.0001',
       ]
         .join('\n  ')
-        .concat("\nuse the run's own values, or start a new run with another output"),
+        .concat(
+          "\nuse the run's own values, or start a new run with another output",
+          '\nonly steps, est.schedule, est.groupsPerStep and optimizer can change within a run; with initFrom a new run starts from its weights',
+        ),
     }),
   );
 });
@@ -81,8 +96,33 @@ test('refuses other training data', () => {
   );
 });
 
+test('a state of an earlier version has no changes and no precision; from now on it has both', () => {
+  const { changes: _, ...earlier } = saved();
+  const config = parseTrainConfig({ ...base, optimizer: { learningRate: 1e-3, minLearningRate: 2e-4 } });
+  const wanted = { config, precisionOf: () => 'bf16', changes: ['optimizer.learningRate'], trainTokens: 1000 };
+  const { state, made } = continueRunState(checkpoint(earlier), wanted);
+  const change = { step: 7, key: 'optimizer.learningRate', from: 2e-3, to: 1e-3 };
+  expect(made).toEqual([change]);
+  expect(state).toEqual({ ...saved(), config, changes: [change], precision: 'bf16' });
+  // Later changes come after it, and the recorded precision counts.
+  const later = { ...wanted, config: parseTrainConfig({ ...config, steps: 20 }), changes: ['steps'] };
+  const stored = JSON.parse(JSON.stringify(state));
+  expect(() => continueRunState(checkpoint(stored), { ...later, precisionOf })).toThrow(
+    /precision: the run has "bf16"/,
+  );
+  expect(() => continueRunState(checkpoint(stored), later)).toThrow(
+    /stage 1 ended after step 1 and would end after step 3/,
+  );
+  const longer = { ...later, config: parseTrainConfig({ ...config, steps: 11 }) };
+  expect(continueRunState(checkpoint(stored), longer).state.changes).toEqual([
+    change,
+    { step: 7, key: 'steps', from: 10, to: 11 },
+  ]);
+});
+
 test('refuses a state of another version', () => {
-  expect(() => continueRunState({ ...saved(), version: 2 }, parseTrainConfig(base), 1000, 'run')).toThrow(
+  const wanted = { config: parseTrainConfig(base), precisionOf, changes: [], trainTokens: 1000 };
+  expect(() => continueRunState(checkpoint({ ...saved(), version: 2 }), wanted)).toThrow(
     expect.objectContaining({
       code: 'ERR_BURGEON_CHECKPOINT',
       message: expect.stringContaining('expected a run state of version 1, found 2'),

@@ -1,7 +1,7 @@
-// The page: runs, curves, subnetworks, stages, samples, warnings and settings. Report and live page are the same; the live
+// The page: runs, curves, subnetworks, stages, samples, warnings, changes and settings. Report and live page are the same; the live
 // page calls `draw` again when there is news.
 
-import { bytes, count, duration, percent, small } from '../../format.ts';
+import { bytes, changeText, count, duration, percent, small } from '../../format.ts';
 import type { Comparison } from '../compare-runs.ts';
 import { smooth } from '../curves.ts';
 import { type Axis, axes, type RunData } from '../run-data.ts';
@@ -255,6 +255,7 @@ export class Page {
       run.name,
       run.samples.length,
       run.warnings.length,
+      run.changes.length,
       run.start?.time,
       run.totals?.step,
       run.state,
@@ -263,7 +264,7 @@ export class Page {
     this.#detail.dataset.shows = isNew;
     const newest = this.#detail.querySelector('#samples details')?.id;
     const open = [...this.#detail.querySelectorAll('details[open]')].map(({ id }) => id).filter((id) => id !== newest);
-    fill(this.#detail, warnings(run), stages(run), samples(run), settings(run));
+    fill(this.#detail, warnings(run), changes(run), stages(run), samples(run), settings(run));
     for (const id of open) this.#detail.querySelector(`#${id}`)?.setAttribute('open', '');
   }
 }
@@ -297,12 +298,22 @@ function bandsOf(runs: readonly RunData[], axis: Axis): Band[] {
 }
 
 function warnings(run: RunData): Child {
-  if (run.warnings.length === 0) return undefined;
+  const lines = run.warnings.map(({ step, text }) => ({ when: `step ${step}`, text }));
+  return notes('warnings', 'Warnings', lines);
+}
+
+function changes(run: RunData): Child {
+  const lines = run.changes.map((change) => ({ when: `after step ${change.step}`, text: changeText(change) }));
+  return notes('changes', 'Changed on the way', lines);
+}
+
+function notes(id: string, title: string, lines: readonly { when: string; text: string }[]): Child {
+  if (lines.length === 0) return undefined;
   return h(
     'section',
-    { id: 'warnings' },
-    h('h2', {}, 'Warnings'),
-    h('ul', {}, ...run.warnings.map(({ step, text }) => h('li', {}, h('b', {}, `step ${step}: `), text))),
+    { id },
+    h('h2', {}, title),
+    h('ul', {}, ...lines.map(({ when, text }) => h('li', {}, h('b', {}, `${when}: `), text))),
   );
 }
 
