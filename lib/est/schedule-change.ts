@@ -3,7 +3,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { BurgeonError } from '../errors.ts';
 import { valueText } from '../format.ts';
-import { Schedule, type ScheduleName, type StageConfig, scheduleDefinitions } from './schedule.ts';
+import { Schedule, type ScheduleName, type StageConfig } from './schedule.ts';
+import { schedulePresets } from './schedule-presets.ts';
 
 /** A preset's name, or the stages in order. */
 type Stages = readonly StageConfig[] | ScheduleName;
@@ -52,7 +53,7 @@ export function withFixedEnds(
   totalSteps: number,
   done: number,
 ): StageConfig[] | undefined {
-  const stages: readonly StageConfig[] = typeof written === 'string' ? scheduleDefinitions[written] : written;
+  const stages: readonly StageConfig[] = typeof written === 'string' ? schedulePresets[written].stages : written;
   const fixed = stages.map(({ endFraction: _, endStep: __, ...rates }, i): StageConfig => {
     return i === stages.length - 1 ? rates : { endStep: before.stages[i]!.endStep, ...rates };
   });
