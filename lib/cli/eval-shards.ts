@@ -23,6 +23,7 @@ export async function evalShards(model: Model, directory: string, flags: ShardFl
     const counter = new ByteCounter(tokenizer);
     const batches = counter.watch(fixedWindows(source, T, flags.windows, flags.batchSize));
     const { loss, tokens, ms } = await evaluate(model, batches, {
+      subnetwork: flags.subnetwork,
       onBatch: (done) => progress.update(() => `${count(done)} tokens`),
     });
     progress.clear();

@@ -3,10 +3,11 @@
 import { Command, Option } from 'commander';
 import { findModel } from '../checkpoint/find-model.ts';
 import type { Device } from '../config/device.ts';
+import type { Subnetwork } from '../est/subnetwork.ts';
 import { Model } from '../model/model.ts';
 import { evalChoices } from './eval-choices.ts';
 import { evalShards } from './eval-shards.ts';
-import { modelArgumentHelp } from './model-argument.ts';
+import { modelArgumentHelp, trainedSubnetwork } from './model-argument.ts';
 import { countOrAll, deviceOption, engineOptions, integerAtLeast, threadsOption } from './options.ts';
 
 export interface EvalFlags {
@@ -21,6 +22,8 @@ export interface EvalFlags {
   device?: Device;
   threads?: number;
   json?: boolean;
+  /** What of the model is evaluated; not of the command line. */
+  subnetwork?: Subnetwork | undefined;
 }
 
 export function evalCommand(): Command {
@@ -67,7 +70,9 @@ export function evalCommand(): Command {
       if (data === undefined && choices === undefined) command.error('error: expected --data or --choices');
       const directory = await findModel(given);
       using model = await Model.load(directory, engineOptions(flags));
-      if (choices !== undefined) await evalChoices(model, directory, { ...flags, choices });
-      else await evalShards(model, directory, { ...flags, data: data! });
+      const { subnetwork, note } = await trainedSubnetwork(model, directory);
+      if (note !== undefined) console.error(`note: ${note}`);
+      if (choices !== undefined) await evalChoices(model, directory, { ...flags, choices, subnetwork });
+      else await evalShards(model, directory, { ...flags, data: data!, subnetwork });
     });
 }

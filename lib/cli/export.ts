@@ -5,10 +5,13 @@ import path from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { findModel } from '../checkpoint/find-model.ts';
 import { writeLlmc } from '../checkpoint/llmc.ts';
-import { writeModelDirectory } from '../checkpoint/model-directory.ts';
+import { type OpenModelDirectory, writeModelDirectory } from '../checkpoint/model-directory.ts';
 import { openModel } from '../checkpoint/open-model.ts';
 import type { WeightType } from '../checkpoint/shards.ts';
+import { subnetworkContents } from '../checkpoint/subnetwork-contents.ts';
 import { BurgeonError } from '../errors.ts';
+import { partSubnetwork } from '../est/part.ts';
+import { checkpointPart, describePart } from '../train/checkpoint-part.ts';
 import {
   chooseContents,
   keepRules,
@@ -23,6 +26,7 @@ interface ExportFlags extends SubnetworkFlags {
   format: 'huggingface' | 'llmc';
   dtype: 'f32' | 'bf16' | 'f16';
   maxShardSize?: number;
+  full?: boolean;
 }
 
 export function exportCommand(): Command {
@@ -40,6 +44,7 @@ export function exportCommand(): Command {
       new Option('--dtype <type>', 'element type of the weights').choices(['f32', 'bf16', 'f16']).default('f32'),
     )
     .option('--max-shard-size <size>', 'most bytes per weight file, e.g. 5GB or 500MB (default: one file)', byteSize)
+    .option('--full', 'of a checkpoint that has trained only a part so far: the full model, untrained units and all')
     .addHelpText('after', subnetworkHelp)
     .addHelpText(
       'after',
@@ -63,7 +68,7 @@ export function exportCommand(): Command {
             `${output}: expected another path than the model's own; give another --output`,
           );
         }
-        const chosen = rules && (await chooseContents(source, rules, flags));
+        const chosen = rules ? await chooseContents(source, rules, flags) : await trainedContents(source, flags);
         const contents = chosen?.contents ?? source;
         if (format === 'llmc') {
           if (dtype !== 'F16') await writeNewFile(output, () => writeLlmc(output, contents, dtype));
@@ -79,6 +84,24 @@ export function exportCommand(): Command {
     });
   for (const option of subnetworkOptions()) exporter.addOption(option);
   return exporter;
+}
+
+/** Of a checkpoint from a stage of first units the smaller model that these are; else nothing. */
+async function trainedContents(source: OpenModelDirectory, { full }: ExportFlags) {
+  const { model, directory } = source;
+  const part = full ? undefined : await checkpointPart(directory, model);
+  if (part === undefined) return undefined;
+  try {
+    const contents = subnetworkContents(source, partSubnetwork(part, model)!);
+    return {
+      contents,
+      summary: `${describePart(part, model)}: the others have not been trained yet (--full writes all)`,
+    };
+  } catch (error) {
+    if (!(error instanceof BurgeonError)) throw error;
+    const message = `${error.message}. The run has trained ${describePart(part, model)}; --full writes the full model`;
+    throw new BurgeonError(error.code, message, { cause: error });
+  }
 }
 
 /** The path behind symbolic links, of what may not exist. */

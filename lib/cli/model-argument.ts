@@ -2,7 +2,11 @@
 
 import { stat } from 'node:fs/promises';
 import { BurgeonError } from '../errors.ts';
+import { partSubnetwork } from '../est/part.ts';
+import type { Subnetwork } from '../est/subnetwork.ts';
+import type { Model } from '../model/model.ts';
 import { createTokenizer, loadTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
+import { checkpointPart, describePart } from '../train/checkpoint-part.ts';
 
 export const modelArgumentHelp =
   'model directory, checkpoint, run directory (its newest checkpoint), or model_*.bin of llm.c';
@@ -24,4 +28,18 @@ export async function findTokenizer(model: string, name?: 'gpt2' | 'bytes'): Pro
     if (error instanceof BurgeonError) return undefined;
     throw error;
   }
+}
+
+/**
+ * What of a loaded model to use, and a note that says so: of a checkpoint from a stage of first units what that had
+ * trained. Nothing for the full model.
+ */
+export async function trainedSubnetwork(
+  model: Model,
+  directory: string,
+): Promise<{ subnetwork?: Subnetwork | undefined; note?: string }> {
+  const part = await checkpointPart(directory, model.config);
+  if (part === undefined) return {};
+  const note = `using ${describePart(part, model.config)}: the others have not been trained yet`;
+  return { subnetwork: partSubnetwork(part, model.config), note };
 }

@@ -6,7 +6,7 @@ import type { Device } from '../config/device.ts';
 import { Model } from '../model/model.ts';
 import { sampleText } from '../train/text-sample.ts';
 import { interruptSignal } from './interrupt.ts';
-import { modelArgumentHelp, modelTokenizer } from './model-argument.ts';
+import { modelArgumentHelp, modelTokenizer, trainedSubnetwork } from './model-argument.ts';
 import { deviceOption, engineOptions, integerAtLeast, numberBetween, threadsOption } from './options.ts';
 
 interface SampleFlags {
@@ -54,6 +54,8 @@ export function sampleCommand(): Command {
       try {
         using model = await Model.load(directory, engineOptions(flags));
         const tokenizer = await modelTokenizer(directory, flags.tokenizer);
+        const { subnetwork, note } = await trainedSubnetwork(model, directory);
+        if (note !== undefined) console.error(`note: ${note}`);
         const { tokens: maxTokens, temperature, topK, topP, seed } = flags;
         await sampleText(model, tokenizer, flags.prompt, {
           maxTokens,
@@ -61,6 +63,7 @@ export function sampleCommand(): Command {
           topK,
           topP,
           seed,
+          subnetwork,
           signal: interrupt.signal,
           onText: (text) => process.stdout.write(text),
         });

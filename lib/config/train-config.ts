@@ -87,6 +87,9 @@ const stage = section({
   keepFirst: integer(0).exactOptional().describe('First layers that are always active. Default: est.keepFirst'),
   keepLast: integer(0).exactOptional().describe('Last layers that are always active. Default: est.keepLast'),
   groupsPerStep: groupsPerStep().exactOptional().describe('Subnetworks per step. Default: est.groupsPerStep'),
+  batchSize: integer(1, 1_048_576)
+    .exactOptional()
+    .describe('Sequences per micro-batch in this stage; divides batchSize * accumulationSteps. Default: batchSize'),
   transition: z
     .union([word(depthTransitions, ' or a section'), transitionSection])
     .exactOptional()
@@ -253,6 +256,7 @@ const trainSchema = fields.transform((config, context) => {
     const schedule = new Schedule(est.schedule, steps);
     // Counts lie between those of a stage's two ends, so checking the ends is enough.
     for (const { ratesFrom, ratesTo, options } of schedule.stages) {
+      requireWhole(options.batchSize, config.batchSize * config.accumulationSteps);
       for (const rates of [ratesFrom, ratesTo]) activeCounts(samplerOf(model, est, { ...options, rates }));
     }
   } catch (error) {
@@ -261,6 +265,14 @@ const trainSchema = fields.transform((config, context) => {
   }
   return { ...config, sequenceLength };
 });
+
+function requireWhole(batchSize: number | undefined, sequences: number): void {
+  if (batchSize === undefined || sequences % batchSize === 0) return;
+  throw new BurgeonError(
+    'ERR_BURGEON_CONFIG',
+    `batchSize of a stage: expected a divisor of batchSize * accumulationSteps (${sequences}), received ${batchSize}`,
+  );
+}
 
 /** A complete training configuration: every default filled in, every rule checked. */
 export interface TrainConfig extends z.output<typeof trainSchema> {}

@@ -33,7 +33,7 @@ export class BatchLoader {
   readonly #seed: number;
   /** Epoch -> its order of windows, 4 bytes per window. */
   readonly #orders = new Map<number, Uint32Array>();
-  #ahead: { index: number; batch: Promise<TokenBatch> } | undefined;
+  #ahead: { index: number; batchSize: number; batch: Promise<TokenBatch> } | undefined;
 
   /**
    * @throws {BurgeonError} ERR_BURGEON_CONFIG for sizes that are not positive integers or a seed that is no integer;
@@ -62,33 +62,35 @@ export class BatchLoader {
 
   /**
    * Micro-batch `index` (from 0): windows number index * B to index * B + B - 1 of the endless sequence of epochs.
+   * @param batchSize B, where it is not the loader's.
    * @returns tokens and targets, both (B, T) row-major; new arrays each time.
    * @throws {BurgeonError} ERR_BURGEON_CONFIG for an index that is no natural number; ERR_BURGEON_DATA when tokens
    *   cannot be read or are outside the vocabulary.
    */
-  async batch(index: number): Promise<TokenBatch> {
+  async batch(index: number, batchSize = this.batchSize): Promise<TokenBatch> {
     if (!Number.isSafeInteger(index) || index < 0) {
       throw new BurgeonError('ERR_BURGEON_CONFIG', `batch index: expected an integer from 0, received ${index}`);
     }
-    const current = this.#ahead?.index === index ? this.#ahead.batch : this.#read(index);
+    const ahead = this.#ahead;
+    const isAhead = ahead?.index === index && ahead.batchSize === batchSize;
     this.#ahead = undefined;
-    const batch = await current;
-    this.#readAhead(index + 1);
+    const batch = await (isAhead ? ahead.batch : this.#read(index, batchSize));
+    this.#readAhead(index + 1, batchSize);
     return batch;
   }
 
-  #readAhead(index: number): void {
-    const batch = this.#read(index);
+  #readAhead(index: number, batchSize: number): void {
+    const batch = this.#read(index, batchSize);
     // If nobody asks for it (the run is over, the file is closed), a failure does not matter; if somebody does, they
     // get it.
     batch.catch(() => {});
-    this.#ahead = { index, batch };
+    this.#ahead = { index, batchSize, batch };
   }
 
-  async #read(index: number): Promise<TokenBatch> {
+  async #read(index: number, batchSize: number): Promise<TokenBatch> {
     const windows: Array<Promise<Int32Array>> = [];
-    for (let row = 0; row < this.batchSize; row++) {
-      windows.push(this.#source.readWindow(this.sequenceLength, this.#windowAt(index * this.batchSize + row)));
+    for (let row = 0; row < batchSize; row++) {
+      windows.push(this.#source.readWindow(this.sequenceLength, this.#windowAt(index * batchSize + row)));
     }
     return stackWindows(await Promise.all(windows), this.sequenceLength);
   }

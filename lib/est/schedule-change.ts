@@ -38,8 +38,8 @@ export function describeMove(before: Schedule, after: Schedule, done: number): s
 /** What a step is trained with: all that its stage says, with the rates of the step for those of the stage's two ends. */
 function settingsAt(schedule: Schedule, step: number): object {
   const { stage, ...ofStep } = schedule.at(step);
-  const { index: _i, startStep: _s, endStep: _e, ratesFrom: _f, ratesTo: _t, ...ofStage } = schedule.stages[stage]!;
-  return { ...ofStage, ...ofStep };
+  const { transition } = schedule.stages[stage]!;
+  return { ...ofStep, ...(transition && { transition }) };
 }
 
 /**

@@ -36,12 +36,17 @@ export interface StageConfig extends Pick<StageSampling, 'rescale'> {
   keepLast?: number;
   /** Subnetworks per step; default: what the run says. */
   groupsPerStep?: number | 'auto' | 'sequence';
+  /**
+   * Sequences per micro-batch in this stage, with as many micro-batches as make the run's sequences per step: a smaller part has
+   * room for more at a time. Default: what the run says.
+   */
+  batchSize?: number;
   /** What is done before the first step of the stage; not of the first stage. A word is that of the layers. */
   transition?: DepthTransition | Transition;
 }
 
 /** How steps of a stage sample, where it differs from what the run says. */
-export type StageOptions = StageSampling & Pick<StageConfig, 'keepFirst' | 'keepLast' | 'groupsPerStep'>;
+export type StageOptions = StageSampling & Pick<StageConfig, 'keepFirst' | 'keepLast' | 'groupsPerStep' | 'batchSize'>;
 
 /** A stage in steps: startStep <= step < endStep. Empty if the run is too short for it. */
 export interface ResolvedStage {
@@ -168,8 +173,9 @@ function resolveStages(stages: readonly StageConfig[], totalSteps: number): Reso
     const endStep = Math.floor(end + 0.5);
     const ratesFrom = rateSet(stage, 0, name);
     const ratesTo = isRamped(stage) ? rateSet(stage, 1, name) : ratesFrom;
-    const { rescale, keepFirst, keepLast, groupsPerStep } = stage;
-    const options = withoutUndefined({ choose: choiceOf(stage, name), rescale, keepFirst, keepLast, groupsPerStep });
+    const { rescale, keepFirst, keepLast, groupsPerStep, batchSize } = stage;
+    const choose = choiceOf(stage, name);
+    const options = withoutUndefined({ choose, rescale, keepFirst, keepLast, groupsPerStep, batchSize });
     const transition = transitionOf(stage, name, index === 0);
     const resolved = { index, startStep, endStep, ratesFrom, ratesTo, options, ...(transition && { transition }) };
     previous = { end, ...(endFraction === undefined ? {} : { endFraction }) };

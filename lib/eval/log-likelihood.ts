@@ -1,6 +1,7 @@
 // Log-likelihoods of endings after their contexts: the sum of the log-probabilities of an ending's tokens, in nats.
 
 import { BurgeonError } from '../errors.ts';
+import type { Subnetwork } from '../est/subnetwork.ts';
 import type { Model } from '../model/model.ts';
 import type { Question } from './multiple-choice.ts';
 
@@ -60,7 +61,12 @@ export interface Scores {
 export async function scoreQuestions(
   model: Model,
   questions: readonly Question[],
-  options: { batchSize?: number; onProgress?: (done: number, total: number) => void } = {},
+  options: {
+    batchSize?: number;
+    /** What takes part; absent: the full model. */
+    subnetwork?: Subnetwork | undefined;
+    onProgress?: (done: number, total: number) => void;
+  } = {},
 ): Promise<Scores> {
   const start = performance.now();
   const rows = questions.flatMap((question, q) =>
@@ -71,7 +77,7 @@ export async function scoreQuestions(
   const logLikelihoods = questions.map(({ endings }) => new Float64Array(endings.length));
   for (let begin = 0; begin < ordered.length; ) {
     const batch = ordered.slice(begin, begin + rowsThatFit(model, ordered[begin]!, options.batchSize ?? 8));
-    const sums = await sumBatch(model, batch);
+    const sums = await sumBatch(model, batch, options.subnetwork);
     for (const [i, { q, k }] of batch.entries()) {
       if (!Number.isFinite(sums[i])) throw notFinite(questions[q]!, k, sums[i]!);
       logLikelihoods[q]![k] = sums[i]!;
@@ -93,26 +99,30 @@ function rowsThatFit(model: Model, longest: ScoredRow, batchSize: number): numbe
 }
 
 /** @param rows longest first. */
-async function sumBatch(model: Model, rows: readonly ScoredRow[]): Promise<number[]> {
-  return rows.length === 1 ? [await sumOfOne(model, rows[0]!)] : await sumOfEach(model, rows);
+async function sumBatch(
+  model: Model,
+  rows: readonly ScoredRow[],
+  subnetwork: Subnetwork | undefined,
+): Promise<number[]> {
+  return rows.length === 1 ? [await sumOfOne(model, rows[0]!, subnetwork)] : await sumOfEach(model, rows, subnetwork);
 }
 
 /** From the mean loss, so that no logits leave the engine. */
-async function sumOfOne(model: Model, { tokens, ending }: ScoredRow): Promise<number> {
+async function sumOfOne(model: Model, { tokens, ending }: ScoredRow, subnetwork?: Subnetwork): Promise<number> {
   const targets = new Int32Array(tokens.length).fill(-1);
   targets.set(ending, tokens.length - ending.length);
-  const { loss } = await model.forward(tokens, { targets });
+  const { loss } = await model.forward(tokens, { targets, subnetwork });
   return -loss * ending.length;
 }
 
 /** From logits, as the loss is one number for the whole batch. */
-async function sumOfEach(model: Model, rows: readonly ScoredRow[]): Promise<number[]> {
+async function sumOfEach(model: Model, rows: readonly ScoredRow[], subnetwork?: Subnetwork): Promise<number[]> {
   const T = rows[0]!.tokens.length;
   const V = model.config.vocabSize;
   // Short rows are filled up behind their end, where no token before looks.
   const tokens = new Int32Array(rows.length * T);
   for (const [b, row] of rows.entries()) tokens.set(row.tokens, b * T);
-  const { logits } = await model.forward(tokens, { batchSize: rows.length, logits: 'all' });
+  const { logits } = await model.forward(tokens, { batchSize: rows.length, logits: 'all', subnetwork });
   return rows.map((row, b) => {
     const first = b * T + row.tokens.length - row.ending.length;
     return row.ending.reduce((sum, token, i) => {

@@ -10,8 +10,8 @@ export function unitsOfStep({ config, model }: StartLine, step: number): UnitSha
   const sampling = samplingOf(model, config, new Schedule(config.est.schedule, config.steps), step - 1);
   const usage = new UnitUsage(model, newUnitSums(model));
   usage.begin();
-  for (let micro = 0; micro < config.accumulationSteps; micro++) {
-    for (const { sequences, subnetwork } of drawGroups(sampling, config, micro)) {
+  for (let micro = 0; micro < sampling.accumulationSteps; micro++) {
+    for (const { sequences, subnetwork } of drawGroups(sampling, config.seed, micro)) {
       usage.add(subnetwork, sequences / (config.batchSize * config.accumulationSteps));
     }
   }

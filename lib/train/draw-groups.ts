@@ -29,6 +29,9 @@ export interface StepSampling {
   /** Whether every group would train the same units, so that there is one for each micro-batch. */
   isShared: boolean;
   groupsPerStep: number | 'auto' | 'sequence';
+  /** Sequences per micro-batch, and micro-batches. */
+  batchSize: number;
+  accumulationSteps: number;
 }
 
 export interface DrawnGroup {
@@ -40,18 +43,19 @@ export interface DrawnGroup {
 }
 
 export function samplingOf(model: ModelConfig, config: TrainConfig, schedule: Schedule, step: number): StepSampling {
-  const { groupsPerStep = config.est.groupsPerStep, ...scheduled } = schedule.at(step);
+  const { groupsPerStep = config.est.groupsPerStep, batchSize = config.batchSize, ...scheduled } = schedule.at(step);
   const sampler = samplerOf(model, config.est, scheduled);
   const isDense = isComplete(sampler);
   const isShared = isDense || isNested(sampler);
-  const { stage } = scheduled;
-  return { step, stage, sampler, active: activeCounts(sampler), isDense, isShared, groupsPerStep };
+  return {
+    ...{ step, stage: scheduled.stage, sampler, active: activeCounts(sampler), isDense, isShared, groupsPerStep },
+    ...{ batchSize, accumulationSteps: (config.batchSize * config.accumulationSteps) / batchSize },
+  };
 }
 
 /** The groups of one micro-batch, in order. */
-export function drawGroups(sampling: StepSampling, config: TrainConfig, microBatch: number): DrawnGroup[] {
-  const { step, sampler, isDense, isShared, groupsPerStep } = sampling;
-  const { batchSize, accumulationSteps, seed } = config;
+export function drawGroups(sampling: StepSampling, seed: number, microBatch: number): DrawnGroup[] {
+  const { step, sampler, isDense, isShared, groupsPerStep, batchSize, accumulationSteps } = sampling;
   if (isShared) {
     const subnetwork = isDense ? undefined : sampleSubnetwork(sampler, { seed, step, group: 0 });
     return [{ index: 0, sequences: batchSize, subnetwork }];

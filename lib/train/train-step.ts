@@ -21,7 +21,7 @@ export type StepPart = 'data' | 'batch' | 'update';
 export interface StepContext {
   config: TrainConfig;
   model: Model;
-  loader: BatchLoader;
+  loader: Pick<BatchLoader, 'batch'>;
   schedule: Schedule;
   /** A group with this share of the step's sequences has trained this subnetwork; undefined: the full model. */
   onGroup?: (subnetwork: Subnetwork | undefined, weight: number) => void;
@@ -56,7 +56,7 @@ export async function trainStep(context: StepContext, step: number): Promise<Ste
   const { config, model, loader, schedule, onGroup, timed = (_, work) => work() } = context;
   const sampling = samplingOf(model.config, config, schedule, step);
   await beginStage(context, step);
-  const { batchSize, accumulationSteps } = config;
+  const { batchSize, accumulationSteps } = sampling;
 
   let loss = 0;
   let executedBlock = 0;
@@ -66,8 +66,8 @@ export async function trainStep(context: StepContext, step: number): Promise<Ste
   const where = (micro?: number) =>
     `step ${step + 1} (seed ${config.seed}${micro === undefined ? '' : `, micro-batch ${micro}`}, rates ${JSON.stringify(rates)})`;
   for (let micro = 0; micro < accumulationSteps; micro++) {
-    const { tokens, targets } = await timed('data', () => loader.batch(step * accumulationSteps + micro));
-    const groups = drawGroups(sampling, config, micro);
+    const { tokens, targets } = await timed('data', () => loader.batch(step * accumulationSteps + micro, batchSize));
+    const groups = drawGroups(sampling, config.seed, micro);
     const weight = 1 / accumulationSteps;
     const result = await replayable(
       () => where(micro),

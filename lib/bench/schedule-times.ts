@@ -1,0 +1,96 @@
+// How long runs by different schedules would take: a few steps of every stage, timed on random tokens. Stages of several
+// schedules that sample alike are measured once.
+
+import type { ModelConfig } from '../config/model-config.ts';
+import type { TrainConfig } from '../config/train-config.ts';
+import type { TokenBatch } from '../data/token-source.ts';
+import { CounterRng } from '../est/rng.ts';
+import { Schedule } from '../est/schedule.ts';
+import { Model } from '../model/model.ts';
+import type { ModelOptions } from '../model/options.ts';
+import { type StepContext, trainStep } from '../train/train-step.ts';
+import { spreadOf } from './statistics.ts';
+
+/** Rounds of one step each, after one that is not timed: at least so many, and more for so long. */
+const leastRounds = 3;
+const roundsMs = 3000;
+
+/** A stage held still at one of its ends, so that nothing is grown. */
+interface Still {
+  context: StepContext;
+  ms: number[];
+}
+
+/**
+ * Estimated milliseconds of training of each run, evaluations left out. Stages take turns, so that a busy moment of the machine
+ * does not decide.
+ * @param configs of runs of one model that differ by schedule.
+ * @param onRound called before each round with its number, from 0.
+ */
+export async function measureSchedules(
+  model: ModelConfig,
+  configs: readonly TrainConfig[],
+  options: ModelOptions,
+  onRound: (round: number) => void = () => {},
+): Promise<number[]> {
+  const { batchSize, sequenceLength } = configs[0]!;
+  using instance = await Model.create(model, { ...options, largestBatch: { batchSize, sequenceLength } });
+  const stills = new Map<string, Still>();
+  for (const config of configs) {
+    for (const { end, schedule } of endsOf(config)) {
+      if (!stills.has(end)) stills.set(end, { context: contextOf(instance, config, schedule), ms: [] });
+    }
+  }
+  const start = performance.now();
+  for (let round = 0; round <= leastRounds || performance.now() - start < roundsMs; round++) {
+    onRound(round);
+    for (const { context, ms } of stills.values()) {
+      const before = performance.now();
+      await trainStep(context, round % context.config.steps);
+      if (round > 0) ms.push(performance.now() - before);
+    }
+  }
+  return configs.map((config) =>
+    endsOf(config).reduce((sum, { end, steps }) => sum + steps * spreadOf(stills.get(end)!.ms).median, 0),
+  );
+}
+
+/** Both ends of every stage, each for half of its steps, by name: equal for steps that cost the same. */
+function endsOf(config: TrainConfig): { end: string; schedule: Schedule; steps: number }[] {
+  const { stages } = new Schedule(config.est.schedule, config.steps);
+  return stages.flatMap(({ startStep, endStep, ratesFrom, ratesTo, options }) =>
+    startStep === endStep
+      ? []
+      : [ratesFrom, ratesTo].map((rates) => {
+          const isWhole = Object.values(rates).every((rate) => rate === 1);
+          const stage = isWhole ? {} : { ...options, ...rates };
+          const end = JSON.stringify([stage, isWhole ? '' : config.est.groupsPerStep]);
+          return { end, schedule: new Schedule([stage], config.steps), steps: (endStep - startStep) / 2 };
+        }),
+  );
+}
+
+/** With a learning rate that leaves the model about as it is. */
+function contextOf(model: Model, config: TrainConfig, schedule: Schedule): StepContext {
+  const optimizer = { ...config.optimizer, learningRate: 1e-6, minLearningRate: 1e-6, warmupSteps: 0 };
+  return { config: { ...config, optimizer }, model, schedule, loader: new RandomTokens(model, config) };
+}
+
+/** Batches that cost what real ones do. */
+class RandomTokens {
+  readonly #model: Model;
+  readonly #config: TrainConfig;
+
+  constructor(model: Model, config: TrainConfig) {
+    this.#model = model;
+    this.#config = config;
+  }
+
+  async batch(index: number, batchSize = this.#config.batchSize): Promise<TokenBatch> {
+    const rng = new CounterRng(1, index);
+    const { vocabSize } = this.#model.config;
+    const length = batchSize * this.#config.sequenceLength;
+    const draw = () => Int32Array.from({ length }, () => rng.nextBelow(vocabSize));
+    return { tokens: draw(), targets: draw() } as TokenBatch;
+  }
+}

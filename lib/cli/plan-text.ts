@@ -1,0 +1,168 @@
+// A plan in words and tables.
+
+import type { NativeMemoryPlan } from '../addon/binding.ts';
+import { blockOf } from '../config/architecture.ts';
+import { allFlops, type FlopCount } from '../est/flops.ts';
+import type { ParameterCount } from '../est/parameters.ts';
+import type { PlannedStage, SchedulePlan } from '../est/plan.ts';
+import type { ActiveCounts } from '../est/sampler.ts';
+import { Schedule } from '../est/schedule.ts';
+import { type ScheduleName, schedulePresets } from '../est/schedule-presets.ts';
+import type { Transition } from '../est/transition.ts';
+import { chooseDevice } from '../model/device.ts';
+import { drawGroups, samplingOf } from '../train/draw-groups.ts';
+import type { StageMemory } from '../train/stage-memory.ts';
+import { bytes, count, facts, percent, table } from './format.ts';
+import type { PlanSubject } from './plan-subject.ts';
+
+export function titleOf({ model }: PlanSubject, { blockSaving, stages }: SchedulePlan): string {
+  return `${model.nLayer} layers, ${model.nHead} heads, width ${model.nEmbd}: ${percent(blockSaving)} of the block FLOPs saved over ${count(stages.at(-1)!.endStep)} steps`;
+}
+
+/** What a preset does and where it comes from; nothing for stages of one's own. */
+export function presetText(schedule: PlanSubject['config']['est']['schedule']): string | undefined {
+  if (typeof schedule !== 'string') return undefined;
+  const { summary, source } = schedulePresets[schedule as ScheduleName];
+  return `${schedule}: ${summary}${source === '' ? '' : ` (${source})`}`;
+}
+
+export function describePlan(subject: PlanSubject, plan: SchedulePlan, memory: readonly StageMemory[]): string {
+  const { model, config } = subject;
+  const { batchSize, accumulationSteps, sequenceLength, est } = config;
+  const { nKvHead } = blockOf(model);
+  const isGrouped = nKvHead < model.nHead;
+  const active = (stage: PlannedStage, key: keyof ActiveCounts, all: number) =>
+    `${range(stage.countsFrom[key]!, stage.countsTo[key]!)}/${all}`;
+  const rows = plan.stages.map((stage, i) => [
+    String(stage.index + 1),
+    `${stage.startStep}..${stage.endStep}`,
+    active(stage, 'layers', model.nLayer),
+    active(stage, 'heads', model.nHead),
+    ...(isGrouped ? [active(stage, 'kvHeads', nKvHead)] : []),
+    active(stage, 'neurons', model.nInner),
+    howChosen(stage),
+    percent(stage.blockFlopRatio),
+    percent(stage.allFlopRatio),
+    bytes(memory[i]!.memory.activations),
+  ]);
+  const steps = plan.stages.at(-1)!.endStep;
+  const preset = presetText(est.schedule);
+  return [
+    `${model.nLayer} layers, ${model.nHead} heads${isGrouped ? ` (${nKvHead} key-value heads)` : ''}, width ${model.nEmbd}, ${model.nInner} neurons, vocabulary ${model.vocabSize}`,
+    `${steps} steps of ${batchSize * accumulationSteps} x ${sequenceLength} tokens = ${count(steps * batchSize * accumulationSteps * sequenceLength)} tokens, ${groupsText(subject)}`,
+    '',
+    ...(preset === undefined ? [] : [preset]),
+    'schedule (FLOPs against the same steps dense)',
+    table([
+      [
+        ...['stage', 'steps', 'layers', 'heads', ...(isGrouped ? ['kv heads'] : []), 'neurons', 'which'],
+        ...['block FLOPs', 'all FLOPs', 'activations'],
+      ],
+      ...rows,
+    ]),
+    ...proposals(subject, memory),
+    '',
+    facts([
+      ['block FLOPs saved', `${percent(plan.blockSaving, 2)} (attention and MLP of the layers)`],
+      [
+        'all FLOPs saved',
+        `${percent(plan.allSaving, 2)} (the head, ${percent(plan.headShare)} of a dense step, does not shrink)`,
+      ],
+      ['all FLOPs', `${count(plan.allFlops)}FLOP, dense ${count(plan.denseAllFlops)}FLOP`],
+    ]),
+  ].join('\n');
+}
+
+/** Means of layers that are active by chance have a digit. */
+function range(from: number, to: number): string {
+  const text = (value: number) => String(Number(value.toFixed(1)));
+  return text(from) === text(to) ? text(from) : `${text(from)}..${text(to)}`;
+}
+
+/** "first, then stack", or "all". */
+function howChosen({ countsFrom, countsTo, blockFlopRatio, options, transition }: PlannedStage): string {
+  const isAll = blockFlopRatio === 1 && countsFrom.layers === countsTo.layers;
+  const choices = Object.values(options.choose ?? {});
+  const hasFirst = choices.includes('first');
+  const words = isAll
+    ? 'all'
+    : !hasFirst
+      ? 'random'
+      : choices.every((choice) => choice === 'first')
+        ? 'first'
+        : 'mixed';
+  return transition === undefined ? words : `${words}, from ${transitionText(transition)}`;
+}
+
+function transitionText({ layers = 'keep', width = 'keep' }: Transition): string {
+  return [layers, width].filter((word) => word !== 'keep').join(' and ') || 'keep';
+}
+
+/** Of the steps with most groups. */
+function groupsText({ model, config }: PlanSubject): string {
+  const schedule = new Schedule(config.est.schedule, config.steps);
+  const counts = schedule.stages
+    .filter(({ startStep, endStep }) => startStep < endStep)
+    .map(({ startStep }) => drawGroups(samplingOf(model, config, schedule, startStep), config.seed, 0).length);
+  const groups = Math.max(...counts);
+  return `${counts.every((each) => each === groups) ? '' : 'up to '}${groups} group${groups === 1 ? '' : 's'} per micro-batch`;
+}
+
+/** Larger micro-batches for which a smaller part has room. */
+function proposals({ config }: PlanSubject, memory: readonly StageMemory[]): string[] {
+  return memory
+    .filter(({ batchSize, proposedBatchSize }) => proposedBatchSize > batchSize)
+    .map(
+      ({ stage, proposedBatchSize }) =>
+        `stage ${stage + 1} has room for micro-batches of ${proposedBatchSize} instead of ${config.batchSize} sequences: give it batchSize: ${proposedBatchSize}`,
+    );
+}
+
+export function describeParameters(parameters: ParameterCount): string {
+  return `parameters\n${facts([
+    [`token embedding${parameters.head === 0 ? ' (tied head)' : ''}`, count(parameters.tokenEmbedding)],
+    ...(parameters.positionEmbedding === 0
+      ? []
+      : [['position embedding', count(parameters.positionEmbedding)] as const]),
+    ['attention', count(parameters.attention)],
+    ['MLP', count(parameters.mlp)],
+    ['norms', count(parameters.norms)],
+    ...(parameters.head === 0 ? [] : [['head', count(parameters.head)] as const]),
+    ['total', `${count(parameters.total)} (${parameters.total.toLocaleString('en')})`],
+  ])}`;
+}
+
+export function describeMemory({ modelOptions, config }: PlanSubject, memory: NativeMemoryPlan): string {
+  const { backend, cudaDevice } = chooseDevice(modelOptions.device);
+  const { capacity, deviceName, total } = memory;
+  const { batchSize } = config;
+  const device = backend === 'cuda' ? `cuda:${cudaDevice}` : backend;
+  const fits = total <= capacity ? '' : ': does not fit';
+  return [
+    `memory of ${device}`,
+    facts([
+      ['weights, gradients, moments', bytes(memory.weights + memory.gradients + memory.moments)],
+      ['gathered weights and lists', bytes(memory.slots)],
+      ['activations', `${bytes(memory.activations)} of ${batchSize} sequence${batchSize === 1 ? '' : 's'} at a time`],
+      ['scratch', bytes(memory.scratch)],
+      ['total', bytes(total)],
+      ['there is', capacity > 0 ? `${bytes(capacity)}, ${deviceName}${fits}` : 'no such device here'],
+    ]),
+  ].join('\n');
+}
+
+export function describeDenseStep(dense: FlopCount): string {
+  const total = allFlops(dense);
+  const component = (name: keyof FlopCount['forward']) => {
+    const flops = dense.forward[name] + dense.backward[name];
+    return `${count(flops)}FLOP  ${percent(flops / total)}`;
+  };
+  return `FLOPs of a dense step (forward and backward, causal attention, 2 per multiply-add)\n${facts([
+    ['QKV', component('qkv')],
+    ['scores', component('scores')],
+    ['out-projection', component('outProjection')],
+    ['MLP', component('mlp')],
+    ['head', component('head')],
+    ['all', `${count(total)}FLOP`],
+  ])}`;
+}

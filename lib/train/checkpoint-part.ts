@@ -1,0 +1,32 @@
+// The part of a checkpoint's model that its run had trained: in a stage of first units the rest still has its initial
+// weights, so evaluation, samples and exports are of the part.
+
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import { stateFile } from '../checkpoint/checkpoint.ts';
+import { readJsonObject } from '../checkpoint/json.ts';
+import type { ModelConfig } from '../config/model-config.ts';
+import { isWhole, type Part, partSize, trainedPart } from '../est/part.ts';
+import { Schedule } from '../est/schedule.ts';
+import type { RunState } from './run-state.ts';
+
+/**
+ * @param directory of a model; of a checkpoint, or it is the full model.
+ * @returns undefined for the full model.
+ * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT for a state that cannot be read.
+ */
+export async function checkpointPart(directory: string, model: ModelConfig): Promise<Part | undefined> {
+  const file = path.join(directory, stateFile);
+  if (!(await stat(file).catch(() => undefined))?.isFile()) return undefined;
+  const { config, step } = (await readJsonObject(file)) as unknown as RunState;
+  const schedule = new Schedule(config.est.schedule, config.steps);
+  const part = trainedPart(model, schedule, config.est, Math.max(0, step - 1));
+  return isWhole(part, model) ? undefined : part;
+}
+
+/** "the first 4 of 12 layers", with heads and neurons where some are left out. */
+export function describePart(part: Part, model: ModelConfig): string {
+  const { layers, heads, neurons } = partSize(part, model);
+  const of = (count: number, all: number, what: string) => (count < all ? [`${count} of ${all} ${what}`] : []);
+  return `the first ${[...of(layers, model.nLayer, 'layers'), ...of(heads, model.nHead, 'heads'), ...of(neurons, model.nInner, 'neurons')].join(', ')}`;
+}

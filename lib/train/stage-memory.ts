@@ -1,0 +1,44 @@
+// What each stage of a run takes of its device's memory: that of the part it trains, with its own micro-batches.
+
+import type { NativeMemoryPlan } from '../addon/binding.ts';
+import type { ModelConfig } from '../config/model-config.ts';
+import type { TrainConfig } from '../config/train-config.ts';
+import { partSize, trainedPart } from '../est/part.ts';
+import { Schedule } from '../est/schedule.ts';
+import { planMemory } from '../model/model.ts';
+import type { ModelOptions } from '../model/options.ts';
+
+export interface StageMemory {
+  /** Index of the stage. */
+  stage: number;
+  /** Sequences per micro-batch. */
+  batchSize: number;
+  /** Up to and with this stage: memory once taken is kept. Evaluations take no more. */
+  memory: NativeMemoryPlan;
+  /**
+   * The most sequences per micro-batch, of those that divide the sequences of a step, for which activations take no more than those of
+   * the full model with the run's micro-batch.
+   */
+  proposedBatchSize: number;
+}
+
+type MemoryConfig = Pick<TrainConfig, 'batchSize' | 'accumulationSteps' | 'sequenceLength' | 'est' | 'steps'>;
+
+/** @throws {BurgeonError} as `planMemory`. */
+export function planStageMemory(model: ModelConfig, config: MemoryConfig, options: ModelOptions): StageMemory[] {
+  const { sequenceLength, est } = config;
+  const schedule = new Schedule(est.schedule, config.steps);
+  const whole = planMemory(model, config.batchSize, sequenceLength, options);
+  const sequences = config.batchSize * config.accumulationSteps;
+  return schedule.stages
+    .filter(({ startStep, endStep }) => startStep < endStep)
+    .map(({ index, endStep, options: { batchSize = config.batchSize } }) => {
+      const part = partSize(trainedPart(model, schedule, est, endStep - 1), model);
+      const planOf = (size: number) => planMemory(model, size, sequenceLength, { ...options, part });
+      let proposedBatchSize = config.batchSize;
+      for (let size = config.batchSize + 1; size <= sequences; size++) {
+        if (sequences % size === 0 && planOf(size).activations <= whole.activations) proposedBatchSize = size;
+      }
+      return { stage: index, batchSize, memory: planOf(batchSize), proposedBatchSize };
+    });
+}
