@@ -215,12 +215,12 @@ class Steps {
     return executed;
   }
 
-  async #backward({ rates, groups: groupsPerStep }: StepVariant) {
+  async #backward({ rates, choose = {}, groups: groupsPerStep }: StepVariant) {
     const { config, batchSize } = this.#row;
     const step = this.#step++;
     const groups = groupsOf(0, { batchSize, accumulationSteps: 1, groupsPerStep }).map(({ index, begin, end }) => ({
       sequences: end - begin,
-      subnetwork: sampleSubnetwork({ ...config, rates }, { seed: 1, step, group: index }),
+      subnetwork: sampleSubnetwork({ ...config, rates, choose }, { seed: 1, step, group: index }),
     }));
     return { groups, result: await this.#model.forwardBackward(this.#tokens, this.#tokens, { batchSize, groups }) };
   }

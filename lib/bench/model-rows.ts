@@ -3,6 +3,7 @@
 import { type ModelConfig, parseModelConfig } from '../config/model-config.ts';
 import { BurgeonError } from '../errors.ts';
 import type { Rates } from '../est/rates.ts';
+import type { SamplerConfig } from '../est/sampler.ts';
 import { groupsOf } from '../train/groups.ts';
 
 export interface ModelRow {
@@ -17,9 +18,11 @@ export interface ModelRow {
 
 /** One way to take an optimizer step. */
 export interface StepVariant {
-  /** "dense", "stage 1", "stage 2" or a rate. */
+  /** "dense", "stage 1", "stage 2", a rate, or the first units: "L/4", "L/2", "width/2". */
   name: string;
   rates: Rates;
+  /** Default: uniform. */
+  choose?: SamplerConfig['choose'];
   /** Subnetworks per step. */
   groups: number;
   inactive: 'freeze' | 'zero-grad';
@@ -98,6 +101,15 @@ function configOf(preset: string, vocabSize: number | undefined): ModelConfig {
   return parseModelConfig(preset, defaultVocabSize);
 }
 
+const allFirst = { heads: 'first', neurons: 'first', layers: 'first' } as const;
+
+/** Stages of first units: a share of the layers, and half of heads and neurons. */
+const nested: [name: string, rates: Rates][] = [
+  ['L/4', { heads: 1, neurons: 1, layers: 1 / 4 }],
+  ['L/2', { heads: 1, neurons: 1, layers: 1 / 2 }],
+  ['width/2', { heads: 1 / 2, neurons: 1 / 2, layers: 1 }],
+];
+
 /** The steps of a row. `rates` adds steps at these rates of heads, neurons and layers alike. */
 export function stepVariants(batchSize: number, rates: readonly number[] = []): StepVariant[] {
   const groups = groupsOf(0, { batchSize, accumulationSteps: 1, groupsPerStep: 'auto' }).length;
@@ -109,6 +121,7 @@ export function stepVariants(batchSize: number, rates: readonly number[] = []): 
   return [
     { name: 'dense', rates: { heads: 1, neurons: 1, layers: 1 }, groups: 1, inactive: 'freeze' },
     ...sampled.map(([name, at]) => ({ name, rates: at, groups: 1, inactive: 'freeze' as const })),
+    ...nested.map(([name, at]) => ({ name, rates: at, choose: allFirst, groups: 1, inactive: 'freeze' as const })),
     ...sampled.map(([name, at]) => ({ name, rates: at, groups, inactive: 'zero-grad' as const })),
   ];
 }

@@ -42,17 +42,20 @@ describe('rows', () => {
 });
 
 describe('steps', () => {
-  it('are dense and both stages with one group and with the default groups', () => {
+  it('are dense, both stages with one group and with the default groups, and the first units', () => {
     const text = (batchSize: number, rates: number[] = []) =>
       stepVariants(batchSize, rates).map(({ name, groups, inactive }) => `${name}/${groups}/${inactive}`);
     expect(text(8)).toEqual([
       'dense/1/freeze',
       'stage 1/1/freeze',
       'stage 2/1/freeze',
+      'L/4/1/freeze',
+      'L/2/1/freeze',
+      'width/2/1/freeze',
       'stage 1/4/zero-grad',
       'stage 2/4/zero-grad',
     ]);
-    expect(text(1)[3]).toBe('stage 1/1/zero-grad');
+    expect(text(1)[6]).toBe('stage 1/1/zero-grad');
     expect(text(3, [0.25])).toContain('0.25/3/zero-grad');
   });
 
