@@ -59,6 +59,13 @@ export function halfOf(config: ModelConfig, group = 0): Subnetwork {
   return sampleSubnetwork({ ...config, rates: { heads: 0.5, neurons: 0.5, layers: 0.7 } }, { seed: 5, step: 0, group });
 }
 
+/** The first half of everything, as a smaller model has it. */
+export function firstHalfOf(config: ModelConfig): Subnetwork {
+  const rates = { heads: 0.5, neurons: 0.5, layers: 0.5 };
+  const choose = { heads: 'first', neurons: 'first', layers: 'first' } as const;
+  return sampleSubnetwork({ ...config, rates, choose }, { seed: 5, step: 0, group: 0 });
+}
+
 /** (B, T) tokens and targets, pure functions of the seed. */
 export function randomBatch({ config, batchSize, sequenceLength }: CheckCase, seed = 7) {
   const rng = new CounterRng(seed, 1);

@@ -91,9 +91,13 @@ function only(model: Model, tensors: Tensors, subnetwork: Subnetwork, keepsActiv
 }
 
 /** Nothing inactive is read (it is NaN) and nothing inactive is written, through a whole step with `freeze`. */
-export async function nanPoison(check: CheckCase, device: Device, precision: Precision): Promise<Measurement[]> {
+export async function nanPoison(
+  check: CheckCase,
+  subnetwork: Subnetwork,
+  device: Device,
+  precision: Precision,
+): Promise<Measurement[]> {
   const { batchSize } = check;
-  const subnetwork = halfOf(check.config);
   const { tokens, targets } = randomBatch(check);
   const run = async (isPoisoned: boolean) => {
     using model = await roughModel(check.config, device, precision);

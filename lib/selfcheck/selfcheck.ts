@@ -1,7 +1,7 @@
 // Does a device compute what it should? Ops and whole steps against the float64 reference, and the laws of skipping.
 
 import type { Device } from '../config/device.ts';
-import { checkCases, halfOf } from './cases.ts';
+import { checkCases, firstHalfOf, halfOf } from './cases.ts';
 import {
   againstReference,
   compactIsMasked,
@@ -60,11 +60,16 @@ export async function selfCheck({ device, isQuick, onProgress }: SelfCheckOption
       sequences: 1,
       subnetwork: halfOf(check.config, group),
     }));
+    const first = [{ sequences: check.batchSize, subnetwork: firstHalfOf(check.config) }];
     for (const precision of ['float32', 'bf16'] as const) {
       const name = `${check.name}, ${precision}`;
       await run(`step, ${name}, dense`, () => againstReference(check, dense, device, precision));
       await run(`step, ${name}, sampled`, () => againstReference(check, sampled, device, precision));
-      await run(`NaN poison, ${name}`, () => nanPoison(check, device, precision));
+      await run(`step, ${name}, first units`, () => againstReference(check, first, device, precision));
+      await run(`NaN poison, ${name}`, () => nanPoison(check, halfOf(check.config), device, precision));
+      await run(`NaN poison, ${name}, first units`, () =>
+        nanPoison(check, firstHalfOf(check.config), device, precision),
+      );
     }
     await run(`compact = masked, ${check.name}`, () => compactIsMasked(check, device));
     await run(`generation, ${check.name}`, () => generation(check, device));

@@ -28,5 +28,10 @@ export async function checkpointPart(directory: string, model: ModelConfig): Pro
 export function describePart(part: Part, model: ModelConfig): string {
   const { layers, heads, neurons } = partSize(part, model);
   const of = (count: number, all: number, what: string) => (count < all ? [`${count} of ${all} ${what}`] : []);
-  return `the first ${[...of(layers, model.nLayer, 'layers'), ...of(heads, model.nHead, 'heads'), ...of(neurons, model.nInner, 'neurons')].join(', ')}`;
+  const parts = [
+    ...of(layers, model.nLayer, 'layers'),
+    ...of(heads, model.nHead, 'heads'),
+    ...of(neurons, model.nInner, 'neurons'),
+  ];
+  return `the first ${parts.join(', ')}`;
 }

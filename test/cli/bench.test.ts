@@ -117,7 +117,7 @@ describe('model', () => {
     expect(stdout).toMatch(/^dense +1, freeze +/m);
     expect(stdout).toMatch(/^stage 2 +4, zero-grad +.* 51\.9 %/m);
     const { entries } = await read('model.json');
-    expect(entries).toHaveLength(5);
+    expect(entries).toHaveLength(8);
     expect(entries[0]).toMatchObject({ key: expect.stringContaining('gpt2-tiny V=65 B=4 T=32 dense'), batchSize: 4 });
   });
 });

@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
 import { describe, expect, test } from 'vitest';
+import { scheduleNames } from '../../lib/est/schedule.ts';
 import { createWorkspace, useWorkspace, type Workspace } from '../cli/workspace.ts';
 import { burgeon } from '../helpers/cli.ts';
 
@@ -47,6 +48,28 @@ describe.skipIf(library === undefined)('burgeon train --device cuda', () => {
     const evaluated = await workspace.succeed(['eval', 'run', '--data', 'data', '--device', 'cuda', '--json']);
     expect(JSON.parse(evaluated.stdout).loss).toBeGreaterThan(0);
     await workspace.succeed(['sample', 'run', '--device', 'cuda', '--tokens', '3']);
+  });
+
+  test.each(scheduleNames)('trains by %s, with the losses of the CPU', async (schedule) => {
+    const { path, succeed } = await useWorkspace({
+      ...settings,
+      model: { nLayer: 4, nHead: 2, nEmbd: 32, nInner: 64, contextLength: 16 },
+      precision: 'float32',
+      steps: 10,
+      est: { schedule },
+    });
+    const losses = async (device: string) => {
+      const { stdout } = await succeed([...train, '--device', device, '--set', `output=${device}`]);
+      return stdout
+        .trim()
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => JSON.parse(line).loss as number);
+    };
+    const [onDevice, onCpu] = [await losses('cuda'), await losses('cpu')];
+    expect(onDevice).toHaveLength(10);
+    for (const [step, loss] of onDevice.entries()) expect(loss, `step ${step + 1}`).toBeCloseTo(onCpu[step]!, 3);
+    expect(existsSync(path('cuda', 'checkpoint-00000010'))).toBe(true);
   });
 
   test.skipIf(!isHost)(
