@@ -12,6 +12,7 @@ import { descriptionFileName } from '../tokenizer/description.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { ConfigChange } from './config-changes.ts';
 import { continueRunState, newRunState, type RunState } from './run-state.ts';
+import { checkStageMemory } from './stage-memory.ts';
 
 export interface RestoreContext {
   config: TrainConfig;
@@ -36,6 +37,7 @@ export interface Restored {
 export async function startRun(context: RestoreContext, initial: ModelConfig | ModelContents): Promise<Restored> {
   const { config, trainTokens, tokenizer } = context;
   const state = newRunState(config, trainTokens);
+  checkStageMemory('readTensor' in initial ? initial.model : initial, config, modelOptions(config));
   const model =
     'readTensor' in initial
       ? await Model.fromContents(initial, modelOptions(config))

@@ -3,8 +3,10 @@
 import type { NativeMemoryPlan } from '../addon/binding.ts';
 import type { ModelConfig } from '../config/model-config.ts';
 import type { TrainConfig } from '../config/train-config.ts';
+import { BurgeonError } from '../errors.ts';
 import { partSize, trainedPart } from '../est/part.ts';
 import { Schedule } from '../est/schedule.ts';
+import { bytes } from '../format.ts';
 import { planMemory } from '../model/model.ts';
 import type { ModelOptions } from '../model/options.ts';
 
@@ -37,8 +39,27 @@ export function planStageMemory(model: ModelConfig, config: MemoryConfig, option
       const planOf = (size: number) => planMemory(model, size, sequenceLength, { ...options, part });
       let proposedBatchSize = config.batchSize;
       for (let size = config.batchSize + 1; size <= sequences; size++) {
-        if (sequences % size === 0 && planOf(size).activations <= whole.activations) proposedBatchSize = size;
+        if (sequences % size !== 0) continue;
+        if (planOf(size).activations > whole.activations) break;
+        proposedBatchSize = size;
       }
       return { stage: index, batchSize, memory: planOf(batchSize), proposedBatchSize };
     });
+}
+
+/**
+ * Finds out before training whether stages with micro-batches of their own fit. Others take no more than the full model does, for
+ * which its creation answers.
+ * @throws {BurgeonError} ERR_BURGEON_OUT_OF_MEMORY naming the stage and the most sequences that fit.
+ */
+export function checkStageMemory(model: ModelConfig, config: MemoryConfig, options: ModelOptions): void {
+  const { stages } = new Schedule(config.est.schedule, config.steps);
+  if (stages.every((stage) => stage.options.batchSize === undefined)) return;
+  for (const { stage, batchSize, memory, proposedBatchSize } of planStageMemory(model, config, options)) {
+    if (memory.capacity === 0 || memory.total <= memory.capacity) continue;
+    throw new BurgeonError(
+      'ERR_BURGEON_OUT_OF_MEMORY',
+      `stage ${stage + 1} of the schedule: expected micro-batches that fit in ${bytes(memory.capacity)} of ${memory.deviceName}, ${batchSize} sequences take ${bytes(memory.total)}; batchSize: ${proposedBatchSize} takes no more than the full model`,
+    );
+  }
 }
