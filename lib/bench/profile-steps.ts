@@ -2,13 +2,13 @@
 // of the run is kept.
 
 import { measurePeak, type Peak } from '../addon/peak.ts';
-import { completeModel } from '../config/model-config.ts';
+import { completeModel, type ModelConfig } from '../config/model-config.ts';
 import type { TrainConfig } from '../config/train-config.ts';
 import { BatchLoader } from '../data/batch-loader.ts';
 import { dimensionNames, isFull } from '../est/rates.ts';
-import { Schedule } from '../est/schedule.ts';
 import { Model } from '../model/model.ts';
 import { openData } from '../train/open-data.ts';
+import { StepPlanner } from '../train/step-planner.ts';
 import { type StepContext, type StepPart, trainStep } from '../train/train-step.ts';
 import { type ProfiledStep, type Span, type StepTotals, spansOf, totalsOf } from './profile-events.ts';
 
@@ -54,14 +54,18 @@ export async function profileSteps(
     });
     const { threads } = model.info;
     const peak = await measurePeak(threads);
-    const stages = stagesOf(config).map((stage) => ({ ...stage, steps: [] as ProfiledStep[], isDense: false }));
+    const stages = stagesOf(model.config, config).map((stage) => ({
+      ...stage,
+      steps: [] as ProfiledStep[],
+      isDense: false,
+    }));
     for (let round = 0; round < warmUpSteps + options.steps; round++) {
       options.onProgress?.(`step ${round + 1} of ${warmUpSteps + options.steps} of every stage`);
       for (const stage of stages) {
         if (options.signal?.aborted) return undefined;
-        const { schedule, firstStep, lastStep } = stage;
+        const { planner, firstStep, lastStep } = stage;
         const step = Math.min(firstStep + round, lastStep);
-        const { isDense, ...profiled } = await profileStep({ config, model, loader, schedule }, step);
+        const { isDense, ...profiled } = await profileStep({ config, model, loader, planner }, step);
         stage.isDense = isDense;
         if (round >= warmUpSteps) stage.steps.push(profiled);
       }
@@ -78,19 +82,20 @@ export async function profileSteps(
 }
 
 /** The stages that have steps; without a complete one a dense step, to compare with. */
-function stagesOf({ est, steps }: TrainConfig) {
-  const schedule = new Schedule(est.schedule, steps);
-  const stages = schedule.stages
+function stagesOf(model: ModelConfig, config: TrainConfig) {
+  const planner = new StepPlanner(model, config);
+  const stages = planner.schedule.stages
     .filter(({ startStep, endStep }) => startStep < endStep)
     .map(({ index, startStep, endStep, ratesFrom, ratesTo }) => ({
       name: `stage ${index + 1}`,
-      schedule,
+      planner,
       firstStep: startStep,
       lastStep: endStep - 1,
       isFull: [ratesFrom, ratesTo].every((rates) => dimensionNames.every((dimension) => isFull(rates[dimension]))),
     }));
   if (stages.some(({ isFull }) => isFull)) return stages;
-  return [...stages, { name: 'dense', schedule: new Schedule('dense', steps), firstStep: 0, lastStep: steps - 1 }];
+  const dense = new StepPlanner(model, { ...config, est: { ...config.est, schedule: 'dense' } });
+  return [...stages, { name: 'dense', planner: dense, firstStep: 0, lastStep: config.steps - 1 }];
 }
 
 async function profileStep(context: StepContext, step: number): Promise<ProfiledStep & { isDense: boolean }> {

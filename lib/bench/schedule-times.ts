@@ -5,9 +5,10 @@ import type { ModelConfig } from '../config/model-config.ts';
 import type { TrainConfig } from '../config/train-config.ts';
 import type { TokenBatch } from '../data/token-source.ts';
 import { CounterRng } from '../est/rng.ts';
-import { Schedule } from '../est/schedule.ts';
+import { Schedule, type StageConfig } from '../est/schedule.ts';
 import { Model } from '../model/model.ts';
 import type { ModelOptions } from '../model/options.ts';
+import { StepPlanner } from '../train/step-planner.ts';
 import { type StepContext, trainStep } from '../train/train-step.ts';
 import { spreadOf } from './statistics.ts';
 
@@ -37,8 +38,8 @@ export async function measureSchedules(
   using instance = await Model.create(model, { ...options, largestBatch: { batchSize, sequenceLength } });
   const stills = new Map<string, Still>();
   for (const config of configs) {
-    for (const { end, schedule } of endsOf(config)) {
-      if (!stills.has(end)) stills.set(end, { context: contextOf(instance, config, schedule), ms: [] });
+    for (const { end, stage } of endsOf(config)) {
+      if (!stills.has(end)) stills.set(end, { context: contextOf(instance, config, stage), ms: [] });
     }
   }
   const start = performance.now();
@@ -56,7 +57,7 @@ export async function measureSchedules(
 }
 
 /** Both ends of every stage, each for half of its steps, by name: equal for steps that cost the same. */
-function endsOf(config: TrainConfig): { end: string; schedule: Schedule; steps: number }[] {
+function endsOf(config: TrainConfig): { end: string; stage: StageConfig; steps: number }[] {
   const { stages } = new Schedule(config.est.schedule, config.steps);
   return stages.flatMap(({ startStep, endStep, ratesFrom, ratesTo, options }) =>
     startStep === endStep
@@ -65,15 +66,18 @@ function endsOf(config: TrainConfig): { end: string; schedule: Schedule; steps: 
           const isWhole = Object.values(rates).every((rate) => rate === 1);
           const stage = isWhole ? {} : { ...options, ...rates };
           const end = JSON.stringify([stage, isWhole ? '' : config.est.groupsPerStep]);
-          return { end, schedule: new Schedule([stage], config.steps), steps: (endStep - startStep) / 2 };
+          return { end, stage, steps: (endStep - startStep) / 2 };
         }),
   );
 }
 
 /** With a learning rate that leaves the model about as it is. */
-function contextOf(model: Model, config: TrainConfig, schedule: Schedule): StepContext {
+function contextOf(model: Model, config: TrainConfig, stage: StageConfig): StepContext {
   const optimizer = { ...config.optimizer, learningRate: 1e-6, minLearningRate: 1e-6, warmupSteps: 0 };
-  return { config: { ...config, optimizer }, model, schedule, loader: new RandomTokens(model, config) };
+  const est = { ...config.est, schedule: [stage] as TrainConfig['est']['schedule'] };
+  const still = { ...config, optimizer, est };
+  const planner = new StepPlanner(model.config, still);
+  return { config: still, model, planner, loader: new RandomTokens(model, config) };
 }
 
 /** Batches that cost what real ones do. */

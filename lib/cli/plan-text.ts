@@ -6,12 +6,11 @@ import { allFlops, type FlopCount } from '../est/flops.ts';
 import type { ParameterCount } from '../est/parameters.ts';
 import type { PlannedStage, SchedulePlan } from '../est/plan.ts';
 import type { ActiveCounts } from '../est/sampler.ts';
-import { Schedule } from '../est/schedule.ts';
 import { type ScheduleName, schedulePresets } from '../est/schedule-presets.ts';
 import type { Transition } from '../est/transition.ts';
 import { chooseDevice } from '../model/device.ts';
-import { drawGroups, samplingOf } from '../train/draw-groups.ts';
 import type { StageMemory } from '../train/stage-memory.ts';
+import { StepPlanner } from '../train/step-planner.ts';
 import { bytes, count, facts, percent, table } from './format.ts';
 import type { PlanSubject } from './plan-subject.ts';
 
@@ -100,10 +99,10 @@ function transitionText({ layers = 'keep', width = 'keep' }: Transition): string
 
 /** Of the steps with most groups. */
 function groupsText({ model, config }: PlanSubject): string {
-  const schedule = new Schedule(config.est.schedule, config.steps);
-  const counts = schedule.stages
+  const planner = new StepPlanner(model, config);
+  const counts = planner.schedule.stages
     .filter(({ startStep, endStep }) => startStep < endStep)
-    .map(({ startStep }) => drawGroups(samplingOf(model, config, schedule, startStep), config.seed, 0).length);
+    .map(({ startStep }) => planner.groups(startStep, 0).length);
   const groups = Math.max(...counts);
   return `${counts.every((each) => each === groups) ? '' : 'up to '}${groups} group${groups === 1 ? '' : 's'} per micro-batch`;
 }

@@ -5,15 +5,14 @@ import type { TrainConfig } from '../config/train-config.ts';
 import type { BatchLoader } from '../data/batch-loader.ts';
 import { BurgeonError } from '../errors.ts';
 import { allFlops, blockFlops } from '../est/flops.ts';
-import { isSamePart, isWhole, partOf, partSubnetwork, trainedPart } from '../est/part.ts';
 import type { ActiveCounts } from '../est/sampler.ts';
-import type { Schedule } from '../est/schedule.ts';
+import type { ResolvedStage } from '../est/schedule.ts';
 import type { Subnetwork } from '../est/subnetwork.ts';
 import { warmupFactor } from '../est/transition.ts';
 import type { Model } from '../model/model.ts';
 import type { OptimizerOptions } from '../model/options.ts';
 import { learningRateAt } from '../optim/lr-schedule.ts';
-import { drawGroups, type StepSampling, samplingOf } from './draw-groups.ts';
+import type { StepPlan, StepPlanner } from './step-planner.ts';
 
 /** What a step waits for: a batch, forward and backward of it, the update. */
 export type StepPart = 'data' | 'batch' | 'update';
@@ -22,7 +21,7 @@ export interface StepContext {
   config: TrainConfig;
   model: Model;
   loader: Pick<BatchLoader, 'batch'>;
-  schedule: Schedule;
+  planner: StepPlanner;
   /** A group with this share of the step's sequences has trained this subnetwork; undefined: the full model. */
   onGroup?: (subnetwork: Subnetwork | undefined, weight: number) => void;
   /** Does a part of the step, timed. */
@@ -53,21 +52,21 @@ export interface StepOutcome {
  *   step.
  */
 export async function trainStep(context: StepContext, step: number): Promise<StepOutcome> {
-  const { config, model, loader, schedule, onGroup, timed = (_, work) => work() } = context;
-  const sampling = samplingOf(model.config, config, schedule, step);
+  const { config, model, loader, planner, onGroup, timed = (_, work) => work() } = context;
+  const plan = planner.at(step);
+  const { batchSize, accumulationSteps } = plan;
   await beginStage(context, step);
-  const { batchSize, accumulationSteps } = sampling;
 
   let loss = 0;
   let executedBlock = 0;
   let executedAll = 0;
   const groupNumbers = new Set<number>();
-  const { rates } = sampling.sampler;
+  const { rates } = plan.sampler;
   const where = (micro?: number) =>
     `step ${step + 1} (seed ${config.seed}${micro === undefined ? '' : `, micro-batch ${micro}`}, rates ${JSON.stringify(rates)})`;
   for (let micro = 0; micro < accumulationSteps; micro++) {
     const { tokens, targets } = await timed('data', () => loader.batch(step * accumulationSteps + micro, batchSize));
-    const groups = drawGroups(sampling, config.seed, micro);
+    const groups = planner.groups(step, micro);
     const weight = 1 / accumulationSteps;
     const result = await replayable(
       () => where(micro),
@@ -82,13 +81,13 @@ export async function trainStep(context: StepContext, step: number): Promise<Ste
     executedAll += allFlops(result.forwardFlops) + allFlops(result.backwardFlops);
   }
   const { schedule: _, inactive, ...optimizer } = config.optimizer;
-  const learningRate = learningRateOf(config, schedule, step);
-  const update = { ...optimizer, ...untrained(context, sampling, inactive), lr: learningRate };
+  const learningRate = learningRateOf(config, plan.stage, step);
+  const update = { ...optimizer, ...untrained(plan, inactive), lr: learningRate };
   const { gradientNorm } = await replayable(where, () => timed('update', () => model.optimizerStep(update)));
   return {
-    stage: sampling.stage,
-    active: sampling.active,
-    isDense: sampling.isDense,
+    stage: plan.stage.index,
+    active: plan.active,
+    isDense: plan.isDense,
     groups: groupNumbers.size,
     loss,
     learningRate,
@@ -99,31 +98,25 @@ export async function trainStep(context: StepContext, step: number): Promise<Ste
 }
 
 /** Before the first step of a stage: what it trains for the first time is made from what was trained. */
-async function beginStage({ config, model, schedule }: StepContext, step: number): Promise<void> {
-  const { startStep, transition } = schedule.stages[schedule.at(step).stage]!;
+async function beginStage({ model, planner }: StepContext, step: number): Promise<void> {
+  const { stage, trained } = planner.at(step);
+  const { startStep, transition } = stage;
   if (step !== startStep || step === 0 || transition === undefined) return;
-  const from = trainedPart(model.config, schedule, config.est, step - 1);
-  const to = trainedPart(model.config, schedule, config.est, step);
-  await model.grow({ from, to, transition });
+  await model.grow({ from: planner.trainedPart(step - 1), to: trained, transition });
 }
 
-function learningRateOf(config: TrainConfig, schedule: Schedule, step: number): number {
-  const rate = learningRateAt(config.optimizer, step, config.steps);
-  const { startStep, transition = {} } = schedule.stages[schedule.at(step).stage]!;
-  return rate * warmupFactor(transition, step - startStep);
+function learningRateOf(config: TrainConfig, { startStep, transition = {} }: ResolvedStage, step: number): number {
+  return learningRateAt(config.optimizer, step, config.steps) * warmupFactor(transition, step - startStep);
 }
 
 /** What the optimizer must know so that it leaves alone what no step has trained yet. */
 function untrained(
-  { config, model, schedule }: StepContext,
-  { step, isShared, sampler }: StepSampling,
+  { trainedSubnetwork, trainsAll }: StepPlan,
   inactive: 'zero-grad' | 'freeze',
 ): Pick<OptimizerOptions, 'inactive' | 'trained'> {
-  const trained = trainedPart(model.config, schedule, config.est, step);
-  if (isWhole(trained, model.config)) return { inactive };
+  if (trainedSubnetwork === undefined) return { inactive };
   // Where this step trains all of it, that is what has gradients.
-  if (isShared && isSamePart(trained, partOf(model.config, sampler))) return { inactive: 'freeze' };
-  return { inactive, trained: partSubnetwork(trained, model.config) };
+  return trainsAll ? { inactive: 'freeze' } : { inactive, trained: trainedSubnetwork };
 }
 
 /** Adds to a non-finite number's error what is needed to compute it again. */

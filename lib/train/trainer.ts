@@ -15,8 +15,7 @@ import { type FixedBatch, fixedWindows } from '../data/fixed-windows.ts';
 import { BurgeonError } from '../errors.ts';
 import { allFlops, blockFlops, countFlops } from '../est/flops.ts';
 import { countParameters } from '../est/parameters.ts';
-import { isWhole, type Part, type PartSize, partSize, partSubnetwork, trainedPart } from '../est/part.ts';
-import { Schedule } from '../est/schedule.ts';
+import { isWhole, type Part, type PartSize, partSize, partSubnetwork } from '../est/part.ts';
 import type { Subnetwork } from '../est/subnetwork.ts';
 import type { Model } from '../model/model.ts';
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
@@ -28,6 +27,7 @@ import { openData } from './open-data.ts';
 import { continueRun, saveRun, startRun } from './restore.ts';
 import { type EnteredRun, enterRunDirectory, type StartMode } from './run-directory.ts';
 import { addToTotals, type RunState, spentBy } from './run-state.ts';
+import { StepPlanner } from './step-planner.ts';
 import { type RunSummary, summarise } from './summary.ts';
 import { promptTokens, sampleText } from './text-sample.ts';
 import { replayable, trainStep } from './train-step.ts';
@@ -65,7 +65,7 @@ interface Run {
   loader: BatchLoader;
   /** The same windows at every evaluation. */
   validation: AsyncIterable<FixedBatch> | undefined;
-  schedule: Schedule;
+  planner: StepPlanner;
   metrics: MetricsWriter;
   directory: EnteredRun;
   units: UnitUsage;
@@ -132,8 +132,7 @@ export class Trainer implements AsyncDisposable {
 
   /** What has been trained so far, or will be first: what validation and samples are of. */
   get part(): Part {
-    const { schedule } = this.#opened(this.#run);
-    return trainedPart(this.model.config, schedule, this.config.est, Math.max(0, this.step - 1));
+    return this.#opened(this.#run).planner.at(Math.max(0, this.step - 1)).trained;
   }
 
   /** Totals so far. */
@@ -182,7 +181,7 @@ export class Trainer implements AsyncDisposable {
         loader,
         validation,
         directory,
-        schedule: new Schedule(state.config.est.schedule, state.config.steps),
+        planner: new StepPlanner(this.model.config, state.config),
         metrics: await MetricsWriter.open(config.output, state.step, this.#options.onLine),
         units: new UnitUsage(this.model.config, state.units),
       };
@@ -254,7 +253,7 @@ export class Trainer implements AsyncDisposable {
 
   async *#steps(): AsyncGenerator<StepRecord, void, undefined> {
     const { config } = this;
-    const { schedule, metrics } = this.#opened(this.#run);
+    const { planner, metrics } = this.#opened(this.#run);
     const state = this.#opened(this.#state);
     const { signal } = this.#options;
     while (state.step < config.steps && !signal?.aborted) {
@@ -271,7 +270,7 @@ export class Trainer implements AsyncDisposable {
         if (validation) record.validation = validation;
       }
       if (isDue(config.sample.every, state.step) && !signal?.aborted) record.sample = await this.#sample();
-      const endsStage = !isLast && schedule.at(state.step).stage + 1 !== line.stage;
+      const endsStage = !isLast && planner.at(state.step).stage.index + 1 !== line.stage;
       if (evaluates || saves || endsStage) this.#writeTotals();
       if (saves) record.checkpoint = await this.#checkpoint(record.validation?.loss);
       yield record;
@@ -368,11 +367,11 @@ export class Trainer implements AsyncDisposable {
   async #trainStep(): Promise<StepLine> {
     const start = performance.now();
     const { config } = this;
-    const { loader, schedule, units } = this.#opened(this.#run);
+    const { loader, planner, units } = this.#opened(this.#run);
     const state = this.#opened(this.#state);
     units.begin();
     const onGroup = (subnetwork: Subnetwork | undefined, weight: number) => units.add(subnetwork, weight);
-    const done = await trainStep({ config, model: this.model, loader, schedule, onGroup }, state.step);
+    const done = await trainStep({ config, model: this.model, loader, planner, onGroup }, state.step);
     units.end();
 
     const ms = performance.now() - start;

@@ -44,7 +44,7 @@ describe('a checkpoint of a part', () => {
     expect(stderr).not.toContain('note:');
     await workspace.succeed(['export', 'run', '-o', 'full', '--full']);
     expect(await config('full')).toMatchObject({ n_layer: 2 });
-    expect((await evaluated('full')).loss).not.toBeCloseTo(trained.validationLoss, 3);
+    expect((await evaluated('full')).loss).not.toBeCloseTo(trained.validationLoss, 5);
   });
 
   test('whose heads cannot be a model of transformers says what can be done', async () => {
