@@ -99,7 +99,8 @@ export function continueRunState(
   return { ...state, config };
 }
 
-function differencesBetween(key: string, before: unknown, now: unknown): string[] {
+/** What two values of a key differ in, one line each. */
+export function differencesBetween(key: string, before: unknown, now: unknown): string[] {
   if (isSection(before) && isSection(now)) {
     return [...new Set([...Object.keys(before), ...Object.keys(now)])].flatMap((name) =>
       differencesBetween(`${key}.${name}`, before[name], now[name]),

@@ -7,6 +7,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { applyOverrides, readConfigFile } from '../../lib/config/config-file.ts';
 import { parseTrainConfig } from '../../lib/config/train-config.ts';
 import { Schedule } from '../../lib/est/schedule.ts';
+import { expandRuns } from '../../lib/sweep/expand.ts';
+import { readSweep } from '../../lib/sweep/sweep-file.ts';
 import { loadTrainConfig } from '../../lib/train/load-train-config.ts';
 
 let directory: string;
@@ -212,6 +214,16 @@ describe('configs/', () => {
     const files = (await readdir('configs')).filter((file) => file.endsWith('.yaml'));
     expect(files).toEqual(expect.arrayContaining(['debug.yaml', 'gpt2-124m-est.yaml', 'shakespeare-char.yaml']));
     for (const file of files) await expect(loadTrainConfig(join('configs', file)), file).resolves.toBeDefined();
+  });
+
+  test('every run of every sweep is valid', async () => {
+    const files = (await readdir(join('configs', 'sweeps'))).map((file) => join('configs', 'sweeps', file));
+    expect(files.length).toBeGreaterThan(0);
+    for (const file of files) {
+      for (const { name, settings } of expandRuns(await readSweep(file))) {
+        expect(() => parseTrainConfig(settings), `${file}: ${name}`).not.toThrow();
+      }
+    }
   });
 
   test('debug.yaml meets every stage, as its comment says', async () => {
