@@ -13,6 +13,7 @@ const commands: Record<string, () => Promise<Command>> = {
   prepare: async () => (await import('./prepare.ts')).prepareCommand(),
   plan: async () => (await import('./plan.ts')).planCommand(),
   train: async () => (await import('./train.ts')).trainCommand(),
+  sweep: async () => (await import('./sweep.ts')).sweepCommand(),
   report: async () => (await import('./report.ts')).reportCommand(),
   compare: async () => (await import('./compare.ts')).compareCommand(),
   eval: async () => (await import('./eval.ts')).evalCommand(),

@@ -66,6 +66,10 @@ export function trainCommand(): Command {
       'after',
       '\nExamples:\n  burgeon train configs/shakespeare-char.yaml\n  burgeon train configs/shakespeare-char.yaml --set seed=2 --set output=runs/seed2\n  burgeon train configs/shakespeare-char.yaml --init-from runs/seed2 --set output=runs/tuned\n  burgeon train configs/shakespeare-char.yaml --resume\n  burgeon train configs/shakespeare-char.yaml --profile 5',
     )
+    .addHelpText(
+      'after',
+      '\nA file with `extends: other.yaml` (relative to itself) lies over that file: sections merge key by key, lists and\nplain values replace, an empty value leaves the key out.',
+    )
     .addHelpText('after', () => `\nKeys of the configuration:\n${describeKeys()}`)
     .action(async (file: string, flags: TrainFlags, command: Command) => {
       if (flags.resume && flags.overwrite) command.error('error: --resume and --overwrite exclude each other');

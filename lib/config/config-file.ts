@@ -1,27 +1,68 @@
-// Reads a YAML or JSON configuration file and applies `key=value` overrides, as plain data: what the keys mean is
-// `train-config.ts`. YAML 1.2 contains JSON, so one parser reads both.
+// Reads a YAML or JSON configuration file, what it extends, and `key=value` overrides, as plain data: what the keys mean
+// is `train-config.ts`. YAML 1.2 contains JSON, so one parser reads both.
 
 import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { parseDocument } from 'yaml';
 import { BurgeonError } from '../errors.ts';
+import { show } from './fields.ts';
+import { isSection, mergeSections, partsOfKey, withKey } from './merge.ts';
 
 /**
- * The content of a configuration file.
- * @param path relative to the current working directory.
- * @throws {BurgeonError} ERR_BURGEON_CONFIG if there is no such file, or with line and column if it is not valid YAML.
+ * The content of a configuration file. A section with `extends: other.yaml`, as a rule the whole file, lies over the
+ * content of that file, as `mergeSections` says; the path is relative to the file that names it. What comes back has
+ * no `extends`.
+ * @param file relative to the current working directory.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG if there is no such file, with line and column if it is not valid YAML, or
+ *   where files extend each other in a circle.
  */
-export async function readConfigFile(path: string): Promise<unknown> {
-  let text: string;
+export function readConfigFile(file: string): Promise<unknown> {
+  return readExtended(file, []);
+}
+
+/** @param from the files that led here, each extending the next. */
+async function readExtended(file: string, from: readonly string[]): Promise<unknown> {
+  const files = [...from, file];
+  if (from.some((earlier) => path.resolve(earlier) === path.resolve(file))) {
+    fail(`config file ${from[0]}: extends itself (${files.join(' -> ')}); expected an end to the chain`);
+  }
+  return resolveExtends(parseYaml(await readText(file, from.at(-1)), file), files, file);
+}
+
+/** `data` of the last of `files` with every `extends` in it replaced by what it names. */
+async function resolveExtends(data: unknown, files: readonly string[], source: string): Promise<unknown> {
+  if (Array.isArray(data)) {
+    return Promise.all(data.map((item, i) => resolveExtends(item, files, `${source}: [${i}]`)));
+  }
+  if (!isSection(data)) return data;
+  const { extends: base, ...own } = data;
+  const entries = await Promise.all(
+    Object.entries(own).map(async ([key, value]) => [key, await resolveExtends(value, files, `${source}: ${key}`)]),
+  );
+  const section = Object.fromEntries(entries);
+  if (base === undefined || base === null) return section;
+  if (typeof base !== 'string' || base === '') {
+    fail(`${source}: extends: expected the path of a file, received ${show(base)}`);
+  }
+  const file = path.isAbsolute(base) ? base : path.join(path.dirname(files.at(-1)!), base);
+  const content = (await readExtended(file, files)) ?? {};
+  if (!isSection(content)) {
+    fail(`config file ${file}: expected a section (a mapping of keys) to extend, found ${show(content)}`);
+  }
+  return mergeSections(content, section);
+}
+
+async function readText(file: string, from: string | undefined): Promise<string> {
   try {
-    text = await readFile(path, 'utf8');
+    return await readFile(file, 'utf8');
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
+    const named = from === undefined ? '' : `, which ${from} extends`;
     if (code === 'ENOENT') {
-      fail(`config file ${path}: not found in ${process.cwd()}; expected a YAML or JSON file`, cause);
+      fail(`config file ${file}${named}: not found in ${process.cwd()}; expected a YAML or JSON file`, cause);
     }
-    fail(`config file ${path}: cannot be read (${message}); expected a YAML or JSON file`, cause);
+    fail(`config file ${file}${named}: cannot be read (${message}); expected a YAML or JSON file`, cause);
   }
-  return parseYaml(text, path);
 }
 
 /**
@@ -31,12 +72,10 @@ export async function readConfigFile(path: string): Promise<unknown> {
  * @throws {BurgeonError} ERR_BURGEON_CONFIG, quoting the override.
  */
 export function applyOverrides(data: unknown, overrides: readonly string[]): unknown {
-  let result = data;
-  for (const override of overrides) {
-    const { parts, text } = splitOverride(override);
-    result = withValue(result, parts, parseYaml(text, `--set ${override}`), override);
-  }
-  return result;
+  return overrides.reduce((result, override) => {
+    const { parts, text, source } = splitOverride(override);
+    return withKey(result, parts, parseYaml(text, source), source);
+  }, data);
 }
 
 /**
@@ -47,38 +86,12 @@ export function overriddenKeys(overrides: readonly string[]): string[] {
   return overrides.map((override) => splitOverride(override).parts.join('.'));
 }
 
-function splitOverride(override: string): { parts: string[]; text: string } {
+function splitOverride(override: string): { parts: string[]; text: string; source: string } {
   const equals = override.indexOf('=');
-  const parts = override
-    .slice(0, Math.max(0, equals))
-    .trim()
-    .replace(/\[(\d+)\]/g, '.$1')
-    .split('.');
-  // Keys of a plain kind only: others are typing errors, and `__proto__` is worse.
-  if (!parts.every((part) => /^([A-Za-z]\w*|\d+)$/.test(part))) {
-    fail(`--set ${override}: expected key=value, for example optimizer.learningRate=1e-3`);
-  }
-  return { parts, text: override.slice(equals + 1) };
-}
-
-/** A copy of `node` with the value at `parts` replaced. */
-function withValue(node: unknown, parts: readonly string[], value: unknown, override: string): unknown {
-  const [part, ...rest] = parts;
-  if (part === undefined) return value;
-  if (Array.isArray(node)) {
-    const index = Number(part);
-    if (!(index < node.length)) {
-      fail(`--set ${override}: expected an index below ${node.length} of the list, received ${part}`);
-    }
-    return node.map((item, i) => (i === index ? withValue(item, rest, value, override) : item));
-  }
-  // A model given by name becomes a section that starts from that preset.
-  const section = typeof node === 'string' && override.startsWith('model.') ? { preset: node } : (node ?? {});
-  if (typeof section !== 'object') {
-    fail(`--set ${override}: "${part}" is below a plain value (${JSON.stringify(section)}), not a section`);
-  }
-  const inner = Object.hasOwn(section, part) ? (section as Record<string, unknown>)[part] : undefined;
-  return { ...section, [part]: withValue(inner, rest, value, override) };
+  const source = `--set ${override}`;
+  const parts = equals < 0 ? undefined : partsOfKey(override.slice(0, equals));
+  if (parts === undefined) fail(`${source}: expected key=value, for example optimizer.learningRate=1e-3`);
+  return { parts, text: override.slice(equals + 1), source };
 }
 
 function parseYaml(text: string, source: string): unknown {

@@ -10,13 +10,30 @@ import { keysAt, listKeys } from './schema-keys.ts';
 /**
  * Checks `input` and fills in defaults. Keys with an empty value (null, undefined) count as left out.
  * @param source what is being checked, for example a file name; the first line of an error.
+ * @param elsewhere full keys that the schema does not spell out and an unknown key may be meant for.
  * @throws {BurgeonError} ERR_BURGEON_CONFIG with one line per problem.
  */
-export function validate<Schema extends z.ZodType>(schema: Schema, input: unknown, source: string): z.output<Schema> {
+export function validate<Schema extends z.ZodType>(
+  schema: Schema,
+  input: unknown,
+  source: string,
+  elsewhere: readonly string[] = [],
+): z.output<Schema> {
   const result = schema.safeParse(withoutEmpty(input) ?? {}, { reportInput: true });
   if (result.success) return result.data;
-  const lines = result.error.issues.flatMap((issue) => describe(schema, issue, []));
-  throw new BurgeonError('ERR_BURGEON_CONFIG', [`${source}:`, ...lines].join('\n  '), { cause: result.error });
+  const lines = result.error.issues.flatMap((issue) => describe(schema, issue, [], elsewhere));
+  throw problemList(source, lines, result.error);
+}
+
+/** The error for a list of problems, and the list of such an error. */
+export function problemList(source: string, problems: readonly string[], cause?: unknown): BurgeonError {
+  const message = [`${source}:`, ...problems].join('\n  ');
+  return new BurgeonError('ERR_BURGEON_CONFIG', message, cause === undefined ? undefined : { cause });
+}
+
+export function problemsOf({ message }: BurgeonError): string[] {
+  const [head, ...problems] = message.split('\n  ');
+  return problems.length > 0 ? problems : [head!];
 }
 
 /** `['est', 'schedule', 0, 'heads']` as `est.schedule[0].heads`. */
@@ -28,11 +45,16 @@ export function formatKey(path: readonly PropertyKey[]): string {
 }
 
 /** The lines for one issue, whose path starts at `base`. */
-function describe(schema: z.ZodType, issue: z.core.$ZodIssue, base: readonly PropertyKey[]): string[] {
+function describe(
+  schema: z.ZodType,
+  issue: z.core.$ZodIssue,
+  base: readonly PropertyKey[],
+  elsewhere: readonly string[],
+): string[] {
   const path = [...base, ...issue.path];
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((name) => {
-      const meant = meantKey(schema, path, name);
+      const meant = meantKey(schema, path, name, elsewhere);
       return `${formatKey([...path, name])}: unknown key${meant === undefined ? '' : `; did you mean ${meant}?`}`;
     });
   }
@@ -41,7 +63,7 @@ function describe(schema: z.ZodType, issue: z.core.$ZodIssue, base: readonly Pro
     const isEntered = (issues: z.core.$ZodIssue[]) =>
       issues.some((inner) => inner.path.length > 0 || inner.code === 'unrecognized_keys');
     const branch = issue.errors.find(isEntered) ?? issue.errors[0]?.slice(0, 1) ?? [];
-    return branch.flatMap((inner) => describe(schema, inner, path));
+    return branch.flatMap((inner) => describe(schema, inner, path, elsewhere));
   }
   return [path.length === 0 ? issue.message : `${formatKey(path)}: ${issue.message}`];
 }
@@ -50,19 +72,24 @@ function describe(schema: z.ZodType, issue: z.core.$ZodIssue, base: readonly Pro
  * The full key that an unknown name in the section at `path` was probably meant to be: the same name spelt otherwise,
  * a known key of another section, another program's name for it, or a near miss in this section.
  */
-function meantKey(schema: z.ZodType, path: readonly PropertyKey[], name: string): string | undefined {
+function meantKey(
+  schema: z.ZodType,
+  path: readonly PropertyKey[],
+  name: string,
+  others: readonly string[],
+): string | undefined {
   const isSameName = (key: string) => normalizeName(lastPart(key)) === normalizeName(name);
   const siblings = keysAt(schema, path);
   const sibling = siblings.find(isSameName);
   if (sibling !== undefined) return formatKey([...path, sibling]);
 
-  const all = listKeys(schema).map(({ key }) => key);
+  const all = [...listKeys(schema).map(({ key }) => key), ...others];
   const elsewhere = all.filter(isSameName);
   if (elsewhere.length > 0 && elsewhere.length <= 3) return elsewhere.join(' or ');
 
   const familiar = familiarKey(name);
-  // A model may be checked on its own, without the section around it.
-  const familiarHere = all.find((key) => key === familiar || `model.${key}` === familiar);
+  // A model may be checked on its own, without the section around it; a training configuration may be a section.
+  const familiarHere = all.find((key) => key === familiar || `model.${key}` === familiar || key === `base.${familiar}`);
   if (familiarHere !== undefined) return familiarHere;
 
   const nearest = nearestName(name, siblings);

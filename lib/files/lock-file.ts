@@ -29,6 +29,12 @@ export async function claimLock(lock: string, busy: (holder: string) => string):
   }
 }
 
+/** The living process that holds a lock file; undefined where none does, or its number cannot be read yet. */
+export async function lockHolder(lock: string): Promise<number | undefined> {
+  const holder = Number(await readFile(lock, 'utf8').catch(() => ''));
+  return holder > 0 && (await isHeld(lock, holder)) ? holder : undefined;
+}
+
 /** Whether the process that wrote a lock file still lives. */
 async function isHeld(lock: string, holder: number): Promise<boolean> {
   const file = await stat(lock).catch(() => undefined);
@@ -40,8 +46,18 @@ async function isHeld(lock: string, holder: number): Promise<boolean> {
   if (holder === process.pid) return ageMs <= 1000 * process.uptime();
   try {
     process.kill(holder, 0);
-    return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
+  return !(await isZombie(holder));
+}
+
+/**
+ * Whether a process has ended and only its number is left, because its parent has not asked how: in a container, where
+ * nothing looks after the children of a process that was killed, that can last. Known on Linux only.
+ */
+async function isZombie(id: number): Promise<boolean> {
+  const line = await readFile(`/proc/${id}/stat`, 'utf8').catch(() => '');
+  // The state follows the name, which stands in parentheses and may hold any.
+  return /^ [ZX]/.test(line.slice(line.lastIndexOf(')') + 1));
 }

@@ -138,7 +138,7 @@ function differencesOf(past: TrainConfig, run: RunSoFar, { config, precision }: 
   return decidingKeys.flatMap((key) => differencesBetween(key, before[key], now[key]));
 }
 
-function differencesBetween(key: string, from: unknown, to: unknown): Difference[] {
+export function differencesBetween(key: string, from: unknown, to: unknown): Difference[] {
   if (isJsonObject(from) && isJsonObject(to)) {
     return [...new Set([...Object.keys(from), ...Object.keys(to)])].flatMap((name) =>
       differencesBetween(`${key}.${name}`, from[name], to[name]),

@@ -23,7 +23,15 @@ export async function loadTrainConfig(
   options: { set?: readonly string[]; resume?: boolean } = {},
 ): Promise<TrainConfig> {
   const data = applyOverrides(await readConfigFile(file), options.set ?? []);
-  const initial = await initialModel(data, options.resume ?? false);
+  return completeTrainConfig(data, file, options.resume ?? false);
+}
+
+/**
+ * The same for data that have been read.
+ * @param file where they come from, for errors.
+ */
+export async function completeTrainConfig(data: unknown, file: string, resume: boolean): Promise<TrainConfig> {
+  const initial = await initialModel(data, resume);
   if (initial === undefined) return parseTrainConfig(data, file);
   const { model, ...rest } = data as Record<string, unknown>;
   const config = parseTrainConfig({ ...rest, model: model ?? initial }, file);

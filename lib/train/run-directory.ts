@@ -11,7 +11,11 @@ import { metricsFileName } from './metrics.ts';
 /** new: only where no run is; resume: continue the newest intact checkpoint, if any; overwrite: delete what is there. */
 export type StartMode = 'new' | 'resume' | 'overwrite';
 
-const lockName = '.burgeon.lock';
+/** In the run directory, while a process trains there. */
+export const runLockName = '.burgeon.lock';
+
+/** In the message for a second one. */
+export const isTrainingThere = 'is training there';
 
 export interface EnteredRun {
   /** The checkpoint to continue from. */
@@ -35,8 +39,8 @@ export async function enterRunDirectory(directory: string, mode: StartMode): Pro
     );
   });
   const leave = await claimLock(
-    path.join(directory, lockName),
-    (holder) => `output ${directory}: ${holder} is training there`,
+    path.join(directory, runLockName),
+    (holder) => `output ${directory}: ${holder} ${isTrainingThere}`,
   );
   try {
     const { latest, skipped } = await latestCheckpoint(directory);

@@ -12,6 +12,7 @@ import { useWorkspace } from './workspace.ts';
 
 const briefly: Record<string, string[]> = {
   train: ['--set', 'steps=2', '--set', 'evaluation.windows=2'],
+  sweep: ['--set', 'steps=2', '--set', 'evaluation.windows=2'],
   bench: ['--rounds', '1', '--threshold', '1e9'],
 };
 
@@ -46,6 +47,7 @@ test('examples of the help texts', { timeout: 240_000 }, async () => {
     ['prepare'],
     ['plan'],
     ['train'],
+    ['sweep'],
     ['report'],
     ['compare'],
     ['eval'],

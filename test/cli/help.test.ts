@@ -9,6 +9,7 @@ const commands = [
   'prepare',
   'plan',
   'train',
+  'sweep',
   'report',
   'compare',
   'eval',
@@ -61,6 +62,9 @@ describe.concurrent('mistakes', () => {
     ['doctor extra', "too many arguments for 'doctor'"],
     ['report', "missing required argument 'runs'"],
     ['compare runs/a', "missing required argument 'runs'"],
+    ['sweep', "missing required argument 'file'"],
+    ['sweep x.yaml --dry-run --table', '--dry-run and --table exclude each other'],
+    ['sweep x.yaml --parallel 0', "'0' is invalid. Expected an integer from 1 to 1024."],
     ['train x.yaml --resume --overwrite', '--resume and --overwrite exclude each other'],
     [
       'eval run --data d --windows 0',

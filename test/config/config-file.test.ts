@@ -1,12 +1,14 @@
 // Files and overrides: what is read, what --set changes, and the messages for files that cannot be used.
 
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { applyOverrides, overriddenKeys } from '../../lib/config/config-file.ts';
+import { applyOverrides, overriddenKeys, readConfigFile } from '../../lib/config/config-file.ts';
 import { parseTrainConfig } from '../../lib/config/train-config.ts';
 import { Schedule } from '../../lib/est/schedule.ts';
+import { expandRuns } from '../../lib/sweep/expand.ts';
+import { readSweep } from '../../lib/sweep/sweep-file.ts';
 import { loadTrainConfig } from '../../lib/train/load-train-config.ts';
 
 let directory: string;
@@ -73,6 +75,88 @@ describe('loadTrainConfig', () => {
   });
 });
 
+describe('extends', () => {
+  test('a file lies over the one it names, relative to itself, and over what that extends', async () => {
+    await mkdir(join(directory, 'deep'), { recursive: true });
+    await write(
+      'base.yaml',
+      'model: gpt2-nano\noutput: run\nsteps: 100\nbatchSize: 4\ninitFrom: old\noptimizer: { beta1: 0.8, beta2: 0.9 }\n',
+    );
+    await write(
+      'deep/middle.json',
+      JSON.stringify({ extends: '../base.yaml', steps: 200, optimizer: { beta2: 0.99 } }),
+    );
+    const file = await write('deep/top.yaml', 'extends: middle.json\nmodel: { nLayer: 2 }\ninitFrom:\n');
+    const config = await loadTrainConfig(file, { set: ['optimizer.beta1=0.7', 'model.nHead=2'] });
+    expect(config).toEqual(
+      parseTrainConfig({
+        ...least,
+        model: { preset: 'gpt2-nano', nLayer: 2, nHead: 2 },
+        steps: 200,
+        optimizer: { beta1: 0.7, beta2: 0.99 },
+      }),
+    );
+    expect(config).not.toHaveProperty('extends');
+  });
+
+  test('a section can extend a file as well', async () => {
+    await write('adam.yaml', 'beta1: 0.8\nbeta2: 0.9\n');
+    const file = await write(
+      'section.yaml',
+      'list: [{ extends: adam.yaml }]\noptimizer: { extends: adam.yaml, beta2: 1 }\n',
+    );
+    expect(await readConfigFile(file)).toEqual({
+      list: [{ beta1: 0.8, beta2: 0.9 }],
+      optimizer: { beta1: 0.8, beta2: 1 },
+    });
+  });
+
+  test('an empty one counts as left out, and an empty file as an empty section', async () => {
+    await write('empty.yaml', '# nothing\n');
+    expect(await readConfigFile(await write('f.yaml', 'extends:\nsteps: 1\n'))).toEqual({ steps: 1 });
+    expect(await readConfigFile(await write('g.yaml', 'extends: empty.yaml\nsteps: 1\n'))).toEqual({ steps: 1 });
+  });
+
+  test('a file may be extended twice, but not by itself', async () => {
+    const part = await write('part.yaml', 'x: 1\n');
+    const twice = await write('twice.yaml', 'a: { extends: part.yaml }\nb: { extends: part.yaml }\n');
+    expect(await readConfigFile(twice)).toEqual({ a: { x: 1 }, b: { x: 1 } });
+    const [one, two] = [
+      await write('one.yaml', 'extends: two.yaml\n'),
+      await write('two.yaml', 'extends: ./one.yaml\n'),
+    ];
+    await expect(readConfigFile(one)).rejects.toThrow(
+      `config file ${one}: extends itself (${one} -> ${two} -> ${one}); expected an end to the chain`,
+    );
+    await write('part.yaml', 'extends: part.yaml\n');
+    await expect(readConfigFile(part)).rejects.toMatchObject({ code: 'ERR_BURGEON_CONFIG' });
+  });
+
+  test('says what is wrong, and where', async () => {
+    const cases: [string, string][] = [
+      [
+        'extends: none.yaml\n',
+        `config file ${join(directory, 'none.yaml')}, which ${join(directory, 'h.yaml')} extends: not found in `,
+      ],
+      [
+        'extends: [a.yaml]\n',
+        `${join(directory, 'h.yaml')}: extends: expected the path of a file, received ["a.yaml"]`,
+      ],
+      ['est: { extends: 3 }\n', `${join(directory, 'h.yaml')}: est: extends: expected the path of a file, received 3`],
+      [
+        'extends: list.yaml\n',
+        `config file ${join(directory, 'list.yaml')}: expected a section (a mapping of keys) to extend, found [1]`,
+      ],
+      ['extends: torn.yaml\n', `${join(directory, 'torn.yaml')}:2:1: not valid YAML`],
+    ];
+    await write('list.yaml', '[1]\n');
+    await write('torn.yaml', 'steps: [\n');
+    for (const [content, message] of cases) {
+      await expect(readConfigFile(await write('h.yaml', content)), content).rejects.toThrow(message);
+    }
+  });
+});
+
 describe('applyOverrides', () => {
   test('sets values as YAML, later ones over earlier ones', () => {
     const data = { model: 'gpt2', optimizer: { beta1: 0.9 } };
@@ -136,6 +220,16 @@ describe('configs/', () => {
     const files = (await readdir('configs')).filter((file) => file.endsWith('.yaml'));
     expect(files).toEqual(expect.arrayContaining(['debug.yaml', 'gpt2-124m-est.yaml', 'shakespeare-char.yaml']));
     for (const file of files) await expect(loadTrainConfig(join('configs', file)), file).resolves.toBeDefined();
+  });
+
+  test('every run of every sweep is valid', async () => {
+    const files = (await readdir(join('configs', 'sweeps'))).map((file) => join('configs', 'sweeps', file));
+    expect(files.length).toBeGreaterThan(0);
+    for (const file of files) {
+      for (const { name, settings } of expandRuns(await readSweep(file))) {
+        expect(() => parseTrainConfig(settings), `${file}: ${name}`).not.toThrow();
+      }
+    }
   });
 
   test('debug.yaml meets every stage, as its comment says', async () => {

@@ -19,7 +19,7 @@ export interface CommandOptions {
   env?: Record<string, string>;
   /** Signals that the process receives, each right after it has written `after` for the first time. */
   signals?: SignalAfter[];
-  /** Kills the process so many milliseconds after its first output on standard output. */
+  /** Kills the process so many milliseconds after its first output. */
   killAfterMs?: number;
   /** Reads no more than the first piece of standard output and closes it, as `head` does. */
   closesStdout?: boolean;
@@ -53,7 +53,8 @@ export function runNode(args: readonly string[], options: CommandOptions = {}): 
     stderr += text;
   });
   if (options.killAfterMs !== undefined) {
-    child.stdout.once('data', () => setTimeout(() => child.kill('SIGKILL'), options.killAfterMs));
+    const kill = () => setTimeout(() => child.kill('SIGKILL'), options.killAfterMs);
+    for (const stream of [child.stdout, child.stderr]) stream.once('data', kill);
   }
   return new Promise((resolve, reject) => {
     child.on('error', reject);

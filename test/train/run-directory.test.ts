@@ -2,7 +2,7 @@
 
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { access, mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { writeCheckpoint } from '../../lib/checkpoint/checkpoint.ts';
@@ -139,6 +139,21 @@ describe('the lock', () => {
     const pid = execFileSync(process.execPath, ['-p', 'process.pid'], { encoding: 'utf8' }).trim();
     await canEnter(await locked(pid));
   });
+
+  test.runIf(process.platform === 'linux')(
+    'of a process that ended and whose parent never asked how is taken over',
+    async () => {
+      // The shell becomes another program, which knows nothing of the shell's child.
+      const parent = spawn('sh', ['-c', 'sleep 0.3 & echo $!; exec sleep 60'], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      onTestFinished(() => void parent.kill('SIGKILL'));
+      const [pid] = await once(parent.stdout.setEncoding('utf8'), 'data');
+      const state = () => readFile(`/proc/${pid.trim()}/stat`, 'utf8').then((line) => line.split(') ')[1]![0]);
+      await expect.poll(state, { timeout: 10_000 }).toBe('Z');
+      await canEnter(await locked(pid.trim()));
+    },
+  );
 
   test('of an earlier process with the same id, as in a restarted container, is taken over', async () => {
     await canEnter(await locked(String(process.pid), new Date('2020-01-01')));

@@ -1,0 +1,70 @@
+// The table of a sweep: runs that differ by seed only are one group, ranked by their mean held-out loss. The one place
+// where groups are compared. Pure.
+
+import { type MeanAndSpread, meanAndSpread } from '../report/compare-runs.ts';
+import type { SweepRun } from './expand.ts';
+import type { RunResult, RunStatus } from './run-status.ts';
+
+export interface RankedGroup {
+  name: string;
+  variant: SweepRun['variant'];
+  values: SweepRun['values'];
+  isBaseline: boolean;
+  /** Directories and seeds of its complete runs. */
+  directories: string[];
+  seeds: number[];
+  /** Runs it is to have. */
+  runs: number;
+  failed: number;
+  /** Over its complete runs; null without any. */
+  loss: MeanAndSpread | null;
+  blockFlops: MeanAndSpread | null;
+  allFlops: MeanAndSpread | null;
+  seconds: MeanAndSpread | null;
+}
+
+/** A run as far as the table cares. */
+interface RankedOutcome {
+  run: SweepRun;
+  status: RunStatus;
+}
+
+/** Lowest loss first; groups with a failed run, whose mean leaves out what may be its worst, after all others. */
+export function rankGroups(outcomes: readonly RankedOutcome[]): RankedGroup[] {
+  const groups = new Map<string, RankedOutcome[]>();
+  for (const outcome of outcomes) {
+    const { group } = outcome.run;
+    groups.set(group, [...(groups.get(group) ?? []), outcome]);
+  }
+  return [...groups.values()]
+    .map(describeGroup)
+    .sort((a, b) => Number(a.failed > 0) - Number(b.failed > 0) || lossOf(a) - lossOf(b));
+}
+
+function lossOf({ loss }: RankedGroup): number {
+  // Infinity less itself is no number.
+  return loss?.mean ?? Number.MAX_VALUE;
+}
+
+function describeGroup(outcomes: readonly RankedOutcome[]): RankedGroup {
+  const { group, variant, values, isBaseline } = outcomes[0]!.run;
+  const complete = outcomes.flatMap(({ run, status }) =>
+    status.state === 'complete' ? [{ run, result: status.result }] : [],
+  );
+  const over = (key: keyof RunResult) =>
+    complete.length === 0 ? null : meanAndSpread(complete.map(({ result }) => result[key]));
+  return {
+    name: group,
+    variant,
+    values,
+    isBaseline,
+    directories: complete.map(({ run }) => run.directory),
+    seeds: complete.map(({ run }) => run.seed),
+    runs: outcomes.length,
+    failed: outcomes.filter(({ status }) => status.state === 'failed').length,
+    loss: over('loss'),
+    blockFlops: over('blockFlops'),
+    allFlops: over('allFlops'),
+    seconds: over('seconds'),
+  };
+}
