@@ -1,6 +1,7 @@
 // A run whose part of the model is what was trained, from the command line: evaluated, sampled and exported as that part;
 // and all schedules planned side by side.
 
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createWorkspace, type Workspace } from './workspace.ts';
@@ -53,6 +54,36 @@ describe('a checkpoint of a part', () => {
     const { code, stderr } = await workspace.burgeon(['export', 'heads', '-o', 'none']);
     expect(code).toBe(1);
     expect(stderr).toContain('The run has trained the first 1 of 2 heads; --full writes the full model');
+  });
+});
+
+describe('SIGKILL around a transition', () => {
+  const schedule =
+    'est.schedule=[{endStep: 8, layers: 0.5, choose: first}, {transition: {layers: stack, warmupSteps: 3}}]';
+  const every = ['--set', 'checkpoint={every: 1, keepLast: 1}', '--set', 'evaluation={every: 0, windows: 4}'];
+  const train = (run: string, ...more: string[]) => [
+    ...['train', 'train.yaml', '--json', '--set', schedule, ...every, '--set', `output=${run}`],
+    ...more,
+  ];
+  const bytes = async (run: string) => {
+    const files = ['model.safetensors', 'optimizer.safetensors'];
+    const contents = files.map((name) => readFile(workspace.path(run, 'checkpoint-00000015', name)));
+    return createHash('sha256')
+      .update(Buffer.concat(await Promise.all(contents)))
+      .digest('hex');
+  };
+
+  // After step 8 the next one begins with the transition; a kill may come before, during or after its checkpoint.
+  test('leaves nothing behind but the same bytes', async () => {
+    await workspace.succeed(train('undisturbed'));
+    const expected = await bytes('undisturbed');
+    for (const step of [7, 8, 9]) {
+      const run = `killed-${step}`;
+      const killed = await workspace.burgeon(train(run), { signals: [{ name: 'SIGKILL', after: `{"step":${step},` }] });
+      expect(killed).toMatchObject({ code: null, signal: 'SIGKILL' });
+      await workspace.succeed(train(run, '--resume'));
+      expect(await bytes(run), `killed after step ${step}`).toBe(expected);
+    }
   });
 });
 
