@@ -8,7 +8,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parse } from 'yaml';
 import { describeMachine } from '../lib/bench/machine.ts';
-import { chooseThreads } from '../lib/model/model.ts';
+import { chooseThreads } from '../lib/model/native-options.ts';
 import type { SweepRecord } from '../lib/sweep/sweep-record.ts';
 import { saveResults } from './harness/results.ts';
 

@@ -3,7 +3,7 @@
 
 import { writeFile } from 'node:fs/promises';
 import { describeMachine } from '../../lib/bench/machine.ts';
-import { chooseThreads } from '../../lib/model/model.ts';
+import { chooseThreads } from '../../lib/model/native-options.ts';
 import { beside, type ContenderCommand } from './contender.ts';
 import { type Failure, measureSteps, type Result, warmUps } from './measure-steps.ts';
 import { readArguments } from './read-arguments.ts';

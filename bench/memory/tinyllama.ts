@@ -3,7 +3,8 @@
 
 import { parseModelConfig } from '../../lib/config/model-config.ts';
 import { sampleSubnetwork } from '../../lib/est/sampler.ts';
-import { Model, planMemory } from '../../lib/model/model.ts';
+import { Model } from '../../lib/model/model.ts';
+import { planMemory } from '../../lib/model/native-options.ts';
 
 const batchSize = 2;
 const sequenceLength = 256;

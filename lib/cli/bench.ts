@@ -23,7 +23,7 @@ import { type BenchEntry, type BenchName, benchFile, readBenchFile, writeBenchFi
 import { isCuda, runsOnHost, type Target, targetOf } from '../bench/target.ts';
 import type { Device } from '../config/device.ts';
 import { BurgeonError } from '../errors.ts';
-import { chooseThreads } from '../model/model.ts';
+import { chooseThreads } from '../model/native-options.ts';
 import {
   describeComparison,
   describeDoubt,

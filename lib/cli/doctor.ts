@@ -7,7 +7,8 @@ import { findCuda } from '../addon/cuda.ts';
 import { loadAddon, packageVersion } from '../addon/load.ts';
 import { measurePeak } from '../addon/peak.ts';
 import { BurgeonError } from '../errors.ts';
-import { chooseThreads, Model } from '../model/model.ts';
+import { Model } from '../model/model.ts';
+import { chooseThreads } from '../model/native-options.ts';
 import { bytes, count, facts } from './format.ts';
 import { threadsOption } from './options.ts';
 

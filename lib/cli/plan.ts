@@ -7,7 +7,7 @@ import { planSchedule } from '../est/plan.ts';
 import { planCurve } from '../est/plan-curve.ts';
 import { Schedule, scheduleNames } from '../est/schedule.ts';
 import { replaceFile } from '../files/replace-file.ts';
-import { planMemory } from '../model/model.ts';
+import { planMemory } from '../model/native-options.ts';
 import { drawPlan, planColumns, planSvg } from '../report/plan-picture.ts';
 import { planStageMemory } from '../train/stage-memory.ts';
 import { deviceOption, integerAtLeast, numberBetween, setOption } from './options.ts';

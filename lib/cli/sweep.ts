@@ -8,7 +8,7 @@ import { BurgeonError } from '../errors.ts';
 import { claimLock } from '../files/lock-file.ts';
 import { makeDirectory } from '../files/make-directory.ts';
 import { chooseDevice } from '../model/device.ts';
-import { chooseThreads } from '../model/model.ts';
+import { chooseThreads } from '../model/native-options.ts';
 import { reportFileName, writeReport } from '../report/write-report.ts';
 import { expandRuns } from '../sweep/expand.ts';
 import { doneFlops, expectedTime } from '../sweep/expected-time.ts';

@@ -1,26 +1,14 @@
 // One model with everything it owns, as a typed object around the native handle: names and layouts are Hugging Face's,
 // errors are BurgeonErrors, everything that computes returns a Promise. One call at a time per model.
 
-import os from 'node:os';
-import type {
-  NativeBatch,
-  NativeMemoryPlan,
-  NativeModel,
-  NativeModelConfig,
-  NativeModelOptions,
-  NativeOpEvent,
-  NativeStepResult,
-  Role,
-} from '../addon/binding.ts';
+import type { NativeBatch, NativeModel, NativeOpEvent, NativeStepResult, Role } from '../addon/binding.ts';
 import { roles } from '../addon/binding.ts';
 import { loadAddon, native, nativeSync } from '../addon/load.ts';
 import { type ModelContents, writeModelDirectory } from '../checkpoint/model-directory.ts';
 import { openModel } from '../checkpoint/open-model.ts';
 import { transpose } from '../checkpoint/transpose.ts';
-import { architectureOf } from '../config/architecture.ts';
 import { type ModelConfig, parseModelConfig } from '../config/model-config.ts';
 import { BurgeonError } from '../errors.ts';
-import type { PartSize } from '../est/part.ts';
 import { CounterRng } from '../est/rng.ts';
 import {
   batchShape,
@@ -31,10 +19,10 @@ import {
   requireOneOf,
   requireOptions,
 } from './arguments.ts';
-import { type ChosenDevice, chooseDevice } from './device.ts';
 import { type Growth, growthCopies } from './grow.ts';
 import { initialValues } from './initialise.ts';
 import { nativeGroups, nativeSubnetwork } from './native-group.ts';
+import { nativeConfig, nativeOptions } from './native-options.ts';
 import { checkSamplingOptions, chooseToken } from './next-token.ts';
 import type {
   BackwardOptions,
@@ -44,7 +32,6 @@ import type {
   GenerateOptions,
   ModelOptions,
   OptimizerOptions,
-  Precision,
   StepResult,
   TensorData,
 } from './options.ts';
@@ -410,63 +397,4 @@ export class Model implements Disposable {
 
 function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, dimension) => product * dimension, 1);
-}
-
-function nativeConfig(config: ModelConfig): NativeModelConfig {
-  const { nLayer, nHead, nEmbd, nInner, contextLength, vocabSize } = config;
-  return { nLayer, nHead, nEmbd, nInner, contextLength, vocabSize, ...architectureOf(config) };
-}
-
-function nativeOptions(options: ModelOptions): NativeModelOptions {
-  const device = chooseDevice(options.device);
-  return {
-    ...device,
-    maxIsa: process.env.BURGEON_MAX_ISA ?? '',
-    precision: choosePrecision(device, options.precision),
-    threads: chooseThreads(options.threads),
-    graphs: options.graphs ?? process.env.BURGEON_CUDA_GRAPHS !== 'off',
-    profile: options.profile ?? false,
-    ...options.largestBatch,
-  };
-}
-
-/**
- * What a model takes of its device's memory when it trains with batches of this shape, in bytes: exactly what it will allocate,
- * if no more than `part` of it is active.
- * Nothing is allocated, and of a CUDA device only the library is needed.
- * @throws {BurgeonError} ERR_BURGEON_CONFIG, ERR_BURGEON_BACKEND, ERR_BURGEON_CUDA.
- */
-export function planMemory(
-  config: ModelConfig,
-  batchSize: number,
-  sequenceLength: number,
-  options: ModelOptions & { part?: PartSize | undefined } = {},
-): NativeMemoryPlan {
-  const { binding } = loadAddon();
-  const { part, ...model } = options;
-  return nativeSync(() =>
-    binding.planMemory(nativeConfig(config), nativeOptions(model), batchSize, sequenceLength, part),
-  );
-}
-
-/** What a precision means on a device. */
-export function choosePrecision({ backend }: ChosenDevice, precision: Precision = 'auto') {
-  const chosen = requireOneOf('precision', ['auto', 'float32', 'bf16', 'float64'], precision);
-  return chosen !== 'auto' ? chosen : backend === 'cuda' ? 'bf16' : 'float32';
-}
-
-/** Most threads of the engine. */
-const maxThreads = 1024;
-
-/** The option, else BURGEON_THREADS, else one per available core. */
-export function chooseThreads(threads?: number): number {
-  const given = process.env.BURGEON_THREADS;
-  if (threads !== undefined) return threads;
-  if (given === undefined || given === '') return Math.min(os.availableParallelism(), maxThreads);
-  const parsed = Number(given);
-  if (Number.isInteger(parsed) && parsed >= 1 && parsed <= maxThreads) return parsed;
-  throw new BurgeonError(
-    'ERR_BURGEON_CONFIG',
-    `BURGEON_THREADS: expected an integer from 1 to ${maxThreads}, received ${describe(given)}`,
-  );
 }

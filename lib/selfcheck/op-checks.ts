@@ -5,7 +5,7 @@ import type { NativeOp, NativeOpShape } from '../addon/binding.ts';
 import { loadAddon, native } from '../addon/load.ts';
 import { isCuda, nativeOptions, targetOf } from '../bench/target.ts';
 import type { Device } from '../config/device.ts';
-import { chooseThreads } from '../model/model.ts';
+import { chooseThreads } from '../model/native-options.ts';
 import type { Measurement } from './checks.ts';
 
 export interface OpCheck {

@@ -7,7 +7,7 @@ import { BurgeonError } from '../errors.ts';
 import { partSize, trainedPart } from '../est/part.ts';
 import { Schedule } from '../est/schedule.ts';
 import { bytes } from '../format.ts';
-import { planMemory } from '../model/model.ts';
+import { planMemory } from '../model/native-options.ts';
 import type { ModelOptions } from '../model/options.ts';
 
 export interface StageMemory {

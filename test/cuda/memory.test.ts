@@ -1,6 +1,7 @@
 // Memory of a CUDA device, or of kernels on the host: what is planned is what is allocated, and a run beyond it is refused.
 import { describe, expect, it } from 'vitest';
-import { Model, planMemory } from '../../lib/model/model.ts';
+import { Model } from '../../lib/model/model.ts';
+import { planMemory } from '../../lib/model/native-options.ts';
 import { burgeon } from '../helpers/cli.ts';
 import { smallConfig, smallLlama } from '../helpers/models.ts';
 

@@ -1,6 +1,7 @@
 // What is planned is what is allocated, and what does not fit is refused before.
 import { describe, expect, it } from 'vitest';
-import { Model, planMemory } from '../../lib/model/model.ts';
+import { Model } from '../../lib/model/model.ts';
+import { planMemory } from '../../lib/model/native-options.ts';
 import { smallConfig, smallLlama } from '../helpers/models.ts';
 
 describe('planned memory', () => {

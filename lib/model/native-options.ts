@@ -1,0 +1,71 @@
+// What a model is made with, from options and environment: device, precision, threads; and what it takes of memory.
+
+import os from 'node:os';
+import type { NativeMemoryPlan, NativeModelConfig, NativeModelOptions } from '../addon/binding.ts';
+import { loadAddon, nativeSync } from '../addon/load.ts';
+import { architectureOf } from '../config/architecture.ts';
+import type { ModelConfig } from '../config/model-config.ts';
+import { BurgeonError } from '../errors.ts';
+import type { PartSize } from '../est/part.ts';
+import { describe, requireOneOf } from './arguments.ts';
+import { type ChosenDevice, chooseDevice } from './device.ts';
+import type { ModelOptions, Precision } from './options.ts';
+
+export function nativeConfig(config: ModelConfig): NativeModelConfig {
+  const { nLayer, nHead, nEmbd, nInner, contextLength, vocabSize } = config;
+  return { nLayer, nHead, nEmbd, nInner, contextLength, vocabSize, ...architectureOf(config) };
+}
+
+export function nativeOptions(options: ModelOptions): NativeModelOptions {
+  const device = chooseDevice(options.device);
+  return {
+    ...device,
+    maxIsa: process.env.BURGEON_MAX_ISA ?? '',
+    precision: choosePrecision(device, options.precision),
+    threads: chooseThreads(options.threads),
+    graphs: options.graphs ?? process.env.BURGEON_CUDA_GRAPHS !== 'off',
+    profile: options.profile ?? false,
+    ...options.largestBatch,
+  };
+}
+
+/**
+ * What a model takes of its device's memory when it trains with batches of this shape, in bytes: exactly what it will allocate,
+ * if no more than `part` of it is active.
+ * Nothing is allocated, and of a CUDA device only the library is needed.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG, ERR_BURGEON_BACKEND, ERR_BURGEON_CUDA.
+ */
+export function planMemory(
+  config: ModelConfig,
+  batchSize: number,
+  sequenceLength: number,
+  options: ModelOptions & { part?: PartSize | undefined } = {},
+): NativeMemoryPlan {
+  const { binding } = loadAddon();
+  const { part, ...model } = options;
+  return nativeSync(() =>
+    binding.planMemory(nativeConfig(config), nativeOptions(model), batchSize, sequenceLength, part),
+  );
+}
+
+/** What a precision means on a device. */
+export function choosePrecision({ backend }: ChosenDevice, precision: Precision = 'auto') {
+  const chosen = requireOneOf('precision', ['auto', 'float32', 'bf16', 'float64'], precision);
+  return chosen !== 'auto' ? chosen : backend === 'cuda' ? 'bf16' : 'float32';
+}
+
+/** Most threads of the engine. */
+const maxThreads = 1024;
+
+/** The option, else BURGEON_THREADS, else one per available core. */
+export function chooseThreads(threads?: number): number {
+  const given = process.env.BURGEON_THREADS;
+  if (threads !== undefined) return threads;
+  if (given === undefined || given === '') return Math.min(os.availableParallelism(), maxThreads);
+  const parsed = Number(given);
+  if (Number.isInteger(parsed) && parsed >= 1 && parsed <= maxThreads) return parsed;
+  throw new BurgeonError(
+    'ERR_BURGEON_CONFIG',
+    `BURGEON_THREADS: expected an integer from 1 to ${maxThreads}, received ${describe(given)}`,
+  );
+}
