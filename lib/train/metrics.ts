@@ -11,7 +11,8 @@ import { BurgeonError } from '../errors.ts';
 import type { ActiveCounts } from '../est/sampler.ts';
 import { makeDirectory } from '../files/make-directory.ts';
 import { type FileLine, scanLines } from '../files/scan-lines.ts';
-import type { StageTotals } from './run-state.ts';
+import type { DataDescription } from './describe-data.ts';
+import type { Spent, StageTotals } from './run-state.ts';
 import type { RunSummary } from './summary.ts';
 import type { UnitShares } from './unit-usage.ts';
 
@@ -31,6 +32,8 @@ export interface StartLine {
   parameters: number;
   /** Tokens of the training data. */
   dataTokens: number;
+  /** What its losses are measured on; absent in files of earlier versions. */
+  data?: DataDescription;
   host: Host;
   backend: string;
   isa: string;
@@ -42,8 +45,11 @@ export interface StartLine {
   peakFrom: 'measured' | 'declared';
 }
 
-/** One optimizer step. `step` counts completed steps, from 1. FLOPs are of this step, forward and backward. */
-export interface StepLine {
+/**
+ * One optimizer step. `step` counts completed steps, from 1. FLOPs are of this step, forward and backward; `Spent` is
+ * since the start of the run, over all steps, logged or not.
+ */
+export interface StepLine extends Spent {
   kind: 'step';
   step: number;
   /** 1-based. */
@@ -69,26 +75,20 @@ export interface StepLine {
   mfu: number | null;
   /** Wall-clock milliseconds, evaluation, samples and checkpoints left out. */
   ms: number;
-  /** All FLOPs executed since the start of the run, with the output head. */
-  executedFlops: number;
-  /** Seconds of training since the start of the run: the sum of `ms` over all steps. */
-  trainSeconds: number;
   /** Memory of the process. */
   rssBytes: number;
 }
 
-/** Loss of the full model on the fixed validation windows, after `step` steps. */
-export interface ValidationLine {
+/** Loss of the full model on the fixed validation windows, after `step` steps, and what the run had spent. */
+export interface ValidationLine extends Spent {
   kind: 'validation';
   step: number;
   loss: number;
   /** Targets it is the mean of. */
   tokens: number;
   ms: number;
-  /** What the run had spent: tokens seen, FLOPs executed, seconds of training. */
+  /** Tokens seen. */
   trainTokens: number;
-  executedFlops: number;
-  trainSeconds: number;
 }
 
 /** Text sampled from the full model. */

@@ -20,6 +20,7 @@ import { Schedule } from '../est/schedule.ts';
 import type { Subnetwork } from '../est/subnetwork.ts';
 import type { Model } from '../model/model.ts';
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
+import { type DataDescription, describeData } from './describe-data.ts';
 import { type Evaluation, evaluate } from './evaluator.ts';
 import { openInitialModel } from './initial-model.ts';
 import { MemoryGauge } from './memory-gauge.ts';
@@ -146,6 +147,7 @@ export class Trainer implements AsyncDisposable {
       initial = await this.#openInitialModel(dataset);
       const model = initial?.model ?? completeModel(config.model, dataset.vocabSize);
       checkSample(config, this.#tokenizer);
+      const data = await describeData(dataset, this.#tokenizer, validation);
       directory = await enterRunDirectory(config.output, this.#options.start ?? 'new');
       const notes = directory.skipped.map((torn) => `passed over checkpoint ${torn.directory}: ${torn.problem}`);
       for (const note of notes) this.#options.onNote?.(note);
@@ -170,7 +172,7 @@ export class Trainer implements AsyncDisposable {
         units: new UnitUsage(this.model.config, state.units),
       };
       // A complete run that is "resumed" trains nothing, and its metrics stay as they are.
-      if (!this.isComplete) this.#run.metrics.write(this.#startLine(dataset));
+      if (!this.isComplete) this.#run.metrics.write(this.#startLine(dataset, data));
       if (state.step === 0) notes.push(...(dataset.warnings ?? []).map((warning) => `data: ${warning}`));
       for (const text of notes) this.#run.metrics.write({ kind: 'warning', step: state.step, text });
       if (state.step === 0 && state.initialValidationLoss === null) {
@@ -262,7 +264,7 @@ export class Trainer implements AsyncDisposable {
     await this.checkpoint();
   }
 
-  #startLine({ train }: Dataset): StartLine {
+  #startLine({ train }: Dataset, data: DataDescription): StartLine {
     const { config, model } = this;
     const { backend, isa, threads, precision } = model.info;
     const { peakFlops } = config.log;
@@ -274,6 +276,7 @@ export class Trainer implements AsyncDisposable {
       model: model.config,
       parameters: countParameters(model.config).total,
       dataTokens: train.tokenCount,
+      data,
       host: describeHost(),
       backend,
       isa,
@@ -373,6 +376,7 @@ export class Trainer implements AsyncDisposable {
       denseAllFlops: allFlops(dense),
       mfu: peakFlops === null ? null : done.allFlops / (ms / 1000) / peakFlops,
       ms,
+      executedBlockFlops: 0,
       executedFlops: 0,
       trainSeconds: 0,
       rssBytes: this.#memory.bytes,
