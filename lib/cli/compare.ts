@@ -2,23 +2,37 @@
 
 import { Command } from 'commander';
 import { type Comparison, compareRuns } from '../report/compare-runs.ts';
-import { comparisonHead, comparisonRows, groupName, headline } from '../report/comparison-text.ts';
+import {
+  comparedGroups,
+  comparisonHead,
+  comparisonRows,
+  configDifferenceText,
+  groupName,
+  headline,
+  lossNote,
+} from '../report/comparison-text.ts';
+import { curveRows, gainNote, gainRows, gainSentences, gainTitle } from '../report/gain-text.ts';
 import { readRun } from '../report/read-run.ts';
 import { withDistinctNames, writeReport } from '../report/write-report.ts';
-import { table } from './format.ts';
+import { shortened, table, wrapped } from './format.ts';
 
 interface CompareFlags {
   json?: boolean;
   output?: string;
 }
 
+/** Longest name in a table: with it no table has more than 99 columns. */
+const nameWidth = 20;
+
 export function compareCommand(): Command {
   return new Command('compare')
-    .summary('held-out loss of runs at equal steps, FLOPs and seconds')
+    .summary('compute gain, and held-out loss at equal steps, FLOPs and seconds')
     .description(
       'Compares runs with the first: who has the lower held-out loss at equal steps, equal executed FLOPs and equal ' +
         'seconds, and what it took to reach the final loss of the first. Runs that differ only by seed are one group, told ' +
-        'by mean and standard deviation.',
+        'by mean and standard deviation.\n\n' +
+        'With dense runs of two lengths or more, which differ in steps and seed only, it tells the compute gain of all other ' +
+        'runs: the FLOPs and seconds that dense training needs for the loss a run ends with, over those that the run took.',
     )
     .argument('<baseline>', 'run directory, as a rule of a dense run')
     .argument('<runs...>', 'run directories to compare with it, further seeds of the baseline among them')
@@ -40,15 +54,36 @@ export function compareCommand(): Command {
 }
 
 function describe(comparison: Comparison): string {
-  const base = groupName(comparison.baseline);
-  const blocks = comparison.others.map((other) =>
-    [
-      headline(comparison, other),
-      '',
-      table([[comparisonHead[0]!, comparisonHead[1]!, base, groupName(other), 'difference'], ...comparisonRows(other)]),
-    ].join('\n'),
-  );
-  return [...blocks, 'held-out loss, nats per token, linear between evaluations; FLOPs with the output head'].join(
-    '\n\n',
-  );
+  const { baseline, gain, notes } = comparison;
+  return [
+    ...describeGain(comparison),
+    ...comparedGroups(comparison).flatMap((other) => [
+      wrapped(headline(comparison, other)),
+      table([comparisonHead(baseline, other).map((head) => shortened(head, nameWidth)), ...comparisonRows(other)]),
+    ]),
+    describeConfigurations(comparison),
+    ...(gain ? [wrapped(gainNote(gain))] : []),
+    wrapped(lossNote(comparison)),
+    ...notes.map((note) => wrapped(`note: ${note}`)),
+  ].join('\n\n');
+}
+
+function describeGain(comparison: Comparison): string[] {
+  const { gain } = comparison;
+  const sentences = gainSentences(comparison).map((sentence) => wrapped(sentence, '  '));
+  if (gain === null) return sentences;
+  const short = ([name, ...cells]: string[]) => [shortened(name!, nameWidth + 12), ...cells];
+  const gains = gain.groups.length > 0 ? [[''], ...gainRows(gain)] : [];
+  const tables = table([...curveRows(gain), ...gains].map(short));
+  return [gainTitle, tables, ...(sentences.length > 0 ? [sentences.join('\n')] : [])];
+}
+
+function describeConfigurations({ baseline, others }: Comparison): string {
+  const lines = others.flatMap((other) => [
+    `  ${groupName(other)}`,
+    ...(other.differences.length > 0 ? other.differences.map(configDifferenceText) : ['not known']).map((line) =>
+      wrapped(line, '    '),
+    ),
+  ]);
+  return [`configurations, against ${groupName(baseline)}:`, ...lines].join('\n');
 }

@@ -20,3 +20,27 @@ export function facts(rows: readonly (readonly [string, string])[], indent = '  
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `${indent}${name.padEnd(width)}  ${value}`).join('\n');
 }
+
+/** Widest line of a text; narrower than most terminals. */
+const lineWidth = 99;
+
+/** A text broken at spaces; lines after the first are indented further. What has no spaces is never broken. */
+export function wrapped(text: string, indent = ''): string {
+  const lines: string[] = [];
+  let line = indent;
+  for (const word of text.split(' ')) {
+    const isFirst = line.trim() === '';
+    if (!isFirst && line.length + 1 + word.length > lineWidth) {
+      lines.push(line);
+      line = `${indent}  ${word}`;
+    } else line += isFirst ? word : ` ${word}`;
+  }
+  return [...lines, line].join('\n');
+}
+
+/** A text with its middle left out where it is longer than `width`. */
+export function shortened(text: string, width: number): string {
+  if (text.length <= width) return text;
+  const head = Math.floor((width - 1) / 2);
+  return `${text.slice(0, head)}…${text.slice(text.length - (width - 1 - head))}`;
+}

@@ -1,10 +1,14 @@
 // What `burgeon sweep` prints. Pure.
 
 import { lossText } from '../report/comparison-text.ts';
+import { gainBudgets } from '../report/compute-gain.ts';
+import { gainBudgetNames, gainText } from '../report/gain-text.ts';
 import type { ExpectedTime } from '../sweep/expected-time.ts';
 import type { RankedGroup } from '../sweep/rank.ts';
 import type { Outcome } from '../sweep/run-status.ts';
 import { count, duration, facts, table } from './format.ts';
+
+const gainHead = gainBudgets.map((budget) => `gain, ${gainBudgetNames[budget]}`);
 
 const flop = (value: number) => `${count(value)}FLOP`;
 
@@ -71,18 +75,21 @@ function timeText({ flops, seconds, flopsPerSecond, from }: ExpectedTime, { para
 /** The ranked table, and what is missing from it. */
 export function rankingText(ranking: readonly RankedGroup[], outcomes: readonly Outcome[], output: string): string {
   const complete = outcomes.filter(({ status }) => status.state === 'complete').length;
+  const hasGain = ranking.some(({ gain }) => gain !== null);
   const rows = ranking.map((group, i) => [
     `${group.loss === null ? '-' : i + 1}  ${group.name}${group.isBaseline ? ' (baseline)' : ''}`,
     `${group.seeds.length} of ${group.runs}`,
     group.loss === null ? '' : lossText(group.loss),
     group.blockFlops === null ? '' : flop(group.blockFlops.mean),
     group.seconds === null ? '' : duration(1000 * group.seconds.mean),
+    ...(hasGain ? gainBudgets.map((budget) => (group.gain === null ? '' : gainText(group.gain[budget]))) : []),
   ]);
   const failed = outcomes.filter(({ status }) => 'reason' in status).map((outcome) => `  ${outcomeText(outcome)}`);
   const threads = new Set(outcomes.flatMap(({ status }) => (status.state === 'complete' ? status.result.threads : [])));
   return [
     `${complete} of ${outcomes.length} runs complete, in ${output}`,
-    table([['', 'seeds', 'held-out loss', 'block FLOPs', 'time'], ...rows]),
+    table([['', 'seeds', 'held-out loss', 'block FLOPs', 'time', ...(hasGain ? gainHead : [])], ...rows]),
+    ...(hasGain ? ['gain: what the baseline needs for the loss a run ends with, over what the run took'] : []),
     ...failed,
     ...(threads.size > 1
       ? [`times cannot be compared: runs had ${[...threads].sort((a, b) => a - b).join(' and ')} threads`]

@@ -21,12 +21,23 @@ export type DatasetOptions =
       vocabSize?: number | undefined;
     };
 
+/** The text of a prepared data set, however it was encoded: equal for data sets that were made of the same text. */
+export interface PreparedText {
+  documents: number;
+  /** UTF-8. */
+  bytes: number;
+  /** Documents left out because they repeat others. */
+  nearDuplicates: number;
+  validationFraction: number;
+}
+
 export interface Dataset {
   train: TokenSource;
   validation?: TokenSource;
   /** Known for prepared data. */
   tokenizer?: TokenizerDescription;
   vocabSize?: number;
+  text?: PreparedText;
   /** What was odd about the text, said when it was prepared. */
   warnings?: readonly string[];
   /** Closes both sources. */
@@ -43,10 +54,13 @@ export async function loadDataset(options: DatasetOptions): Promise<Dataset> {
 }
 
 async function openPrepared(directory: string): Promise<Dataset> {
-  const { splits, tokenizer, vocabSize, warnings } = await readManifest(directory);
+  const { splits, tokenizer, vocabSize, warnings, source, skipped, options } = await readManifest(directory);
   const open = (split: SplitManifest) => openSplit(directory, split, vocabSize);
   const sources = await openBoth(() => open(splits.train), splits.validation && (() => open(splits.validation!)));
-  return { ...sources, tokenizer, vocabSize, warnings };
+  const { documents, bytes } = source;
+  const { validationFraction } = options;
+  const text = { documents, bytes, nearDuplicates: skipped.nearDuplicates, validationFraction };
+  return { ...sources, tokenizer, vocabSize, text, warnings };
 }
 
 async function openSplit(directory: string, split: SplitManifest, vocabSize: number): Promise<TokenSource> {

@@ -1,9 +1,15 @@
-// Runs against a baseline: who has the lower held-out loss at equal steps, executed FLOPs and seconds, and what it took to
-// reach the baseline's final loss. Runs that differ only by seed are one group, told by mean and spread. Pure.
+// Runs against a baseline: who has the lower held-out loss at equal steps, executed FLOPs and seconds, what it took to
+// reach the baseline's final loss, and the compute gain where there are dense runs of several lengths. Runs that differ
+// only by seed are one group, told by mean and spread. Pure.
 
 import { BurgeonError } from '../errors.ts';
+import { comparableLosses, type LossUnit } from './comparable-losses.ts';
+import { type ConfigDifference, configDifferences } from './config-differences.ts';
 import { firstBelow, valueAt } from './curves.ts';
+import { type Control, compareGains, findControls, type GainComparison } from './gain-comparison.ts';
+import { type Difference, differenceOf, type MeanAndSpread, meanAndSpread } from './mean-and-spread.ts';
 import type { RunData } from './run-data.ts';
+import { type ConfigGroup, groupRuns } from './run-groups.ts';
 
 /** What can be equal. */
 export const budgets = ['step', 'executedFlops', 'trainSeconds'] as const;
@@ -11,14 +17,6 @@ export type Budget = (typeof budgets)[number];
 
 /** Parts of the budget that both have spent at which they are compared. */
 const parts = [0.25, 0.5, 0.75, 1];
-
-export interface MeanAndSpread {
-  mean: number;
-  /** Standard deviation over the runs (n - 1); null of one run. */
-  spread: number | null;
-  /** Runs. */
-  n: number;
-}
 
 export interface RunGroup {
   name: string;
@@ -30,17 +28,13 @@ export interface RunGroup {
 }
 
 /** Losses at a budget that both groups have spent. */
-export interface EqualBudget {
+export interface EqualBudget extends Difference {
   budget: Budget;
   /** Part of the largest budget that all runs of both have spent. */
   part: number;
   at: number;
   baseline: MeanAndSpread;
   other: MeanAndSpread;
-  /** Loss of the other less that of the baseline: negative where the other is better. */
-  difference: number;
-  /** Root of the sum of both variances; null where a group has one run. */
-  spread: number | null;
 }
 
 /** What it took to reach the baseline's final loss. */
@@ -55,6 +49,8 @@ export interface ReachedLoss {
 }
 
 export interface ComparedGroup extends RunGroup {
+  /** Keys of the configurations that are not as in the baseline's. */
+  differences: ConfigDifference[];
   /** Lowest loss of its runs, mean. */
   lowestLoss: MeanAndSpread;
   equal: EqualBudget[];
@@ -62,16 +58,24 @@ export interface ComparedGroup extends RunGroup {
 }
 
 export interface Comparison {
+  /** Of all losses in it. */
+  unit: LossUnit;
   baseline: RunGroup;
   others: ComparedGroup[];
+  /** null without complete dense runs of at least two lengths. */
+  gain: GainComparison | null;
+  controls: Control[];
+  /** For people: what was converted, left out, or cannot be told. */
+  notes: string[];
 }
 
 /**
  * Compares groups of runs with that of the first run.
- * @throws {BurgeonError} ERR_BURGEON_DATA where a run has fewer than two evaluations, or there is nothing to compare.
+ * @throws {BurgeonError} ERR_BURGEON_DATA where a run has fewer than two evaluations, losses are not of the same tokens, or
+ *   there is nothing to compare.
  */
-export function compareRuns(runs: readonly RunData[]): Comparison {
-  for (const { directory, validation } of runs) {
+export function compareRuns(given: readonly RunData[]): Comparison {
+  for (const { directory, validation } of given) {
     const found = validation.loss.length;
     if (found < 2) {
       throw new BurgeonError(
@@ -80,59 +84,49 @@ export function compareRuns(runs: readonly RunData[]): Comparison {
       );
     }
   }
-  const groups = [...groupRuns(runs).values()];
-  const [first, ...rest] = groups;
-  if (first === undefined || rest.length === 0) {
+  const groupsGiven = groupRuns(given);
+  if (groupsGiven.length < 2) {
     throw new BurgeonError(
       'ERR_BURGEON_DATA',
-      `expected runs of at least two configurations, received ${runs.length === 0 ? 'none' : `only runs of that of ${runs[0]!.directory}, which differ by seed at most`}`,
+      `expected runs of at least two configurations, received ${given.length === 0 ? 'none' : `only runs of that of ${given[0]!.directory}, which differ by seed at most`}`,
     );
   }
+  const { unit, runs, notes } = comparableLosses(given);
+  const groups = groupRuns(runs);
+  const [first, ...rest] = groups as [ConfigGroup, ...ConfigGroup[]];
   const baseline = describeGroup(first);
-  return { baseline, others: rest.map((group) => compareGroup(first, baseline, group)) };
+  const gains = compareGains(groups);
+  return {
+    unit,
+    baseline,
+    others: rest.map((group) => compareGroup(first, baseline, group)),
+    gain: gains.comparison,
+    controls: findControls(groups),
+    notes: [...notes, ...gains.notes],
+  };
 }
 
-function groupRuns(runs: readonly RunData[]): Map<string, RunData[]> {
-  const groups = new Map<string, RunData[]>();
-  for (const run of runs) {
-    const key = groupKey(run);
-    groups.set(key, [...(groups.get(key) ?? []), run]);
-  }
-  return groups;
-}
-
-/** Equal for runs that differ only by seed and by what decides nothing. */
-function groupKey({ start, directory }: RunData): string {
-  if (start === undefined) return directory;
-  const { model, initFrom, data, steps, batchSize, sequenceLength, accumulationSteps, est, optimizer, precision } =
-    start.config;
-  return JSON.stringify([
-    ...[model, initFrom, data, steps, batchSize, sequenceLength, accumulationSteps, est, optimizer, precision],
-  ]);
-}
-
-function describeGroup(runs: readonly RunData[]): RunGroup {
+function describeGroup({ runs, configs }: ConfigGroup): RunGroup {
   const spent = (budget: Budget) => meanAndSpread(runs.map(({ validation }) => validation[budget].at(-1) ?? 0));
   return {
     name: runs[0]!.name,
     runs: runs.map(({ name }) => name),
-    seeds: runs.flatMap(({ start }) => start?.config.seed ?? []),
+    seeds: configs.map(({ seed }) => seed),
     finalLoss: meanAndSpread(runs.map(({ validation }) => validation.loss.at(-1)!)),
     spent: { step: spent('step'), executedFlops: spent('executedFlops'), trainSeconds: spent('trainSeconds') },
   };
 }
 
-function compareGroup(base: readonly RunData[], baseline: RunGroup, runs: readonly RunData[]): ComparedGroup {
+function compareGroup(base: ConfigGroup, baseline: RunGroup, { runs, ...group }: ConfigGroup): ComparedGroup {
   const equal = budgets.flatMap((budget) => {
-    const most = Math.min(...[...base, ...runs].map(({ validation }) => validation[budget].at(-1) ?? 0));
+    const most = Math.min(...[...base.runs, ...runs].map(({ validation }) => validation[budget].at(-1) ?? 0));
     return parts.flatMap((part): EqualBudget[] => {
-      const lossesAt = (group: readonly RunData[]) =>
-        group.map(({ validation }) => valueAt(validation[budget], validation.loss, part * most));
-      const [ours, theirs] = [lossesAt(base), lossesAt(runs)];
+      const lossesAt = (compared: readonly RunData[]) =>
+        compared.map(({ validation }) => valueAt(validation[budget], validation.loss, part * most));
+      const [ours, theirs] = [lossesAt(base.runs), lossesAt(runs)];
       if ([...ours, ...theirs].includes(null)) return [];
       const [a, b] = [meanAndSpread(ours as number[]), meanAndSpread(theirs as number[])];
-      const spread = a.spread === null || b.spread === null ? null : Math.hypot(a.spread, b.spread);
-      return [{ budget, part, at: part * most, baseline: a, other: b, difference: b.mean - a.mean, spread }];
+      return [{ budget, part, at: part * most, baseline: a, other: b, ...differenceOf(a, b) }];
     });
   });
   const toReach = budgets.map((budget): ReachedLoss => {
@@ -144,12 +138,11 @@ function compareGroup(base: readonly RunData[], baseline: RunGroup, runs: readon
     return { budget, reached: needed.length, needed: mean, ratio: mean.mean / baseline.spent[budget].mean };
   });
   const lowest = runs.map(({ validation }) => Math.min(...validation.loss.filter((loss) => loss !== null)));
-  return { ...describeGroup(runs), lowestLoss: meanAndSpread(lowest), equal, toReach };
-}
-
-export function meanAndSpread(values: readonly number[]): MeanAndSpread {
-  const n = values.length;
-  const mean = values.reduce((sum, value) => sum + value, 0) / n;
-  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1);
-  return { mean, spread: n > 1 ? Math.sqrt(variance) : null, n };
+  return {
+    ...describeGroup({ runs, ...group }),
+    differences: configDifferences(base.configs, group.configs),
+    lowestLoss: meanAndSpread(lowest),
+    equal,
+    toReach,
+  };
 }

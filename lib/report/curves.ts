@@ -46,3 +46,58 @@ export function firstBelow(xs: readonly (number | null)[], ys: readonly (number 
   }
   return null;
 }
+
+export interface Points {
+  x: readonly (number | null)[];
+  y: readonly (number | null)[];
+}
+
+/** Where curves lie together. */
+export interface MeanAndRange {
+  x: number[];
+  mean: number[];
+  /** Lowest and highest of the curves. */
+  low: number[];
+  high: number[];
+}
+
+/**
+ * Mean and range of several curves, linear between their points: at the places of the first, as far as all of them reach.
+ * @param curves at least one, x ascending.
+ */
+export function meanAndRange(curves: readonly Points[]): MeanAndRange {
+  const known = curves.map(wholePoints);
+  const ends = known.map((points) => points.at(-1)?.[0] ?? -Infinity);
+  const begin = Math.max(...known.map((points) => points[0]?.[0] ?? Infinity));
+  const end = Math.min(...ends);
+  const places = known[0]!.map(([x]) => x).filter((x) => x >= begin && x <= end);
+  // Some end earlier than the first: the last place that all reach.
+  if (places.length > 0 && places.at(-1)! < end) places.push(end);
+  const values = known.map((points) => readOff(points, places));
+  const at = (pick: (all: number[]) => number) => places.map((_, i) => pick(values.map((curve) => curve[i]!)));
+  return {
+    x: places,
+    mean: at((all) => all.reduce((sum, value) => sum + value, 0) / all.length),
+    low: at((all) => Math.min(...all)),
+    high: at((all) => Math.max(...all)),
+  };
+}
+
+function wholePoints({ x, y }: Points): [number, number][] {
+  return x.flatMap((at, i): [number, number][] => {
+    const value = y[i];
+    return at === null || value === null || value === undefined ? [] : [[at, value]];
+  });
+}
+
+/** As `valueAt` for ascending places within the curve, in one pass. */
+function readOff(points: readonly [number, number][], places: readonly number[]): number[] {
+  let after = 0;
+  return places.map((x) => {
+    while (after < points.length - 1 && points[after]![0] < x) after++;
+    const [x1, y1] = points[after]!;
+    if (after === 0 || x1 === x) return y1;
+    const [x0, y0] = points[after - 1]!;
+    return y0 + ((y1 - y0) * (x - x0)) / (x1 - x0);
+  });
+}

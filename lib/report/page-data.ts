@@ -6,8 +6,12 @@ import type { RunData } from './run-data.ts';
 export interface ReportData {
   kind: 'report';
   runs: RunData[];
+  /** Places of the runs of each configuration. */
+  groups: number[][];
   /** Of several runs, where they can be compared. */
   comparison: Comparison | null;
+  /** Why several runs are not compared. */
+  notCompared: string | null;
   /** When the report was written, ISO 8601. */
   written: string;
 }

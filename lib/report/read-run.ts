@@ -5,8 +5,9 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { BurgeonError } from '../errors.ts';
 import { type FileLine, scanLines } from '../files/scan-lines.ts';
-import { metricsFileName } from '../train/metrics.ts';
+import { type MetricsLine, metricsFileName } from '../train/metrics.ts';
 import { addLine } from './add-line.ts';
+import { BlockFlopSums } from './derive-block-flops.ts';
 import { axes, emptyColumns, type RunData, stepColumns } from './run-data.ts';
 import { stageRows } from './stage-rows.ts';
 import { LineThinner } from './thin-lines.ts';
@@ -44,10 +45,13 @@ export async function readRun(directory: string, { maxPoints = 2000 }: ReadRunOp
     end: undefined,
   };
   const damaged: string[] = [];
+  const blockFlops = new BlockFlopSums();
   let number = 0;
   const decode = (text: string, line: number, isWhole: boolean) => {
     try {
-      addLine(run, JSON.parse(text));
+      const read: MetricsLine = JSON.parse(text);
+      addLine(run, read);
+      blockFlops.take(read);
     } catch {
       damaged.push(
         isWhole
@@ -70,6 +74,7 @@ export async function readRun(directory: string, { maxPoints = 2000 }: ReadRunOp
   });
   thinner.flush();
   for (const text of damaged) run.warnings.push({ kind: 'warning', step: run.step, text });
+  if ([run.steps, run.validation].some((columns) => columns.executedBlockFlops.includes(null))) blockFlops.fillIn(run);
   if (run.state === 'unfinished' && run.start !== undefined && run.step === run.start.config.steps)
     run.state = 'complete';
   Object.assign(run, stageRows(run.start, run.totals?.stages ?? []));

@@ -13,7 +13,7 @@ import type {
 } from '../train/metrics.ts';
 
 /** What a curve can be drawn over. */
-export const axes = ['step', 'tokens', 'executedFlops', 'trainSeconds'] as const;
+export const axes = ['step', 'tokens', 'executedBlockFlops', 'executedFlops', 'trainSeconds'] as const;
 export type Axis = (typeof axes)[number];
 
 /** Numbers of a step line that are shown. */
@@ -98,8 +98,8 @@ export function emptyColumns<Name extends string>(names: readonly Name[]): Colum
 
 /** A validation line as a row: its axes have the names that step lines have. */
 export function validationRow(line: ValidationLine): Record<Axis | 'loss', number> {
-  const { step, trainTokens, executedFlops, trainSeconds, loss } = line;
-  return { step, tokens: trainTokens, executedFlops, trainSeconds, loss };
+  const { step, trainTokens, executedBlockFlops, executedFlops, trainSeconds, loss } = line;
+  return { step, tokens: trainTokens, executedBlockFlops, executedFlops, trainSeconds, loss };
 }
 
 /** Drops every second row of the older half of the columns. */

@@ -3,10 +3,12 @@
 import { readFile } from 'node:fs/promises';
 import { BurgeonError } from '../errors.ts';
 import { replaceFile } from '../files/replace-file.ts';
+import { comparableLosses } from './comparable-losses.ts';
 import { compareRuns } from './compare-runs.ts';
-import type { PageData } from './page-data.ts';
+import type { PageData, ReportData } from './page-data.ts';
 import { readRun } from './read-run.ts';
 import type { Columns, RunData } from './run-data.ts';
+import { groupRuns } from './run-groups.ts';
 
 /** The page as built; from lib/ and dist/ alike. */
 const pageFile = new URL('../../dist/report/page.html', import.meta.url);
@@ -26,17 +28,25 @@ export async function writeReport(
   options: { mustCompare?: boolean } = {},
 ): Promise<void> {
   const runs = withDistinctNames(await Promise.all(directories.map((directory) => readRun(directory))));
-  const comparison = runs.length > 1 ? comparisonOf(runs, options.mustCompare ?? false) : null;
-  const data: PageData = { kind: 'report', runs: runs.map(shortened), comparison, written: new Date().toISOString() };
+  const compared = comparisonOf(runs, options.mustCompare ?? false);
+  const data: PageData = {
+    kind: 'report',
+    groups: groupRuns(runs).map((group) => group.runs.map((run) => runs.indexOf(run))),
+    ...compared,
+    runs: compared.runs.map(shortened),
+    written: new Date().toISOString(),
+  };
   await replaceFile(file, await pageWith(data));
 }
 
-function comparisonOf(runs: RunData[], mustCompare: boolean) {
+/** The runs, losses in the unit of their comparison. */
+function comparisonOf(runs: RunData[], mustCompare: boolean): Pick<ReportData, 'runs' | 'comparison' | 'notCompared'> {
+  if (runs.length === 1) return { runs, comparison: null, notCompared: null };
   try {
-    return compareRuns(runs);
+    return { comparison: compareRuns(runs), runs: comparableLosses(runs).runs, notCompared: null };
   } catch (error) {
     if (mustCompare || !(error instanceof BurgeonError)) throw error;
-    return null;
+    return { runs, comparison: null, notCompared: error.message };
   }
 }
 

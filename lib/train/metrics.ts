@@ -13,7 +13,8 @@ import type { ActiveCounts } from '../est/sampler.ts';
 import { makeDirectory } from '../files/make-directory.ts';
 import { type FileLine, scanLines } from '../files/scan-lines.ts';
 import type { ConfigChange } from './config-changes.ts';
-import type { StageTotals } from './run-state.ts';
+import type { DataDescription } from './describe-data.ts';
+import type { Spent, StageTotals } from './run-state.ts';
 import type { RunSummary } from './summary.ts';
 import type { UnitShares } from './unit-usage.ts';
 
@@ -33,6 +34,8 @@ export interface StartLine {
   parameters: number;
   /** Tokens of the training data. */
   dataTokens: number;
+  /** What its losses are measured on; absent in files of earlier versions. */
+  data?: DataDescription;
   host: Host;
   backend: string;
   isa: string;
@@ -44,8 +47,11 @@ export interface StartLine {
   peakFrom: 'measured' | 'declared';
 }
 
-/** One optimizer step. `step` counts completed steps, from 1. FLOPs are of this step, forward and backward. */
-export interface StepLine {
+/**
+ * One optimizer step. `step` counts completed steps, from 1. FLOPs are of this step, forward and backward; `Spent` is
+ * since the start of the run, over all steps, logged or not.
+ */
+export interface StepLine extends Spent {
   kind: 'step';
   step: number;
   /** 1-based. */
@@ -71,16 +77,12 @@ export interface StepLine {
   mfu: number | null;
   /** Wall-clock milliseconds, evaluation, samples and checkpoints left out. */
   ms: number;
-  /** All FLOPs executed since the start of the run, with the output head. */
-  executedFlops: number;
-  /** Seconds of training since the start of the run: the sum of `ms` over all steps. */
-  trainSeconds: number;
   /** Memory of the process. */
   rssBytes: number;
 }
 
-/** Loss on the fixed validation windows, after `step` steps. */
-export interface ValidationLine {
+/** Loss on the fixed validation windows, after `step` steps, and what the run had spent. */
+export interface ValidationLine extends Spent {
   kind: 'validation';
   step: number;
   /** The part of the model that has been trained so far and that this is of; absent: the full model. */
@@ -89,10 +91,8 @@ export interface ValidationLine {
   /** Targets it is the mean of. */
   tokens: number;
   ms: number;
-  /** What the run had spent: tokens seen, FLOPs executed, seconds of training. */
+  /** Tokens seen. */
   trainTokens: number;
-  executedFlops: number;
-  trainSeconds: number;
 }
 
 /** Sampled text. */

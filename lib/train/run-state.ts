@@ -132,8 +132,19 @@ export function addToTotals(
   }
 }
 
+/** What a run has cost so far: FLOPs of attention and MLP of the layers, all FLOPs, and seconds of training. */
+export interface Spent {
+  executedBlockFlops: number;
+  executedFlops: number;
+  trainSeconds: number;
+}
+
 /** What the run has cost so far. */
-export function spentBy({ stages }: RunState): { executedFlops: number; trainSeconds: number } {
-  const total = (key: 'allFlops' | 'ms') => stages.reduce((sum, stage) => sum + stage[key], 0);
-  return { executedFlops: total('allFlops'), trainSeconds: total('ms') / 1000 };
+export function spentBy({ stages }: RunState): Spent {
+  const total = (key: 'blockFlops' | 'allFlops' | 'ms') => stages.reduce((sum, stage) => sum + stage[key], 0);
+  return {
+    executedBlockFlops: total('blockFlops'),
+    executedFlops: total('allFlops'),
+    trainSeconds: total('ms') / 1000,
+  };
 }

@@ -19,6 +19,7 @@ import { isWhole, type Part, type PartSize, partSize, partSubnetwork } from '../
 import type { Subnetwork } from '../est/subnetwork.ts';
 import type { Model } from '../model/model.ts';
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
+import { type DataDescription, describeData } from './describe-data.ts';
 import { type Evaluation, evaluate } from './evaluator.ts';
 import { openInitialModel } from './initial-model.ts';
 import { MemoryGauge } from './memory-gauge.ts';
@@ -161,6 +162,7 @@ export class Trainer implements AsyncDisposable {
       initial = await this.#openInitialModel(dataset);
       const model = initial?.model ?? completeModel(config.model, dataset.vocabSize);
       checkSample(config, this.#tokenizer);
+      const data = await describeData(dataset, this.#tokenizer, validation);
       directory = await enterRunDirectory(config.output, this.#options.start ?? 'new');
       const notes = directory.skipped.map((torn) => `passed over checkpoint ${torn.directory}: ${torn.problem}`);
       for (const note of notes) this.#options.onNote?.(note);
@@ -186,7 +188,7 @@ export class Trainer implements AsyncDisposable {
         units: new UnitUsage(this.model.config, state.units),
       };
       // A complete run that is "resumed" trains nothing, and its metrics stay as they are.
-      if (!this.isComplete) this.#writeStart(dataset);
+      if (!this.isComplete) this.#writeStart(dataset, data);
       for (const note of begun.notes) this.#options.onNote?.(note);
       if (state.step === 0) notes.push(...(dataset.warnings ?? []).map((warning) => `data: ${warning}`));
       for (const text of notes) this.#run.metrics.write({ kind: 'warning', step: state.step, text });
@@ -279,7 +281,7 @@ export class Trainer implements AsyncDisposable {
     await this.checkpoint();
   }
 
-  #startLine({ train }: Dataset): StartLine {
+  #startLine({ train }: Dataset, data: DataDescription): StartLine {
     const { config, model } = this;
     const { backend, isa, threads, precision } = model.info;
     const { peakFlops } = config.log;
@@ -291,6 +293,7 @@ export class Trainer implements AsyncDisposable {
       model: model.config,
       parameters: countParameters(model.config).total,
       dataTokens: train.tokenCount,
+      data,
       host: describeHost(),
       backend,
       isa,
@@ -302,10 +305,10 @@ export class Trainer implements AsyncDisposable {
   }
 
   /** The changes of this step come again whenever the run goes on from it, as lines of a killed process may be lost. */
-  #writeStart(dataset: Dataset): void {
+  #writeStart(dataset: Dataset, data: DataDescription): void {
     const { metrics } = this.#opened(this.#run);
     const { step, changes } = this.#opened(this.#state);
-    metrics.write(this.#startLine(dataset));
+    metrics.write(this.#startLine(dataset, data));
     for (const change of changes.filter((made) => made.step === step)) metrics.write({ kind: 'change', ...change });
   }
 
@@ -398,6 +401,7 @@ export class Trainer implements AsyncDisposable {
       denseAllFlops: allFlops(dense),
       mfu: peakFlops === null ? null : done.allFlops / (ms / 1000) / peakFlops,
       ms,
+      executedBlockFlops: 0,
       executedFlops: 0,
       trainSeconds: 0,
       rssBytes: this.#memory.bytes,

@@ -2,7 +2,7 @@
 
 import type { WriteStream } from 'node:tty';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { bytes, count, duration, facts, percent, small, table } from '../../lib/cli/format.ts';
+import { bytes, count, duration, facts, percent, shortened, small, table, wrapped } from '../../lib/cli/format.ts';
 import { PrepareProgressText } from '../../lib/cli/prepare-progress.ts';
 import { ProgressLine } from '../../lib/cli/progress.ts';
 import { changeText, valueText } from '../../lib/format.ts';
@@ -57,6 +57,20 @@ describe('numbers', () => {
     expect([percent(4 / 15, 2), percent(1), percent(0.05, 0)]).toEqual(['26.67 %', '100.0 %', '5 %']);
     expect(small(6e-4)).toBe('6.00e-4');
   });
+});
+
+test('sentences are broken at spaces, names in the middle', () => {
+  const words = Array.from({ length: 40 }, (_, i) => `word${i}`);
+  const lines = wrapped(words.join(' '), '  ').split('\n');
+  expect(lines.every((line) => line.length <= 99)).toBe(true);
+  expect(lines.map((line) => /^ */.exec(line)![0].length)).toEqual([2, 4, 4]);
+  expect(lines.join(' ').split(/ +/).filter(Boolean)).toEqual(words);
+  expect(wrapped(`key: ${'x'.repeat(120)}`)).toBe(`key:\n  ${'x'.repeat(120)}`);
+  expect([shortened('runs/dense', 10), shortened('runs/dense', 7), shortened('abcd', 3)]).toEqual([
+    'runs/dense',
+    'run…nse',
+    'a…d',
+  ]);
 });
 
 test('tables align the first column to the left, the others to the right', () => {

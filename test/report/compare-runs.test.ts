@@ -1,35 +1,12 @@
 // Comparison of runs, against numbers worked out by hand.
 
 import { describe, expect, test } from 'vitest';
-import { addLine } from '../../lib/report/add-line.ts';
+import type { TrainConfig } from '../../lib/config/train-config.ts';
 import { compareRuns } from '../../lib/report/compare-runs.ts';
-import { comparisonRows, headline } from '../../lib/report/comparison-text.ts';
-import { firstBelow, smooth, valueAt } from '../../lib/report/curves.ts';
-import { axes, emptyColumns, type RunData, stepColumns } from '../../lib/report/run-data.ts';
-import { startLine, validationLine } from './metrics-lines.ts';
-
-/** A run with these losses at steps 0, 10, 20 ...; a step costs `flops` and `seconds`. */
-function runOf(
-  name: string,
-  losses: number[],
-  { flops = 1e6, seconds = 0.01, ...config }: Record<string, unknown> & { flops?: number; seconds?: number } = {},
-): RunData {
-  const run = {
-    name,
-    directory: `runs/${name}`,
-    starts: [] as object[],
-    changes: [] as object[],
-    steps: emptyColumns(stepColumns),
-    validation: emptyColumns([...axes, 'loss']),
-    step: 0,
-  } as RunData;
-  addLine(run, startLine(config));
-  losses.forEach((loss, i) => {
-    const step = 10 * i;
-    addLine(run, validationLine(step, loss, { executedFlops: flops * step, trainSeconds: seconds * step }));
-  });
-  return run;
-}
+import { comparedGroups, comparisonRows, configDifferenceText, headline } from '../../lib/report/comparison-text.ts';
+import { firstBelow, meanAndRange, smooth, valueAt } from '../../lib/report/curves.ts';
+import type { RunData } from '../../lib/report/run-data.ts';
+import { completeRun, runOf } from './runs.ts';
 
 const dense = { est: { schedule: 'dense' } };
 
@@ -51,6 +28,26 @@ describe('curves', () => {
     expect(smooth([5, 5, 5], 0.9)).toEqual([5, 5, 5].map((value) => expect.closeTo(value, 12)));
     expect(smooth([2, null, 4], 0.5)).toEqual([2, null, expect.closeTo((0.5 * 0.5 * 2 + 0.5 * 4) / 0.75, 12)]);
     expect(smooth([1, 2], 0)).toEqual([1, 2]);
+  });
+
+  test('have a mean and a range as far as all of them reach', () => {
+    const [a, b] = [
+      { x: [0, 10, null, 20], y: [4, 2, 1, 1] },
+      { x: [5, 10, 16], y: [3, 3, 0] },
+    ];
+    // At 5 a is 3, at 16 it is 1.4.
+    expect(meanAndRange([b, a])).toEqual({
+      x: [5, 10, 16],
+      mean: [3, 2.5, expect.closeTo(0.7, 12)],
+      low: [3, 2, 0],
+      high: [3, 3, expect.closeTo(1.4, 12)],
+    });
+    // The places are those of the first, and the last that all reach.
+    expect(meanAndRange([a, b]).x).toEqual([10, 16]);
+    expect(meanAndRange([a, b]).mean).toEqual([2.5, expect.closeTo(0.7, 12)]);
+    expect(meanAndRange([a]).mean).toEqual([4, 2, 1]);
+    expect(meanAndRange([a, { x: [30], y: [1] }]).x).toEqual([]);
+    expect(meanAndRange([a, { x: [null], y: [1] }]).x).toEqual([]);
   });
 });
 
@@ -96,7 +93,7 @@ describe('comparison', () => {
     expect(headline(comparison, est!)).toBe(
       'est-1 (2 seeds) did not reach the final loss of dense-1 (2 seeds), 2.0000: its lowest is 2.3000, 0.3000 higher',
     );
-    expect(comparisonRows(est!)[0]!.at(-1)).toBe('0.0000 ± 0.0000: within the spread of the seeds');
+    expect(comparisonRows(est!)[0]!.at(-1)).toBe('0.0000 within ± 0.0000');
   });
 
   test.each<[string, RunData[], RegExp]>([
@@ -110,5 +107,52 @@ describe('comparison', () => {
     expect(() => compareRuns(runs)).toThrow(
       expect.objectContaining({ code: 'ERR_BURGEON_DATA', message: expect.stringMatching(message) }),
     );
+  });
+
+  test('says which keys of the configurations differ, all of them', () => {
+    const schedule = [{ endStep: 5, layers: 0.5 }, {}];
+    const comparison = compareRuns([
+      runOf('dense-1', [4, 3, 2], { ...dense, seed: 1, evaluation: { every: 10 } }),
+      runOf('dense-2', [4, 3, 2], { ...dense, seed: 2 }),
+      runOf('other', [4, 3, 2], { est: { schedule }, seed: 1, optimizer: { learningRate: 1e-3 }, output: 'elsewhere' }),
+    ]);
+    expect(comparison.others[0]!.differences.map(configDifferenceText)).toEqual([
+      'seed: 1, 2 -> 1',
+      'est.schedule: dense -> [{endStep: 5, layers: 0.5}, {}]',
+      'optimizer.learningRate: 0.0006 -> 0.001',
+      'optimizer.minLearningRate: 0.00006 -> 0.0001',
+      'evaluation.every: 10, 250 -> 250',
+    ]);
+  });
+
+  test('of a run whose file does not say its configuration, no keys', () => {
+    const unknown = { ...runOf('unknown', [4, 3, 2]), start: undefined };
+    const { others, gain } = compareRuns([runOf('dense', [4, 3, 2], dense), unknown]);
+    expect([others[0]!.differences, gain]).toEqual([[], null]);
+  });
+
+  test('keys that an older version did not know yet set nothing apart', () => {
+    const old = runOf('old', [4, 3, 2], dense);
+    const { inactive: _, ...optimizer } = old.start!.config.optimizer;
+    old.start!.config = { ...old.start!.config, optimizer: optimizer as TrainConfig['optimizer'] };
+    expect(() => compareRuns([old, runOf('new', [4, 3, 2], { ...dense, seed: 2 })])).toThrow(/differ by seed at most/);
+  });
+
+  test('without dense runs of two lengths there is no gain, and a line says so', () => {
+    const one = compareRuns([completeRun('dense', 20, 2, dense), completeRun('est', 20, 2.1)]);
+    expect(one.gain).toBeNull();
+    expect(one.notes).toEqual([
+      'a compute gain needs complete dense runs of two lengths or more that differ in steps and seed only, found one: 20 steps (dense)',
+    ]);
+    const none = compareRuns([completeRun('a', 20, 2), completeRun('b', 30, 2.1)]);
+    expect(none.notes[0]).toMatch(/found none$/);
+  });
+
+  test('dense runs on the curve are compared one by one only where there is nothing else', () => {
+    const curve = [completeRun('short', 20, 3, dense), completeRun('long', 40, 2, dense)];
+    expect(comparedGroups(compareRuns(curve)).map(({ name }) => name)).toEqual(['long']);
+    const all = compareRuns([...curve, completeRun('est', 40, 2.5)]);
+    expect(all.others.map(({ name }) => name)).toEqual(['long', 'est']);
+    expect(comparedGroups(all).map(({ name }) => name)).toEqual(['est']);
   });
 });

@@ -1,8 +1,19 @@
 // Lines of metrics as a trainer writes them, for tests of what reads them. Small numbers that are easy to check.
 
-import { parseModelConfig } from '../../lib/config/model-config.ts';
+import { completeModel } from '../../lib/config/model-config.ts';
 import { parseTrainConfig } from '../../lib/config/train-config.ts';
+import type { DataDescription } from '../../lib/train/describe-data.ts';
 import type { MetricsLine, StartLine, StepLine, ValidationLine } from '../../lib/train/metrics.ts';
+
+/** 64 targets, one byte each. */
+export function dataDescription(overrides: Partial<DataDescription> = {}): DataDescription {
+  return {
+    tokenizer: { name: 'chars', sha256: 'c4a5' },
+    text: { documents: 1, bytes: 11_000, nearDuplicates: 0, validationFraction: 0.1 },
+    validation: { targets: 64, sha256: 'a1b2c3d4e5f60708', bytes: 64 },
+    ...overrides,
+  };
+}
 
 export function startLine(overrides: object = {}, step = 0): StartLine {
   const config = parseTrainConfig({ model: 'gpt2-tiny', output: 'run', steps: 30, batchSize: 4, ...overrides });
@@ -11,9 +22,10 @@ export function startLine(overrides: object = {}, step = 0): StartLine {
     step,
     time: '2026-01-02T03:04:05.000Z',
     config,
-    model: parseModelConfig('gpt2-tiny', 64),
+    model: completeModel(config.model, 64),
     parameters: 106_000,
     dataTokens: 10_000,
+    data: dataDescription(),
     host: {
       processor: 'a processor',
       cores: 2,
@@ -32,7 +44,7 @@ export function startLine(overrides: object = {}, step = 0): StartLine {
   };
 }
 
-/** Step `step` of a run that spends 1e6 FLOPs and 0.01 s on each. */
+/** Step `step` of a run that spends 1e6 FLOPs, 8e5 of them in the layers, and 0.01 s on each. */
 export function stepLine(step: number, loss: number, overrides: Partial<StepLine> = {}): StepLine {
   return {
     kind: 'step',
@@ -51,6 +63,7 @@ export function stepLine(step: number, loss: number, overrides: Partial<StepLine
     denseAllFlops: 1e6,
     mfu: 0.001,
     ms: 10,
+    executedBlockFlops: 8e5 * step,
     executedFlops: 1e6 * step,
     trainSeconds: step / 100,
     rssBytes: 1e8,
@@ -59,7 +72,8 @@ export function stepLine(step: number, loss: number, overrides: Partial<StepLine
 }
 
 export function validationLine(step: number, loss: number, overrides: Partial<ValidationLine> = {}): ValidationLine {
-  const spent = { trainTokens: 128 * step, executedFlops: 1e6 * step, trainSeconds: step / 100 };
+  const flops = { executedBlockFlops: 8e5 * step, executedFlops: 1e6 * step };
+  const spent = { trainTokens: 128 * step, ...flops, trainSeconds: step / 100 };
   return { kind: 'validation', step, loss, tokens: 64, ms: 1, ...spent, ...overrides };
 }
 

@@ -36,6 +36,7 @@ describe('a small run', () => {
     expect(run.validation).toEqual({
       step: [0, 3],
       tokens: [0, 384],
+      executedBlockFlops: [0, 2.4e6],
       executedFlops: [0, 3e6],
       trainSeconds: [0, 0.03],
       loss: [4, 3.65],
@@ -70,6 +71,26 @@ describe('a small run', () => {
     const run = await readRun(await runOf(textOf([...lines, totals])));
     expect(run.stages[0]).toMatchObject({ steps: 4, blockRatio: 0.25, msPerStep: 5, timeRatio: 0.5 });
     expect(run.stages[1]).toMatchObject({ steps: 0, blockRatio: null, msPerStep: null, timeRatio: null });
+  });
+
+  test('of an earlier version gets its block FLOPs from the totals, exactly at them and linear between', async () => {
+    const stage = { stage: 1, steps: 4, ms: 20, allFlops: 30, denseBlockFlops: 100, denseAllFlops: 110 };
+    const units = { layers: [], heads: [], neurons: [] };
+    const totalsOf = (step: number, blockFlops: number): MetricsLine => {
+      const stages = [{ ...stage, blockFlops, denseSteps: 0, denseMs: 0 }];
+      return { kind: 'totals', step, stages, units: { step: units, run: units } };
+    };
+    const old = [...lines.slice(0, 5), totalsOf(3, 24), stepLine(4, 3.6), validationLine(4, 3.5)].map((line) => {
+      const { executedBlockFlops: _, ...rest } = line as MetricsLine & { executedBlockFlops?: number };
+      return rest as MetricsLine;
+    });
+    const run = await readRun(await runOf(textOf(old)));
+    expect(run.steps.executedBlockFlops).toEqual([8, 16, 24, null]);
+    expect(run.validation.executedBlockFlops).toEqual([0, null]);
+    // Lines of a version that writes them stay as they are.
+    const mixed = await readRun(await runOf(textOf([...old, stepLine(5, 3.5), validationLine(5, 3.4)])));
+    expect(mixed.steps.executedBlockFlops).toEqual([8, 16, 24, null, 4e6]);
+    expect(mixed.validation.executedBlockFlops).toEqual([0, null, 4e6]);
   });
 
   test('that was killed loses its torn last line and nothing else, and says so', async () => {

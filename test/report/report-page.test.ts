@@ -10,7 +10,7 @@ import { writeReport } from '../../lib/report/write-report.ts';
 import type { MetricsLine } from '../../lib/train/metrics.ts';
 import { temporaryDirectory } from '../checkpoint/helpers.ts';
 import { chartData, chromiumPath, eventually, launchBrowser, watchedPage } from '../helpers/browser.ts';
-import { startLine, stepLine, textOf, validationLine } from './metrics-lines.ts';
+import { dataDescription, startLine, stepLine, textOf, validationLine } from './metrics-lines.ts';
 
 const lossAt = (step: number) => 1 + 3 / step;
 
@@ -70,7 +70,8 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
 
     for (const [label, factor] of [
       ['tokens', 128],
-      ['FLOPs', 1e6],
+      ['block FLOPs', 8e5],
+      ['all FLOPs', 1e6],
       ['seconds', 0.01],
     ] as const) {
       await page.getByRole('radio', { name: label }).check({ force: true });
@@ -96,7 +97,7 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
     expect(await page.getByRole('radio', { name: 'tokens' }).isChecked()).toBe(true);
     await page.locator('#loss .plot').focus();
     await page.keyboard.press('ArrowLeft');
-    await eventually(() => page.locator('#loss .readout').textContent()).toContain('tokens 3.71 k');
+    await eventually(() => page.locator('#loss .place').textContent()).toBe('tokens 3.71 k');
     expectNoErrors();
   });
 
@@ -130,7 +131,7 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
   test('several runs overlay, and are compared', async () => {
     const dense = await runDirectory('dense', [startLine({ est: { schedule: 'dense' } }), ...lines.slice(1)]);
     const { page, expectNoErrors } = await open(await reportOf(dense, await runDirectory('est')));
-    expect(await page.locator('#loss .readout .key').allTextContents()).toEqual([
+    expect(await page.locator('#loss .readout .key .name').allTextContents()).toEqual([
       'dense training',
       'dense held-out',
       'est training',
@@ -142,6 +143,144 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
     await page.locator('select[name=run]').selectOption('est');
     await eventually(() => page.locator('#stages tbody tr').count()).toBe(3);
     expectNoErrors();
+  });
+
+  /** Complete runs: dense ones of two lengths and two seeds, and two seeds of another configuration. */
+  async function sweepReport(): Promise<string> {
+    const dense = { est: { schedule: 'dense' } };
+    const runOfLoss = (steps: number, loss: number, config: object, flops = 8e5): MetricsLine[] => [
+      startLine({ ...config, steps }),
+      validationLine(0, 4.1),
+      ...Array.from({ length: steps }, (_, i) =>
+        stepLine(i + 1, 1 + 3 / (i + 1), { executedBlockFlops: flops * (i + 1) }),
+      ),
+      validationLine(steps, loss, { executedBlockFlops: flops * steps }),
+    ];
+    const directories = [];
+    for (const seed of [1, 2]) {
+      directories.push(
+        await runDirectory(`long-${seed}`, runOfLoss(40, 2 + seed / 10, { ...dense, seed })),
+        await runDirectory(`short-${seed}`, runOfLoss(20, 3 + seed / 10, { ...dense, seed })),
+        await runDirectory(`est-${seed}`, runOfLoss(40, 2.5 + seed / 10, { seed }, 4e5)),
+      );
+    }
+    return reportOf(...directories);
+  }
+
+  test('runs that differ by seed are one line of one colour, with a band', async () => {
+    const { page, expectNoErrors } = await open(await sweepReport());
+    const colors = await page
+      .locator('#runs .key i')
+      .evaluateAll((marks) => marks.map((mark) => mark.getAttribute('style')));
+    expect(colors).toEqual([0, 1, 2, 0, 1, 2].map((color) => `--color: var(--run-${color})`));
+    expect(await page.locator('#loss .readout .name').allTextContents()).toEqual(
+      ['long-1', 'short-1', 'est-1'].flatMap((name) => [`${name} (2 seeds) training`, `${name} (2 seeds) held-out`]),
+    );
+    // Six lines, then upper and lower end of each band.
+    const columns = await chartData(page, 'loss');
+    expect(columns).toHaveLength(1 + 6 + 12);
+    const lastOf = (column: number) => columns[column]!.findLast((value) => typeof value === 'number');
+    expect([2, 4, 6].map(lastOf)).toEqual([2.15, 3.15, 2.65].map((mean) => expect.closeTo(mean, 9)));
+    expect([9, 10].map(lastOf)).toEqual([2.2, 2.1].map((end) => expect.closeTo(end, 9)));
+    expectNoErrors();
+  });
+
+  test('shows final losses over block FLOPs: the dense curve, and how far the others are from it', async () => {
+    const { page, expectNoErrors } = await open(await sweepReport());
+    const [x, curve, short, long, est] = await chartData(page, 'gain');
+    // The other configuration takes as many block FLOPs as the short dense runs.
+    expect(x).toEqual([1.6e7, 3.2e7]);
+    expect(curve).toEqual([3.15, 2.15].map((loss) => expect.closeTo(loss, 9)));
+    const pointOf = (column: (number | null)[]) => column.findLast((value) => typeof value === 'number');
+    expect([short!, long!, est!].map(pointOf)).toEqual([3.15, 2.15, 2.65].map((loss) => expect.closeTo(loss, 9)));
+    expect(await page.evaluate("document.getElementById('gain').uplot.scales.x.distr")).toBe(3);
+    const [gain, dense] = await page.locator('#compute-gain tbody').allTextContents();
+    expect(gain).toMatch(/^est-1, 40 steps2 ?1\.41 ± 0\.00/);
+    expect(dense).toContain('short-1, 20 steps2');
+    expect(await page.locator('#compute-gain li').allTextContents()).toEqual([
+      'est-1 ends 0.5000 ± 0.1000 higher than long-1: beyond the spread of the seeds',
+      'Control, dense at equal block FLOPs: short-1, 100.0 % of the block FLOPs of est-1, which ends 0.5000 ± 0.1000 lower',
+    ]);
+    await page.locator('#differences summary').click();
+    expect(await page.locator('#differences dl').textContent()).toContain('est.schedule: dense -> est-gpt2');
+    expectNoErrors();
+  });
+
+  test('legend entries switch lines, and neither they nor the cursor move anything', async () => {
+    const { page, expectNoErrors } = await open(await sweepReport());
+    const places = () =>
+      page.evaluate(`JSON.stringify([...document.querySelectorAll('.chart .readout, .chart .key, .chart .plot, .chart .u-over')]
+        .map((element) => { const { x, y, width, height } = element.getBoundingClientRect(); return [x, y + scrollY, width, height]; }))`);
+    const scales = () =>
+      page.evaluate(`JSON.stringify(['loss', 'gain', 'learning-rate'].map((id) => {
+        const { x, y } = document.getElementById(id).uplot.scales; return [x.min, x.max, y.min, y.max]; }))`);
+    const shown = (id: string) =>
+      page.evaluate<boolean[]>(`document.getElementById('${id}').uplot.series.slice(1).map(({ show }) => show)`);
+    const [before, ranges] = [await places(), await scales()];
+    expect(JSON.parse(before as string).length).toBeGreaterThan(30);
+
+    await page.locator('#loss').getByRole('button', { name: 'short-1 (2 seeds) held-out' }).click();
+    expect(await shown('loss')).toEqual([
+      ...[true, true, true, false, true, true],
+      ...[true, true, true, true, true, true, false, false, true, true, true, true],
+    ]);
+    // One name, in all charts that have it.
+    await page.locator('#gain').getByRole('button', { name: 'short-1 (2 seeds)' }).click();
+    expect((await shown('gain')).slice(0, 4)).toEqual([true, false, true, true]);
+    expect((await shown('learning-rate')).slice(0, 3)).toEqual([true, false, true]);
+    const entry = page.locator('#learning-rate').getByRole('button', { name: 'short-1 (2 seeds)' });
+    expect(await entry.getAttribute('aria-pressed')).toBe('false');
+    await page.locator('#loss .u-over').hover();
+    await eventually(() => page.locator('#loss .place').textContent()).toMatch(/^step \d/);
+    expect([await places(), await scales()]).toEqual([before, ranges]);
+
+    // It survives a reload, and is switched on again from the keyboard: one stop of the Tab key, then arrow keys.
+    await page.reload();
+    await page.waitForSelector('#loss canvas');
+    expect((await shown('loss'))[3]).toBe(false);
+    await page.locator('#loss .readout button').first().focus();
+    for (let i = 0; i < 3; i++) await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('Space');
+    expect((await shown('loss'))[3]).toBe(true);
+    await page.keyboard.press('Tab');
+    expect(await page.evaluate("document.activeElement === document.querySelector('#loss .plot')")).toBe(true);
+    expectNoErrors();
+  });
+
+  test('names its axes, with units', async () => {
+    const { page } = await open(await sweepReport());
+    const labels = (id: string) =>
+      page.evaluate(
+        `document.getElementById('${id}').uplot.axes.map(({ label }) => typeof label === 'function' ? label() : label)`,
+      );
+    expect(await labels('loss')).toEqual(['step', 'loss (nats per token)']);
+    expect(await labels('gain')).toEqual(['block FLOPs', 'loss (nats per token)']);
+    expect(await labels('memory')).toEqual(['step', 'bytes']);
+    await page.getByRole('radio', { name: 'seconds' }).check({ force: true });
+    expect(await labels('throughput')).toEqual(['time of training (h:mm:ss)', 'tokens per second']);
+  });
+
+  test('runs that cannot be compared are shown, and why', async () => {
+    const other = await runDirectory('other', [startLine({ sequenceLength: 16 }), ...lines.slice(1)]);
+    const { page, expectNoErrors } = await open(await reportOf(await runDirectory('run'), other));
+    expect(await page.locator('main').textContent()).toContain('sequenceLength: 32 -> 16');
+    expect(await page.locator('#loss .readout .name').count()).toBe(4);
+    expectNoErrors();
+  });
+
+  test('other tokenizers share a chart in bits per byte', async () => {
+    const start = startLine({ est: { schedule: 'dense' } });
+    const data = dataDescription({
+      tokenizer: { name: 'huggingface', sha256: 'b9e0' },
+      validation: { targets: 64, sha256: 'ff', bytes: 256 },
+    });
+    const other = await runDirectory('other', [{ ...start, data }, ...lines.slice(1)]);
+    const { page } = await open(await reportOf(await runDirectory('run'), other));
+    const columns = await chartData(page, 'loss');
+    const lastOf = (column: (number | null)[]) => column.findLast((value) => typeof value === 'number');
+    const heldOut = columns.map(lastOf).filter((_, i) => [3, 6].includes(i));
+    expect(heldOut).toEqual([1, 0.25].map((factor) => expect.closeTo((1.2 * factor) / Math.LN2, 6)));
+    expect(await page.evaluate("document.getElementById('loss').uplot.axes[1].label")).toBe('loss (bits per byte)');
   });
 
   test('narrow and wide, light and dark', async () => {

@@ -41,7 +41,7 @@ const statuses: RunStatus[] = [
 ];
 
 test('groups are ranked by mean loss, those with failed runs after others', () => {
-  const ranking = rankGroups(runs.map((run, i) => ({ run, status: statuses[i]! })));
+  const ranking = rankGroups(runs.map((run, i) => ({ run: { ...run, config: { steps: 10 } }, status: statuses[i]! })));
   expect(ranking.map(({ name }) => name)).toEqual(['low', 'partial', 'high', 'none', 'failed']);
   expect(ranking[2]).toEqual({
     name: 'high',
@@ -56,10 +56,39 @@ test('groups are ranked by mean loss, those with failed runs after others', () =
     blockFlops: { mean: 35, spread: expect.closeTo(10 * Math.SQRT1_2), n: 2 },
     allFlops: { mean: 70, spread: expect.closeTo(20 * Math.SQRT1_2), n: 2 },
     seconds: { mean: 105, spread: expect.closeTo(30 * Math.SQRT1_2), n: 2 },
+    gain: null,
   });
   expect(ranking[1]).toMatchObject({ seeds: [2], runs: 2, loss: { mean: 2, spread: null, n: 1 }, isBaseline: false });
   expect(ranking[3]).toMatchObject({ seeds: [], loss: null, seconds: null });
   expect(ranking[4]).toMatchObject({ failed: 1, loss: { mean: 0.5 } });
+});
+
+test('gains are against the curve of the baselines, seed by seed', () => {
+  const variants = { short: {}, long: {}, grown: {} };
+  const sweep = parseSweep(
+    { output: 'runs/y', base: {}, variants, seeds: [1, 2], baseline: ['short', 'long'] },
+    'y.yaml',
+  );
+  const point = (loss: number, flops: number, seconds: number): RunStatus => ({
+    state: 'complete',
+    result: { loss, blockFlops: flops, allFlops: 2 * flops, seconds, threads: 1 },
+  });
+  // The loss halves from 100 to 400 FLOPs; the grown run is half way on the logarithm, at 200, with 100 taken.
+  const statuses = [
+    ...[point(2, 100, 10), point(2.2, 100, 10)],
+    ...[point(1, 400, 40), point(1.2, 400, 40)],
+    ...[point(1.5, 100, 8), point(1.7, 100, 8)],
+  ];
+  const outcomes = expandRuns(sweep).map((run, i) => ({
+    run: { ...run, config: { steps: run.variant === 'short' ? 10 : 40 } },
+    status: statuses[i]!,
+  }));
+  const grown = rankGroups(outcomes).find(({ name }) => name === 'grown')!;
+  expect(grown.gain).toEqual({
+    executedBlockFlops: { kind: 'exact', mean: expect.closeTo(2, 12), spread: expect.closeTo(0, 12), n: 2 },
+    executedFlops: { kind: 'exact', mean: expect.closeTo(2, 12), spread: expect.closeTo(0, 12), n: 2 },
+    trainSeconds: { kind: 'exact', mean: expect.closeTo(2.5, 12), spread: expect.closeTo(0, 12), n: 2 },
+  });
 });
 
 test('FLOPs up to a step are those of its stages', () => {

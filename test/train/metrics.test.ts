@@ -14,6 +14,7 @@ const validation = (step: number): MetricsLine => ({
   tokens: 64,
   ms: 1.5,
   trainTokens: 64 * step,
+  executedBlockFlops: 8e5 * step,
   executedFlops: 1e6 * step,
   trainSeconds: step / 8,
 });

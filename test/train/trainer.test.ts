@@ -177,6 +177,7 @@ describe('a run', () => {
               step: line.step,
               ...validation,
               trainTokens: line.tokens,
+              executedBlockFlops: line.executedBlockFlops,
               executedFlops: line.executedFlops,
               trainSeconds: line.trainSeconds,
             },
@@ -212,6 +213,11 @@ describe('a run', () => {
       step: 0,
       config: { seed: 3, output: settings.output },
       model: { nLayer: 2, vocabSize: 21 },
+      data: {
+        tokenizer: { name: 'chars' },
+        text: { documents: 1, bytes: 8000, nearDuplicates: 0, validationFraction: 0.1 },
+        validation: { targets: 4 * 16, bytes: 4 * 16 },
+      },
       threads: 1,
       peakFlopsPerSecond: 1e9,
       peakFrom: 'declared',
@@ -221,6 +227,7 @@ describe('a run', () => {
     for (const { mfu, allFlops, ms } of records) expect(mfu).toBeCloseTo(allFlops / (ms / 1000) / 1e9, 9);
     const last = records.at(-1)!;
     expect(last.executedFlops).toBe(summary.allFlops);
+    expect(last.executedBlockFlops).toBe(summary.blockFlops);
     expect(last.trainSeconds).toBeCloseTo(summary.trainMs / 1000, 9);
     expect(last.rssBytes).toBeGreaterThan(1e7);
 

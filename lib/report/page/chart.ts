@@ -1,19 +1,23 @@
-// One chart: a title, a line that reads off the values at the cursor, and uPlot. Charts on a page share their x axis and
-// cursor. Arrow keys move the cursor when the chart has the focus.
+// One chart: a title, a legend that reads off the values at the cursor, and uPlot. Charts over the axis of the view share
+// it and the cursor. Arrow keys move the cursor when the chart has the focus.
 
 import uPlot from 'uplot';
-import { count, duration } from '../../format.ts';
 import type { Axis } from '../run-data.ts';
-import { cssColor, fill, h } from './dom.ts';
+import { axisNames, axisValue, logTicks, shortAxisNames } from './axis-text.ts';
+import { cssColor, h } from './dom.ts';
+import { Legend } from './legend.ts';
 import type { View } from './view.ts';
 
 export interface Curve {
   label: string;
   /** Name of a colour in the style sheet. */
   color: string;
+  isDashed?: boolean;
   x: readonly (number | null)[];
   y: readonly (number | null)[];
-  kind: 'raw' | 'line' | 'strong';
+  /** The range of the runs that it is the mean of, at its x. */
+  range?: { low: readonly number[]; high: readonly number[] };
+  kind: keyof typeof styles;
 }
 
 /** A stretch of the x axis with a name. */
@@ -26,6 +30,8 @@ export interface Band {
 export interface ChartOptions {
   id: string;
   title: string;
+  /** What y is, with its unit. */
+  yLabel: string | (() => string);
   height: number;
   /** A value for people. */
   format: (value: number) => string;
@@ -35,33 +41,42 @@ export interface ChartOptions {
   hasLog?: boolean;
   /** Whether y begins at zero. */
   fromZero?: boolean;
+  /** A logarithmic x axis of its own, with a cursor of its own. */
+  logAxis?: Axis;
+  /** Draws over the curves. */
+  overlay?: (plot: uPlot) => void;
+  /** Whether the legend shows colours and values without names, which are those of another chart. */
+  isCompact?: boolean;
+  /** A label in the legend was pressed. */
+  onToggle: (label: string) => void;
 }
 
-export const axisNames: Record<Axis, string> = {
-  step: 'step',
-  tokens: 'tokens',
-  executedFlops: 'executed FLOPs',
-  trainSeconds: 'seconds of training',
+const styles = {
+  raw: { alpha: 0.3, width: 1 },
+  line: { alpha: 1, width: 1.5 },
+  strong: { alpha: 1, width: 2.5 },
+  point: { alpha: 1, width: 0 },
 };
 
-export function axisValue(axis: Axis, value: number): string {
-  if (axis === 'trainSeconds') return value === 0 ? '0' : duration(1000 * value);
-  return axis === 'executedFlops' ? `${count(value)}` : count(value);
-}
+const font = '12px system-ui, sans-serif';
 
-const styles = { raw: { alpha: 0.3, width: 1 }, line: { alpha: 1, width: 1.5 }, strong: { alpha: 1, width: 2.5 } };
+/** Room for the ticks beside the y axis: always the same, so that nothing moves when values change. */
+const tickRoom = 72;
+const labelRoom = 20;
 
 export class Chart {
   readonly element: HTMLElement;
   readonly #options: ChartOptions;
   readonly #plot: HTMLElement;
-  readonly #readout: HTMLElement;
+  readonly #legend: Legend;
   #uplot: uPlot | undefined;
   #curves: Curve[] = [];
   #bands: Band[] = [];
   #view: View | undefined;
   /** What the plot was made for: it is made anew when this changes. */
   #made = '';
+  /** Range of y while lines are switched: it stays as it is. */
+  #heldRange: [number, number] | undefined;
 
   constructor(options: ChartOptions) {
     this.#options = options;
@@ -71,12 +86,12 @@ export class Chart {
       role: 'img',
       keydown: (event) => this.#onKey(event as KeyboardEvent),
     });
-    this.#readout = h('p', { class: 'readout' });
+    this.#legend = new Legend(options);
     this.element = h(
       'section',
       { class: 'chart', id: options.id },
-      h('h2', {}, options.title),
-      this.#readout,
+      h('header', {}, h('h2', {}, options.title), this.#legend.place),
+      this.#legend.element,
       this.#plot,
     );
     new ResizeObserver(() => this.#uplot?.setSize(this.#size())).observe(this.#plot);
@@ -88,16 +103,19 @@ export class Chart {
   }
 
   draw(curves: readonly Curve[], bands: readonly Band[], view: View): void {
-    this.#curves = curves.filter(({ y }) => y.some((value) => value !== null));
+    this.#curves = curves.filter(({ x, y }) => y.some((value, i) => value !== null && x[i] !== null));
     this.#bands = [...bands];
     this.#view = view;
     this.element.hidden = this.#curves.length === 0;
     if (this.element.hidden) return;
-    const data = uPlot.join(this.#curves.map(({ x, y }) => [[...x], [...y]] as uPlot.AlignedData));
+    const data = uPlot.join([
+      ...this.#curves.map(({ x, y }) => table(x, y)),
+      ...this.#ranged().map(({ x, range }) => table(x, range.high, range.low)),
+    ]);
     const made = JSON.stringify([
       view.axis,
       this.#isLog(),
-      this.#curves.map(({ label, kind, color }) => [label, kind, color]),
+      this.#curves.map(({ label, kind, color, range }) => [label, kind, color, range !== undefined]),
     ]);
     if (this.#uplot && this.#made === made) this.#renew(this.#uplot, data);
     else {
@@ -105,7 +123,9 @@ export class Chart {
       this.#uplot = new uPlot(this.#uplotOptions(), data, this.#plot);
       Object.assign(this.element, { uplot: this.#uplot });
       this.#made = made;
+      this.#legend.draw(this.#entries().map((curve) => ({ ...curve, isDashed: curve.isDashed ?? false })));
     }
+    this.#legend.mark(view.hidden);
     this.#describe();
     this.#read(this.#uplot.cursor.idx ?? null);
   }
@@ -124,6 +144,40 @@ export class Chart {
     if (this.#view) this.draw(this.#curves, this.#bands, this.#view);
   }
 
+  /** After lines were switched off or on; axes stay as they are. */
+  updateHidden(): void {
+    const [plot, view] = [this.#uplot, this.#view];
+    if (!plot || !view) return;
+    const { min, max } = plot.scales.y!;
+    this.#heldRange = [min!, max!];
+    plot.batch(() => {
+      for (const [i, { label }] of this.#lines().entries()) plot.setSeries(i + 1, { show: !view.hidden.has(label) });
+    });
+    this.#heldRange = undefined;
+    this.#legend.mark(view.hidden);
+  }
+
+  /** Curves that are the mean of several runs. */
+  #ranged(): (Curve & Required<Pick<Curve, 'range'>>)[] {
+    return this.#curves.filter((curve) => curve.range !== undefined) as (Curve & Required<Pick<Curve, 'range'>>)[];
+  }
+
+  /** What the columns of the data belong to, in order: all curves, then the ranges, upper and lower end. */
+  #lines(): Curve[] {
+    return [...this.#curves, ...this.#ranged().flatMap((curve) => [curve, curve])];
+  }
+
+  /** Curves with an entry in the legend: of two of the same name, the smoothed one. */
+  #entries(): Curve[] {
+    return this.#curves.filter(
+      (curve) => curve.kind !== 'raw' || !this.#curves.some((other) => other !== curve && other.label === curve.label),
+    );
+  }
+
+  #axis(): Axis {
+    return this.#options.logAxis ?? this.#view!.axis;
+  }
+
   #isLog(): boolean {
     return this.#options.hasLog === true && this.#view?.scale === 'log';
   }
@@ -133,64 +187,85 @@ export class Chart {
   }
 
   #uplotOptions(): uPlot.Options {
-    const { format, tick = format, fromZero, height } = this.#options;
-    const isLog = this.#isLog();
-    const axis = this.#view!.axis;
-    const stroke = cssColor('--muted');
-    const grid = { stroke: cssColor('--grid'), width: 1 };
-    const font = '12px system-ui, sans-serif';
+    const { logAxis, overlay } = this.#options;
+    const sync = logAxis ? {} : { sync: { key: 'page' } };
+    const ranges = this.#ranged();
     return {
       ...this.#size(),
       legend: { show: false },
-      cursor: { sync: { key: 'page' }, y: false, points: { size: 6 }, drag: { x: true, y: false } },
-      scales: {
-        x: { time: false },
-        y: isLog
-          ? { distr: 3, range: (_, low, high) => (low > 0 ? [low / 1.05, high * 1.05] : [1, 10]) }
-          : { range: (_, low, high) => (fromZero ? [0, high * 1.08 || 1] : padded(low, high)) },
-      },
-      axes: [
-        {
-          stroke,
-          grid,
-          ticks: grid,
-          font,
-          space: 70,
-          size: 30,
-          values: (_, splits) => splits.map((value) => axisValue(axis, value)),
-        },
-        {
-          stroke,
-          grid,
-          ticks: grid,
-          font,
-          size: (_, values) => 18 + 7 * Math.max(...(values ?? ['']).map((text) => text.length)),
-          space: height > 250 ? 40 : 30,
-          ...(isLog
-            ? {
-                splits: (_: uPlot, __: number, low: number, high: number) => logTicks(low, high),
-                filter: (_: uPlot, splits: number[]) => splits,
-              }
-            : {}),
-          values: (_, splits) => splits.map((value) => tick(value)),
-        },
-      ],
+      cursor: { ...sync, y: false, points: { size: 6 }, drag: { x: true, y: false } },
+      scales: { x: this.#xScale(), y: this.#yScale() },
+      axes: [this.#xAxis(), this.#yAxis()],
       series: [
         {},
-        ...this.#curves.map(
-          ({ label, color, kind, x }): uPlot.Series => ({
-            label,
-            stroke: cssColor(color),
-            ...styles[kind],
-            spanGaps: true,
-            points: { show: kind === 'strong' && x.length <= 60, size: 5 },
-          }),
-        ),
+        ...this.#lines().map((curve, i) => (i < this.#curves.length ? this.#series(curve) : this.#rangeEnd(curve))),
       ],
+      bands: ranges.map(({ color }, i) => {
+        const upper = 1 + this.#curves.length + 2 * i;
+        return { series: [upper, upper + 1], fill: `${cssColor(color)}26` };
+      }),
       hooks: {
         drawClear: [(plot) => this.#drawBands(plot)],
         setCursor: [(plot) => this.#read(plot.cursor.idx ?? null)],
+        ...(overlay ? { draw: [overlay] } : {}),
       },
+    };
+  }
+
+  #series({ label, color, kind, x, isDashed }: Curve): uPlot.Series {
+    const stroke = cssColor(color);
+    const points =
+      kind === 'point'
+        ? { show: true, size: 10, fill: stroke }
+        : { show: kind === 'strong' && x.length <= 60, size: 5 };
+    return {
+      label,
+      show: !this.#view!.hidden.has(label),
+      stroke,
+      ...styles[kind],
+      ...(isDashed ? { dash: [6, 4] } : {}),
+      spanGaps: true,
+      points,
+    };
+  }
+
+  #rangeEnd({ label }: Curve): uPlot.Series {
+    return { show: !this.#view!.hidden.has(label), width: 0, spanGaps: true, points: { show: false } };
+  }
+
+  #xScale(): uPlot.Scale {
+    if (!this.#options.logAxis) return { time: false };
+    return { time: false, distr: 3, range: (_, low, high) => [low / 1.12, high * 1.12] };
+  }
+
+  #yScale(): uPlot.Scale {
+    const range =
+      (pick: (low: number, high: number) => [number, number]) => (_: uPlot, low: number | null, high: number | null) =>
+        this.#heldRange ?? (low === null || high === null ? ([1, 10] as [number, number]) : pick(low, high));
+    if (this.#isLog())
+      return { distr: 3, range: range((low, high) => (low > 0 ? [low / 1.05, high * 1.05] : [1, 10])) };
+    return { range: range((low, high) => (this.#options.fromZero ? [0, high * 1.08 || 1] : padded(low, high))) };
+  }
+
+  #xAxis(): uPlot.Axis {
+    const axis = this.#axis();
+    return {
+      ...axisLook(axisNames[axis]),
+      space: 70,
+      size: 30,
+      values: (_, splits) => splits.map((value) => axisValue(axis, value)),
+      ...(this.#options.logAxis ? logAxis((plot) => plot.width / 80) : {}),
+    };
+  }
+
+  #yAxis(): uPlot.Axis {
+    const { format, tick = format, height, yLabel } = this.#options;
+    return {
+      ...axisLook(typeof yLabel === 'string' ? yLabel : yLabel()),
+      size: tickRoom,
+      space: height > 250 ? 40 : 30,
+      values: (_, splits) => splits.map((value) => tick(value)),
+      ...(this.#isLog() ? logAxis(() => Infinity) : {}),
     };
   }
 
@@ -219,33 +294,25 @@ export class Chart {
   /** What a reader without eyes on the picture gets. */
   #describe(): void {
     const { title, format } = this.#options;
-    const parts = this.#curves.flatMap(({ label, y, kind }) => {
+    const parts = this.#entries().flatMap(({ label, y }) => {
       const last = y.findLast((value) => value !== null);
-      return kind === 'raw' || last === undefined || last === null ? [] : [`${label} ${format(last)}`];
+      return last === undefined || last === null ? [] : [`${label} ${format(last)}`.trim()];
     });
     this.#plot.setAttribute('aria-label', `${title}, at the end: ${parts.join(', ')}`);
   }
 
-  /** Reads off the values at an index; without one, names the curves. */
+  /** Reads off the values at an index; without one, the last. */
   #read(index: number | null): void {
     const plot = this.#uplot;
     if (!plot) return;
-    const x = index === null ? undefined : plot.data[0][index];
-    const entries = this.#curves.map(({ label, color, kind }, i) => {
-      if (kind === 'raw' && this.#curves.some((other) => other.label === label && other !== this.#curves[i]))
-        return undefined;
-      const value = index === null ? undefined : nearest(plot.data[i + 1] as (number | null | undefined)[], index);
-      if (label === '' && value === undefined) return undefined;
-      return h(
-        'span',
-        { class: 'key' },
-        h('i', { class: kind, style: `--color: var(${color})` }),
-        value === undefined ? label : `${label} ${this.#options.format(value)}`.trim(),
-      );
+    const values = this.#entries().map((curve) => {
+      const column = plot.data[this.#curves.indexOf(curve) + 1] as (number | null | undefined)[];
+      const value = nearest(column, curve.kind === 'point' ? column.length - 1 : (index ?? column.length - 1));
+      return value === undefined ? '' : this.#options.format(value);
     });
-    const place =
-      typeof x === 'number' ? `${axisNames[this.#view!.axis]} ${axisValue(this.#view!.axis, x)}` : undefined;
-    fill(this.#readout, ...entries, place && h('span', { class: 'place' }, place));
+    const x = index === null ? undefined : plot.data[0][index];
+    const axis = this.#axis();
+    this.#legend.read(values, typeof x === 'number' ? `${shortAxisNames[axis]} ${axisValue(axis, x)}` : 'at the end');
   }
 
   #onKey(event: KeyboardEvent): void {
@@ -259,14 +326,25 @@ export class Chart {
   }
 }
 
-/** Round values between two, for a logarithmic axis. */
-function logTicks(low: number, high: number): number[] {
-  const ticks: number[] = [];
-  if (!(low > 0)) return ticks;
-  for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++) {
-    for (const mantissa of [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8]) ticks.push(mantissa * 10 ** power);
-  }
-  return ticks.filter((tick) => tick >= low && tick <= high);
+function table(...columns: (readonly (number | null)[])[]): uPlot.AlignedData {
+  const [x] = columns;
+  // Points without a place are left out.
+  const rows = x!.flatMap((value, i) => (value === null ? [] : [i]));
+  return columns.map((column) => rows.map((i) => column[i])) as uPlot.AlignedData;
+}
+
+function axisLook(label: string): uPlot.Axis {
+  const stroke = cssColor('--muted');
+  const grid = { stroke: cssColor('--grid'), width: 1 };
+  return { stroke, grid, ticks: grid, font, label, labelFont: font, labelSize: labelRoom };
+}
+
+/** Round ticks of a logarithmic axis, which uPlot would have at powers of ten only. */
+function logAxis(most: (plot: uPlot) => number): uPlot.Axis {
+  return {
+    splits: (plot, _, low, high) => logTicks(low, high, most(plot)),
+    filter: (_, splits) => splits,
+  };
 }
 
 /** A little room above and below; some where all values are the same. */

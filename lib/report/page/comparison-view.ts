@@ -1,24 +1,78 @@
-// The comparison on the page.
+// The comparison on the page, but for its chart.
 
-import type { Comparison } from '../compare-runs.ts';
-import { comparisonHead, comparisonRows, groupName, headline } from '../comparison-text.ts';
-import { h, table } from './dom.ts';
+import type { ComparedGroup, Comparison } from '../compare-runs.ts';
+import {
+  comparedGroups,
+  comparisonHead,
+  comparisonRows,
+  configDifferenceText,
+  groupName,
+  headline,
+  lossNote,
+} from '../comparison-text.ts';
+import { curveRows, gainNote, gainRows, gainSentences, gainTitle } from '../gain-text.ts';
+import { type Child, h, table } from './dom.ts';
 
-export function comparisonSection(comparison: Comparison): HTMLElement {
-  const { baseline, others } = comparison;
-  const [where, what] = comparisonHead as [string, string];
-  return h(
-    'section',
-    { id: 'comparison' },
-    h('h2', {}, `Against ${groupName(baseline)}`),
-    ...others.flatMap((other) => [
-      h('p', { class: 'headline' }, headline(comparison, other)),
-      table([where, what, groupName(baseline), groupName(other), `${groupName(other)} is`], comparisonRows(other)),
-    ]),
+export function comparisonSections(comparison: Comparison, gainChart: HTMLElement | undefined): HTMLElement[] {
+  const { baseline, gain, notes } = comparison;
+  const compared = comparedGroups(comparison);
+  return [
+    ...(gain ? [h('section', { id: 'compute-gain' }, ...gainParts(comparison))] : []),
+    ...(gainChart ? [gainChart] : []),
     h(
-      'p',
-      { class: 'note' },
-      'Held-out loss, nats per token, linear between evaluations. FLOPs with the output head. Mean ± standard deviation over seeds.',
+      'section',
+      { id: 'comparison' },
+      h('h2', {}, `Against ${groupName(baseline)}`),
+      !gain && sentencesOf(comparison),
+      ...compared.map((other) => comparedPart(comparison, other, compared.length === 1)),
+      configurations(comparison),
+      h('p', { class: 'note' }, lossNote(comparison)),
+      ...notes.map((note) => h('p', { class: 'note' }, `Note: ${note}.`)),
+    ),
+  ];
+}
+
+function gainParts(comparison: Comparison): Child[] {
+  const gain = comparison.gain!;
+  const [curveHead, ...lengths] = curveRows(gain);
+  const [gainHead, ...gains] = gainRows(gain);
+  return [
+    h('h2', {}, gainTitle),
+    gains.length > 0 && table(gainHead!, gains),
+    sentencesOf(comparison),
+    table(curveHead!, lengths),
+    h('p', { class: 'note' }, gainNote(gain)),
+  ];
+}
+
+function sentencesOf(comparison: Comparison): Child {
+  const sentences = gainSentences(comparison);
+  return sentences.length > 0 && h('ul', { class: 'sentences' }, ...sentences.map((sentence) => h('li', {}, sentence)));
+}
+
+function comparedPart(comparison: Comparison, other: ComparedGroup, isOnly: boolean): HTMLElement {
+  return h(
+    'details',
+    { open: isOnly },
+    h('summary', { class: 'headline' }, headline(comparison, other)),
+    table(comparisonHead(comparison.baseline, other), comparisonRows(other)),
+  );
+}
+
+function configurations({ baseline, others }: Comparison): HTMLElement {
+  return h(
+    'details',
+    { id: 'differences' },
+    h('summary', {}, `Keys of the configurations that are not as in ${groupName(baseline)}`),
+    h(
+      'dl',
+      {},
+      ...others.flatMap((other) => [
+        h('dt', {}, groupName(other)),
+        ...(other.differences.length > 0 ? other.differences.map(configDifferenceText) : ['not known']).map((text) =>
+          h('dd', {}, text),
+        ),
+      ]),
     ),
   );
 }

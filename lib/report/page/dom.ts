@@ -34,6 +34,11 @@ export function table(head: readonly Child[], rows: readonly (readonly Child[])[
   );
 }
 
+/** A bit of line, as a chart draws it. */
+export function swatch(kind: string, { color, isDashed }: { color: string; isDashed: boolean }): HTMLElement {
+  return h('i', { class: isDashed ? `${kind} dashed` : kind, style: `--color: var(${color})` });
+}
+
 /** Replaces what is in an element, keeping focus where nothing changed. */
 export function fill(element: Element, ...children: Child[]): void {
   element.replaceChildren(...children.filter((child) => child !== undefined && child !== false));

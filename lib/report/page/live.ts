@@ -66,7 +66,7 @@ export function showLive(root: HTMLElement, { token }: LiveData): void {
     timer = undefined;
     lastDrawn = performance.now();
     page.liveState = progress?.state;
-    if (run) page.draw([run]);
+    if (run) page.draw({ runs: [run] });
     drawProgress();
   }
 

@@ -8,4 +8,4 @@ const data: PageData = JSON.parse(document.getElementById('data')!.textContent!)
 const root = document.getElementById('page')!;
 
 if (data.kind === 'live') showLive(root, data);
-else new Page(root).draw(data.runs, data.comparison, data.written);
+else new Page(root).draw(data);

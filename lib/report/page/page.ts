@@ -1,48 +1,58 @@
-// The page: runs, curves, subnetworks, stages, samples, warnings, changes and settings. Report and live page are the same; the live
+// The page: runs, comparison, curves, subnetworks and what concerns one run. Report and live page are the same; the live
 // page calls `draw` again when there is news.
 
-import { bytes, changeText, count, duration, percent, small } from '../../format.ts';
+import { bytes, count, duration, percent, small } from '../../format.ts';
 import type { Comparison } from '../compare-runs.ts';
-import { smooth } from '../curves.ts';
-import { type Axis, axes, type RunData } from '../run-data.ts';
+import { groupName } from '../comparison-text.ts';
+import type { ReportData } from '../page-data.ts';
+import { type Axis, axes, type RunData, type StepColumn } from '../run-data.ts';
 import { type Band, Chart, type Curve } from './chart.ts';
-import { comparisonSection } from './comparison-view.ts';
-import { type Child, fill, h, table } from './dom.ts';
+import { comparisonSections } from './comparison-view.ts';
+import { changes, localTime, samples, settings, stages, warnings } from './details.ts';
+import { type Child, fill, h, swatch, table } from './dom.ts';
+import { createGainChart } from './gain-chart.ts';
+import { type GroupLook, groupCurve, lookOf, type PageGroup } from './group-curves.ts';
 import { SubnetworkView } from './subnetwork-view.ts';
 import { keepView, readView, type View } from './view.ts';
 
-/** Runs have these colours, then again from the first. */
-const runColors = Array.from({ length: 8 }, (_, i) => `--run-${i}`);
+/** A run that is going on is shown by itself. */
+export type ShownRuns = Pick<ReportData, 'runs'> & Partial<ReportData>;
 
 export class Page {
   readonly #view: View = readView();
   readonly #loss = new Chart({
     id: 'loss',
-    title: 'Loss, nats per token',
-    height: 380,
+    title: 'Loss',
+    yLabel: () => `loss (${this.#comparison?.unit ?? 'nats per token'})`,
+    height: 400,
     hasLog: true,
     format: (value) => value.toPrecision(4),
     tick: (value) => value.toPrecision(3),
+    onToggle: (label) => this.#toggle(label),
   });
   readonly #small = [
-    { column: 'tokensPerSecond', chart: smallChart('throughput', 'Tokens per second', (value) => count(value)) },
-    { column: 'mfu', chart: smallChart('mfu', 'Share of the peak (MFU)', (value) => percent(value)) },
-    { column: 'learningRate', chart: smallChart('learning-rate', 'Learning rate', small, rateTick) },
-    {
-      column: 'gradientNorm',
-      chart: smallChart('gradient-norm', 'Gradient norm before clipping', (value) => value.toPrecision(3)),
-    },
-    { column: 'rssBytes', chart: smallChart('memory', 'Memory of the process', bytes) },
-  ] as const;
+    this.#smallChart('tokensPerSecond', 'throughput', 'Throughput', 'tokens per second', count),
+    this.#smallChart('mfu', 'mfu', 'Share of the peak (MFU)', 'share of the peak', (value) => percent(value)),
+    this.#smallChart('learningRate', 'learning-rate', 'Learning rate', 'learning rate', small, rateTick),
+    this.#smallChart('gradientNorm', 'gradient-norm', 'Gradient norm before clipping', 'norm', (value) =>
+      value.toPrecision(3),
+    ),
+    this.#smallChart('rssBytes', 'memory', 'Memory of the process', 'bytes', bytes),
+  ];
+  /** Of final losses; in reports with dense runs of several lengths. */
+  #gain: Chart | undefined;
   readonly #subnetwork = new SubnetworkView();
   readonly #head = h('header');
   readonly #runsBox = h('section', { id: 'runs' });
-  readonly #comparison = h('div');
+  readonly #comparisonBox = h('div');
   readonly #detail = h('div');
   readonly #choice = h('div', { class: 'choice' });
   /** State of a run that is going on, which its metrics do not say. */
   liveState: string | undefined;
   #runs: RunData[] = [];
+  #comparison: Comparison | null = null;
+  /** Runs of one configuration are drawn as one. */
+  #groups: PageGroup[] = [];
   #chosen = 0;
 
   /** @param root gets the page's content. @param extra elements between head and curves: the live page's controls. */
@@ -52,7 +62,7 @@ export class Page {
       this.#head,
       ...extra,
       this.#runsBox,
-      this.#comparison,
+      this.#comparisonBox,
       this.#toolbar(),
       this.#loss.element,
       h('div', { class: 'small-charts' }, ...this.#small.map(({ chart }) => chart.element)),
@@ -66,17 +76,39 @@ export class Page {
   }
 
   /** Shows these runs. */
-  draw(runs: RunData[], comparison: Comparison | null = null, written?: string): void {
+  draw({ runs, groups = runs.map((_, i) => [i]), comparison = null, notCompared, written }: ShownRuns): void {
     const isFirst = this.#runs.length === 0;
     this.#runs = runs;
+    this.#groups = groups.map((indices, i) => {
+      const members = indices.map((index) => runs[index]!);
+      return { name: groupName({ name: members[0]!.name, runs: members }), runs: members, ...lookOf(i) };
+    });
+    this.#comparison = comparison;
     document.title = `${runs.length === 1 ? runs[0]!.name : `${runs.length} runs`} · burgeon`;
     this.#drawHead(written);
+    if (isFirst) this.#drawComparison(notCompared ?? undefined);
     this.#drawCurves();
     this.#drawDetail();
     const run = runs[0]!;
     const lastSampled = run.stages.findLast(({ plannedBlockRatio }) => plannedBlockRatio < 1);
     if (isFirst && written !== undefined && lastSampled) this.#subnetwork.show(Math.min(run.step, lastSampled.endStep));
-    if (comparison) fill(this.#comparison, comparisonSection(comparison));
+  }
+
+  #drawComparison(notCompared: string | undefined): void {
+    const comparison = this.#comparison;
+    if (notCompared) fill(this.#comparisonBox, h('p', { class: 'note' }, `Not compared: ${notCompared}`));
+    if (!comparison) return;
+    const looks = new Map<string, GroupLook>(this.#groups.map((group) => [group.runs[0]!.name, group]));
+    this.#gain = createGainChart(comparison, looks, this.#view, (label) => this.#toggle(label));
+    fill(this.#comparisonBox, ...comparisonSections(comparison, this.#gain?.element));
+  }
+
+  /** Switches lines off, or on again, in all charts that have them. */
+  #toggle(label: string): void {
+    const { hidden } = this.#view;
+    if (!hidden.delete(label)) hidden.add(label);
+    keepView(this.#view);
+    for (const chart of this.#charts()) chart.updateHidden();
   }
 
   /** Shares of the units of the run so far, newer than those in its data. */
@@ -85,8 +117,23 @@ export class Page {
     this.#subnetwork.draw(run.start, run.step, totals && { step: totals.step, units: totals.units.run });
   }
 
+  #smallChart<Column extends StepColumn>(
+    column: Column,
+    id: string,
+    title: string,
+    yLabel: string,
+    format: (value: number) => string,
+    tick = format,
+  ): { column: Column; chart: Chart } {
+    const onToggle = (label: string) => this.#toggle(label);
+    return {
+      column,
+      chart: new Chart({ id, title, yLabel, height: 190, format, tick, fromZero: true, isCompact: true, onToggle }),
+    };
+  }
+
   #charts(): Chart[] {
-    return [this.#loss, ...this.#small.map(({ chart }) => chart)];
+    return [this.#loss, ...this.#small.map(({ chart }) => chart), ...(this.#gain ? [this.#gain] : [])];
   }
 
   #toolbar(): HTMLElement {
@@ -105,7 +152,8 @@ export class Page {
     const axisLabels: Record<Axis, string> = {
       step: 'steps',
       tokens: 'tokens',
-      executedFlops: 'FLOPs',
+      executedBlockFlops: 'block FLOPs',
+      executedFlops: 'all FLOPs',
       trainSeconds: 'seconds',
     };
     const shown = h('output', {}, view.smoothing.toFixed(2));
@@ -168,17 +216,13 @@ export class Page {
     const or = (value: number | null | undefined, format: (value: number) => string) =>
       value === null || value === undefined ? '–' : format(value);
     const validation = (run: RunData) => run.validation.loss.filter((loss) => loss !== null);
+    const lookOfRun = (run: RunData) => this.#groups.find((group) => group.runs.includes(run))!;
     fill(
       this.#runsBox,
       table(
         ['run', 'state', 'steps', 'held-out loss', 'best', 'tokens', 'executed FLOPs', 'FLOPs saved', 'training time'],
-        runs.map((run, i) => [
-          h(
-            'span',
-            { class: 'key' },
-            h('i', { class: 'strong', style: `--color: var(${runColors[i % runColors.length]})` }),
-            run.name,
-          ),
+        runs.map((run) => [
+          h('span', { class: 'key' }, swatch('strong', lookOfRun(run)), run.name),
           this.liveState ?? run.state,
           run.start ? `${run.step} of ${run.start.config.steps}` : String(run.step),
           or(validation(run).at(-1), (value) => value.toFixed(4)),
@@ -194,37 +238,41 @@ export class Page {
 
   #drawCurves(): void {
     const view = this.#view;
-    const runs = this.#runs;
-    const isOnly = runs.length === 1;
-    const named = (run: RunData, what: string) => (isOnly ? what : `${run.name} ${what}`);
-    const loss = runs.flatMap((run, i): Curve[] => {
-      const color = runColors[i % runColors.length]!;
-      const x = run.steps[view.axis];
-      const label = named(run, 'training');
+    const { axis, smoothing } = view;
+    const groups = this.#groups;
+    const isOnly = this.#runs.length === 1;
+    const named = ({ name }: PageGroup, what: string) => (isOnly ? what : `${name} ${what}`.trim());
+    const loss = groups.flatMap((group): Curve[] => {
+      const [training, heldOut] = [named(group, 'training'), named(group, 'held-out')];
+      const steps = { x: (run: RunData) => run.steps[axis], y: (run: RunData) => run.steps.loss };
+      const evaluations = { x: (run: RunData) => run.validation[axis], y: (run: RunData) => run.validation.loss };
       return [
-        ...(view.smoothing > 0 && runs.length <= 2
-          ? [{ label, color, x, y: run.steps.loss, kind: 'raw' as const }]
+        ...(smoothing > 0 && this.#runs.length <= 2 && groups.length === this.#runs.length
+          ? [{ label: training, ...groupCurve(group, steps), kind: 'raw' as const }]
           : []),
-        { label, color, x, y: smooth(run.steps.loss, view.smoothing), kind: 'line' },
+        { label: training, ...groupCurve(group, { ...steps, smoothing }), kind: 'line' },
         {
-          label: named(run, 'held-out'),
-          color: isOnly ? '--held-out' : color,
-          x: run.validation[view.axis],
-          y: run.validation.loss,
+          label: heldOut,
+          ...groupCurve(group, evaluations),
+          ...(isOnly ? { color: '--held-out' } : {}),
           kind: 'strong',
         },
       ];
     });
-    const bands = bandsOf(runs, view.axis);
+    const bands = bandsOf(this.#runs, axis);
     this.#loss.draw(loss, bands, view);
     for (const { column, chart } of this.#small) {
       const isNoisy = column !== 'learningRate' && column !== 'rssBytes';
-      const curves = runs.flatMap((run, i): Curve[] => {
-        const [x, y] = [run.steps[view.axis], run.steps[column]];
-        const [color, label] = [runColors[i % runColors.length]!, named(run, '').trim()];
-        const line: Curve = { label, color, x, y: isNoisy ? smooth(y, view.smoothing) : y, kind: 'line' };
-        return isNoisy && view.smoothing > 0 && column === 'gradientNorm'
-          ? [{ label, color, x, y, kind: 'raw' }, line]
+      const curves = groups.flatMap((group): Curve[] => {
+        const columns = { x: (run: RunData) => run.steps[axis], y: (run: RunData) => run.steps[column] };
+        const label = isOnly ? '' : group.name;
+        const line: Curve = {
+          label,
+          ...groupCurve(group, { ...columns, smoothing: isNoisy ? smoothing : 0 }),
+          kind: 'line',
+        };
+        return column === 'gradientNorm' && smoothing > 0 && group.runs.length === 1
+          ? [{ label, ...groupCurve(group, columns), kind: 'raw' }, line]
           : [line];
       });
       chart.draw(curves, bands, view);
@@ -269,10 +317,6 @@ export class Page {
   }
 }
 
-function smallChart(id: string, title: string, format: (value: number) => string, tick = format): Chart {
-  return new Chart({ id, title, height: 160, format, tick, fromZero: true });
-}
-
 /** 0.0005 -> "5e-4". */
 function rateTick(value: number): string {
   return value === 0 ? '0' : String(Number(value.toPrecision(2)).toExponential());
@@ -295,143 +339,4 @@ function bandsOf(runs: readonly RunData[], axis: Axis): Band[] {
       ? [{ from: place(startStep), to: place(Math.min(endStep, run.step)), label: `stage ${stage}` }]
       : [],
   );
-}
-
-function warnings(run: RunData): Child {
-  const lines = run.warnings.map(({ step, text }) => ({ when: `step ${step}`, text }));
-  return notes('warnings', 'Warnings', lines);
-}
-
-function changes(run: RunData): Child {
-  const lines = run.changes.map((change) => ({ when: `after step ${change.step}`, text: changeText(change) }));
-  return notes('changes', 'Changed on the way', lines);
-}
-
-function notes(id: string, title: string, lines: readonly { when: string; text: string }[]): Child {
-  if (lines.length === 0) return undefined;
-  return h(
-    'section',
-    { id },
-    h('h2', {}, title),
-    h('ul', {}, ...lines.map(({ when, text }) => h('li', {}, h('b', {}, `${when}: `), text))),
-  );
-}
-
-function stages(run: RunData): Child {
-  if (run.stages.length === 0) return undefined;
-  const range = ([from, to]: [number, number]) => (from === to ? String(from) : `${from}–${to}`);
-  const or = (value: number | null, format: (value: number) => string) => (value === null ? '–' : format(value));
-  const { plannedSaving, totals } = run;
-  const sum = (key: 'blockFlops' | 'denseBlockFlops') =>
-    totals?.stages.reduce((total, stage) => total + stage[key], 0) ?? 0;
-  return h(
-    'section',
-    { id: 'stages' },
-    h('h2', {}, 'Stages, planned and measured'),
-    table(
-      [
-        'stage',
-        'steps',
-        'layers',
-        'heads',
-        'neurons',
-        'block FLOPs, planned',
-        'executed',
-        'ms per step',
-        'time of a dense step',
-      ],
-      run.stages.map((stage) => [
-        String(stage.stage),
-        `${stage.startStep + 1}–${stage.endStep}`,
-        range(stage.active.layers),
-        range(stage.active.heads),
-        range(stage.active.neurons),
-        percent(stage.plannedBlockRatio),
-        or(stage.blockRatio, (value) => percent(value)),
-        or(stage.msPerStep, (value) => value.toFixed(1)),
-        or(stage.timeRatio, (value) => percent(value)),
-      ]),
-    ),
-    h(
-      'p',
-      { class: 'note' },
-      [
-        plannedSaving
-          ? `Planned for the whole run: ${percent(plannedSaving.block)} of the block FLOPs saved, ${percent(plannedSaving.all)} of all.`
-          : '',
-        sum('denseBlockFlops') > 0
-          ? `So far: ${percent(1 - sum('blockFlops') / sum('denseBlockFlops'))} of the block FLOPs.`
-          : '',
-        run.end?.summary.timeSaving
-          ? `Time against all steps at the dense rate of this run: ${percent(run.end.summary.timeSaving)} saved.`
-          : '',
-      ].join(' '),
-    ),
-  );
-}
-
-function samples(run: RunData): Child {
-  if (run.samples.length === 0) return undefined;
-  const newestFirst = [...run.samples].reverse();
-  return h(
-    'section',
-    { id: 'samples' },
-    h('h2', {}, 'Samples'),
-    ...newestFirst.map(({ step, text }, i) =>
-      h('details', { open: i === 0, id: `sample-${step}` }, h('summary', {}, `step ${step}`), h('pre', {}, text)),
-    ),
-  );
-}
-
-function settings(run: RunData): Child {
-  const { start } = run;
-  if (start === undefined) return undefined;
-  const { host } = start;
-  const facts: [string, string][] = [
-    ['directory', run.directory],
-    [
-      'model',
-      `${start.model.architecture}, ${start.model.nLayer} layers, ${start.model.nHead} heads, width ${start.model.nEmbd}, ${count(start.parameters)} parameters`,
-    ],
-    ['data', `${count(start.dataTokens)} training tokens`],
-    ['machine', `${host.processor}, ${host.cores} cores, ${host.memoryGiB} GiB, ${host.system}`],
-    [
-      'computed by',
-      `${start.backend} (${start.isa}), ${start.threads} thread${start.threads === 1 ? '' : 's'}, ${start.precision}`,
-    ],
-    [
-      'peak',
-      start.peakFlopsPerSecond === null ? 'not known' : `${count(start.peakFlopsPerSecond)}FLOP/s, ${start.peakFrom}`,
-    ],
-    ['burgeon', `${host.burgeon}${host.commit === null ? '' : `, commit ${host.commit}`}, Node ${host.node}`],
-    [
-      'begun',
-      run.starts.map(({ step, time }) => `${localTime(time)}${step > 0 ? ` (after step ${step})` : ''}`).join('; '),
-    ],
-    ...(run.checkpoints.length > 0
-      ? [['checkpoints', run.checkpoints.map(({ step }) => step).join(', ')] as [string, string]]
-      : []),
-  ];
-  return h(
-    'section',
-    { id: 'settings' },
-    h('h2', {}, 'Run and machine'),
-    h('dl', {}, ...facts.flatMap(([name, value]) => [h('dt', {}, name), h('dd', {}, value)])),
-    h('details', { id: 'config' }, h('summary', {}, 'configuration'), h('pre', {}, yamlOf(start.config))),
-  );
-}
-
-/** Plain data as lines of YAML. */
-function yamlOf(value: object, indent = ''): string {
-  return Object.entries(value)
-    .map(([key, entry]) => {
-      if (entry !== null && typeof entry === 'object' && !Array.isArray(entry))
-        return `${indent}${key}:\n${yamlOf(entry, `${indent}  `)}`;
-      return `${indent}${key}: ${JSON.stringify(entry)}`;
-    })
-    .join('\n');
-}
-
-function localTime(iso: string): string {
-  return new Date(iso).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 }

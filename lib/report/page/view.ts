@@ -7,6 +7,8 @@ export interface View {
   scale: 'linear' | 'log';
   /** Share of the past in each smoothed value, in [0, 1). */
   smoothing: number;
+  /** Labels of lines that are switched off. */
+  hidden: Set<string>;
 }
 
 export function readView(hash = location.hash): View {
@@ -16,9 +18,16 @@ export function readView(hash = location.hash): View {
     axis: axes.find((axis) => axis === given.get('x')) ?? 'step',
     scale: given.get('y') === 'log' ? 'log' : 'linear',
     smoothing: smoothing >= 0 && smoothing < 1 ? smoothing : 0.9,
+    hidden: new Set(given.getAll('hide')),
   };
 }
 
-export function keepView({ axis, scale, smoothing }: View): void {
-  history.replaceState(null, '', `#x=${axis}&y=${scale}&smoothing=${smoothing}`);
+export function keepView({ axis, scale, smoothing, hidden }: View): void {
+  const chosen = [
+    ['x', axis],
+    ['y', scale],
+    ['smoothing', String(smoothing)],
+    ...[...hidden].map((label) => ['hide', label]),
+  ];
+  history.replaceState(null, '', `#${new URLSearchParams(chosen)}`);
 }

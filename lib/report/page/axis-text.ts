@@ -1,0 +1,42 @@
+// Names, values and ticks of axes.
+
+import { count, duration } from '../../format.ts';
+import type { Axis } from '../run-data.ts';
+
+/** With the unit, where the values do not name it. */
+export const axisNames: Record<Axis, string> = {
+  step: 'step',
+  tokens: 'tokens',
+  executedBlockFlops: 'block FLOPs',
+  executedFlops: 'FLOPs, with the output head',
+  trainSeconds: 'time of training (h:mm:ss)',
+};
+
+/** What a value on the axis is called where there is little room. */
+export const shortAxisNames: Record<Axis, string> = {
+  ...axisNames,
+  executedFlops: 'all FLOPs',
+  trainSeconds: 'time',
+};
+
+export function axisValue(axis: Axis, value: number): string {
+  if (axis !== 'trainSeconds') return count(value);
+  return value === 0 ? '0' : duration(1000 * value);
+}
+
+/** Steps between round values within a power of ten, finest first. */
+const mantissas = [[1, 1.5, 2, 2.5, 3, 4, 5, 6, 8], [1, 2, 3, 5], [1, 2, 5], [1, 3], [1]];
+
+/** Round values between two, for a logarithmic axis: as many as there is room for. */
+export function logTicks(low: number, high: number, most: number): number[] {
+  if (!(low > 0)) return [];
+  let ticks: number[] = [];
+  for (const steps of mantissas) {
+    ticks = [];
+    for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++) {
+      ticks.push(...steps.map((step) => step * 10 ** power).filter((tick) => tick >= low && tick <= high));
+    }
+    if (ticks.length <= most) break;
+  }
+  return ticks;
+}
