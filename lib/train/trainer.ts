@@ -1,10 +1,9 @@
-// The training loop: rates of the step, a subnetwork per group, forward and backward, update, and then evaluation,
-// samples, checkpoints and metrics when due. Decides everything and computes nothing itself. A run is a pure function of
-// its configuration and data: interrupted anywhere and resumed, it ends with the same bits.
+// The training loop: a step, and then evaluation, samples, checkpoints and metrics when due. A run is a pure function of
+// its configuration and data: interrupted anywhere and resumed, it ends with the same bits. What it leaves behind is
+// run-recorder.ts, one step train-step.ts.
 
-import { describeHost } from '../addon/host.ts';
 import { measurePeak, type Peak } from '../addon/peak.ts';
-import { latestCheckpoint, pruneCheckpoints } from '../checkpoint/checkpoint-list.ts';
+import { latestCheckpoint } from '../checkpoint/checkpoint-list.ts';
 import type { OpenModelDirectory } from '../checkpoint/model-directory.ts';
 import { completeModel } from '../config/model-config.ts';
 import { parseTrainConfig, type TrainConfig } from '../config/train-config.ts';
@@ -13,26 +12,23 @@ import { BigramModel } from '../data/bigram.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { type FixedBatch, fixedWindows } from '../data/fixed-windows.ts';
 import { BurgeonError } from '../errors.ts';
-import { allFlops, blockFlops, countFlops } from '../est/flops.ts';
-import { countParameters } from '../est/parameters.ts';
-import { isWhole, type Part, type PartSize, partSize, partSubnetwork } from '../est/part.ts';
-import type { Subnetwork } from '../est/subnetwork.ts';
+import type { Part } from '../est/part.ts';
 import type { Model } from '../model/model.ts';
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
-import { type DataDescription, describeData } from './describe-data.ts';
-import { type Evaluation, evaluate } from './evaluator.ts';
+import { describeData } from './describe-data.ts';
+import type { Evaluation } from './evaluator.ts';
 import { openInitialModel } from './initial-model.ts';
-import { MemoryGauge } from './memory-gauge.ts';
-import { type EndLine, type MetricsLine, MetricsWriter, type StartLine, type StepLine } from './metrics.ts';
+import { type MetricsLine, MetricsWriter, type StepLine } from './metrics.ts';
 import { openData } from './open-data.ts';
-import { continueRun, saveRun, startRun } from './restore.ts';
+import { continueRun, startRun } from './restore.ts';
 import { type EnteredRun, enterRunDirectory, type StartMode } from './run-directory.ts';
-import { addToTotals, type RunState, spentBy } from './run-state.ts';
+import { RunRecorder } from './run-recorder.ts';
+import type { RunState } from './run-state.ts';
 import { StepPlanner } from './step-planner.ts';
 import { type RunSummary, summarise } from './summary.ts';
-import { promptTokens, sampleText } from './text-sample.ts';
-import { replayable, trainStep } from './train-step.ts';
-import { newUnitSums, type UnitShares, UnitUsage } from './unit-usage.ts';
+import { promptTokens } from './text-sample.ts';
+import { trainStep } from './train-step.ts';
+import { newUnitSums, type UnitShares } from './unit-usage.ts';
 
 export interface TrainerOptions {
   /** Default 'new'. */
@@ -67,9 +63,8 @@ interface Run {
   /** The same windows at every evaluation. */
   validation: AsyncIterable<FixedBatch> | undefined;
   planner: StepPlanner;
-  metrics: MetricsWriter;
+  recorder: RunRecorder;
   directory: EnteredRun;
-  units: UnitUsage;
 }
 
 export class Trainer implements AsyncDisposable {
@@ -80,7 +75,6 @@ export class Trainer implements AsyncDisposable {
   #tokenizer: Tokenizer | undefined;
   #state: RunState | undefined;
   #peak: Peak | null | undefined;
-  readonly #memory = new MemoryGauge();
   #bigramLoss: number | null = null;
   #savedStep = -1;
   #isOver = false;
@@ -122,8 +116,7 @@ export class Trainer implements AsyncDisposable {
 
   /** Share of the sequences that trained each unit: in the newest step, and in all so far. Only while the run is open. */
   get units(): { step: UnitShares; run: UnitShares } {
-    const { step, run } = this.#opened(this.#run).units;
-    return { step, run };
+    return this.#opened(this.#run).recorder.units;
   }
 
   /** Peaks of the processor, measured when the trainer was opened; null where it does not compute, or `log.peakFlops` is given. */
@@ -174,29 +167,31 @@ export class Trainer implements AsyncDisposable {
       this.#model = begun.model;
       this.#state = state;
       if (latest) this.#savedStep = state.step;
-      state.units ??= newUnitSums(this.model.config);
+      const { units = newUnitSums(this.model.config) } = state;
       const { backend, threads } = this.model.info;
       const wanted = config.log.peakFlops === 'measured' && backend !== 'cuda';
       this.#peak = wanted ? await measurePeak(threads) : null;
-      this.#run = {
-        dataset,
-        loader,
-        validation,
-        directory,
-        planner: new StepPlanner(this.model.config, state.config),
+      const planner = new StepPlanner(this.model.config, state.config);
+      const recorder = new RunRecorder({
+        config: state.config,
+        model: this.model,
+        state: Object.assign(state, { units }),
+        planner,
         metrics: await MetricsWriter.open(config.output, state.step, this.#options.onLine),
-        units: new UnitUsage(this.model.config, state.units),
-      };
+        validation,
+        peakFlopsPerSecond: this.#peak?.flopsPerSecond ?? null,
+      });
+      this.#run = { dataset, loader, validation, directory, planner, recorder };
       // A complete run that is "resumed" trains nothing, and its metrics stay as they are.
-      if (!this.isComplete) this.#writeStart(dataset, data);
+      if (!this.isComplete) recorder.start(dataset.train.tokenCount, data);
       for (const note of begun.notes) this.#options.onNote?.(note);
       if (state.step === 0) notes.push(...(dataset.warnings ?? []).map((warning) => `data: ${warning}`));
-      for (const text of notes) this.#run.metrics.write({ kind: 'warning', step: state.step, text });
+      for (const text of notes) recorder.warn(text);
       if (state.step === 0 && state.initialValidationLoss === null) {
-        state.initialValidationLoss = (await this.#evaluate())?.loss ?? null;
+        state.initialValidationLoss = (await recorder.evaluate())?.loss ?? null;
       }
     } catch (error) {
-      await this.#run?.metrics.close();
+      await this.#run?.recorder.close();
       this.#run = undefined;
       await dataset.close();
       await directory?.leave();
@@ -232,7 +227,8 @@ export class Trainer implements AsyncDisposable {
     try {
       yield* this.#steps();
       if (this.#options.bigramBaseline && this.isComplete) this.#bigramLoss = await this.#bigramBaseline();
-      if (!wasComplete) this.#end(this.isComplete ? 'complete' : 'stopped');
+      const { recorder } = this.#opened(this.#run);
+      if (!wasComplete) recorder.end(this.isComplete ? 'complete' : 'stopped', this.summary);
     } catch (error) {
       this.#fail(error);
       await this.#release();
@@ -250,89 +246,52 @@ export class Trainer implements AsyncDisposable {
   async checkpoint(): Promise<string | undefined> {
     this.#opened(this.#run);
     if (this.step === 0 || this.#savedStep === this.step) return undefined;
-    return this.#checkpoint(undefined);
+    return this.#save(undefined);
   }
 
   async *#steps(): AsyncGenerator<StepRecord, void, undefined> {
     const { config } = this;
-    const { planner, metrics } = this.#opened(this.#run);
+    const { loader, planner, recorder } = this.#opened(this.#run);
+    const { model } = this;
     const state = this.#opened(this.#state);
     const { signal } = this.#options;
     while (state.step < config.steps && !signal?.aborted) {
-      const line = await this.#trainStep();
+      const line = await recorder.step((onGroup) => trainStep({ config, model, loader, planner, onGroup }, state.step));
       const isLast = state.step === config.steps;
-      if (isDue(config.log.every, state.step) || isLast) metrics.write(line);
+      if (isDue(config.log.every, state.step) || isLast) recorder.writeStep(line);
       const { kind: _, ...record }: StepLine & StepRecord = line;
 
       const saves = isLast || isDue(config.checkpoint.every, state.step) || signal?.aborted === true;
       // A checkpoint's validation loss decides whether it is the best, so it is taken there too; not when in a hurry.
       const evaluates = isLast || isDue(config.evaluation.every, state.step) || (saves && !signal?.aborted);
       if (evaluates) {
-        const validation = await this.#evaluate();
+        const validation = await recorder.evaluate();
         if (validation) record.validation = validation;
       }
-      if (isDue(config.sample.every, state.step) && !signal?.aborted) record.sample = await this.#sample();
+      if (isDue(config.sample.every, state.step) && !signal?.aborted) {
+        record.sample = await recorder.sample(this.#opened(this.#tokenizer));
+      }
       const endsStage = !isLast && planner.at(state.step).stage.index + 1 !== line.stage;
-      if (evaluates || saves || endsStage) this.#writeTotals();
-      if (saves) record.checkpoint = await this.#checkpoint(record.validation?.loss);
+      if (evaluates || saves || endsStage) recorder.writeTotals();
+      if (saves) record.checkpoint = await this.#save(record.validation?.loss);
       yield record;
     }
     // The signal came while the consumer held the record of a step that was not saved.
     await this.checkpoint();
   }
 
-  #startLine({ train }: Dataset, data: DataDescription): StartLine {
-    const { config, model } = this;
-    const { backend, isa, threads, precision } = model.info;
-    const { peakFlops } = config.log;
-    return {
-      kind: 'start',
-      step: this.step,
-      time: new Date().toISOString(),
-      config,
-      model: model.config,
-      parameters: countParameters(model.config).total,
-      dataTokens: train.tokenCount,
-      data,
-      host: describeHost(),
-      backend,
-      isa,
-      threads,
-      precision,
-      peakFlopsPerSecond: this.#peakFlops(),
-      peakFrom: peakFlops === 'measured' ? 'measured' : 'declared',
-    };
-  }
-
-  /** The changes of this step come again whenever the run goes on from it, as lines of a killed process may be lost. */
-  #writeStart(dataset: Dataset, data: DataDescription): void {
-    const { metrics } = this.#opened(this.#run);
-    const { step, changes } = this.#opened(this.#state);
-    metrics.write(this.#startLine(dataset, data));
-    for (const change of changes.filter((made) => made.step === step)) metrics.write({ kind: 'change', ...change });
-  }
-
-  #peakFlops(): number | null {
-    const { peakFlops } = this.config.log;
-    return peakFlops === 'measured' ? (this.peak?.flopsPerSecond ?? null) : peakFlops;
-  }
-
-  #writeTotals(): void {
-    const { metrics } = this.#opened(this.#run);
-    const { step, stages } = this.#opened(this.#state);
-    metrics.write({ kind: 'totals', step, stages: structuredClone(stages), units: this.units });
-  }
-
-  #end(state: EndLine['state']): void {
-    const { metrics } = this.#opened(this.#run);
-    metrics.write({ kind: 'end', step: this.step, time: new Date().toISOString(), state, summary: this.summary });
+  async #save(validationLoss: number | undefined): Promise<string> {
+    const directory = await this.#opened(this.#run).recorder.checkpoint(validationLoss);
+    this.#savedStep = this.step;
+    return directory;
   }
 
   /** Leaves word of what ended the run. */
   #fail(error: unknown): void {
     try {
-      this.#opened(this.#run).metrics.write({ kind: 'warning', step: this.step, text: (error as Error).message });
-      this.#end('failed');
+      const { recorder } = this.#opened(this.#run);
+      recorder.warn((error as Error).message);
+      recorder.end('failed', this.summary);
     } catch {
       // The first error is the one to report.
     }
@@ -351,7 +310,7 @@ export class Trainer implements AsyncDisposable {
     const run = this.#run;
     this.#run = undefined;
     this.#isOver = true;
-    await run?.metrics.close();
+    await run?.recorder.close();
     await run?.dataset.close();
     await run?.directory.leave();
   }
@@ -365,94 +324,6 @@ export class Trainer implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  async #trainStep(): Promise<StepLine> {
-    const start = performance.now();
-    const { config } = this;
-    const { loader, planner, units } = this.#opened(this.#run);
-    const state = this.#opened(this.#state);
-    units.begin();
-    const onGroup = (subnetwork: Subnetwork | undefined, weight: number) => units.add(subnetwork, weight);
-    const done = await trainStep({ config, model: this.model, loader, planner, onGroup }, state.step);
-    units.end();
-
-    const ms = performance.now() - start;
-    const peakFlops = this.#peakFlops();
-    const { sequenceLength: T } = config;
-    const sequences = config.batchSize * config.accumulationSteps;
-    const dense = countFlops(this.model.config, { batchSize: sequences, sequenceLength: T });
-    state.step++;
-    state.tokens += sequences * T;
-    const line: StepLine = {
-      kind: 'step',
-      step: state.step,
-      stage: done.stage + 1,
-      active: done.active,
-      groups: done.groups,
-      loss: done.loss,
-      learningRate: done.learningRate,
-      gradientNorm: done.gradientNorm,
-      tokens: state.tokens,
-      tokensPerSecond: (sequences * T) / (ms / 1000),
-      blockFlops: done.blockFlops,
-      allFlops: done.allFlops,
-      denseBlockFlops: blockFlops(dense),
-      denseAllFlops: allFlops(dense),
-      mfu: peakFlops === null ? null : done.allFlops / (ms / 1000) / peakFlops,
-      ms,
-      executedBlockFlops: 0,
-      executedFlops: 0,
-      trainSeconds: 0,
-      rssBytes: this.#memory.bytes,
-    };
-    addToTotals(state.stages, { ...line, isDense: done.isDense });
-    return Object.assign(line, spentBy(state));
-  }
-
-  async #evaluate(): Promise<Evaluation | undefined> {
-    const { validation: batches, metrics } = this.#opened(this.#run);
-    if (batches === undefined) return undefined;
-    const state = this.#opened(this.#state);
-    const validation = await replayable(
-      () => `after step ${state.step} (seed ${this.config.seed})`,
-      () => evaluate(this.model, batches, { subnetwork: partSubnetwork(this.part, this.model.config) }),
-    );
-    state.lastValidationLoss = validation.loss;
-    const { tokens: trainTokens } = state;
-    const line = { ...validation, ...this.#partField(), trainTokens, ...spentBy(state) };
-    metrics.write({ kind: 'validation', step: state.step, ...line });
-    return validation;
-  }
-
-  async #sample(): Promise<string> {
-    const { step } = this.#opened(this.#state);
-    const { prompt, length, temperature, topK, topP } = this.config.sample;
-    const subnetwork = partSubnetwork(this.part, this.model.config);
-    const options = { maxTokens: length, temperature, topK, topP, seed: this.config.seed + step, subnetwork };
-    const text = await sampleText(this.model, this.#opened(this.#tokenizer), prompt, options);
-    this.#opened(this.#run).metrics.write({ kind: 'sample', step, ...this.#partField(), text });
-    return text;
-  }
-
-  /** For lines about a part of the model; nothing where it is all of it. */
-  #partField(): { part?: PartSize } {
-    const { part, model } = this;
-    return isWhole(part, model.config) ? {} : { part: partSize(part, model.config) };
-  }
-
-  async #checkpoint(validationLoss: number | undefined): Promise<string> {
-    const { config, model } = this;
-    const state = this.#opened(this.#state);
-    if (validationLoss !== undefined && validationLoss < (state.best?.loss ?? Infinity)) {
-      state.best = { step: state.step, loss: validationLoss };
-    }
-    const directory = await saveRun(model, state);
-    this.#savedStep = state.step;
-    const best = config.checkpoint.keepBest ? state.best?.step : undefined;
-    await pruneCheckpoints(config.output, { keepLast: config.checkpoint.keepLast, best });
-    this.#opened(this.#run).metrics.write({ kind: 'checkpoint', step: state.step, directory });
-    return directory;
   }
 
   #opened<Part>(part: Part | undefined): Part {

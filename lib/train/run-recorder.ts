@@ -1,0 +1,192 @@
+// What a run leaves behind: lines of metrics, totals, evaluations, samples and checkpoints. The trainer decides when; this
+// does it and keeps the books.
+
+import { describeHost } from '../addon/host.ts';
+import { pruneCheckpoints } from '../checkpoint/checkpoint-list.ts';
+import type { TrainConfig } from '../config/train-config.ts';
+import type { FixedBatch } from '../data/fixed-windows.ts';
+import { allFlops, blockFlops, countFlops } from '../est/flops.ts';
+import { countParameters } from '../est/parameters.ts';
+import { isWhole, type PartSize, partSize } from '../est/part.ts';
+import type { Subnetwork } from '../est/subnetwork.ts';
+import type { Model } from '../model/model.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import type { DataDescription } from './describe-data.ts';
+import { type Evaluation, evaluate } from './evaluator.ts';
+import { MemoryGauge } from './memory-gauge.ts';
+import type { EndLine, MetricsWriter, StepLine } from './metrics.ts';
+import { saveRun } from './restore.ts';
+import { addToTotals, type RunState, spentBy } from './run-state.ts';
+import type { StepPlan, StepPlanner } from './step-planner.ts';
+import type { RunSummary } from './summary.ts';
+import { sampleText } from './text-sample.ts';
+import { replayable, type StepOutcome } from './train-step.ts';
+import { type UnitShares, UnitUsage } from './unit-usage.ts';
+
+export interface RecordedRun {
+  config: TrainConfig;
+  model: Model;
+  /** Goes on with the run; what is recorded is added to it. */
+  state: RunState & Required<Pick<RunState, 'units'>>;
+  planner: StepPlanner;
+  metrics: MetricsWriter;
+  /** The same windows at every evaluation. */
+  validation: AsyncIterable<FixedBatch> | undefined;
+  /** Measured; null where it was not, and `log.peakFlops` says. */
+  peakFlopsPerSecond: number | null;
+}
+
+export class RunRecorder {
+  readonly #run: RecordedRun;
+  readonly #units: UnitUsage;
+  readonly #memory = new MemoryGauge();
+
+  constructor(run: RecordedRun) {
+    this.#run = run;
+    this.#units = new UnitUsage(run.model.config, run.state.units);
+  }
+
+  /** Share of the sequences that trained each unit: in the newest step, and in all so far. */
+  get units(): { step: UnitShares; run: UnitShares } {
+    const { step, run } = this.#units;
+    return { step, run };
+  }
+
+  /** A process begins the run or goes on with it. */
+  start(dataTokens: number, data: DataDescription): void {
+    const { config, model, metrics, state } = this.#run;
+    const { backend, isa, threads, precision } = model.info;
+    metrics.write({
+      kind: 'start',
+      step: state.step,
+      time: new Date().toISOString(),
+      config,
+      model: model.config,
+      parameters: countParameters(model.config).total,
+      dataTokens,
+      data,
+      host: describeHost(),
+      ...{ backend, isa, threads, precision },
+      peakFlopsPerSecond: this.#peakFlops,
+      peakFrom: config.log.peakFlops === 'measured' ? 'measured' : 'declared',
+    });
+    // The changes of this step come again whenever the run goes on from it, as lines of a killed process may be lost.
+    for (const change of state.changes.filter((made) => made.step === state.step)) {
+      metrics.write({ kind: 'change', ...change });
+    }
+  }
+
+  warn(text: string): void {
+    const { metrics, state } = this.#run;
+    metrics.write({ kind: 'warning', step: state.step, text });
+  }
+
+  /** Does a step, told what its groups train, and counts it. */
+  async step(work: (onGroup: (subnetwork: Subnetwork | undefined, weight: number) => void) => Promise<StepOutcome>) {
+    const { config, model, state } = this.#run;
+    const start = performance.now();
+    this.#units.begin();
+    const done = await work((subnetwork, weight) => this.#units.add(subnetwork, weight));
+    this.#units.end();
+    const ms = performance.now() - start;
+    const peakFlops = this.#peakFlops;
+    const { sequenceLength: T } = config;
+    const sequences = config.batchSize * config.accumulationSteps;
+    const dense = countFlops(model.config, { batchSize: sequences, sequenceLength: T });
+    state.step++;
+    state.tokens += sequences * T;
+    const { stage, isDense, ...outcome } = done;
+    const line: StepLine = {
+      kind: 'step',
+      step: state.step,
+      stage: stage + 1,
+      ...outcome,
+      tokens: state.tokens,
+      tokensPerSecond: (sequences * T) / (ms / 1000),
+      denseBlockFlops: blockFlops(dense),
+      denseAllFlops: allFlops(dense),
+      mfu: peakFlops === null ? null : done.allFlops / (ms / 1000) / peakFlops,
+      ms,
+      executedBlockFlops: 0,
+      executedFlops: 0,
+      trainSeconds: 0,
+      rssBytes: this.#memory.bytes,
+    };
+    addToTotals(state.stages, { ...line, isDense });
+    return Object.assign(line, spentBy(state));
+  }
+
+  writeStep(line: StepLine): void {
+    this.#run.metrics.write(line);
+  }
+
+  writeTotals(): void {
+    const { metrics, state } = this.#run;
+    metrics.write({ kind: 'totals', step: state.step, stages: structuredClone(state.stages), units: this.units });
+  }
+
+  /** Loss on the validation windows of what has been trained so far; undefined where there are none. */
+  async evaluate(): Promise<Evaluation | undefined> {
+    const { config, model, metrics, state, validation } = this.#run;
+    if (validation === undefined) return undefined;
+    const result = await replayable(
+      () => `after step ${state.step} (seed ${config.seed})`,
+      () => evaluate(model, validation, { subnetwork: this.#plan.trainedSubnetwork }),
+    );
+    state.lastValidationLoss = result.loss;
+    const spent = { trainTokens: state.tokens, ...spentBy(state) };
+    metrics.write({ kind: 'validation', step: state.step, ...result, ...this.#part(), ...spent });
+    return result;
+  }
+
+  /** Text by what has been trained so far. */
+  async sample(tokenizer: Tokenizer): Promise<string> {
+    const { config, model, metrics, state } = this.#run;
+    const { prompt, length, temperature, topK, topP } = config.sample;
+    const options = { maxTokens: length, temperature, topK, topP, seed: config.seed + state.step };
+    const subnetwork = this.#plan.trainedSubnetwork;
+    const text = await sampleText(model, tokenizer, prompt, { ...options, subnetwork });
+    metrics.write({ kind: 'sample', step: state.step, ...this.#part(), text });
+    return text;
+  }
+
+  /** @returns its directory. */
+  async checkpoint(validationLoss: number | undefined): Promise<string> {
+    const { config, model, metrics, state } = this.#run;
+    if (validationLoss !== undefined && validationLoss < (state.best?.loss ?? Infinity)) {
+      state.best = { step: state.step, loss: validationLoss };
+    }
+    const directory = await saveRun(model, state);
+    const best = config.checkpoint.keepBest ? state.best?.step : undefined;
+    await pruneCheckpoints(config.output, { keepLast: config.checkpoint.keepLast, best });
+    metrics.write({ kind: 'checkpoint', step: state.step, directory });
+    return directory;
+  }
+
+  end(state: EndLine['state'], summary: RunSummary): void {
+    const { metrics, state: run } = this.#run;
+    metrics.write({ kind: 'end', step: run.step, time: new Date().toISOString(), state, summary });
+  }
+
+  close(): Promise<void> {
+    return this.#run.metrics.close();
+  }
+
+  get #peakFlops(): number | null {
+    const { config, peakFlopsPerSecond } = this.#run;
+    return config.log.peakFlops === 'measured' ? peakFlopsPerSecond : config.log.peakFlops;
+  }
+
+  /** Of the last step done, or of the first. */
+  get #plan(): StepPlan {
+    const { planner, state } = this.#run;
+    return planner.at(Math.max(0, state.step - 1));
+  }
+
+  /** For lines about a part of the model; nothing where it is all of it. */
+  #part(): { part?: PartSize } {
+    const { trained } = this.#plan;
+    const { config } = this.#run.model;
+    return isWhole(trained, config) ? {} : { part: partSize(trained, config) };
+  }
+}
