@@ -19,14 +19,18 @@ export interface ReadRunOptions {
 
 /**
  * Reads a run.
- * @param directory with a metrics.jsonl. A torn last line, and lines that are no JSON, become warnings.
+ * @param directory with a metrics.jsonl, or such a file itself, kept apart from its run. A torn last line, and lines that are no JSON, become warnings.
  * @throws {BurgeonError} ERR_BURGEON_DATA where there is no metrics file.
  */
 export async function readRun(directory: string, { maxPoints = 2000 }: ReadRunOptions = {}): Promise<RunData> {
-  const file = path.join(directory, metricsFileName);
+  const isFile = await stat(directory).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+  const file = isFile ? directory : path.join(directory, metricsFileName);
   const size = await sizeOf(file, directory);
   const run: RunData = {
-    name: path.basename(path.resolve(directory)),
+    name: path.basename(path.resolve(directory), isFile ? '.jsonl' : ''),
     directory,
     start: undefined,
     starts: [],

@@ -1,6 +1,7 @@
 // A report: the page with runs in it, one file that needs nothing else.
 
 import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { BurgeonError } from '../errors.ts';
 import { replaceFile } from '../files/replace-file.ts';
 import { comparableLosses } from './comparable-losses.ts';
@@ -65,7 +66,11 @@ export async function pageWith(data: PageData): Promise<string> {
 /** Runs of the same name by as much of their paths as tells them apart. */
 export function withDistinctNames(runs: RunData[]): RunData[] {
   const names = new Set(runs.map(({ name }) => name));
-  return names.size === runs.length ? runs : runs.map((run) => ({ ...run, name: run.directory }));
+  if (names.size === runs.length) return runs;
+  // Of their paths what not all of them begin with.
+  const paths = runs.map(({ directory }) => path.normalize(directory).split(path.sep));
+  const shared = paths[0]!.findIndex((part, i) => paths.some((other) => other[i] !== part || i === other.length - 1));
+  return runs.map((run, i) => ({ ...run, name: paths[i]!.slice(Math.max(0, shared)).join('/') }));
 }
 
 /** Seven digits of the numbers that are drawn, more than a screen shows. */

@@ -79,7 +79,7 @@ describe('a sweep', () => {
     const { written: _, report, ...record } = undisturbed as SweepRecord & { report: string };
     expect(JSON.parse(await readFile(workspace.path('runs', 'sweep.json'), 'utf8'))).toMatchObject(record);
     expect(report).toBe('runs/report.html');
-    expect(await readFile(workspace.path(report), 'utf8')).toContain('"name":"runs/dense/seed1"');
+    expect(await readFile(workspace.path(report), 'utf8')).toContain('"name":"dense/seed1"');
   });
 
   test('says what it does, a line per run and the table', async () => {
