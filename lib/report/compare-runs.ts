@@ -10,6 +10,7 @@ import { type Control, compareGains, findControls, type GainComparison } from '.
 import { type Difference, differenceOf, type MeanAndSpread, meanAndSpread } from './mean-and-spread.ts';
 import type { RunData } from './run-data.ts';
 import { type ConfigGroup, groupRuns } from './run-groups.ts';
+import { sharedName } from './shared-name.ts';
 
 /** What can be equal. */
 export const budgets = ['step', 'executedFlops', 'trainSeconds'] as const;
@@ -109,7 +110,7 @@ export function compareRuns(given: readonly RunData[]): Comparison {
 function describeGroup({ runs, configs }: ConfigGroup): RunGroup {
   const spent = (budget: Budget) => meanAndSpread(runs.map(({ validation }) => validation[budget].at(-1) ?? 0));
   return {
-    name: runs[0]!.name,
+    name: sharedName(runs),
     runs: runs.map(({ name }) => name),
     seeds: configs.map(({ seed }) => seed),
     finalLoss: meanAndSpread(runs.map(({ validation }) => validation.loss.at(-1)!)),

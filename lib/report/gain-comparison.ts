@@ -13,6 +13,7 @@ import {
 } from './compute-gain.ts';
 import { type Difference, differenceOf } from './mean-and-spread.ts';
 import { type ConfigGroup, denseFamily, type SizeDifference, smallerSizes } from './run-groups.ts';
+import { sharedName } from './shared-name.ts';
 
 /** A group on the curve: dense runs of one length. */
 export interface CurveGroup extends DenseLength {
@@ -63,9 +64,9 @@ export function compareGains(groups: readonly ConfigGroup[]): { comparison: Gain
   if (curve === undefined) return { comparison: null, notes: [noCurveNote(family)] };
   const lengths = curve.lengths.map((length): CurveGroup => {
     const group = family.find(({ configs }) => configs[0]!.steps === length.steps)!;
-    return { name: group.runs[0]!.name, ...length };
+    return { name: sharedName(group.runs), ...length };
   });
-  const reference = lengths.find(({ name }) => name === groups[0]!.runs[0]!.name) ?? lengths.at(-1)!;
+  const reference = lengths.find(({ name }) => name === sharedName(groups[0]!.runs)) ?? lengths.at(-1)!;
   const beside = groups.flatMap((group): GainGroup[] => {
     const finished = finishedOf(group);
     if (family.includes(group) || finished.length === 0) return [];
@@ -73,7 +74,7 @@ export function compareGains(groups: readonly ConfigGroup[]): { comparison: Gain
     const difference = differenceOf(reference.loss, loss);
     return [
       {
-        name: group.runs[0]!.name,
+        name: sharedName(group.runs),
         steps: finished[0]!.steps,
         loss,
         spent,
@@ -109,7 +110,7 @@ export function findControls(groups: readonly ConfigGroup[]): Control[] {
 }
 
 function controlOf(kind: Control['kind'], { runs }: ConfigGroup, sizes: SizeDifference[], of: Control['of']): Control {
-  return { kind, name: runs[0]!.name, runs: runs.map(({ name }) => name), sizes, of };
+  return { kind, name: sharedName(runs), runs: runs.map(({ name }) => name), sizes, of };
 }
 
 function atEqualFlops(control: ConfigGroup, group: ConfigGroup): Control['of'] {
@@ -118,7 +119,7 @@ function atEqualFlops(control: ConfigGroup, group: ConfigGroup): Control['of'] {
   const [a, b] = [pointOf(ours), pointOf(theirs)];
   const [spent, taken] = [a, b].map((point) => point.spent.executedBlockFlops?.mean);
   if (!spent || !taken || Math.abs(spent / taken - 1) > equalWithin) return null;
-  return { name: group.runs[0]!.name, blockFlopRatio: spent / taken, difference: differenceOf(a.loss, b.loss) };
+  return { name: sharedName(group.runs), blockFlopRatio: spent / taken, difference: differenceOf(a.loss, b.loss) };
 }
 
 function finishedOf({ runs }: ConfigGroup): FinishedRun[] {
@@ -151,6 +152,6 @@ function gainNotes(groups: readonly ConfigGroup[]): string[] {
 /** Why there is no curve. */
 function noCurveNote(family: readonly ConfigGroup[]): string {
   const found = family.find((group) => finishedOf(group).length > 0);
-  const one = found && `one: ${found.configs[0]!.steps} steps (${found.runs[0]!.name})`;
+  const one = found && `one: ${found.configs[0]!.steps} steps (${sharedName(found.runs)})`;
   return `a compute gain needs complete dense runs of two lengths or more that differ in steps and seed only, found ${one ?? 'none'}`;
 }

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { readRun } from '../../lib/report/read-run.ts';
 import type { RunData } from '../../lib/report/run-data.ts';
+import { sharedName } from '../../lib/report/shared-name.ts';
 import { withDistinctNames } from '../../lib/report/write-report.ts';
 import { startLine, validationLine } from './metrics-lines.ts';
 
@@ -33,4 +34,12 @@ test('a metrics file may stand for its run', async () => {
   await writeFile(file, [startLine(), validationLine(0, 3), ''].map((line) => line && JSON.stringify(line)).join('\n'));
   expect(await readRun(file)).toMatchObject({ name: 'dense-2000', validation: { loss: [3] } });
   await expect(readRun(path.join(directory, 'none.jsonl'))).rejects.toMatchObject({ code: 'ERR_BURGEON_DATA' });
+});
+
+test('runs of one configuration are called by what their names share', () => {
+  const of = (...names: string[]) => sharedName(names.map((name) => ({ name })));
+  expect(of('dense/seed1', 'dense/seed2')).toBe('dense');
+  expect(of('dense-1', 'dense-2')).toBe('dense-1');
+  expect(of('x/dense/seed1')).toBe('x/dense/seed1');
+  expect(of('a/run', 'b/run')).toBe('a/run');
 });

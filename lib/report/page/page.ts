@@ -81,7 +81,7 @@ export class Page {
     this.#runs = runs;
     this.#groups = groups.map((indices, i) => {
       const members = indices.map((index) => runs[index]!);
-      return { name: groupName({ name: members[0]!.name, runs: members }), runs: members, ...lookOf(i) };
+      return { name: groupName({ name: sharedName(members), runs: members }), runs: members, ...lookOf(i) };
     });
     this.#comparison = comparison;
     document.title = `${runs.length === 1 ? runs[0]!.name : `${runs.length} runs`} · burgeon`;
@@ -98,7 +98,7 @@ export class Page {
     const comparison = this.#comparison;
     if (notCompared) fill(this.#comparisonBox, h('p', { class: 'note' }, `Not compared: ${notCompared}`));
     if (!comparison) return;
-    const looks = new Map<string, GroupLook>(this.#groups.map((group) => [group.runs[0]!.name, group]));
+    const looks = new Map<string, GroupLook>(this.#groups.map((group) => [sharedName(group.runs), group]));
     this.#gain = createGainChart(comparison, looks, this.#view, (label) => this.#toggle(label));
     fill(this.#comparisonBox, ...comparisonSections(comparison, this.#gain?.element));
   }
