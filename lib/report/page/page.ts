@@ -6,6 +6,7 @@ import type { Comparison } from '../compare-runs.ts';
 import { groupName } from '../comparison-text.ts';
 import type { ReportData } from '../page-data.ts';
 import { type Axis, axes, type RunData, type StepColumn } from '../run-data.ts';
+import { sharedName } from '../shared-name.ts';
 import { type Band, Chart, type Curve } from './chart.ts';
 import { comparisonSections } from './comparison-view.ts';
 import { changes, localTime, samples, settings, stages, warnings } from './details.ts';
