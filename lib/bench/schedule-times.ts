@@ -12,9 +12,12 @@ import { StepPlanner } from '../train/step-planner.ts';
 import { type StepContext, trainStep } from '../train/train-step.ts';
 import { spreadOf } from './statistics.ts';
 
-/** Rounds of one step each, after one that is not timed: at least so many, and more for so long. */
-const leastRounds = 3;
+/** Rounds of one step each, after one that is not timed: for so long, at least one. */
 const roundsMs = 3000;
+
+/** Steps of more tokens are measured by a part of their sequences, at least four, as many as there are groups by default. */
+const mostTokens = 4096;
+const leastSequences = 4;
 
 /** A stage held still at one of its ends, so that nothing is grown. */
 interface Still {
@@ -34,16 +37,19 @@ export async function measureSchedules(
   options: ModelOptions,
   onRound: (round: number) => void = () => {},
 ): Promise<number[]> {
-  const { batchSize, sequenceLength } = configs[0]!;
-  using instance = await Model.create(model, { ...options, largestBatch: { batchSize, sequenceLength } });
+  const { batchSize, accumulationSteps, sequenceLength } = configs[0]!;
+  const sequences = Math.min(batchSize, Math.max(leastSequences, Math.floor(mostTokens / sequenceLength)));
+  const scale = (batchSize * accumulationSteps) / sequences;
+  const measured = configs.map((config) => ({ ...config, batchSize: sequences, accumulationSteps: 1 }));
+  using instance = await Model.create(model, { ...options, largestBatch: { batchSize: sequences, sequenceLength } });
   const stills = new Map<string, Still>();
-  for (const config of configs) {
+  for (const config of measured) {
     for (const { end, stage } of endsOf(config)) {
       if (!stills.has(end)) stills.set(end, { context: contextOf(instance, config, stage), ms: [] });
     }
   }
   const start = performance.now();
-  for (let round = 0; round <= leastRounds || performance.now() - start < roundsMs; round++) {
+  for (let round = 0; round <= 1 || performance.now() - start < roundsMs; round++) {
     onRound(round);
     for (const { context, ms } of stills.values()) {
       const before = performance.now();
@@ -51,8 +57,8 @@ export async function measureSchedules(
       if (round > 0) ms.push(performance.now() - before);
     }
   }
-  return configs.map((config) =>
-    endsOf(config).reduce((sum, { end, steps }) => sum + steps * spreadOf(stills.get(end)!.ms).median, 0),
+  return measured.map((config) =>
+    endsOf(config).reduce((sum, { end, steps }) => sum + scale * steps * spreadOf(stills.get(end)!.ms).median, 0),
   );
 }
 
@@ -64,7 +70,8 @@ function endsOf(config: TrainConfig): { end: string; stage: StageConfig; steps: 
       ? []
       : [ratesFrom, ratesTo].map((rates) => {
           const isWhole = Object.values(rates).every((rate) => rate === 1);
-          const stage = isWhole ? {} : { ...options, ...rates };
+          const { batchSize: _, ...sampling } = options;
+          const stage = isWhole ? {} : { ...sampling, ...rates };
           const end = JSON.stringify([stage, isWhole ? '' : config.est.groupsPerStep]);
           return { end, stage, steps: (endStep - startStep) / 2 };
         }),
