@@ -68,6 +68,7 @@ export function exportCommand(): Command {
             `${output}: expected another path than the model's own; give another --output`,
           );
         }
+        if (rules) await requireWhole(source, flags);
         const chosen = rules ? await chooseContents(source, rules, flags) : await trainedContents(source, flags);
         const contents = chosen?.contents ?? source;
         if (format === 'llmc') {
@@ -102,6 +103,17 @@ async function trainedContents(source: OpenModelDirectory, { full }: ExportFlags
     const message = `${error.message}. The run has trained ${describePart(part, model)}; --full writes the full model`;
     throw new BurgeonError(error.code, message, { cause: error });
   }
+}
+
+/** Choosing among units of which some were never trained is no choice. */
+async function requireWhole({ directory, model }: OpenModelDirectory, { full }: ExportFlags): Promise<void> {
+  const part = full ? undefined : await checkpointPart(directory, model);
+  if (part === undefined) return;
+  throw new BurgeonError(
+    'ERR_BURGEON_CONFIG',
+    `--keep-*: expected a model that is trained as a whole, but the run has trained only ${describePart(part, model)}; leave ` +
+      'the option out to write these, or give --full to choose among all units, untrained ones too',
+  );
 }
 
 /** The path behind symbolic links, of what may not exist. */

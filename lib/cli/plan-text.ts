@@ -59,7 +59,7 @@ export function describePlan(subject: PlanSubject, plan: SchedulePlan, memory: r
       ],
       ...rows,
     ]),
-    ...proposals(subject, memory),
+    ...proposals(memory),
     '',
     facts([
       ['block FLOPs saved', `${percent(plan.blockSaving, 2)} (attention and MLP of the layers)`],
@@ -108,12 +108,12 @@ function groupsText({ model, config }: PlanSubject): string {
 }
 
 /** Larger micro-batches for which a smaller part has room. */
-function proposals({ config }: PlanSubject, memory: readonly StageMemory[]): string[] {
+function proposals(memory: readonly StageMemory[]): string[] {
   return memory
     .filter(({ batchSize, proposedBatchSize }) => proposedBatchSize > batchSize)
     .map(
-      ({ stage, proposedBatchSize }) =>
-        `stage ${stage + 1} has room for micro-batches of ${proposedBatchSize} instead of ${config.batchSize} sequences: give it batchSize: ${proposedBatchSize}`,
+      ({ stage, batchSize, proposedBatchSize }) =>
+        `stage ${stage + 1} has room for micro-batches of ${proposedBatchSize} instead of ${batchSize} sequences: give it batchSize: ${proposedBatchSize}`,
     );
 }
 

@@ -254,10 +254,14 @@ const trainSchema = fields.transform((config, context) => {
   }
   try {
     const schedule = new Schedule(est.schedule, steps);
+    // What is wrong whatever the rates is not the fault of a stage.
+    activeCounts(samplerOf(model, est, { rates: { heads: 1, neurons: 1, layers: 1 } }));
     // Counts lie between those of a stage's two ends, so checking the ends is enough.
-    for (const { ratesFrom, ratesTo, options } of schedule.stages) {
-      requireWhole(options.batchSize, config.batchSize * config.accumulationSteps);
-      for (const rates of [ratesFrom, ratesTo]) activeCounts(samplerOf(model, est, { ...options, rates }));
+    for (const { index, ratesFrom, ratesTo, options } of schedule.stages) {
+      inStage(`stage ${index + 1} of ${schedule.stages.length}`, () => {
+        requireWhole(options.batchSize, config.batchSize * config.accumulationSteps);
+        for (const rates of [ratesFrom, ratesTo]) activeCounts(samplerOf(model, est, { ...options, rates }));
+      });
     }
   } catch (error) {
     if (!(error instanceof BurgeonError)) throw error;
@@ -266,11 +270,21 @@ const trainSchema = fields.transform((config, context) => {
   return { ...config, sequenceLength };
 });
 
+/** Names the stage in what a check of it throws. */
+function inStage(name: string, check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    if (error instanceof BurgeonError) throw new BurgeonError(error.code, `${name}: ${error.message}`);
+    throw error;
+  }
+}
+
 function requireWhole(batchSize: number | undefined, sequences: number): void {
   if (batchSize === undefined || sequences % batchSize === 0) return;
   throw new BurgeonError(
     'ERR_BURGEON_CONFIG',
-    `batchSize of a stage: expected a divisor of batchSize * accumulationSteps (${sequences}), received ${batchSize}`,
+    `batchSize: expected a divisor of batchSize * accumulationSteps (${sequences}), received ${batchSize}`,
   );
 }
 

@@ -2,7 +2,9 @@
 // that draws from all units has trained all. What is not in it still has its initial weights. Pure.
 
 import { type BlockShape, blockOf } from '../config/architecture.ts';
+import { show } from '../config/fields.ts';
 import { withoutUndefined } from '../config/without-undefined.ts';
+import { BurgeonError } from '../errors.ts';
 import type { Rates } from './rates.ts';
 import { firstUnits, headUnits, layerCounts, type SamplerConfig, type SamplerOptions } from './sampler.ts';
 import type { Schedule, StageOptions } from './schedule.ts';
@@ -45,6 +47,9 @@ export function samplerOf(
  * @param step 0-based.
  */
 export function trainedPart(model: BlockShape, schedule: Schedule, options: SamplerOptions, step: number): Part {
+  if (!Number.isInteger(step)) {
+    throw new BurgeonError('ERR_BURGEON_CONFIG', `trained part: expected a whole step, received ${show(step)}`);
+  }
   const part: Part = { layers: 0, heads: zeros(model.nLayer), neurons: zeros(model.nLayer) };
   for (const stage of schedule.stages) {
     if (stage.startStep === stage.endStep || stage.startStep > step) continue;
@@ -78,6 +83,37 @@ function addReach(part: Part, model: BlockShape, sampler: SamplerConfig): void {
   }
 }
 
+/**
+ * Checks that a part is one of this model: some of its layers, and of each of them some heads and neurons.
+ * @param name of the part, for errors.
+ * @throws {BurgeonError} ERR_BURGEON_SHAPE naming the count.
+ */
+export function checkPart(part: Part, model: BlockShape, name: string): void {
+  const { nLayer, nInner } = model;
+  if (typeof part !== 'object' || part === null) {
+    fail(`${name}: expected layers, heads and neurons, as trainedPart() gives them, received ${show(part)}`);
+  }
+  checkCount(part.layers, nLayer, `${name}.layers`);
+  for (const [key, most] of [
+    ['heads', blockOf(model).nKvHead],
+    ['neurons', nInner],
+  ] as const) {
+    const counts = part[key];
+    if (!Array.isArray(counts) || counts.length !== nLayer) {
+      const received = Array.isArray(counts) ? counts.length : show(counts);
+      fail(
+        `${name}.${key}: expected a list of ${nLayer} counts, one for each layer of the model, received ${received}`,
+      );
+    }
+    for (let layer = 0; layer < part.layers; layer++) checkCount(counts[layer], most, `${name}.${key}[${layer}]`);
+  }
+}
+
+function checkCount(count: number | undefined, most: number, name: string): void {
+  if (Number.isInteger(count) && count! >= 1 && count! <= most) return;
+  fail(`${name}: expected an integer from 1 to ${most}, received ${show(count)}`);
+}
+
 export function isWhole(part: Part, model: BlockShape): boolean {
   const { nKvHead } = blockOf(model);
   return (
@@ -91,8 +127,12 @@ export function isSamePart(a: Part, b: Part): boolean {
   return a.layers === b.layers && isSame(a.heads, b.heads) && isSame(a.neurons, b.neurons);
 }
 
-/** The part as a subnetwork that computes what a model of its size would; undefined for the whole model. */
+/**
+ * The part as a subnetwork that computes what a model of its size would; undefined for the whole model.
+ * @throws {BurgeonError} ERR_BURGEON_SHAPE for what is no part of the model.
+ */
 export function partSubnetwork(part: Part, model: BlockShape): Subnetwork | undefined {
+  checkPart(part, model, 'part');
   if (isWhole(part, model)) return undefined;
   const { nKvHead } = blockOf(model);
   const ofLayers = (counts: number[], all: number) => {
@@ -121,4 +161,8 @@ function zeros(length: number): number[] {
 
 function isSame(a: readonly number[], b: readonly number[]): boolean {
   return a.every((value, i) => value === b[i]);
+}
+
+function fail(message: string): never {
+  throw new BurgeonError('ERR_BURGEON_SHAPE', message);
 }

@@ -58,22 +58,21 @@ export function ratesOfLayers(rate: Rate, nLayer: number, name: string): number[
   return Array.from({ length: nLayer }, (_, layer) => mix(first, last, nLayer === 1 ? 0 : layer / (nLayer - 1)));
 }
 
+/** Whether there are rates between two: lists by layer are of one length. */
+export function canMix(from: Rate, to: Rate): boolean {
+  return typeof from === 'number' || typeof to === 'number' || from.perLayer.length === to.perLayer.length;
+}
+
 /**
  * A rate on the way from one to another.
+ * @param from with `to` as `canMix` wants it.
  * @param fraction in [0, 1]; both ends are exact.
- * @throws {BurgeonError} ERR_BURGEON_CONFIG for lists of different lengths.
  */
 export function mixRates(from: Rate, to: Rate, fraction: number): Rate {
   if (typeof from === 'number' && typeof to === 'number') return mix(from, to, fraction);
   const length = Math.max(...[from, to].map((rate) => (typeof rate === 'number' ? 0 : rate.perLayer.length)));
   const listOf = (rate: Rate) => (typeof rate === 'number' ? new Array<number>(length).fill(rate) : rate.perLayer);
   const [a, b] = [listOf(from), listOf(to)];
-  if (a.length !== b.length) {
-    throw new BurgeonError(
-      'ERR_BURGEON_CONFIG',
-      `a ramp of rates by layer: expected lists of one length, received ${a.length} and ${b.length}`,
-    );
-  }
   return { perLayer: a.map((rate, i) => mix(rate, b[i]!, fraction)) };
 }
 

@@ -317,22 +317,37 @@ export function expandBlocks(blocks: Int32Array, size: number): Int32Array {
 
 function checkOptions(config: SamplerConfig): void {
   const { nLayer, nHead, nKvHead = nHead, nInner, rates, choose, headSampling } = config;
-  const { neuronMultiple = 1, neuronBlock = 1, keepFirst = 0, keepLast = 0 } = config;
+  const { neuronMultiple = 1, neuronBlock = 1, keepFirst = 0, keepLast = 0, layerScale, rescale } = config;
   for (const name of dimensionNames) {
-    if (!isRate(rates[name])) {
-      fail(`rates.${name}: expected a number above 0 and at most 1, received ${show(rates[name])}`);
+    if (!isRate(rates?.[name])) {
+      fail(`rates.${name}: expected a number above 0 and at most 1, received ${show(rates?.[name])}`);
+    }
+  }
+  checkChoice(choose, 'choose');
+  for (const [name, value, words] of [
+    ['headSampling', headSampling, ['group', 'query']],
+    ['layerScale', layerScale, ['none', 'inverse']],
+    ['rescale', rescale, [true, false]],
+  ] as const) {
+    if (value !== undefined && !(words as readonly unknown[]).includes(value)) {
+      fail(`${name}: expected ${words.join(' or ')}, received ${show(value)}`);
     }
   }
   for (const [name, value, least] of [
+    ['nLayer', nLayer, 1],
+    ['nHead', nHead, 1],
+    ['nKvHead', nKvHead, 1],
+    ['nInner', nInner, 1],
     ['neuronMultiple', neuronMultiple, 1],
     ['neuronBlock', neuronBlock, 1],
     ['keepFirst', keepFirst, 0],
     ['keepLast', keepLast, 0],
   ] as const) {
     if (!Number.isInteger(value) || value < least) {
-      fail(`${name}: expected an integer of at least ${least}, received ${value}`);
+      fail(`${name}: expected an integer of at least ${least}, received ${show(value)}`);
     }
   }
+  if (nHead % nKvHead !== 0) fail(`nKvHead: expected a divisor of the ${nHead} query heads, received ${nKvHead}`);
   if (nInner % neuronBlock !== 0) {
     fail(`neuronBlock: expected a divisor of the ${nInner} MLP neurons, received ${neuronBlock}`);
   }
@@ -350,6 +365,22 @@ function checkOptions(config: SamplerConfig): void {
         `${rates.layers}, received ${keepFirst} + ${keepLast}; keep fewer layers or raise the rate`,
     );
   }
+}
+
+/**
+ * Checks choices by dimension.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG for anything else, a word for all dimensions included.
+ */
+export function checkChoice(choose: StageSampling['choose'], name: string): void {
+  if (choose === undefined) return;
+  const isObject = typeof choose === 'object' && choose !== null;
+  const isKnown = ([key, choice]: [string, unknown]) =>
+    (dimensionNames as readonly string[]).includes(key) &&
+    (choice === undefined || (choices as readonly unknown[]).includes(choice));
+  if (isObject && Object.entries(choose).every(isKnown)) return;
+  fail(
+    `${name}: expected an object of heads, neurons and layers, each ${choices.join(' or ')}, received ${show(choose)}`,
+  );
 }
 
 function sum(values: readonly number[]): number {

@@ -2,18 +2,14 @@
 // new ones start from, resolved to whole steps. Which units are drawn is `sampler.ts`, what a stage costs on a given model
 // is `plan.ts`; learning rate and data order do not depend on the stage.
 
+import { show } from '../config/fields.ts';
+import { nearestName } from '../config/nearest.ts';
 import { withoutUndefined } from '../config/without-undefined.ts';
 import { BurgeonError } from '../errors.ts';
-import { type Dimension, dimensionNames, isFull, isRate, mixRates, type Rate, type Rates } from './rates.ts';
-import { type Choice, choices, type StageSampling } from './sampler.ts';
+import { canMix, type Dimension, dimensionNames, isFull, isRate, mixRates, type Rate, type Rates } from './rates.ts';
+import { type Choice, checkChoice, choices, type StageSampling } from './sampler.ts';
 import { type ScheduleName, scheduleNames, schedulePresets } from './schedule-presets.ts';
-import {
-  type DepthTransition,
-  depthTransitions,
-  momentTransitions,
-  type Transition,
-  widthTransitions,
-} from './transition.ts';
+import { type DepthTransition, readTransition, type Transition } from './transition.ts';
 
 export { type ScheduleName, scheduleNames } from './schedule-presets.ts';
 
@@ -151,12 +147,48 @@ function definition(name: ScheduleName): readonly StageConfig[] {
   return schedulePresets[name].stages;
 }
 
+const stageKeys = [
+  ...['endStep', 'endFraction', ...dimensionNames, 'choose', 'rescale', 'keepFirst', 'keepLast'],
+  ...['groupsPerStep', 'batchSize', 'transition'],
+];
+
+/** Keys and kinds of values; what they mean together is checked where they are resolved. */
+function checkStage(stage: StageConfig, name: string): void {
+  if (typeof stage !== 'object' || stage === null || Array.isArray(stage)) {
+    fail(`${name}: expected an object, received ${show(stage)}`);
+  }
+  const unknown = Object.keys(stage).find((key) => !stageKeys.includes(key));
+  if (unknown !== undefined) {
+    const nearest = nearestName(unknown, stageKeys);
+    fail(`${name}: ${unknown}: unknown key${nearest === undefined ? '' : `; did you mean ${nearest}?`}`);
+  }
+  const { keepFirst = 0, keepLast = 0, batchSize = 1, groupsPerStep = 'auto', rescale = true } = stage;
+  const isCount = (value: unknown, least: number) => Number.isSafeInteger(value) && (value as number) >= least;
+  for (const [key, value, isRight, expected] of [
+    ['keepFirst', keepFirst, isCount(keepFirst, 0), 'an integer of at least 0'],
+    ['keepLast', keepLast, isCount(keepLast, 0), 'an integer of at least 0'],
+    ['batchSize', batchSize, isCount(batchSize, 1), 'an integer of at least 1'],
+    [
+      ...(['groupsPerStep', groupsPerStep] as const),
+      isCount(groupsPerStep, 1) || groupsPerStep === 'auto' || groupsPerStep === 'sequence',
+      'an integer of at least 1, auto or sequence',
+    ],
+    ['rescale', rescale, typeof rescale === 'boolean', 'true or false'],
+  ] as const) {
+    if (!isRight) fail(`${name}: expected ${key} to be ${expected}, received ${show(value)}`);
+  }
+}
+
 function resolveStages(stages: readonly StageConfig[], totalSteps: number): ResolvedStage[] {
+  if (!Array.isArray(stages)) {
+    fail(`schedule: expected ${scheduleNames.join(', ')} or a list of stages, received ${show(stages)}`);
+  }
   if (stages.length === 0) fail('schedule: expected at least one stage, received an empty list');
   let previous: { end: number; endFraction?: number } = { end: 0 };
   let startStep = 0;
   return stages.map((stage, index) => {
     const name = `stage ${index + 1} of ${stages.length} of the schedule`;
+    checkStage(stage, name);
     const end = exactEnd(stage, name, index === stages.length - 1, totalSteps);
     // Compared before rounding: a mistake stays a mistake however long the run is, while a short run may round a good
     // stage to nothing.
@@ -186,28 +218,18 @@ function resolveStages(stages: readonly StageConfig[], totalSteps: number): Reso
 
 function choiceOf({ choose }: StageConfig, name: string): StageSampling['choose'] {
   if (choose === undefined) return undefined;
-  const byDimension = typeof choose === 'string' ? { heads: choose, neurons: choose, layers: choose } : { ...choose };
-  for (const dimension of dimensionNames) {
-    const choice = byDimension[dimension] ?? 'uniform';
-    if (choices.includes(choice)) continue;
-    fail(`${name}: expected to choose ${choices.join(' or ')} ${dimension}, received ${JSON.stringify(choice)}`);
+  if (typeof choose !== 'string') {
+    checkChoice(choose, `${name}: choose`);
+    return { ...choose };
   }
-  return byDimension;
+  if (choices.includes(choose)) return { heads: choose, neurons: choose, layers: choose };
+  fail(`${name}: expected to choose ${choices.join(' or ')}, received ${show(choose)}`);
 }
 
 function transitionOf({ transition }: StageConfig, name: string, isFirst: boolean): Transition | undefined {
   if (transition === undefined) return undefined;
   if (isFirst) fail(`${name}: expected no transition, because nothing was trained before it; leave it out`);
-  const parts: Transition = typeof transition === 'string' ? { layers: transition } : transition;
-  const { layers = 'keep', width = 'keep', moments = 'copy', warmupSteps = 0, warmupFrom = 0 } = parts;
-  const isKnown =
-    depthTransitions.includes(layers) && widthTransitions.includes(width) && momentTransitions.includes(moments);
-  const isWarmup = Number.isSafeInteger(warmupSteps) && warmupSteps >= 0 && warmupFrom >= 0 && warmupFrom < 1;
-  if (isKnown && isWarmup) return parts;
-  fail(
-    `${name}: expected a transition of layers ${depthTransitions.join(', ')}; width ${widthTransitions.join(', ')}; moments ` +
-      `${momentTransitions.join(', ')}; whole warmupSteps; warmupFrom from 0 to below 1, received ${JSON.stringify(transition)}`,
-  );
+  return readTransition(transition, name);
 }
 
 /** The end of a stage in steps, not yet rounded. */
@@ -219,8 +241,8 @@ function exactEnd(stage: StageConfig, name: string, isLast: boolean, totalSteps:
   if (endStep !== undefined && !(Number.isSafeInteger(endStep) && endStep >= 1 && endStep <= totalSteps)) {
     fail(`${name}: expected endStep to be an integer from 1 to the run's ${totalSteps} steps, received ${endStep}`);
   }
-  if (endFraction !== undefined && !(endFraction > 0 && endFraction <= 1)) {
-    fail(`${name}: expected endFraction above 0 and at most 1, received ${endFraction}`);
+  if (endFraction !== undefined && !(typeof endFraction === 'number' && endFraction > 0 && endFraction <= 1)) {
+    fail(`${name}: expected endFraction above 0 and at most 1, received ${show(endFraction)}`);
   }
   const end = endStep ?? (endFraction === undefined ? undefined : endFraction * totalSteps);
   if (!isLast) {
@@ -239,14 +261,17 @@ function exactEnd(stage: StageConfig, name: string, isLast: boolean, totalSteps:
 function rateSet(stage: StageConfig, side: 0 | 1, name: string): Rates {
   const rates: Rates = { heads: 1, neurons: 1, layers: 1 };
   for (const dimension of dimensionNames) {
-    const rate = stage[dimension] ?? 1;
+    const { [dimension]: rate = 1 } = stage;
     if (!isStageRate(rate)) {
       fail(
         `${name}: expected ${dimension} to be a rate above 0 and at most 1, {perLayer: [...]}, or a pair [from, to] of ` +
-          `rates, received ${JSON.stringify(rate)}`,
+          `rates, received ${show(rate)}`,
       );
     }
     rates[dimension] = isRate(rate) ? rate : rate[side];
+    if (!isRate(rate) && !canMix(...rate)) {
+      fail(`${name}: expected ${dimension} to ramp between lists of one length, received ${show(rate)}`);
+    }
   }
   return rates;
 }

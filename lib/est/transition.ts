@@ -1,6 +1,9 @@
 // What units start from that a stage trains for the first time: a transition, done once, before the first step of the
 // stage. Which layer each layer is copied from is decided here; `lib/model/grow.ts` knows the rows of tensors. Pure.
 
+import { show } from '../config/fields.ts';
+import { BurgeonError } from '../errors.ts';
+
 /**
  * New layers. `keep`: what they have, as a rule initial weights. Of k trained layers that become K: `stack` copies layer i
  * from i mod k; `repeat` from floor(i k / K), so that copies lie beside each other; `middle` inserts copies of the middle
@@ -33,6 +36,30 @@ export interface Transition {
   warmupSteps?: number;
   /** The share of it with which that begins, in [0, 1). Default 0. */
   warmupFrom?: number;
+}
+
+const transitionKeys = ['layers', 'width', 'moments', 'warmupSteps', 'warmupFrom'];
+
+/**
+ * A transition as an object; a word is that of the layers.
+ * @param name whose it is, for errors.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG for anything that is none.
+ */
+export function readTransition(written: DepthTransition | Transition, name: string): Transition {
+  const transition = typeof written === 'string' ? { layers: written } : written;
+  const isObject = typeof transition === 'object' && transition !== null;
+  if (isObject && Object.keys(transition).every((key) => transitionKeys.includes(key))) {
+    const { layers = 'keep', width = 'keep', moments = 'copy', warmupSteps = 0, warmupFrom = 0 } = transition;
+    const isKnown =
+      depthTransitions.includes(layers) && widthTransitions.includes(width) && momentTransitions.includes(moments);
+    const isShare = typeof warmupFrom === 'number' && warmupFrom >= 0 && warmupFrom < 1;
+    if (isKnown && Number.isSafeInteger(warmupSteps) && warmupSteps >= 0 && isShare) return transition;
+  }
+  throw new BurgeonError(
+    'ERR_BURGEON_CONFIG',
+    `${name}: expected a transition of layers ${depthTransitions.join(', ')}; width ${widthTransitions.join(', ')}; moments ` +
+      `${momentTransitions.join(', ')}; whole warmupSteps; warmupFrom from 0 to below 1, received ${show(written)}`,
+  );
 }
 
 /**

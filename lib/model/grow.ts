@@ -4,8 +4,10 @@
 import type { NativeRowCopy, NativeTensor } from '../addon/binding.ts';
 import { architectureOf } from '../config/architecture.ts';
 import type { ModelConfig } from '../config/model-config.ts';
-import type { Part } from '../est/part.ts';
-import { layerSources, type Transition } from '../est/transition.ts';
+import { BurgeonError } from '../errors.ts';
+import { checkPart, type Part } from '../est/part.ts';
+import { layerSources, readTransition, type Transition } from '../est/transition.ts';
+import { requireOptions } from './arguments.ts';
 
 export interface Growth {
   /** What has been trained. */
@@ -24,9 +26,28 @@ const outputTensors = new Set(['attprojw', 'attprojb', 'fcprojw', 'fcprojb']);
 /** Of these, the matrices, with a row for each unit. */
 const outputMatrices: Record<Unit, string> = { heads: 'attprojw', neurons: 'fcprojw' };
 
-/** The copies that a growth is, in the order they must be made. */
+/**
+ * The copies that a growth is, in the order they must be made.
+ * @throws {BurgeonError} ERR_BURGEON_SHAPE for parts that are not of this model, or become smaller; ERR_BURGEON_CONFIG for
+ *   an unknown transition.
+ */
 export function growthCopies(model: ModelConfig, tensors: readonly NativeTensor[], growth: Growth): NativeRowCopy[] {
-  return new GrowthCopies(model, tensors, growth).list();
+  requireOptions('grow()', growth);
+  const { from, to } = growth;
+  checkPart(from, model, 'from');
+  checkPart(to, model, 'to');
+  checkNotSmaller('to.layers', from.layers, to.layers);
+  for (const unit of ['heads', 'neurons'] as const) {
+    for (let layer = 0; layer < from.layers; layer++) {
+      checkNotSmaller(`to.${unit}[${layer}]`, from[unit][layer]!, to[unit][layer]!);
+    }
+  }
+  return new GrowthCopies(model, tensors, { from, to, transition: readTransition(growth.transition, 'grow()') }).list();
+}
+
+function checkNotSmaller(name: string, from: number, to: number): void {
+  if (to >= from) return;
+  throw new BurgeonError('ERR_BURGEON_SHAPE', `${name}: expected at least the ${from} trained before, received ${to}`);
 }
 
 class GrowthCopies {

@@ -21,7 +21,7 @@ import {
 } from './arguments.ts';
 import { type Growth, growthCopies } from './grow.ts';
 import { initialValues } from './initialise.ts';
-import { nativeGroups, nativeSubnetwork } from './native-group.ts';
+import { copySubnetwork, nativeGroups, nativeSubnetwork } from './native-group.ts';
 import { nativeConfig, nativeOptions } from './native-options.ts';
 import { checkSamplingOptions, chooseToken } from './next-token.ts';
 import type {
@@ -199,7 +199,7 @@ export class Model implements Disposable {
         gradientClip: options.gradientClip ?? 0,
         step: this.optimizerSteps + 1,
         freeze: inactive === 'freeze',
-        trained: options.trained && nativeSubnetwork(this.config, options.trained),
+        trained: options.trained && nativeSubnetwork(this.config, options.trained, 'trained'),
       });
       this.optimizerSteps++;
       return result;
@@ -214,7 +214,8 @@ export class Model implements Disposable {
   /**
    * Prepares units that are to be trained for the first time: copies of others, or as they are (lib/est/transition.ts). Weights and
    * moments are copied where they live.
-   * @throws {BurgeonError} ERR_BURGEON_BUSY, ERR_BURGEON_DISPOSED.
+   * @throws {BurgeonError} ERR_BURGEON_SHAPE for parts that are not of this model, or become smaller; ERR_BURGEON_CONFIG,
+   *   ERR_BURGEON_BUSY, ERR_BURGEON_DISPOSED.
    */
   grow(growth: Growth): Promise<void> {
     return this.#exclusively('grow()', () =>
@@ -281,7 +282,8 @@ export class Model implements Disposable {
       throw new BurgeonError('ERR_BURGEON_CONFIG', `maxTokens: expected an integer >= 0, received ${maxTokens}`);
     }
     const rng = new CounterRng(options.seed ?? 1, generationStream);
-    return this.#generate(readPrompt(prompt, this.config.vocabSize), rng, { ...options, maxTokens });
+    const subnetwork = copySubnetwork(options.subnetwork);
+    return this.#generate(readPrompt(prompt, this.config.vocabSize), rng, { ...options, maxTokens, subnetwork });
   }
 
   async *#generate(prompt: number[], rng: CounterRng, options: GenerateOptions & { maxTokens: number }) {

@@ -49,6 +49,16 @@ export function nativeSubnetwork(
   };
 }
 
+/**
+ * A copy, for a call that lasts while its caller goes on.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG for what is no object.
+ */
+export function copySubnetwork(subnetwork: Subnetwork | null | undefined): Subnetwork | undefined {
+  if (subnetwork === undefined || subnetwork === null) return undefined;
+  requireObject('subnetwork', subnetwork);
+  return structuredClone(subnetwork);
+}
+
 /** Reads every list once, as what is read may be a getter; leaves what is no array of lists to the engine to refuse. */
 function copyLists(lists: Subnetwork['heads'], most: number): Subnetwork['heads'] {
   return Array.isArray(lists) && lists.length <= most
@@ -65,7 +75,11 @@ function unbiased(lists: Subnetwork['heads'], layers: number, units: number): Fl
 function readScale(name: string, scale: Scale, layers: number): Float64Array {
   if (typeof scale === 'number') return new Float64Array(layers).fill(scale);
   if (typeof scale === 'object' && scale !== null && typeof scale.length === 'number') {
-    return Float64Array.from(scale, Number);
+    if (scale.length === layers) return Float64Array.from(scale, Number);
+    throw new BurgeonError(
+      'ERR_BURGEON_SHAPE',
+      `${name}: expected one factor per active layer (${layers}), received ${scale.length}`,
+    );
   }
   throw new BurgeonError(
     'ERR_BURGEON_DTYPE',

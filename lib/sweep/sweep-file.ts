@@ -34,6 +34,11 @@ const plain = value<Plain>(
   (input) => ['number', 'string', 'boolean'].includes(typeof input),
 );
 
+const mapping = (of: string) => ({
+  error: ({ code, input }: { code: string; input?: unknown }) =>
+    code === 'invalid_type' ? `expected ${of}, received ${show(input)}` : undefined,
+});
+
 const sweepSchema = section({
   output: path('the path of a directory').describe('Directory for the runs: <output>/<variant>,<key>=<value>/seed<n>'),
   base: value<Section>(
@@ -41,11 +46,19 @@ const sweepSchema = section({
     isSection,
   ).describe('Training configuration that all runs share; its output does not count'),
   variants: z
-    .record(z.string(), value<Section>('a section with keys of a training configuration', isSection))
+    .record(
+      z.string(),
+      value<Section>('a section with keys of a training configuration', isSection),
+      mapping('a mapping of names to sections with keys of a training configuration'),
+    )
     .exactOptional()
     .describe('Name: keys over base, sections merged key by key; a key with dots is set as by --set'),
   values: z
-    .record(z.string(), z.array(plain, { error: ({ input }) => `expected a list of values, received ${show(input)}` }))
+    .record(
+      z.string(),
+      z.array(plain, { error: ({ input }) => `expected a list of values, received ${show(input)}` }),
+      mapping('a mapping of keys to lists of values'),
+    )
     .exactOptional()
     .describe('Key: list of values; every combination of them, with every variant'),
   seeds: value<number[]>(

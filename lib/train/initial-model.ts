@@ -8,6 +8,7 @@ import { openModel } from '../checkpoint/open-model.ts';
 import type { TrainConfig } from '../config/train-config.ts';
 import { BurgeonError } from '../errors.ts';
 import { loadTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
+import { checkpointPart, describePart } from './checkpoint-part.ts';
 import type { StartMode } from './run-directory.ts';
 
 /** What is known of the data. */
@@ -39,6 +40,16 @@ export async function openInitialModel(
   const { tokenizer } = data;
   if (tokenizer === undefined) return source;
   return { ...source, tokenizerFiles: tokenizer.files(), endOfText: tokenizer.endOfText };
+}
+
+/** What has to be said of a model from a stage that trained only its first units. */
+export async function partNotes({ directory, model }: OpenModelDirectory): Promise<string[]> {
+  const part = await checkpointPart(directory, model);
+  if (part === undefined) return [];
+  return [
+    `initFrom ${directory}: only ${describePart(part, model)} have been trained there; the others have initial weights. ` +
+      'burgeon export writes what was trained as a model of its own',
+  ];
 }
 
 /** Every field that the configuration gives, or has by default, is the model's; its vocabulary may be left open. */

@@ -17,7 +17,7 @@ import type { Model } from '../model/model.ts';
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
 import { describeData } from './describe-data.ts';
 import type { Evaluation } from './evaluator.ts';
-import { openInitialModel } from './initial-model.ts';
+import { openInitialModel, partNotes } from './initial-model.ts';
 import { type MetricsLine, MetricsWriter, type StepLine } from './metrics.ts';
 import { openData } from './open-data.ts';
 import { continueRun, startRun } from './restore.ts';
@@ -157,7 +157,10 @@ export class Trainer implements AsyncDisposable {
       checkSample(config, this.#tokenizer);
       const data = await describeData(dataset, this.#tokenizer, validation);
       directory = await enterRunDirectory(config.output, this.#options.start ?? 'new');
-      const notes = directory.skipped.map((torn) => `passed over checkpoint ${torn.directory}: ${torn.problem}`);
+      const notes = [
+        ...directory.skipped.map((torn) => `passed over checkpoint ${torn.directory}: ${torn.problem}`),
+        ...(initial ? await partNotes(initial) : []),
+      ];
       for (const note of notes) this.#options.onNote?.(note);
       const { changes = [] } = this.#options;
       const context = { config, changes, trainTokens: dataset.train.tokenCount, tokenizer: this.#tokenizer };

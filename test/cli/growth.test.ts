@@ -48,6 +48,22 @@ describe('a checkpoint of a part', () => {
     expect((await evaluated('full')).loss).not.toBeCloseTo(trained.validationLoss, 5);
   });
 
+  test('is not made smaller still by chance: untrained units are kept only on demand', async () => {
+    const { code, stderr } = await workspace.burgeon(['export', 'run', '-o', 'kept', '--keep-neurons', '0.5']);
+    expect(code).toBe(1);
+    expect(stderr).toContain(`but the run has trained only ${part}; leave the option out to write these`);
+    const { stdout } = await workspace.succeed(['export', 'run', '-o', 'kept', '--keep-neurons', '0.5', '--full']);
+    expect(stdout).toContain('kept 2 of 2 layers');
+  });
+
+  test('starts another run with a note', async () => {
+    const { stderr } = await workspace.succeed([
+      ...['train', 'train.yaml', '--quiet', '--init-from', 'run'],
+      ...['--set', 'output=next', '--set', 'est.schedule=dense'],
+    ]);
+    expect(stderr).toContain(`only ${part} have been trained there; the others have initial weights`);
+  });
+
   test('whose heads cannot be a model of transformers says what can be done', async () => {
     const schedule = 'est.schedule=[{heads: 0.5, choose: first}]';
     await workspace.succeed(['train', 'train.yaml', '--quiet', '--set', schedule, '--set', 'output=heads']);

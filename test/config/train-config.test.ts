@@ -156,7 +156,7 @@ describe('problems', () => {
       { est: { schedule: [{ endStep: 101 }, {}] } },
     ],
     [
-      'est: keepFirst + keepLast: expected at most the 2 of 4 layers that are active at layer rate 0.5, received 0 + 3; ' +
+      'est: stage 1 of 3: keepFirst + keepLast: expected at most the 2 of 4 layers that are active at layer rate 0.5, received 0 + 3; ' +
         'keep fewer layers or raise the rate',
       { est: { keepLast: 3 } },
     ],

@@ -81,3 +81,30 @@ describe('trained parts', () => {
     );
   });
 });
+
+describe('parts that are none', () => {
+  const heads = [4, 4, 0, 0];
+  const neurons = [10, 5, 0, 0];
+  test.each<[string, unknown]>([
+    ['part: expected layers, heads and neurons, as trainedPart() gives them, received nothing', undefined],
+    ['part.layers: expected an integer from 1 to 4, received 5', { layers: 5, heads, neurons }],
+    ['part.layers: expected an integer from 1 to 4, received NaN', { layers: Number.NaN, heads, neurons }],
+    [
+      'part.heads: expected a list of 4 counts, one for each layer of the model, received 2',
+      { layers: 2, heads: 2, neurons },
+    ],
+    [
+      'part.heads: expected a list of 4 counts, one for each layer of the model, received 1',
+      { layers: 2, heads: [4], neurons },
+    ],
+    ['part.neurons[2]: expected an integer from 1 to 10, received 0', { layers: 3, heads: [4, 4, 4, 0], neurons }],
+    ['part.heads[1]: expected an integer from 1 to 4, received 9', { layers: 2, heads: [4, 9, 0, 0], neurons }],
+  ])('%s', (message, part) => {
+    expect(() => partSubnetwork(part as never, model)).toThrow(message);
+  });
+
+  test('of a step that is none', () => {
+    const step = () => trainedPart(model, new Schedule('dense', 4), {}, Number.NaN);
+    expect(step).toThrow('trained part: expected a whole step, received NaN');
+  });
+});

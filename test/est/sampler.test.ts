@@ -307,6 +307,14 @@ describe('errors', () => {
       'rates.layers: expected a number above 0 and at most 1, received NaN',
       { rates: { ...half.rates, layers: Number.NaN } },
     ],
+    ['rates.heads: expected a number above 0 and at most 1, received nothing', { rates: undefined as never }],
+    ['choose: expected an object of heads, neurons and layers, each uniform or first', { choose: 'first' as never }],
+    ['received {"layers":"frist"}', { choose: { layers: 'frist' as never } }],
+    ['rescale: expected true or false, received "no"', { rescale: 'no' as never }],
+    ['headSampling: expected group or query, received "head"', { headSampling: 'head' as never }],
+    ['layerScale: expected none or inverse, received "inverted"', { layerScale: 'inverted' as never }],
+    ['nLayer: expected an integer of at least 1, received nothing', { nLayer: undefined as never }],
+    ['nKvHead: expected a divisor of the 12 query heads, received 5', { nKvHead: 5 }],
   ])('%s', (message, change) => {
     const sample = () => sampleSubnetwork({ ...half, ...change }, key);
     expect(sample).toThrow(message);

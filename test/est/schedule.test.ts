@@ -177,6 +177,26 @@ describe('errors', () => {
       [{ neurons: [0.5] }],
     ],
     ['expected layers to be a rate', [{ layers: [0.5, 1.5] }]],
+    ['expected layers to be a rate above 0 and at most 1, {perLayer: [...]}', [{ layers: null }]],
+    ['schedule: expected dense, est-gpt2', undefined],
+    ['or a list of stages, received 5', 5],
+    ['stage 1 of 1 of the schedule: expected an object, received "dense"', ['dense']],
+    ['stage 1 of 1 of the schedule: layer: unknown key; did you mean layers?', [{ layer: 0.5 }]],
+    ['stage 1 of 1 of the schedule: expected to choose uniform or first, received "frist"', [{ choose: 'frist' }]],
+    ['choose: expected an object of heads, neurons and layers', [{ choose: { layer: 'first' } }]],
+    ['choose: expected an object of heads, neurons and layers', [{ choose: ['first'] }]],
+    ['expected batchSize to be an integer of at least 1, received -2', [{ batchSize: -2 }]],
+    ['expected groupsPerStep to be an integer of at least 1, auto or sequence', [{ groupsPerStep: 'many' }]],
+    ['expected rescale to be true or false, received "no"', [{ rescale: 'no' }]],
+    ['expected endFraction above 0 and at most 1, received "0.5"', [{ endFraction: '0.5' }, {}]],
+    [
+      'expected heads to ramp between lists of one length',
+      [{ heads: [{ perLayer: [1, 1] }, { perLayer: [1, 1, 1] }] }],
+    ],
+    ['expected no transition, because nothing was trained before it', [{ transition: 'stack' }]],
+    ['stage 2 of 2 of the schedule: expected a transition of layers keep, stack', [{ endStep: 9 }, { transition: 5 }]],
+    ['received {"depth":"stack"}', [{ endStep: 9 }, { transition: { depth: 'stack' } }]],
+    ['warmupFrom from 0 to below 1', [{ endStep: 9 }, { transition: { warmupFrom: '0.5' } }]],
   ])('%s', (message, stages) => {
     const build = () => new Schedule(stages as StageConfig[], 100);
     expect(build).toThrow(message);

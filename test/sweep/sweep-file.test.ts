@@ -68,6 +68,16 @@ describe('parseSweep', () => {
       'variants.a: expected a section with keys of a training configuration, received 3',
     ],
     [
+      'a list of variants',
+      { variants: ['dense'] },
+      'variants: expected a mapping of names to sections with keys of a training configuration, received ["dense"]',
+    ],
+    [
+      'a list of keys',
+      { values: ['steps'] },
+      'values: expected a mapping of keys to lists of values, received ["steps"]',
+    ],
+    [
       'a name with a slash',
       { variants: { 'a/b': {} } },
       'variants.a/b: expected a name of letters, digits and . _ + -',

@@ -64,7 +64,7 @@ test('larger micro-batches in an early stage read the same sequences, and learn 
 
 test('what cannot be is refused: sizes that do not divide a step, and stages that do not fit', () => {
   expect(() => plan([{ endStep: 5, layers: 0.5, choose: 'first', batchSize: 3 }, {}])).toThrow(
-    'batchSize of a stage: expected a divisor of batchSize * accumulationSteps (8), received 3',
+    'stage 1 of 2: batchSize: expected a divisor of batchSize * accumulationSteps (8), received 3',
   );
   const schedule = [{ endStep: 5, layers: 0.5, choose: 'first', batchSize: 2 ** 13 }, {}];
   const huge = { model: { ...model, contextLength: 4096 }, steps: 20, batchSize: 1, accumulationSteps: 2 ** 13 };
