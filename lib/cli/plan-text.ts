@@ -7,7 +7,7 @@ import type { ParameterCount } from '../est/parameters.ts';
 import type { PlannedStage, SchedulePlan } from '../est/plan.ts';
 import type { ActiveCounts } from '../est/sampler.ts';
 import { type ScheduleName, schedulePresets } from '../est/schedule-presets.ts';
-import type { Transition } from '../est/transition.ts';
+import { growsAt, stageNotes, stageText } from '../est/stage-text.ts';
 import { chooseDevice } from '../model/device.ts';
 import type { StageMemory } from '../train/stage-memory.ts';
 import { StepPlanner } from '../train/step-planner.ts';
@@ -28,6 +28,7 @@ export function presetText(schedule: PlanSubject['config']['est']['schedule']): 
 export function describePlan(subject: PlanSubject, plan: SchedulePlan, memory: readonly StageMemory[]): string {
   const { model, config } = subject;
   const { batchSize, accumulationSteps, sequenceLength, est } = config;
+  const planner = new StepPlanner(model, config);
   const { nKvHead } = blockOf(model);
   const isGrouped = nKvHead < model.nHead;
   const active = (stage: PlannedStage, key: keyof ActiveCounts, all: number) =>
@@ -39,7 +40,7 @@ export function describePlan(subject: PlanSubject, plan: SchedulePlan, memory: r
     active(stage, 'heads', model.nHead),
     ...(isGrouped ? [active(stage, 'kvHeads', nKvHead)] : []),
     active(stage, 'neurons', model.nInner),
-    howChosen(stage),
+    stageText(stage, growsAt(model, planner.schedule, est, stage)),
     percent(stage.blockFlopRatio),
     percent(stage.allFlopRatio),
     bytes(memory[i]!.memory.activations),
@@ -60,6 +61,7 @@ export function describePlan(subject: PlanSubject, plan: SchedulePlan, memory: r
       ...rows,
     ]),
     ...proposals(memory),
+    ...stageNotes(model, planner.schedule, est).map((note) => `note: ${note}`),
     '',
     facts([
       ['block FLOPs saved', `${percent(plan.blockSaving, 2)} (attention and MLP of the layers)`],
@@ -76,25 +78,6 @@ export function describePlan(subject: PlanSubject, plan: SchedulePlan, memory: r
 function range(from: number, to: number): string {
   const text = (value: number) => String(Number(value.toFixed(1)));
   return text(from) === text(to) ? text(from) : `${text(from)}..${text(to)}`;
-}
-
-/** "first, then stack", or "all". */
-function howChosen({ countsFrom, countsTo, blockFlopRatio, options, transition }: PlannedStage): string {
-  const isAll = blockFlopRatio === 1 && countsFrom.layers === countsTo.layers;
-  const choices = Object.values(options.choose ?? {});
-  const hasFirst = choices.includes('first');
-  const words = isAll
-    ? 'all'
-    : !hasFirst
-      ? 'random'
-      : choices.every((choice) => choice === 'first')
-        ? 'first'
-        : 'mixed';
-  return transition === undefined ? words : `${words}, from ${transitionText(transition)}`;
-}
-
-function transitionText({ layers = 'keep', width = 'keep' }: Transition): string {
-  return [layers, width].filter((word) => word !== 'keep').join(' and ') || 'keep';
 }
 
 /** Of the steps with most groups. */

@@ -56,6 +56,9 @@ export function planCommand(): Command {
         command.error('error: a configuration has its own model; leave --model out, or change it with --set model=...');
       }
       if (file === undefined && flags.set.length > 0) command.error('error: --set takes a configuration to change');
+      if (flags.compare && (flags.schedule !== undefined || flags.targetSaving !== undefined)) {
+        command.error('error: --compare plans every schedule; leave --schedule and --target-saving out');
+      }
       if (!flags.measure && !flags.compare) command.error('error: --no-measure goes with --compare');
       await (flags.compare ? printComparison(file, flags) : printPlan(file, flags));
     });

@@ -195,9 +195,14 @@ function showStep(record: StepRecord, config: TrainConfig, progress: ProgressLin
       `${count(record.tokensPerSecond)} tok/s`,
       record.mfu === null ? '' : `MFU ${percent(record.mfu, 0)}`,
       `lr ${small(record.learningRate)}`,
-      `stage ${stage} (${active.layers} layers, ${active.heads} heads, ${active.neurons} neurons)`,
+      `stage ${stage} (${counted(active.layers, 'layer')}, ${counted(active.heads, 'head')}, ${counted(active.neurons, 'neuron')})`,
     ].join('  '),
   );
+}
+
+/** "1 layer", "2.4 layers": a mean, where layers are active by chance. */
+function counted(value: number, unit: string): string {
+  return `${Number(value.toFixed(1))} ${unit}${value === 1 ? '' : 's'}`;
 }
 
 /** The summary as text. */

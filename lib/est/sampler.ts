@@ -357,6 +357,9 @@ function checkOptions(config: SamplerConfig): void {
   if (choose?.heads === 'first' && headSampling === 'query' && nKvHead < nHead && !isFull(rates.heads)) {
     fail('headSampling: expected group, because the first heads are chosen, received query');
   }
+  if (choose?.layers === 'first' && keepLast > 0 && !isFull(rates.layers)) {
+    fail(`keepLast: expected 0, because the first layers are chosen, received ${keepLast}`);
+  }
   if (typeof rates.layers === 'object' || choose?.layers === 'first') return;
   const layers = activeCount(rates.layers, nLayer);
   if (keepFirst + keepLast > layers) {

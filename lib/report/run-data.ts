@@ -43,6 +43,8 @@ export interface StageRow {
   endStep: number;
   /** Active units at its first and last step. */
   active: { layers: [number, number]; heads: [number, number]; neurons: [number, number] };
+  /** Which these are, and what new ones start from. */
+  which: string;
   /** Share of the dense block FLOPs, by the plan. */
   plannedBlockRatio: number;
   /** Steps that have run. */

@@ -2,6 +2,7 @@
 
 import { planSchedule } from '../est/plan.ts';
 import { Schedule } from '../est/schedule.ts';
+import { growsAt, stageText } from '../est/stage-text.ts';
 import type { StartLine } from '../train/metrics.ts';
 import type { StageTotals } from '../train/run-state.ts';
 import type { RunData, StageRow } from './run-data.ts';
@@ -13,7 +14,8 @@ export function stageRows(
 ): Pick<RunData, 'stages' | 'plannedSaving'> {
   if (start === undefined) return { stages: [], plannedSaving: null };
   const { config, model } = start;
-  const plan = planSchedule(model, new Schedule(config.est.schedule, config.steps), {
+  const schedule = new Schedule(config.est.schedule, config.steps);
+  const plan = planSchedule(model, schedule, {
     sequencesPerStep: config.batchSize * config.accumulationSteps,
     sequenceLength: config.sequenceLength,
     samplerOptions: config.est,
@@ -32,6 +34,7 @@ export function stageRows(
       startStep: planned.startStep,
       endStep: planned.endStep,
       active: { layers: range('layers'), heads: range('heads'), neurons: range('neurons') },
+      which: stageText(planned, growsAt(model, schedule, config.est, planned)),
       plannedBlockRatio: planned.blockFlopRatio,
       steps: done?.steps ?? 0,
       blockRatio: done ? done.blockFlops / done.denseBlockFlops : null,

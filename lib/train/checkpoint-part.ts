@@ -5,8 +5,9 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { stateFile } from '../checkpoint/checkpoint.ts';
 import { readJsonObject } from '../checkpoint/json.ts';
+import { architectureOf } from '../config/architecture.ts';
 import type { ModelConfig } from '../config/model-config.ts';
-import { isWhole, type Part, partSize, trainedPart } from '../est/part.ts';
+import { isWhole, type Part, trainedPart } from '../est/part.ts';
 import { Schedule } from '../est/schedule.ts';
 import type { RunState } from './run-state.ts';
 
@@ -26,12 +27,17 @@ export async function checkpointPart(directory: string, model: ModelConfig): Pro
 
 /** "the first 4 of 12 layers", with heads and neurons where some are left out. */
 export function describePart(part: Part, model: ModelConfig): string {
-  const { layers, heads, neurons } = partSize(part, model);
-  const of = (count: number, all: number, what: string) => (count < all ? [`${count} of ${all} ${what}`] : []);
+  const { layers } = part;
+  const of = (counts: readonly number[], all: number, what: string) => {
+    const [least, most] = [Math.min(...counts), Math.max(...counts)];
+    return least < all ? [`${least === most ? most : `${least} to ${most}`} of ${all} ${what}`] : [];
+  };
+  const { nKvHead } = architectureOf(model);
+  const heads = part.heads.slice(0, layers).map((count) => count * (model.nHead / nKvHead));
   const parts = [
-    ...of(layers, model.nLayer, 'layers'),
+    ...of([layers], model.nLayer, 'layers'),
     ...of(heads, model.nHead, 'heads'),
-    ...of(neurons, model.nInner, 'neurons'),
+    ...of(part.neurons.slice(0, layers), model.nInner, 'neurons'),
   ];
   return `the first ${parts.join(', ')}`;
 }

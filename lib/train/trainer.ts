@@ -13,6 +13,7 @@ import type { Dataset } from '../data/dataset.ts';
 import { type FixedBatch, fixedWindows } from '../data/fixed-windows.ts';
 import { BurgeonError } from '../errors.ts';
 import type { Part } from '../est/part.ts';
+import { stageNotes } from '../est/stage-text.ts';
 import type { Model } from '../model/model.ts';
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
 import { describeData } from './describe-data.ts';
@@ -187,7 +188,8 @@ export class Trainer implements AsyncDisposable {
       this.#run = { dataset, loader, validation, directory, planner, recorder };
       // A complete run that is "resumed" trains nothing, and its metrics stay as they are.
       if (!this.isComplete) recorder.start(dataset.train.tokenCount, data);
-      for (const note of begun.notes) this.#options.onNote?.(note);
+      const slips = state.step === 0 ? stageNotes(this.model.config, planner.schedule, state.config.est) : [];
+      for (const note of [...begun.notes, ...slips]) this.#options.onNote?.(note);
       if (state.step === 0) notes.push(...(dataset.warnings ?? []).map((warning) => `data: ${warning}`));
       for (const text of notes) recorder.warn(text);
       if (state.step === 0 && state.initialValidationLoss === null) {

@@ -26,7 +26,7 @@ function notes(id: string, title: string, lines: readonly { when: string; text: 
 
 export function stages(run: RunData): Child {
   if (run.stages.length === 0) return undefined;
-  const range = ([from, to]: [number, number]) => (from === to ? String(from) : `${from}–${to}`);
+  const range = (ends: [number, number]) => [...new Set(ends.map((end) => Number(end.toFixed(1))))].join('–');
   const or = (value: number | null, format: (value: number) => string) => (value === null ? '–' : format(value));
   const { plannedSaving, totals } = run;
   const sum = (key: 'blockFlops' | 'denseBlockFlops') =>
@@ -42,6 +42,7 @@ export function stages(run: RunData): Child {
         'layers',
         'heads',
         'neurons',
+        'which',
         'block FLOPs, planned',
         'executed',
         'ms per step',
@@ -53,6 +54,7 @@ export function stages(run: RunData): Child {
         range(stage.active.layers),
         range(stage.active.heads),
         range(stage.active.neurons),
+        stage.which,
         percent(stage.plannedBlockRatio),
         or(stage.blockRatio, (value) => percent(value)),
         or(stage.msPerStep, (value) => value.toFixed(1)),
