@@ -5,6 +5,7 @@ import { types } from 'node:util';
 import type { NativeGroup, NativeSubnetwork } from '../addon/binding.ts';
 import { architectureOf } from '../config/architecture.ts';
 import type { ModelConfig } from '../config/model-config.ts';
+import { nearestName } from '../config/nearest.ts';
 import { BurgeonError } from '../errors.ts';
 import type { Scale, Subnetwork } from '../est/subnetwork.ts';
 import { describe } from './arguments.ts';
@@ -33,7 +34,7 @@ export function nativeSubnetwork(
   name = 'subnetwork',
 ): NativeSubnetwork {
   if (subnetwork === undefined || subnetwork === null) return {};
-  requireObject(name, subnetwork);
+  requireSubnetwork(name, subnetwork);
   const { layers, queryHeads, layerScale, headScale, neuronScale } = subnetwork;
   const count = types.isInt32Array(layers) ? layers.length : model.nLayer;
   const heads = copyLists(subnetwork.heads, model.nLayer);
@@ -51,11 +52,11 @@ export function nativeSubnetwork(
 
 /**
  * A copy, for a call that lasts while its caller goes on.
- * @throws {BurgeonError} ERR_BURGEON_CONFIG for what is no object.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG for what is no subnetwork.
  */
 export function copySubnetwork(subnetwork: Subnetwork | null | undefined): Subnetwork | undefined {
   if (subnetwork === undefined || subnetwork === null) return undefined;
-  requireObject('subnetwork', subnetwork);
+  requireSubnetwork('subnetwork', subnetwork);
   return structuredClone(subnetwork);
 }
 
@@ -87,7 +88,16 @@ function readScale(name: string, scale: Scale, layers: number): Float64Array {
   );
 }
 
-function requireObject(name: string, subnetwork: Subnetwork): void {
-  if (typeof subnetwork === 'object' && !Array.isArray(subnetwork) && !ArrayBuffer.isView(subnetwork)) return;
-  throw new BurgeonError('ERR_BURGEON_CONFIG', `${name}: expected an object, received ${describe(subnetwork)}`);
+const keys = ['layers', 'heads', 'queryHeads', 'neurons', 'layerScale', 'headScale', 'neuronScale'];
+
+/** Also refuses a mistyped key, which would leave its part complete without a word. */
+function requireSubnetwork(name: string, subnetwork: Subnetwork): void {
+  if (typeof subnetwork !== 'object' || Array.isArray(subnetwork) || ArrayBuffer.isView(subnetwork)) {
+    throw new BurgeonError('ERR_BURGEON_CONFIG', `${name}: expected an object, received ${describe(subnetwork)}`);
+  }
+  const unknown = Object.keys(subnetwork).find((key) => !keys.includes(key));
+  if (unknown === undefined) return;
+  const nearest = nearestName(unknown, keys);
+  const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`;
+  throw new BurgeonError('ERR_BURGEON_CONFIG', `${name}.${unknown}: unknown key${hint}`);
 }

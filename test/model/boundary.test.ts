@@ -193,6 +193,8 @@ const optionMistakes: Mistake[] = [
       'weight: expected a finite number, received',
     ],
   ),
+  subnetworkMistake('a mistyped key', { head: [] }, 'ERR_BURGEON_CONFIG', '.head: unknown key; did you mean heads?'),
+  subnetworkMistake('a foreign key', { seed: 1 }, 'ERR_BURGEON_CONFIG', '.seed: unknown key'),
   ...(['layerScale', 'headScale', 'neuronScale'] as const).flatMap((name) => [
     ...[Number.NaN, [1, Infinity], [1, '?']].map((value) =>
       subnetworkMistake(`${name} ${value}`, { [name]: value }, 'ERR_BURGEON_SHAPE', `.${name}[`),
