@@ -26,7 +26,7 @@ const commands: Record<string, () => Promise<Command>> = {
 
 const program = new Command('burgeon')
   .description(
-    'Pretrains GPT-2 and Llama models with Evolving Subnetwork Training: each step computes only the sampled heads, neurons and layers.',
+    'Pretrains GPT-2 and Llama models by training a part first: sampled heads, neurons and layers (Evolving Subnetwork Training), or a part that grows. What a step leaves out is not computed.',
   )
   .version(packageVersion)
   .showHelpAfterError('(--help lists what there is)')
