@@ -4,6 +4,7 @@
 import type { ModelConfig } from '../config/model-config.ts';
 import type { TrainConfig } from '../config/train-config.ts';
 import type { TokenBatch } from '../data/token-source.ts';
+import { isFull } from '../est/rates.ts';
 import { CounterRng } from '../est/rng.ts';
 import { Schedule, type StageConfig } from '../est/schedule.ts';
 import { Model } from '../model/model.ts';
@@ -69,7 +70,7 @@ function endsOf(config: TrainConfig): { end: string; stage: StageConfig; steps: 
     startStep === endStep
       ? []
       : [ratesFrom, ratesTo].map((rates) => {
-          const isWhole = Object.values(rates).every((rate) => rate === 1);
+          const isWhole = Object.values(rates).every(isFull);
           const { batchSize: _, ...sampling } = options;
           const stage = isWhole ? {} : { ...sampling, ...rates };
           const end = JSON.stringify([stage, isWhole ? '' : config.est.groupsPerStep]);

@@ -2,7 +2,7 @@
 
 import path from 'node:path';
 import { Command } from 'commander';
-import { nearestName } from '../config/nearest.ts';
+import { nearestHint } from '../config/nearest.ts';
 import { problemList } from '../config/validate.ts';
 import { BurgeonError } from '../errors.ts';
 import { claimLock } from '../files/lock-file.ts';
@@ -84,10 +84,9 @@ export function sweepCommand(): Command {
 function requireVariants({ variants, file }: Sweep, only: readonly string[]): void {
   const names = [...variants.keys()];
   for (const name of only.filter((name) => !names.includes(name))) {
-    const nearest = nearestName(name, names);
     throw new BurgeonError(
       'ERR_BURGEON_CONFIG',
-      `--only ${name}: expected a variant of ${file} (${names.join(', ') || 'it has none'})${nearest === undefined ? '' : `; did you mean ${nearest}?`}`,
+      `--only ${name}: expected a variant of ${file} (${names.join(', ') || 'it has none'})${nearestHint(name, names)}`,
     );
   }
 }

@@ -2,7 +2,7 @@
 // Only checks of single values; `validate.ts` runs a schema and words the report.
 
 import * as z from 'zod';
-import { nearestName } from './nearest.ts';
+import { nearestHint } from './nearest.ts';
 
 /** How a value looks in an error message: short, on one line, strings in quotes. */
 export function show(value: unknown): string {
@@ -64,8 +64,7 @@ export function path(what: string) {
 export function word<const Word extends string>(words: readonly Word[], orElse = '') {
   return z.custom<Word>((input) => words.includes(input as Word), {
     error: ({ input }) => {
-      const nearest = typeof input === 'string' ? nearestName(input, words) : undefined;
-      const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`;
+      const hint = typeof input === 'string' ? nearestHint(input, words) : '';
       return `expected ${words.length === 1 ? '' : 'one of '}${words.join(', ')}${orElse}, received ${show(input)}${hint}`;
     },
   });

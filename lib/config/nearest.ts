@@ -43,6 +43,15 @@ export function nearestName(name: string, candidates: Iterable<string>): string 
   return nearest;
 }
 
+/** What a message about an unknown name ends with: "; did you mean heads?", or nothing if none is near. */
+export function nearestHint(name: string, candidates: Iterable<string>): string {
+  return hintOf(nearestName(name, candidates));
+}
+
+export function hintOf(meant: string | undefined): string {
+  return meant === undefined ? '' : `; did you mean ${meant}?`;
+}
+
 function gapCost(character: string): number {
   return character === '-' || character === '_' ? 0.5 : 1;
 }

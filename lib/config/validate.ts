@@ -4,7 +4,7 @@
 import type * as z from 'zod';
 import { BurgeonError } from '../errors.ts';
 import { familiarKey, normalizeName } from './familiar-names.ts';
-import { nearestName } from './nearest.ts';
+import { hintOf, nearestName } from './nearest.ts';
 import { keysAt, listKeys } from './schema-keys.ts';
 
 /**
@@ -55,7 +55,7 @@ function describe(
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((name) => {
       const meant = meantKey(schema, path, name, elsewhere);
-      return `${formatKey([...path, name])}: unknown key${meant === undefined ? '' : `; did you mean ${meant}?`}`;
+      return `${formatKey([...path, name])}: unknown key${hintOf(meant)}`;
     });
   }
   if (issue.code === 'invalid_union') {

@@ -3,7 +3,7 @@
 // is `plan.ts`; learning rate and data order do not depend on the stage.
 
 import { show } from '../config/fields.ts';
-import { nearestName } from '../config/nearest.ts';
+import { nearestHint } from '../config/nearest.ts';
 import { withoutUndefined } from '../config/without-undefined.ts';
 import { BurgeonError } from '../errors.ts';
 import { canMix, type Dimension, dimensionNames, isFull, isRate, mixRates, type Rate, type Rates } from './rates.ts';
@@ -159,8 +159,7 @@ function checkStage(stage: StageConfig, name: string): void {
   }
   const unknown = Object.keys(stage).find((key) => !stageKeys.includes(key));
   if (unknown !== undefined) {
-    const nearest = nearestName(unknown, stageKeys);
-    fail(`${name}: ${unknown}: unknown key${nearest === undefined ? '' : `; did you mean ${nearest}?`}`);
+    fail(`${name}: ${unknown}: unknown key${nearestHint(unknown, stageKeys)}`);
   }
   const { keepFirst = 0, keepLast = 0, batchSize = 1, groupsPerStep = 'auto', rescale = true } = stage;
   const isCount = (value: unknown, least: number) => Number.isSafeInteger(value) && (value as number) >= least;

@@ -5,7 +5,7 @@ import { types } from 'node:util';
 import type { NativeGroup, NativeSubnetwork } from '../addon/binding.ts';
 import { architectureOf } from '../config/architecture.ts';
 import type { ModelConfig } from '../config/model-config.ts';
-import { nearestName } from '../config/nearest.ts';
+import { nearestHint } from '../config/nearest.ts';
 import { BurgeonError } from '../errors.ts';
 import type { Scale, Subnetwork } from '../est/subnetwork.ts';
 import { describe } from './arguments.ts';
@@ -97,7 +97,5 @@ function requireSubnetwork(name: string, subnetwork: Subnetwork): void {
   }
   const unknown = Object.keys(subnetwork).find((key) => !keys.includes(key));
   if (unknown === undefined) return;
-  const nearest = nearestName(unknown, keys);
-  const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`;
-  throw new BurgeonError('ERR_BURGEON_CONFIG', `${name}.${unknown}: unknown key${hint}`);
+  throw new BurgeonError('ERR_BURGEON_CONFIG', `${name}.${unknown}: unknown key${nearestHint(unknown, keys)}`);
 }

@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { applyOverrides, readConfigFile } from '../config/config-file.ts';
 import { integer, path, section, show, value } from '../config/fields.ts';
 import { isSection, partsOfKey, type Section } from '../config/merge.ts';
-import { nearestName } from '../config/nearest.ts';
+import { nearestHint } from '../config/nearest.ts';
 import { listKeys } from '../config/schema-keys.ts';
 import { trainConfigKeys } from '../config/train-config.ts';
 import { problemList, validate } from '../config/validate.ts';
@@ -115,8 +115,7 @@ function checkVariants({ variants = {}, baseline = [] }: Given, report: Report):
     }
   }
   for (const name of [baseline].flat().filter((name) => !names.includes(name))) {
-    const nearest = nearestName(name, names);
-    const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`;
+    const hint = nearestHint(name, names);
     report(['baseline'], `expected one of the variants (${names.join(', ') || 'none'}), received ${show(name)}${hint}`);
   }
 }
