@@ -1,6 +1,7 @@
 // Does training a part first pay? Runs the sweep of one task (bench/growth/<task>.yaml), after preparing its data of a
-// large text, and keeps the ranked table with the compute gain. Resumable: complete runs are not repeated. Everything is
-// done by commands that a user could type.
+// large text, and keeps the losses of all runs with the ranked table and the compute gain. Resumable: complete runs are not
+// repeated, and runs that an earlier call kept in bench/results stay in the table. Everything is done by commands that a
+// user could type.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -9,8 +10,9 @@ import path from 'node:path';
 import { parse } from 'yaml';
 import { describeMachine } from '../lib/bench/machine.ts';
 import { chooseThreads } from '../lib/model/native-options.ts';
-import type { SweepRecord } from '../lib/sweep/sweep-record.ts';
-import { saveResults } from './harness/results.ts';
+import { rankGroups } from '../lib/sweep/rank.ts';
+import type { RunRecord, SweepRecord } from '../lib/sweep/sweep-record.ts';
+import { readResults, saveResults } from './harness/results.ts';
 
 const root = path.join(import.meta.dirname, '..');
 const tasks = path.join(import.meta.dirname, 'growth');
@@ -24,7 +26,14 @@ const preparations: Record<string, (text: string, directory: string) => string[]
   ],
 };
 
-export async function benchGrowth(task: string, text: string): Promise<void> {
+/** A run as it is kept: what it was, what it came to, and which version computed it. */
+interface KeptRun extends Pick<RunRecord, 'name' | 'steps' | 'parameters'> {
+  result: NonNullable<RunRecord['result']>;
+  commit: string | null;
+}
+
+/** @param options of `burgeon sweep`, such as `--only stack-4`, `--seed 1`, `--parallel 2`. */
+export async function benchGrowth(task: string, text: string, options: readonly string[]): Promise<void> {
   const file = path.join(tasks, `${task}.yaml`);
   if (!existsSync(file)) {
     const names = (await readdir(tasks)).map((name) => path.parse(name).name);
@@ -36,15 +45,40 @@ export async function benchGrowth(task: string, text: string): Promise<void> {
     const prepare = preparations[path.basename(directory)]!;
     for (const args of prepare(path.resolve(text), directory)) burgeon(args);
   }
-  const status = burgeon(['sweep', file, '--parallel', '1'], true);
-  const { ranking, runs } = JSON.parse(await readFile(path.join(root, output, 'sweep.json'), 'utf8')) as SweepRecord;
-  const groups = ranking.map(({ directories: _, ...group }) => group);
-  const losses = runs.map(({ name, steps, parameters, result }) => ({ name, steps, parameters, ...result }));
-  await saveResults(`growth-${task}`, await describeMachine({ device: 'cpu', threads: chooseThreads() }), {
-    groups,
-    runs: losses,
+  const isParallel = options.some((option) => option.startsWith('--parallel'));
+  const status = burgeon(['sweep', file, ...(isParallel ? [] : ['--parallel', '1']), ...options], true);
+  const record = JSON.parse(await readFile(path.join(root, output, 'sweep.json'), 'utf8')) as SweepRecord;
+  const machine = await describeMachine({ device: 'cpu', threads: chooseThreads() });
+
+  const earlier = (await readResults(`growth-${task}`)) as { runs: KeptRun[] } | undefined;
+  const kept = record.runs.flatMap((run): KeptRun[] => {
+    const { name, steps, parameters, result } = run;
+    const before = earlier?.runs.find((other) => isSameRun(other, run));
+    // Beside other runs, seconds say nothing.
+    if (result === null || before?.result.loss === result.loss) return before ? [before] : [];
+    return [
+      { name, steps, parameters, result: isParallel ? { ...result, seconds: null } : result, commit: machine.commit },
+    ];
   });
+  const runs = record.runs.map((run): RunRecord => {
+    const { result } = kept.find(({ name }) => name === run.name) ?? run;
+    return result === null ? run : { ...run, state: 'complete', result };
+  });
+  const groups = rankGroups(runs).map(({ directories: _, ...group }) => group);
+  await saveResults(`growth-${task}`, machine, { groups, runs: kept });
   process.exitCode = status;
+}
+
+/** As far as what is kept of a run tells. */
+function isSameRun(kept: KeptRun, { name, steps, parameters, planned }: RunRecord): boolean {
+  const { blockFlops, allFlops } = kept.result;
+  return (
+    kept.name === name &&
+    kept.steps === steps &&
+    kept.parameters === parameters &&
+    blockFlops === planned.blockFlops &&
+    allFlops === planned.allFlops
+  );
 }
 
 /** @returns the exit status, where failure is allowed. */

@@ -1,21 +1,21 @@
-// npm run bench -- shakespeare FILE | growth TASK FILE | tinyllama | report. Peaks, ops and steps are measured by the command itself: burgeon bench.
+// npm run bench -- shakespeare FILE | growth TASK FILE [options of sweep] | tinyllama | report. Peaks, ops and steps are measured by the command itself: burgeon bench.
 
 import { benchGrowth } from './growth.ts';
 import { benchTinyLlama } from './memory/tinyllama.ts';
 import { benchReport } from './report.ts';
 import { benchShakespeare } from './train/shakespeare.ts';
 
-const [name, argument, file] = process.argv.slice(2);
+const [name, argument, file, ...options] = process.argv.slice(2);
 
 if (name === 'shakespeare' && argument !== undefined) {
   await benchShakespeare(argument);
 } else if (name === 'growth' && argument !== undefined && file !== undefined) {
-  await benchGrowth(argument, file);
+  await benchGrowth(argument, file, options);
 } else if (name === 'tinyllama') {
   await benchTinyLlama();
 } else if (name === 'report') {
   await benchReport();
 } else {
-  console.error('usage: npm run bench -- shakespeare FILE | growth TASK FILE | tinyllama | report');
+  console.error('usage: npm run bench -- shakespeare FILE | growth TASK FILE [options of sweep] | tinyllama | report');
   process.exitCode = 2;
 }

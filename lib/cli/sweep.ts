@@ -27,6 +27,7 @@ import { type Lanes, lanesText, outcomeText, planText, rankingText } from './swe
 interface SweepFlags {
   set: string[];
   only: string[];
+  seed: string[];
   parallel?: number;
   overwrite?: boolean;
   dryRun?: boolean;
@@ -46,6 +47,7 @@ export function sweepCommand(): Command {
     .argument('<file>', 'sweep, YAML or JSON; see configs/sweeps/')
     .addOption(setOption())
     .addOption(repeatable('--only <variant>', 'only the runs of this variant; repeatable'))
+    .addOption(repeatable('--seed <n>', 'only the runs with this seed; repeatable'))
     .option(
       '--parallel <n>',
       'runs at a time (default: parallel of the file, or one per core)',
@@ -68,11 +70,14 @@ export function sweepCommand(): Command {
     .action(async (file: string, flags: SweepFlags, command: Command) => {
       if (flags.dryRun && flags.table) command.error('error: --dry-run and --table exclude each other');
       const sweep = await readSweep(file, flags.set);
-      requireVariants(sweep, flags.only);
+      requireKnown('--only', flags.only, [...sweep.variants.keys()], `a variant of ${file}`, nearestHint);
+      requireKnown('--seed', flags.seed, sweep.seeds.map(String), `a seed of ${file}`);
       const runs = await planRuns(expandRuns(sweep), file);
       const outcomes: Outcome[] = [];
       for (const run of runs) outcomes.push({ run, status: await readStatus(run) });
-      const chosen = outcomes.filter(({ run }) => flags.only.length === 0 || flags.only.includes(run.variant ?? ''));
+      const chosen = outcomes.filter(
+        ({ run }) => isWanted(flags.only, run.variant ?? '') && isWanted(flags.seed, String(run.seed)),
+      );
       const lanes = lanesOf(runs, flags.parallel ?? sweep.parallel);
       if (flags.table) return showTable(sweep, chosen, flags.output, flags);
       if (!flags.overwrite) refuseOthers(chosen);
@@ -81,12 +86,20 @@ export function sweepCommand(): Command {
     });
 }
 
-function requireVariants({ variants, file }: Sweep, only: readonly string[]): void {
-  const names = [...variants.keys()];
-  for (const name of only.filter((name) => !names.includes(name))) {
+/** No list wants all. */
+const isWanted = (wanted: readonly string[], value: string) => wanted.length === 0 || wanted.includes(value);
+
+function requireKnown(
+  option: string,
+  wanted: readonly string[],
+  known: readonly string[],
+  what: string,
+  hint?: typeof nearestHint,
+): void {
+  for (const value of wanted.filter((value) => !known.includes(value))) {
     throw new BurgeonError(
       'ERR_BURGEON_CONFIG',
-      `--only ${name}: expected a variant of ${file} (${names.join(', ') || 'it has none'})${nearestHint(name, names)}`,
+      `${option} ${value}: expected ${what} (${known.join(', ') || 'it has none'})${hint?.(value, known) ?? ''}`,
     );
   }
 }

@@ -5,6 +5,9 @@ import { Command } from 'commander';
 import { overriddenKeys } from '../config/config-file.ts';
 import type { Device } from '../config/device.ts';
 import { type TrainConfig, trainConfigKeys } from '../config/train-config.ts';
+import { BurgeonError } from '../errors.ts';
+import { type BaselineGain, baselineGainRows, gainAgainst, readBaseline } from '../report/baseline-gain.ts';
+import type { RunData } from '../report/run-data.ts';
 import { reportFileName, writeReport } from '../report/write-report.ts';
 import { loadTrainConfig } from '../train/load-train-config.ts';
 import { RunControl } from '../train/run-control.ts';
@@ -83,6 +86,7 @@ export function trainCommand(): Command {
         await runProfile(given, flags.profile, flags);
         return;
       }
+      const baseline = given.baseline === undefined ? undefined : await readBaseline(given.baseline);
       const progress = new ProgressLine();
       const say = (text: string) => {
         if (!flags.quiet && !flags.json) progress.print(text);
@@ -114,8 +118,9 @@ export function trainCommand(): Command {
         const { summary } = trainer;
         const report = summary.steps === 0 ? undefined : path.join(config.output, reportFileName);
         if (report !== undefined) await writeReport([config.output], report);
-        if (flags.json) console.log(JSON.stringify({ summary, report }));
-        else console.log(describeSummary(summary, config, trainer.isComplete, report));
+        const gain = baseline && trainer.isComplete ? await toldGain(baseline, config.output) : undefined;
+        if (flags.json) console.log(JSON.stringify({ summary, report, gain }));
+        else console.log(describeSummary(summary, config, { isComplete: trainer.isComplete, report, gain }));
         if (!trainer.isComplete) process.exitCode = interrupt.exitCode();
       } finally {
         progress.clear();
@@ -124,6 +129,16 @@ export function trainCommand(): Command {
         interrupt.release();
       }
     });
+}
+
+/** The compute gain, or why there is none: what was trained is complete either way. */
+async function toldGain(baseline: readonly RunData[], output: string): Promise<BaselineGain | { reason: string }> {
+  try {
+    return await gainAgainst(baseline, output);
+  } catch (error) {
+    if (!(error instanceof BurgeonError)) throw error;
+    return { reason: error.message.split('\n')[0]!.replace(/:$/, '') };
+  }
 }
 
 /** Every key with its default and meaning. */
@@ -205,12 +220,18 @@ function counted(value: number, unit: string): string {
   return `${Number(value.toFixed(1))} ${unit}${value === 1 ? '' : 's'}`;
 }
 
+interface Outcome {
+  isComplete: boolean;
+  report?: string | undefined;
+  /** Where the configuration has a baseline. */
+  gain?: BaselineGain | { reason: string } | undefined;
+}
+
 /** The summary as text. */
 export function describeSummary(
   summary: RunSummary,
   config: TrainConfig,
-  isComplete: boolean,
-  report?: string,
+  { isComplete, report, gain }: Outcome,
 ): string {
   if (summary.steps === 0) {
     return `stopped before the first of ${config.steps} steps, no checkpoint to continue from; start again`;
@@ -244,6 +265,12 @@ export function describeSummary(
         : `${duration(summary.trainMs)}; all steps at the dense rate of this run (${summary.denseStepMs.toFixed(1)} ms) would take ${duration(summary.trainMs / (1 - summary.timeSaving))}: ${percent(Math.abs(summary.timeSaving))} ${summary.timeSaving < 0 ? 'lost' : 'saved'}`,
     ],
   );
+  if (gain !== undefined)
+    rows.push(
+      ...('reason' in gain
+        ? [['compute gain', `not told: ${gain.reason}`] as [string, string]]
+        : baselineGainRows(gain)),
+    );
   if (report !== undefined) rows.push(['report', report]);
   const head = isComplete
     ? `trained ${summary.steps} steps, ${count(summary.tokens)} tokens, in ${config.output}`

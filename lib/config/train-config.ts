@@ -98,9 +98,11 @@ const stage = section({
     ),
 });
 
+const asList = (input: string | string[]) => (typeof input === 'string' ? [input] : input);
+
 const files = (use: string) =>
   value<string | string[]>('a file pattern or a list of them', isFilePatterns)
-    .transform((input) => (typeof input === 'string' ? [input] : input))
+    .transform(asList)
     .exactOptional()
     .describe(`Token files for ${use}: a file pattern, or a list of them`);
 
@@ -193,6 +195,13 @@ const fields = section({
         'Default: none',
     ),
   data: dataSection.prefault({}),
+  baseline: value<string | string[]>('the path of a run, a pattern of metrics files, or a list of them', isFilePatterns)
+    .transform(asList)
+    .exactOptional()
+    .describe(
+      'Dense runs of two lengths or more on the same data, run directories or metrics files: at its end `train` tells the ' +
+        'compute gain against them. Default: none',
+    ),
   output: path('the path of a directory').describe('Run directory: checkpoints, metrics and reports. Required'),
   seed: integer(-Number.MAX_SAFE_INTEGER).default(1).describe('Fixes everything random in the run'),
   steps: integer(1).describe('Optimizer steps of the run. Required'),

@@ -1,7 +1,6 @@
 // The table of a sweep: runs that differ by seed only are one group, ranked by their mean held-out loss. The one place
 // where groups are compared. Pure.
 
-import type { TrainConfig } from '../config/train-config.ts';
 import { computeGain, type DenseCurve, denseCurve, type FinishedRun, type GroupGain } from '../report/compute-gain.ts';
 import { type MeanAndSpread, meanAndSpread } from '../report/mean-and-spread.ts';
 import type { SweepRun } from './expand.ts';
@@ -31,19 +30,19 @@ export interface RankedGroup {
 }
 
 /** A run as far as the table cares. */
-interface RankedOutcome {
-  run: SweepRun & { config: Pick<TrainConfig, 'steps'> };
-  status: RunStatus;
+export interface RankedRun
+  extends Pick<SweepRun, 'name' | 'group' | 'variant' | 'values' | 'seed' | 'isBaseline' | 'directory'> {
+  state: RunStatus['state'];
+  steps: number;
+  /** Of a complete run. Seconds are null where the machine did other work meanwhile. */
+  result: (Omit<RunResult, 'seconds'> & { seconds: number | null }) | null;
 }
 
 /** Lowest loss first; groups with a failed run, whose mean leaves out what may be its worst, after all others. */
-export function rankGroups(outcomes: readonly RankedOutcome[]): RankedGroup[] {
-  const groups = new Map<string, RankedOutcome[]>();
-  for (const outcome of outcomes) {
-    const { group } = outcome.run;
-    groups.set(group, [...(groups.get(group) ?? []), outcome]);
-  }
-  const curve = denseCurve(outcomes.filter(({ run }) => run.isBaseline).flatMap(pointOf));
+export function rankGroups(runs: readonly RankedRun[]): RankedGroup[] {
+  const groups = new Map<string, RankedRun[]>();
+  for (const run of runs) groups.set(run.group, [...(groups.get(run.group) ?? []), run]);
+  const curve = denseCurve(runs.filter(({ isBaseline }) => isBaseline).flatMap(pointOf));
   return [...groups.values()]
     .map((group) => describeGroup(group, curve))
     .sort((a, b) => Number(a.failed > 0) - Number(b.failed > 0) || lossOf(a) - lossOf(b));
@@ -55,34 +54,40 @@ function lossOf({ loss }: RankedGroup): number {
 }
 
 /** A complete run as a point of loss and cost. */
-function pointOf({ run, status }: RankedOutcome): FinishedRun[] {
-  if (status.state !== 'complete') return [];
-  const { loss, blockFlops, allFlops, seconds } = status.result;
-  const { name, seed, config } = run;
-  const spent = { executedBlockFlops: blockFlops, executedFlops: allFlops, trainSeconds: seconds };
-  return [{ name, seed, steps: config.steps, loss, spent }];
+function pointOf({ name, seed, steps, result }: RankedRun): FinishedRun[] {
+  if (result === null) return [];
+  const { loss, blockFlops, allFlops, seconds } = result;
+  return [
+    {
+      name,
+      seed,
+      steps,
+      loss,
+      spent: { executedBlockFlops: blockFlops, executedFlops: allFlops, trainSeconds: seconds },
+    },
+  ];
 }
 
-function describeGroup(outcomes: readonly RankedOutcome[], curve: DenseCurve | undefined): RankedGroup {
-  const { group, variant, values, isBaseline } = outcomes[0]!.run;
-  const complete = outcomes.flatMap(({ run, status }) =>
-    status.state === 'complete' ? [{ run, result: status.result }] : [],
-  );
-  const over = (key: keyof RunResult) =>
-    complete.length === 0 ? null : meanAndSpread(complete.map(({ result }) => result[key]));
+function describeGroup(runs: readonly RankedRun[], curve: DenseCurve | undefined): RankedGroup {
+  const { group, variant, values, isBaseline } = runs[0]!;
+  const complete = runs.filter(({ result }) => result !== null);
+  const over = (key: keyof RunResult) => {
+    const results = complete.map(({ result }) => result![key]);
+    return results.length === 0 || results.includes(null) ? null : meanAndSpread(results as number[]);
+  };
   return {
     name: group,
     variant,
     values,
     isBaseline,
-    directories: complete.map(({ run }) => run.directory),
-    seeds: complete.map(({ run }) => run.seed),
-    runs: outcomes.length,
-    failed: outcomes.filter(({ status }) => status.state === 'failed').length,
+    directories: complete.map(({ directory }) => directory),
+    seeds: complete.map(({ seed }) => seed),
+    runs: runs.length,
+    failed: runs.filter(({ state }) => state === 'failed').length,
     loss: over('loss'),
     blockFlops: over('blockFlops'),
     allFlops: over('allFlops'),
     seconds: over('seconds'),
-    gain: curve === undefined || complete.length === 0 ? null : computeGain(curve, outcomes.flatMap(pointOf)).gain,
+    gain: curve === undefined || complete.length === 0 ? null : computeGain(curve, runs.flatMap(pointOf)).gain,
   };
 }

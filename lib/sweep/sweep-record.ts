@@ -2,26 +2,15 @@
 
 import path from 'node:path';
 import { replaceFile } from '../files/replace-file.ts';
-import { type RankedGroup, rankGroups } from './rank.ts';
-import type { Outcome, RunResult, RunStatus } from './run-status.ts';
+import { type RankedGroup, type RankedRun, rankGroups } from './rank.ts';
+import type { Outcome } from './run-status.ts';
 
 /** In the sweep's output. */
 export const sweepRecordName = 'sweep.json';
 
-export interface RunRecord {
-  name: string;
-  group: string;
-  variant: string | null;
-  values: Record<string, unknown>;
-  seed: number;
-  isBaseline: boolean;
-  directory: string;
-  state: RunStatus['state'];
-  steps: number;
+export interface RunRecord extends RankedRun {
   parameters: number;
   planned: { blockFlops: number; allFlops: number };
-  /** Of a complete run. */
-  result: RunResult | null;
   /** Why it failed, or how the run in its directory differs. */
   reason: string | null;
 }
@@ -40,11 +29,8 @@ export function sweepRecord(
   { file, output }: { file: string; output: string },
   outcomes: readonly Outcome[],
 ): SweepRecord {
-  return {
-    file,
-    output,
-    written: new Date().toISOString(),
-    runs: outcomes.map(({ run, status }) => ({
+  const runs = outcomes.map(
+    ({ run, status }): RunRecord => ({
       name: run.name,
       group: run.group,
       variant: run.variant,
@@ -58,9 +44,9 @@ export function sweepRecord(
       planned: { blockFlops: run.plan.blockFlops, allFlops: run.plan.allFlops },
       result: status.state === 'complete' ? status.result : null,
       reason: 'reason' in status ? status.reason : null,
-    })),
-    ranking: rankGroups(outcomes),
-  };
+    }),
+  );
+  return { file, output, written: new Date().toISOString(), runs, ranking: rankGroups(runs) };
 }
 
 export async function writeSweepRecord(record: SweepRecord): Promise<void> {

@@ -125,6 +125,14 @@ describe('a sweep', () => {
     await expectUndisturbed(...output('by-hand'));
   });
 
+  test('--seed', async () => {
+    const { stdout } = await workspace.succeed(sweep('--seed', '2', '--only', 'dense', ...output('one-seed')));
+    expect(stdout).toMatch(/^1 of 1 runs complete/);
+    expect(await readdir(workspace.path('one-seed', 'dense'))).toEqual(['seed2']);
+    const unknown = await workspace.burgeon(sweep('--seed', '3'));
+    expect(unknown.stderr).toBe('burgeon: --seed 3: expected a seed of sweep.yaml (1, 2)\n');
+  });
+
   test('--only, --parallel and -o', async () => {
     const only = await workspace.succeed(
       sweep('--only', 'est', '--parallel', '3', '-o', 'est.html', ...output('only')),

@@ -4,9 +4,9 @@ import { expect, test } from 'vitest';
 import { parseModelConfig } from '../../lib/config/model-config.ts';
 import { planSchedule } from '../../lib/est/plan.ts';
 import { Schedule } from '../../lib/est/schedule.ts';
-import { expandRuns } from '../../lib/sweep/expand.ts';
+import { expandRuns, type SweepRun } from '../../lib/sweep/expand.ts';
 import { flopsUpTo, remainingMs } from '../../lib/sweep/progress.ts';
-import { rankGroups } from '../../lib/sweep/rank.ts';
+import { type RankedRun, rankGroups } from '../../lib/sweep/rank.ts';
 import type { RunStatus } from '../../lib/sweep/run-status.ts';
 import { parseSweep } from '../../lib/sweep/sweep-file.ts';
 
@@ -22,6 +22,13 @@ const runs = expandRuns(
     'x.yaml',
   ),
 );
+
+const ranked = (run: SweepRun, steps: number, status: RunStatus): RankedRun => ({
+  ...run,
+  steps,
+  state: status.state,
+  result: status.state === 'complete' ? status.result : null,
+});
 
 const complete = (loss: number): RunStatus => ({
   state: 'complete',
@@ -41,7 +48,7 @@ const statuses: RunStatus[] = [
 ];
 
 test('groups are ranked by mean loss, those with failed runs after others', () => {
-  const ranking = rankGroups(runs.map((run, i) => ({ run: { ...run, config: { steps: 10 } }, status: statuses[i]! })));
+  const ranking = rankGroups(runs.map((run, i) => ranked(run, 10, statuses[i]!)));
   expect(ranking.map(({ name }) => name)).toEqual(['low', 'partial', 'high', 'none', 'failed']);
   expect(ranking[2]).toEqual({
     name: 'high',
@@ -79,16 +86,20 @@ test('gains are against the curve of the baselines, seed by seed', () => {
     ...[point(1, 400, 40), point(1.2, 400, 40)],
     ...[point(1.5, 100, 8), point(1.7, 100, 8)],
   ];
-  const outcomes = expandRuns(sweep).map((run, i) => ({
-    run: { ...run, config: { steps: run.variant === 'short' ? 10 : 40 } },
-    status: statuses[i]!,
-  }));
-  const grown = rankGroups(outcomes).find(({ name }) => name === 'grown')!;
+  const measured = expandRuns(sweep).map((run, i) => ranked(run, run.variant === 'short' ? 10 : 40, statuses[i]!));
+  const grown = rankGroups(measured).find(({ name }) => name === 'grown')!;
   expect(grown.gain).toEqual({
     executedBlockFlops: { kind: 'exact', mean: expect.closeTo(2, 12), spread: expect.closeTo(0, 12), n: 2 },
     executedFlops: { kind: 'exact', mean: expect.closeTo(2, 12), spread: expect.closeTo(0, 12), n: 2 },
     trainSeconds: { kind: 'exact', mean: expect.closeTo(2.5, 12), spread: expect.closeTo(0, 12), n: 2 },
   });
+});
+
+test('seconds that are not known leave the rest of the table', () => {
+  const measured = runs.map((run, i) => ranked(run, 10, statuses[i]!));
+  const [first] = measured;
+  const ranking = rankGroups([{ ...first!, result: { ...first!.result!, seconds: null } }, ...measured.slice(1)]);
+  expect(ranking.find(({ name }) => name === 'high')).toMatchObject({ loss: { mean: 3.5 }, seconds: null });
 });
 
 test('FLOPs up to a step are those of its stages', () => {
