@@ -30,13 +30,13 @@ interface Still {
  * Estimated milliseconds of training of each run, evaluations left out. Stages take turns, so that a busy moment of the machine
  * does not decide.
  * @param configs of runs of one model that differ by schedule.
- * @param onRound called before each round with its number, from 0.
+ * @param onStep called after each step with how many are done, and how many there will be at least.
  */
 export async function measureSchedules(
   model: ModelConfig,
   configs: readonly TrainConfig[],
   options: ModelOptions,
-  onRound: (round: number) => void = () => {},
+  onStep: (done: number, least: number) => void = () => {},
 ): Promise<number[]> {
   const { batchSize, accumulationSteps, sequenceLength } = configs[0]!;
   const sequences = Math.min(batchSize, Math.max(leastSequences, Math.floor(mostTokens / sequenceLength)));
@@ -51,11 +51,11 @@ export async function measureSchedules(
   }
   const start = performance.now();
   for (let round = 0; round <= 1 || performance.now() - start < roundsMs; round++) {
-    onRound(round);
-    for (const { context, ms } of stills.values()) {
+    for (const [i, { context, ms }] of [...stills.values()].entries()) {
       const before = performance.now();
       await trainStep(context, round % context.config.steps);
       if (round > 0) ms.push(performance.now() - before);
+      onStep(round * stills.size + i + 1, 2 * stills.size);
     }
   }
   return measured.map((config) =>

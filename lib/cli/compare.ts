@@ -34,15 +34,16 @@ export function compareCommand(): Command {
         'With dense runs of two lengths or more, which differ in steps and seed only, it tells the compute gain of all other ' +
         'runs: the FLOPs and seconds that dense training needs for the loss a run ends with, over those that the run took.',
     )
-    .argument('<baseline>', 'run directory, as a rule of a dense run')
-    .argument('<runs...>', 'run directories to compare with it, further seeds of the baseline among them')
+    .argument('<baseline>', 'run directory, as a rule of a dense run; or a metrics.jsonl kept apart from its run')
+    .argument('[runs...]', 'run directories to compare with it, further seeds of the baseline among them')
     .option('-o, --output <file>', 'also write a report with the curves')
     .option('--json', 'print as JSON')
     .addHelpText(
       'after',
       '\nExamples:\n  burgeon compare runs/seed2 runs/tuned\n  burgeon compare runs/seed2 runs/tuned -o comparison.html',
     )
-    .action(async (baseline: string, others: string[], flags: CompareFlags) => {
+    .action(async (baseline: string, others: string[], flags: CompareFlags, command: Command) => {
+      if (others.length === 0) command.error(`error: ${baseline} is one run; expected others to compare with it`);
       const directories = [baseline, ...others];
       const runs = await Promise.all(directories.map((directory) => readRun(directory)));
       const comparison = compareRuns(withDistinctNames(runs));

@@ -24,6 +24,12 @@ const commands: Record<string, () => Promise<Command>> = {
   doctor: async () => (await import('./doctor.ts')).doctorCommand(),
 };
 
+/** `--set a=1 b=2` is the slip behind most arguments too many. */
+function withHint(message: string, write: (text: string) => void): void {
+  const isLikely = message.includes('too many arguments') && process.argv.includes('--set');
+  write(isLikely ? `${message.trimEnd()} Every key=value needs a --set before it.\n` : message);
+}
+
 const program = new Command('burgeon')
   .description(
     'Pretrains GPT-2 and Llama models by training a part first: sampled heads, neurons and layers (Evolving Subnetwork Training), or a part that grows. What a step leaves out is not computed.',
@@ -39,7 +45,9 @@ const wanted = process.argv[2] ?? '';
 for (const name of Object.hasOwn(commands, wanted) ? [wanted] : Object.keys(commands)) {
   const command = await commands[name]!();
   program.addCommand(command);
-  for (const each of [command, ...command.commands]) each.showHelpAfterError('(--help lists what there is)');
+  for (const each of [command, ...command.commands]) {
+    each.showHelpAfterError('(--help lists what there is)').configureOutput({ outputError: withHint });
+  }
 }
 
 stopWithoutReader();

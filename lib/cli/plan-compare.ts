@@ -70,8 +70,14 @@ async function measured(subjects: readonly PlanSubject[]): Promise<number[]> {
   const progress = new ProgressLine();
   try {
     const configs = subjects.map(({ config }) => config);
-    const show = (round: number) => progress.update(() => `measuring a step of every stage, round ${round + 1}`);
-    return await measureSchedules(model, configs, modelOptions, show);
+    const start = performance.now();
+    return await measureSchedules(model, configs, modelOptions, (done, least) =>
+      progress.update(() => {
+        // A first round that is not timed, and one that is; small models have time for more.
+        const left = ((performance.now() - start) / done) * (least - done);
+        return `measuring steps of every stage, ${done} of ${Math.max(done, least)}${left > 0 ? `  ETA ${duration(left)}` : ''}`;
+      }),
+    );
   } finally {
     progress.clear();
   }

@@ -29,7 +29,10 @@ import { listKeys } from './schema-keys.ts';
 import { validate } from './validate.ts';
 
 const stageRate = (units: string) =>
-  value<StageRate>('a rate above 0 and at most 1, {perLayer: [...]}, or a pair [from, to] of rates', isStageRate)
+  value<StageRate>(
+    'a rate above 0 and at most 1 (a share, no number of units), {perLayer: [...]}, or a pair [from, to] of rates',
+    isStageRate,
+  )
     .exactOptional()
     .describe(
       `Share of active ${units}, {perLayer: [first, last]} by layer, or [from, to] for a linear ramp over the stage. Default: 1`,

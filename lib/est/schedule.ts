@@ -263,7 +263,7 @@ function rateSet(stage: StageConfig, side: 0 | 1, name: string): Rates {
     const { [dimension]: rate = 1 } = stage;
     if (!isStageRate(rate)) {
       fail(
-        `${name}: expected ${dimension} to be a rate above 0 and at most 1, {perLayer: [...]}, or a pair [from, to] of ` +
+        `${name}: expected ${dimension} to be a rate above 0 and at most 1 (a share, no number of units), {perLayer: [...]}, or a pair [from, to] of ` +
           `rates, received ${show(rate)}`,
       );
     }

@@ -101,5 +101,5 @@ test('refuses what is not of the same tokens, and directories that are no runs',
   );
   const none = await run(dense[0]!, 'dense-50');
   expect(none.stderr).toMatch(/^burgeon: dense-50: expected a run directory with metrics.jsonl/);
-  expect((await run(dense[0]!)).stderr).toContain("missing required argument 'runs'");
+  expect((await run(dense[0]!)).stderr).toContain(`${dense[0]} is one run; expected others to compare with it`);
 });

@@ -123,7 +123,7 @@ describe('problems', () => {
       'batchSize: expected an integer from 1 to 1048576, received 0',
       'est.schedule[0].endFraction: expected a number above 0 and at most 1, or a fraction such as "2/15", received "2/0"',
       'est.schedule[0].haeds: unknown key; did you mean est.schedule[0].heads?',
-      'est.schedule[1].heads: expected a rate above 0 and at most 1, {perLayer: [...]}, or a pair [from, to] of rates, received [1]',
+      'est.schedule[1].heads: expected a rate above 0 and at most 1 (a share, no number of units), {perLayer: [...]}, or a pair [from, to] of rates, received [1]',
       'optimizer.beta1: expected a number from 0 to below 1, received 2',
       'optimizer.learningrate: unknown key; did you mean optimizer.learningRate?',
       'evaluatoin: unknown key; did you mean evaluation?',

@@ -173,11 +173,14 @@ describe('errors', () => {
     ['the last stage ends with the run, at step 100, received fraction 0.9', [{ endFraction: 0.9 }]],
     ['stage 1 of 1 of the schedule: expected heads to be a rate above 0 and at most 1', [{ heads: 0 }]],
     [
-      'expected neurons to be a rate above 0 and at most 1, {perLayer: [...]}, or a pair [from, to] of rates, received [0.5]',
+      'expected neurons to be a rate above 0 and at most 1 (a share, no number of units), {perLayer: [...]}, or a pair [from, to] of rates, received [0.5]',
       [{ neurons: [0.5] }],
     ],
     ['expected layers to be a rate', [{ layers: [0.5, 1.5] }]],
-    ['expected layers to be a rate above 0 and at most 1, {perLayer: [...]}', [{ layers: null }]],
+    [
+      'expected layers to be a rate above 0 and at most 1 (a share, no number of units), {perLayer: [...]}',
+      [{ layers: null }],
+    ],
     ['schedule: expected dense, est-gpt2', undefined],
     ['or a list of stages, received 5', 5],
     ['stage 1 of 1 of the schedule: expected an object, received "dense"', ['dense']],
