@@ -6,15 +6,7 @@ export { subnetworkContents } from './checkpoint/subnetwork-contents.ts';
 export type { Device } from './config/device.ts';
 export { type Gpt2Config, type LlamaConfig, type ModelConfig, parseModelConfig } from './config/model-config.ts';
 export { type ModelPresetName, modelPresetNames } from './config/presets.ts';
-export { parseTrainConfig, type TrainConfig } from './config/train-config.ts';
 export { type DataManifest, readManifest } from './data/manifest.ts';
-export { type PrepareOptions, type PrepareProgress, prepare } from './data/prepare.ts';
-export {
-  type TrainedTokenizer,
-  type TrainTokenizerOptions,
-  type TrainTokenizerProgress,
-  trainTokenizer,
-} from './data/train-tokenizer.ts';
 export { BurgeonError, type BurgeonErrorCode, errorCodes } from './errors.ts';
 export type { FlopComponents, FlopCount } from './est/flops.ts';
 export * as flops from './est/flops.ts';
@@ -49,8 +41,17 @@ export type {
   StepResult,
   TensorData,
 } from './model/options.ts';
-export { createTokenizer, loadTokenizer, type Tokenizer, type TokenizerDescription } from './tokenizer/tokenizer.ts';
+export { type PrepareOptions, type PrepareProgress, prepare } from './prepare/prepare.ts';
+export {
+  type TrainedTokenizer,
+  type TrainTokenizerOptions,
+  type TrainTokenizerProgress,
+  trainTokenizer,
+} from './prepare/train-tokenizer.ts';
+export { createTokenizer, loadTokenizer } from './tokenizer/open-tokenizer.ts';
+export type { Tokenizer, TokenizerDescription } from './tokenizer/tokenizer.ts';
 export { loadTrainConfig } from './train/load-train-config.ts';
 export type { StartMode } from './train/run-directory.ts';
 export type { RunSummary } from './train/summary.ts';
+export { parseTrainConfig, type TrainConfig } from './train/train-config.ts';
 export { type StepRecord, Trainer, type TrainerOptions } from './train/trainer.ts';

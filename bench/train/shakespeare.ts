@@ -8,7 +8,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { describeMachine } from '../../lib/bench/machine.ts';
 import { percent, table } from '../../lib/cli/format.ts';
-import { prepare } from '../../lib/data/prepare.ts';
+import { prepare } from '../../lib/prepare/prepare.ts';
 import { Trainer } from '../../lib/train/trainer.ts';
 import { saveResults } from '../harness/results.ts';
 

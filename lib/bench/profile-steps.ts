@@ -3,12 +3,12 @@
 
 import { measurePeak, type Peak } from '../addon/peak.ts';
 import { completeModel, type ModelConfig } from '../config/model-config.ts';
-import type { TrainConfig } from '../config/train-config.ts';
 import { BatchLoader } from '../data/batch-loader.ts';
 import { dimensionNames, isFull } from '../est/rates.ts';
 import { Model } from '../model/model.ts';
 import { openData } from '../train/open-data.ts';
 import { StepPlanner } from '../train/step-planner.ts';
+import type { TrainConfig } from '../train/train-config.ts';
 import { type StepContext, type StepPart, trainStep } from '../train/train-step.ts';
 import { type ProfiledStep, type Span, type StepTotals, spansOf, totalsOf } from './profile-events.ts';
 

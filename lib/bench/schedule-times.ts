@@ -2,7 +2,6 @@
 // schedules that sample alike are measured once.
 
 import type { ModelConfig } from '../config/model-config.ts';
-import type { TrainConfig } from '../config/train-config.ts';
 import type { TokenBatch } from '../data/token-source.ts';
 import { isFull } from '../est/rates.ts';
 import { CounterRng } from '../est/rng.ts';
@@ -10,6 +9,7 @@ import { Schedule, type StageConfig } from '../est/schedule.ts';
 import { Model } from '../model/model.ts';
 import type { ModelOptions } from '../model/options.ts';
 import { StepPlanner } from '../train/step-planner.ts';
+import type { TrainConfig } from '../train/train-config.ts';
 import { type StepContext, trainStep } from '../train/train-step.ts';
 import { spreadOf } from './statistics.ts';
 

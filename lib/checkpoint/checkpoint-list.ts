@@ -3,9 +3,10 @@
 
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { isMissing } from '../files/is-missing.ts';
+import { nameBehind, removeDirectory } from '../files/replace-directory.ts';
+import { checkpointError, explainFailure } from '../formats/checkpoint-error.ts';
 import { checkpointName, stepOfName, verifyCheckpoint } from './checkpoint.ts';
-import { checkpointError, explainFailure, isMissing } from './checkpoint-error.ts';
-import { nameBehind, removeDirectory } from './replace-directory.ts';
 
 /** One checkpoint directory. */
 export interface FoundCheckpoint {

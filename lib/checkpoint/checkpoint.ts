@@ -8,10 +8,13 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { ModelConfig } from '../config/model-config.ts';
-import { checkpointError, explainFailure } from './checkpoint-error.ts';
-import { writeTextDurably } from './durable-file.ts';
+import { writeTextDurably } from '../files/durable-file.ts';
+import { existingDirectory, replaceDirectory } from '../files/replace-directory.ts';
+import { checkpointError, explainFailure } from '../formats/checkpoint-error.ts';
+import { readJsonObject, toJsonText } from '../formats/json.ts';
+import { openSafetensors, type SafetensorsFile, writeSafetensors } from '../formats/safetensors.ts';
+import { weightsFile } from '../formats/shards.ts';
 import { tensorTable } from './huggingface.ts';
-import { readJsonObject, toJsonText } from './json.ts';
 import { type Manifest, manifestFile, readManifest, verifyHashes } from './manifest.ts';
 import {
   configFile,
@@ -21,9 +24,6 @@ import {
   readModelDirectory,
   writeModelFiles,
 } from './model-directory.ts';
-import { existingDirectory, replaceDirectory } from './replace-directory.ts';
-import { openSafetensors, type SafetensorsFile, writeSafetensors } from './safetensors.ts';
-import { weightsFile } from './shards.ts';
 
 /** The two moments AdamW keeps per parameter: running means of the gradient (m) and of its square (v). */
 export type Moment = 'm' | 'v';

@@ -3,7 +3,7 @@
 
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { checkpointError } from './checkpoint-error.ts';
+import { checkpointError } from '../formats/checkpoint-error.ts';
 import { latestCheckpoint } from './checkpoint-list.ts';
 import { configFile } from './model-directory.ts';
 

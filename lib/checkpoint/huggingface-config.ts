@@ -1,6 +1,6 @@
 // Reading a config.json with every problem collected, for huggingface-gpt2.ts and huggingface-llama.ts. Pure.
 
-import { checkpointError } from './checkpoint-error.ts';
+import { checkpointError } from '../formats/checkpoint-error.ts';
 
 export type Json = Readonly<Record<string, unknown>>;
 

@@ -1,8 +1,8 @@
 // GPT-2 in Hugging Face terms. Pure. Source: transformers configuration_gpt2.py and modeling_gpt2.py.
 
 import type { Gpt2Config } from '../config/model-config.ts';
-import type { Family, TensorShape } from './huggingface.ts';
 import { ConfigReader, type Json } from './huggingface-config.ts';
+import type { Family, TensorShape } from './huggingface-family.ts';
 
 export const gpt2Family: Family<Gpt2Config> = {
   modelType: 'gpt2',

@@ -3,9 +3,9 @@
 
 import type { LlamaConfig } from '../config/model-config.ts';
 import type { RopeScaling } from '../config/rope.ts';
-import type { Family, TensorShape } from './huggingface.ts';
+import { isJsonObject } from '../formats/json.ts';
 import { ConfigReader, isPositive, type Json, show } from './huggingface-config.ts';
-import { isJsonObject } from './json.ts';
+import type { Family, TensorShape } from './huggingface-family.ts';
 
 export const llamaFamily: Family<LlamaConfig> = {
   modelType: 'llama',

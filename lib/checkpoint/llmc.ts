@@ -4,9 +4,9 @@
 
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Gpt2Config, ModelConfig } from '../config/model-config.ts';
-import { checkpointError, explainFailure } from './checkpoint-error.ts';
-import { writeDurably } from './durable-file.ts';
-import { decodeBfloat16, encodeBfloat16 } from './half-floats.ts';
+import { writeDurably } from '../files/durable-file.ts';
+import { checkpointError, explainFailure } from '../formats/checkpoint-error.ts';
+import { decodeBfloat16, encodeBfloat16 } from '../formats/half-floats.ts';
 import type { ModelContents, OpenModelDirectory } from './model-directory.ts';
 import { transpose } from './transpose.ts';
 

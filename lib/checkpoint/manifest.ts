@@ -3,9 +3,10 @@
 
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { checkpointError, isMissing } from './checkpoint-error.ts';
-import { digestFile, type FileDigest } from './durable-file.ts';
-import { isJsonObject, readJsonObject } from './json.ts';
+import { digestFile, type FileDigest } from '../files/durable-file.ts';
+import { isMissing } from '../files/is-missing.ts';
+import { checkpointError } from '../formats/checkpoint-error.ts';
+import { isJsonObject, readJsonObject } from '../formats/json.ts';
 
 export const manifestFile = 'checkpoint.json';
 

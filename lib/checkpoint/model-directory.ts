@@ -5,8 +5,11 @@
 import { lstat, readdir, readFile, realpath } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { ModelConfig } from '../config/model-config.ts';
-import { checkpointError, explainFailure } from './checkpoint-error.ts';
-import { type FileDigest, writeTextDurably } from './durable-file.ts';
+import { type FileDigest, writeTextDurably } from '../files/durable-file.ts';
+import { existingDirectory, replaceDirectory } from '../files/replace-directory.ts';
+import { checkpointError, explainFailure } from '../formats/checkpoint-error.ts';
+import { readJsonObject, toJsonText } from '../formats/json.ts';
+import { shardIndexFile, type WeightOptions, type WeightType, weightsFile, writeShards } from '../formats/shards.ts';
 import {
   configFromHuggingFace,
   configToHuggingFace,
@@ -15,9 +18,6 @@ import {
   savedName,
   tensorTable,
 } from './huggingface.ts';
-import { readJsonObject, toJsonText } from './json.ts';
-import { existingDirectory, replaceDirectory } from './replace-directory.ts';
-import { shardIndexFile, type WeightOptions, type WeightType, weightsFile, writeShards } from './shards.ts';
 import { openWeights } from './weights.ts';
 
 /** What a model directory holds; what is read from one can be written to another. */

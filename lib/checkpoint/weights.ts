@@ -4,11 +4,11 @@
 import { access } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { ModelConfig } from '../config/model-config.ts';
-import { checkpointError } from './checkpoint-error.ts';
+import { checkpointError } from '../formats/checkpoint-error.ts';
+import { isJsonObject, readJsonObject } from '../formats/json.ts';
+import { openSafetensors, type SafetensorsFile } from '../formats/safetensors.ts';
+import { shardIndexFile, weightsFile } from '../formats/shards.ts';
 import { resolveTensorNames } from './huggingface.ts';
-import { isJsonObject, readJsonObject } from './json.ts';
-import { openSafetensors, type SafetensorsFile } from './safetensors.ts';
-import { shardIndexFile, weightsFile } from './shards.ts';
 
 /** Open weights; names are those of tensorTable. */
 export interface Weights {

@@ -7,7 +7,7 @@ import { scoreQuestions } from '../eval/log-likelihood.ts';
 import { type Accuracy, judge, type Question } from '../eval/multiple-choice.ts';
 import type { Model } from '../model/model.ts';
 import { requireFit } from '../train/text-sample.ts';
-import type { EvalFlags } from './eval.ts';
+import type { EvalFlags } from './eval-flags.ts';
 import { count, duration, facts, percent } from './format.ts';
 import { findTokenizer, modelTokenizer } from './model-argument.ts';
 import { ProgressLine } from './progress.ts';

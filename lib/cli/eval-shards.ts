@@ -2,10 +2,11 @@
 
 import { type FixedBatch, fixedWindows } from '../data/fixed-windows.ts';
 import type { Model } from '../model/model.ts';
-import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
+import { createTokenizer } from '../tokenizer/open-tokenizer.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { evaluate } from '../train/evaluator.ts';
 import { openSplit } from './data-argument.ts';
-import type { EvalFlags } from './eval.ts';
+import type { EvalFlags } from './eval-flags.ts';
 import { count, duration, facts } from './format.ts';
 import { findTokenizer } from './model-argument.ts';
 import { ProgressLine } from './progress.ts';

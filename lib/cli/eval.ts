@@ -2,29 +2,12 @@
 
 import { Command, Option } from 'commander';
 import { findModel } from '../checkpoint/find-model.ts';
-import type { Device } from '../config/device.ts';
-import type { Subnetwork } from '../est/subnetwork.ts';
 import { Model } from '../model/model.ts';
 import { evalChoices } from './eval-choices.ts';
+import type { EvalFlags } from './eval-flags.ts';
 import { evalShards } from './eval-shards.ts';
 import { modelArgumentHelp, trainedSubnetwork } from './model-argument.ts';
 import { countOrAll, deviceOption, engineOptions, integerAtLeast, threadsOption } from './options.ts';
-
-export interface EvalFlags {
-  data?: string;
-  split: 'train' | 'validation';
-  windows: number | 'all';
-  sequenceLength?: number;
-  choices?: string;
-  limit?: number;
-  tokenizer?: 'gpt2' | 'bytes';
-  batchSize: number;
-  device?: Device;
-  threads?: number;
-  json?: boolean;
-  /** What of the model is evaluated; not of the command line. */
-  subnetwork?: Subnetwork | undefined;
-}
 
 export function evalCommand(): Command {
   return new Command('eval')

@@ -7,10 +7,10 @@ import { findModel } from '../checkpoint/find-model.ts';
 import { writeLlmc } from '../checkpoint/llmc.ts';
 import { type OpenModelDirectory, writeModelDirectory } from '../checkpoint/model-directory.ts';
 import { openModel } from '../checkpoint/open-model.ts';
-import type { WeightType } from '../checkpoint/shards.ts';
 import { subnetworkContents } from '../checkpoint/subnetwork-contents.ts';
 import { BurgeonError } from '../errors.ts';
 import { partSubnetwork } from '../est/part.ts';
+import type { WeightType } from '../formats/shards.ts';
 import { checkpointPart, describePart } from '../train/checkpoint-part.ts';
 import {
   chooseContents,

@@ -5,7 +5,8 @@ import { BurgeonError } from '../errors.ts';
 import { partSubnetwork } from '../est/part.ts';
 import type { Subnetwork } from '../est/subnetwork.ts';
 import type { Model } from '../model/model.ts';
-import { createTokenizer, loadTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
+import { createTokenizer, loadTokenizer } from '../tokenizer/open-tokenizer.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { checkpointPart, describePart } from '../train/checkpoint-part.ts';
 
 export const modelArgumentHelp =

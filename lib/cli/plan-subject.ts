@@ -2,13 +2,13 @@
 
 import type { Device } from '../config/device.ts';
 import { completeModel, type ModelConfig, parseModelConfig } from '../config/model-config.ts';
-import { parseTrainConfig, type TrainConfig } from '../config/train-config.ts';
 import { readManifest } from '../data/manifest.ts';
 import { BurgeonError } from '../errors.ts';
 import { planTargetSaving } from '../est/plan.ts';
 import { Schedule, type ScheduleName, type StageConfig } from '../est/schedule.ts';
 import type { ModelOptions } from '../model/options.ts';
 import { loadTrainConfig } from '../train/load-train-config.ts';
+import { parseTrainConfig, type TrainConfig } from '../train/train-config.ts';
 
 export interface SubjectFlags {
   set: string[];

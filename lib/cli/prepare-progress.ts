@@ -1,6 +1,6 @@
 // The progress of `burgeon prepare` in words: a bar where it can be redrawn, and when the pass at hand will be over.
 
-import type { PrepareProgress } from '../data/prepare.ts';
+import type { PrepareProgress } from '../prepare/prepare.ts';
 import { bytes, count, duration, percent } from './format.ts';
 
 const barWidth = 20;

@@ -3,9 +3,9 @@
 import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import type { DataManifest } from '../data/manifest.ts';
-import { type PrepareOptions, prepare } from '../data/prepare.ts';
 import { BurgeonError } from '../errors.ts';
-import { loadTokenizer } from '../tokenizer/tokenizer.ts';
+import { type PrepareOptions, prepare } from '../prepare/prepare.ts';
+import { loadTokenizer } from '../tokenizer/open-tokenizer.ts';
 import { bytes, count, facts } from './format.ts';
 import { interruptSignal } from './interrupt.ts';
 import { integerAtLeast, integerBetween, numberBetween } from './options.ts';

@@ -1,7 +1,7 @@
 // burgeon tokenizer: learns one from text.
 
 import { Command } from 'commander';
-import { trainTokenizer } from '../data/train-tokenizer.ts';
+import { trainTokenizer } from '../prepare/train-tokenizer.ts';
 import { bytes, count, facts, percent } from './format.ts';
 import { integerAtLeast, integerBetween } from './options.ts';
 import { ProgressLine } from './progress.ts';

@@ -1,11 +1,11 @@
 // What watches a run besides the terminal: the live page and TensorBoard.
 
-import type { TrainConfig } from '../config/train-config.ts';
 import type { LiveProgress } from '../report/live-events.ts';
 import { LiveServer } from '../report/live-server.ts';
 import { EventFile } from '../report/tensorboard.ts';
 import type { MetricsLine } from '../train/metrics.ts';
 import type { RunControl } from '../train/run-control.ts';
+import type { TrainConfig } from '../train/train-config.ts';
 import type { Trainer } from '../train/trainer.ts';
 
 /** Where the live page is, if nothing else is said. */

@@ -2,7 +2,7 @@
 // `tinyllama-1.1b` is TinyLlama's (jzhang38/TinyLlama); the small llamas have the sizes of llama2.c's story models. The
 // small GPT-2s are burgeon's, for tests and for learning on a CPU. Small ones take their vocabulary from the data.
 
-import type { Gpt2Config, LlamaConfig } from './model-config.ts';
+import type { Gpt2Config, LlamaConfig } from './model-shape.ts';
 
 /** The fields of a preset; the rest are defaults. */
 type Sizes<Config> = Pick<Config, Extract<'nLayer' | 'nHead' | 'nEmbd' | 'contextLength', keyof Config>> &

@@ -3,8 +3,8 @@
 
 import { join } from 'node:path';
 import { BurgeonError } from '../errors.ts';
+import { expandFiles } from '../files/globs.ts';
 import type { TokenizerDescription } from '../tokenizer/description.ts';
-import { expandFiles } from './globs.ts';
 import { manifestFileName, readManifest, type SplitManifest } from './manifest.ts';
 import { TokenSource } from './token-source.ts';
 

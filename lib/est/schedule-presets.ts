@@ -1,6 +1,6 @@
 // Schedules by name, as lists of stages that anyone could write by hand. docs/method.md says what each does and how it fared.
 
-import type { StageConfig } from './schedule.ts';
+import type { StageConfig } from './stage.ts';
 
 /** The first share of the layers. */
 const firstLayers = (layers: number, endFraction: number): StageConfig => ({ endFraction, layers, choose: 'first' });

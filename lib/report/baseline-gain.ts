@@ -2,9 +2,9 @@
 // metrics files kept apart from their runs. Told at the end of `burgeon train`.
 
 import { stat } from 'node:fs/promises';
-import type { TrainConfig } from '../config/train-config.ts';
-import { expandFiles } from '../data/globs.ts';
 import { BurgeonError } from '../errors.ts';
+import { expandFiles } from '../files/globs.ts';
+import type { TrainConfig } from '../train/train-config.ts';
 import { comparableLosses, type LossUnit } from './comparable-losses.ts';
 import {
   computeGain,

@@ -1,6 +1,6 @@
 // Which keys differ between the configurations of two groups of runs. Pure.
 
-import type { TrainConfig } from '../config/train-config.ts';
+import type { TrainConfig } from '../train/train-config.ts';
 
 export interface ConfigDifference {
   /** With its sections: "optimizer.learningRate". */

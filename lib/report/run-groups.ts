@@ -1,7 +1,7 @@
 // Runs by configuration: which differ only by seed, which of the dense ones make a curve, which serve as controls. Pure.
 
-import { parseTrainConfig, type TrainConfig } from '../config/train-config.ts';
 import { Schedule } from '../est/schedule.ts';
+import { parseTrainConfig, type TrainConfig } from '../train/train-config.ts';
 import type { RunData } from './run-data.ts';
 
 /** Runs that differ only by seed, and by what decides nothing. */

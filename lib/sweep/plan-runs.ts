@@ -2,7 +2,6 @@
 // here, before the first run starts.
 
 import { completeModel } from '../config/model-config.ts';
-import { parseTrainConfig, type TrainConfig } from '../config/train-config.ts';
 import { problemList, problemsOf } from '../config/validate.ts';
 import { BatchLoader } from '../data/batch-loader.ts';
 import { BurgeonError } from '../errors.ts';
@@ -13,6 +12,7 @@ import { valueText } from '../format.ts';
 import { differencesBetween } from '../train/config-changes.ts';
 import { completeTrainConfig } from '../train/load-train-config.ts';
 import { openData } from '../train/open-data.ts';
+import { parseTrainConfig, type TrainConfig } from '../train/train-config.ts';
 import type { SweepRun } from './expand.ts';
 
 export interface PlannedRun extends SweepRun {

@@ -7,8 +7,8 @@ import { integer, path, section, show, value } from '../config/fields.ts';
 import { isSection, partsOfKey, type Section } from '../config/merge.ts';
 import { nearestHint } from '../config/nearest.ts';
 import { listKeys } from '../config/schema-keys.ts';
-import { trainConfigKeys } from '../config/train-config.ts';
 import { problemList, validate } from '../config/validate.ts';
+import { trainConfigKeys } from '../train/train-config.ts';
 import { isRunName, type Plain, valueText } from './names.ts';
 
 export interface Sweep {

@@ -4,11 +4,11 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { stateFile } from '../checkpoint/checkpoint.ts';
-import { readJsonObject } from '../checkpoint/json.ts';
 import { architectureOf } from '../config/architecture.ts';
 import type { ModelConfig } from '../config/model-config.ts';
 import { isWhole, type Part, trainedPart } from '../est/part.ts';
 import { Schedule } from '../est/schedule.ts';
+import { readJsonObject } from '../formats/json.ts';
 import type { RunState } from './run-state.ts';
 
 /**

@@ -4,13 +4,13 @@
 
 import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { isJsonObject } from '../checkpoint/json.ts';
-import { parseTrainConfig, type TrainConfig } from '../config/train-config.ts';
 import { BurgeonError } from '../errors.ts';
 import { Schedule } from '../est/schedule.ts';
 import { describeMove, isSameSchedule, withFixedEnds } from '../est/schedule-change.ts';
 import { valueText } from '../format.ts';
+import { isJsonObject } from '../formats/json.ts';
 import { groupCount } from './groups.ts';
+import { parseTrainConfig, type TrainConfig } from './train-config.ts';
 
 /** A key that has had another value since a step. */
 export interface ConfigChange {

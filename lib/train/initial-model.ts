@@ -5,11 +5,12 @@ import path from 'node:path';
 import { findModel } from '../checkpoint/find-model.ts';
 import type { OpenModelDirectory } from '../checkpoint/model-directory.ts';
 import { openModel } from '../checkpoint/open-model.ts';
-import type { TrainConfig } from '../config/train-config.ts';
 import { BurgeonError } from '../errors.ts';
-import { loadTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
+import { loadTokenizer } from '../tokenizer/open-tokenizer.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { checkpointPart, describePart } from './checkpoint-part.ts';
 import type { StartMode } from './run-directory.ts';
+import type { TrainConfig } from './train-config.ts';
 
 /** What is known of the data. */
 interface Data {

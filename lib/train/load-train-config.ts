@@ -3,11 +3,11 @@
 
 import { latestCheckpoint } from '../checkpoint/checkpoint-list.ts';
 import { findModel } from '../checkpoint/find-model.ts';
-import { isJsonObject } from '../checkpoint/json.ts';
 import { openModel } from '../checkpoint/open-model.ts';
 import { applyOverrides, readConfigFile } from '../config/config-file.ts';
 import type { ModelConfig } from '../config/model-config.ts';
-import { parseTrainConfig, type TrainConfig } from '../config/train-config.ts';
+import { isJsonObject } from '../formats/json.ts';
+import { parseTrainConfig, type TrainConfig } from './train-config.ts';
 
 /**
  * Reads a training configuration. Relative paths inside the file stay as they are and so refer to the current working

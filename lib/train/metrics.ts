@@ -6,7 +6,6 @@ import { type FileHandle, open, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Host } from '../addon/host.ts';
 import type { ModelConfig } from '../config/model-config.ts';
-import type { TrainConfig } from '../config/train-config.ts';
 import { BurgeonError } from '../errors.ts';
 import type { PartSize } from '../est/part.ts';
 import type { ActiveCounts } from '../est/sampler.ts';
@@ -16,6 +15,7 @@ import type { ConfigChange } from './config-changes.ts';
 import type { DataDescription } from './describe-data.ts';
 import type { Spent, StageTotals } from './run-state.ts';
 import type { RunSummary } from './summary.ts';
+import type { TrainConfig } from './train-config.ts';
 import type { UnitShares } from './unit-usage.ts';
 
 export const metricsFileName = 'metrics.jsonl';

@@ -1,8 +1,8 @@
 // Opens the data that a training configuration names.
 
-import type { TrainConfig } from '../config/train-config.ts';
 import { type Dataset, loadDataset } from '../data/dataset.ts';
 import { BurgeonError } from '../errors.ts';
+import type { TrainConfig } from './train-config.ts';
 
 /** @throws {BurgeonError} ERR_BURGEON_CONFIG where it names none; ERR_BURGEON_DATA as `loadDataset`. */
 export function openData(config: TrainConfig): Promise<Dataset> {

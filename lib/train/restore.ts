@@ -3,7 +3,6 @@
 import { readCheckpoint, writeCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { ModelContents } from '../checkpoint/model-directory.ts';
 import type { ModelConfig } from '../config/model-config.ts';
-import type { TrainConfig } from '../config/train-config.ts';
 import { BurgeonError } from '../errors.ts';
 import { changeText, valueText } from '../format.ts';
 import { chooseDevice } from '../model/device.ts';
@@ -14,6 +13,7 @@ import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { ConfigChange } from './config-changes.ts';
 import { continueRunState, newRunState, type RunState } from './run-state.ts';
 import { checkStageMemory } from './stage-memory.ts';
+import type { TrainConfig } from './train-config.ts';
 
 export interface RestoreContext {
   config: TrainConfig;

@@ -3,8 +3,8 @@
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { type FoundCheckpoint, findCheckpoints, latestCheckpoint } from '../checkpoint/checkpoint-list.ts';
-import { makeDirectoryDurably } from '../checkpoint/durable-file.ts';
 import { BurgeonError } from '../errors.ts';
+import { makeDirectoryDurably } from '../files/durable-file.ts';
 import { claimLock } from '../files/lock-file.ts';
 import { metricsFileName } from './metrics.ts';
 

@@ -3,7 +3,6 @@
 
 import { describeHost } from '../addon/host.ts';
 import { pruneCheckpoints } from '../checkpoint/checkpoint-list.ts';
-import type { TrainConfig } from '../config/train-config.ts';
 import type { FixedBatch } from '../data/fixed-windows.ts';
 import { allFlops, blockFlops, countFlops } from '../est/flops.ts';
 import { countParameters } from '../est/parameters.ts';
@@ -20,6 +19,7 @@ import { addToTotals, type RunState, spentBy } from './run-state.ts';
 import type { StepPlan, StepPlanner } from './step-planner.ts';
 import type { RunSummary } from './summary.ts';
 import { sampleText } from './text-sample.ts';
+import type { TrainConfig } from './train-config.ts';
 import { replayable, type StepOutcome } from './train-step.ts';
 import { type UnitShares, UnitUsage } from './unit-usage.ts';
 

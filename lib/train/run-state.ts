@@ -1,8 +1,8 @@
 // What a checkpoint remembers of a run besides weights and moments, and who may go on with it.
 
-import type { TrainConfig } from '../config/train-config.ts';
 import { BurgeonError } from '../errors.ts';
 import { type ConfigChange, type Continuation, continueConfig, type WantedConfig } from './config-changes.ts';
+import type { TrainConfig } from './train-config.ts';
 import type { UnitSums } from './unit-usage.ts';
 
 /** Sums over the steps of one stage. */

@@ -2,13 +2,13 @@
 
 import type { NativeMemoryPlan } from '../addon/binding.ts';
 import type { ModelConfig } from '../config/model-config.ts';
-import type { TrainConfig } from '../config/train-config.ts';
 import { BurgeonError } from '../errors.ts';
 import { partSize, trainedPart } from '../est/part.ts';
 import { Schedule } from '../est/schedule.ts';
 import { bytes } from '../format.ts';
 import { planMemory } from '../model/native-options.ts';
 import type { ModelOptions } from '../model/options.ts';
+import type { TrainConfig } from './train-config.ts';
 
 export interface StageMemory {
   /** Index of the stage. */

@@ -2,7 +2,6 @@
 // configuration, seed and step, so that reports can draw the groups of a step again.
 
 import type { ModelConfig } from '../config/model-config.ts';
-import type { TrainConfig } from '../config/train-config.ts';
 import { isSamePart, isWhole, type Part, partOf, partSubnetwork, samplerOf, trainedPart } from '../est/part.ts';
 import type { Rates } from '../est/rates.ts';
 import {
@@ -16,6 +15,7 @@ import {
 import { type ResolvedStage, Schedule } from '../est/schedule.ts';
 import type { Subnetwork } from '../est/subnetwork.ts';
 import { groupsOf } from './groups.ts';
+import type { TrainConfig } from './train-config.ts';
 
 /** What steps with the same rates in one stage have in common. */
 export interface StepPlan {

@@ -1,7 +1,6 @@
 // One optimizer step: every micro-batch, its groups each on their own subnetwork, then the update. What is logged, saved and
 // timed is left to the caller.
 
-import type { TrainConfig } from '../config/train-config.ts';
 import type { BatchLoader } from '../data/batch-loader.ts';
 import { BurgeonError } from '../errors.ts';
 import { allFlops, blockFlops } from '../est/flops.ts';
@@ -13,6 +12,7 @@ import type { Model } from '../model/model.ts';
 import type { OptimizerOptions } from '../model/options.ts';
 import { learningRateAt } from '../optim/lr-schedule.ts';
 import type { StepPlan, StepPlanner } from './step-planner.ts';
+import type { TrainConfig } from './train-config.ts';
 
 /** What a step waits for: a batch, forward and backward of it, the update. */
 export type StepPart = 'data' | 'batch' | 'update';

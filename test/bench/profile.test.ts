@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { bytesMoved } from '../../lib/bench/op-traffic.ts';
 import { type ProfiledStep, savingOf, spansOf, totalsOf, traceOf } from '../../lib/bench/profile-events.ts';
 import { profileSteps } from '../../lib/bench/profile-steps.ts';
-import { parseTrainConfig } from '../../lib/config/train-config.ts';
 import { allFlops, countFlopsFromCounts } from '../../lib/est/flops.ts';
+import { parseTrainConfig } from '../../lib/train/train-config.ts';
 import { prepareText, tinyConfig } from '../train/helpers.ts';
 
 /** As native/model/step.cc calls them: one layer, logits in two blocks, then an update. */

@@ -9,8 +9,8 @@ import {
   resolveTensorNames,
   tensorTable,
 } from '../../lib/checkpoint/huggingface.ts';
-import { openSafetensors } from '../../lib/checkpoint/safetensors.ts';
 import type { ModelConfig } from '../../lib/config/model-config.ts';
+import { openSafetensors } from '../../lib/formats/safetensors.ts';
 import { tinyModel } from './helpers.ts';
 
 /** The config.json of the public gpt2 weights, as far as it matters. */

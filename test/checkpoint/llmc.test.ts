@@ -3,12 +3,12 @@
 import { readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { decodeBfloat16, encodeBfloat16 } from '../../lib/checkpoint/half-floats.ts';
 import { tensorTable } from '../../lib/checkpoint/huggingface.ts';
 import { openLlmc, writeLlmc } from '../../lib/checkpoint/llmc.ts';
 import type { ModelContents } from '../../lib/checkpoint/model-directory.ts';
 import { openModel } from '../../lib/checkpoint/open-model.ts';
 import type { Gpt2Config } from '../../lib/config/model-config.ts';
+import { decodeBfloat16, encodeBfloat16 } from '../../lib/formats/half-floats.ts';
 import { smallLlama } from '../helpers/models.ts';
 import { temporaryDirectory, values } from './helpers.ts';
 

@@ -11,7 +11,7 @@ import {
   readModelDirectory,
   writeModelDirectory,
 } from '../../lib/checkpoint/model-directory.ts';
-import { writeSafetensors } from '../../lib/checkpoint/safetensors.ts';
+import { writeSafetensors } from '../../lib/formats/safetensors.ts';
 import { temporaryDirectory, tinyContents, tinyModel, values } from './helpers.ts';
 
 async function open(directory: string): Promise<OpenModelDirectory> {

@@ -2,7 +2,7 @@
 
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { prepare } from '../../lib/data/prepare.ts';
+import { prepare } from '../../lib/prepare/prepare.ts';
 import type { BaselineGain } from '../../lib/report/baseline-gain.ts';
 import { someText } from '../train/helpers.ts';
 import { createWorkspace, type Workspace } from './workspace.ts';

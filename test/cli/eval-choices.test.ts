@@ -2,7 +2,7 @@
 
 import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { loadTokenizer } from '../../lib/tokenizer/tokenizer.ts';
+import { loadTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
 import { llmcEvalFile } from '../helpers/llmc-eval-file.ts';
 import { createWorkspace, type Workspace } from './workspace.ts';
 

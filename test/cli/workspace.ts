@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished } from 'vitest';
 import { stringify } from 'yaml';
-import { prepare } from '../../lib/data/prepare.ts';
+import { prepare } from '../../lib/prepare/prepare.ts';
 import { burgeon, type CommandOptions, type CommandResult } from '../helpers/cli.ts';
 import { type Settings, someText } from '../train/helpers.ts';
 

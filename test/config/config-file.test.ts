@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { applyOverrides, overriddenKeys, readConfigFile } from '../../lib/config/config-file.ts';
-import { parseTrainConfig } from '../../lib/config/train-config.ts';
 import { Schedule } from '../../lib/est/schedule.ts';
 import { expandRuns } from '../../lib/sweep/expand.ts';
 import { readSweep } from '../../lib/sweep/sweep-file.ts';
 import { loadTrainConfig } from '../../lib/train/load-train-config.ts';
+import { parseTrainConfig } from '../../lib/train/train-config.ts';
 
 let directory: string;
 

@@ -1,7 +1,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { loadDataset } from '../../lib/data/dataset.ts';
-import { prepare } from '../../lib/data/prepare.ts';
+import { prepare } from '../../lib/prepare/prepare.ts';
 import { range, useTempDirectory } from './temp-directory.ts';
 
 const temp = useTempDirectory();

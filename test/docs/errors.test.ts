@@ -4,9 +4,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findAddon, packageRoot } from '../../lib/addon/load.ts';
-import { parseTrainConfig } from '../../lib/config/train-config.ts';
 import { type BurgeonError, type BurgeonErrorCode, errorCodes } from '../../lib/errors.ts';
 import { Model } from '../../lib/model/model.ts';
+import { parseTrainConfig } from '../../lib/train/train-config.ts';
 
 const text = await readFile(path.join(packageRoot, 'docs', 'errors.md'), 'utf8');
 const sections = new Map(

@@ -7,8 +7,8 @@ import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { packageRoot } from '../../lib/addon/load.ts';
 import { readConfigFile } from '../../lib/config/config-file.ts';
-import { parseTrainConfig } from '../../lib/config/train-config.ts';
 import { sweepKeys } from '../../lib/sweep/sweep-file.ts';
+import { parseTrainConfig } from '../../lib/train/train-config.ts';
 import { useWorkspace } from '../cli/workspace.ts';
 import { someText } from '../train/helpers.ts';
 

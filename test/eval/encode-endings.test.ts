@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { encodeEndings } from '../../lib/eval/encode-endings.ts';
-import { createTokenizer } from '../../lib/tokenizer/tokenizer.ts';
+import { createTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
 
 const gpt2 = createTokenizer({ name: 'gpt2' });
 

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { parseRecord, readHellaSwag } from '../../lib/eval/hellaswag.ts';
-import { createTokenizer } from '../../lib/tokenizer/tokenizer.ts';
+import { createTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
 import { useTempDirectory } from '../data/temp-directory.ts';
 
 const temp = useTempDirectory();

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { openTokenFile } from '../../lib/data/token-file.ts';
 import { readLlmcEvalFile } from '../../lib/eval/llmc-eval-file.ts';
-import { createTokenizer } from '../../lib/tokenizer/tokenizer.ts';
+import { createTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
 import { useTempDirectory } from '../data/temp-directory.ts';
 import { llmcEvalFile } from '../helpers/llmc-eval-file.ts';
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 here = pathlib.Path(__file__).parent
 
-# Document i; test/data/golden-texts.ts says the same.
+# Document i; test/prepare/golden-texts.ts says the same.
 texts = [f"Document {i}: " + " ".join(f"wörd {i * j % 97} 🌱" for j in range(i * 7 % 150)) + "\n" for i in range(300)]
 
 table = pa.table({"id": list(range(300)), "meta": [{"text": 1}] * 300, "text": texts})

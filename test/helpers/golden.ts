@@ -2,9 +2,9 @@
 
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { openSafetensors } from '../../lib/checkpoint/safetensors.ts';
 import type { ModelConfig } from '../../lib/config/model-config.ts';
 import type { Subnetwork } from '../../lib/est/subnetwork.ts';
+import { openSafetensors } from '../../lib/formats/safetensors.ts';
 
 const directory = path.join(import.meta.dirname, '..', 'golden');
 

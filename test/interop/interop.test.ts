@@ -7,11 +7,11 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeModelDirectory } from '../../lib/checkpoint/model-directory.ts';
-import type { WeightType } from '../../lib/checkpoint/shards.ts';
 import { subnetworkContents } from '../../lib/checkpoint/subnetwork-contents.ts';
 import { sampleSubnetwork } from '../../lib/est/sampler.ts';
+import type { WeightType } from '../../lib/formats/shards.ts';
 import { Model } from '../../lib/model/model.ts';
-import { createTokenizer } from '../../lib/tokenizer/tokenizer.ts';
+import { createTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
 import { roughen, smallConfig, smallLlama } from '../helpers/models.ts';
 import { relativeDifference } from '../helpers/tolerance.ts';
 

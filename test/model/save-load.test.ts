@@ -6,7 +6,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BurgeonError } from '../../lib/errors.ts';
 import { Model } from '../../lib/model/model.ts';
-import { createTokenizer, loadTokenizer } from '../../lib/tokenizer/tokenizer.ts';
+import { createTokenizer, loadTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
 import { allParameters, fingerprints, randomBatch, roughen, smallConfig } from '../helpers/models.ts';
 
 const config = smallConfig({ layerNormEpsilon: 1e-6, nInner: 50 });

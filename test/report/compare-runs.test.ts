@@ -1,11 +1,11 @@
 // Comparison of runs, against numbers worked out by hand.
 
 import { describe, expect, test } from 'vitest';
-import type { TrainConfig } from '../../lib/config/train-config.ts';
 import { compareRuns } from '../../lib/report/compare-runs.ts';
 import { comparedGroups, comparisonRows, configDifferenceText, headline } from '../../lib/report/comparison-text.ts';
 import { firstBelow, meanAndRange, smooth, valueAt } from '../../lib/report/curves.ts';
 import type { RunData } from '../../lib/report/run-data.ts';
+import type { TrainConfig } from '../../lib/train/train-config.ts';
 import { completeRun, runOf } from './runs.ts';
 
 const dense = { est: { schedule: 'dense' } };

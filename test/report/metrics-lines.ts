@@ -1,9 +1,9 @@
 // Lines of metrics as a trainer writes them, for tests of what reads them. Small numbers that are easy to check.
 
 import { completeModel } from '../../lib/config/model-config.ts';
-import { parseTrainConfig } from '../../lib/config/train-config.ts';
 import type { DataDescription } from '../../lib/train/describe-data.ts';
 import type { MetricsLine, StartLine, StepLine, ValidationLine } from '../../lib/train/metrics.ts';
+import { parseTrainConfig } from '../../lib/train/train-config.ts';
 
 /** 64 targets, one byte each. */
 export function dataDescription(overrides: Partial<DataDescription> = {}): DataDescription {

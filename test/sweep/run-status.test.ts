@@ -3,7 +3,7 @@
 import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { prepare } from '../../lib/data/prepare.ts';
+import { prepare } from '../../lib/prepare/prepare.ts';
 import { expandRuns } from '../../lib/sweep/expand.ts';
 import { type PlannedRun, planRuns } from '../../lib/sweep/plan-runs.ts';
 import { readStatus } from '../../lib/sweep/run-status.ts';

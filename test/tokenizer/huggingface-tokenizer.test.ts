@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createGpt2Tokenizer } from '../../lib/tokenizer/gpt2.ts';
+import { createTokenizer, loadTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
 import { printableByte } from '../../lib/tokenizer/printable-bytes.ts';
-import { createTokenizer, loadTokenizer } from '../../lib/tokenizer/tokenizer.ts';
 import { anyText, mixedText } from './texts.ts';
 
 type Json = Record<string, unknown>;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createTokenizer } from '../../lib/tokenizer/tokenizer.ts';
+import { createTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
 
 describe("GPT-2's files", () => {
   const files = createTokenizer({ name: 'gpt2' }).files();

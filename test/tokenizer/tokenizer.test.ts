@@ -2,7 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createTokenizer, loadTokenizer, type TokenizerDescription } from '../../lib/tokenizer/tokenizer.ts';
+import { createTokenizer, loadTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
+import type { TokenizerDescription } from '../../lib/tokenizer/tokenizer.ts';
 
 const descriptions: TokenizerDescription[] = [
   { name: 'gpt2' },

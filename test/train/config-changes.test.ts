@@ -2,10 +2,10 @@
 
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { parseTrainConfig, type TrainConfig } from '../../lib/config/train-config.ts';
 import { CounterRng } from '../../lib/est/rng.ts';
 import { Schedule, type StageConfig } from '../../lib/est/schedule.ts';
 import { type ConfigChange, continueConfig, type RunSoFar } from '../../lib/train/config-changes.ts';
+import { parseTrainConfig, type TrainConfig } from '../../lib/train/train-config.ts';
 
 type Overrides = Record<string, unknown>;
 

@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest';
 import { loadDataset } from '../../lib/data/dataset.ts';
 import { fixedWindows } from '../../lib/data/fixed-windows.ts';
-import { createTokenizer } from '../../lib/tokenizer/tokenizer.ts';
+import { createTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
 import { describeData } from '../../lib/train/describe-data.ts';
 import { prepareText, someText } from './helpers.ts';
 

@@ -4,12 +4,12 @@
 import path from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseTrainConfig } from '../../lib/config/train-config.ts';
 import { planSchedule } from '../../lib/est/plan.ts';
 import { Schedule, type StageConfig, scheduleNames } from '../../lib/est/schedule.ts';
 import { depthTransitions, momentTransitions, widthTransitions } from '../../lib/est/transition.ts';
 import { readMetrics } from '../../lib/train/metrics.ts';
 import type { StartMode } from '../../lib/train/run-directory.ts';
+import { parseTrainConfig } from '../../lib/train/train-config.ts';
 import type { StepRecord } from '../../lib/train/trainer.ts';
 import { prepareText, type Settings, tinyConfig, train } from './helpers.ts';
 

@@ -4,8 +4,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { prepare } from '../../lib/data/prepare.ts';
 import { CounterRng } from '../../lib/est/rng.ts';
+import { prepare } from '../../lib/prepare/prepare.ts';
 import type { RunSummary } from '../../lib/train/summary.ts';
 import { type StepRecord, Trainer, type TrainerOptions } from '../../lib/train/trainer.ts';
 import { fingerprints } from '../helpers/models.ts';

@@ -1,8 +1,8 @@
 // What may and may not change between a run and its continuation.
 
 import { expect, test } from 'vitest';
-import { parseTrainConfig } from '../../lib/config/train-config.ts';
 import { continueRunState, newRunState } from '../../lib/train/run-state.ts';
+import { parseTrainConfig } from '../../lib/train/train-config.ts';
 
 const base = { model: 'gpt2-tiny', output: 'run', steps: 10, batchSize: 4, seed: 5, optimizer: { learningRate: 2e-3 } };
 const saved = () => JSON.parse(JSON.stringify({ ...newRunState(parseTrainConfig(base), 1000), step: 7, tokens: 896 }));

@@ -3,9 +3,9 @@
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseModelConfig } from '../../lib/config/model-config.ts';
-import { parseTrainConfig } from '../../lib/config/train-config.ts';
 import { planMemory } from '../../lib/model/native-options.ts';
 import { checkStageMemory, planStageMemory } from '../../lib/train/stage-memory.ts';
+import { parseTrainConfig } from '../../lib/train/train-config.ts';
 import { prepareText, tinyConfig, train } from './helpers.ts';
 
 let data: string;

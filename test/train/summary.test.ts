@@ -1,9 +1,9 @@
 // The numbers at the end of a run, worked by hand: totals of steps, savings, and time against the dense rate.
 
 import { expect, test } from 'vitest';
-import { parseTrainConfig } from '../../lib/config/train-config.ts';
 import { addToTotals, newRunState } from '../../lib/train/run-state.ts';
 import { summarise } from '../../lib/train/summary.ts';
+import { parseTrainConfig } from '../../lib/train/train-config.ts';
 
 const config = parseTrainConfig({ model: 'gpt2-tiny', output: 'run', steps: 10, batchSize: 1 });
 

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { Model } from '../../lib/model/model.ts';
 import { charsFromText } from '../../lib/tokenizer/chars.ts';
-import { createTokenizer } from '../../lib/tokenizer/tokenizer.ts';
+import { createTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
 import { promptTokens, sampleText } from '../../lib/train/text-sample.ts';
 import { smallConfig } from '../helpers/models.ts';
 

@@ -1,0 +1,20 @@
+// Options of `burgeon eval`, as its two kinds of evaluation take them.
+
+import type { Device } from '../config/device.ts';
+import type { Subnetwork } from '../est/subnetwork.ts';
+
+export interface EvalFlags {
+  data?: string;
+  split: 'train' | 'validation';
+  windows: number | 'all';
+  sequenceLength?: number;
+  choices?: string;
+  limit?: number;
+  tokenizer?: 'gpt2' | 'bytes';
+  batchSize: number;
+  device?: Device;
+  threads?: number;
+  json?: boolean;
+  /** What of the model is evaluated; not of the command line. */
+  subnetwork?: Subnetwork | undefined;
+}

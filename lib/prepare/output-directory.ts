@@ -1,0 +1,158 @@
+// A directory that appears whole or not at all: files are written into `<output>.partial` beside it, from where they take
+// its name together. What was there before is replaced only if it is of the same kind and nothing else: a data set of
+// ours, as manifest.ts describes it, unless told otherwise. A process that is killed leaves `<output>.partial` behind, and the next one with the same job goes on with it.
+
+import { readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { manifestFileName, readManifest } from '../data/manifest.ts';
+import { BurgeonError } from '../errors.ts';
+import { claimLock } from '../files/lock-file.ts';
+import { makeDirectory } from '../files/make-directory.ts';
+import { replaceFile } from '../files/replace-file.ts';
+
+const jobFileName = '.burgeon-job.json';
+const lockName = '.burgeon.lock';
+const dataName = 'data';
+
+/** What may be replaced. */
+export interface OutputKind {
+  /** For messages, with its article. */
+  name: string;
+  /** Entries of a directory, not an empty one, that are no part of it. */
+  foreignNames(output: string, names: readonly string[]): Promise<readonly string[]> | readonly string[];
+}
+
+const dataSet: OutputKind = {
+  name: 'a data set',
+  foreignNames: (output, names) => (names.includes(manifestFileName) ? foreignNames(output, names) : names),
+};
+
+/** `<output>.partial`, while it is filled. */
+export interface PartialDirectory {
+  /** Becomes the output. */
+  data: string;
+  /** For what is needed only until then. */
+  work: string;
+  /** Call when there is something worth going on with: it then stays after a failure too. */
+  keep(): void;
+}
+
+/**
+ * Runs `write` in a partial directory; when it succeeds, the data there becomes `output`. When it fails, all is removed,
+ * unless it is to be kept.
+ * @param job what is being done: only the same job goes on with what another process has left.
+ * @throws {BurgeonError} ERR_BURGEON_DATA when `output` holds anything but what `kind` says, or cannot be written;
+ *   ERR_BURGEON_BUSY when another process is writing it.
+ */
+export async function writeDirectory<Result>(
+  output: string,
+  job: string,
+  write: (partial: PartialDirectory) => Promise<Result>,
+  kind: OutputKind = dataSet,
+): Promise<Result> {
+  const target = resolve(output);
+  await requireReplaceable(output, kind);
+  const root = `${target}.partial`;
+  const previous = `${target}.previous-${process.pid}`;
+  const partial = { data: join(root, dataName), work: join(root, 'work') };
+  const unlock = await enter(output, root, job, partial);
+  let isKept = false;
+  try {
+    const keep = () => {
+      isKept = true;
+    };
+    const result = await write({ ...partial, keep });
+    // A long time may have passed.
+    const isThere = await requireReplaceable(output, kind);
+    await attempt(output, async () => {
+      if (isThere) await rename(target, previous);
+      await rename(partial.data, target).catch(async (cause) => {
+        if (isThere) await rename(previous, target);
+        throw cause;
+      });
+      await rm(previous, { recursive: true, force: true });
+    });
+    isKept = false;
+    return result;
+  } finally {
+    if (isKept) await unlock();
+    else await rm(root, { recursive: true, force: true });
+  }
+}
+
+/** Makes the partial directory, or takes over one of the same job. @returns releases it. */
+async function enter(
+  output: string,
+  root: string,
+  job: string,
+  { data, work }: { data: string; work: string },
+): Promise<() => Promise<void>> {
+  await attempt(output, () => makeDirectory(root));
+  const jobPath = join(root, jobFileName);
+  const foreign = (await readdir(root)).filter((name) => name !== lockName);
+  // With an ending, it was about to get its name.
+  if (foreign.length > 0 && !foreign.some((name) => name.startsWith(jobFileName))) {
+    throw new BurgeonError(
+      'ERR_BURGEON_DATA',
+      `${root}: expected what an interrupted burgeon has left, or nothing, found other files ` +
+        `(${listOf(foreign)}); choose another output, or move them`,
+    );
+  }
+  const unlock = await claimLock(join(root, lockName), (holder) => `output ${output}: ${holder} is writing it`);
+  try {
+    await attempt(output, async () => {
+      const isSame = (await readFile(jobPath, 'utf8').catch(() => '')) === job;
+      // A process killed at the very end has moved the data already.
+      if (!isSame || !foreign.includes(dataName)) {
+        // The job goes last: without it the rest would pass for somebody else's.
+        for (const path of [data, work, jobPath]) await rm(path, { recursive: true, force: true });
+        await replaceFile(jobPath, job);
+      }
+      for (const path of [data, work]) await makeDirectory(path);
+    });
+    return unlock;
+  } catch (error) {
+    await unlock();
+    throw error;
+  }
+}
+
+/** @returns whether `output` exists. */
+async function requireReplaceable(output: string, kind: OutputKind): Promise<boolean> {
+  let names: string[];
+  try {
+    names = await readdir(output);
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return false;
+    throw new BurgeonError('ERR_BURGEON_DATA', `${output}: expected a directory or nothing (${message})`, { cause });
+  }
+  if (names.length === 0) return true;
+  const foreign = await kind.foreignNames(output, names);
+  if (foreign.length === 0) return true;
+  throw new BurgeonError(
+    'ERR_BURGEON_DATA',
+    `${output}: expected a new directory or ${kind.name} to replace, found other files (${listOf(foreign)}); ` +
+      'choose another output, or remove them',
+  );
+}
+
+function listOf(names: readonly string[]): string {
+  return `${names.slice(0, 3).join(', ')}${names.length > 3 ? ', ...' : ''}`;
+}
+
+/** Entries that the manifest does not account for; all of them when it is no manifest of ours. */
+async function foreignNames(output: string, names: readonly string[]): Promise<string[]> {
+  const manifest = await readManifest(output).catch(() => undefined);
+  const { train, validation } = manifest?.splits ?? {};
+  const own = new Set(manifest ? [manifestFileName, ...(train?.files ?? []), ...(validation?.files ?? [])] : []);
+  return names.filter((name) => !own.has(name));
+}
+
+async function attempt(output: string, action: () => Promise<unknown>): Promise<void> {
+  try {
+    await action();
+  } catch (cause) {
+    throw new BurgeonError('ERR_BURGEON_DATA', `${output}: cannot be written (${(cause as Error).message})`, { cause });
+  }
+}

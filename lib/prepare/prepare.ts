@@ -1,0 +1,304 @@
+// Text files to a data set: token shards in llm.c's format and manifest.json. Two passes over the text, neither of
+// which holds it in memory: scan-corpus.ts finds the documents and drops empty and repeated ones, corpus.ts chooses those
+// for validation, encode.ts encodes and writes. With one document there is nothing to choose: its last tokens are the
+// validation split. The output directory appears whole or not at all, and a run that was killed is continued by the next
+// one with the same options and inputs (output-directory.ts).
+
+import { availableParallelism } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import { type DataManifest, type SplitManifest, writeManifest } from '../data/manifest.ts';
+import { BurgeonError } from '../errors.ts';
+import { makeDirectory } from '../files/make-directory.ts';
+import { createTokenizer } from '../tokenizer/open-tokenizer.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { type ScannedFile, total, validationChooser } from './corpus.ts';
+import { encodeCorpus } from './encode.ts';
+import { readState, writeState } from './encode-state.ts';
+import { findInputFiles, type InputFile } from './input-files.ts';
+import { type PartialDirectory, writeDirectory } from './output-directory.ts';
+import { scanCorpus } from './scan-corpus.ts';
+import { defaultShardName, requireShardOptions } from './token-shard-writer.ts';
+
+export interface PrepareOptions {
+  /**
+   * Text files, directories (searched for .txt, .md, .jsonl, these with .gz or .zst, and .parquet) and patterns, such as
+   * "docs/*.md" (see globs.ts).
+   */
+  inputs: string[];
+  /** Directory to write; must not exist, or be empty, or hold a data set of burgeon, which is replaced. */
+  output: string;
+  /** A name, or any tokenizer: what `loadTokenizer` returns, for example. */
+  tokenizer: 'gpt2' | 'bytes' | 'chars' | Tokenizer;
+  /** Beginning of the shard names; "data" unless given. */
+  name?: string | undefined;
+  /** Share of the text to hold out, in [0, 1); 0.1 unless given. */
+  validationFraction?: number | undefined;
+  /** Leave out documents that mostly repeat earlier ones; see near-duplicates.ts. */
+  dropNearDuplicates?: boolean | undefined;
+  /** Splits text files other than .jsonl into documents on this string, which is not kept. */
+  delimiter?: string | undefined;
+  /** Field of .jsonl and column of .parquet that holds the text; "text" unless given. */
+  textColumn?: string | undefined;
+  /** Tokens per shard; 100 million unless given. */
+  shardTokens?: number | undefined;
+  /**
+   * Threads that read and encode beside this one, 0 for none. Unless given: none for small inputs, otherwise up to four to
+   * scan and one to encode, which keeps the process below 300 MB. Results do not depend on it.
+   */
+  workers?: number | undefined;
+  /** Stops the work; the promise rejects with the reason, and the same call goes on from there later. */
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: PrepareProgress) => void) | undefined;
+}
+
+/** Every byte is read twice: first to scan, then to encode. */
+export interface PrepareProgress {
+  phase: 'scan' | 'encode';
+  /** Bytes of the input files, read in this phase and in all. */
+  bytesDone: number;
+  bytesTotal: number;
+  /** Documents and tokens written so far, those of a continued run included. */
+  documents: number;
+  tokens: number;
+}
+
+/** Below this many bytes of input, starting threads takes longer than they save. */
+const smallInputBytes = 8 << 20;
+/** Scanning takes little memory; each thread that encodes takes some 50 MB. */
+const defaultScanWorkers = 4;
+const defaultEncodeWorkers = 1;
+const maxWorkers = 1024;
+
+/** Increased when the same job would give other bytes, so that no run goes on with those of another version. */
+const jobVersion = 1;
+
+/**
+ * Makes a data set from text files.
+ * @returns the manifest, as written to `<output>/manifest.json`.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG for a bad option; ERR_BURGEON_DATA when inputs are missing, unreadable,
+ *   damaged or have too little text, when a line of .jsonl or a row of .parquet is bad, or when `output` holds something
+ *   else; ERR_BURGEON_BUSY when another process is writing it.
+ */
+export async function prepare(options: PrepareOptions): Promise<DataManifest> {
+  const settings = { ...options, ...defaultsOf(options) };
+  checkOptions(settings);
+  const files = await findInputFiles(options.inputs);
+  return writeDirectory(options.output, jobOf(settings, files), async (partial) => {
+    options.signal?.addEventListener('abort', partial.keep);
+    try {
+      return await fill(partial, settings, files);
+    } finally {
+      options.signal?.removeEventListener('abort', partial.keep);
+    }
+  });
+}
+
+type Settings = PrepareOptions & ReturnType<typeof defaultsOf>;
+
+function defaultsOf({ name, validationFraction, dropNearDuplicates }: PrepareOptions) {
+  return {
+    name: name ?? defaultShardName,
+    validationFraction: validationFraction ?? 0.1,
+    dropNearDuplicates: dropNearDuplicates ?? false,
+  };
+}
+
+async function fill(partial: PartialDirectory, settings: Settings, files: readonly InputFile[]): Promise<DataManifest> {
+  const { delimiter, textColumn, dropNearDuplicates, validationFraction } = settings;
+  const progress = new ProgressReporter(files, settings);
+  const recordDirectory = join(partial.work, 'scan');
+  await makeDirectory(recordDirectory);
+  const isChars = settings.tokenizer === 'chars';
+  const text = { delimiter, textColumn, onRead: progress.onRead };
+  const scanOptions = { ...text, dropNearDuplicates, collectCharacters: isChars, directory: recordDirectory };
+  const scanned = await scanCorpus(files, {
+    ...scanOptions,
+    workers: workersFor('scan', settings, progress.bytesTotal),
+  });
+  const documents = total(scanned, 'keptDocuments');
+  if (documents === 0) throw noText(scanned);
+
+  const tokenizer = chooseTokenizer(settings.tokenizer, scanned);
+  const splitBy = validationFraction === 0 ? null : documents === 1 ? 'tokens' : 'documents';
+  const statePath = join(partial.work, 'state.json');
+  const saved = await readState(statePath);
+  progress.startEncoding();
+  const { train, validation } = await encodeCorpus(
+    {
+      ...text,
+      files: scanned,
+      tokenizer,
+      isValidation: await validationChooser(scanned, validationFraction),
+      shards: { directory: partial.data, name: settings.name, shardTokens: settings.shardTokens },
+      workers: workersFor('encode', settings, progress.bytesTotal),
+      async save(state) {
+        await writeState(statePath, state);
+        partial.keep();
+      },
+      onWritten: ({ document, train, validation }) => progress.onWritten(document, train.tokens + validation.tokens),
+    },
+    saved,
+    splitBy === 'tokens' ? validationFraction : 0,
+  );
+  const splits = splitBy === null ? { train } : { train, validation };
+  requireTokens(splits, validationFraction);
+
+  return writeManifest(partial.data, {
+    tokenizer: tokenizer.toJSON(),
+    vocabSize: tokenizer.vocabSize,
+    delimiter: tokenizer.endOfText === undefined ? null : { token: tokenizer.endOfText, position: 'before' },
+    splitBy,
+    splits,
+    source: { files: files.length, documents: total(scanned, 'documents'), bytes: total(scanned, 'bytes') },
+    skipped: { empty: total(scanned, 'empty'), nearDuplicates: total(scanned, 'nearDuplicates') },
+    invalidUtf8: total(scanned, 'invalidUtf8'),
+    options: { validationFraction, dropNearDuplicates, delimiter: delimiter ?? null },
+    warnings: warningsOf(scanned, splits, validationFraction),
+  });
+}
+
+/** Everything that the output depends on. */
+function jobOf(settings: Settings, files: readonly InputFile[]): string {
+  const { tokenizer, name, validationFraction, dropNearDuplicates, delimiter, textColumn, shardTokens } = settings;
+  const job = {
+    version: jobVersion,
+    // A tokenizer becomes its description.
+    options: { tokenizer, name, validationFraction, dropNearDuplicates, delimiter, textColumn, shardTokens },
+    files: files.map(({ path, nBytes, modifiedMs }) => [resolve(path), nBytes, modifiedMs]),
+  };
+  return `${JSON.stringify(job)}\n`;
+}
+
+function workersFor(phase: PrepareProgress['phase'], { workers }: Settings, bytesTotal: number): number {
+  if (workers !== undefined) return workers;
+  if (bytesTotal < smallInputBytes) return 0;
+  return Math.min(availableParallelism(), phase === 'scan' ? defaultScanWorkers : defaultEncodeWorkers);
+}
+
+function checkOptions(settings: Settings): void {
+  const fail = (message: string) => new BurgeonError('ERR_BURGEON_CONFIG', message);
+  const { tokenizer, delimiter, textColumn, validationFraction, workers = 0 } = settings;
+  const isTokenizer = typeof (tokenizer as Partial<Tokenizer> | null)?.encode === 'function';
+  if (!isTokenizer && !['gpt2', 'bytes', 'chars'].includes(tokenizer as string)) {
+    throw fail(`tokenizer: expected 'gpt2', 'bytes', 'chars' or a tokenizer, received ${JSON.stringify(tokenizer)}`);
+  }
+  if (!(validationFraction >= 0 && validationFraction < 1)) {
+    throw fail(`validationFraction: expected a number from 0 to less than 1, received ${validationFraction}`);
+  }
+  if (delimiter === '') throw fail('delimiter: expected at least one character, received an empty string');
+  if (textColumn === '') throw fail('textColumn: expected at least one character, received an empty string');
+  if (!(Number.isInteger(workers) && workers >= 0 && workers <= maxWorkers)) {
+    throw fail(`workers: expected an integer from 0 to ${maxWorkers}, received ${workers}`);
+  }
+  requireShardOptions(settings);
+}
+
+function chooseTokenizer(choice: PrepareOptions['tokenizer'], files: readonly ScannedFile[]): Tokenizer {
+  if (typeof choice !== 'string') return choice;
+  return choice === 'chars' ? charsTokenizer(files) : createTokenizer({ name: choice });
+}
+
+/** Vocabulary of all kept documents, and the newline when it may have to be put between two of them. */
+function charsTokenizer(files: readonly ScannedFile[]): Tokenizer {
+  const codePoints = new Set(files.flatMap(({ summary }) => summary.codePoints));
+  const lacksFinalNewline = files.some(({ summary }) => summary.lacksFinalNewline);
+  if (total(files, 'keptDocuments') > 1 && lacksFinalNewline) codePoints.add(newline);
+  const characters = [...codePoints].sort((a, b) => a - b).map((codePoint) => String.fromCodePoint(codePoint));
+  return createTokenizer({ name: 'chars', characters });
+}
+
+const newline = 10;
+
+function noText(files: readonly ScannedFile[]): BurgeonError {
+  return new BurgeonError(
+    'ERR_BURGEON_DATA',
+    `inputs: expected some text, found none in ${files.length} files (${total(files, 'empty')} empty documents); check ` +
+      'the inputs',
+  );
+}
+
+/** A split needs one token to predict from and one to predict. */
+function requireTokens(splits: DataManifest['splits'], validationFraction: number): void {
+  for (const [name, split] of Object.entries(splits) as Array<[string, SplitManifest]>) {
+    if (split.tokens >= 2) continue;
+    throw new BurgeonError(
+      'ERR_BURGEON_DATA',
+      `${name} split: expected at least 2 tokens, got ${split.tokens} (validationFraction ${validationFraction}); add ` +
+        'text, or set validationFraction to 0 to hold nothing out',
+    );
+  }
+}
+
+function warningsOf(
+  files: readonly ScannedFile[],
+  splits: DataManifest['splits'],
+  validationFraction: number,
+): string[] {
+  const warnings: string[] = [];
+  const firstInvalid = files.find(({ summary }) => summary.invalidUtf8 > 0);
+  if (firstInvalid) {
+    warnings.push(
+      `${total(files, 'invalidUtf8')} invalid UTF-8 sequences were replaced by U+FFFD, the first in ` +
+        basename(firstInvalid.path),
+    );
+  }
+  const { train, validation } = splits;
+  const share = validation ? validation.bytes / (train.bytes + validation.bytes) : 0;
+  if (Math.abs(share - validationFraction) > 0.5 * validationFraction) {
+    warnings.push(
+      `validation has ${percent(share)} of the text instead of ${percent(validationFraction)}: documents are kept whole, ` +
+        'and there are few of them or they differ much in size',
+    );
+  }
+  return warnings;
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+/** Counts what `onProgress` is told, and stops the work when it is asked to. */
+class ProgressReporter {
+  readonly bytesTotal: number;
+  readonly #onProgress: PrepareOptions['onProgress'];
+  readonly #signal: AbortSignal | undefined;
+  #phase: PrepareProgress['phase'] = 'scan';
+  #bytesDone = 0;
+  #documents = 0;
+  #tokens = 0;
+
+  constructor(files: readonly InputFile[], { onProgress, signal }: PrepareOptions) {
+    this.bytesTotal = files.reduce((sum, { nBytes }) => sum + nBytes, 0);
+    this.#onProgress = onProgress;
+    this.#signal = signal;
+  }
+
+  readonly onRead = (nBytes: number): void => {
+    this.#bytesDone += nBytes;
+    // What is being encoded is stopped between two batches.
+    if (this.#phase === 'scan') this.#signal?.throwIfAborted();
+    this.#report();
+  };
+
+  startEncoding(): void {
+    this.#phase = 'encode';
+    this.#bytesDone = 0;
+  }
+
+  onWritten(documents: number, tokens: number): void {
+    this.#documents = documents;
+    this.#tokens = tokens;
+    this.#signal?.throwIfAborted();
+    this.#report();
+  }
+
+  #report(): void {
+    this.#onProgress?.({
+      phase: this.#phase,
+      bytesDone: this.#bytesDone,
+      bytesTotal: this.bytesTotal,
+      documents: this.#documents,
+      tokens: this.#tokens,
+    });
+  }
+}

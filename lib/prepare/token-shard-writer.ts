@@ -1,0 +1,267 @@
+// Writing token shards in llm.c's formats (see token-file.ts), 16 bits per token where the vocabulary fits and 32
+// otherwise; one token stream over as many files as it takes. A file gets its name only when it is complete. A stream
+// can be taken up again at any token that is on disk; gathering a whole data set is prepare.ts.
+
+import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { llmcHeaderBytes, llmcUint16, llmcUint32 } from '../data/token-file.ts';
+import { BurgeonError } from '../errors.ts';
+
+/** llm.c's default. Its reader needs shards below 2 GiB, and fewer than 2^31 tokens fit the header. */
+const defaultShardTokens = 100_000_000;
+
+/** Beginning of the file names, unless given. */
+export const defaultShardName = 'data';
+
+/** Bytes gathered before a write. */
+const bufferBytes = 1 << 20;
+
+/** Tokens are read into signed 32-bit integers. */
+const maxVocabSize = 2 ** 31;
+
+export interface TokenShardWriterOptions {
+  /** An existing directory. */
+  directory: string;
+  /** Shards are named `<name>_<split>_<index, six digits>.bin`. */
+  name: string;
+  split: 'train' | 'val';
+  /** V, at most 2^31. */
+  vocabSize: number;
+  /** Tokens per shard, 100 million unless given. */
+  shardTokens?: number | undefined;
+}
+
+/**
+ * Checks a name and a shard size.
+ * @param options.vocabSize decides how many bytes a token takes; 2 unless given.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG when a file name cannot begin so, or a shard cannot be so large.
+ */
+export function requireShardOptions(options: {
+  name?: string | undefined;
+  shardTokens?: number | undefined;
+  vocabSize?: number | undefined;
+}): void {
+  const { name = defaultShardName, shardTokens = defaultShardTokens, vocabSize = 1 } = options;
+  const maxShardTokens = Math.floor((2 ** 31 - llmcHeaderBytes) / formatOf(vocabSize).tokenBytes) - 1;
+  if (!Number.isInteger(shardTokens) || shardTokens < 1 || shardTokens > maxShardTokens) {
+    throw new BurgeonError(
+      'ERR_BURGEON_CONFIG',
+      `shardTokens: expected an integer from 1 to ${maxShardTokens} (a shard of 2 GiB), received ${shardTokens}`,
+    );
+  }
+  if (!/^\w[\w.-]*$/.test(name)) {
+    throw new BurgeonError(
+      'ERR_BURGEON_CONFIG',
+      `name: expected letters, digits, "_", "." and "-", as it begins file names, received ${JSON.stringify(name)}`,
+    );
+  }
+}
+
+function formatOf(vocabSize: number): typeof llmcUint16 | typeof llmcUint32 {
+  return vocabSize <= 65536 ? llmcUint16 : llmcUint32;
+}
+
+/** Streams tokens into shards. One call at a time: await each before the next. */
+export class TokenShardWriter {
+  readonly #options: TokenShardWriterOptions;
+  readonly #shardTokens: number;
+  readonly #format: typeof llmcUint16 | typeof llmcUint32;
+  readonly #buffer = new DataView(new ArrayBuffer(bufferBytes));
+  #buffered = 0;
+  #tokenCount = 0;
+  #shardCount = 0;
+  #shard: { handle: FileHandle; path: string; tokenCount: number } | undefined;
+
+  /** @throws {BurgeonError} ERR_BURGEON_CONFIG for a bad vocabulary, name or shard size. */
+  constructor(options: TokenShardWriterOptions) {
+    const { vocabSize, shardTokens = defaultShardTokens } = options;
+    if (!Number.isInteger(vocabSize) || vocabSize < 1 || vocabSize > maxVocabSize) {
+      throw new BurgeonError(
+        'ERR_BURGEON_CONFIG',
+        `vocabSize: expected an integer from 1 to ${maxVocabSize}, received ${vocabSize}`,
+      );
+    }
+    requireShardOptions(options);
+    this.#options = options;
+    this.#shardTokens = shardTokens;
+    this.#format = formatOf(vocabSize);
+  }
+
+  /**
+   * A writer that goes on after the first `tokenCount` tokens of a stream that was written with the same options. What
+   * is on disk beyond them is removed, complete shards stay as they are.
+   * @throws {BurgeonError} ERR_BURGEON_DATA when these tokens are not all on disk.
+   */
+  static async continue(options: TokenShardWriterOptions, tokenCount: number): Promise<TokenShardWriter> {
+    const writer = new TokenShardWriter(options);
+    try {
+      await writer.#continue(tokenCount);
+      return writer;
+    } catch (cause) {
+      await writer.abort();
+      throw new BurgeonError(
+        'ERR_BURGEON_DATA',
+        `${options.directory}: expected the shards of an interrupted run with ${tokenCount} tokens, but ` +
+          `${(cause as Error).message}; remove this directory and start again`,
+        { cause },
+      );
+    }
+  }
+
+  /** Tokens written so far. */
+  get tokenCount(): number {
+    return this.#tokenCount;
+  }
+
+  /** Complete shards so far. */
+  get shardCount(): number {
+    return this.#shardCount;
+  }
+
+  /** @throws {BurgeonError} ERR_BURGEON_DATA for a token outside the vocabulary or a failed write. */
+  async write(tokens: ArrayLike<number>): Promise<void> {
+    const { vocabSize } = this.#options;
+    const { tokenBytes } = this.#format;
+    for (let i = 0; i < tokens.length; ) {
+      if (!this.#shard) await this.#openShard();
+      const shard = this.#shard!;
+      const room = Math.min((bufferBytes - this.#buffered) / tokenBytes, this.#shardTokens - shard.tokenCount);
+      const end = Math.min(tokens.length, i + room);
+      shard.tokenCount += end - i;
+      for (; i < end; i++) {
+        const token = tokens[i]!;
+        if (!(token >= 0 && token < vocabSize)) {
+          throw new BurgeonError(
+            'ERR_BURGEON_DATA',
+            `token ${token} at position ${this.#tokenCount}: expected 0 to ${vocabSize - 1}, the vocabulary`,
+          );
+        }
+        if (tokenBytes === 2) this.#buffer.setUint16(this.#buffered, token, true);
+        else this.#buffer.setUint32(this.#buffered, token, true);
+        this.#buffered += tokenBytes;
+        this.#tokenCount++;
+      }
+      if (this.#buffered === bufferBytes) await this.#flush();
+      if (shard.tokenCount === this.#shardTokens) await this.#closeShard();
+    }
+  }
+
+  /** Returns when all tokens written so far are on disk: `continue` can go on from here after a crash. */
+  async sync(): Promise<void> {
+    if (!this.#shard) return;
+    await this.#flush();
+    const { handle, path } = this.#shard;
+    await this.#attempt(path, () => handle.sync());
+  }
+
+  /** Completes the last shard. @returns names of all shards, in order. */
+  async end(): Promise<string[]> {
+    if (this.#shard) await this.#closeShard();
+    return Array.from({ length: this.#shardCount }, (_, index) => this.#shardName(index));
+  }
+
+  /** Gives up: closes the unfinished shard, which stays for `continue`; does nothing after `end`. */
+  async abort(): Promise<void> {
+    const shard = this.#shard;
+    this.#shard = undefined;
+    await shard?.handle.close();
+  }
+
+  #shardName(index: number): string {
+    const { name, split } = this.#options;
+    return `${name}_${split}_${String(index).padStart(6, '0')}.bin`;
+  }
+
+  async #openShard(): Promise<void> {
+    const path = join(this.#options.directory, this.#shardName(this.#shardCount));
+    await this.#attempt(path, async () => {
+      const handle = await open(unfinished(path), 'w');
+      this.#shard = { handle, path, tokenCount: 0 };
+      // The space of the header; what it says is known at the end.
+      await handle.write(Buffer.alloc(llmcHeaderBytes));
+    });
+  }
+
+  async #flush(): Promise<void> {
+    const { handle, path, tokenCount } = this.#shard!;
+    const begin = llmcHeaderBytes + tokenCount * this.#format.tokenBytes - this.#buffered;
+    await this.#attempt(path, async () => {
+      for (let done = 0; done < this.#buffered; ) {
+        done += (await handle.write(this.#buffer, done, this.#buffered - done, begin + done)).bytesWritten;
+      }
+    });
+    this.#buffered = 0;
+  }
+
+  async #closeShard(): Promise<void> {
+    await this.#flush();
+    const { handle, path, tokenCount } = this.#shard!;
+    const header = Buffer.alloc(llmcHeaderBytes);
+    const { magic, version } = this.#format;
+    for (const [i, value] of [magic, version, tokenCount].entries()) header.writeInt32LE(value, 4 * i);
+    await this.#attempt(path, async () => {
+      await handle.write(header, 0, header.length, 0);
+      // On the disk before it has its name, so that a name always means a whole file.
+      await handle.sync();
+      await handle.close();
+      await rename(unfinished(path), path);
+    });
+    this.#shardCount++;
+    this.#shard = undefined;
+  }
+
+  async #continue(tokenCount: number): Promise<void> {
+    const { directory } = this.#options;
+    const { tokenBytes } = this.#format;
+    this.#tokenCount = tokenCount;
+    this.#shardCount = Math.floor(tokenCount / this.#shardTokens);
+    const rest = tokenCount % this.#shardTokens;
+    const kept = new Set<string>();
+    for (let index = 0; index < this.#shardCount; index++) {
+      const name = this.#shardName(index);
+      await requireSize(join(directory, name), llmcHeaderBytes + tokenBytes * this.#shardTokens);
+      kept.add(name);
+    }
+    if (rest > 0) {
+      const path = join(directory, this.#shardName(this.#shardCount));
+      // It was completed after this point of the stream, and will be again.
+      await rename(path, unfinished(path)).catch(ignoreMissing);
+      const size = llmcHeaderBytes + tokenBytes * rest;
+      await requireSize(unfinished(path), size, 'at least');
+      const handle = await open(unfinished(path), 'r+');
+      this.#shard = { handle, path, tokenCount: rest };
+      await handle.truncate(size);
+      kept.add(unfinished(this.#shardName(this.#shardCount)));
+    }
+    const { name, split } = this.#options;
+    for (const found of await readdir(directory)) {
+      if (found.startsWith(`${name}_${split}_`) && !kept.has(found)) await rm(join(directory, found));
+    }
+  }
+
+  async #attempt(path: string, action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
+    } catch (cause) {
+      throw new BurgeonError('ERR_BURGEON_DATA', `${path}: cannot be written (${(cause as Error).message})`, { cause });
+    }
+  }
+}
+
+function unfinished(path: string): string {
+  return `${path}.partial`;
+}
+
+async function requireSize(
+  path: string,
+  expected: number,
+  relation: 'exactly' | 'at least' = 'exactly',
+): Promise<void> {
+  const { size } = await stat(path);
+  if (relation === 'exactly' ? size === expected : size >= expected) return;
+  throw new Error(`expected ${relation} ${expected} bytes in ${path}, found ${size}`);
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error;
+}
