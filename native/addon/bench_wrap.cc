@@ -34,8 +34,8 @@ OpBenchOptions read_options(const Napi::Object& object) {
   return options;
 }
 
-// Dimensions that the op does not take are not looked at. All rows are active, and every head has keys and values of its
-// own, unless told otherwise.
+// Dimensions that the op does not take are not looked at. All rows are active, and every head has keys and values of
+// its own, unless told otherwise.
 OpShape read_shape(const Napi::Object& object, const std::string& op, const std::string& path) {
   OpShape shape;
   for (const bench::Dimension& dimension : bench::op_entry(op).dimensions) {

@@ -129,11 +129,11 @@ Napi::Function ModelWrap::define(Napi::Env env) {
       env, "NativeModel",
       {InstanceMethod<&ModelWrap::forward>("forward"), InstanceMethod<&ModelWrap::forward_backward>("forwardBackward"),
        InstanceMethod<&ModelWrap::extend>("extend"), InstanceMethod<&ModelWrap::optimizer_step>("optimizerStep"),
-       InstanceMethod<&ModelWrap::clear_gradients>("clearGradients"),
-       InstanceMethod<&ModelWrap::copy_rows>("copyRows"), InstanceMethod<&ModelWrap::read>("read"),
-       InstanceMethod<&ModelWrap::write>("write"), InstanceMethod<&ModelWrap::tensors>("tensors"),
-       InstanceMethod<&ModelWrap::plan_bytes>("planBytes"), InstanceMethod<&ModelWrap::take_profile>("takeProfile"),
-       InstanceMethod<&ModelWrap::info>("info"), InstanceMethod<&ModelWrap::dispose>("dispose")});
+       InstanceMethod<&ModelWrap::clear_gradients>("clearGradients"), InstanceMethod<&ModelWrap::copy_rows>("copyRows"),
+       InstanceMethod<&ModelWrap::read>("read"), InstanceMethod<&ModelWrap::write>("write"),
+       InstanceMethod<&ModelWrap::tensors>("tensors"), InstanceMethod<&ModelWrap::plan_bytes>("planBytes"),
+       InstanceMethod<&ModelWrap::take_profile>("takeProfile"), InstanceMethod<&ModelWrap::info>("info"),
+       InstanceMethod<&ModelWrap::dispose>("dispose")});
 }
 
 ModelWrap::ModelWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ModelWrap>(info) {

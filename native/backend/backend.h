@@ -6,6 +6,7 @@
 // (core/device.h).
 #pragma once
 
+#include "backend/op_list.h"
 #include "core/op_context.h"
 #include "ops/adamw/adamw.h"
 #include "ops/attention/attention.h"
@@ -37,29 +38,9 @@ struct Ops {
   // `counts` is room for vocab + 1 integers.
   int64_t (*token_order_words)(int64_t n);
   void (*order_tokens)(int32_t* order, const int32_t* tokens, int64_t n, int32_t* counts, int64_t vocab);
-  GatherRows<W, Master<T>>* gather_matrix;  // null, as the next two, unless compact
-  GatherRows<Master<T>, Master<T>>* gather_vector;
-  ScatterAdd<T>* scatter_add;
-  EmbeddingForward<W>* embedding_forward;
-  EmbeddingBackward<W>* embedding_backward;
-  NormForward<T, W>* norm_forward;
-  NormBackward<T, W>* norm_backward;
-  LinearExpand<T, W>* linear_expand;
-  LinearContract<T, W>* linear_contract;
-  LinearWeightGradient<T>* linear_weight_gradient;
-  LinearBiasGradient<T>* linear_bias_gradient;
-  Rotary<T>* rotary;
-  AttentionForward<T>* attention_forward;
-  AttentionBackward<T>* attention_backward;
-  CacheAppend<T>* cache_append;
-  AttentionCached<T>* attention_cached;
-  MlpForward<T, W>* mlp_forward;
-  MlpBackward<T, W>* mlp_backward;
-  SwigluForward<T, W>* swiglu_forward;
-  SwigluBackward<T, W>* swiglu_backward;
-  CrossEntropy<T>* cross_entropy;
-  AdamW<T>* adamw;
-  SumOfSquares<T>* sum_of_squares;
+#define BURGEON_OP_MEMBER(name, Signature) Signature<T, W>* name;
+  BURGEON_OPS(BURGEON_OP_MEMBER)  // those of BURGEON_COMPACT_OPS null unless compact
+#undef BURGEON_OP_MEMBER
   // Does `rounds` products of the table's operand format on cached data (kBurstFloats of them, finite) and returns the
   // multiply-adds executed; null where there is nothing to measure.
   int64_t (*multiply_burst)(float* data, int64_t rounds);

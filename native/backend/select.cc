@@ -33,6 +33,24 @@ const Ops<T, float>& cpu_table(const std::string& isa) {
   return baseline::table<T>();
 }
 
+// The table, if it has every op.
+template <class T, class W>
+const Ops<T, W>* complete(const Ops<T, W>* ops) {
+  const auto require = [&](bool has, const char* op) {
+    if (has) return;
+    throw Error(ErrorCode::kBackend, std::string("backend ") + ops->name +
+                                         ": expected every op in its table, found no " + op +
+                                         "; it was built from other sources, build it again");
+  };
+#define BURGEON_REQUIRE_OP(name, Signature) require(ops->name, #name);
+  BURGEON_COMMON_OPS(BURGEON_REQUIRE_OP)
+  if (ops->compact) {
+    BURGEON_COMPACT_OPS(BURGEON_REQUIRE_OP)
+  }
+#undef BURGEON_REQUIRE_OP
+  return ops;
+}
+
 }  // namespace
 
 template <class T, class W>
@@ -83,9 +101,9 @@ Backend<T> select_cuda(const BackendOptions& options, Selection* selection) {
                   std::string(described.name) + " (library built with " + api.toolkit + " for " + api.architectures +
                       "; products by " + api.products(static_cast<cuda::Queue*>(device->queue())) + ")"};
     if constexpr (std::is_same_v<T, bfloat16>) {
-      return {api.bfloat16_ops, device};
+      return {complete(api.bfloat16_ops), device};
     } else {
-      return {api.float_ops, device};
+      return {complete(api.float_ops), device};
     }
   }
 }
@@ -108,10 +126,10 @@ Backend<T, W> select_backend(const BackendOptions& options, Selection* selection
     if constexpr (std::is_same_v<T, W>) {
       if (options.backend == "reference-compact") {
         *selection = {"reference", "plain", "plain reference loops on gathered operands, as asked"};
-        return {&ref::table<T>(true), host};
+        return {complete(&ref::table<T>(true)), host};
       }
     }
-    return {&select_ops<T, W>(options.backend, options.max_isa, selection), host};
+    return {complete(&select_ops<T, W>(options.backend, options.max_isa, selection)), host};
   }
 }
 

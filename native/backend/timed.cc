@@ -10,33 +10,8 @@ namespace burgeon {
 
 namespace {
 
-#define BURGEON_TIMED_OPS(VISIT) \
-  VISIT(gather_matrix)           \
-  VISIT(gather_vector)           \
-  VISIT(scatter_add)             \
-  VISIT(embedding_forward)       \
-  VISIT(embedding_backward)      \
-  VISIT(norm_forward)            \
-  VISIT(norm_backward)           \
-  VISIT(linear_expand)           \
-  VISIT(linear_contract)         \
-  VISIT(linear_weight_gradient)  \
-  VISIT(linear_bias_gradient)    \
-  VISIT(rotary)                  \
-  VISIT(attention_forward)       \
-  VISIT(attention_backward)      \
-  VISIT(cache_append)            \
-  VISIT(attention_cached)        \
-  VISIT(mlp_forward)             \
-  VISIT(mlp_backward)            \
-  VISIT(swiglu_forward)          \
-  VISIT(swiglu_backward)         \
-  VISIT(cross_entropy)           \
-  VISIT(adamw)                   \
-  VISIT(sum_of_squares)
-
-#define BURGEON_TIMED_INDEX(op) k_##op,
-enum TimedOp { BURGEON_TIMED_OPS(BURGEON_TIMED_INDEX) };
+#define BURGEON_TIMED_INDEX(name, Signature) k_##name,
+enum TimedOp { BURGEON_OPS(BURGEON_TIMED_INDEX) };
 #undef BURGEON_TIMED_INDEX
 
 int64_t now_ns() {
@@ -80,8 +55,8 @@ struct Timed<Table, Member, Index, void(OpContext&, Arguments...)> {
 }  // namespace
 
 const std::vector<const char*>& timed_op_names() {
-#define BURGEON_TIMED_NAME(op) #op,
-  static const std::vector<const char*> names = {BURGEON_TIMED_OPS(BURGEON_TIMED_NAME)};
+#define BURGEON_TIMED_NAME(name, Signature) #name,
+  static const std::vector<const char*> names = {BURGEON_OPS(BURGEON_TIMED_NAME)};
 #undef BURGEON_TIMED_NAME
   return names;
 }
@@ -96,11 +71,9 @@ Backend<T, W> time_ops(Backend<T, W> backend, TimedOps<T, W>* timed) {
   timed->log.ops = backend.ops;
   timed->ops = *backend.ops;
   using Table = Ops<T, W>;
-#define BURGEON_TIMED_WRAP(op)                                                                               \
-  if (timed->ops.op) {                                                                                       \
-    timed->ops.op = &Timed<Table, &Table::op, k_##op, std::remove_pointer_t<decltype(timed->ops.op)>>::call; \
-  }
-  BURGEON_TIMED_OPS(BURGEON_TIMED_WRAP)
+#define BURGEON_TIMED_WRAP(name, Signature) \
+  if (timed->ops.name) timed->ops.name = &Timed<Table, &Table::name, k_##name, Signature<T, W>>::call;
+  BURGEON_OPS(BURGEON_TIMED_WRAP)
 #undef BURGEON_TIMED_WRAP
   backend.ops = &timed->ops;
   return backend;

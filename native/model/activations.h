@@ -10,8 +10,8 @@
 
 namespace burgeon {
 
-// What one active layer saves for its backward pass. N = B T; A, G and m are the layer's active heads and neurons; buffers
-// are planned for the most of any layer.
+// What one active layer saves for its backward pass. N = B T; A, G and m are the layer's active heads and neurons;
+// buffers are planned for the most of any layer.
 template <class T, class W = T>
 struct LayerActivations {
   T* ln1;               // (N, C) normalised input of attention
@@ -30,7 +30,8 @@ struct LayerActivations {
   W* output;            // (N, C) residual stream after the layer
 };
 
-// What the arena is planned for: rows, and what takes part at most. Without `gradients` layers share one set of buffers.
+// What the arena is planned for: rows, and what takes part at most. Without `gradients` layers share one set of
+// buffers.
 struct ActivationShape {
   int64_t rows = 0;      // N = B T
   int64_t sequence = 0;  // T
@@ -39,8 +40,8 @@ struct ActivationShape {
 
   bool covers(const ActivationShape& other) const {
     return rows >= other.rows && sequence >= other.sequence && (gradients || !other.gradients) &&
-           part.layers >= other.part.layers && part.heads >= other.part.heads &&
-           part.kv_heads >= other.part.kv_heads && part.neurons >= other.part.neurons;
+           part.layers >= other.part.layers && part.heads >= other.part.heads && part.kv_heads >= other.part.kv_heads &&
+           part.neurons >= other.part.neurons;
   }
   // The smallest that covers both.
   ActivationShape joined(const ActivationShape& other) const;
@@ -49,10 +50,10 @@ struct ActivationShape {
 template <class T, class W = T>
 struct Activations {
   ActivationShape shape;  // what they are planned for
-  int32_t* tokens;   // (N), and behind them their order where the backend wants it
-  int32_t* targets;  // (N)
-  Master<T>* rope;   // (T, 2, HS / 2) cosines and sines of every position; null with learned positions
-  W* embedded;       // (N, C)
+  int32_t* tokens;        // (N), and behind them their order where the backend wants it
+  int32_t* targets;       // (N)
+  Master<T>* rope;        // (T, 2, HS / 2) cosines and sines of every position; null with learned positions
+  W* embedded;            // (N, C)
   std::vector<LayerActivations<T, W>> layers;
   T* lnf;               // (N, C)
   Master<T>* lnf_mean;  // (N)

@@ -170,8 +170,9 @@ class TypedModel final : public Model {
       trained_.clear();
       trained_.add(trained_plan_);
       if (!trained_.covers(touched_)) {
-        throw Error(ErrorCode::kShape,
-                    "trained: expected every unit that has gradients, received fewer; name all that any step has trained");
+        throw Error(
+            ErrorCode::kShape,
+            "trained: expected every unit that has gradients, received fewer; name all that any step has trained");
       }
     }
     const double norm = step_.update(step, touched_, trained ? &trained_ : nullptr);

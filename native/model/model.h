@@ -40,8 +40,8 @@ struct Batch {
   const std::vector<SequenceGroup>* groups;  // B sequences together
 };
 
-// Rows of a tensor that become those of another, or of the same: weights and both moments, each times a factor. A factor
-// of 0 reads nothing.
+// Rows of a tensor that become those of another, or of the same: weights and both moments, each times a factor. A
+// factor of 0 reads nothing.
 struct RowCopy {
   size_t to;
   int64_t to_row;

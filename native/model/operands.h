@@ -2,8 +2,9 @@
 // products take lists of the active rows. A compact backend wants dense operands: the active rows of a subnetwork are
 // gathered into slots, in the type of its products, once for all micro-batches in a row that train it; their gradients
 // add up in slots, and are added to the masters' when another subnetwork comes, or go into the update as they are. The
-// full model, and the first layers and neurons of it, need no slots but for matrices of another type. Slots lie at the same addresses for every subnetwork of
-// the same shape, so what was queued for one can be queued again for the next. Step reads all of this the same way.
+// full model, and the first layers and neurons of it, need no slots but for matrices of another type. Slots lie at the
+// same addresses for every subnetwork of the same shape, so what was queued for one can be queued again for the next.
+// Step reads all of this the same way.
 #pragma once
 
 #include <vector>
@@ -22,7 +23,7 @@ struct LayerOperands {
   const Master<W>* vector[kLayerTensors];
   Master<W>* gradient[kLayerTensors];
   bool assigned[kLayerTensors];  // the gradient is a slot that holds nothing yet
-  const int32_t* qkv_rows;       // lists of the masters' active rows, on the device; null: as many as are active, the first
+  const int32_t* qkv_rows;  // lists of the masters' active rows, on the device; null: as many as are active, the first
   const int32_t* head_rows;
   const int32_t* neuron_rows;
   int64_t qkv_count;

@@ -283,9 +283,8 @@ void Step<T, W>::bias_gradient(const LayerOperands<W>& operands, LayerTensor ten
 
 template <class T, class W>
 void Step<T, W>::list_rows(const Tensor& tensor, const int32_t* rows, int64_t count, int64_t cols) {
-  updated_.push_back({p_.data(Role::kWeight, tensor), p_.data(Role::kGradient, tensor),
-                      p_.data(Role::kMoment1, tensor), p_.data(Role::kMoment2, tensor), rows, count, cols,
-                      tensor.decays, false});
+  updated_.push_back({p_.data(Role::kWeight, tensor), p_.data(Role::kGradient, tensor), p_.data(Role::kMoment1, tensor),
+                      p_.data(Role::kMoment2, tensor), rows, count, cols, tensor.decays, false});
 }
 
 template <class T, class W>

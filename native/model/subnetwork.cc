@@ -65,9 +65,7 @@ void check_scale(const char* name, const std::vector<double>& scales, size_t lay
 }
 
 // Whether a list that was checked is 0, 1, 2, ...
-bool are_first(const std::vector<int32_t>& list) {
-  return static_cast<size_t>(list.back()) + 1 == list.size();
-}
+bool are_first(const std::vector<int32_t>& list) { return static_cast<size_t>(list.back()) + 1 == list.size(); }
 
 }  // namespace
 

@@ -9,10 +9,10 @@
 
 namespace burgeon {
 
-// As received: has_layers false means "all". heads[i] and neurons[i] belong to the i-th active layer; an empty vector = all.
-// heads[i] lists key and value heads, each with the query heads that share it; or, with `query_heads`, query heads, as
-// many of every key and value head, which are then all active. The factors are the caller's decision, one per active
-// layer; an empty vector: 1.
+// As received: has_layers false means "all". heads[i] and neurons[i] belong to the i-th active layer; an empty vector =
+// all. heads[i] lists key and value heads, each with the query heads that share it; or, with `query_heads`, query
+// heads, as many of every key and value head, which are then all active. The factors are the caller's decision, one per
+// active layer; an empty vector: 1.
 struct Subnetwork {
   bool has_layers = false;
   bool query_heads = false;

@@ -38,7 +38,8 @@ TEST(model_refuses_unknown_backends) {
   const ModelConfig config = small_config();
   CHECK_ERROR(ErrorCode::kBackend, "backend: expected \"cpu\", \"cuda\" or \"reference\", received \"tpu\"",
               Model::create(config, {{"tpu"}}));
-  CHECK_ERROR(ErrorCode::kBackend, "BURGEON_MAX_ISA: expected amx, avx512bf16, avx512, avx2 or baseline, received \"sse9\"",
+  CHECK_ERROR(ErrorCode::kBackend,
+              "BURGEON_MAX_ISA: expected amx, avx512bf16, avx512, avx2 or baseline, received \"sse9\"",
               Model::create(config, on_cpu("sse9")));
   CHECK_ERROR(ErrorCode::kBackend, "precision float64 needs the reference backend; the cpu backend computes in float32",
               Model::create(config, {{"cpu", "", Precision::kFloat64}}));

@@ -111,8 +111,7 @@ TEST(model_refuses_groups_that_are_not_the_batch) {
   CHECK_ERROR(ErrorCode::kShape, expected + "3", run({{1, sampled}, {2, {}}}));
   CHECK_ERROR(ErrorCode::kShape, expected + "5", run({{1, sampled}, {4, {}}}));
   CHECK_ERROR(ErrorCode::kShape, expected + "0", run({}));
-  CHECK_ERROR(ErrorCode::kShape, "groups[1].sequences: expected at least one, received 0",
-              run({{4, {}}, {0, {}}}));
+  CHECK_ERROR(ErrorCode::kShape, "groups[1].sequences: expected at least one, received 0", run({{4, {}}, {0, {}}}));
   Subnetwork bad = sampled;
   bad.layers = {0, 7};
   try {

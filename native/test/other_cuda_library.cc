@@ -1,5 +1,5 @@
-// Libraries that are not the one the addon wants: of a version that it does not speak, or, with BURGEON_OTHER_PACKAGE, of
-// another version of the package.
+// Libraries that are not the one the addon wants: of a version that it does not speak, or, with BURGEON_OTHER_PACKAGE,
+// of another version of the package.
 #include "backend/cuda/api.h"
 
 extern "C" __attribute__((visibility("default"))) const burgeon::cuda::Api* burgeon_cuda_get_api(int version) {

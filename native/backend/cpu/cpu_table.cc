@@ -4,42 +4,11 @@
 
 namespace burgeon::BURGEON_ISA {
 
-EmbeddingForward<float> embedding_forward;
-EmbeddingBackward<float> embedding_backward;
-template <class T>
-NormForward<T, float> norm_forward;
-template <class T>
-NormBackward<T, float> norm_backward;
-template <class T>
-LinearExpand<T, float> linear_expand;
-template <class T>
-LinearContract<T, float> linear_contract;
-template <class T>
-LinearWeightGradient<T> linear_weight_gradient;
-template <class T>
-LinearBiasGradient<T> linear_bias_gradient;
-template <class T>
-Rotary<T> rotary;
-template <class T>
-AttentionForward<T> attention_forward;
-template <class T>
-AttentionBackward<T> attention_backward;
-template <class T>
-CacheAppend<T> cache_append;
-template <class T>
-AttentionCached<T> attention_cached;
-template <class T>
-MlpForward<T, float> mlp_forward;
-template <class T>
-MlpBackward<T, float> mlp_backward;
-template <class T>
-SwigluForward<T, float> swiglu_forward;
-template <class T>
-SwigluBackward<T, float> swiglu_backward;
-template <class T>
-CrossEntropy<T> cross_entropy;
-AdamW<float> adamw;
-SumOfSquares<float> sum_of_squares;
+#define BURGEON_DECLARE_OP(name, Signature) \
+  template <class T>                        \
+  Signature<T, float> name;
+BURGEON_COMMON_OPS(BURGEON_DECLARE_OP)
+#undef BURGEON_DECLARE_OP
 template <class Operand>
 int64_t multiply_burst(float* data, int64_t rounds);
 
@@ -64,43 +33,24 @@ ScratchSize scratch_size(const ScratchShape& shape) {
 #define BURGEON_TEXT(x) #x
 #define BURGEON_NAME(x) BURGEON_TEXT(x)
 
+template <class T>
+constexpr Ops<T, float> make_table() {
+  Ops<T, float> ops{};
+  ops.name = BURGEON_NAME(BURGEON_ISA);
+  ops.compact = false;
+  ops.logit_multiple = 1;
+  ops.logit_bytes = int64_t{128} << 20;
+  ops.scratch_size = scratch_size<T>;
+  BURGEON_COMMON_OPS(BURGEON_SET_OP)
+  ops.multiply_burst = multiply_burst<OperandOf<T>>;
+  return ops;
+}
+
 }  // namespace
 
 template <class T>
 const Ops<T, float>& table() {
-  static constexpr Ops<T, float> ops = {
-      BURGEON_NAME(BURGEON_ISA),
-      false,
-      1,
-      int64_t{128} << 20,
-      scratch_size<T>,
-      nullptr,
-      nullptr,
-      nullptr,
-      nullptr,
-      nullptr,
-      embedding_forward,
-      embedding_backward,
-      norm_forward<T>,
-      norm_backward<T>,
-      linear_expand<T>,
-      linear_contract<T>,
-      linear_weight_gradient<T>,
-      linear_bias_gradient<T>,
-      rotary<T>,
-      attention_forward<T>,
-      attention_backward<T>,
-      cache_append<T>,
-      attention_cached<T>,
-      mlp_forward<T>,
-      mlp_backward<T>,
-      swiglu_forward<T>,
-      swiglu_backward<T>,
-      cross_entropy<T>,
-      adamw,
-      sum_of_squares,
-      multiply_burst<OperandOf<T>>,
-  };
+  static constexpr Ops<T, float> ops = make_table<T>();
   return ops;
 }
 

@@ -54,8 +54,8 @@ BURGEON_INLINE int64_t few_rows_scratch_floats(int64_t n, int64_t row_count, int
 // `partial` has room for few_rows_scratch_floats.
 template <class Operand, int N, class T>
 void contract_rows(OpContext& ctx, float* partial, float* y, const T* x, int64_t x_stride, const float* w,
-                   const float* bias, const float* residual, const int32_t* rows, int64_t row_count, int64_t cols, float alpha,
-                   float bias_scale) {
+                   const float* bias, const float* residual, const int32_t* rows, int64_t row_count, int64_t cols,
+                   float alpha, float bias_scale) {
   const int64_t each = piece_rows(row_count);
   const int64_t pieces = ceil_div(row_count, each);
   parallel_for(ctx, pieces, [&](int64_t piece, int) {
@@ -68,7 +68,8 @@ void contract_rows(OpContext& ctx, float* partial, float* y, const T* x, int64_t
       for (int64_t k = 0; k < kTogether; ++k) {
         const int64_t at = smaller(j + k, end - 1);
         weight[k] = w + (rows ? rows[at] : at) * cols;
-        for (int i = 0; i < N; ++i) value[k][i] = Operand::rounded(splat(j + k < end ? load_one(x + i * x_stride + at) : 0));
+        for (int i = 0; i < N; ++i)
+          value[k][i] = Operand::rounded(splat(j + k < end ? load_one(x + i * x_stride + at) : 0));
       }
       for (int64_t c = 0; c < cols; c += kWidth) {
         Vec sum[N];

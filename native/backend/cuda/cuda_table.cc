@@ -36,41 +36,9 @@ void multiply(OpContext& ctx, Library library, Kernel kernel) {
   kernel();
 }
 
-template <class T>
-void gather(OpContext& ctx, Parts<GatheredRows<T, float>> parts) {
-  queued_parts(ctx, [&](Stream stream, void* table) { gather_cast<T>(stream, parts, table); });
-}
-
-void scatter(OpContext& ctx, Parts<ScatteredRows<float>> parts) {
-  queued_parts(ctx, [&](Stream stream, void* table) { scatter_add(stream, parts, table); });
-}
-
-template <class T>
-void embed(OpContext& ctx, T* x, const int32_t* tokens, const float* wte, const float* wpe, int64_t batch,
-           int64_t sequence, int64_t width) {
-  queued(ctx, 0, [&](Stream stream) { embedding_forward<T>(stream, x, tokens, wte, wpe, batch, sequence, width); });
-}
-
-template <class T>
-void embed_back(OpContext& ctx, float* dwte, float* dwpe, const T* dx, const int32_t* tokens, int64_t batch,
-                int64_t sequence, int64_t width) {
-  const int32_t* order = tokens + batch * sequence;
-  queued(ctx, 0, [&](Stream stream) { embedding_backward<T>(stream, dwte, dwpe, dx, order, batch, sequence, width); });
-}
-
-template <class T>
-void norm(OpContext& ctx, T* y, float* mean, float* rstd, const T* x, const float* weight, const float* bias, int64_t n,
-          int64_t width, float epsilon) {
-  queued(ctx, 0, [&](Stream stream) { norm_forward<T>(stream, y, mean, rstd, x, weight, bias, n, width, epsilon); });
-}
-
-// Products read the gradient of the residual stream itself.
-template <class T>
-void norm_back(OpContext& ctx, T* dx, T*, float* dweight, float* dbias, const T* dy, const T* x, const float* mean,
-               const float* rstd, const float* weight, int64_t n, int64_t width) {
-  queued(ctx, 0, [&](Stream stream) {
-    norm_backward<T>(stream, dx, dweight, dbias, dy, x, mean, rstd, weight, n, width, ctx.shared_scratch);
-  });
+// Query and key pairs of a causal triangle, twice HS multiply-adds each.
+int64_t pairs(int64_t batch, int64_t sequence, int64_t heads) {
+  return batch * heads * (sequence * (sequence + 1) / 2);
 }
 
 template <class T>
@@ -81,145 +49,201 @@ void multiply_expand(OpContext& ctx, Stream stream, T* y, int64_t y_stride, cons
       [&] { linear_expand<T>(stream, y, y_stride, x, w, bias, n, row_count, cols, alpha); });
 }
 
+// The ops, by the names of the list; what they launch has the same names, in cuda.
+namespace op {
+
 template <class T>
-void expand(OpContext& ctx, T* y, int64_t y_stride, const T* x, const T* w, const float* bias, const int32_t*,
-            int64_t n, int64_t row_count, int64_t cols, float alpha) {
+void gather_matrix(OpContext& ctx, Parts<GatheredRows<T, float>> parts) {
+  queued_parts(ctx, [&](Stream stream, void* table) { gather_cast<T>(stream, parts, table); });
+}
+
+template <class T>
+void gather_vector(OpContext& ctx, Parts<GatheredRows<float, float>> parts) {
+  queued_parts(ctx, [&](Stream stream, void* table) { gather_cast<float>(stream, parts, table); });
+}
+
+template <class T>
+void scatter_add(OpContext& ctx, Parts<ScatteredRows<float>> parts) {
+  queued_parts(ctx, [&](Stream stream, void* table) { cuda::scatter_add(stream, parts, table); });
+}
+
+template <class T>
+void embedding_forward(OpContext& ctx, T* x, const int32_t* tokens, const float* wte, const float* wpe, int64_t batch,
+                       int64_t sequence, int64_t width) {
+  queued(ctx, 0,
+         [&](Stream stream) { cuda::embedding_forward<T>(stream, x, tokens, wte, wpe, batch, sequence, width); });
+}
+
+template <class T>
+void embedding_backward(OpContext& ctx, float* dwte, float* dwpe, const T* dx, const int32_t* tokens, int64_t batch,
+                        int64_t sequence, int64_t width) {
+  const int32_t* order = tokens + batch * sequence;
+  queued(ctx, 0,
+         [&](Stream stream) { cuda::embedding_backward<T>(stream, dwte, dwpe, dx, order, batch, sequence, width); });
+}
+
+template <class T>
+void norm_forward(OpContext& ctx, T* y, float* mean, float* rstd, const T* x, const float* weight, const float* bias,
+                  int64_t n, int64_t width, float epsilon) {
+  queued(ctx, 0,
+         [&](Stream stream) { cuda::norm_forward<T>(stream, y, mean, rstd, x, weight, bias, n, width, epsilon); });
+}
+
+// Products read the gradient of the residual stream itself.
+template <class T>
+void norm_backward(OpContext& ctx, T* dx, T*, float* dweight, float* dbias, const T* dy, const T* x, const float* mean,
+                   const float* rstd, const float* weight, int64_t n, int64_t width) {
+  queued(ctx, 0, [&](Stream stream) {
+    cuda::norm_backward<T>(stream, dx, dweight, dbias, dy, x, mean, rstd, weight, n, width, ctx.shared_scratch);
+  });
+}
+
+template <class T>
+void linear_expand(OpContext& ctx, T* y, int64_t y_stride, const T* x, const T* w, const float* bias, const int32_t*,
+                   int64_t n, int64_t row_count, int64_t cols, float alpha) {
   queued(ctx, n * row_count * cols,
          [&](Stream stream) { multiply_expand<T>(ctx, stream, y, y_stride, x, w, bias, n, row_count, cols, alpha); });
 }
 
 template <class T>
-void contract(OpContext& ctx, T* y, const T* x, int64_t x_stride, const T* w, const float* bias, const T* residual,
-              const int32_t*, int64_t n, int64_t row_count, int64_t cols, float alpha, float bias_scale) {
+void linear_contract(OpContext& ctx, T* y, const T* x, int64_t x_stride, const T* w, const float* bias,
+                     const T* residual, const int32_t*, int64_t n, int64_t row_count, int64_t cols, float alpha,
+                     float bias_scale) {
   queued(ctx, n * row_count * cols, [&](Stream stream) {
     multiply<T>(
         ctx,
         [&](auto& by) {
           return by.linear_contract(y, x, x_stride, w, bias, residual, n, row_count, cols, alpha, bias_scale);
         },
-        [&] { linear_contract<T>(stream, y, x, x_stride, w, bias, residual, n, row_count, cols, alpha, bias_scale); });
-  });
-}
-
-template <class T>
-void weight_gradient(OpContext& ctx, float* dw, const T* p, int64_t p_stride, const T* q, const int32_t*, int64_t n,
-                     int64_t row_count, int64_t cols, float alpha, bool assigns) {
-  queued(ctx, n * row_count * cols, [&](Stream stream) {
-    const float beta = assigns ? 0 : 1;
-    multiply<T>(
-        ctx, [&](auto& by) { return by.linear_weight_gradient(dw, p, p_stride, q, n, row_count, cols, alpha, beta); },
         [&] {
-          linear_weight_gradient<T>(stream, dw, p, p_stride, q, n, row_count, cols, alpha, beta, ctx.shared_scratch);
+          cuda::linear_contract<T>(stream, y, x, x_stride, w, bias, residual, n, row_count, cols, alpha, bias_scale);
         });
   });
 }
 
 template <class T>
-void bias_gradient(OpContext& ctx, float* db, const T* p, const int32_t*, int64_t n, int64_t row_count, float alpha,
-                   bool assigns) {
+void linear_weight_gradient(OpContext& ctx, float* dw, const T* p, int64_t p_stride, const T* q, const int32_t*,
+                            int64_t n, int64_t row_count, int64_t cols, float alpha, bool assigns) {
+  queued(ctx, n * row_count * cols, [&](Stream stream) {
+    const float beta = assigns ? 0 : 1;
+    multiply<T>(
+        ctx, [&](auto& by) { return by.linear_weight_gradient(dw, p, p_stride, q, n, row_count, cols, alpha, beta); },
+        [&] {
+          cuda::linear_weight_gradient<T>(stream, dw, p, p_stride, q, n, row_count, cols, alpha, beta,
+                                          ctx.shared_scratch);
+        });
+  });
+}
+
+template <class T>
+void linear_bias_gradient(OpContext& ctx, float* db, const T* p, const int32_t*, int64_t n, int64_t row_count,
+                          float alpha, bool assigns) {
   queued(ctx, 0, [&](Stream stream) {
-    linear_bias_gradient<T>(stream, db, p, row_count, n, row_count, alpha, assigns ? 0.0f : 1.0f, ctx.shared_scratch);
+    cuda::linear_bias_gradient<T>(stream, db, p, row_count, n, row_count, alpha, assigns ? 0.0f : 1.0f,
+                                  ctx.shared_scratch);
   });
 }
 
 template <class T>
-void rotate(OpContext& ctx, T* x, const float* angles, int64_t n, int64_t sequence, int64_t stride, int64_t heads,
+void rotary(OpContext& ctx, T* x, const float* angles, int64_t n, int64_t sequence, int64_t stride, int64_t heads,
             int64_t head_size, bool inverse) {
-  queued(ctx, 0, [&](Stream stream) { rotary<T>(stream, x, angles, n, sequence, stride, heads, head_size, inverse); });
-}
-
-// Query and key pairs of a causal triangle, twice HS multiply-adds each.
-int64_t pairs(int64_t batch, int64_t sequence, int64_t heads) {
-  return batch * heads * (sequence * (sequence + 1) / 2);
-}
-
-template <class T>
-void attend(OpContext& ctx, T* out, float* lse, const T* qkv, int64_t batch, int64_t sequence, int64_t heads,
-            int64_t kv_heads, int64_t head_size) {
-  queued(ctx, 2 * pairs(batch, sequence, heads) * head_size, [&](Stream stream) {
-    attention_forward<T>(stream, out, lse, qkv, batch, sequence, heads, kv_heads, head_size);
-  });
-}
-
-template <class T>
-void attend_back(OpContext& ctx, T* dqkv, const T* dout, const T* qkv, const T* out, const float* lse, int64_t batch,
-                 int64_t sequence, int64_t heads, int64_t kv_heads, int64_t head_size) {
-  queued(ctx, 4 * pairs(batch, sequence, heads) * head_size, [&](Stream stream) {
-    attention_backward<T>(stream, dqkv, dout, qkv, out, lse, batch, sequence, heads, kv_heads, head_size,
-                          ctx.shared_scratch);
-  });
-}
-
-template <class T>
-void append(OpContext& ctx, const KeyValueCache<T>& cache, const T* qkv, int64_t batch, int64_t sequence, int64_t heads,
-            int64_t kv_heads, int64_t head_size) {
   queued(ctx, 0,
-         [&](Stream stream) { cache_append<T>(stream, cache, qkv, batch, sequence, heads, kv_heads, head_size); });
+         [&](Stream stream) { cuda::rotary<T>(stream, x, angles, n, sequence, stride, heads, head_size, inverse); });
 }
 
 template <class T>
-void attend_cached(OpContext& ctx, T* out, const T* qkv, const KeyValueCache<T>& cache, int64_t batch, int64_t sequence,
-                   int64_t heads, int64_t kv_heads, int64_t head_size) {
+void attention_forward(OpContext& ctx, T* out, float* lse, const T* qkv, int64_t batch, int64_t sequence, int64_t heads,
+                       int64_t kv_heads, int64_t head_size) {
+  queued(ctx, 2 * pairs(batch, sequence, heads) * head_size, [&](Stream stream) {
+    cuda::attention_forward<T>(stream, out, lse, qkv, batch, sequence, heads, kv_heads, head_size);
+  });
+}
+
+template <class T>
+void attention_backward(OpContext& ctx, T* dqkv, const T* dout, const T* qkv, const T* out, const float* lse,
+                        int64_t batch, int64_t sequence, int64_t heads, int64_t kv_heads, int64_t head_size) {
+  queued(ctx, 4 * pairs(batch, sequence, heads) * head_size, [&](Stream stream) {
+    cuda::attention_backward<T>(stream, dqkv, dout, qkv, out, lse, batch, sequence, heads, kv_heads, head_size,
+                                ctx.shared_scratch);
+  });
+}
+
+template <class T>
+void cache_append(OpContext& ctx, const KeyValueCache<T>& cache, const T* qkv, int64_t batch, int64_t sequence,
+                  int64_t heads, int64_t kv_heads, int64_t head_size) {
+  queued(ctx, 0, [&](Stream stream) {
+    cuda::cache_append<T>(stream, cache, qkv, batch, sequence, heads, kv_heads, head_size);
+  });
+}
+
+template <class T>
+void attention_cached(OpContext& ctx, T* out, const T* qkv, const KeyValueCache<T>& cache, int64_t batch,
+                      int64_t sequence, int64_t heads, int64_t kv_heads, int64_t head_size) {
   const int64_t seen = sequence * (cache.length - sequence) + sequence * (sequence + 1) / 2;
   queued(ctx, 2 * batch * heads * seen * head_size, [&](Stream stream) {
-    attention_cached<T>(stream, out, qkv, cache, batch, sequence, heads, kv_heads, head_size);
+    cuda::attention_cached<T>(stream, out, qkv, cache, batch, sequence, heads, kv_heads, head_size);
   });
 }
 
 template <class T>
-void mlp(OpContext& ctx, T* act, T* pre, const T* x, const T* w, const float* bias, const int32_t*, int64_t n,
-         int64_t row_count, int64_t cols) {
+void mlp_forward(OpContext& ctx, T* act, T* pre, const T* x, const T* w, const float* bias, const int32_t*, int64_t n,
+                 int64_t row_count, int64_t cols) {
   queued(ctx, n * row_count * cols, [&](Stream stream) {
     multiply<T>(
         ctx, [&](auto& by) { return by.mlp_forward(act, pre, x, w, bias, n, row_count, cols); },
-        [&] { mlp_forward<T>(stream, act, pre, x, w, bias, n, row_count, cols); });
+        [&] { cuda::mlp_forward<T>(stream, act, pre, x, w, bias, n, row_count, cols); });
   });
 }
 
 template <class T>
-void mlp_back(OpContext& ctx, T* dpre, const T* dy, const T* pre, const T* w, const int32_t*, int64_t n,
-              int64_t row_count, int64_t cols, float alpha) {
+void mlp_backward(OpContext& ctx, T* dpre, const T* dy, const T* pre, const T* w, const int32_t*, int64_t n,
+                  int64_t row_count, int64_t cols, float alpha) {
   queued(ctx, n * row_count * cols, [&](Stream stream) {
     multiply<T>(
         ctx, [&](auto& by) { return by.mlp_backward(dpre, dy, pre, w, n, row_count, cols, alpha); },
-        [&] { mlp_backward<T>(stream, dpre, dy, pre, w, n, row_count, cols, alpha); });
+        [&] { cuda::mlp_backward<T>(stream, dpre, dy, pre, w, n, row_count, cols, alpha); });
   });
 }
 
 template <class T>
-void swiglu(OpContext& ctx, T* act, T* gate, T* up, const T* x, const T* gate_w, const float* gate_bias, const T* up_w,
-            const float* up_bias, const int32_t*, int64_t n, int64_t row_count, int64_t cols) {
+void swiglu_forward(OpContext& ctx, T* act, T* gate, T* up, const T* x, const T* gate_w, const float* gate_bias,
+                    const T* up_w, const float* up_bias, const int32_t*, int64_t n, int64_t row_count, int64_t cols) {
   queued(ctx, 2 * n * row_count * cols, [&](Stream stream) {
     multiply_expand<T>(ctx, stream, gate, row_count, x, gate_w, gate_bias, n, row_count, cols, 1);
     multiply_expand<T>(ctx, stream, up, row_count, x, up_w, up_bias, n, row_count, cols, 1);
-    swiglu_forward<T>(stream, act, gate, up, n, row_count, row_count);
+    cuda::swiglu_forward<T>(stream, act, gate, up, n, row_count, row_count);
   });
 }
 
 template <class T>
-void swiglu_back(OpContext& ctx, T* dgate, T* dup, const T* dy, const T* gate, const T* up, const T* w, const int32_t*,
-                 int64_t n, int64_t row_count, int64_t cols, float alpha) {
+void swiglu_backward(OpContext& ctx, T* dgate, T* dup, const T* dy, const T* gate, const T* up, const T* w,
+                     const int32_t*, int64_t n, int64_t row_count, int64_t cols, float alpha) {
   queued(ctx, n * row_count * cols, [&](Stream stream) {
     multiply_expand<T>(ctx, stream, dup, row_count, dy, w, nullptr, n, row_count, cols, alpha);
-    swiglu_backward<T>(stream, dgate, dup, dup, gate, up, n, row_count, row_count);
+    cuda::swiglu_backward<T>(stream, dgate, dup, dup, gate, up, n, row_count, row_count);
   });
 }
 
 template <class T>
-void classify(OpContext& ctx, float* losses, T* logits, const int32_t* targets, int64_t n, int64_t vocab,
-              int64_t stride, float gradient_scale) {
-  queued(ctx, 0,
-         [&](Stream stream) { cross_entropy<T>(stream, losses, logits, targets, n, vocab, stride, gradient_scale); });
+void cross_entropy(OpContext& ctx, float* losses, T* logits, const int32_t* targets, int64_t n, int64_t vocab,
+                   int64_t stride, float gradient_scale) {
+  queued(ctx, 0, [&](Stream stream) {
+    cuda::cross_entropy<T>(stream, losses, logits, targets, n, vocab, stride, gradient_scale);
+  });
 }
 
-void update(OpContext& ctx, Parts<AdamWRows<float>> parts, const AdamWStep& step) {
-  queued_parts(ctx, [&](Stream stream, void* table) { adamw(stream, parts, step, table); });
+template <class T>
+void adamw(OpContext& ctx, Parts<AdamWRows<float>> parts, const AdamWStep& step) {
+  queued_parts(ctx, [&](Stream stream, void* table) { cuda::adamw(stream, parts, step, table); });
 }
 
-void squares(OpContext& ctx, double* sums, Parts<SquaredRows<float>> parts) {
-  queued_parts(ctx,
-               [&](Stream stream, void* table) { sum_of_squares(stream, sums, parts, table, ctx.shared_scratch); });
+template <class T>
+void sum_of_squares(OpContext& ctx, double* sums, Parts<SquaredRows<float>> parts) {
+  queued_parts(
+      ctx, [&](Stream stream, void* table) { cuda::sum_of_squares(stream, sums, parts, table, ctx.shared_scratch); });
 }
+
+}  // namespace op
 
 // Ops run one after another, so the scratch is as large as its hungriest user. How many rows of a matrix take part is
 // not known before, and fewer may need more.
@@ -243,41 +267,22 @@ ScratchSize scratch_size(const ScratchShape& shape) {
 
 template <class T>
 const Ops<T>& table() {
-  static const Ops<T> ops = {
-      "cuda",
-      true,
-      16 / static_cast<int64_t>(sizeof(T)),
-      // 10,000 rows of GPT-2: the float32 gradient of its embedding is read and written once for that many.
-      int64_t{1} << 30,
-      scratch_size,
-      token_order_words,
-      order_tokens,
-      gather<T>,
-      gather<float>,
-      scatter,
-      embed<T>,
-      embed_back<T>,
-      norm<T>,
-      norm_back<T>,
-      expand<T>,
-      contract<T>,
-      weight_gradient<T>,
-      bias_gradient<T>,
-      rotate<T>,
-      attend<T>,
-      attend_back<T>,
-      append<T>,
-      attend_cached<T>,
-      mlp<T>,
-      mlp_back<T>,
-      swiglu<T>,
-      swiglu_back<T>,
-      classify<T>,
-      update,
-      squares,
-      nullptr,
-  };
-  return ops;
+  static const Ops<T> table = [] {
+    Ops<T> ops{};
+    ops.name = "cuda";
+    ops.compact = true;
+    ops.logit_multiple = 16 / static_cast<int64_t>(sizeof(T));
+    // 10,000 rows of GPT-2: the float32 gradient of its embedding is read and written once for that many.
+    ops.logit_bytes = int64_t{1} << 30;
+    ops.scratch_size = scratch_size;
+    ops.token_order_words = token_order_words;
+    ops.order_tokens = order_tokens;
+#define BURGEON_SET_QUEUED_OP(name, Signature) ops.name = op::name<T>;
+    BURGEON_OPS(BURGEON_SET_QUEUED_OP)
+#undef BURGEON_SET_QUEUED_OP
+    return ops;
+  }();
+  return table;
 }
 
 template const Ops<float>& table<float>();

@@ -38,7 +38,7 @@ struct AdamWRows {
 //   epsilon)
 // and g is set to 0, so that the next step starts from a clear gradient without a pass of its own; a compact gradient
 // stays. Other rows are neither read nor written.
-template <class T>
+template <class T, class = T>
 using AdamW = void(OpContext& ctx, Parts<AdamWRows<Master<T>>> parts, const AdamWStep& step);
 
 }  // namespace burgeon

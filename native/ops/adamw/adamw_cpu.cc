@@ -1,4 +1,5 @@
 #include "backend/cpu/simd.h"
+#include "core/bfloat16.h"
 #include "ops/adamw/adamw.h"
 
 namespace burgeon::BURGEON_ISA {
@@ -71,12 +72,16 @@ void update_rows(OpContext& ctx, const AdamWRows<float>& part, const Constants& 
 
 }  // namespace
 
-void adamw(OpContext& ctx, Parts<AdamWRows<float>> parts, const AdamWStep& step) {
+template <class T>
+void adamw(OpContext& ctx, Parts<AdamWRows<Master<T>>> parts, const AdamWStep& step) {
   const Constants decaying(step, true);
   const Constants keeping(step, false);
   for (int64_t i = 0; i < parts.count; ++i) {
     update_rows(ctx, parts.first[i], parts.first[i].decays ? decaying : keeping);
   }
 }
+
+template AdamW<float, float> adamw<float>;
+template AdamW<bfloat16, float> adamw<bfloat16>;
 
 }  // namespace burgeon::BURGEON_ISA

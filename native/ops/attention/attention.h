@@ -12,7 +12,7 @@
 namespace burgeon {
 
 // out[i] = sum_{j <= i} softmax_j(q_i . k_j / sqrt(HS)) v_j                 assigns out and lse
-template <class T>
+template <class T, class = T>
 using AttentionForward = void(OpContext& ctx, T* out, Master<T>* lse, const T* qkv, int64_t batch, int64_t sequence,
                               int64_t heads, int64_t kv_heads, int64_t head_size);
 
@@ -21,7 +21,7 @@ using AttentionForward = void(OpContext& ctx, T* out, Master<T>* lse, const T* q
 // dq_i = sum_j ds_ij k_j, dk_j = sum_i ds_ij q_i, dv_j = sum_i p_ij dout_i; keys
 // and values sum over their query heads, in order.
 // Source: Dao et al., FlashAttention (2022), appendix B.
-template <class T>
+template <class T, class = T>
 using AttentionBackward = void(OpContext& ctx, T* dqkv, const T* dout, const T* qkv, const T* out, const Master<T>* lse,
                                int64_t batch, int64_t sequence, int64_t heads, int64_t kv_heads, int64_t head_size);
 
@@ -37,14 +37,14 @@ struct KeyValueCache {
 
 // Stores keys and values of qkv (B, T, A + 2 G, HS) at positions [length, length + T) of the cache, which its caller
 // then counts.
-template <class T>
+template <class T, class = T>
 using CacheAppend = void(OpContext& ctx, const KeyValueCache<T>& cache, const T* qkv, int64_t batch, int64_t sequence,
                          int64_t heads, int64_t kv_heads, int64_t head_size);
 
 // Attention of T new tokens, already stored at the end of the cache's `length` positions, over all of them:
 // out[i] = sum_{j <= length - T + i} softmax_j(q_i . k_j / sqrt(HS)) v_j     assigns out (B, T, A, HS)
 // Reads only the queries of qkv. multiply_adds as in forward, for the pairs there are.
-template <class T>
+template <class T, class = T>
 using AttentionCached = void(OpContext& ctx, T* out, const T* qkv, const KeyValueCache<T>& cache, int64_t batch,
                              int64_t sequence, int64_t heads, int64_t kv_heads, int64_t head_size);
 

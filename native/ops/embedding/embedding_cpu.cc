@@ -1,4 +1,5 @@
 #include "backend/cpu/simd.h"
+#include "core/bfloat16.h"
 #include "ops/embedding/embedding.h"
 
 namespace burgeon::BURGEON_ISA {
@@ -8,7 +9,8 @@ constexpr int64_t kTokensPerTask = 64;
 constexpr int64_t kColumnsPerTask = 64;
 }  // namespace
 
-void embedding_forward(OpContext& ctx, float* x, const int32_t* tokens, const float* wte, const float* wpe,
+template <class T>
+void embedding_forward(OpContext& ctx, float* x, const int32_t* tokens, const Master<T>* wte, const Master<T>* wpe,
                        int64_t batch, int64_t sequence, int64_t width) {
   const int64_t n = batch * sequence;
   parallel_for(ctx, ceil_div(n, kTokensPerTask), [&](int64_t task, int) {
@@ -26,8 +28,9 @@ void embedding_forward(OpContext& ctx, float* x, const int32_t* tokens, const fl
 }
 
 // A task owns some columns of the tables and walks all tokens in order: no two tasks add to the same element.
-void embedding_backward(OpContext& ctx, float* dwte, float* dwpe, const float* dx, const int32_t* tokens, int64_t batch,
-                        int64_t sequence, int64_t width) {
+template <class T>
+void embedding_backward(OpContext& ctx, Master<T>* dwte, Master<T>* dwpe, const float* dx, const int32_t* tokens,
+                        int64_t batch, int64_t sequence, int64_t width) {
   parallel_for(ctx, ceil_div(width, kColumnsPerTask), [&](int64_t task, int) {
     const int64_t begin = task * kColumnsPerTask;
     const int64_t end = smaller(width, begin + kColumnsPerTask);
@@ -41,5 +44,10 @@ void embedding_backward(OpContext& ctx, float* dwte, float* dwpe, const float* d
     }
   });
 }
+
+template EmbeddingForward<float, float> embedding_forward<float>;
+template EmbeddingForward<bfloat16, float> embedding_forward<bfloat16>;
+template EmbeddingBackward<float, float> embedding_backward<float>;
+template EmbeddingBackward<bfloat16, float> embedding_backward<bfloat16>;
 
 }  // namespace burgeon::BURGEON_ISA

@@ -18,8 +18,11 @@ struct GatheredRows {
   int64_t row_count;
   int64_t cols;
 };
-template <class To, class From>
-using GatherRows = void(OpContext& ctx, Parts<GatheredRows<To, From>> parts);
+// Of a matrix, as products read it, and of a vector.
+template <class T, class W = T>
+using GatherMatrix = void(OpContext& ctx, Parts<GatheredRows<W, Master<T>>> parts);
+template <class T, class = T>
+using GatherVector = void(OpContext& ctx, Parts<GatheredRows<Master<T>, Master<T>>> parts);
 
 // to[rows[j], :] += from[j, :]; rows differ from each other                 adds to to (R, cols)
 template <class M>
@@ -30,7 +33,7 @@ struct ScatteredRows {
   int64_t row_count;
   int64_t cols;
 };
-template <class T>
+template <class T, class = T>
 using ScatterAdd = void(OpContext& ctx, Parts<ScatteredRows<Master<T>>> parts);
 
 }  // namespace burgeon

@@ -18,7 +18,7 @@ struct SquaredRows {
 
 // sums[i] = sum over the active rows of part i of x[rows[j], c]^2, summed in double in an order that depends on the
 // shape alone.
-template <class T>
+template <class T, class = T>
 using SumOfSquares = void(OpContext& ctx, double* sums, Parts<SquaredRows<Master<T>>> parts);
 
 }  // namespace burgeon

@@ -1,4 +1,5 @@
 #include "backend/cpu/simd.h"
+#include "core/bfloat16.h"
 #include "ops/global_norm/global_norm.h"
 
 namespace burgeon::BURGEON_ISA {
@@ -54,8 +55,12 @@ double squares_of(OpContext& ctx, const SquaredRows<float>& part) {
 
 size_t global_norm_scratch_bytes() { return kMaxTasks * sizeof(double); }
 
-void sum_of_squares(OpContext& ctx, double* sums, Parts<SquaredRows<float>> parts) {
+template <class T>
+void sum_of_squares(OpContext& ctx, double* sums, Parts<SquaredRows<Master<T>>> parts) {
   for (int64_t i = 0; i < parts.count; ++i) sums[i] = squares_of(ctx, parts.first[i]);
 }
+
+template SumOfSquares<float, float> sum_of_squares<float>;
+template SumOfSquares<bfloat16, float> sum_of_squares<bfloat16>;
 
 }  // namespace burgeon::BURGEON_ISA

@@ -33,14 +33,14 @@ using LinearContract = void(OpContext& ctx, W* y, const T* x, int64_t x_stride, 
 
 // dw[rows[j], c] += alpha * sum_i p[i, j] * q[i, c]                         adds to dw (R, cols), or with
 // `assigns` assigns the active rows. p (n, row_count); q (n, cols).
-template <class T>
+template <class T, class = T>
 using LinearWeightGradient = void(OpContext& ctx, Master<T>* dw, const T* p, int64_t p_stride, const T* q,
                                   const int32_t* rows, int64_t n, int64_t row_count, int64_t cols, Master<T> alpha,
                                   bool assigns);
 
 // db[rows[j]] += alpha * sum_i p[i, j]                                      adds to db (R), or as above assigns;
 // p (n, row_count)
-template <class T>
+template <class T, class = T>
 using LinearBiasGradient = void(OpContext& ctx, Master<T>* db, const T* p, const int32_t* rows, int64_t n,
                                 int64_t row_count, Master<T> alpha, bool assigns);
 
