@@ -33,24 +33,6 @@ const Ops<T, float>& cpu_table(const std::string& isa) {
   return baseline::table<T>();
 }
 
-// The table, if it has every op.
-template <class T, class W>
-const Ops<T, W>* complete(const Ops<T, W>* ops) {
-  const auto require = [&](bool has, const char* op) {
-    if (has) return;
-    throw Error(ErrorCode::kBackend, std::string("backend ") + ops->name +
-                                         ": expected every op in its table, found no " + op +
-                                         "; it was built from other sources, build it again");
-  };
-#define BURGEON_REQUIRE_OP(name, Signature) require(ops->name, #name);
-  BURGEON_COMMON_OPS(BURGEON_REQUIRE_OP)
-  if (ops->compact) {
-    BURGEON_COMPACT_OPS(BURGEON_REQUIRE_OP)
-  }
-#undef BURGEON_REQUIRE_OP
-  return ops;
-}
-
 }  // namespace
 
 template <class T, class W>
@@ -86,6 +68,22 @@ const Ops<T, W>& select_ops(const std::string& backend, const std::string& max_i
   }
 }
 
+template <class T, class W>
+void require_every_op(const Ops<T, W>& ops) {
+  const auto require = [&](bool has, const char* op) {
+    if (has) return;
+    throw Error(ErrorCode::kBackend, std::string("backend ") + ops.name +
+                                         ": expected every op in its table, found no " + op +
+                                         "; it was built from other sources, build it again");
+  };
+#define BURGEON_REQUIRE_OP(name, Signature) require(ops.name, #name);
+  BURGEON_COMMON_OPS(BURGEON_REQUIRE_OP)
+  if (ops.compact) {
+    BURGEON_COMPACT_OPS(BURGEON_REQUIRE_OP)
+  }
+#undef BURGEON_REQUIRE_OP
+}
+
 namespace {
 
 template <class T>
@@ -101,10 +99,29 @@ Backend<T> select_cuda(const BackendOptions& options, Selection* selection) {
                   std::string(described.name) + " (library built with " + api.toolkit + " for " + api.architectures +
                       "; products by " + api.products(static_cast<cuda::Queue*>(device->queue())) + ")"};
     if constexpr (std::is_same_v<T, bfloat16>) {
-      return {complete(api.bfloat16_ops), device};
+      return {api.bfloat16_ops, device};
     } else {
-      return {complete(api.float_ops), device};
+      return {api.float_ops, device};
     }
+  }
+}
+
+template <class T, class W>
+Backend<T, W> open_backend(const BackendOptions& options, Selection* selection) {
+  if constexpr (std::is_same_v<T, W>) {
+    if (options.backend == "cuda") return select_cuda<T>(options, selection);
+  }
+  if constexpr (std::is_same_v<W, bfloat16>) {
+    throw Error(ErrorCode::kBackend, "weights in bfloat16 need the cuda backend");
+  } else {
+    const std::shared_ptr<Device> host(&host_device(), [](Device*) {});
+    if constexpr (std::is_same_v<T, W>) {
+      if (options.backend == "reference-compact") {
+        *selection = {"reference", "plain", "plain reference loops on gathered operands, as asked"};
+        return {&ref::table<T>(true), host};
+      }
+    }
+    return {&select_ops<T, W>(options.backend, options.max_isa, selection), host};
   }
 }
 
@@ -116,21 +133,9 @@ constexpr bool is_cuda = std::is_same_v<T, W> && !std::is_same_v<T, double>;
 
 template <class T, class W>
 Backend<T, W> select_backend(const BackendOptions& options, Selection* selection) {
-  if constexpr (std::is_same_v<T, W>) {
-    if (options.backend == "cuda") return select_cuda<T>(options, selection);
-  }
-  if constexpr (std::is_same_v<W, bfloat16>) {
-    throw Error(ErrorCode::kBackend, "weights in bfloat16 need the cuda backend");
-  } else {
-    const std::shared_ptr<Device> host(&host_device(), [](Device*) {});
-    if constexpr (std::is_same_v<T, W>) {
-      if (options.backend == "reference-compact") {
-        *selection = {"reference", "plain", "plain reference loops on gathered operands, as asked"};
-        return {complete(&ref::table<T>(true)), host};
-      }
-    }
-    return {complete(&select_ops<T, W>(options.backend, options.max_isa, selection)), host};
-  }
+  const Backend<T, W> backend = open_backend<T, W>(options, selection);
+  require_every_op(*backend.ops);
+  return backend;
 }
 
 template <class T, class W>
@@ -160,6 +165,7 @@ DeviceMemory device_memory(const BackendOptions& options) {
 }
 
 #define BURGEON_SELECT(T, W)                                                      \
+  template void require_every_op(const Ops<T, W>&);                               \
   template Backend<T, W> select_backend<T, W>(const BackendOptions&, Selection*); \
   template const Ops<T, W>& find_ops<T, W>(const BackendOptions&);
 BURGEON_SELECT(float, float)

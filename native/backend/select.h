@@ -51,6 +51,10 @@ auto with_types(const BackendOptions& options, Body body) {
   }
 }
 
+// Throws Error(kBackend) naming the op that is missing.
+template <class T, class W>
+void require_every_op(const Ops<T, W>& ops);
+
 // T and W as with_types gives them. Throws Error(kBackend, kCuda).
 template <class T, class W>
 Backend<T, W> select_backend(const BackendOptions& options, Selection* selection);

@@ -31,6 +31,23 @@ TEST(backend_reference_has_no_threads_and_no_burst) {
   CHECK(ops.multiply_burst == nullptr);
 }
 
+TEST(backend_without_an_op_is_refused) {
+  Selection selection;
+  Ops<float> ops = select_ops<float>("cpu", "", &selection);
+  require_every_op(ops);  // no gathering: its products take row lists
+  ops.compact = true;
+  const auto refused = [&](const std::string& op) {
+    CHECK_ERROR(ErrorCode::kBackend,
+                std::string("backend ") + ops.name + ": expected every op in its table, found no " + op +
+                    "; it was built from other sources, build it again",
+                require_every_op(ops));
+  };
+  refused("gather_matrix");
+  ops.compact = false;
+  ops.swiglu_backward = nullptr;
+  refused("swiglu_backward");
+}
+
 TEST(backend_burst_stays_in_its_buffer) {
   for (const Table& table : fast_tables()) {
     Selection selection;
