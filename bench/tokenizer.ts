@@ -5,8 +5,8 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { encode as encodeElsewhere } from 'gpt-tokenizer/encoding/r50k_base';
-import { createBytePairEncoder, recoverMerges } from '../lib/tokenizer/byte-pairs.ts';
-import { gpt2Tokens } from '../lib/tokenizer/gpt2.ts';
+import { createBytePairEncoder } from '../lib/tokenizer/byte-pairs.ts';
+import { gpt2 } from '../lib/tokenizer/gpt2.ts';
 
 const rounds = 9;
 
@@ -21,7 +21,7 @@ function bestOf(run: () => unknown): number {
   return Math.min(...Array.from({ length: rounds }, () => time(run)));
 }
 
-const vocabulary = recoverMerges(gpt2Tokens());
+const vocabulary = gpt2();
 const files = process.argv.slice(2);
 if (files.length === 0) console.error('usage: npx tsx bench/tokenizer.ts FILE...');
 

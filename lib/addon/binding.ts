@@ -349,8 +349,6 @@ export interface NativeBinding {
     merges: Int32Array,
   ) => NativeBytePairEncoder;
   NativeBytePairTrainer: new () => NativeBytePairTrainer;
-  /** The merges of a vocabulary whose tokens are in the order learned; native/tokenizer/merges.h. */
-  recoverMerges(bytes: Uint8Array, lengths: Int32Array): Int32Array;
   /** Class of every code point: 0 other, 1 letter, 2 number, 3 white space. */
   unicodeClasses(): Uint8Array;
 }

@@ -25,15 +25,6 @@ export function createBytePairEncoder({ tokens, merges }: BytePairVocabulary): N
   });
 }
 
-/**
- * The vocabulary of which only the tokens are known, in the order learned: 256 single bytes, then merges.
- * @throws {BurgeonError} ERR_BURGEON_DATA when the bytes are not those of such a vocabulary.
- */
-export function recoverMerges(tokens: readonly Uint8Array[]): BytePairVocabulary {
-  const { bytes, lengths } = flatten(tokens);
-  return { tokens, merges: toMerges(nativeSync(() => loadAddon().binding.recoverMerges(bytes, lengths))) };
-}
-
 /** The merges of three numbers each. */
 export function toMerges(numbers: Int32Array): Merge[] {
   return Array.from({ length: numbers.length / 3 }, (_, i) => [

@@ -1,20 +1,20 @@
-// GPT-2's byte pair encoding: 50,256 byte strings and <|endoftext|>. The rank table (which byte strings are tokens, in
-// the order they were learned) comes from the npm package gpt-tokenizer; splitting and merging are native
-// (byte-pairs.ts), because its encoder takes quadratic time on long pieces (a minute for 400,000 letters without a space)
-// and treats U+FEFF and U+0085 differently from the original. Ids equal those of transformers' GPT-2 tokenizer, whose
-// files huggingface.ts writes.
+// GPT-2's byte pair encoding: 50,256 byte strings and <|endoftext|>. gpt2-merges.bin holds what was learned (OpenAI, released
+// with GPT-2): 50,000 pairs of token ids, 16 bits each, little-endian; the pair at index i became token 256 + i. Splitting and
+// merging are native (byte-pairs.ts). Ids equal those of transformers' GPT-2 tokenizer, whose files huggingface.ts writes.
 
-import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import type { NativeBytePairEncoder } from '../addon/binding.ts';
-import { nativeSync } from '../addon/load.ts';
-import { type BytePairVocabulary, createBytePairEncoder, recoverMerges } from './byte-pairs.ts';
+import { nativeSync, packageRoot } from '../addon/load.ts';
+import { type BytePairVocabulary, createBytePairEncoder, type Merge } from './byte-pairs.ts';
 import { descriptionFile, descriptionFileName } from './description.ts';
 import { cutPoint } from './gpt2-pieces.ts';
 import { endOfTextContent, gpt2TokenizerFiles, gpt2Vocabulary } from './huggingface.ts';
+import { printableByte } from './printable-bytes.ts';
 import { TokenBytes } from './token-bytes.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
-const require = createRequire(import.meta.url);
+const mergesFile = path.join(packageRoot, 'lib', 'tokenizer', 'gpt2-merges.bin');
 
 const endOfText = 50256;
 const vocabSize = 50257;
@@ -23,20 +23,24 @@ let vocabulary: BytePairVocabulary | undefined;
 let encoder: NativeBytePairEncoder | undefined;
 let files: Readonly<Record<string, string>> | undefined;
 
-/** Bytes of tokens 0 to 50255. */
-export function gpt2Tokens(): Uint8Array[] {
-  // Only where it is wanted: compiling the table takes longer than most commands.
-  const { default: ranks } = require('gpt-tokenizer/bpeRanks/r50k_base') as {
-    default: readonly (string | readonly number[])[];
-  };
-  const utf8 = new TextEncoder();
-  return ranks.map((token) => (typeof token === 'string' ? utf8.encode(token) : Uint8Array.from(token)));
+/** Tokens 0 to 50255 and their merges; built once, on first use. */
+export function gpt2(): BytePairVocabulary {
+  vocabulary ??= readVocabulary();
+  return vocabulary;
 }
 
-/** Built once, on first use: takes about 0.1 s. */
-function gpt2(): BytePairVocabulary {
-  vocabulary ??= recoverMerges(gpt2Tokens());
-  return vocabulary;
+function readVocabulary(): BytePairVocabulary {
+  // Single bytes in the order of the characters that stand for them.
+  const bytes = [...printableByte.entries()].sort(([, a], [, b]) => (a < b ? -1 : 1));
+  const tokens = bytes.map(([byte]) => Uint8Array.of(byte));
+  const pairs = readFileSync(mergesFile);
+  const merges: Merge[] = [];
+  for (let at = 0; at < pairs.length; at += 4) {
+    const [left, right] = [pairs.readUInt16LE(at), pairs.readUInt16LE(at + 2)];
+    merges.push([left, right, tokens.length]);
+    tokens.push(new Uint8Array(Buffer.concat([tokens[left]!, tokens[right]!])));
+  }
+  return { tokens, merges };
 }
 
 /** The tokenizer of GPT-2. */

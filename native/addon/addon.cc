@@ -25,7 +25,6 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("benchCopy", Napi::Function::New(env, burgeon::bench_copy_wrap, "benchCopy"));
   exports.Set("NativeBytePairEncoder", burgeon::BytePairEncoderWrap::define(env));
   exports.Set("NativeBytePairTrainer", burgeon::BytePairTrainerWrap::define(env));
-  exports.Set("recoverMerges", Napi::Function::New(env, burgeon::recover_merges_wrap, "recoverMerges"));
   exports.Set("unicodeClasses", Napi::Function::New(env, burgeon::unicode_classes_wrap, "unicodeClasses"));
   return exports;
 }

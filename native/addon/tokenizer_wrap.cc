@@ -145,12 +145,6 @@ Napi::Value BytePairTrainerWrap::stop(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-Napi::Value recover_merges_wrap(const Napi::CallbackInfo& info) {
-  return translate_errors(info.Env(), [&]() -> Napi::Value {
-    return merges_value(info.Env(), recover_merges(read_tokens(info[0], info[1])));
-  });
-}
-
 Napi::Value unicode_classes_wrap(const Napi::CallbackInfo& info) {
   Napi::Uint8Array array = Napi::Uint8Array::New(info.Env(), kCodePoints);
   std::memcpy(array.Data(), unicode_classes(), kCodePoints);

@@ -40,7 +40,6 @@ class BytePairTrainerWrap : public Napi::ObjectWrap<BytePairTrainerWrap> {
   bool busy_ = false;
 };
 
-Napi::Value recover_merges_wrap(const Napi::CallbackInfo& info);
 Napi::Value unicode_classes_wrap(const Napi::CallbackInfo& info);
 
 }  // namespace burgeon

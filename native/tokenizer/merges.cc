@@ -113,24 +113,4 @@ void Merges::consider(int32_t place) {
   std::push_heap(pending_.begin(), pending_.end(), std::greater<>());
 }
 
-std::vector<Merge> recover_merges(const TokenBytes& tokens) {
-  // Of the single bytes only the first 256 count: a vocabulary has no reason to have one twice.
-  Merges known(
-      TokenBytes(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(std::min<size_t>(256, tokens.size()))));
-  std::vector<Merge> merges;
-  std::vector<int32_t> parts;
-  for (size_t token = 256; token < tokens.size(); ++token) {
-    parts.clear();
-    known.encode(tokens[token].data(), tokens[token].size(), parts);
-    if (parts.size() != 2) {
-      throw Error(ErrorCode::kData, "rank table: expected token " + std::to_string(token) +
-                                        " to be made of 2 earlier tokens, found " + std::to_string(parts.size()) +
-                                        "; the table is damaged");
-    }
-    merges.push_back({parts[0], parts[1], static_cast<int32_t>(token)});
-    known.add(merges.back());
-  }
-  return merges;
-}
-
 }  // namespace burgeon

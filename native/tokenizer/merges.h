@@ -58,10 +58,4 @@ class Merges {
   std::vector<uint64_t> pending_;  // min-heap of rank x 2^32 + place
 };
 
-// The merges that a vocabulary was learned with, in order. The bytes of the tokens, in the order learned, say which
-// byte strings are tokens and not which pair each came from. But token t was learned when only earlier merges were
-// known, so encoding its bytes with those leaves exactly the two tokens that were merged. `tokens`: 256 single bytes,
-// then what merges made. Throws Error(kData) when they are not such a vocabulary.
-std::vector<Merge> recover_merges(const TokenBytes& tokens);
-
 }  // namespace burgeon

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
+import ranks from 'gpt-tokenizer/bpeRanks/r50k_base';
 import { encode as referenceEncode } from 'gpt-tokenizer/encoding/r50k_base';
-import { describe, expect, it } from 'vitest';
-import { createGpt2Tokenizer } from '../../lib/tokenizer/gpt2.ts';
+import { describe, expect, it, test } from 'vitest';
+import { createGpt2Tokenizer, gpt2 } from '../../lib/tokenizer/gpt2.ts';
 import { anyText, mixedText } from './texts.ts';
 
 const tokenizer = createGpt2Tokenizer();
@@ -21,6 +22,12 @@ const realTexts = [
 function encodeElsewhere(text: string): number[] {
   return referenceEncode(text, { disallowedSpecial: new Set() });
 }
+
+test('the vocabulary is the one published', () => {
+  const published = ranks.map((token) => (typeof token === 'string' ? Buffer.from(token) : Buffer.from(token)));
+  expect(published).toHaveLength(50256);
+  expect(gpt2().tokens.every((bytes, i) => published[i]!.equals(bytes))).toBe(true);
+});
 
 describe('gpt2 encoding', () => {
   // Ids as published with GPT-2 and printed by tiktoken and transformers.
