@@ -143,9 +143,15 @@ function describeStep(
   };
 }
 
+/** EST as published for models of a kind. */
+const publishedSchedules: Record<ModelRow['config']['architecture'], ScheduleName> = {
+  gpt2: 'est-gpt2',
+  llama: 'est-tinyllama',
+};
+
 /** What a run of the schedule of the model's kind saves, from the steps of its stages and the dense step. */
 function runSavings(row: ModelRow, entries: readonly StepEntry[]): RunSaving[] {
-  const schedule = row.config.architecture === 'llama' ? 'est-tinyllama' : 'est-gpt2';
+  const schedule = publishedSchedules[row.config.architecture];
   // So many steps that every stage of both schedules is whole.
   const { stages, totalSteps } = new Schedule(schedule, 60);
   const sampled = entries.filter(({ name }) => name === 'stage 1');

@@ -8,13 +8,13 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { ModelConfig } from '../config/model-config.ts';
+import { listTensors } from '../config/tensors.ts';
 import { writeTextDurably } from '../files/durable-file.ts';
 import { existingDirectory, replaceDirectory } from '../files/replace-directory.ts';
 import { checkpointError, explainFailure } from '../formats/checkpoint-error.ts';
 import { readJsonObject, toJsonText } from '../formats/json.ts';
 import { openSafetensors, type SafetensorsFile, writeSafetensors } from '../formats/safetensors.ts';
 import { weightsFile } from '../formats/shards.ts';
-import { tensorTable } from './huggingface.ts';
 import { type Manifest, manifestFile, readManifest, verifyHashes } from './manifest.ts';
 import {
   configFile,
@@ -122,7 +122,7 @@ export function verifyCheckpoint(directory: string): Promise<Manifest> {
 
 function momentSources(contents: CheckpointContents) {
   return moments.flatMap((moment) =>
-    tensorTable(contents.model).map(({ name, shape }) => ({
+    listTensors(contents.model).map(({ name, shape }) => ({
       name: `${moment}/${name}`,
       dtype: 'F32' as const,
       shape,
@@ -134,7 +134,7 @@ function momentSources(contents: CheckpointContents) {
 async function openMoments(path: string, model: ModelConfig): Promise<SafetensorsFile> {
   const file = await openSafetensors(path);
   const expected = moments
-    .flatMap((moment) => tensorTable(model).map((t) => `${moment}/${t.name} [${t.shape}]`))
+    .flatMap((moment) => listTensors(model).map((t) => `${moment}/${t.name} [${t.shape}]`))
     .sort();
   const found = [...file.tensors].map(([name, { shape }]) => `${name} [${shape}]`).sort();
   if (expected.join() === found.join()) return file;

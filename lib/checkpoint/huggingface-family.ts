@@ -2,10 +2,12 @@
 
 import type { Json } from './huggingface-config.ts';
 
-/** Parameter name without prefix, and its shape. */
-export interface TensorShape {
-  readonly name: string;
-  readonly shape: readonly number[];
+/** How much of a model is kept; heads and neurons in every kept layer. */
+export interface KeptCounts {
+  layers: number;
+  heads: number;
+  kvHeads: number;
+  neurons: number;
 }
 
 /** One architecture as transformers stores it. */
@@ -22,6 +24,9 @@ export interface Family<Config> {
   toJson(model: Config): Record<string, unknown>;
   /** @throws {BurgeonError} ERR_BURGEON_CHECKPOINT listing everything that is missing, malformed or not supported. */
   fromJson(json: Json, source: string): Config;
-  /** Every parameter once, in model order. */
-  tensors(model: Config): TensorShape[];
+  /**
+   * The model that is left when so much of `model` is kept.
+   * @throws {BurgeonError} ERR_BURGEON_CONFIG when transformers could not represent it.
+   */
+  smaller(model: Config, kept: KeptCounts): Config;
 }

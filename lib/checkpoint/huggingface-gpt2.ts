@@ -1,8 +1,9 @@
 // GPT-2 in Hugging Face terms. Pure. Source: transformers configuration_gpt2.py and modeling_gpt2.py.
 
 import type { Gpt2Config } from '../config/model-config.ts';
+import { BurgeonError } from '../errors.ts';
 import { ConfigReader, type Json } from './huggingface-config.ts';
-import type { Family, TensorShape } from './huggingface-family.ts';
+import type { Family, KeptCounts } from './huggingface-family.ts';
 
 export const gpt2Family: Family<Gpt2Config> = {
   modelType: 'gpt2',
@@ -14,7 +15,7 @@ export const gpt2Family: Family<Gpt2Config> = {
   buffers: /^h\.\d+\.attn\.(bias|masked_bias)$/,
   toJson,
   fromJson,
-  tensors,
+  smaller,
 };
 
 function toJson(model: Gpt2Config): Record<string, unknown> {
@@ -66,29 +67,10 @@ function fromJson(json: Json, source: string): Gpt2Config {
   return model;
 }
 
-/** Conv1D matrices are [in, out]. */
-function tensors(model: Gpt2Config): TensorShape[] {
-  const { nEmbd: C, nInner: F, vocabSize: V, contextLength, nLayer } = model;
-  const norm = (name: string): TensorShape[] => [
-    { name: `${name}.weight`, shape: [C] },
-    { name: `${name}.bias`, shape: [C] },
-  ];
-  const linear = (name: string, inputs: number, outputs: number): TensorShape[] => [
-    { name: `${name}.weight`, shape: [inputs, outputs] },
-    { name: `${name}.bias`, shape: [outputs] },
-  ];
-  const layer = (h: string): TensorShape[] => [
-    ...norm(`${h}.ln_1`),
-    ...linear(`${h}.attn.c_attn`, C, 3 * C),
-    ...linear(`${h}.attn.c_proj`, C, C),
-    ...norm(`${h}.ln_2`),
-    ...linear(`${h}.mlp.c_fc`, C, F),
-    ...linear(`${h}.mlp.c_proj`, F, C),
-  ];
-  return [
-    { name: 'wte.weight', shape: [V, C] },
-    { name: 'wpe.weight', shape: [contextLength, C] },
-    ...Array.from({ length: nLayer }, (_, i) => layer(`h.${i}`)).flat(),
-    ...norm('ln_f'),
-  ];
+function smaller(model: Gpt2Config, { layers, heads, neurons }: KeptCounts): Gpt2Config {
+  if (heads === model.nHead) return { ...model, nLayer: layers, nInner: neurons };
+  throw new BurgeonError(
+    'ERR_BURGEON_CONFIG',
+    `heads: expected all ${model.nHead}, received ${heads}: transformers takes n_embd / n_head for the width of a GPT-2 head, so one cannot be left out; leave out layers or neurons`,
+  );
 }

@@ -3,9 +3,10 @@
 
 import type { LlamaConfig } from '../config/model-config.ts';
 import type { RopeScaling } from '../config/rope.ts';
+import { BurgeonError } from '../errors.ts';
 import { isJsonObject } from '../formats/json.ts';
 import { ConfigReader, isPositive, type Json, show } from './huggingface-config.ts';
-import type { Family, TensorShape } from './huggingface-family.ts';
+import type { Family, KeptCounts } from './huggingface-family.ts';
 
 export const llamaFamily: Family<LlamaConfig> = {
   modelType: 'llama',
@@ -16,7 +17,7 @@ export const llamaFamily: Family<LlamaConfig> = {
   buffers: /(^|\.)rotary_emb\.inv_freq$/,
   toJson,
   fromJson,
-  tensors,
+  smaller,
 };
 
 function toJson(model: LlamaConfig): Record<string, unknown> {
@@ -129,33 +130,15 @@ function scalingToJson(scaling: RopeScaling): Record<string, unknown> {
   };
 }
 
-/** Linear matrices are [out, in]. */
-function tensors(model: LlamaConfig): TensorShape[] {
-  const { nEmbd: C, nInner: F, vocabSize: V, nLayer, nHead, nKvHead, headSize } = model;
-  const linear = (name: string, outputs: number, inputs: number, hasBias: boolean): TensorShape[] => [
-    { name: `${name}.weight`, shape: [outputs, inputs] },
-    ...(hasBias ? [{ name: `${name}.bias`, shape: [outputs] }] : []),
-  ];
-  const attention = (name: string, outputs: number, inputs: number) =>
-    linear(`self_attn.${name}`, outputs, inputs, model.attentionBias);
-  const mlp = (name: string, outputs: number, inputs: number) => linear(`mlp.${name}`, outputs, inputs, model.mlpBias);
-  const layer = [
-    { name: 'input_layernorm.weight', shape: [C] },
-    ...attention('q_proj', nHead * headSize, C),
-    ...attention('k_proj', nKvHead * headSize, C),
-    ...attention('v_proj', nKvHead * headSize, C),
-    ...attention('o_proj', C, nHead * headSize),
-    { name: 'post_attention_layernorm.weight', shape: [C] },
-    ...mlp('gate_proj', F, C),
-    ...mlp('up_proj', F, C),
-    ...mlp('down_proj', C, F),
-  ];
-  return [
-    { name: 'embed_tokens.weight', shape: [V, C] },
-    ...Array.from({ length: nLayer }, (_, i) =>
-      layer.map(({ name, shape }) => ({ name: `layers.${i}.${name}`, shape })),
-    ).flat(),
-    { name: 'norm.weight', shape: [C] },
-    ...(model.tiedHead ? [] : [{ name: 'lm_head.weight', shape: [V, C] }]),
-  ];
+function smaller(model: LlamaConfig, { layers, heads, kvHeads, neurons }: KeptCounts): LlamaConfig {
+  if (model.nEmbd % heads === 0) {
+    return { ...model, nLayer: layers, nHead: heads, nKvHead: kvHeads, nInner: neurons };
+  }
+  const group = heads / kvHeads;
+  const counts = Array.from({ length: model.nHead / group }, (_, i) => (i + 1) * group);
+  const possible = counts.filter((count) => model.nEmbd % count === 0).join(', ');
+  throw new BurgeonError(
+    'ERR_BURGEON_CONFIG',
+    `heads: expected a divisor of the width ${model.nEmbd}, which transformers insists on, received ${heads} query heads; possible are ${possible}`,
+  );
 }

@@ -3,9 +3,10 @@
 // huggingface-llama.ts; files are weights.ts and model-directory.ts.
 
 import type { ModelConfig } from '../config/model-config.ts';
+import { listTensors } from '../config/tensors.ts';
 import { checkpointError } from '../formats/checkpoint-error.ts';
 import type { Json } from './huggingface-config.ts';
-import type { Family, TensorShape } from './huggingface-family.ts';
+import type { Family, KeptCounts } from './huggingface-family.ts';
 import { gpt2Family } from './huggingface-gpt2.ts';
 import { llamaFamily } from './huggingface-llama.ts';
 
@@ -52,12 +53,15 @@ export function endOfTextFromHuggingFace(json: Json): number | undefined {
   return Number.isSafeInteger(id) ? (id as number) : undefined;
 }
 
-/** Every parameter of the model once, in model order. A tied output head is the token embedding. */
-export function tensorTable(model: ModelConfig): TensorShape[] {
-  return familyOf(model).tensors(model);
+/**
+ * The model that is left when so much of `model` is kept.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG when transformers could not represent it.
+ */
+export function smallerModel(model: ModelConfig, kept: KeptCounts): ModelConfig {
+  return familyOf(model).smaller(model, kept);
 }
 
-/** The name under which transformers saves a tensor of `tensorTable`. */
+/** The name under which transformers saves a tensor of `listTensors`. */
 export function savedName(model: ModelConfig, name: string): string {
   return name === head ? name : familyOf(model).prefix + name;
 }
@@ -67,7 +71,7 @@ export function savedName(model: ModelConfig, name: string): string {
  * `lm_head.weight` are passed over (the latter stands in for the token embedding where only it was saved).
  * @param found  tensor name in the file → shape.
  * @param source names the file in errors.
- * @returns name without prefix → name in the file, for every tensor of `tensorTable(model)`.
+ * @returns name without prefix → name in the file, for every tensor of `listTensors(model)`.
  * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT listing all missing, unknown, doubled and wrongly shaped tensors.
  */
 export function resolveTensorNames(
@@ -77,7 +81,7 @@ export function resolveTensorNames(
 ): Map<string, string> {
   const { prefix, buffers, tokenEmbedding, tiedHead } = familyOf(model);
   const isTied = tiedHead(model);
-  const table = tensorTable(model);
+  const table = listTensors(model);
   const expected = new Set(table.map(({ name }) => name));
   const resolved = new Map<string, string>();
   const unknown: string[] = [];

@@ -4,6 +4,7 @@
 
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Gpt2Config, ModelConfig } from '../config/model-config.ts';
+import { listTensors } from '../config/tensors.ts';
 import { writeDurably } from '../files/durable-file.ts';
 import { checkpointError, explainFailure } from '../formats/checkpoint-error.ts';
 import { decodeBfloat16, encodeBfloat16 } from '../formats/half-floats.ts';
@@ -20,12 +21,12 @@ const epsilon = 1e-5;
 
 type LlmcType = keyof typeof versions;
 
-/** One of the 16, in file order. */
+/** One of the 16, in file order: that of transformers, each for all layers. */
 interface StoredTensor {
-  /** Hugging Face name; in the layers without `h.N.`. */
-  name: string;
-  /** Whether there is one per layer. */
-  perLayer: boolean;
+  /** How many there are, one per layer or one. */
+  count: number;
+  /** Hugging Face's name of one of them. */
+  name(layer: number): string;
   /** As stored, of one layer. */
   rows: number;
   cols: number;
@@ -35,37 +36,21 @@ interface StoredTensor {
   transposed: boolean;
 }
 
-function storedTensors({ nEmbd: C, vocabSize, contextLength }: Gpt2Config, paddedVocab: number): StoredTensor[] {
-  const tensor = (name: string, rows: number, cols: number, more: Partial<StoredTensor> = {}): StoredTensor => ({
-    name,
-    perLayer: true,
-    rows,
-    cols,
-    usedRows: rows,
-    transposed: false,
-    ...more,
+function storedTensors(model: Gpt2Config, paddedVocab: number): StoredTensor[] {
+  // Of one layer, as a header may claim any number of them.
+  return listTensors({ ...model, nLayer: 1 }).map((tensor) => {
+    const { layer, rows, stored, shape } = tensor;
+    // Matrices are [out, in] but for the embeddings; only the layers' are products, and GPT-2's of Hugging Face [in, out].
+    const isLinear = layer === 0 && stored !== 'vector';
+    const [first, second] = stored === 'vector' ? [1, shape[0]!] : (shape as [number, number]);
+    const [usedRows, cols] = isLinear ? [second, first] : [first, second];
+    return {
+      count: layer < 0 ? 1 : model.nLayer,
+      name: (i) => tensor.in(layer < 0 ? -1 : i),
+      rows: rows === 'vocabulary' ? paddedVocab : usedRows,
+      ...{ cols, usedRows, transposed: isLinear },
+    };
   });
-  const linear = (name: string, outputs: number, inputs: number) => [
-    tensor(`${name}.weight`, outputs, inputs, { transposed: true }),
-    tensor(`${name}.bias`, 1, outputs),
-  ];
-  const norm = (name: string, more: Partial<StoredTensor> = {}) =>
-    ['weight', 'bias'].map((part) => tensor(`${name}.${part}`, 1, C, more));
-  return [
-    tensor('wte.weight', paddedVocab, C, { perLayer: false, usedRows: vocabSize }),
-    tensor('wpe.weight', contextLength, C, { perLayer: false }),
-    ...norm('ln_1'),
-    ...linear('attn.c_attn', 3 * C, C),
-    ...linear('attn.c_proj', C, C),
-    ...norm('ln_2'),
-    ...linear('mlp.c_fc', 4 * C, C),
-    ...linear('mlp.c_proj', C, 4 * C),
-    ...norm('ln_f', { perLayer: false }),
-  ];
-}
-
-function layerNames({ name, perLayer }: StoredTensor, nLayer: number): string[] {
-  return perLayer ? Array.from({ length: nLayer }, (_, layer) => `h.${layer}.${name}`) : [name];
 }
 
 /**
@@ -83,9 +68,9 @@ export function writeLlmc(path: string, contents: ModelContents, dtype: LlmcType
     await writeDurably(path, async (write) => {
       await write(new Uint8Array(header.buffer));
       for (const stored of storedTensors(model, paddedVocab)) {
-        for (const name of layerNames(stored, nLayer)) {
-          const { rows, cols } = stored;
-          const values = await contents.readTensor(name);
+        const { rows, cols } = stored;
+        for (let layer = 0; layer < stored.count; layer++) {
+          const values = await contents.readTensor(stored.name(layer));
           const padded = new Float32Array(rows * cols);
           padded.set(stored.transposed ? transpose(values, cols, rows) : values);
           const data = dtype === 'BF16' ? encodeBfloat16(padded) : padded;
@@ -196,8 +181,8 @@ function locate(model: Gpt2Config, paddedVocab: number, dtype: LlmcType) {
   const places = new Map<string, { stored: StoredTensor; begin: number }>();
   let begin = headerBytes;
   for (const stored of storedTensors(model, paddedVocab)) {
-    for (const name of layerNames(stored, model.nLayer)) {
-      places.set(name, { stored, begin });
+    for (let layer = 0; layer < stored.count; layer++) {
+      places.set(stored.name(layer), { stored, begin });
       begin += stored.rows * stored.cols * bytesPer[dtype];
     }
   }
@@ -205,10 +190,7 @@ function locate(model: Gpt2Config, paddedVocab: number, dtype: LlmcType) {
 }
 
 async function checkSize(path: string, handle: FileHandle, model: Gpt2Config, paddedVocab: number, dtype: LlmcType) {
-  const count = storedTensors(model, paddedVocab).reduce(
-    (sum, { rows, cols, perLayer }) => sum + rows * cols * (perLayer ? model.nLayer : 1),
-    0,
-  );
+  const count = storedTensors(model, paddedVocab).reduce((sum, { count, rows, cols }) => sum + count * rows * cols, 0);
   const expected = headerBytes + count * bytesPer[dtype];
   const { size } = await handle.stat();
   if (size !== expected) {

@@ -5,6 +5,7 @@
 import { lstat, readdir, readFile, realpath } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { ModelConfig } from '../config/model-config.ts';
+import { listTensors } from '../config/tensors.ts';
 import { type FileDigest, writeTextDurably } from '../files/durable-file.ts';
 import { existingDirectory, replaceDirectory } from '../files/replace-directory.ts';
 import { checkpointError, explainFailure } from '../formats/checkpoint-error.ts';
@@ -16,7 +17,6 @@ import {
   endOfTextFromHuggingFace,
   isKnownModelType,
   savedName,
-  tensorTable,
 } from './huggingface.ts';
 import { openWeights } from './weights.ts';
 
@@ -27,7 +27,7 @@ export interface ModelContents {
   readonly endOfText?: number | undefined;
   /** File name → text; the names are those isTokenizerFile accepts. */
   readonly tokenizerFiles: Readonly<Record<string, string>>;
-  /** The float32 values of one tensor of tensorTable(model), row-major. Called once per tensor when writing. */
+  /** The float32 values of one tensor of listTensors(model), row-major. Called once per tensor when writing. */
   readTensor(name: string): Promise<Float32Array>;
 }
 
@@ -94,7 +94,7 @@ export async function writeModelFiles(
   if (stranger !== undefined) {
     throw checkpointError(`tokenizer file ${stranger}: expected a name like tokenizer.json, vocab.json or merges.txt`);
   }
-  const tensors = tensorTable(model).map(({ name, shape }) => ({
+  const tensors = listTensors(model).map(({ name, shape }) => ({
     name: savedName(model, name),
     dtype,
     shape,

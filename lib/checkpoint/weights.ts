@@ -10,7 +10,7 @@ import { openSafetensors, type SafetensorsFile } from '../formats/safetensors.ts
 import { shardIndexFile, weightsFile } from '../formats/shards.ts';
 import { resolveTensorNames } from './huggingface.ts';
 
-/** Open weights; names are those of tensorTable. */
+/** Open weights; names are those of listTensors. */
 export interface Weights {
   read(name: string): Promise<Float32Array>;
   close(): Promise<void>;

@@ -1,8 +1,9 @@
 // The part of burgeon export that leaves layers, heads and neurons out: its options, and what comes of them.
 
 import { type Command, Option } from 'commander';
+import { smallerModel } from '../checkpoint/huggingface.ts';
 import type { ModelContents } from '../checkpoint/model-directory.ts';
-import { smallerModel, subnetworkContents } from '../checkpoint/subnetwork-contents.ts';
+import { subnetworkContents } from '../checkpoint/subnetwork-contents.ts';
 import type { ModelConfig } from '../config/model-config.ts';
 import { checkKeepRules, type Keep, type KeepKind, type KeepRules, keptCount, unitCount } from '../est/keep.ts';
 import { countParameters } from '../est/parameters.ts';

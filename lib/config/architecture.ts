@@ -26,6 +26,9 @@ export interface Architecture {
   ropeFrequencies: Float32Array | null;
 }
 
+/** SwiGLU, with a gate matrix; else GELU. */
+const isGated: Record<ModelConfig['architecture'], boolean> = { gpt2: false, llama: true };
+
 export function architectureOf(model: ModelConfig): Architecture {
   if (model.architecture === 'gpt2') {
     return {
@@ -33,7 +36,7 @@ export function architectureOf(model: ModelConfig): Architecture {
       headSize: model.nEmbd / model.nHead,
       normEpsilon: model.layerNormEpsilon,
       rmsNorm: false,
-      gatedMlp: false,
+      gatedMlp: isGated.gpt2,
       qkvBias: true,
       attentionOutputBias: true,
       mlpBias: true,
@@ -46,7 +49,7 @@ export function architectureOf(model: ModelConfig): Architecture {
     headSize: model.headSize,
     normEpsilon: model.rmsNormEpsilon,
     rmsNorm: true,
-    gatedMlp: true,
+    gatedMlp: isGated.llama,
     qkvBias: model.attentionBias,
     attentionOutputBias: model.attentionBias,
     mlpBias: model.mlpBias,
@@ -69,6 +72,12 @@ export interface BlockShape {
 }
 
 /** Heads and MLP matrices of a BlockShape, with its defaults. */
-export function blockOf({ architecture, nHead, nEmbd, nKvHead = nHead, headSize = nEmbd / nHead }: BlockShape) {
-  return { nKvHead, headSize, mlpMatrices: architecture === 'llama' ? 3 : 2 };
+export function blockOf({
+  architecture = 'gpt2',
+  nHead,
+  nEmbd,
+  nKvHead = nHead,
+  headSize = nEmbd / nHead,
+}: BlockShape) {
+  return { nKvHead, headSize, mlpMatrices: isGated[architecture] ? 3 : 2 };
 }

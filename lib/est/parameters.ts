@@ -1,7 +1,7 @@
 // Number of parameters of a model, by component. Pure arithmetic; the tensors themselves are the native model's.
 
-import { architectureOf } from '../config/architecture.ts';
 import type { ModelConfig } from '../config/model-config.ts';
+import { listTensors } from '../config/tensors.ts';
 
 /** Parameters by component, all layers together. A tied head counts once, as the token embedding. */
 export interface ParameterCount {
@@ -22,21 +22,13 @@ export interface ParameterCount {
 
 /** Counts the trainable parameters; 124,439,808 for `gpt2`. */
 export function countParameters(model: ModelConfig): ParameterCount {
-  const { nLayer, nHead, nEmbd, nInner, contextLength, vocabSize } = model;
-  const has = architectureOf(model);
-  const ifThere = (condition: boolean, count: number) => (condition ? count : 0);
-  const queryWidth = nHead * has.headSize;
-  const qkvWidth = queryWidth + 2 * has.nKvHead * has.headSize;
-  const expanding = has.gatedMlp ? 2 : 1;
-  const parts = {
-    tokenEmbedding: vocabSize * nEmbd,
-    positionEmbedding: ifThere(has.ropeFrequencies === null, contextLength * nEmbd),
-    attention:
-      nLayer *
-      ((qkvWidth + queryWidth) * nEmbd + ifThere(has.qkvBias, qkvWidth) + ifThere(has.attentionOutputBias, nEmbd)),
-    mlp: nLayer * ((expanding + 1) * nEmbd * nInner + ifThere(has.mlpBias, expanding * nInner + nEmbd)),
-    norms: (2 * nLayer + 1) * (has.rmsNorm ? 1 : 2) * nEmbd,
-    head: ifThere(!has.tiedHead, vocabSize * nEmbd),
+  const counts: ParameterCount = {
+    ...{ tokenEmbedding: 0, positionEmbedding: 0, attention: 0, mlp: 0, norms: 0, head: 0, total: 0 },
   };
-  return { ...parts, total: Object.values(parts).reduce((sum, count) => sum + count, 0) };
+  for (const { part, shape } of listTensors(model)) {
+    const size = shape.reduce((product, length) => product * length, 1);
+    counts[part] += size;
+    counts.total += size;
+  }
+  return counts;
 }

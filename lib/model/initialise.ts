@@ -2,27 +2,24 @@
 // same deviation): N(0, 0.02), the projections that end on the residual stream 0.02 / sqrt(2 L), norm scales 1, biases 0.
 // A pure function of the seed, whatever the backend or the number of threads.
 
+import type { ModelTensor } from '../config/tensors.ts';
 import { CounterRng, fillNormal } from '../est/rng.ts';
 
 const deviation = 0.02;
 /** Names the random stream of initial weights among those drawn from a run's seed. */
 const initialWeightsStream = 0x1417;
 
-const normWeight = /(^|\.)(ln_\w+|\w*norm)\.weight$/;
-const residualProjection = /(c_proj|o_proj|down_proj)\.weight$/;
-
-/** Initial values of the tensor with this Hugging Face name; `position` is its place among the model's tensors. */
+/** Initial values of a tensor; `position` is its place among the model's tensors. */
 export function initialValues(
-  name: string,
+  { role, shape }: Pick<ModelTensor, 'role' | 'shape'>,
   position: number,
-  size: number,
   nLayer: number,
   seed: number,
 ): Float32Array {
-  const values = new Float32Array(size);
-  if (name.endsWith('.bias')) return values;
-  if (normWeight.test(name)) return values.fill(1);
-  const scale = residualProjection.test(name) ? deviation / Math.sqrt(2 * nLayer) : deviation;
+  const values = new Float32Array(shape.reduce((size, length) => size * length, 1));
+  if (role === 'bias') return values;
+  if (role === 'gain') return values.fill(1);
+  const scale = role === 'residual' ? deviation / Math.sqrt(2 * nLayer) : deviation;
   fillNormal(new CounterRng(seed, initialWeightsStream, position), values, scale);
   return values;
 }

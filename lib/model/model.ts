@@ -35,7 +35,7 @@ import type {
   StepResult,
   TensorData,
 } from './options.ts';
-import { exampleNames, type TensorView, viewTensors } from './tensor-names.ts';
+import { exampleNames, type TensorView, viewTensors } from './tensor-views.ts';
 
 const generationStream = 0x6e7;
 /** Share of the context that is kept where a text outgrows it. */
@@ -73,9 +73,10 @@ export class Model implements Disposable {
     const model = await Model.#allocate(parseModelConfig(config), options);
     try {
       let position = 0;
-      for (const { name, shape } of model.#tensors.values()) {
-        const size = sizeOf(shape);
-        await model.setParameter(name, initialValues(name, position++, size, model.config.nLayer, options.seed ?? 1));
+      for (const tensor of model.#tensors.values()) {
+        const size = sizeOf(tensor.shape);
+        const values = initialValues(tensor, position++, model.config.nLayer, options.seed ?? 1);
+        await model.setParameter(tensor.name, values);
         // Large models take seconds; let the event loop turn between tensors.
         if (size > 1 << 20) await new Promise(setImmediate);
       }
@@ -370,14 +371,14 @@ export class Model implements Disposable {
     if (view !== undefined) return view;
     throw new BurgeonError(
       'ERR_BURGEON_CONFIG',
-      `tensor ${describe(name)}: expected a name like ${exampleNames[this.config.architecture]} (layers 0 to ${this.config.nLayer - 1}); tensorNames lists all`,
+      `tensor ${describe(name)}: expected a name like ${exampleNames(this.config)} (layers 0 to ${this.config.nLayer - 1}); tensorNames lists all`,
     );
   }
 
   #read(role: Role, view: TensorView): TensorData {
-    const data = this.#native.read(roles[role], view.index, view.firstRow, view.rows);
+    const data = this.#native.read(roles[role], view.index, view.firstRow, view.rowCount);
     const [rows, cols] = view.shape;
-    return view.transposed ? transpose(data, cols!, rows!) : data;
+    return view.stored === 'transposed' ? transpose(data, cols!, rows!) : data;
   }
 
   #write(role: Role, view: TensorView, data: ArrayLike<number>): void {
@@ -392,8 +393,8 @@ export class Model implements Disposable {
     const Elements = this.#native.info().precision === 'float64' ? Float64Array : Float32Array;
     const typed = data instanceof Elements ? data : Elements.from(requireNumbers(view.name, data));
     const [rows, cols] = view.shape;
-    const stored = view.transposed ? transpose(typed, rows!, cols!) : typed;
-    this.#native.write(roles[role], view.index, view.firstRow, view.rows, stored);
+    const stored = view.stored === 'transposed' ? transpose(typed, rows!, cols!) : typed;
+    this.#native.write(roles[role], view.index, view.firstRow, view.rowCount, stored);
   }
 }
 

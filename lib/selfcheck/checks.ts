@@ -69,7 +69,7 @@ async function overwriteInactive(model: Model, subnetwork: Subnetwork, value: nu
   let count = 0;
   for (const name of model.tensorNames) {
     const values = await model.parameter(name);
-    const active = isActive(model.config, subnetwork, name, model.shape(name).at(-1)!);
+    const active = isActive(model.config, subnetwork, name);
     for (let i = 0; i < values.length; i++) {
       if (active(i)) continue;
       values[i] = value;
@@ -84,7 +84,7 @@ async function overwriteInactive(model: Model, subnetwork: Subnetwork, value: nu
 function only(model: Model, tensors: Tensors, subnetwork: Subnetwork, keepsActive: boolean): Tensors {
   return new Map(
     [...tensors].map(([name, data]) => {
-      const active = isActive(model.config, subnetwork, name, model.shape(name).at(-1)!);
+      const active = isActive(model.config, subnetwork, name);
       return [name, data.map((value: number, i: number) => (active(i) === keepsActive ? value : 0))] as const;
     }),
   );

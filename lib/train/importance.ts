@@ -5,8 +5,8 @@
 // Really Better than One?"; Molchanov et al. 2017, 2019). One backward pass gives it for all units: as g stands before the
 // unit's rows W of the output matrix, d loss / d g is the sum of W times the gradient of W.
 
-import { layerTensor } from '../checkpoint/unit-axes.ts';
 import { architectureOf } from '../config/architecture.ts';
+import { listTensors, type ModelTensor } from '../config/tensors.ts';
 import type { FixedBatch } from '../data/fixed-windows.ts';
 import type { Model } from '../model/model.ts';
 import type { TensorData } from '../model/options.ts';
@@ -54,9 +54,9 @@ export async function unitImportance(
       batchSize,
       ...(layers === undefined ? {} : { subnetwork: { layers } }),
     });
-    for (const { name, place, kind, axis, weights } of outputs) {
+    for (const { tensor, place, kind, weights } of outputs) {
       const sums = importance[place]![kind];
-      const slopes = sumsOfProducts(weights, await model.gradient(name), axis, model.shape(name), sums.length);
+      const slopes = sumsOfProducts(weights, await model.gradient(tensor.name), tensor, sums.length);
       for (let unit = 0; unit < sums.length; unit++) sums[unit]! += Math.abs(slopes[unit]!);
     }
     await model.clearGradients();
@@ -66,40 +66,36 @@ export async function unitImportance(
 
 /** A matrix that adds units up. */
 interface OutputMatrix {
-  name: string;
+  tensor: ModelTensor;
   /** Of its layer among the active ones. */
   place: number;
   kind: keyof UnitImportance;
-  axis: 'rows' | 'columns';
   weights: TensorData;
 }
 
 async function outputMatrices(model: Model, active: Int32Array): Promise<OutputMatrix[]> {
   const outputs: OutputMatrix[] = [];
-  for (const name of model.tensorNames) {
-    const tensor = layerTensor(model.config, name);
-    const place = tensor === undefined ? -1 : active.indexOf(tensor.layer);
-    if (!tensor?.axis?.isOutput || place < 0) continue;
-    const { axis, unit } = tensor.axis;
-    const kind = unit === 'neurons' ? 'neurons' : 'heads';
-    outputs.push({ name, place, kind, axis, weights: await model.parameter(name) });
+  for (const tensor of listTensors(model.config)) {
+    const place = active.indexOf(tensor.layer);
+    if (tensor.role !== 'residual' || place < 0) continue;
+    const kind = tensor.rows === 'neurons' ? 'neurons' : 'heads';
+    outputs.push({ tensor, place, kind, weights: await model.parameter(tensor.name) });
   }
   return outputs;
 }
 
-/** Σ a b over the lines of each unit: `units` equal runs of neighbouring rows or columns of two matrices. */
+/** Σ a b over the rows of each unit, `units` equal runs of neighbours; Hugging Face may have them as columns. */
 function sumsOfProducts(
   a: TensorData,
   b: TensorData,
-  axis: 'rows' | 'columns',
-  shape: readonly number[],
+  { stored, shape, rowCount }: ModelTensor,
   units: number,
 ): Float64Array {
   const [rows, cols] = shape as [number, number];
-  const lines = axis === 'rows' ? rows : cols;
+  const isByRow = stored !== 'transposed';
   const sums = new Float64Array(units);
   for (let r = 0, i = 0; r < rows; r++) {
-    for (let c = 0; c < cols; c++, i++) sums[Math.floor(((axis === 'rows' ? r : c) * units) / lines)]! += a[i]! * b[i]!;
+    for (let c = 0; c < cols; c++, i++) sums[Math.floor(((isByRow ? r : c) * units) / rowCount)]! += a[i]! * b[i]!;
   }
   return sums;
 }

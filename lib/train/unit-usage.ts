@@ -1,6 +1,7 @@
 // How often each unit is trained: shares of the sequences, of one step and of the run so far. What is drawn is a pure
 // function of the seed, so this could be replayed; counting as it happens is cheaper than replaying a long run.
 
+import { blockOf } from '../config/architecture.ts';
 import type { ModelConfig } from '../config/model-config.ts';
 import { resolveSubnetwork, type Subnetwork } from '../est/subnetwork.ts';
 
@@ -89,7 +90,7 @@ function noShares({ nLayer, nHead }: ModelConfig): UnitShares {
 }
 
 function kvHeads(model: ModelConfig): number {
-  return model.architecture === 'llama' ? model.nKvHead : model.nHead;
+  return blockOf(model).nKvHead;
 }
 
 /** Sums over `steps`, to four digits: enough to look at. */

@@ -6,8 +6,8 @@ import { basename, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { readCheckpoint, writeCheckpoint } from '../../lib/checkpoint/checkpoint.ts';
 import { findCheckpoints, latestCheckpoint, pruneCheckpoints } from '../../lib/checkpoint/checkpoint-list.ts';
-import { tensorTable } from '../../lib/checkpoint/huggingface.ts';
 import { readModelDirectory } from '../../lib/checkpoint/model-directory.ts';
+import { listTensors } from '../../lib/config/tensors.ts';
 import { temporaryDirectory, tinyContents, tinyModel, values } from './helpers.ts';
 
 const allFiles = [
@@ -30,7 +30,7 @@ async function open(directory: string) {
 async function expectSeed(directory: string, seed: number): Promise<void> {
   const checkpoint = await open(directory);
   expect(checkpoint.state).toEqual(tinyContents(seed).state);
-  for (const { name } of tensorTable(tinyModel)) {
+  for (const { name } of listTensors(tinyModel)) {
     expect(await checkpoint.readTensor(name)).toEqual(values(name, 'w', seed));
     expect(await checkpoint.readMoment(name, 'm')).toEqual(values(name, 'm', seed));
     expect(await checkpoint.readMoment(name, 'v')).toEqual(values(name, 'v', seed));

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { CheckpointContents } from '../../lib/checkpoint/checkpoint.ts';
-import { tensorTable } from '../../lib/checkpoint/huggingface.ts';
 import type { ModelConfig } from '../../lib/config/model-config.ts';
+import { listTensors } from '../../lib/config/tensors.ts';
 
 /** A directory that is deleted when the test ends. */
 export async function temporaryDirectory(): Promise<string> {
@@ -29,8 +29,8 @@ export const tinyModel: ModelConfig = {
 
 /** Numbers that differ between tensors, kinds and seeds; float32 exactly. */
 export function values(name: string, kind: string, seed: number, model = tinyModel): Float32Array {
-  const index = tensorTable(model).findIndex((tensor) => tensor.name === name);
-  const length = tensorTable(model)[index]!.shape.reduce((a, b) => a * b, 1);
+  const index = listTensors(model).findIndex((tensor) => tensor.name === name);
+  const length = listTensors(model)[index]!.shape.reduce((a, b) => a * b, 1);
   return Float32Array.from({ length }, (_, i) =>
     Math.fround(seed + index + i / 64 + { w: 0, m: 1000, v: 2000 }[kind]!),
   );

@@ -6,9 +6,9 @@ import {
   configToHuggingFace,
   resolveTensorNames,
   savedName,
-  tensorTable,
 } from '../../lib/checkpoint/huggingface.ts';
 import type { LlamaConfig } from '../../lib/config/model-config.ts';
+import { listTensors } from '../../lib/config/tensors.ts';
 import { smallLlama } from '../helpers/models.ts';
 
 /** The config.json of TinyLlama 1.1B, as far as it matters. */
@@ -164,14 +164,14 @@ describe('names in a file', () => {
   const tied = smallLlama({ tiedHead: true });
   type Shapes = Map<string, { shape: readonly number[] }>;
   const found = (model: LlamaConfig, edit: (tensors: Shapes) => void = () => {}): Shapes => {
-    const table = tensorTable(model).map(({ name, shape }) => [savedName(model, name), { shape }] as const);
+    const table = listTensors(model).map(({ name, shape }) => [savedName(model, name), { shape }] as const);
     const tensors = new Map(table);
     edit(tensors);
     return tensors;
   };
 
   test('the tensors of TinyLlama have 1,100,048,384 parameters', () => {
-    const count = tensorTable(tinyLlama).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+    const count = listTensors(tinyLlama).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
     expect(count).toBe(1_100_048_384);
   });
 
@@ -186,7 +186,7 @@ describe('names in a file', () => {
       map.set('model.layers.0.self_attn.rotary_emb.inv_freq', { shape: [5] });
       map.set('model.rotary_emb.inv_freq', { shape: [5] });
     });
-    expect(resolveTensorNames(tensors, untied).size).toBe(tensorTable(untied).length);
+    expect(resolveTensorNames(tensors, untied).size).toBe(listTensors(untied).length);
   });
 
   test('a tied head is passed over where it was saved, and taken where only it was', () => {

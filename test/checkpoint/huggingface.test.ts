@@ -7,9 +7,9 @@ import {
   configToHuggingFace,
   endOfTextFromHuggingFace,
   resolveTensorNames,
-  tensorTable,
 } from '../../lib/checkpoint/huggingface.ts';
 import type { ModelConfig } from '../../lib/config/model-config.ts';
+import { listTensors } from '../../lib/config/tensors.ts';
 import { openSafetensors } from '../../lib/formats/safetensors.ts';
 import { tinyModel } from './helpers.ts';
 
@@ -102,7 +102,7 @@ test('a config with several faults lists them all', () => {
 });
 
 test('the tensor table has the 148 tensors and 124,439,808 parameters of GPT-2', () => {
-  const table = tensorTable(gpt2);
+  const table = listTensors(gpt2);
   expect(table.length).toBe(148);
   expect(table.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0)).toBe(124_439_808);
   expect(table.slice(0, 3).map(({ name }) => name)).toEqual(['wte.weight', 'wpe.weight', 'h.0.ln_1.weight']);
@@ -115,14 +115,14 @@ test('the tensor table agrees with names and shapes from transformers', async ()
     const file = await openSafetensors(`${folder}${name}.safetensors`);
     const golden = new Map([...file.tensors].map(([tensor, { shape }]) => [tensor, shape]));
     const parameters = [...golden.keys()].filter((tensor) => tensor.startsWith('parameter/'));
-    expect(parameters.length).toBe(tensorTable(config).length);
-    for (const tensor of tensorTable(config)) expect(golden.get(`parameter/${tensor.name}`)).toEqual(tensor.shape);
+    expect(parameters.length).toBe(listTensors(config).length);
+    for (const tensor of listTensors(config)) expect(golden.get(`parameter/${tensor.name}`)).toEqual(tensor.shape);
     await file.close();
   }
 });
 
 const found = (edit: (tensors: Map<string, { shape: number[] }>) => void = () => {}, prefix = '') => {
-  const tensors = new Map(tensorTable(tinyModel).map(({ name, shape }) => [prefix + name, { shape: [...shape] }]));
+  const tensors = new Map(listTensors(tinyModel).map(({ name, shape }) => [prefix + name, { shape: [...shape] }]));
   edit(tensors);
   return tensors;
 };

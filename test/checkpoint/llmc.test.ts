@@ -3,11 +3,11 @@
 import { readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { tensorTable } from '../../lib/checkpoint/huggingface.ts';
 import { openLlmc, writeLlmc } from '../../lib/checkpoint/llmc.ts';
 import type { ModelContents } from '../../lib/checkpoint/model-directory.ts';
 import { openModel } from '../../lib/checkpoint/open-model.ts';
 import type { Gpt2Config } from '../../lib/config/model-config.ts';
+import { listTensors } from '../../lib/config/tensors.ts';
 import { decodeBfloat16, encodeBfloat16 } from '../../lib/formats/half-floats.ts';
 import { smallLlama } from '../helpers/models.ts';
 import { temporaryDirectory, values } from './helpers.ts';
@@ -37,7 +37,7 @@ async function written(dtype: 'F32' | 'BF16' = 'F32', source = contents()): Prom
 async function tensorsOf(path: string): Promise<Map<string, Float32Array>> {
   const opened = await openModel(path);
   const tensors = new Map<string, Float32Array>();
-  for (const { name } of tensorTable(opened.model)) tensors.set(name, await opened.readTensor(name));
+  for (const { name } of listTensors(opened.model)) tensors.set(name, await opened.readTensor(name));
   await opened.close();
   return tensors;
 }

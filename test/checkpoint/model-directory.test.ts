@@ -4,13 +4,14 @@ import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:f
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { writeCheckpoint } from '../../lib/checkpoint/checkpoint.ts';
-import { configToHuggingFace, tensorTable } from '../../lib/checkpoint/huggingface.ts';
+import { configToHuggingFace } from '../../lib/checkpoint/huggingface.ts';
 import {
   isTokenizerFile,
   type OpenModelDirectory,
   readModelDirectory,
   writeModelDirectory,
 } from '../../lib/checkpoint/model-directory.ts';
+import { listTensors } from '../../lib/config/tensors.ts';
 import { writeSafetensors } from '../../lib/formats/safetensors.ts';
 import { temporaryDirectory, tinyContents, tinyModel, values } from './helpers.ts';
 
@@ -22,7 +23,7 @@ async function open(directory: string): Promise<OpenModelDirectory> {
 
 async function expectSeed(directory: string, seed: number): Promise<void> {
   const model = await open(directory);
-  for (const { name } of tensorTable(model.model))
+  for (const { name } of listTensors(model.model))
     expect(await model.readTensor(name)).toEqual(values(name, 'w', seed));
 }
 
@@ -138,7 +139,7 @@ test('interrupted before the old model was deleted, the new one counts', async (
 
 async function shardedDirectory(weightMap: (name: string) => string): Promise<string> {
   const directory = await temporaryDirectory();
-  const table = tensorTable(tinyModel);
+  const table = listTensors(tinyModel);
   await writeFile(join(directory, 'config.json'), JSON.stringify(configToHuggingFace(tinyModel)));
   for (const [part, tensors] of [table.slice(0, 9), table.slice(9)].entries()) {
     await writeSafetensors(
@@ -154,7 +155,7 @@ async function shardedDirectory(weightMap: (name: string) => string): Promise<st
   return directory;
 }
 const shardOf = (name: string) => {
-  const part = tensorTable(tinyModel).findIndex((tensor) => tensor.name === name) < 9 ? 1 : 2;
+  const part = listTensors(tinyModel).findIndex((tensor) => tensor.name === name) < 9 ? 1 : 2;
   return `model-0000${part}-of-00002.safetensors`;
 };
 

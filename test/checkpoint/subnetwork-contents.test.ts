@@ -2,7 +2,8 @@
 
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { smallerModel, subnetworkContents } from '../../lib/checkpoint/subnetwork-contents.ts';
+import { smallerModel } from '../../lib/checkpoint/huggingface.ts';
+import { subnetworkContents } from '../../lib/checkpoint/subnetwork-contents.ts';
 import type { ModelConfig } from '../../lib/config/model-config.ts';
 import { countParameters } from '../../lib/est/parameters.ts';
 import { sampleSubnetwork } from '../../lib/est/sampler.ts';

@@ -22,7 +22,7 @@ describe('burgeon selfcheck', () => {
       const tokens = Int32Array.from([1, 2, 3, 4]);
       await model.forwardBackward(tokens, tokens, { subnetwork });
       for (const name of model.tensorNames) {
-        const active = isActive(config, subnetwork, name, model.shape(name).at(-1)!);
+        const active = isActive(config, subnetwork, name);
         const gradient = await model.gradient(name);
         const reached = gradient.findIndex((value: number, i: number) => value !== 0 && !active(i));
         expect(reached, name).toBe(-1);

@@ -4,8 +4,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { tensorTable } from '../../lib/checkpoint/huggingface.ts';
 import { readModelDirectory, writeModelDirectory } from '../../lib/checkpoint/model-directory.ts';
+import { listTensors } from '../../lib/config/tensors.ts';
 import { openSafetensors } from '../../lib/formats/safetensors.ts';
 import { planShards, type WeightOptions } from '../../lib/formats/shards.ts';
 import { temporaryDirectory, tinyContents, tinyModel, values } from '../checkpoint/helpers.ts';
@@ -50,7 +50,7 @@ async function written(options: WeightOptions, seed = 1): Promise<string> {
 
 async function expectSeed(directory: string, seed: number): Promise<void> {
   const model = await readModelDirectory(directory);
-  for (const { name } of tensorTable(tinyModel)) expect(await model.readTensor(name)).toEqual(values(name, 'w', seed));
+  for (const { name } of listTensors(tinyModel)) expect(await model.readTensor(name)).toEqual(values(name, 'w', seed));
   await model.close();
 }
 
@@ -73,7 +73,7 @@ test('the index says where each tensor is, and how many bytes they have together
     await file.close();
   }
   expect(weight_map).toEqual(holders);
-  expect(Object.keys(weight_map)).toHaveLength(tensorTable(tinyModel).length);
+  expect(Object.keys(weight_map)).toHaveLength(listTensors(tinyModel).length);
   expect(metadata).toEqual({ total_size: bytes });
   const config = JSON.parse(await readFile(join(directory, 'config.json'), 'utf8'));
   expect(config).toMatchObject({ torch_dtype: 'float16', dtype: 'float16' });
