@@ -55,7 +55,8 @@ class TypedModel final : public Model {
         pool_(options.threads),
         context_{&pool_, nullptr, nullptr, 0, 0, device_.queue(), &timed_.log},
         recordings_(device_, options.graphs),
-        step_(config_, ops_, device_, parameters_, operands_, activations_, context_) {
+        step_(config_, ops_, device_, parameters_, operands_, activations_, context_),
+        update_(ops_, device_, parameters_, operands_, context_) {
     if (options.batch > 0) {
       check_room({options.batch * options.sequence, options.sequence, true, whole_extent(config)});
     }
@@ -93,6 +94,7 @@ class TypedModel final : public Model {
     if (role == Role::kGradient) {
       operands_.add_gradients(context_);
       operands_.expect_master_gradients();
+      touched_.add(tensor, row, rows);
     }
     M* to = parameters_.data(role, tensor) + row * tensor.cols;
     device_.write(to, data, static_cast<size_t>(rows * tensor.cols) * sizeof(M));
@@ -175,7 +177,7 @@ class TypedModel final : public Model {
             "trained: expected every unit that has gradients, received fewer; name all that any step has trained");
       }
     }
-    const double norm = step_.update(step, touched_, trained ? &trained_ : nullptr);
+    const double norm = update_.run(step, touched_, trained ? &trained_ : nullptr, activations_.sums);
     if (!std::isfinite(norm)) {
       clear_gradients();
       throw Error(ErrorCode::kNonfinite, "gradient norm: expected a finite number, computed " + std::to_string(norm) +
@@ -195,8 +197,8 @@ class TypedModel final : public Model {
     operands_.add_gradients(context_);
     for (const RowCopy& copy : copies) {
       copy_rows(Role::kWeight, copy, copy.weight);
-      copy_rows(Role::kMoment1, copy, copy.moment1);
-      copy_rows(Role::kMoment2, copy, copy.moment2);
+      copy_rows(Role::kState0, copy, copy.moment1);
+      copy_rows(Role::kState1, copy, copy.moment2);
     }
     operands_.invalidate();
   }
@@ -363,6 +365,7 @@ class TypedModel final : public Model {
       counts_.resize(static_cast<size_t>(config_.vocab_size + 1));
     }
     step_.reserve(grown.rows);
+    update_.reserve();
     planned_ = grown;
     context_.shared_scratch = activations_.shared_scratch;
     context_.thread_scratch = activations_.thread_scratch;
@@ -413,6 +416,7 @@ class TypedModel final : public Model {
   OpContext context_;
   Recordings recordings_;
   Step<T, W> step_;
+  Update<T, W> update_;
   std::vector<int64_t> kind_;     // of the present part of the micro-batch
   std::vector<int32_t> ordered_;  // tokens and their order, on their way to the device
   std::vector<int32_t> counts_;

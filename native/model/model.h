@@ -14,6 +14,7 @@
 #include "model/parameters.h"
 #include "model/step.h"
 #include "model/subnetwork.h"
+#include "model/update.h"
 
 namespace burgeon {
 

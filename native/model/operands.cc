@@ -100,7 +100,9 @@ void Operands<T, W>::prepare(OpContext& ctx, const SubnetworkPlan& plan) {
   if (description_ == described_) return;
   add_gradients(ctx);
   const int32_t* lists = upload(plan.rows());
-  const auto on_device = [&](const int32_t* rows) { return rows ? lists + (rows - plan.rows().data()) : nullptr; };
+  const auto on_device = [&](const RowList& list) {
+    return RowList{list.rows ? lists + (list.rows - plan.rows().data()) : nullptr, list.count};
+  };
   nested_ = plan.nested();
   matrices_.clear();
   vectors_.clear();
@@ -117,12 +119,7 @@ void Operands<T, W>::prepare(OpContext& ctx, const SubnetworkPlan& plan) {
   for (size_t i = 0; i < plan.layers().size(); ++i) {
     const ActiveLayer& active = plan.layers()[i];
     LayerOperands<W> operands{};
-    operands.qkv_rows = on_device(active.qkv_rows);
-    operands.head_rows = on_device(active.head_rows);
-    operands.neuron_rows = on_device(active.neuron_rows);
-    operands.qkv_count = (active.heads + 2 * active.kv_heads) * config_.head_size;
-    operands.head_count = active.heads * config_.head_size;
-    operands.neuron_count = active.neurons;
+    operands.rows = {on_device(active.rows.qkv), on_device(active.rows.heads), on_device(active.rows.neurons)};
     for (int64_t k = 0; k < tensors_per_layer_; ++k) point_to(layer_tensors(active.layer)[k], operands, slots_[i]);
     layers_.push_back(operands);
     layer_of_.push_back(active.layer);
@@ -137,12 +134,12 @@ template <class T, class W>
 void Operands<T, W>::point_to(const Tensor& tensor, LayerOperands<W>& operands, const Slots& slots) {
   const M* master = parameters_.data(Role::kWeight, tensor);
   const bool masters_serve = !ops_.compact || nested_;
-  const auto [rows, count, cols] = row_list(tensor, operands);
+  const auto [rows, count] = operands.rows.of(tensor);
   operands.gradient[tensor.kind] =
       masters_serve ? parameters_.data(Role::kGradient, tensor) : slots.gradient[tensor.kind];
   if (!is_matrix(tensor)) {
     operands.vector[tensor.kind] = masters_serve ? master : slots.vector[tensor.kind];
-    if (!masters_serve) vectors_.push_back({slots.vector[tensor.kind], master, rows, count, cols});
+    if (!masters_serve) vectors_.push_back({slots.vector[tensor.kind], master, rows, count, tensor.cols});
     return;
   }
   if constexpr (std::is_same_v<W, M>) {
@@ -152,25 +149,7 @@ void Operands<T, W>::point_to(const Tensor& tensor, LayerOperands<W>& operands, 
     }
   }
   operands.matrix[tensor.kind] = slots.matrix[tensor.kind];
-  matrices_.push_back({slots.matrix[tensor.kind], master, rows, count, cols});
-}
-
-template <class T, class W>
-typename Operands<T, W>::RowList Operands<T, W>::row_list(const Tensor& tensor,
-                                                          const LayerOperands<W>& operands) const {
-  const auto listed = [&](const int32_t* rows, int64_t count) {
-    return rows ? RowList{rows, count, tensor.cols} : RowList{nullptr, 1, count * tensor.cols};
-  };
-  switch (tensor.sampled) {
-    case Sampled::kQkvRows:
-      return listed(operands.qkv_rows, operands.qkv_count);
-    case Sampled::kHeadRows:
-      return listed(operands.head_rows, operands.head_count);
-    case Sampled::kNeurons:
-      return listed(operands.neuron_rows, operands.neuron_count);
-    default:
-      return listed(nullptr, tensor.rows);
-  }
+  matrices_.push_back({slots.matrix[tensor.kind], master, rows, count, tensor.cols});
 }
 
 template <class T, class W>
@@ -195,8 +174,8 @@ template <class T, class W>
 void Operands<T, W>::add_gradients(OpContext& ctx) {
   if (!in_slots_) return;
   scattered_.clear();
-  for_each_slot_gradient([&](const Tensor& tensor, const int32_t* rows, int64_t count, int64_t cols, M* gradient) {
-    scattered_.push_back({parameters_.data(Role::kGradient, tensor), gradient, rows, count, cols});
+  for_each_slot_gradient([&](const Tensor& tensor, const RowList& list, M* gradient) {
+    scattered_.push_back({parameters_.data(Role::kGradient, tensor), gradient, list.rows, list.count, tensor.cols});
   });
   ops_.scatter_add(ctx, {scattered_.data(), static_cast<int64_t>(scattered_.size())});
   in_slots_ = false;

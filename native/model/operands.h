@@ -23,12 +23,7 @@ struct LayerOperands {
   const Master<W>* vector[kLayerTensors];
   Master<W>* gradient[kLayerTensors];
   bool assigned[kLayerTensors];  // the gradient is a slot that holds nothing yet
-  const int32_t* qkv_rows;  // lists of the masters' active rows, on the device; null: as many as are active, the first
-  const int32_t* head_rows;
-  const int32_t* neuron_rows;
-  int64_t qkv_count;
-  int64_t head_count;
-  int64_t neuron_count;
+  UnitRows rows;                 // of the masters, lists on the device
 };
 
 template <class T, class W = T>
@@ -62,14 +57,13 @@ class Operands {
   void expect_master_gradients() { in_masters_ = true; }
   // Whether all there are of the layers' gradients are in slots.
   bool gradients_are_in_slots() const { return in_slots_ && !in_masters_; }
-  // visit(tensor, rows or null, row count, cols, slot) for every tensor of the active layers.
+  // visit(tensor, its active rows, slot) for every tensor of the active layers.
   template <class Visit>
   void for_each_slot_gradient(Visit visit) const {
     for (size_t i = 0; i < layers_.size(); ++i) {
       for (int64_t k = 0; k < tensors_per_layer_; ++k) {
         const Tensor& tensor = layer_tensors(layer_of_[i])[k];
-        const auto [rows, count, cols] = row_list(tensor, layers_[i]);
-        visit(tensor, rows, count, cols, layers_[i].gradient[tensor.kind]);
+        visit(tensor, layers_[i].rows.of(tensor), layers_[i].gradient[tensor.kind]);
       }
     }
   }
@@ -85,16 +79,9 @@ class Operands {
     M* vector[kLayerTensors];
     M* gradient[kLayerTensors];
   };
-  // Active rows of a tensor; where they are its first ones, or all, they are one run of elements.
-  struct RowList {
-    const int32_t* rows;
-    int64_t count;
-    int64_t cols;
-  };
 
   size_t place(char* base);
   void point_to(const Tensor& tensor, LayerOperands<W>& operands, const Slots& slots);
-  RowList row_list(const Tensor& tensor, const LayerOperands<W>& operands) const;
   const Tensor* layer_tensors(int64_t layer) const {
     return parameters_.tensors().data() + first_ + layer * tensors_per_layer_;
   }

@@ -44,6 +44,19 @@ std::vector<Tensor> list_tensors(const ModelConfig& config) {
   return tensors;
 }
 
+RowList UnitRows::of(const Tensor& tensor) const {
+  switch (tensor.sampled) {
+    case Sampled::kQkvRows:
+      return qkv;
+    case Sampled::kHeadRows:
+      return heads;
+    case Sampled::kNeurons:
+      return neurons;
+    default:
+      return {nullptr, tensor.rows};
+  }
+}
+
 template <class T>
 Parameters<T>::Parameters(const ModelConfig& config, Device& device) : device_(device), tensors_(list_tensors(config)) {
   places_.assign(static_cast<size_t>(kGlobalTensors + config.n_layer * kLayerTensors), -1);
@@ -59,7 +72,7 @@ Parameters<T>::Parameters(const ModelConfig& config, Device& device) : device_(d
 template <class T>
 void Parameters<T>::allocate() {
   arena_ = Arena(device_, bytes(), kUse);
-  for (int role = 0; role < 4; ++role) arrays_[role] = reinterpret_cast<T*>(arena_.data()) + role * count_;
+  for (int role = 0; role < kRoles; ++role) arrays_[role] = reinterpret_cast<T*>(arena_.data()) + role * count_;
 }
 
 template <class T>

@@ -1,4 +1,4 @@
-// The list of a model's tensors and the four arrays of each: weights, gradients and the two AdamW moments.
+// The list of a model's tensors and the arrays of each: weights, gradients, and what the optimizer keeps.
 //
 // Every sampled dimension leads its matrix, so a head or a neuron is a run of contiguous floats:
 //   qkvw (NH + 2 KV, HS, C)   qkvb (NH + 2 KV, HS)   attprojw (NH, HS, C), input-major   gatew (F, C)   gateb (F)
@@ -31,6 +31,21 @@ struct Tensor {
   int64_t size() const { return rows * cols; }
 };
 
+// Rows of a tensor that take part: a list of them, or where it is null the first ones.
+struct RowList {
+  const int32_t* rows;
+  int64_t count;
+};
+
+// What takes part of a layer, as rows of its tensors.
+struct UnitRows {
+  RowList qkv;      // of qkvw and qkvb: queries, keys, values
+  RowList heads;    // of attprojw
+  RowList neurons;  // of gatew, gateb, fcw, fcb and fcprojw
+
+  RowList of(const Tensor& tensor) const;
+};
+
 enum LayerTensor {
   kLn1w,
   kLn1b,
@@ -53,7 +68,9 @@ enum GlobalTensor { kWte, kWpe, kLnfw, kLnfb, kHeadw, kGlobalTensors };
 // The globals first, then the layers in order.
 std::vector<Tensor> list_tensors(const ModelConfig& config);
 
-enum class Role { kWeight, kGradient, kMoment1, kMoment2 };
+// kState0 and kState1 are the optimizer's: AdamW's first and second moment.
+enum class Role { kWeight, kGradient, kState0, kState1 };
+constexpr int kRoles = 4;
 
 // T is the type of masters (core/master.h).
 template <class T>
@@ -68,7 +85,7 @@ class Parameters {
 
   const std::vector<Tensor>& tensors() const { return tensors_; }
   int64_t count() const { return count_; }
-  size_t bytes() const { return static_cast<size_t>(count_) * 4 * sizeof(T); }
+  size_t bytes() const { return static_cast<size_t>(count_) * kRoles * sizeof(T); }
 
   T* data(Role role, const Tensor& tensor) const { return arrays_[static_cast<int>(role)] + tensor.offset; }
   // Null where the architecture has no such tensor.
@@ -88,7 +105,7 @@ class Parameters {
   std::vector<int64_t> places_;  // in tensors_, of every global and then every layer's tensors; -1: there is none
   int64_t count_ = 0;            // elements of one array, alignment gaps included
   Arena arena_;
-  T* arrays_[4];
+  T* arrays_[kRoles];
 };
 
 }  // namespace burgeon

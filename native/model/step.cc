@@ -1,7 +1,6 @@
 #include "model/step.h"
 
 #include <algorithm>
-#include <cmath>
 #include <type_traits>
 
 #include "core/bfloat16.h"
@@ -20,9 +19,6 @@ Work& Work::operator+=(const Work& other) {
 template <class T, class W>
 void Step<T, W>::reserve(int64_t tokens) {
   losses_.reserve(static_cast<size_t>(tokens));
-  sums_.reserve(p_.tensors().size());
-  updated_.reserve(p_.tensors().size());
-  squared_.reserve(p_.tensors().size());
 }
 
 template <class T, class W>
@@ -59,13 +55,13 @@ void Step<T, W>::forward_layer(const Group& group, const ActiveLayer& active, co
   const M epsilon = static_cast<M>(config_.norm_epsilon);
   const auto& w = operands.matrix;
   const auto& v = operands.vector;
-  const int32_t* head_rows = listed(operands.head_rows);
-  const int32_t* neuron_rows = listed(operands.neuron_rows);
+  const int32_t* head_rows = listed(operands.rows.heads.rows);
+  const int32_t* neuron_rows = listed(operands.rows.neurons.rows);
 
   // middle = input + layer_scale (head_scale sum over active heads + bias)
   ops_.norm_forward(ctx_, saved.ln1, saved.ln1_mean, saved.ln1_rstd, input, v[kLn1w], v[kLn1b], N, C, epsilon);
-  ops_.linear_expand(ctx_, saved.qkv, qkv_cols, saved.ln1, w[kQkvw], v[kQkvb], listed(operands.qkv_rows), N, qkv_cols,
-                     C, 1);
+  ops_.linear_expand(ctx_, saved.qkv, qkv_cols, saved.ln1, w[kQkvw], v[kQkvb], listed(operands.rows.qkv.rows), N,
+                     qkv_cols, C, 1);
   work->qkv += drain();
   rotate(group, active, saved.qkv, false);
   if (cache) {
@@ -205,9 +201,9 @@ void Step<T, W>::backward_layer(const Group& group, const ActiveLayer& active, c
   const M neuron_scale = static_cast<M>(active.layer_scale * active.neuron_scale);
   const auto& w = operands.matrix;
   const auto& d = operands.gradient;
-  const int32_t* qkv_rows = listed(operands.qkv_rows);
-  const int32_t* head_rows = listed(operands.head_rows);
-  const int32_t* neuron_rows = listed(operands.neuron_rows);
+  const int32_t* qkv_rows = listed(operands.rows.qkv.rows);
+  const int32_t* head_rows = listed(operands.rows.heads.rows);
+  const int32_t* neuron_rows = listed(operands.rows.neurons.rows);
 
   // MLP. dresidual, as products read it dbranch, is the gradient of the layer's output, and of `middle` after the
   // norm has added its share.
@@ -279,98 +275,6 @@ void Step<T, W>::bias_gradient(const LayerOperands<W>& operands, LayerTensor ten
                                int64_t n, int64_t row_count, M alpha) {
   M* db = operands.gradient[tensor];
   if (db) ops_.linear_bias_gradient(ctx_, db, p, rows, n, row_count, alpha, operands.assigned[tensor]);
-}
-
-template <class T, class W>
-void Step<T, W>::list_rows(const Tensor& tensor, const int32_t* rows, int64_t count, int64_t cols) {
-  updated_.push_back({p_.data(Role::kWeight, tensor), p_.data(Role::kGradient, tensor), p_.data(Role::kMoment1, tensor),
-                      p_.data(Role::kMoment2, tensor), rows, count, cols, tensor.decays, false});
-}
-
-template <class T, class W>
-void Step<T, W>::list_all_updated() {
-  updated_.clear();
-  for (const Tensor& tensor : p_.tensors()) list_rows(tensor, nullptr, 1, tensor.size());
-}
-
-template <class T, class W>
-void Step<T, W>::list_updated(TouchedUnits& units) {
-  updated_.clear();
-  units.list();
-  const int32_t* lists = o_.upload(units.lists());
-  for (const Tensor& tensor : p_.tensors()) {
-    // The first rows of a tensor, or all, are one run of contiguous elements.
-    const auto listed_rows = [&](int64_t first, int64_t count) {
-      if (first >= 0) {
-        list_rows(tensor, lists + first, count, tensor.cols);
-      } else {
-        list_rows(tensor, nullptr, 1, count * tensor.cols);
-      }
-    };
-    if (tensor.layer >= 0 && !units.layer(tensor.layer)) continue;
-    switch (tensor.sampled) {
-      case Sampled::kQkvRows:
-        listed_rows(units.rows(tensor.layer).qkv, units.rows(tensor.layer).qkv_count);
-        break;
-      case Sampled::kHeadRows:
-        listed_rows(units.rows(tensor.layer).head, units.rows(tensor.layer).head_count);
-        break;
-      case Sampled::kNeurons:
-        listed_rows(units.rows(tensor.layer).neurons, units.rows(tensor.layer).neuron_count);
-        break;
-      default:
-        list_rows(tensor, nullptr, 1, tensor.size());
-    }
-  }
-}
-
-template <class T, class W>
-void Step<T, W>::list_updated_slots() {
-  updated_.clear();
-  for (const Tensor& tensor : p_.tensors()) {
-    if (tensor.layer >= 0) break;  // the globals come first
-    list_rows(tensor, nullptr, 1, tensor.size());
-  }
-  o_.for_each_slot_gradient([&](const Tensor& tensor, const int32_t* rows, int64_t count, int64_t cols, M* gradient) {
-    updated_.push_back({p_.data(Role::kWeight, tensor), gradient, p_.data(Role::kMoment1, tensor),
-                        p_.data(Role::kMoment2, tensor), rows, count, cols, tensor.decays, true});
-  });
-}
-
-template <class T, class W>
-double Step<T, W>::update(const OptimizerStep& step, TouchedUnits& touched, TouchedUnits* trained) {
-  // Where one subnetwork was trained and the rest is to be left alone, its gradients need not visit the masters.
-  const bool from_slots = step.freeze && o_.gradients_are_in_slots();
-  if (from_slots) {
-    list_updated_slots();
-  } else {
-    o_.add_gradients(ctx_);
-    // Gradients of what no group touched are zero, so leaving them out gives the same norm.
-    list_updated(touched);
-  }
-  squared_.clear();
-  for (const AdamWRows<M>& part : updated_) {
-    squared_.push_back({part.g, part.compact_gradient ? nullptr : part.rows, part.row_count, part.cols});
-  }
-  ops_.sum_of_squares(ctx_, a_.sums, {squared_.data(), static_cast<int64_t>(squared_.size())});
-  sums_.resize(squared_.size());
-  device_.read(sums_.data(), a_.sums, sums_.size() * sizeof(double));
-  double squares = 0;
-  for (const double each : sums_) squares += each;
-  const double norm = std::sqrt(squares);
-  if (!std::isfinite(norm)) return norm;
-  const double scale = step.clip > 0 && norm > step.clip ? step.clip / norm : 1.0;
-
-  if (!step.freeze && trained) list_updated(*trained);
-  if (!step.freeze && !trained) list_all_updated();
-  ops_.adamw(ctx_, {updated_.data(), static_cast<int64_t>(updated_.size())},
-             {step.learning_rate, step.beta1, step.beta2, step.epsilon, step.weight_decay, scale,
-              1.0 - std::pow(step.beta1, static_cast<double>(step.step)),
-              1.0 - std::pow(step.beta2, static_cast<double>(step.step))});
-  touched.clear();
-  o_.drop_gradients();
-  o_.invalidate();
-  return norm;
 }
 
 template class Step<float>;

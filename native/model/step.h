@@ -1,5 +1,5 @@
-// One training step in reading order: forward, loss, backward, update. Generic over the backend (a table of ops and a
-// device) and the element type; validates nothing (model.cc did) and allocates nothing.
+// Forward, loss and backward of a training step, in reading order; update.h has the rest of it. Generic over the
+// backend (a table of ops and a device) and the element type; validates nothing (model.cc did) and allocates nothing.
 #pragma once
 
 #include "backend/backend.h"
@@ -30,17 +30,6 @@ struct Group {
   int64_t first = 0;  // of the micro-batch's sequences
 
   int64_t rows() const { return batch * sequence; }
-};
-
-struct OptimizerStep {
-  double learning_rate;
-  double beta1;
-  double beta2;
-  double epsilon;
-  double weight_decay;
-  double clip;   // largest global gradient norm; 0: no clipping
-  int64_t step;  // 1-based, for the bias correction
-  bool freeze;   // leave what no group touched alone (METHOD: inactive = freeze), instead of a zero gradient
 };
 
 template <class T, class W = T>
@@ -83,11 +72,6 @@ class Step {
   // Adds the gradients of the embeddings.
   void embed_backward(const Group& whole);
 
-  // AdamW on the accumulated gradient, which it clears. `trained`: what any step so far has trained, the touched units
-  // among it; the rest is left alone. Null: all. Returns the gradient norm before clipping. When that is not finite
-  // nothing is changed, and the caller must clear the gradients.
-  double update(const OptimizerStep& step, TouchedUnits& touched, TouchedUnits* trained);
-
  private:
   void forward_layer(const Group& group, const ActiveLayer& active, const LayerOperands<W>& operands,
                      LayerActivations<T, W>& saved, const W* input, const KeyValueCache<T>* cache, Work* work);
@@ -108,13 +92,6 @@ class Step {
                      int64_t row_count, M alpha);
   // Row lists of products: a compact backend has none.
   const int32_t* listed(const int32_t* rows) const { return ops_.compact ? nullptr : rows; }
-  // Adds rows of a tensor to updated_; without a list `count` runs of `cols` elements.
-  void list_rows(const Tensor& tensor, const int32_t* rows, int64_t count, int64_t cols);
-  // Fills updated_: rows of every tensor that take part in an update, all or those of `units`.
-  void list_all_updated();
-  void list_updated(TouchedUnits& units);
-  // The same, with gradients of layers where they are: in slots.
-  void list_updated_slots();
   int64_t drain() {
     const int64_t done = ctx_.multiply_adds;
     ctx_.multiply_adds = 0;
@@ -129,10 +106,7 @@ class Step {
   Activations<T, W>& a_;
   Activations<T, W> g_;  // those of the present group
   OpContext& ctx_;
-  std::vector<M> losses_;     // read back
-  std::vector<double> sums_;  // likewise
-  std::vector<AdamWRows<M>> updated_;
-  std::vector<SquaredRows<M>> squared_;
+  std::vector<M> losses_;  // read back
   std::vector<T> logits_;
 };
 

@@ -112,16 +112,16 @@ void SubnetworkPlan::assign_heads(const std::vector<int32_t>& units, size_t owne
   }
   if (active->heads == config_.n_head) return;
   // Queries, keys and values lie one after another in qkvw, so even the first heads are three runs of its rows.
-  active->qkv_rows = rows_.data() + rows_.size();
+  active->rows.qkv.rows = rows_.data() + rows_.size();
   append_qkv_rows(units, query_heads);
-  if (!are_first(units)) active->head_rows = active->qkv_rows;
+  if (!are_first(units)) active->rows.heads.rows = active->rows.qkv.rows;
 }
 
 void SubnetworkPlan::assign_neurons(const std::vector<int32_t>& neurons, size_t owner, ActiveLayer* active) {
   check_list("neurons", static_cast<int64_t>(owner), neurons, config_.n_inner);
   active->neurons = static_cast<int64_t>(neurons.size());
   if (are_first(neurons)) return;
-  active->neuron_rows = rows_.data() + rows_.size();
+  active->rows.neurons.rows = rows_.data() + rows_.size();
   rows_.insert(rows_.end(), neurons.begin(), neurons.end());
 }
 
@@ -154,6 +154,9 @@ void SubnetworkPlan::assign(const Subnetwork& subnetwork) {
     if (!subnetwork.neurons.empty() && !subnetwork.neurons[i].empty()) {
       assign_neurons(subnetwork.neurons[i], i, &active);
     }
+    active.rows.qkv.count = (active.heads + 2 * active.kv_heads) * config_.head_size;
+    active.rows.heads.count = active.heads * config_.head_size;
+    active.rows.neurons.count = active.neurons;
     extent_.heads = std::max(extent_.heads, active.heads);
     extent_.kv_heads = std::max(extent_.kv_heads, active.kv_heads);
     extent_.neurons = std::max(extent_.neurons, active.neurons);
@@ -167,7 +170,7 @@ TouchedUnits::TouchedUnits(const ModelConfig& config)
       layers_(config.n_layer),
       qkv_heads_(config.n_layer * qkv_heads_each_),
       neurons_(config.n_layer * config.n_inner),
-      rows_(config.n_layer) {
+      places_(config.n_layer) {
   lists_.reserve(config.n_layer * (config.qkv_width() + config.n_inner));
 }
 
@@ -182,18 +185,37 @@ void TouchedUnits::add(const SubnetworkPlan& plan) {
     layers_[active.layer] = 1;
     uint8_t* heads = qkv_heads_.data() + active.layer * qkv_heads_each_;
     uint8_t* neurons = neurons_.data() + active.layer * config_.n_inner;
-    if (active.qkv_rows) {
-      const int64_t count = (active.heads + 2 * active.kv_heads) * config_.head_size;
-      for (int64_t i = 0; i < count; i += config_.head_size) heads[active.qkv_rows[i] / config_.head_size] = 1;
+    if (const auto [rows, count] = active.rows.qkv; rows) {
+      for (int64_t i = 0; i < count; i += config_.head_size) heads[rows[i] / config_.head_size] = 1;
     } else {
       std::fill(heads, heads + qkv_heads_each_, 1);
     }
-    if (active.neuron_rows) {
-      for (int64_t i = 0; i < active.neurons; ++i) neurons[active.neuron_rows[i]] = 1;
+    if (const auto [rows, count] = active.rows.neurons; rows) {
+      for (int64_t i = 0; i < count; ++i) neurons[rows[i]] = 1;
     } else {
-      std::fill(neurons, neurons + active.neurons, 1);
+      std::fill(neurons, neurons + count, 1);
     }
   }
+}
+
+void TouchedUnits::add(const Tensor& tensor, int64_t row, int64_t rows) {
+  if (tensor.layer < 0) return;
+  layers_[tensor.layer] = 1;
+  const auto mark = [&](std::vector<uint8_t>& units, int64_t each, int64_t rows_per_unit) {
+    uint8_t* const first = units.data() + tensor.layer * each;
+    std::fill(first + row / rows_per_unit, first + (row + rows - 1) / rows_per_unit + 1, 1);
+  };
+  if (tensor.sampled == Sampled::kNeurons) mark(neurons_, config_.n_inner, 1);
+  if (tensor.sampled == Sampled::kQkvRows || tensor.sampled == Sampled::kHeadRows) {
+    mark(qkv_heads_, qkv_heads_each_, config_.head_size);  // queries come first, and have the rows of attprojw
+  }
+}
+
+UnitRows TouchedUnits::rows(int64_t layer, const int32_t* lists) const {
+  const Places& places = places_[layer];
+  const auto list = [&](int64_t first, int64_t count) { return RowList{first < 0 ? nullptr : lists + first, count}; };
+  return {list(places.qkv, places.qkv_count), list(places.heads, places.head_count),
+          list(places.neurons, places.neuron_count)};
 }
 
 bool TouchedUnits::covers(const TouchedUnits& other) const {
@@ -215,7 +237,7 @@ void TouchedUnits::list() {
     if (!layers_[layer]) continue;
     const uint8_t* heads = qkv_heads_.data() + layer * qkv_heads_each_;
     const uint8_t* neurons = neurons_.data() + layer * config_.n_inner;
-    Rows rows{end(), end(), 0, 0, 0, 0};
+    Places rows{end(), end(), 0, 0, 0, 0};
     for (int64_t row = 0; row < config_.qkv_width(); ++row) {
       if (heads[row / HS]) lists_.push_back(static_cast<int32_t>(row));
       if (row + 1 == config_.query_width()) rows.head_count = end() - rows.qkv;  // the queries come first
@@ -227,9 +249,9 @@ void TouchedUnits::list() {
     }
     rows.neuron_count = end() - rows.neurons;
     if (are_first(rows.neurons, rows.neuron_count)) rows.neurons = -1;
-    if (are_first(rows.head, rows.head_count)) rows.head = -1;
+    if (are_first(rows.heads, rows.head_count)) rows.heads = -1;
     if (are_first(rows.qkv, rows.qkv_count)) rows.qkv = -1;
-    rows_[layer] = rows;
+    places_[layer] = rows;
   }
 }
 

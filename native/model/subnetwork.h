@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "model/config.h"
+#include "model/parameters.h"
 
 namespace burgeon {
 
@@ -34,16 +35,14 @@ struct Extent {
 
 Extent whole_extent(const ModelConfig& config);
 
-// One active layer. A row list is null where the active rows are the first ones of their tensor, be that all of them:
-// these take the dense path, on as many rows.
+// One active layer. Its rows have no list where they are the first ones of their tensors, be that all of them: these
+// take the dense path, on as many rows.
 struct ActiveLayer {
   int64_t layer;
-  int64_t heads;               // A, number of active query heads
-  int64_t kv_heads;            // G, number of active key and value heads
-  int64_t neurons;             // number of active neurons
-  const int32_t* qkv_rows;     // ((A + 2 G) HS) rows of qkvw and qkvb: queries, keys, values
-  const int32_t* head_rows;    // (A HS) rows of attprojw: the first of qkv_rows
-  const int32_t* neuron_rows;  // (neurons) rows of gatew, gateb, fcw, fcb and fcprojw
+  int64_t heads;     // A, number of active query heads
+  int64_t kv_heads;  // G, number of active key and value heads
+  int64_t neurons;   // number of active neurons
+  UnitRows rows;
   double layer_scale;
   double head_scale;
   double neuron_scale;
@@ -84,33 +83,37 @@ class TouchedUnits {
   explicit TouchedUnits(const ModelConfig& config);
 
   void add(const SubnetworkPlan& plan);
+  // Rows of a tensor that somebody else has written a gradient of.
+  void add(const Tensor& tensor, int64_t row, int64_t rows);
   void clear();
   // Whether every unit of the other is one of these.
   bool covers(const TouchedUnits& other) const;
 
   bool layer(int64_t layer) const { return layers_[layer]; }
-  // Rows of a layer's qkv and head tensors, and its neurons, ascending: where their list begins in lists(), or -1 when
-  // they are the first ones of their tensor; and their number.
-  struct Rows {
+  // Makes the lists of all touched layers.
+  void list();
+  // Rows of a touched layer, where `lists` is a copy of lists().
+  UnitRows rows(int64_t layer, const int32_t* lists) const;
+  const std::vector<int32_t>& lists() const { return lists_; }
+
+ private:
+  // Where the list of a layer's rows begins in lists_, -1 where they are the first ones of their tensors; and their
+  // number.
+  struct Places {
     int64_t qkv;
-    int64_t head;
+    int64_t heads;
     int64_t neurons;
     int64_t qkv_count;
     int64_t head_count;
     int64_t neuron_count;
   };
-  // Makes the lists of all touched layers, for rows() and lists().
-  void list();
-  const Rows& rows(int64_t layer) const { return rows_[layer]; }
-  const std::vector<int32_t>& lists() const { return lists_; }
 
- private:
   const ModelConfig config_;
   const int64_t qkv_heads_each_;  // NH + 2 KV
   std::vector<uint8_t> layers_;
   std::vector<uint8_t> qkv_heads_;  // (L, NH + 2 KV)
   std::vector<uint8_t> neurons_;    // (L, F)
-  std::vector<Rows> rows_;          // (L)
+  std::vector<Places> places_;      // (L)
   std::vector<int32_t> lists_;
 };
 

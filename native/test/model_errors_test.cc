@@ -237,8 +237,8 @@ TEST(model_reports_a_gradient_that_is_not_finite) {
                     model->optimizer_step(optimizer_step(1, freeze)));
         CHECK(read_all(*model, Role::kWeight) == weights);
         CHECK(all_zero(read_all(*model, Role::kGradient)));
-        CHECK(all_zero(read_all(*model, Role::kMoment1)));
-        CHECK(all_zero(read_all(*model, Role::kMoment2)));
+        CHECK(all_zero(read_all(*model, Role::kState0)));
+        CHECK(all_zero(read_all(*model, Role::kState1)));
       }
     }
   }

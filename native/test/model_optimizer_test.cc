@@ -75,8 +75,8 @@ TEST(model_optimizer_step_matches_adamw) {
       model->forward_backward(second.view(), 0.5);
       const auto weights = read_all(*model, Role::kWeight);
       const auto gradients = read_all(*model, Role::kGradient);
-      const auto moments1 = read_all(*model, Role::kMoment1);
-      const auto moments2 = read_all(*model, Role::kMoment2);
+      const auto moments1 = read_all(*model, Role::kState0);
+      const auto moments2 = read_all(*model, Role::kState1);
 
       OptimizerStep step = optimizer_step(3, freeze);
       step.clip = 0.25;  // below the norm of these gradients
@@ -89,8 +89,8 @@ TEST(model_optimizer_step_matches_adamw) {
       CHECK_NEAR(norm, std::sqrt(squares), 1e-6 * norm);
 
       const auto new_weights = read_all(*model, Role::kWeight);
-      const auto new_moments1 = read_all(*model, Role::kMoment1);
-      const auto new_moments2 = read_all(*model, Role::kMoment2);
+      const auto new_moments1 = read_all(*model, Role::kState0);
+      const auto new_moments2 = read_all(*model, Role::kState1);
       const double rounding = (options.precision == Precision::kFloat64) ? 1e-15 : 2 * kRounding;
       for (size_t i = 0; i < weights.size(); ++i) {
         const Tensor& tensor = model->tensors()[i];
@@ -154,6 +154,32 @@ TEST(model_clip_of_zero_does_not_clip) {
   step.clip = 0;
   CHECK(free->optimizer_step(step) == norm);
   CHECK(read_all(*clipped, Role::kWeight) == read_all(*free, Role::kWeight));
+}
+
+// A gradient that was written counts like one that was computed: in the norm, and for the rows that are updated.
+TEST(model_update_knows_written_gradients) {
+  for (const bool freeze : {false, true}) {
+    for (const ModelOptions& options : {on_reference(), on_cpu(""), ModelOptions{{"reference-compact"}}}) {
+      const Note note(options.backend + (freeze ? " freeze" : ""));
+      const auto model = make_model(small_config(), options);
+      for (size_t i = 0; i < model->tensors().size(); ++i) {
+        const Tensor& tensor = model->tensors()[i];
+        // All rows of one unit of a layer, or a vector of width.
+        const int64_t row = tensor.layer == 1 && tensor.sampled != Sampled::kByLayer ? 1 : 0;
+        const std::vector<Doubles> before = read_all(*model, Role::kWeight);
+        const std::vector<float> floats(static_cast<size_t>(tensor.cols), 2);
+        const Doubles doubles(static_cast<size_t>(tensor.cols), 2);
+        const bool is_double = model->element_size() == sizeof(double);
+        model->write(Role::kGradient, i, row, 1, is_double ? static_cast<const void*>(doubles.data()) : floats.data());
+        OptimizerStep step = optimizer_step(1, freeze);
+        step.weight_decay = 0;
+        CHECK_NEAR(model->optimizer_step(step), 2 * std::sqrt(static_cast<double>(tensor.cols)), 1e-6);
+        const Doubles after = read(*model, Role::kWeight, i);
+        for (int64_t j = row * tensor.cols; j < (row + 1) * tensor.cols; ++j) CHECK(after[j] != before[i][j]);
+        model->clear_gradients();
+      }
+    }
+  }
 }
 
 }  // namespace burgeon::test

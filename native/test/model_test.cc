@@ -148,17 +148,9 @@ TEST(model_never_touches_what_is_inactive) {
       if (tensor.sampled == Sampled::kNever) continue;
       std::vector<char> active(tensor.rows, touched.layer(tensor.layer));
       if (touched.layer(tensor.layer) && tensor.sampled != Sampled::kByLayer) {
-        const TouchedUnits::Rows rows = touched.rows(tensor.layer);
-        const int64_t first = tensor.sampled == Sampled::kNeurons   ? rows.neurons
-                              : tensor.sampled == Sampled::kQkvRows ? rows.qkv
-                                                                    : rows.head;
-        const int64_t count = tensor.sampled == Sampled::kNeurons   ? rows.neuron_count
-                              : tensor.sampled == Sampled::kQkvRows ? 3 * rows.head_count
-                                                                    : rows.head_count;
-        if (first >= 0) {
-          std::fill(active.begin(), active.end(), 0);
-          for (int64_t j = 0; j < count; ++j) active[touched.lists()[first + j]] = 1;
-        }
+        const auto [rows, count] = touched.rows(tensor.layer, touched.lists().data()).of(tensor);
+        std::fill(active.begin(), active.end(), 0);
+        for (int64_t j = 0; j < count; ++j) active[rows ? rows[j] : j] = 1;
       }
       Doubles weights = read(*spoilt, Role::kWeight, i);
       Doubles gradients(weights.size());
@@ -205,7 +197,7 @@ TEST(model_on_gathered_operands_computes_the_same) {
       }
       const double norm = listed->optimizer_step(optimizer_step(step, freezes));
       CHECK_NEAR(compact->optimizer_step(optimizer_step(step, freezes)), norm, 1e-12 * norm);
-      for (const Role role : {Role::kWeight, Role::kGradient, Role::kMoment1, Role::kMoment2}) {
+      for (const Role role : {Role::kWeight, Role::kGradient, Role::kState0, Role::kState1}) {
         check_tensors(*compact, read_all(*compact, role), read_all(*listed, role), 1e-9);
       }
     }
@@ -303,7 +295,7 @@ TEST(model_reads_what_was_written) {
   for (const ModelOptions& options : {on_cpu(""), on_reference(false), on_reference(true)}) {
     const auto model = Model::create(small_config(), options);
     Random random(81);
-    for (const Role role : {Role::kWeight, Role::kGradient, Role::kMoment1, Role::kMoment2}) {
+    for (const Role role : {Role::kWeight, Role::kGradient, Role::kState0, Role::kState1}) {
       std::vector<Doubles> written;
       for (size_t i = 0; i < model->tensors().size(); ++i) {
         CHECK(read(*model, role, i) == Doubles(model->tensors()[i].size()));

@@ -70,6 +70,15 @@ row_parts_kernel(const Part* parts, int count, Argument argument) {
   }
 }
 
+// Rows of a matrix without a list are one run of elements.
+struct RowShape {
+  int64_t row_count;
+  int64_t cols;
+};
+inline RowShape flat(const int32_t* rows, int64_t row_count, int64_t cols) {
+  return rows ? RowShape{row_count, cols} : RowShape{1, row_count * cols};
+}
+
 // Places of rows that follow `blocks` blocks of other parts, which it counts on.
 inline RowPlaces row_places(const int32_t* rows, int64_t row_count, int64_t cols, int lanes, int64_t* blocks) {
   const int64_t count = row_count * (cols / lanes);

@@ -65,8 +65,9 @@ struct AdamWPart {
 void adamw(Stream stream, Parts<AdamWRows<float>> parts, const AdamWStep& step, void* table) {
   launch_row_parts<AdamWPart>(stream, table, parts.count, constants_of(step), [&](int64_t i, int64_t* blocks) {
     const AdamWRows<float>& part = parts.first[i];
-    const int lanes = in_vectors(kVector<float>, part.cols, part.w, part.g, part.m, part.v) ? kVector<float> : 1;
-    return AdamWPart{row_places(part.rows, part.row_count, part.cols, lanes, blocks),
+    const auto [row_count, cols] = flat(part.rows, part.row_count, part.cols);
+    const int lanes = in_vectors(kVector<float>, cols, part.w, part.g, part.m, part.v) ? kVector<float> : 1;
+    return AdamWPart{row_places(part.rows, row_count, cols, lanes, blocks),
                      part.w,
                      part.g,
                      part.m,

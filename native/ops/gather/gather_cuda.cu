@@ -46,7 +46,8 @@ struct ScatterPart {
 template <class T>
 void gather_cast(Stream stream, Parts<GatheredRows<T, float>> parts, void* table) {
   launch_row_parts<GatherPart<T>>(stream, table, parts.count, Nothing{}, [&](int64_t i, int64_t* blocks) {
-    const auto& [to, from, rows, row_count, cols] = parts.first[i];
+    const auto& [to, from, rows, listed, width] = parts.first[i];
+    const auto [row_count, cols] = flat(rows, listed, width);
     const int lanes = in_vectors(kVector<T>, cols, to, from) ? kVector<T> : 1;
     return GatherPart<T>{row_places(rows, row_count, cols, lanes, blocks), to, from};
   });
@@ -54,7 +55,8 @@ void gather_cast(Stream stream, Parts<GatheredRows<T, float>> parts, void* table
 
 void scatter_add(Stream stream, Parts<ScatteredRows<float>> parts, void* table) {
   launch_row_parts<ScatterPart>(stream, table, parts.count, Nothing{}, [&](int64_t i, int64_t* blocks) {
-    const auto& [to, from, rows, row_count, cols] = parts.first[i];
+    const auto& [to, from, rows, listed, width] = parts.first[i];
+    const auto [row_count, cols] = flat(rows, listed, width);
     const int lanes = in_vectors(kVector<float>, cols, to, from) ? kVector<float> : 1;
     return ScatterPart{row_places(rows, row_count, cols, lanes, blocks), to, from};
   });

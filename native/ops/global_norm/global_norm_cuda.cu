@@ -56,7 +56,8 @@ void sum_of_squares(Stream stream, double* sums, Parts<SquaredRows<float>> parts
   for_tables<SquarePart>(
       stream, table, parts.count,
       [&](int64_t i, int64_t* blocks) {
-        const auto& [x, rows, row_count, cols] = parts.first[i];
+        const auto& [x, rows, listed, width] = parts.first[i];
+        const auto [row_count, cols] = flat(rows, listed, width);
         const int lanes = in_vectors(kVector<float>, cols, x) ? kVector<float> : 1;
         return SquarePart{row_places(rows, row_count, cols, lanes, blocks), x};
       },
