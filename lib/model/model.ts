@@ -239,6 +239,14 @@ export class Model implements Disposable {
     return this.#exclusively('setParameter()', () => this.#write('weight', this.#view(name), data));
   }
 
+  /**
+   * Replaces the accumulated gradient of a tensor, as `setParameter` the tensor. The next `optimizerStep` takes it as one that
+   * was computed: it counts in the norm, and its rows are updated whatever `inactive` says.
+   */
+  setGradient(name: string, data: ArrayLike<number>): Promise<void> {
+    return this.#exclusively('setGradient()', () => this.#write('gradient', this.#view(name), data));
+  }
+
   /** A copy of AdamW's first ('m') or second ('v') moment of a tensor, in Hugging Face's layout. */
   moment(name: string, which: 'm' | 'v'): Promise<TensorData> {
     return this.#exclusively('moment()', () => this.#read(requireMoment(which), this.#view(name)));
