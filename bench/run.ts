@@ -1,5 +1,6 @@
-// npm run bench -- shakespeare FILE | growth TASK FILE [options of sweep] | tinyllama | report. Peaks, ops and steps are measured by the command itself: burgeon bench.
+// npm run bench -- shakespeare FILE | growth TASK FILE [options of sweep] | demo-dense | tinyllama | report. Peaks, ops and steps are measured by the command itself: burgeon bench.
 
+import { benchDemoDense } from './demo-dense.ts';
 import { benchGrowth } from './growth.ts';
 import { benchTinyLlama } from './memory/tinyllama.ts';
 import { benchReport } from './report.ts';
@@ -11,11 +12,15 @@ if (name === 'shakespeare' && argument !== undefined) {
   await benchShakespeare(argument);
 } else if (name === 'growth' && argument !== undefined && file !== undefined) {
   await benchGrowth(argument, file, options);
+} else if (name === 'demo-dense') {
+  await benchDemoDense(process.argv.slice(3));
 } else if (name === 'tinyllama') {
   await benchTinyLlama();
 } else if (name === 'report') {
   await benchReport();
 } else {
-  console.error('usage: npm run bench -- shakespeare FILE | growth TASK FILE [options of sweep] | tinyllama | report');
+  console.error(
+    'usage: npm run bench -- shakespeare FILE | growth TASK FILE [options of sweep] | demo-dense | tinyllama | report',
+  );
   process.exitCode = 2;
 }

@@ -1,5 +1,5 @@
 // npm run demo: the public commands, one after the other, on text that every machine has after npm ci (the type
-// declarations and documents in node_modules) or on the files given after --text. Nothing here that a user could not type.
+// declarations of these packages, the same on all systems) or on the files given after --text. Nothing here that a user could not type.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const command = path.join(root, 'dist', 'cli', 'main.js');
+const packages = '@types,typescript,playwright-core,fast-check,vite,vitest,zod';
 const usage = 'usage: npm run demo [-- --text FILE...]';
 
 function readTexts() {
@@ -18,7 +19,7 @@ function readTexts() {
     });
     const texts = [...(values.text ?? []), ...positionals];
     if (positionals.length > 0 && values.text === undefined) throw new Error(`unexpected ${positionals[0]}`);
-    return texts.length > 0 ? texts : ['node_modules/**/*.d.ts', 'node_modules/**/*.md'];
+    return texts.length > 0 ? texts : [`node_modules/{${packages}}/**/*.d.ts`];
   } catch (error) {
     console.error(`demo: ${error.message}\n${usage}`);
     process.exit(2);

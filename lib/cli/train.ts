@@ -77,58 +77,62 @@ export function trainCommand(): Command {
     .action(async (file: string, flags: TrainFlags, command: Command) => {
       if (flags.resume && flags.overwrite) command.error('error: --resume and --overwrite exclude each other');
       if (flags.host !== undefined && flags.dashboard === undefined) command.error('error: --host needs --dashboard');
-      // Quoted as JSON, which is YAML: a path may hold anything.
-      const initFrom = flags.initFrom === undefined ? [] : [`initFrom=${JSON.stringify(flags.initFrom)}`];
-      const device = flags.device === undefined ? [] : [`device=${JSON.stringify(flags.device)}`];
-      const set = [...flags.set, ...initFrom, ...device];
-      const given = await loadTrainConfig(file, { set, resume: flags.resume ?? false });
-      if (flags.profile !== undefined) {
-        await runProfile(given, flags.profile, flags);
-        return;
-      }
-      const baseline = given.baseline === undefined ? undefined : await readBaseline(given.baseline);
-      const progress = new ProgressLine();
-      const say = (text: string) => {
-        if (!flags.quiet && !flags.json) progress.print(text);
-      };
-      const interrupt = interruptSignal(() => progress.print('stopping after this step; once more to stop at once'));
-      const control = new RunControl(interrupt.signal);
-      const watchers = await openWatchers(flags, given, control);
-      if (watchers.url !== undefined) progress.print(`live page: ${watchers.url}`);
-      const trainer = new Trainer(given, {
-        changes: overriddenKeys(set),
-        start: flags.resume ? 'resume' : flags.overwrite ? 'overwrite' : 'new',
-        signal: control.signal,
-        bigramBaseline: true,
-        onNote: (note) => progress.print(`note: ${note}`),
-        onLine: watchers.onLine,
-      });
-      try {
-        await trainer.open();
-        const { config } = trainer;
-        say(opening(trainer));
-        const eta = new EtaClock(trainer.step);
-        await watchers.watch(trainer, () => eta.remainingMs(trainer.step, config.steps));
-        for await (const record of trainer.run()) {
-          if (flags.json) console.log(JSON.stringify(record));
-          else if (!flags.quiet) showStep(record, config, progress, eta);
-          await eta.without(() => control.betweenSteps(trainer));
-        }
-        progress.clear();
-        const { summary } = trainer;
-        const report = summary.steps === 0 ? undefined : path.join(config.output, reportFileName);
-        if (report !== undefined) await writeReport([config.output], report);
-        const gain = baseline && trainer.isComplete ? await toldGain(baseline, config.output) : undefined;
-        if (flags.json) console.log(JSON.stringify({ summary, report, gain }));
-        else console.log(describeSummary(summary, config, { isComplete: trainer.isComplete, report, gain }));
-        if (!trainer.isComplete) process.exitCode = interrupt.exitCode();
-      } finally {
-        progress.clear();
-        await trainer.close();
-        await watchers.close();
-        interrupt.release();
-      }
+      await runTraining(file, flags);
     });
+}
+
+async function runTraining(file: string, flags: TrainFlags): Promise<void> {
+  // Quoted as JSON, which is YAML: a path may hold anything.
+  const initFrom = flags.initFrom === undefined ? [] : [`initFrom=${JSON.stringify(flags.initFrom)}`];
+  const device = flags.device === undefined ? [] : [`device=${JSON.stringify(flags.device)}`];
+  const set = [...flags.set, ...initFrom, ...device];
+  const given = await loadTrainConfig(file, { set, resume: flags.resume ?? false });
+  if (flags.profile !== undefined) {
+    await runProfile(given, flags.profile, flags);
+    return;
+  }
+  const baseline = given.baseline === undefined ? undefined : await readBaseline(given.baseline);
+  const progress = new ProgressLine();
+  const say = (text: string) => {
+    if (!flags.quiet && !flags.json) progress.print(text);
+  };
+  const interrupt = interruptSignal(() => progress.print('stopping after this step; once more to stop at once'));
+  const control = new RunControl(interrupt.signal);
+  const watchers = await openWatchers(flags, given, control);
+  if (watchers.url !== undefined) progress.print(`live page: ${watchers.url}`);
+  const trainer = new Trainer(given, {
+    changes: overriddenKeys(set),
+    start: flags.resume ? 'resume' : flags.overwrite ? 'overwrite' : 'new',
+    signal: control.signal,
+    bigramBaseline: true,
+    onNote: (note) => progress.print(`note: ${note}`),
+    onLine: watchers.onLine,
+  });
+  try {
+    await trainer.open();
+    const { config } = trainer;
+    say(opening(trainer));
+    const eta = new EtaClock(trainer.step);
+    await watchers.watch(trainer, () => eta.remainingMs(trainer.step, config.steps));
+    for await (const record of trainer.run()) {
+      if (flags.json) console.log(JSON.stringify(record));
+      else if (!flags.quiet) showStep(record, config, progress, eta);
+      await eta.without(() => control.betweenSteps(trainer));
+    }
+    progress.clear();
+    const { summary } = trainer;
+    const report = summary.steps === 0 ? undefined : path.join(config.output, reportFileName);
+    if (report !== undefined) await writeReport([config.output], report);
+    const gain = baseline && trainer.isComplete ? await toldGain(baseline, config.output) : undefined;
+    if (flags.json) console.log(JSON.stringify({ summary, report, gain }));
+    else console.log(describeSummary(summary, config, { isComplete: trainer.isComplete, report, gain }));
+    if (!trainer.isComplete) process.exitCode = interrupt.exitCode();
+  } finally {
+    progress.clear();
+    await trainer.close();
+    await watchers.close();
+    interrupt.release();
+  }
 }
 
 /** The compute gain, or why there is none: what was trained is complete either way. */

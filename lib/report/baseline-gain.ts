@@ -91,11 +91,11 @@ export function baselineGainRows({ curve, gain, reference, difference, otherKeys
   return [
     [
       'compute gain',
-      `${gainText(gain.executedBlockFlops)} in block FLOPs, ${gainText(gain.executedFlops)} in all FLOPs: what dense training needs for this loss, over what this run took`,
+      `${gainText(gain.executedBlockFlops)} in block FLOPs, ${gainText(gain.executedFlops)} in all FLOPs, by dense runs that were measured`,
     ],
     [
       'dense runs',
-      `of ${steps[0]} to ${steps.at(-1)} steps, measured; that of ${reference.steps} steps ends at ${reference.loss.toFixed(4)}, this run ${size}${differs}`,
+      `${steps[0]} to ${steps.at(-1)} steps; ${reference.steps} steps end at ${reference.loss.toFixed(4)}, this run ${size}${differs}`,
     ],
   ];
 }

@@ -17,85 +17,82 @@ const mostPoints = 4000;
 const drawEveryMs = 250;
 
 export function showLive(root: HTMLElement, { token }: LiveData): void {
-  const address = (path: string) => (token === '' ? path : `${path}?token=${encodeURIComponent(token)}`);
-  const state = h('b', { role: 'status' }, 'connecting');
-  const bar = h('progress', { max: 1, value: 0, 'aria-label': 'part of the steps that is done' });
-  const facts = h('div', { class: 'facts' });
-  const command = (name: string, label: string) =>
-    h('button', { type: 'button', id: name, disabled: true, click: () => send(name) }, label);
-  const [pause, checkpoint, stop] = [
-    command('pause', 'Pause'),
-    command('checkpoint', 'Checkpoint now'),
-    command('stop', 'Stop'),
-  ];
-  const said = h('span', { class: 'note', role: 'status' });
-  const controls = h(
-    'section',
-    { id: 'live' },
-    state,
-    bar,
-    h('div', { class: 'buttons' }, pause, checkpoint, stop),
-    said,
-    facts,
-  );
-  const page = new Page(root, controls);
+  new LivePage(root, token).listen();
+}
 
-  let run: RunData | undefined;
-  let progress: LiveProgress | undefined;
-  let lastDrawn = 0;
-  let timer: number | undefined;
+class LivePage {
+  readonly #token: string;
+  readonly #state = h('b', { role: 'status' }, 'connecting');
+  readonly #bar = h('progress', { max: 1, value: 0, 'aria-label': 'part of the steps that is done' });
+  readonly #facts = h('div', { class: 'facts' });
+  readonly #said = h('span', { class: 'note', role: 'status' });
+  readonly #pause = this.#button('pause', 'Pause');
+  readonly #buttons = [this.#pause, this.#button('checkpoint', 'Checkpoint now'), this.#button('stop', 'Stop')];
+  readonly #page: Page;
+  #run: RunData | undefined;
+  #progress: LiveProgress | undefined;
+  #lastDrawn = 0;
+  #timer: number | undefined;
 
-  const isPausing = () => progress?.state === 'paused' || progress?.state === 'pausing';
+  constructor(root: HTMLElement, token: string) {
+    this.#token = token;
+    const buttons = h('div', { class: 'buttons' }, ...this.#buttons);
+    this.#page = new Page(root, h('section', { id: 'live' }, this.#state, this.#bar, buttons, this.#said, this.#facts));
+  }
 
-  async function send(name: string): Promise<void> {
-    const path = name === 'pause' && isPausing() ? 'resume' : name;
+  listen(): void {
+    const events = new EventSource(this.#address('/events'));
+    events.onmessage = ({ data }) => this.#take(JSON.parse(data));
+    events.onerror = () => {
+      const state = this.#progress?.state;
+      for (const button of this.#buttons) button.disabled = true;
+      if (state !== undefined && ['complete', 'stopped', 'failed'].includes(state)) {
+        events.close();
+        this.#state.textContent = `${state}; the process has ended`;
+      } else this.#state.textContent = 'connection lost, trying again';
+    };
+  }
+
+  #address(path: string): string {
+    return this.#token === '' ? path : `${path}?token=${encodeURIComponent(this.#token)}`;
+  }
+
+  #button(name: string, label: string): HTMLButtonElement {
+    return h('button', { type: 'button', id: name, disabled: true, click: () => this.#send(name) }, label);
+  }
+
+  #isPausing(): boolean {
+    return this.#progress?.state === 'paused' || this.#progress?.state === 'pausing';
+  }
+
+  async #send(name: string): Promise<void> {
+    const path = name === 'pause' && this.#isPausing() ? 'resume' : name;
     try {
-      const response = await fetch(address(`/${path}`), { method: 'POST', headers: { 'x-burgeon': '1' } });
-      said.textContent = await response.text();
+      const response = await fetch(this.#address(`/${path}`), { method: 'POST', headers: { 'x-burgeon': '1' } });
+      this.#said.textContent = await response.text();
     } catch {
-      said.textContent = 'the process does not answer';
+      this.#said.textContent = 'the process does not answer';
     }
   }
 
-  function drawSoon(): void {
-    if (timer !== undefined) return;
-    timer = window.setTimeout(draw, Math.max(0, lastDrawn + drawEveryMs - performance.now()));
+  #take(event: LiveEvent): void {
+    if (event.kind === 'history') this.#run = event.run;
+    if (event.kind === 'news') {
+      this.#add(event.lines);
+      if (this.#run && event.stages) this.#run.stages = event.stages;
+    }
+    this.#progress = event.progress;
+    const run = this.#run;
+    if (run && event.units) {
+      const { step, units } = event.units;
+      run.totals = { kind: 'totals', step, stages: run.totals?.stages ?? [], units };
+    }
+    if (run) run.step = Math.max(run.step, this.#progress.step);
+    this.#drawSoon();
   }
 
-  function draw(): void {
-    timer = undefined;
-    lastDrawn = performance.now();
-    page.liveState = progress?.state;
-    if (run) page.draw({ runs: [run] });
-    drawProgress();
-  }
-
-  function drawProgress(): void {
-    if (!progress) return;
-    const { step, steps, etaMs } = progress;
-    const isRunning = progress.state === 'running' || isPausing();
-    state.textContent = progress.state;
-    bar.value = step / steps;
-    for (const button of [pause, checkpoint, stop]) button.disabled = !isRunning;
-    pause.textContent = isPausing() ? 'Go on' : 'Pause';
-    const last = (column: 'loss' | 'tokensPerSecond' | 'mfu' | 'learningRate') =>
-      run?.steps[column].at(-1) ?? undefined;
-    const fact = (name: string, value: string | undefined) =>
-      value !== undefined && h('span', {}, `${name} `, h('b', {}, value));
-    const rate = last('tokensPerSecond');
-    const mfu = last('mfu');
-    fill(
-      facts,
-      fact('step', `${step} of ${steps}`),
-      fact('left', etaMs === null ? undefined : duration(etaMs)),
-      fact('loss', last('loss')?.toFixed(4)),
-      fact('held-out', run?.validation.loss.at(-1)?.toFixed(4)),
-      fact('tokens/s', rate === undefined ? undefined : count(rate)),
-      fact('MFU', mfu === undefined ? undefined : percent(mfu)),
-    );
-  }
-
-  function take(lines: readonly MetricsLine[]): void {
+  #add(lines: readonly MetricsLine[]): void {
+    const run = this.#run;
     if (!run) return;
     for (const line of lines) {
       // The history may have had it already.
@@ -106,31 +103,40 @@ export function showLive(root: HTMLElement, { token }: LiveData): void {
     if (run.steps.step.length > mostPoints) halve(run.steps);
   }
 
-  const events = new EventSource(address('/events'));
-  events.onmessage = ({ data }) => {
-    const event: LiveEvent = JSON.parse(data);
-    if (event.kind === 'history') run = event.run;
-    if (event.kind === 'news') {
-      take(event.lines);
-      if (run && event.stages) run.stages = event.stages;
-    }
-    progress = event.progress;
-    if (run && event.units)
-      run.totals = {
-        kind: 'totals',
-        step: event.units.step,
-        stages: run.totals?.stages ?? [],
-        units: event.units.units,
-      };
-    if (run) run.step = Math.max(run.step, progress.step);
-    drawSoon();
-  };
-  events.onerror = () => {
-    const isOver = progress !== undefined && ['complete', 'stopped', 'failed'].includes(progress.state);
-    for (const button of [pause, checkpoint, stop]) button.disabled = true;
-    if (isOver) {
-      events.close();
-      state.textContent = `${progress!.state}; the process has ended`;
-    } else state.textContent = 'connection lost, trying again';
-  };
+  #drawSoon(): void {
+    if (this.#timer !== undefined) return;
+    const wait = Math.max(0, this.#lastDrawn + drawEveryMs - performance.now());
+    this.#timer = window.setTimeout(() => this.#draw(), wait);
+  }
+
+  #draw(): void {
+    this.#timer = undefined;
+    this.#lastDrawn = performance.now();
+    this.#page.liveState = this.#progress?.state;
+    if (this.#run) this.#page.draw({ runs: [this.#run] });
+    if (this.#progress) this.#drawProgress(this.#progress);
+  }
+
+  #drawProgress({ step, steps, etaMs, state }: LiveProgress): void {
+    const isRunning = state === 'running' || this.#isPausing();
+    this.#state.textContent = state;
+    this.#bar.value = step / steps;
+    for (const button of this.#buttons) button.disabled = !isRunning;
+    this.#pause.textContent = this.#isPausing() ? 'Go on' : 'Pause';
+    const run = this.#run;
+    const [loss, rate, mfu] = (['loss', 'tokensPerSecond', 'mfu'] as const).map(
+      (column) => run?.steps[column].at(-1) ?? undefined,
+    );
+    const fact = (name: string, value: string | undefined) =>
+      value !== undefined && h('span', {}, `${name} `, h('b', {}, value));
+    fill(
+      this.#facts,
+      fact('step', `${step} of ${steps}`),
+      fact('left', etaMs === null ? undefined : duration(etaMs)),
+      fact('loss', loss?.toFixed(4)),
+      fact('held-out', run?.validation.loss.at(-1)?.toFixed(4)),
+      fact('tokens/s', rate === undefined ? undefined : count(rate)),
+      fact('MFU', mfu === undefined ? undefined : percent(mfu)),
+    );
+  }
 }

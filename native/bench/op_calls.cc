@@ -1,0 +1,110 @@
+#include "bench/op_cases.h"
+#include "core/bfloat16.h"
+#include "core/error.h"
+
+namespace burgeon::bench {
+
+namespace {
+
+template <class Function>
+Function* present(Function* function, Op op) {
+  if (function) return function;
+  std::string name;
+  for (const OpEntry& entry : op_entries()) {
+    if (entry.op == op) name = entry.name;
+  }
+  throw Error(ErrorCode::kBackend, "op: expected one that this device has, " + name +
+                                       " is of devices whose products take gathered weights, such as cuda");
+}
+
+}  // namespace
+
+template <class T, class W>
+void call_op(Op op, const OpShape& s, const Ops<T, W>& ops, OpContext& ctx, const OpLists& lists, void* const* data) {
+  using M = Master<T>;
+  const auto t = [&](int i) { return static_cast<T*>(data[i]); };
+  const auto w = [&](int i) { return static_cast<W*>(data[i]); };
+  const auto m = [&](int i) { return static_cast<M*>(data[i]); };
+  const int64_t n = s.n;
+  const int64_t a = s.active_rows;
+  const int64_t C = s.cols;
+  const int64_t batch = n / s.sequence;
+  const int64_t stride = (s.heads + 2 * s.kv_heads) * s.head_size;
+  const M ratio = static_cast<M>(static_cast<double>(s.rows) / static_cast<double>(a));
+  switch (op) {
+    case Op::kExpand:
+      return ops.linear_expand(ctx, t(0), a, t(1), w(2), m(3), lists.rows, n, a, C, 1);
+    case Op::kContract:
+      return ops.linear_contract(ctx, w(0), t(1), a, w(2), m(3), w(4), lists.rows, n, a, C, ratio, 1);
+    case Op::kInputGradient:
+      return ops.linear_contract(ctx, w(0), t(1), a, w(2), nullptr, nullptr, lists.rows, n, a, C, 1, 0);
+    case Op::kWeightGradient:
+      return ops.linear_weight_gradient(ctx, m(0), t(1), a, t(2), lists.rows, n, a, C, ratio, false);
+    case Op::kBiasGradient:
+      return ops.linear_bias_gradient(ctx, m(0), t(1), lists.rows, n, a, ratio, false);
+    case Op::kMlpForward:
+      return ops.mlp_forward(ctx, t(0), t(1), t(2), w(3), m(4), lists.rows, n, a, C);
+    case Op::kMlpBackward:
+      return ops.mlp_backward(ctx, t(0), t(1), t(2), w(3), lists.rows, n, a, C, ratio);
+    case Op::kSwigluForward:
+      return ops.swiglu_forward(ctx, t(0), t(1), t(2), t(3), w(4), m(5), w(6), m(7), lists.rows, n, a, C);
+    case Op::kSwigluBackward:
+      return ops.swiglu_backward(ctx, t(0), t(1), t(2), t(3), t(4), w(5), lists.rows, n, a, C, ratio);
+    case Op::kRotary:
+      return ops.rotary(ctx, t(0), m(1), n, s.sequence, stride, s.heads + s.kv_heads, s.head_size, false);
+    case Op::kAttentionForward:
+      return ops.attention_forward(ctx, t(0), m(1), t(2), batch, s.sequence, s.heads, s.kv_heads, s.head_size);
+    case Op::kAttentionBackward:
+      return ops.attention_backward(ctx, t(0), t(1), t(2), t(3), m(4), batch, s.sequence, s.heads, s.kv_heads,
+                                    s.head_size);
+    case Op::kCacheAppend: {
+      const KeyValueCache<T> cache{t(0), t(1), s.past + s.sequence, s.past};
+      return ops.cache_append(ctx, cache, t(2), batch, s.sequence, s.heads, s.kv_heads, s.head_size);
+    }
+    case Op::kAttentionCached: {
+      const KeyValueCache<T> cache{t(2), t(3), s.past + s.sequence, s.past + s.sequence};
+      return ops.attention_cached(ctx, t(0), t(1), cache, batch, s.sequence, s.heads, s.kv_heads, s.head_size);
+    }
+    case Op::kCrossEntropy:
+      return ops.cross_entropy(ctx, m(0), t(1), lists.tokens, n, C, C, 1);
+    case Op::kNormForward:
+      return ops.norm_forward(ctx, t(0), m(1), m(2), w(3), m(4), m(5), n, C, static_cast<M>(1e-5));
+    case Op::kNormBackward:
+      return ops.norm_backward(ctx, w(0), std::is_same_v<T, W> ? nullptr : t(8), m(1), m(2), w(3), w(4), m(5), m(6),
+                               m(7), n, C);
+    case Op::kEmbeddingForward:
+      return ops.embedding_forward(ctx, w(0), lists.tokens, m(1), m(2), batch, s.sequence, C);
+    case Op::kEmbeddingBackward:
+      return ops.embedding_backward(ctx, m(0), m(1), w(2), lists.tokens, batch, s.sequence, C);
+    case Op::kGather: {
+      const GatheredRows<W, M> part{w(0), m(1), lists.rows, a, C};
+      return present(ops.gather_matrix, op)(ctx, {&part, 1});
+    }
+    case Op::kGatherVector: {
+      const GatheredRows<M, M> part{m(0), m(1), lists.rows, a, 1};
+      return present(ops.gather_vector, op)(ctx, {&part, 1});
+    }
+    case Op::kScatterAdd: {
+      const ScatteredRows<M> part{m(0), m(1), lists.rows, a, C};
+      return present(ops.scatter_add, op)(ctx, {&part, 1});
+    }
+    case Op::kAdamW: {
+      const AdamWRows<M> part{m(0), m(1), m(2), m(3), lists.rows, a, C, true, false};
+      return ops.adamw(ctx, {&part, 1}, {1e-3, 0.9, 0.95, 1e-8, 0.1, 0.5, 0.1, 0.05});
+    }
+    case Op::kSumOfSquares: {
+      const SquaredRows<M> part{m(1), lists.rows, a, C};
+      return ops.sum_of_squares(ctx, static_cast<double*>(data[0]), {&part, 1});
+    }
+  }
+}
+
+#define BURGEON_CALL_OP(T, W) \
+  template void call_op(Op, const OpShape&, const Ops<T, W>&, OpContext&, const OpLists&, void* const*);
+BURGEON_CALL_OP(float, float)
+BURGEON_CALL_OP(double, double)
+BURGEON_CALL_OP(bfloat16, bfloat16)
+BURGEON_CALL_OP(bfloat16, float)
+#undef BURGEON_CALL_OP
+
+}  // namespace burgeon::bench
