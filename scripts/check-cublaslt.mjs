@@ -1,4 +1,4 @@
-// Compares the declarations in native/backend/cuda/cublaslt.h with NVIDIA's header, where there is one: in CUBLASLT_INCLUDE, or
+// Compares the declarations in native/backend/cuda/library/cublaslt.h with NVIDIA's header, where there is one: in CUBLASLT_INCLUDE, or
 // in the include folder of CUDA_HOME, CUDA_PATH or /usr/local/cuda. Part of npm run check:cuda.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -14,7 +14,7 @@ if (header === undefined) {
   console.log(`cublasLt.h not found (${folders.join(', ')}): declarations of cuBLASLt not compared`);
 } else {
   const includes = ['native', path.dirname(header), ...toolkit].map((folder) => `-I${folder}`);
-  const source = 'native/backend/cuda/cublaslt_values.cc';
+  const source = 'native/backend/cuda/library/cublaslt_values.cc';
   const compiler = process.env.CXX ?? 'c++';
   const { status, error } = spawnSync(compiler, ['-std=c++17', '-fsyntax-only', ...includes, source], {
     cwd: root,
@@ -22,7 +22,7 @@ if (header === undefined) {
   });
   if (status !== 0) {
     console.error(
-      `check:cuda: native/backend/cuda/cublaslt.h differs from ${header}${error ? `: ${error.message}` : ''}`,
+      `check:cuda: native/backend/cuda/library/cublaslt.h differs from ${header}${error ? `: ${error.message}` : ''}`,
     );
     process.exit(1);
   }

@@ -1,4 +1,4 @@
-// Compiles every CUDA kernel for every target and compares what ptxas says about it with native/backend/cuda/budget.json
+// Compiles every CUDA kernel for every target and compares what ptxas says about it with native/kernels/cuda/budget.json
 // (npm run check:cuda; -- --update writes that file anew; -- linear norm looks at these ops alone). No kernel may use local memory: no stack, no spills. None may
 // take more registers or shared memory than its budget, which holds for the compiler it was written with; another one
 // is checked for local memory alone. Needs no GPU.

@@ -1,4 +1,4 @@
-// The CUDA compiler, the targets it knows of those in native/backend/cuda/targets.json, and the kernels' sources.
+// The CUDA compiler, the targets it knows of those in native/kernels/cuda/targets.json, and the kernels' sources.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -29,7 +29,7 @@ export function findNvcc() {
 
 /** The names of targets that a toolkit knows. */
 export function targetsOf(release) {
-  const { targets } = readJson('native/backend/cuda/targets.json');
+  const { targets } = readJson('native/kernels/cuda/targets.json');
   return targets.filter(({ toolkit }) => number(release) >= number(toolkit)).map(({ name }) => name);
 }
 

@@ -8,7 +8,7 @@
 namespace burgeon {
 
 // The upper half of a float: how activations and operands of products are stored where memory is what counts. A storage
-// type: arithmetic is in float (core/bfloat16.h, backend/cpu/simd.h).
+// type: arithmetic is in float (core/bfloat16.h, kernels/cpu/simd.h).
 struct bfloat16 {
   uint16_t bits;
 };

@@ -20,7 +20,7 @@ struct OpContext {
   OpLog* log = nullptr;         // where timed ops note themselves (backend/timed.h)
 };
 
-// ThreadPool::run for files that must not include its header (see backend/cpu/simd.h).
+// ThreadPool::run for files that must not include its header (see kernels/cpu/simd.h).
 void run_on_pool(ThreadPool* pool, int64_t lead, int64_t rest, void (*task)(void*, int64_t, int), void* argument);
 int64_t pool_size(const ThreadPool* pool);
 

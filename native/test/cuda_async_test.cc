@@ -3,8 +3,8 @@
 #include <cmath>
 #include <set>
 
-#include "backend/cuda/quad.cuh"
-#include "backend/cuda/swizzled_tile.cuh"
+#include "kernels/cuda/quad.cuh"
+#include "kernels/cuda/swizzled_tile.cuh"
 #include "test/cuda_fixture.h"
 
 namespace burgeon::cuda {

@@ -2,7 +2,7 @@
 #include <cmath>
 #include <set>
 
-#include "backend/cuda/device.cuh"
+#include "kernels/cuda/device.cuh"
 #include "test/cuda_fixture.h"
 
 namespace burgeon::cuda {

@@ -1,12 +1,12 @@
-// What the tests of CUDA kernels share. The kernels run on the host (backend/cuda/host/), each call under several
+// What the tests of CUDA kernels share. The kernels run on the host (kernels/cuda/host/), each call under several
 // schedules, whose results must be equal bit for bit; operands of either element type are described by floats.
 #pragma once
 
 #include <cstdlib>
 #include <cstring>
 
-#include "backend/cuda/device.cuh"
-#include "backend/cuda/kernels.h"
+#include "kernels/cuda/device.cuh"
+#include "ops/cuda_kernels.h"
 #include "test/op_fixture.h"
 
 namespace burgeon::test {

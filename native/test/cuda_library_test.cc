@@ -6,7 +6,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "backend/cuda/library_products.h"
+#include "backend/cuda/library/library_products.h"
 #include "core/error.h"
 #include "test/cuda_fixture.h"
 

@@ -1,7 +1,7 @@
 // Products of the CUDA backend, run on the host: tensor-core tiles and the plain kernel, all epilogues, odd sizes.
 #include <cmath>
 
-#include "backend/cuda/product.cuh"
+#include "kernels/cuda/product.cuh"
 #include "test/cuda_fixture.h"
 
 namespace burgeon::test {

@@ -1,4 +1,4 @@
-// The claims of backend/cpu/simd.h about e^x and log x, measured through an op. With one key dimension, key 1 and a
+// The claims of kernels/cpu/simd.h about e^x and log x, measured through an op. With one key dimension, key 1 and a
 // stored log-sum-exp of 0, attention_backward computes p = e^q, and with an output gradient of 1 that is the gradient
 // of the value: the bits of the exponential come out unchanged, or rounded to bfloat16.
 #include <cmath>

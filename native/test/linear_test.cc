@@ -1,4 +1,4 @@
-// Products with a weight matrix against the reference: every edge of a tile, task and block of backend/cpu/product.h,
+// Products with a weight matrix against the reference: every edge of a tile, task and block of kernels/cpu/product.h,
 // every kind of row list. With small integers every sum is exact in fp32, so results must be equal whatever the order
 // of summation; one more test measures rounding on real numbers. All operands are numbers
 // bfloat16 has, but where float32 itself is what is tested.
@@ -26,7 +26,7 @@ std::string text(const Shape& s, const ActiveRows& active) {
   return std::to_string(s.n) + " x " + std::to_string(s.rows) + " x " + std::to_string(s.cols) + ", " + active.name;
 }
 
-// Every number at which some loop of backend/cpu/product.h changes its course on some instruction set: register tiles
+// Every number at which some loop of kernels/cpu/product.h changes its course on some instruction set: register tiles
 // of 6, 12 or 32 rows and 8, 16 or 32 columns, four panels per packing, 96 x 192 tasks, a depth of 384 or 768 units,
 // 384, 768 or 1536 lanes of the operand that stays and 96 or 384 of the one that streams.
 const int64_t kEdges[] = {1,   2,   5,   6,  7,  8,  9,  11, 12,  13,  15,  16,  17,  31,  32,  33,  511,  512,  513,

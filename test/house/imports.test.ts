@@ -64,3 +64,22 @@ test('no file imports itself by way of others', () => {
   for (const file of files) visit(file, []);
   expect(circles).toEqual([]);
 });
+
+/** The same of native/, by its folders; kernels: what ops are written with. ops/cuda_kernels.h lists what the ops launch. */
+const floors = ['core', 'kernels', 'ops', 'backend', 'tokenizer', 'model', 'bench', 'addon', 'test'];
+
+test('native code includes what lies below it only', async () => {
+  const sources = (await readdir('native', { recursive: true }))
+    .map((name) => name.split(path.sep).join('/'))
+    .filter((name) => /\.(h|cc|cu|cuh)$/.test(name));
+  const floorOf = (file: string) => floors.indexOf(file.split('/')[0]!);
+  expect(sources.filter((file) => floorOf(file) < 0)).toEqual([]);
+  const upward = await Promise.all(
+    sources.map(async (file) => {
+      const text = await readFile(path.join('native', file), 'utf8');
+      const included = [...text.matchAll(/^#include "([^"]+)"/gm)].map(([, name]) => name!);
+      return included.filter((name) => floorOf(name) > floorOf(file)).map((name) => `${file} -> ${name}`);
+    }),
+  );
+  expect(upward.flat()).toEqual([]);
+});

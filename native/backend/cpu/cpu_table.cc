@@ -1,6 +1,6 @@
 // The table of fast CPU ops of one instruction set; compiled once per instruction set like the ops themselves.
 #include "backend/backend.h"
-#include "backend/cpu/product.h"
+#include "kernels/cpu/product.h"
 
 namespace burgeon::BURGEON_ISA {
 

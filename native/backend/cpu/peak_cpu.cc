@@ -1,7 +1,7 @@
 // A burst of register-tile products on cached data: the most multiply-adds per second this code could ever do with
 // operands of that format.
 #include "backend/backend.h"
-#include "backend/cpu/panel_product.h"
+#include "kernels/cpu/panel_product.h"
 
 namespace burgeon::BURGEON_ISA {
 

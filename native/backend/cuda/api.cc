@@ -5,9 +5,9 @@
 #include <string>
 
 #include "backend/cuda/cuda_table.h"
-#include "backend/cuda/kernels.h"
 #include "backend/cuda/queue.h"
-#include "backend/cuda/runtime.h"
+#include "kernels/cuda/runtime.h"
+#include "ops/cuda_kernels.h"
 
 namespace burgeon::cuda {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <type_traits>
 
-#include "backend/cuda/kernels.h"
 #include "backend/cuda/queue.h"
+#include "ops/cuda_kernels.h"
 
 namespace burgeon::cuda {
 

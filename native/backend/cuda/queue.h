@@ -8,9 +8,9 @@
 #include <memory>
 #include <string>
 
-#include "backend/cuda/library_products.h"
-#include "backend/cuda/runtime.h"
-#include "backend/cuda/stream.h"
+#include "backend/cuda/library/library_products.h"
+#include "kernels/cuda/runtime.h"
+#include "kernels/cuda/stream.h"
 
 namespace burgeon::cuda {
 

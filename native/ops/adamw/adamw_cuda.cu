@@ -1,6 +1,6 @@
 // Scattered rows of the masters, their moments and their gradient, in place: 28 bytes per element.
-#include "backend/cuda/kernels.h"
-#include "backend/cuda/row_parts.cuh"
+#include "kernels/cuda/row_parts.cuh"
+#include "ops/cuda_kernels.h"
 
 namespace burgeon::cuda {
 

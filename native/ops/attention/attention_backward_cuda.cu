@@ -1,10 +1,10 @@
 // Causal attention backward. The scores are made twice, so that every gradient has one owner and nothing is added
 // atomically: a block of the first kernel has 128 keys of a key and value head and walks over the queries of all heads
 // that read it, in order; a block of the second has 128 queries and walks over keys.
-#include "backend/cuda/kernels.h"
-#include "backend/cuda/runtime.h"
+#include "kernels/cuda/runtime.h"
 #include "ops/attention/attention_sm90.h"
 #include "ops/attention/attention_tiles.cuh"
+#include "ops/cuda_kernels.h"
 
 namespace burgeon::cuda {
 

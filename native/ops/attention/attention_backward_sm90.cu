@@ -3,10 +3,10 @@
 // that read it, in order; a block of the second has 128 queries and walks over keys. A warp of the first warpgroup
 // loads, two warpgroups have 64 of the block's rows each. Weights and their gradients go from accumulators into left
 // operands, so no tile is written to shared memory but by loads.
-#include "backend/cuda/quad.cuh"
-#include "backend/cuda/ring.cuh"
-#include "backend/cuda/swizzled_tile.cuh"
-#include "backend/cuda/vector.cuh"
+#include "kernels/cuda/quad.cuh"
+#include "kernels/cuda/ring.cuh"
+#include "kernels/cuda/swizzled_tile.cuh"
+#include "kernels/cuda/vector.cuh"
 #include "ops/attention/attention_sm90.h"
 
 namespace burgeon::cuda {

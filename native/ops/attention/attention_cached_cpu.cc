@@ -1,5 +1,5 @@
 // Attention of few new tokens over the keys and values of many: bound by reading the cache once per query.
-#include "backend/cpu/simd.h"
+#include "kernels/cpu/simd.h"
 #include "ops/attention/attention.h"
 
 namespace burgeon::BURGEON_ISA {

@@ -1,7 +1,7 @@
 // Attention of a few new tokens over a cache of keys and values: a warp for each new token and head, its lanes over the
 // dimensions of the head. Reading the cache once is what it takes.
-#include "backend/cuda/kernels.h"
-#include "backend/cuda/reduce.cuh"
+#include "kernels/cuda/reduce.cuh"
+#include "ops/cuda_kernels.h"
 
 namespace burgeon::cuda {
 

@@ -2,7 +2,7 @@
 // of one sequence, in backward one key and value head with its query heads, so every gradient has one owner and the
 // order of summation is fixed. Source: Dao et al., FlashAttention (2022); Milakov and Gimelshein, Online normalizer
 // calculation for softmax (2018).
-#include "backend/cpu/small_product.h"
+#include "kernels/cpu/small_product.h"
 #include "ops/attention/attention.h"
 
 namespace burgeon::BURGEON_ISA {

@@ -2,10 +2,10 @@
 // in registers. Heads of 64 and 128 in bfloat16 go to tensor cores (by wgmma: attention_sm90.cu); everything else to
 // plain kernels with a warp per row. A block has 128 queries of a head, a warp 16 of them, and walks over tiles of 64
 // keys.
-#include "backend/cuda/kernels.h"
-#include "backend/cuda/runtime.h"
+#include "kernels/cuda/runtime.h"
 #include "ops/attention/attention_sm90.h"
 #include "ops/attention/attention_tiles.cuh"
+#include "ops/cuda_kernels.h"
 
 namespace burgeon::cuda {
 

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "backend/cuda/device.cuh"
+#include "kernels/cuda/device.cuh"
 
 namespace burgeon::cuda {
 

@@ -7,11 +7,11 @@
 // Of a tile, the products of scores and of values take as many cycles of the tensor cores as there are 64 x 128 x 16
 // products, 64 each: 1024 for heads of 64, 2048 for heads of 128. The 16384 powers of two take 1024 cycles of their
 // unit.
-#include "backend/cuda/quad.cuh"
-#include "backend/cuda/ring.cuh"
-#include "backend/cuda/runtime.h"
-#include "backend/cuda/swizzled_tile.cuh"
-#include "backend/cuda/vector.cuh"
+#include "kernels/cuda/quad.cuh"
+#include "kernels/cuda/ring.cuh"
+#include "kernels/cuda/runtime.h"
+#include "kernels/cuda/swizzled_tile.cuh"
+#include "kernels/cuda/vector.cuh"
 #include "ops/attention/attention_sm90.h"
 
 namespace burgeon::cuda {

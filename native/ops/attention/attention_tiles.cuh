@@ -1,8 +1,8 @@
 // What the tensor-core kernels of attention share on any device that has mma.sync, and the plain kernels.
 #pragma once
 
-#include "backend/cuda/reduce.cuh"
-#include "backend/cuda/shared_tile.cuh"
+#include "kernels/cuda/reduce.cuh"
+#include "kernels/cuda/shared_tile.cuh"
 #include "ops/attention/attention_heads.cuh"
 
 namespace burgeon::cuda {

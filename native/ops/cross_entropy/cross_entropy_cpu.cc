@@ -1,4 +1,4 @@
-#include "backend/cpu/simd.h"
+#include "kernels/cpu/simd.h"
 #include "ops/cross_entropy/cross_entropy.h"
 
 namespace burgeon::BURGEON_ISA {

@@ -2,8 +2,8 @@
 // in the second-level cache, for the gradient.
 #include <cmath>
 
-#include "backend/cuda/kernels.h"
-#include "backend/cuda/reduce.cuh"
+#include "kernels/cuda/reduce.cuh"
+#include "ops/cuda_kernels.h"
 
 namespace burgeon::cuda {
 

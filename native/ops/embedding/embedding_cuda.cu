@@ -1,7 +1,7 @@
 // The backward pass gives each row of dwte one owner: the positions that hold a token follow each other in an order
 // made on the host, so nothing is added atomically and every sum has its order.
-#include "backend/cuda/kernels.h"
-#include "backend/cuda/vector.cuh"
+#include "kernels/cuda/vector.cuh"
+#include "ops/cuda_kernels.h"
 
 namespace burgeon::cuda {
 

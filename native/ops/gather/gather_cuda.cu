@@ -1,6 +1,6 @@
 // Between the masters of matrices and the compact copies of their active rows.
-#include "backend/cuda/kernels.h"
-#include "backend/cuda/row_parts.cuh"
+#include "kernels/cuda/row_parts.cuh"
+#include "ops/cuda_kernels.h"
 
 namespace burgeon::cuda {
 

@@ -1,5 +1,5 @@
-#include "backend/cpu/simd.h"
 #include "core/bfloat16.h"
+#include "kernels/cpu/simd.h"
 #include "ops/global_norm/global_norm.h"
 
 namespace burgeon::BURGEON_ISA {

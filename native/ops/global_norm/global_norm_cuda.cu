@@ -1,6 +1,6 @@
-#include "backend/cuda/kernels.h"
-#include "backend/cuda/reduce.cuh"
-#include "backend/cuda/row_parts.cuh"
+#include "kernels/cuda/reduce.cuh"
+#include "kernels/cuda/row_parts.cuh"
+#include "ops/cuda_kernels.h"
 
 namespace burgeon::cuda {
 

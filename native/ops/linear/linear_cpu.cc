@@ -1,7 +1,7 @@
-// The products, through backend/cpu/product.h. T: the type of activations, float or bfloat16. Weights are floats, and
+// The products, through kernels/cpu/product.h. T: the type of activations, float or bfloat16. Weights are floats, and
 // so is the residual stream that contractions add to.
-#include "backend/cpu/few_rows.h"
-#include "backend/cpu/product.h"
+#include "kernels/cpu/few_rows.h"
+#include "kernels/cpu/product.h"
 #include "ops/linear/linear.h"
 
 namespace burgeon::BURGEON_ISA {

@@ -1,7 +1,7 @@
-// The products with weight matrices (backend/cuda/product.cuh), and column sums for the gradients of biases.
-#include "backend/cuda/kernels.h"
-#include "backend/cuda/product.cuh"
-#include "backend/cuda/reduce.cuh"
+// The products with weight matrices (kernels/cuda/product.cuh), and column sums for the gradients of biases.
+#include "kernels/cuda/product.cuh"
+#include "kernels/cuda/reduce.cuh"
+#include "ops/cuda_kernels.h"
 
 namespace burgeon::cuda {
 

@@ -1,6 +1,6 @@
 // Products whose epilogue applies the activation or its slope while the sums are still in registers.
-#include "backend/cpu/few_rows.h"
-#include "backend/cpu/product.h"
+#include "kernels/cpu/few_rows.h"
+#include "kernels/cpu/product.h"
 #include "ops/linear/linear.h"
 #include "ops/mlp/mlp.h"
 

@@ -1,7 +1,7 @@
 // The up-projection with GELU in the epilogue of its product, and activations apart from products: where a library
 // makes these, and for SwiGLU.
-#include "backend/cuda/kernels.h"
-#include "backend/cuda/product.cuh"
+#include "kernels/cuda/product.cuh"
+#include "ops/cuda_kernels.h"
 
 namespace burgeon::cuda {
 

@@ -1,5 +1,5 @@
 // One pass over memory each: a row is read once into cache, its statistics taken, and written.
-#include "backend/cpu/simd.h"
+#include "kernels/cpu/simd.h"
 #include "ops/norm/norm.h"
 
 namespace burgeon::BURGEON_ISA {

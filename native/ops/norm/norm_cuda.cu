@@ -1,8 +1,8 @@
 // A warp has a row: it comes from memory once and from the first-level cache after that. Backward keeps the sums for
 // the gradients of the parameters in registers, where the row is not too wide; else these are column sums, which read
 // dy and x a second time.
-#include "backend/cuda/kernels.h"
-#include "backend/cuda/reduce.cuh"
+#include "kernels/cuda/reduce.cuh"
+#include "ops/cuda_kernels.h"
 
 namespace burgeon::cuda {
 

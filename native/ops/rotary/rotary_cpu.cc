@@ -1,4 +1,4 @@
-#include "backend/cpu/simd.h"
+#include "kernels/cpu/simd.h"
 #include "ops/rotary/rotary.h"
 
 namespace burgeon::BURGEON_ISA {

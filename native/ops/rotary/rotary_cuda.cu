@@ -1,5 +1,5 @@
-#include "backend/cuda/kernels.h"
-#include "backend/cuda/vector.cuh"
+#include "kernels/cuda/vector.cuh"
+#include "ops/cuda_kernels.h"
 
 namespace burgeon::cuda {
 

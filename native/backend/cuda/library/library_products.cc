@@ -1,0 +1,434 @@
+#include "backend/cuda/library/library_products.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <vector>
+
+#include "core/error.h"
+#include "kernels/cuda/runtime.h"
+#include "ops/cuda_kernels.h"
+
+namespace burgeon::cuda {
+
+using namespace cublaslt;
+
+namespace {
+
+constexpr size_t kWorkspaceBytes = size_t{64} << 20;
+constexpr int64_t kWidestBias = 65536;
+constexpr int kCandidates = 8;
+constexpr const char* kOff = "off";
+
+// What the library's fast algorithms ask of an operand.
+bool is_aligned(const void* address, int64_t stride, int64_t element_bytes) {
+  return reinterpret_cast<uintptr_t>(address) % 16 == 0 && stride * element_bytes % 16 == 0;
+}
+
+}  // namespace
+
+const Library* LibraryProducts::find(const std::string& path, std::string* why) {
+  if (path == kOff) {
+    *why = "cuBLASLt is off";
+    return nullptr;
+  }
+  if (path.empty() && !is_real()) {
+    *why = "cuBLASLt has no device";
+    return nullptr;
+  }
+  return load(path, why);
+}
+
+// In the library's terms, whose matrices lie column by column: D (m, n) = alpha op(A) op(B) + beta C, then what is
+// fused. A row-major matrix is its own transpose there, so a product of ours has its factors exchanged.
+struct LibraryProducts::Product {
+  Fused fused;
+  Operation a_op;
+  Operation b_op;
+  int64_t m;
+  int64_t n;
+  int64_t k;
+  const bfloat16* a;
+  int64_t a_stride;
+  const bfloat16* b;
+  int64_t b_stride;
+  void* d;
+  int64_t d_stride;
+  float alpha;
+  float beta = 0;
+  const void* c = nullptr;  // null: D
+  const bfloat16* bias = nullptr;
+  void* aux = nullptr;  // (m, n), with m as its stride
+
+  DataType d_type() const { return fused == kGradient ? kFloat32 : kBfloat16; }
+  int64_t d_bytes() const { return fused == kGradient ? 4 : 2; }
+  Epilogue epilogue() const {
+    switch (fused) {
+      case kBias:
+        return cublaslt::kBias;
+      case kGelu:
+        return bias ? kGeluAuxBias : kGeluAux;
+      case kGeluSlope:
+        return cublaslt::kGeluSlope;
+      default:
+        return kNoEpilogue;
+    }
+  }
+  // Everything that a plan depends on.
+  std::string key() const {
+    std::string text;
+    for (const int64_t number : {int64_t{a_op}, int64_t{b_op}, m, n, k, a_stride, b_stride, d_stride, int64_t{d_type()},
+                                 int64_t{epilogue()}, int64_t{beta != 0}, int64_t{beta != 0 && c != d}}) {
+      text += std::to_string(number) + " ";
+    }
+    text.pop_back();
+    return text;
+  }
+};
+
+// Descriptors of a product and the algorithm it takes; without one the library has none.
+struct LibraryProducts::Plan {
+  Plan() = default;
+  Plan(const Plan&) = delete;
+  ~Plan() {
+    if (desc) library->desc_destroy(desc);
+    for (const Layout layout : {a, b, d}) {
+      if (layout) library->layout_destroy(layout);
+    }
+  }
+
+  const Library* library = nullptr;
+  Desc desc = nullptr;
+  Layout a = nullptr;
+  Layout b = nullptr;
+  Layout d = nullptr;  // and of C
+  bool works = false;
+  Algorithm algorithm{};
+};
+
+std::unique_ptr<LibraryProducts> LibraryProducts::open(Stream stream, const std::string& device,
+                                                       const std::string& path, const std::string& plans) {
+  std::string why;
+  const Library* library = find(path, &why);
+  if (!library) {
+    if (path.empty() || path == kOff) return nullptr;
+    throw Error(ErrorCode::kCuda, why);
+  }
+  std::unique_ptr<PlanFile> file;
+  if (!plans.empty()) file = std::make_unique<PlanFile>(plans, device, library->name);
+  std::unique_ptr<LibraryProducts> products(new LibraryProducts(*library, stream, std::move(file)));
+  products->test();
+  return products;
+}
+
+LibraryProducts::LibraryProducts(const Library& library, Stream stream, std::unique_ptr<PlanFile> file)
+    : library_(library), stream_(stream), file_(std::move(file)), description_(library.name) {
+  std::fill(std::begin(fuses_), std::end(fuses_), true);
+  check(library_.create(&handle_), "a handle");
+  workspace_ = allocate(kWorkspaceBytes);
+  bias_ = static_cast<bfloat16*>(allocate(kWidestBias * sizeof(bfloat16)));
+  if (!workspace_ || !bias_) throw Error(ErrorCode::kCuda, "cuBLASLt: the device has no memory left for its workspace");
+}
+
+LibraryProducts::~LibraryProducts() {
+  plans_.clear();
+  if (handle_) library_.destroy(handle_);
+  if (workspace_) release(workspace_);
+  if (bias_) release(bias_);
+}
+
+bool LibraryProducts::linear_expand(bfloat16* y, int64_t y_stride, const bfloat16* x, const bfloat16* w,
+                                    const float* bias, int64_t n, int64_t row_count, int64_t cols, float alpha) {
+  if (row_count > kWidestBias && bias) return false;
+  Product product{
+      bias ? kBias : kNothing, kTransposed, kAsIs, row_count, n, cols, w, cols, x, cols, y, y_stride, alpha};
+  product.bias = narrowed(bias, row_count, 1);
+  return queue(product);
+}
+
+bool LibraryProducts::linear_contract(bfloat16* y, const bfloat16* x, int64_t x_stride, const bfloat16* w,
+                                      const float* bias, const bfloat16* residual, int64_t n, int64_t row_count,
+                                      int64_t cols, float alpha, float bias_scale) {
+  if (cols > kWidestBias && bias) return false;
+  Product product{bias ? kBias : kNothing, kAsIs, kAsIs, cols, n, row_count, w, cols, x, x_stride, y, cols, alpha};
+  product.bias = narrowed(bias, cols, bias_scale);
+  product.c = residual;
+  product.beta = residual ? 1 : 0;
+  return queue(product);
+}
+
+bool LibraryProducts::linear_weight_gradient(float* dw, const bfloat16* p, int64_t p_stride, const bfloat16* q,
+                                             int64_t n, int64_t row_count, int64_t cols, float alpha, float beta) {
+  Product product{kGradient, kAsIs, kTransposed, cols, row_count, n, q, cols, p, p_stride, dw, cols, alpha};
+  product.beta = beta;
+  return queue(product);
+}
+
+bool LibraryProducts::mlp_forward(bfloat16* act, bfloat16* pre, const bfloat16* x, const bfloat16* w, const float* bias,
+                                  int64_t n, int64_t row_count, int64_t cols) {
+  if (row_count <= kWidestBias) {
+    Product product{kGelu, kTransposed, kAsIs, row_count, n, cols, w, cols, x, cols, act, row_count, 1};
+    product.bias = narrowed(bias, row_count, 1);
+    product.aux = pre;
+    if (queue(product)) return true;
+  }
+  if (!linear_expand(pre, row_count, x, w, bias, n, row_count, cols, 1)) return false;
+  gelu_forward<bfloat16>(stream_, act, pre, n * row_count);
+  return true;
+}
+
+bool LibraryProducts::mlp_backward(bfloat16* dpre, const bfloat16* dy, const bfloat16* pre, const bfloat16* w,
+                                   int64_t n, int64_t row_count, int64_t cols, float alpha) {
+  Product product{kGeluSlope, kTransposed, kAsIs, row_count, n, cols, w, cols, dy, cols, dpre, row_count, alpha};
+  product.aux = const_cast<bfloat16*>(pre);  // read only
+  if (queue(product)) return true;
+  if (!linear_expand(dpre, row_count, dy, w, nullptr, n, row_count, cols, alpha)) return false;
+  gelu_backward<bfloat16>(stream_, dpre, pre, n * row_count);
+  return true;
+}
+
+const bfloat16* LibraryProducts::narrowed(const float* bias, int64_t count, float scale) {
+  if (!bias) return nullptr;
+  narrow_scaled(stream_, bias_, bias, count, scale);
+  return bias_;
+}
+
+bool LibraryProducts::queue(const Product& product) {
+  if (!fuses_[product.fused]) return false;
+  if (!is_aligned(product.a, product.a_stride, 2) || !is_aligned(product.b, product.b_stride, 2) ||
+      !is_aligned(product.d, product.d_stride, product.d_bytes()) || !is_aligned(product.aux, product.m, 2) ||
+      !is_aligned(product.c, product.d_stride, product.d_bytes())) {
+    return false;
+  }
+  const Plan& plan = plan_of(product);
+  if (!plan.works) return false;
+  multiply(product, plan, plan.algorithm, product.d);
+  return true;
+}
+
+void LibraryProducts::multiply(const Product& product, const Plan& plan, const Algorithm& algorithm, void* to) {
+  if (product.bias) check(library_.desc_set(plan.desc, kBiasPointer, &product.bias, sizeof(product.bias)), "a bias");
+  if (product.aux) check(library_.desc_set(plan.desc, kAuxPointer, &product.aux, sizeof(product.aux)), "an activation");
+  check(library_.matmul(handle_, plan.desc, &product.alpha, product.a, plan.a, product.b, plan.b, &product.beta,
+                        product.c ? product.c : product.d, plan.d, to, plan.d, &algorithm, workspace_, kWorkspaceBytes,
+                        stream_),
+        "a product");
+  ++launch_count();
+}
+
+const LibraryProducts::Plan& LibraryProducts::plan_of(const Product& product) {
+  const std::string key = product.key();
+  const auto [place, is_new] = plans_.try_emplace(key);
+  Plan& plan = place->second;
+  if (!is_new) return plan;
+  plan.library = &library_;
+  const auto set = [&](DescAttribute attribute, const auto& value) {
+    check(library_.desc_set(plan.desc, attribute, &value, sizeof(value)), "a description");
+  };
+  check(library_.desc_create(&plan.desc, kCompute32F, kFloat32), "a description");
+  set(kTransposeA, product.a_op);
+  set(kTransposeB, product.b_op);
+  set(kEpilogue, product.epilogue());
+  // Their alignment counts when an algorithm is chosen.
+  if (product.bias) set(kBiasPointer, product.bias);
+  if (product.aux) {
+    set(kAuxPointer, product.aux);
+    set(kAuxStride, product.m);
+  }
+  const auto layout = [&](Layout* made, DataType type, Operation op, int64_t rows, int64_t cols, int64_t stride) {
+    if (op == kTransposed) std::swap(rows, cols);
+    check(library_.layout_create(made, type, static_cast<uint64_t>(rows), static_cast<uint64_t>(cols), stride),
+          "a layout");
+  };
+  layout(&plan.a, kBfloat16, product.a_op, product.m, product.k, product.a_stride);
+  layout(&plan.b, kBfloat16, product.b_op, product.k, product.n, product.b_stride);
+  layout(&plan.d, product.d_type(), kAsIs, product.m, product.n, product.d_stride);
+  plan.works = choose(product, key, &plan);
+  return plan;
+}
+
+bool LibraryProducts::choose(const Product& product, const std::string& key, Plan* plan) {
+  if (const Algorithm* kept = file_ ? file_->find(key) : nullptr) {
+    HeuristicResult result{};
+    if (library_.check_algorithm(handle_, plan->desc, plan->a, plan->b, plan->d, plan->d, kept, &result) == 0) {
+      plan->algorithm = *kept;
+      return true;
+    }
+  }
+  Preference preference = nullptr;
+  check(library_.preference_create(&preference), "a preference");
+  const auto prefer = [&](PreferenceAttribute attribute, const auto& value) {
+    return library_.preference_set(preference, attribute, &value, sizeof(value));
+  };
+  HeuristicResult results[kCandidates];
+  int found = 0;
+  Status status = prefer(kMaxWorkspaceBytes, kWorkspaceBytes);
+  if (status == 0) status = prefer(kReductionSchemes, kReduceInComputeType);
+  if (status == 0) {
+    status = library_.get_heuristic(handle_, plan->desc, plan->a, plan->b, plan->d, plan->d, preference,
+                                    file_ ? kCandidates : 1, results, &found);
+  }
+  library_.preference_destroy(preference);
+  if (status == kNotSupported || status == kInvalidValue) return false;
+  check(status, "a choice of algorithms");
+  const HeuristicResult* best = nullptr;
+  double least = 0;
+  void* const to = file_ ? allocate(static_cast<size_t>(product.n * product.d_stride * product.d_bytes())) : nullptr;
+  for (const HeuristicResult* each = results; each != results + found; ++each) {
+    if (each->state != 0 || each->workspace_bytes > kWorkspaceBytes) continue;
+    const double taken = to ? time(product, *plan, *each, to) : 0;
+    if (best && (!to || taken >= least)) continue;
+    best = each;
+    least = taken;
+  }
+  if (to) release(to);
+  if (!best) return false;
+  plan->algorithm = best->algorithm;
+  if (file_) file_->add(key, best->algorithm);
+  return true;
+}
+
+double LibraryProducts::time(const Product& product, const Plan& plan, const HeuristicResult& candidate, void* to) {
+  constexpr int kRounds = 5;
+  const Event begin = open_event();
+  const Event end = open_event();
+  double least = 0;
+  for (int round = 0; round <= kRounds; ++round) {
+    record(stream_, begin);
+    multiply(product, plan, candidate.algorithm, to);
+    record(stream_, end);
+    const double taken = milliseconds(begin, end);
+    if (round == 1 || (round > 1 && taken < least)) least = taken;  // the first warms up
+  }
+  close_event(begin);
+  close_event(end);
+  return least;
+}
+
+void LibraryProducts::check(Status status, const char* what) const {
+  if (status == 0) return;
+  throw Error(ErrorCode::kCuda, description_ + ": " + what + ": " + library_.get_status_string(status));
+}
+
+namespace {
+
+// Operands of a small product on the device, and two results to compare.
+class Trial {
+ public:
+  static constexpr int64_t kTokens = 96;
+  static constexpr int64_t kRows = 160;
+  static constexpr int64_t kCols = 64;
+
+  explicit Trial(Stream stream) : stream_(stream) {
+    constexpr size_t kBytes = 1 << 20;
+    block_ = static_cast<char*>(allocate(kBytes));
+    if (!block_) throw Error(ErrorCode::kCuda, "cuBLASLt: the device has no memory left for its test");
+    x = filled<bfloat16>(kTokens * kCols);
+    wide = filled<bfloat16>(kTokens * kRows);
+    w = filled<bfloat16>(kRows * kCols);
+    residual = filled<bfloat16>(kTokens * kCols);
+    bias = filled<float>(kRows);
+  }
+  ~Trial() { release(block_); }
+  Trial(const Trial&) = delete;
+
+  template <class T>
+  T* filled(int64_t count) {
+    std::vector<T> values(static_cast<size_t>(count));
+    for (T& value : values) {
+      state_ = state_ * 6364136223846793005u + 1442695040888963407u;
+      const float number = static_cast<float>(static_cast<int32_t>(state_ >> 32)) / 0x1p31f;
+      if constexpr (sizeof(T) == 2) {
+        value = to_bfloat16(number);
+      } else {
+        value = number;
+      }
+    }
+    T* const to = reinterpret_cast<T*>(block_ + used_);
+    used_ += (values.size() * sizeof(T) + 255) / 256 * 256;
+    write(stream_, to, values.data(), values.size() * sizeof(T));
+    return to;
+  }
+
+  // Whether both, which have the same contents before, leave the same, but for rounding.
+  template <class T>
+  bool agree(int64_t count, const std::function<bool(T*)>& library, const std::function<void(T*)>& kernel) {
+    const uint64_t state = state_;
+    T* const first = filled<T>(count);
+    state_ = state;
+    T* const second = filled<T>(count);
+    if (!library(first)) return false;
+    kernel(second);
+    const auto values = [&](const T* from) {
+      std::vector<T> read_back(static_cast<size_t>(count));
+      read(stream_, read_back.data(), from, read_back.size() * sizeof(T));
+      return read_back;
+    };
+    const std::vector<T> a = values(first);
+    const std::vector<T> b = values(second);
+    double off = 0;
+    double size = 0;
+    for (size_t i = 0; i < a.size(); ++i) {
+      const double difference = number(a[i]) - number(b[i]);
+      off += difference * difference;
+      size += static_cast<double>(number(b[i])) * number(b[i]);
+    }
+    return off <= 1e-4 * size;  // a relative error of 1 %; the square of NaN is none
+  }
+
+  const bfloat16* x;         // (tokens, cols)
+  const bfloat16* wide;      // (tokens, rows)
+  const bfloat16* w;         // (rows, cols)
+  const bfloat16* residual;  // (tokens, cols)
+  const float* bias;         // (rows)
+
+ private:
+  static float number(float value) { return value; }
+  static float number(bfloat16 value) { return to_float(value); }
+
+  const Stream stream_;
+  char* block_;
+  size_t used_ = 0;
+  uint64_t state_ = 1;
+};
+
+}  // namespace
+
+// Each kind of product as a step has it, against the kernels.
+void LibraryProducts::test() {
+  constexpr int64_t n = Trial::kTokens;
+  constexpr int64_t rows = Trial::kRows;
+  constexpr int64_t cols = Trial::kCols;
+  Trial t(stream_);
+  bool works[kFusedCount];
+  works[kNothing] = t.agree<bfloat16>(
+      n * cols,
+      [&](bfloat16* y) { return linear_contract(y, t.wide, rows, t.w, nullptr, t.residual, n, rows, cols, 0.5f, 0); },
+      [&](bfloat16* y) {
+        cuda::linear_contract<bfloat16>(stream_, y, t.wide, rows, t.w, nullptr, t.residual, n, rows, cols, 0.5f, 0);
+      });
+  works[kBias] = t.agree<bfloat16>(
+      n * rows, [&](bfloat16* y) { return linear_expand(y, rows, t.x, t.w, t.bias, n, rows, cols, 1); },
+      [&](bfloat16* y) { cuda::linear_expand<bfloat16>(stream_, y, rows, t.x, t.w, t.bias, n, rows, cols, 1); });
+  // The activation and, behind it, what it is of.
+  works[kGelu] = t.agree<bfloat16>(
+      2 * n * rows, [&](bfloat16* act) { return mlp_forward(act, act + n * rows, t.x, t.w, t.bias, n, rows, cols); },
+      [&](bfloat16* act) {
+        cuda::mlp_forward<bfloat16>(stream_, act, act + n * rows, t.x, t.w, t.bias, n, rows, cols);
+      });
+  works[kGeluSlope] = t.agree<bfloat16>(
+      n * rows, [&](bfloat16* d) { return mlp_backward(d, t.x, t.wide, t.w, n, rows, cols, 0.5f); },
+      [&](bfloat16* d) { cuda::mlp_backward<bfloat16>(stream_, d, t.x, t.wide, t.w, n, rows, cols, 0.5f); });
+  works[kGradient] = t.agree<float>(
+      rows * cols, [&](float* dw) { return linear_weight_gradient(dw, t.wide, rows, t.x, n, rows, cols, 0.5f, 1); },
+      [&](float* dw) {
+        cuda::linear_weight_gradient<bfloat16>(stream_, dw, t.wide, rows, t.x, n, rows, cols, 0.5f, 1, nullptr);
+      });
+  constexpr const char* kNames[kFusedCount] = {"plain products", "biases", "GELU", "the slope of GELU", "gradients"};
+  for (int i = 0; i < kFusedCount; ++i) {
+    fuses_[i] = works[i];
+    if (!works[i]) description_ += std::string(i == 0 || works[i - 1] ? ", not for " : ", ") + kNames[i];
+  }
+}
+
+}  // namespace burgeon::cuda
