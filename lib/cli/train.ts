@@ -47,7 +47,7 @@ export function trainCommand(): Command {
       'continue the newest checkpoint in the output directory (start anew if there is none); with --set steps=N and the like, ' +
         'go on with other values',
     )
-    .option('--overwrite', 'delete the run in the output directory first')
+    .option('--overwrite', 'replace the run in the output directory, once the new one has done a step')
     .option(
       '--dashboard [port]',
       `serve a live page on this machine, with buttons to pause, save and stop (default port: ${defaultPort}; 0: any free one)`,

@@ -1,14 +1,16 @@
 // The directory of a run: who may start in it, and that only one process trains in it at a time.
 
-import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { type FoundCheckpoint, findCheckpoints, latestCheckpoint } from '../checkpoint/checkpoint-list.ts';
+import { type FoundCheckpoint, latestCheckpoint } from '../checkpoint/checkpoint-list.ts';
 import { BurgeonError } from '../errors.ts';
 import { makeDirectoryDurably } from '../files/durable-file.ts';
 import { claimLock } from '../files/lock-file.ts';
-import { metricsFileName } from './metrics.ts';
+import { bringRunBack, discardSetAside, setRunAside } from './set-aside.ts';
 
-/** new: only where no run is; resume: continue the newest intact checkpoint, if any; overwrite: delete what is there. */
+/**
+ * new: only where no run is; resume: continue the newest intact checkpoint, if any; overwrite: replace what is there, which is
+ * deleted once the new run has done a step, and comes back where it does none.
+ */
 export type StartMode = 'new' | 'resume' | 'overwrite';
 
 /** In the run directory, while a process trains there. */
@@ -22,7 +24,9 @@ export interface EnteredRun {
   latest: FoundCheckpoint | undefined;
   /** Newer checkpoints that are not intact. */
   skipped: FoundCheckpoint[];
-  /** Gives the directory free for others. */
+  /** The run has done a step: what it replaces may go. */
+  begun(): Promise<void>;
+  /** Gives the directory free for others; what was to be replaced by a run that did no step is there again. */
   leave(): Promise<void>;
 }
 
@@ -38,23 +42,29 @@ export async function enterRunDirectory(directory: string, mode: StartMode): Pro
       { cause },
     );
   });
-  const leave = await claimLock(
+  const unlock = await claimLock(
     path.join(directory, runLockName),
     (holder) => `output ${directory}: ${holder} ${isTrainingThere}`,
   );
+  const leave = async () => {
+    await bringRunBack(directory);
+    await unlock();
+  };
   try {
+    // Of a process that was killed before its first step.
+    await bringRunBack(directory);
     const { latest, skipped } = await latestCheckpoint(directory);
-    if (mode === 'resume') return { latest, skipped, leave };
+    const begun = () => discardSetAside(directory);
+    if (mode === 'resume') return { latest, skipped, begun, leave };
     if (mode === 'overwrite') {
-      for (const checkpoint of await findCheckpoints(directory)) await rm(checkpoint.directory, { recursive: true });
-      await rm(path.join(directory, metricsFileName), { force: true });
+      await setRunAside(directory);
     } else if (latest !== undefined || skipped.length > 0) {
       throw new BurgeonError(
         'ERR_BURGEON_CONFIG',
         `output ${directory}: expected no run there, found ${latest ? `a checkpoint at step ${latest.step}` : 'damaged checkpoints'}; continue it with --resume, replace it with --overwrite, or choose another output`,
       );
     }
-    return { latest: undefined, skipped: [], leave };
+    return { latest: undefined, skipped: [], begun, leave };
   } catch (error) {
     await leave();
     throw error;

@@ -149,6 +149,7 @@ export class Trainer implements AsyncDisposable {
     const dataset = await openData(config);
     let directory: EnteredRun | undefined;
     let initial: OpenModelDirectory | undefined;
+    let recorder: RunRecorder | undefined;
     try {
       const loader = new BatchLoader(dataset.train, config);
       const validation = validationBatches(dataset, config);
@@ -177,7 +178,7 @@ export class Trainer implements AsyncDisposable {
       const wanted = config.log.peakFlops === 'measured' && backend !== 'cuda';
       this.#peak = wanted ? await measurePeak(threads) : null;
       const planner = new StepPlanner(this.model.config, state.config);
-      const recorder = new RunRecorder({
+      recorder = new RunRecorder({
         config: state.config,
         model: this.model,
         state: Object.assign(state, { units }),
@@ -197,7 +198,7 @@ export class Trainer implements AsyncDisposable {
         state.initialValidationLoss = (await recorder.evaluate())?.loss ?? null;
       }
     } catch (error) {
-      await this.#run?.recorder.close();
+      await recorder?.close();
       this.#run = undefined;
       await dataset.close();
       await directory?.leave();
@@ -263,6 +264,7 @@ export class Trainer implements AsyncDisposable {
     const { signal } = this.#options;
     while (state.step < config.steps && !signal?.aborted) {
       const line = await recorder.step((onGroup) => trainStep({ config, model, loader, planner, onGroup }, state.step));
+      if (state.step === 1) await this.#opened(this.#run).directory.begun();
       const isLast = state.step === config.steps;
       if (isDue(config.log.every, state.step) || isLast) recorder.writeStep(line);
       const { kind: _, ...record }: StepLine & StepRecord = line;

@@ -97,7 +97,7 @@ test('a configuration without validation data says so', async () => {
 });
 
 test('new, --resume and --overwrite', async () => {
-  const { burgeon, succeed } = await useWorkspace();
+  const { burgeon, succeed, path } = await useWorkspace();
   await succeed(['train', 'train.yaml', '--resume', '--set', 'steps=5']);
   const refused = await burgeon(['train', 'train.yaml', '--set', 'steps=5']);
   expect(refused).toMatchObject({ code: 1, stdout: '' });
@@ -112,6 +112,17 @@ test('new, --resume and --overwrite', async () => {
   const complete = await succeed(['train', 'train.yaml', '--resume', '--set', 'steps=5']);
   expect(complete.stderr).toContain('resumed after step 5');
   expect(complete.stdout).toContain('trained 5 steps');
+  // What is refused after the directory was entered leaves the run that is there.
+  const checkpoints = async () => (await readdir(path('run'))).filter((name) => name.startsWith('checkpoint-'));
+  const before = [await checkpoints(), await readFile(path('run', 'metrics.jsonl'), 'utf8')];
+  for (const [set, env] of [
+    ['threads=100000', {}],
+    ['batchSize=1000000', {}],
+    ['seed=2', { BURGEON_MAX_ISA: 'foo' }],
+  ] as const) {
+    expect(await burgeon(['train', 'train.yaml', '--overwrite', '--set', set], { env })).toMatchObject({ code: 1 });
+    expect([await checkpoints(), await readFile(path('run', 'metrics.jsonl'), 'utf8')]).toEqual(before);
+  }
   const replaced = await succeed(['train', 'train.yaml', '--overwrite']);
   expect(replaced.stdout).toContain('trained 15 steps');
 });

@@ -2,7 +2,7 @@
 
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { access, mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { writeCheckpoint } from '../../lib/checkpoint/checkpoint.ts';
@@ -60,17 +60,50 @@ describe('modes', () => {
     await leave();
   });
 
-  test('overwrite deletes the run, and nothing else', async () => {
+  async function oldRun() {
     const directory = await runDirectory();
     await writeCheckpoint(directory, 5, tinyContents(5));
     await mkdir(path.join(directory, 'checkpoint-00000010'));
     await writeFile(path.join(directory, 'metrics.jsonl'), '{}\n');
+    await writeFile(path.join(directory, 'events.out.tfevents.1.host.2.3'), 'old');
     await writeFile(path.join(directory, 'notes.txt'), 'mine');
-    const { latest, leave } = await enterRunDirectory(directory, 'overwrite');
-    await leave();
+    return { directory, entries: (await readdir(directory)).sort() };
+  }
+
+  test('overwrite deletes the run once the new one has begun, and nothing else', async () => {
+    const { directory } = await oldRun();
+    const { latest, begun, leave } = await enterRunDirectory(directory, 'overwrite');
     expect(latest).toBeUndefined();
-    expect(await readdir(directory)).toEqual(['notes.txt']);
+    await writeFile(path.join(directory, 'metrics.jsonl'), 'new\n');
+    await begun();
+    await leave();
+    expect((await readdir(directory)).sort()).toEqual(['metrics.jsonl', 'notes.txt']);
+    expect(await readFile(path.join(directory, 'metrics.jsonl'), 'utf8')).toBe('new\n');
   });
+
+  test('overwrite by a run that does no step leaves the old one', async () => {
+    const { directory, entries } = await oldRun();
+    const { leave } = await enterRunDirectory(directory, 'overwrite');
+    await writeFile(path.join(directory, 'metrics.jsonl'), 'new\n');
+    await leave();
+    expect((await readdir(directory)).sort()).toEqual(entries);
+    expect(await readFile(path.join(directory, 'metrics.jsonl'), 'utf8')).toBe('{}\n');
+  });
+
+  test.each(['new', 'resume', 'overwrite'] as const)(
+    '%s after a kill before the first step finds the old run',
+    async (mode) => {
+      const { directory, entries } = await oldRun();
+      await enterRunDirectory(directory, 'overwrite');
+      await writeFile(path.join(directory, 'metrics.jsonl'), 'new\n');
+      await rm(path.join(directory, lockName));
+      const entered = enterRunDirectory(directory, mode);
+      if (mode === 'new') await expect(entered).rejects.toThrow('found a checkpoint at step 5');
+      else await (await entered).leave();
+      expect((await readdir(directory)).sort()).toEqual(entries);
+      expect(await readFile(path.join(directory, 'metrics.jsonl'), 'utf8')).toBe('{}\n');
+    },
+  );
 
   test('a file in the place of the directory', async () => {
     const directory = await runDirectory();
