@@ -5,7 +5,7 @@ import process from 'node:process';
 import { Command } from 'commander';
 import { packageVersion } from '../addon/load.ts';
 import { BurgeonError } from '../errors.ts';
-import { stopWithoutReader } from './interrupt.ts';
+import { surviveLostOutput } from './interrupt.ts';
 
 /** In the order of the help. Only the command that is run is loaded: all of them take longer than some of them run. */
 const commands: Record<string, () => Promise<Command>> = {
@@ -50,7 +50,7 @@ for (const name of Object.hasOwn(commands, wanted) ? [wanted] : Object.keys(comm
   }
 }
 
-stopWithoutReader();
+surviveLostOutput();
 
 try {
   await program.parseAsync();

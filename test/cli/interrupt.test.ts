@@ -2,11 +2,14 @@
 // one that was left alone. Signals are sent from within the process, so that they come at the same point every time; only
 // the kills at odd moments come from outside, and there whatever they hit must be survived.
 
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readRun } from '../../lib/report/read-run.ts';
 import { readMetrics } from '../../lib/train/metrics.ts';
-import type { CommandResult, SignalAfter } from '../helpers/cli.ts';
+import { type CommandResult, main, type SignalAfter } from '../helpers/cli.ts';
 import { createWorkspace, type Workspace } from './workspace.ts';
 
 const steps = 40;
@@ -167,6 +170,55 @@ describe.each([
     await resume(run);
     await expectUndisturbed(run);
   });
+});
+
+/** A terminal of its own for `args`, closed once the output holds the text; prints the signal that ended them. */
+const closedTerminal = `
+import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0: os.execvp(sys.argv[2], sys.argv[2:])
+seen = b''
+while sys.argv[1].encode() not in seen: seen += os.read(terminal, 4096)
+os.close(terminal)
+print(os.WTERMSIG(os.waitpid(pid, 0)[1]))
+`;
+
+test('a terminal that is closed stops the run with a checkpoint', async () => {
+  // So long that it is still running when the terminal goes.
+  const endless = ['--set', 'steps=1000000', '--set', 'checkpoint.every=0'];
+  const command = [process.execPath, main, 'train', 'train.yaml', ...endless, ...output('closed')];
+  const options = { cwd: workspace.path(), encoding: 'utf8' } as const;
+  expect(execFileSync('python3', ['-c', closedTerminal, 'step 20: held-out loss', ...command], options)).toBe('1\n');
+  const names = await readdir(workspace.path('closed'));
+  expect(names.filter((name) => name.startsWith('checkpoint-'))).toHaveLength(1);
+  expect(names).not.toContain('.burgeon.lock');
+  const { end } = await readRun(workspace.path('closed'));
+  expect(end).toMatchObject({ state: 'stopped' });
+});
+
+test('without a terminal, as under nohup, SIGHUP means nothing', async () => {
+  const { code } = await workspace.burgeon(['train', 'train.yaml', ...output('nohup')], {
+    signals: [{ name: 'SIGHUP', after: 'step 20: held-out loss' }],
+  });
+  expect(code).toBe(0);
+  await expectUndisturbed('nohup');
+});
+
+test.skipIf(!existsSync('/dev/full')).each([
+  ['standard output', '> /dev/full', 1],
+  ['standard error', '2> /dev/full', 0],
+])('%s on a full disk is lost, the run is not', async (name, redirection, exitCode) => {
+  const run = `full-${exitCode}`;
+  const command = `'${process.execPath}' '${main}' train train.yaml ${output(run).join(' ')} ${redirection}`;
+  const { status, stderr } = spawnSync('sh', ['-c', command], { cwd: workspace.path(), encoding: 'utf8' });
+  expect(status).toBe(exitCode);
+  if (exitCode === 1) {
+    expect(stderr.match(/cannot be written/g)).toHaveLength(1);
+    expect(stderr).toContain(
+      `burgeon: ${name} cannot be written (ENOSPC: no space left on device, write); going on without it`,
+    );
+  }
+  await expectUndisturbed(run);
 });
 
 test('a signal during the last step changes nothing', async () => {
