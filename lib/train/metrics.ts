@@ -2,13 +2,14 @@
 // kill left half-written is ignored by readers and dropped on resume.
 
 import { appendFileSync } from 'node:fs';
-import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { type FileHandle, open, readdir, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import type { Host } from '../addon/host.ts';
 import type { ModelConfig } from '../config/model-config.ts';
 import { BurgeonError } from '../errors.ts';
 import type { PartSize } from '../est/part.ts';
 import type { ActiveCounts } from '../est/sampler.ts';
+import { isMissing } from '../files/is-missing.ts';
 import { makeDirectory } from '../files/make-directory.ts';
 import { type FileLine, scanLines } from '../files/scan-lines.ts';
 import type { ConfigChange } from './config-changes.ts';
@@ -240,12 +241,36 @@ export class MetricsWriter {
   }
 }
 
-/** Bytes of the file up to the last whole line of `step`; lines are in the order of their steps. */
+/** Bytes of the file up to the last whole line of `step` or before; what cannot be read between stays. */
 async function endOfStep(file: string, step: number): Promise<number> {
   let bytes = 0;
   await scanLines(file, (line) => {
-    if (!line.isWhole || (stepOfLine(line) ?? Infinity) > step) return false;
-    bytes = line.offset + line.end - line.begin + 1;
+    const isBefore = line.isWhole && (stepOfLine(line) ?? Infinity) <= step;
+    if (isBefore) bytes = line.offset + line.end - line.begin + 1;
   });
   return bytes;
+}
+
+/**
+ * Sets the metrics of steps aside that no checkpoint holds, before a run starts anew in their directory.
+ * @returns the file they are in now, and the last step; undefined where there are none of any step.
+ */
+export async function keepMetricsAside(runDirectory: string): Promise<{ file: string; step: number } | undefined> {
+  const file = path.join(runDirectory, metricsFileName);
+  let last = 0;
+  try {
+    await scanLines(file, (line) => {
+      last = Math.max(last, stepOfLine(line) ?? 0);
+    });
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+  if (last === 0) return undefined;
+  const names = new Set(await readdir(runDirectory));
+  let number = 1;
+  while (names.has(`metrics-${number}.jsonl`)) number++;
+  const kept = path.join(runDirectory, `metrics-${number}.jsonl`);
+  await rename(file, kept);
+  return { file: kept, step: last };
 }

@@ -5,7 +5,6 @@ import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { syncDirectory } from '../files/durable-file.ts';
 import { isMissing } from '../files/is-missing.ts';
-import { metricsFileName } from './metrics.ts';
 
 /** In the run directory. */
 export const setAsideName = '.overwritten';
@@ -13,9 +12,8 @@ const discardedName = '.discarded';
 
 /** What a run leaves in its directory: checkpoints, metrics, event files, reports. Anything else is somebody else's. */
 const isOfRun = (name: string) =>
-  name === metricsFileName ||
   name === 'report.html' ||
-  /^(\.replaced-)?checkpoint-\d+$|^events\.out\.tfevents\./.test(name);
+  /^(\.replaced-)?checkpoint-\d+$|^metrics(-\d+)?\.jsonl$|^events\.out\.tfevents\./.test(name);
 
 export async function setRunAside(directory: string): Promise<void> {
   const aside = path.join(directory, setAsideName);

@@ -19,7 +19,7 @@ import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { describeData } from './describe-data.ts';
 import type { Evaluation } from './evaluator.ts';
 import { openInitialModel, partNotes } from './initial-model.ts';
-import { type MetricsLine, MetricsWriter, type StepLine } from './metrics.ts';
+import { keepMetricsAside, type MetricsLine, MetricsWriter, type StepLine } from './metrics.ts';
 import { openData } from './open-data.ts';
 import { continueRun, startRun } from './restore.ts';
 import { type EnteredRun, enterRunDirectory, type StartMode } from './run-directory.ts';
@@ -165,6 +165,11 @@ export class Trainer implements AsyncDisposable {
         ...(initial ? await partNotes(initial) : []),
       ];
       for (const note of notes) this.#options.onNote?.(note);
+      const kept = directory.latest ? undefined : await keepMetricsAside(config.output);
+      if (kept) {
+        const { step, file } = kept;
+        this.#options.onNote?.(`starting anew: no checkpoint holds the ${step} steps whose metrics are now in ${file}`);
+      }
       const { changes = [] } = this.#options;
       const context = { config, changes, trainTokens: dataset.train.tokenCount, tokenizer: this.#tokenizer };
       const { latest } = directory;

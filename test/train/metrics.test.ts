@@ -3,7 +3,13 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { type MetricsLine, MetricsWriter, metricsFileName, readMetrics } from '../../lib/train/metrics.ts';
+import {
+  keepMetricsAside,
+  type MetricsLine,
+  MetricsWriter,
+  metricsFileName,
+  readMetrics,
+} from '../../lib/train/metrics.ts';
 import { temporaryDirectory } from '../checkpoint/helpers.ts';
 import { stepLine } from '../report/metrics-lines.ts';
 
@@ -98,4 +104,28 @@ test('a run that starts anew drops all', async () => {
   const file = await fileWith(lineOf(validation(0)));
   await (await MetricsWriter.open(path.dirname(file), 0)).close();
   expect(await readFile(file, 'utf8')).toBe('');
+});
+
+test('a line that cannot be read costs no other, and what lies after the checkpoint goes', async () => {
+  const lines = [1, 2, 3, 4, 5].map((step) => lineOf(stepLine(step, 3)));
+  lines[1] = lines[1]!.replace('"kind"', '"kinx"');
+  const file = await fileWith(lines.join(''));
+  await (await MetricsWriter.open(path.dirname(file), 4)).close();
+  expect(await readFile(file, 'utf8')).toBe(lines.slice(0, 4).join(''));
+});
+
+test('metrics of steps that no checkpoint holds are kept aside, each time under a new name', async () => {
+  const file = await fileWith(lineOf(validation(0)));
+  const directory = path.dirname(file);
+  expect(await keepMetricsAside(directory)).toBeUndefined();
+  for (const number of [1, 2]) {
+    const text = [7, 8].map((step) => lineOf(stepLine(step, number))).join('');
+    await writeFile(file, text);
+    expect(await keepMetricsAside(directory)).toEqual({
+      file: path.join(directory, `metrics-${number}.jsonl`),
+      step: 8,
+    });
+    expect(await readFile(path.join(directory, `metrics-${number}.jsonl`), 'utf8')).toBe(text);
+  }
+  expect(await keepMetricsAside(directory)).toBeUndefined();
 });
