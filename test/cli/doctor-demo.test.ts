@@ -1,9 +1,15 @@
 // burgeon doctor, the demo script's arguments, and the configurations that come with the package.
 
-import { readdir } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { fixedWindows } from '../../lib/data/fixed-windows.ts';
+import { readBaseline } from '../../lib/report/baseline-gain.ts';
+import { createTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
+import { describeData } from '../../lib/train/describe-data.ts';
 import { loadTrainConfig } from '../../lib/train/load-train-config.ts';
+import { openData } from '../../lib/train/open-data.ts';
 import { burgeon, runNode } from '../helpers/cli.ts';
 
 describe.concurrent('doctor', () => {
@@ -40,6 +46,27 @@ test('the demo script says how it is used', async () => {
   const { code, stdout, stderr } = await runNode(['scripts/demo.mjs', '--bogus']);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(stderr).toMatch(/^demo: .*--bogus.*\nusage: npm run demo \[-- --text FILE\.\.\.\]\n$/s);
+});
+
+test("the demo's dense runs were evaluated on the text that it prepares; else `npm run bench -- demo-dense`", async () => {
+  const packages = /const packages = '([^']+)'/.exec(await readFile('scripts/demo.mjs', 'utf8'))![1];
+  const data = await mkdtemp(path.join(tmpdir(), 'burgeon-demo-'));
+  onTestFinished(() => rm(data, { recursive: true }));
+  const text = `node_modules/{${packages}}/**/*.d.ts`;
+  await burgeon(['prepare', text, '-o', path.join(data, 'data'), '-t', 'bytes', '--drop-near-duplicates'], {
+    cwd: '.',
+  });
+  const set = [`data.directory=${path.join(data, 'data')}`];
+  const { baseline, sequenceLength, evaluation, batchSize, ...config } = await loadTrainConfig('configs/demo.yaml', {
+    set,
+  });
+  const dataset = await openData({ ...config, sequenceLength, evaluation, batchSize });
+  const windows = fixedWindows(dataset.validation!, sequenceLength, evaluation.windows, batchSize);
+  const described = await describeData(dataset, createTokenizer(dataset.tokenizer!), windows);
+  await dataset.close();
+  const runs = await readBaseline(baseline!);
+  expect(runs).toHaveLength(6);
+  for (const { start } of runs) expect(start!.data!.validation).toEqual(described.validation);
 });
 
 describe('the configurations of the package', async () => {
