@@ -4,7 +4,7 @@
 // user could type.
 
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parse } from 'yaml';
@@ -17,9 +17,18 @@ import { readResults, saveResults } from './harness/results.ts';
 const root = path.join(import.meta.dirname, '..');
 const tasks = path.join(import.meta.dirname, 'growth');
 
+/** Of the text, for the task with limited data: 2 million characters for training, a ninth of that held out. */
+const limitedBytes = 2_222_222;
+
 /** How the data of a task are prepared, by the last part of their directory. */
 const preparations: Record<string, (text: string, directory: string) => string[][]> = {
   chars: (text, directory) => [['prepare', text, '-o', directory, '-t', 'chars']],
+  'chars-2m': (text, directory) => {
+    const beginning = path.join(root, `${directory}.txt`);
+    mkdirSync(path.dirname(beginning), { recursive: true });
+    writeFileSync(beginning, readFileSync(text).subarray(0, limitedBytes));
+    return [['prepare', beginning, '-o', directory, '-t', 'chars']];
+  },
   bpe: (text, directory) => [
     ['tokenizer', 'train', text, '--vocab-size', '8000', '-o', `${directory}-tokenizer`],
     ['prepare', text, '-o', directory, '-t', `${directory}-tokenizer`],
