@@ -9,7 +9,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { findNvcc, kernelSources, root, targetsOf } from './nvcc.mjs';
 
-const budgetFile = path.join(root, 'native', 'backend', 'cuda', 'budget.json');
+const budgetFile = path.join(root, 'native', 'kernels', 'cuda', 'budget.json');
 
 function fail(message, status = 1) {
   console.error(`check:cuda: ${message}`);
