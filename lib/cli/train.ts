@@ -5,6 +5,8 @@ import { Command } from 'commander';
 import { overriddenKeys } from '../config/config-file.ts';
 import type { Device } from '../config/device.ts';
 import { BurgeonError } from '../errors.ts';
+import { planSchedule } from '../est/plan.ts';
+import { Schedule } from '../est/schedule.ts';
 import { type BaselineGain, baselineGainRows, gainAgainst, readBaseline } from '../report/baseline-gain.ts';
 import type { RunData } from '../report/run-data.ts';
 import { reportFileName, writeReport } from '../report/write-report.ts';
@@ -13,9 +15,11 @@ import { RunControl } from '../train/run-control.ts';
 import type { RunSummary } from '../train/summary.ts';
 import { type TrainConfig, trainConfigKeys } from '../train/train-config.ts';
 import { type StepRecord, Trainer } from '../train/trainer.ts';
+import { EtaClock } from './eta-clock.ts';
 import { count, duration, facts, percent, small } from './format.ts';
 import { interruptSignal } from './interrupt.ts';
 import { deviceOption, integerBetween, setOption } from './options.ts';
+import { planOptions } from './plan-subject.ts';
 import { ProgressLine } from './progress.ts';
 import { runProfile } from './train-profile.ts';
 import { defaultPort, openWatchers, type WatchFlags } from './train-watchers.ts';
@@ -112,9 +116,12 @@ async function runTraining(file: string, flags: TrainFlags): Promise<void> {
     await trainer.open();
     const { config } = trainer;
     say(opening(trainer));
-    const eta = new EtaClock(trainer.step);
-    await watchers.watch(trainer, () => eta.remainingMs(trainer.step, config.steps));
+    const { model } = trainer;
+    const plan = planSchedule(model.config, new Schedule(config.est.schedule, config.steps), planOptions({ config }));
+    const eta = new EtaClock(plan, trainer.step);
+    await watchers.watch(trainer, () => eta.remainingMs(trainer.step));
     for await (const record of trainer.run()) {
+      eta.stepDone();
       if (flags.json) console.log(JSON.stringify(record));
       else if (!flags.quiet) showStep(record, config, progress, eta);
       await eta.without(() => control.betweenSteps(trainer));
@@ -174,29 +181,6 @@ function opening(trainer: Trainer): string {
   return lines.join('\n');
 }
 
-/** Time to the end, from the pace of this process so far, pauses left out. */
-class EtaClock {
-  #start = performance.now();
-  readonly #firstStep: number;
-
-  constructor(firstStep: number) {
-    this.#firstStep = firstStep;
-  }
-
-  /** Waits for what is not training. */
-  async without(wait: () => Promise<void>): Promise<void> {
-    const before = performance.now();
-    await wait();
-    this.#start += performance.now() - before;
-  }
-
-  /** null before the first step of this process. */
-  remainingMs(step: number, steps: number): number | null {
-    if (step === this.#firstStep) return null;
-    return ((performance.now() - this.#start) / (step - this.#firstStep)) * (steps - step);
-  }
-}
-
 function showStep(record: StepRecord, config: TrainConfig, progress: ProgressLine, eta: EtaClock): void {
   const { step, stage, active } = record;
   if (record.validation) {
@@ -206,17 +190,20 @@ function showStep(record: StepRecord, config: TrainConfig, progress: ProgressLin
   }
   if (record.sample !== undefined) progress.print(`step ${step}: sample\n${record.sample}\n`);
   // The most wanted first: a narrow terminal shows the beginning of the line.
-  progress.update(() =>
-    [
+  progress.update(() => {
+    const left = eta.remainingMs(step);
+    return [
       `step ${step}/${config.steps}`,
       `loss ${record.loss.toFixed(3)}`,
-      `ETA ${duration(eta.remainingMs(step, config.steps)!)}`,
+      left === null ? '' : `ETA ${duration(left)}`,
       `${count(record.tokensPerSecond)} tok/s`,
       record.mfu === null ? '' : `MFU ${percent(record.mfu, 0)}`,
       `lr ${small(record.learningRate)}`,
       `stage ${stage} (${counted(active.layers, 'layer')}, ${counted(active.heads, 'head')}, ${counted(active.neurons, 'neuron')})`,
-    ].join('  '),
-  );
+    ]
+      .filter((part) => part !== '')
+      .join('  ');
+  });
 }
 
 /** "1 layer", "2.4 layers": a mean, where layers are active by chance. */

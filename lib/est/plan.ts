@@ -125,3 +125,11 @@ function costOfStep(model: PlanModel, options: PlanOptions, counts: ActiveCounts
   const { sequencesPerStep, sequenceLength } = options;
   return countFlopsFromCounts(model, { batchSize: sequencesPerStep, sequenceLength, ...counts });
 }
+
+/** All FLOPs of the first `step` steps; exact but within a ramp of rates. */
+export function flopsUpTo({ stages }: SchedulePlan, step: number): number {
+  return stages.reduce((sum, { allFlops, startStep, steps }) => {
+    const share = Math.min(1, Math.max(0, (step - startStep) / steps));
+    return sum + share * allFlops;
+  }, 0);
+}

@@ -1,8 +1,8 @@
 // How long a sweep will take: by the FLOPs per second of its finished runs, else of the machine at best.
 
 import { measurePeak } from '../addon/peak.ts';
+import { flopsUpTo } from '../est/plan.ts';
 import { chooseDevice } from '../model/device.ts';
-import { flopsUpTo } from './progress.ts';
 import type { Outcome } from './run-status.ts';
 
 export interface ExpectedTime {

@@ -2,10 +2,10 @@
 
 import { expect, test } from 'vitest';
 import { parseModelConfig } from '../../lib/config/model-config.ts';
-import { planSchedule } from '../../lib/est/plan.ts';
+import { flopsUpTo, planSchedule } from '../../lib/est/plan.ts';
 import { Schedule } from '../../lib/est/schedule.ts';
 import { expandRuns, type SweepRun } from '../../lib/sweep/expand.ts';
-import { flopsUpTo, remainingMs } from '../../lib/sweep/progress.ts';
+import { remainingMs } from '../../lib/sweep/progress.ts';
 import { type RankedRun, rankGroups } from '../../lib/sweep/rank.ts';
 import type { RunStatus } from '../../lib/sweep/run-status.ts';
 import { parseSweep } from '../../lib/sweep/sweep-file.ts';
