@@ -20,7 +20,9 @@ describe('output', () => {
       /^training 26\.\d k parameters for 15 steps on cpu \(.*, 1 thread, peak .*FLOP\/s\) in run\n/,
     );
     expect(stderr).toMatch(/^held-out loss at the start: \d\.\d{4} nats per token$/m);
-    expect(stderr).toMatch(/^step 1\/15 {2}loss \d\.\d{3} {2}[\d.]+ k? ?tok\/s .* {2}stage 1 \(1 layer, 1 head, 64 neurons\)$/m);
+    expect(stderr).toMatch(
+      /^step 1\/15 {2}loss \d\.\d{3} {2}[\d.]+ k? ?tok\/s .* {2}stage 1 \(1 layer, 1 head, 64 neurons\)$/m,
+    );
     for (const step of [5, 10, 15]) {
       expect(stderr).toMatch(
         new RegExp(`^step ${step}: held-out loss \\d\\.\\d{4} nats per token, training loss \\d`, 'm'),
