@@ -63,8 +63,9 @@ export async function benchGrowth(task: string, text: string, options: readonly 
   const kept = record.runs.flatMap((run): KeptRun[] => {
     const { name, steps, parameters, result } = run;
     const before = earlier?.runs.find((other) => isSameRun(other, run));
+    if (result === null) return before ? [before] : [];
     // Beside other runs, seconds say nothing.
-    if (result === null || before?.result.loss === result.loss) return before ? [before] : [];
+    if (before?.result.loss === result.loss && (isParallel || before.result.seconds !== null)) return [before];
     return [
       { name, steps, parameters, result: isParallel ? { ...result, seconds: null } : result, commit: machine.commit },
     ];

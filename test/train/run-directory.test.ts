@@ -2,11 +2,12 @@
 
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { access, mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { writeCheckpoint } from '../../lib/checkpoint/checkpoint.ts';
 import { enterRunDirectory } from '../../lib/train/run-directory.ts';
+import { movingName } from '../../lib/train/set-aside.ts';
 import { temporaryDirectory, tinyContents } from '../checkpoint/helpers.ts';
 
 const lockName = '.burgeon.lock';
@@ -104,6 +105,30 @@ describe('modes', () => {
       expect(await readFile(path.join(directory, 'metrics.jsonl'), 'utf8')).toBe('{}\n');
     },
   );
+
+  test.each([
+    // Killed while the old run was moved away, or while it came back: part of it is in either place, and nothing is new.
+    ['half of it set aside', ['checkpoint-00000005']],
+    ['nearly all of it', ['checkpoint-00000005', 'checkpoint-00000010', 'metrics.jsonl']],
+    ['nothing yet', []],
+  ])('a kill amid the moving, %s, loses nothing', async (_, moved) => {
+    const { directory, entries } = await oldRun();
+    await mkdir(path.join(directory, movingName));
+    for (const name of moved) await rename(path.join(directory, name), path.join(directory, movingName, name));
+    const { latest, leave } = await enterRunDirectory(directory, 'resume');
+    expect(latest).toMatchObject({ step: 5 });
+    await leave();
+    expect((await readdir(directory)).sort()).toEqual(entries);
+  });
+
+  test('a kill amid the deleting leaves nothing in the way of the next', async () => {
+    const { directory } = await oldRun();
+    await mkdir(path.join(directory, '.discarded', 'checkpoint-00000001'), { recursive: true });
+    const { begun, leave } = await enterRunDirectory(directory, 'overwrite');
+    await begun();
+    await leave();
+    expect(await readdir(directory)).toEqual(['notes.txt']);
+  });
 
   test('a file in the place of the directory', async () => {
     const directory = await runDirectory();
