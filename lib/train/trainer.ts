@@ -220,7 +220,8 @@ export class Trainer implements AsyncDisposable {
     const { config } = this;
     const { start = 'new' } = this.#options;
     if (config.initFrom === undefined) return undefined;
-    if (start === 'resume' && (await latestCheckpoint(config.output)).latest !== undefined) return undefined;
+    const resumes = start === 'resume' || start === 'auto';
+    if (resumes && (await latestCheckpoint(config.output)).latest !== undefined) return undefined;
     const data = { ...(vocabSize === undefined ? {} : { vocabSize }), tokenizer: this.#tokenizer };
     return openInitialModel(config.initFrom, config, data, start);
   }
