@@ -11,6 +11,7 @@ import {
   nonNegativeNumber,
   number,
   path,
+  paths,
   positiveNumber,
   section,
   share,
@@ -101,11 +102,8 @@ const stage = section({
     ),
 });
 
-const asList = (input: string | string[]) => (typeof input === 'string' ? [input] : input);
-
 const files = (use: string) =>
-  value<string | string[]>('a file pattern or a list of them', isFilePatterns)
-    .transform(asList)
+  paths('a file pattern or a list of them')
     .exactOptional()
     .describe(`Token files for ${use}: a file pattern, or a list of them`);
 
@@ -198,8 +196,7 @@ const fields = section({
         'Default: none',
     ),
   data: dataSection.prefault({}),
-  baseline: value<string | string[]>('the path of a run, a pattern of metrics files, or a list of them', isFilePatterns)
-    .transform(asList)
+  baseline: paths('the path of a run, a pattern of metrics files, or a list of them')
     .exactOptional()
     .describe(
       'Dense runs of two lengths or more on the same data, run directories or metrics files: at its end `train` tells the ' +
@@ -324,9 +321,4 @@ function readFraction(input: unknown): number | undefined {
     fraction = Number(numerator) / Number(denominator);
   }
   return typeof fraction === 'number' && fraction > 0 && fraction <= 1 ? fraction : undefined;
-}
-
-function isFilePatterns(input: unknown): boolean {
-  const isPattern = (pattern: unknown) => typeof pattern === 'string' && pattern !== '';
-  return isPattern(input) || (Array.isArray(input) && input.length > 0 && input.every(isPattern));
 }
