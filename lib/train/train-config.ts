@@ -142,7 +142,9 @@ const optimizerSection = section({
   warmupSteps: integer(0)
     .default(0)
     .describe('Steps of linear warm-up; step s (from 0) has learningRate * (s + 1) / warmupSteps'),
-  decayFraction: share().default(0.2).describe('wsd only: share of the run, at its end, over which the rate falls, as 1 - sqrt(x)'),
+  decayFraction: share()
+    .default(0.2)
+    .describe('wsd only: share of the run, at its end, over which the rate falls, as 1 - sqrt(x)'),
   beta1: number('a number from 0 to below 1', (beta) => beta >= 0 && beta < 1)
     .default(0.9)
     .describe("AdamW's decay of the first moment"),
