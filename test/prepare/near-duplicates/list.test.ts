@@ -1,4 +1,4 @@
-// The list of what was dropped: the same from a dry run, a real one and one that was interrupted.
+// The list of what was dropped: the same from a run that was left alone and one that was interrupted.
 
 import { existsSync } from 'node:fs';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -6,24 +6,21 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { readManifest } from '../../../lib/data/manifest.ts';
 import type { NearDuplicate } from '../../../lib/prepare/near-duplicates/filter.ts';
 import { type PrepareOptions, prepare } from '../../../lib/prepare/prepare.ts';
-import { previewPrepare } from '../../../lib/prepare/preview.ts';
 import { useTempDirectory } from '../../data/temp-directory.ts';
+import { repeatedTextOptions, writeRepeatedText } from './repeated-text.ts';
 
 const temp = useTempDirectory();
-const words = (seed: number, count = 80) => Array.from({ length: count }, (_, i) => `w${seed}n${i}`).join(' ');
-const lines = (...texts: string[]) => texts.map((text) => `${JSON.stringify({ text })}\n`).join('');
 
-beforeEach(async () => {
-  await temp.write('in/a.txt', words(1));
-  // The blank line is no document, the blank text is an empty one.
-  await temp.write('in/b.jsonl', `${lines(words(2), ' ')}\n${lines(`${words(1)} and more`, words(3))}`);
-  await temp.write('in/c.txt', `${words(4)}<|>${words(3)}<|>${words(2)}`);
-});
-
-const options = { dropNearDuplicates: true, delimiter: '<|>' } as const;
+beforeEach(() => writeRepeatedText(temp));
 
 function run(more: Partial<PrepareOptions> = {}) {
-  return prepare({ inputs: [temp.path('in')], output: temp.path('out'), tokenizer: 'bytes', ...options, ...more });
+  return prepare({
+    inputs: [temp.path('in')],
+    output: temp.path('out'),
+    tokenizer: 'bytes',
+    ...repeatedTextOptions,
+    ...more,
+  });
 }
 
 async function readList(): Promise<NearDuplicate[]> {
@@ -32,19 +29,6 @@ async function readList(): Promise<NearDuplicate[]> {
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line));
-}
-
-async function preview(more = {}) {
-  const nearDuplicates: NearDuplicate[] = [];
-  const found = await previewPrepare({
-    inputs: [temp.path('in')],
-    ...options,
-    ...more,
-    onNearDuplicate: (document) => {
-      nearDuplicates.push(document);
-    },
-  });
-  return { ...found, nearDuplicates };
 }
 
 describe('the list', () => {
@@ -120,35 +104,5 @@ describe('the list', () => {
     await writeFile(temp.path('out.partial/data/near-duplicates.jsonl'), 'torn');
     await run();
     expect(await readFile(temp.path('out/near-duplicates.jsonl'))).toEqual(whole);
-  });
-});
-
-describe('previewPrepare', () => {
-  it('finds what a real run lists, and writes nothing', async () => {
-    const { nearDuplicates, ...found } = await preview();
-    expect(await readdir(temp.path())).toEqual(['in']);
-    const { source, skipped, invalidUtf8 } = await run();
-    expect(nearDuplicates).toEqual(await readList());
-    const { list: _, ...counts } = skipped;
-    expect(found).toEqual({ source, skipped: counts, invalidUtf8 });
-  });
-
-  it('drops nothing unless asked', async () => {
-    const { nearDuplicates, skipped } = await preview({ dropNearDuplicates: false });
-    expect([nearDuplicates, skipped]).toEqual([[], { empty: 1, nearDuplicates: 0 }]);
-  });
-
-  it('refuses what prepare refuses', async () => {
-    await expect(preview({ delimiter: '' })).rejects.toThrow(/^delimiter: expected at least one character/);
-    await expect(preview({ inputs: [] })).rejects.toThrow(/^inputs: expected at least one/);
-    await temp.write('in/d.jsonl', '{"text":1}\n');
-    await expect(preview()).rejects.toThrow(/d\.jsonl:1: expected a JSON object/);
-  });
-
-  it('stops when it is told to', async () => {
-    const stop = new AbortController();
-    await expect(preview({ signal: stop.signal, onProgress: () => stop.abort(new Error('enough')) })).rejects.toThrow(
-      'enough',
-    );
   });
 });
