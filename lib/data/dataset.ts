@@ -72,7 +72,15 @@ async function openPrepared(directory: string): Promise<Dataset> {
     train: hashed(sources.train.files, splits.train.sha256),
     validation: hashed(sources.validation?.files, splits.validation?.sha256),
   };
-  return { ...sources, tokenizer, vocabSize, text, warnings, ...(isHashed ? { hashed: shards } : {}) };
+  const findings = isHashed ? sources.findings : [...sources.findings, lackOfHashes(directory)];
+  return { ...sources, tokenizer, vocabSize, text, warnings, findings, ...(isHashed ? { hashed: shards } : {}) };
+}
+
+function lackOfHashes(directory: string): string {
+  return (
+    `${join(directory, manifestFileName)} has no hashes of the shards, as an earlier version wrote it: damaged ones are not ` +
+    'noticed; prepare the data again to have them'
+  );
 }
 
 async function openSplit(directory: string, split: SplitManifest, vocabSize: number): Promise<TokenSource> {
