@@ -86,7 +86,7 @@ function requireVocabulary(path: string, sample: readonly Int32Array[], vocabSiz
     'ERR_BURGEON_DATA',
     `${path}: expected tokens below ${vocabSize}, the vocabulary size; of a sample of ${total} tokens ` +
       `${((100 * above) / total).toPrecision(2)} % are not, the largest is ${largest}; they are of another tokenizer, or ids ` +
-      'of another type (data.dtype)',
+      'of another type (data.dtype; --dtype of `burgeon eval`)',
   );
 }
 
@@ -106,7 +106,7 @@ function requireType(path: string, sample: readonly Int32Array[]): void {
   throw new BurgeonError(
     'ERR_BURGEON_DATA',
     `${path}: expected raw uint16 tokens, found that ${types === 'int64' ? 'three of four are' : 'every second one is'} 0, as ` +
-      `when ids of ${types} are read so; say which they are (data.dtype: ${types.replace('or', 'or data.dtype:')}; if they are right, uint16)`,
+      `when ids of ${types} are read so; say which they are (data.dtype, or --dtype of \`burgeon eval\`: ${types}; uint16 if this is right)`,
   );
 }
 

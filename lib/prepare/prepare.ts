@@ -21,7 +21,7 @@ import { defaultShardName, requireShardOptions } from './token-shard-writer.ts';
 
 export interface PrepareOptions {
   /**
-   * Text files, directories (searched for .txt, .md, .jsonl, these with .gz or .zst, and .parquet) and patterns, such as
+   * Text files, directories (searched for .txt, .md, .jsonl, .ndjson, these with .gz or .zst, and .parquet) and patterns, such as
    * "docs/*.md" (see globs.ts).
    */
   inputs: string[];
@@ -35,9 +35,9 @@ export interface PrepareOptions {
   validationFraction?: number | undefined;
   /** Leave out documents that mostly repeat earlier ones; see near-duplicates.ts. */
   dropNearDuplicates?: boolean | undefined;
-  /** Splits text files other than .jsonl into documents on this string, which is not kept. */
+  /** Splits text files, other than those of JSON, into documents on this string, which is not kept. */
   delimiter?: string | undefined;
-  /** Field of .jsonl and column of .parquet that holds the text; "text" unless given. */
+  /** Field of .jsonl and .json, and column of .parquet that holds the text; "text" unless given. */
   textColumn?: string | undefined;
   /** Tokens per shard; 100 million unless given. */
   shardTokens?: number | undefined;
@@ -70,7 +70,7 @@ const defaultEncodeWorkers = 1;
 const maxWorkers = 1024;
 
 /** Increased when the same job would give other bytes, so that no run goes on with those of another version. */
-const jobVersion = 1;
+const jobVersion = 2;
 
 /**
  * Makes a data set from text files.
