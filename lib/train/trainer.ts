@@ -15,6 +15,7 @@ import { BigramModel } from '../eval/bigram.ts';
 import type { Model } from '../model/model.ts';
 import { createTokenizer } from '../tokenizer/open-tokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { bestOnPresentWindows } from './best-checkpoint.ts';
 import type { Evaluation } from './evaluator.ts';
 import { openInitialModel, partNotes } from './initial-model.ts';
 import { keepMetricsAside, type MetricsLine, MetricsWriter, type StepLine } from './metrics.ts';
@@ -162,9 +163,9 @@ export class Trainer implements AsyncDisposable {
       const notes = [
         ...directory.skipped.map((torn) => `passed over checkpoint ${torn.directory}: ${torn.problem}`),
         ...(initial ? await partNotes(initial) : []),
-        ...dataset.findings.map((finding) => `data: ${finding}`),
       ];
-      for (const note of notes) this.#options.onNote?.(note);
+      const findings = dataset.findings.map((finding) => `data: ${finding}`);
+      for (const note of [...notes, ...findings]) this.#options.onNote?.(note);
       const kept = directory.latest ? undefined : await keepMetricsAside(config.output);
       if (kept) {
         const { step, file } = kept;
@@ -193,14 +194,16 @@ export class Trainer implements AsyncDisposable {
         planner,
         metrics: await MetricsWriter.open(config.output, state.step, this.#options.onLine),
         validation: input.validation,
+        data: input.description,
         peakFlopsPerSecond: this.#peak?.flopsPerSecond ?? null,
       });
       this.#run = { dataset, input, check, directory, planner, recorder };
+      if (latest && !this.isComplete) await this.#findBest(state, latest.directory);
       // A complete run that is "resumed" trains nothing, and its metrics stay as they are.
-      if (!this.isComplete) recorder.start(dataset.train.tokenCount, input.description);
+      if (!this.isComplete) recorder.start(dataset.train.tokenCount);
       const slips = state.step === 0 ? stageNotes(this.model.config, planner.schedule, state.config.est) : [];
       for (const note of [...begun.notes, ...slips]) this.#options.onNote?.(note);
-      if (state.step === 0) notes.push(...(dataset.warnings ?? []).map((warning) => `data: ${warning}`));
+      if (state.step === 0) notes.push(...findings, ...(dataset.warnings ?? []).map((warning) => `data: ${warning}`));
       for (const text of notes) recorder.warn(text);
       if (state.step === 0 && state.initialValidationLoss === null) {
         state.initialValidationLoss = (await recorder.evaluate())?.loss ?? null;
@@ -219,12 +222,25 @@ export class Trainer implements AsyncDisposable {
     }
   }
 
+  /** Which checkpoint of a run that is resumed is the best on the present validation windows. */
+  async #findBest(state: RunState, latest: string): Promise<void> {
+    const { planner, input } = this.#opened(this.#run);
+    const { validation, description } = input;
+    if (!validation || !description.validation) return;
+    const evaluatedOn = description.validation.sha256;
+    const resumed = { model: this.model, state, planner, output: this.config.output, latest };
+    const { best, note } = await bestOnPresentWindows({ ...resumed, validation, evaluatedOn });
+    state.best = best;
+    if (note) this.#options.onNote?.(note);
+  }
+
   /** The model to start from; undefined when there is none, or a checkpoint to continue from. */
   async #openInitialModel({ vocabSize }: Dataset): Promise<OpenModelDirectory | undefined> {
     const { config } = this;
     const { start = 'new' } = this.#options;
     if (config.initFrom === undefined) return undefined;
-    if (start === 'resume' && (await latestCheckpoint(config.output)).latest !== undefined) return undefined;
+    const resumes = start === 'resume' || start === 'auto';
+    if (resumes && (await latestCheckpoint(config.output)).latest !== undefined) return undefined;
     const data = { ...(vocabSize === undefined ? {} : { vocabSize }), tokenizer: this.#tokenizer };
     return openInitialModel(config.initFrom, config, data, start);
   }
