@@ -68,7 +68,7 @@ async function checkData(config: TrainConfig): Promise<{ vocabSize: number | und
         'data: expected validation data, because runs are ranked by their loss on it, found none',
       );
     }
-    return { vocabSize: dataset.vocabSize, trainData: (await findData(dataset)).train };
+    return { vocabSize: dataset.vocabSize, trainData: (await findData(dataset, config.sequenceLength)).train };
   } finally {
     await dataset.close();
   }

@@ -13,8 +13,8 @@ export interface DataRecord {
 
 /** What a run is given. */
 export interface FoundData extends Omit<DataRecord, 'windows'> {
-  /** Whether a split has several files: where windows are cut matters only then. */
-  hasShards: boolean;
+  /** Tokens that windows within shards would train on; null where there are no shards, and it does not matter where windows are cut. */
+  usedWithin: number | null;
 }
 
 /**
@@ -26,7 +26,7 @@ export interface FoundData extends Omit<DataRecord, 'windows'> {
 export function continueData(
   directory: string,
   { data: saved, trainTokens }: { data?: DataRecord; trainTokens: number },
-  { hasShards, train, validation }: FoundData,
+  { usedWithin, train, validation }: FoundData,
 ): { data: DataRecord; notes: string[] } {
   const refuse = (problem: string) => {
     throw new BurgeonError(
@@ -37,8 +37,8 @@ export function continueData(
   };
   if (train.tokens !== trainTokens) refuse(`expected ${trainTokens} tokens, found ${train.tokens}`);
   if (saved === undefined) {
-    const windows = hasShards ? 'within' : 'across';
-    return { data: { windows, train, validation }, notes: [earlierNote(hasShards)] };
+    const windows = usedWithin === null ? 'across' : 'within';
+    return { data: { windows, train, validation }, notes: [earlierNote(usedWithin, trainTokens)] };
   }
   if (train.sample !== saved.train.sample) {
     refuse(`they are as many tokens (${trainTokens}), but not the same ones: another text, order or tokenizer`);
@@ -53,9 +53,10 @@ export function continueData(
   return { data: { windows: saved.windows, train, validation }, notes };
 }
 
-function earlierNote(hasShards: boolean): string {
+function earlierNote(usedWithin: number | null, trainTokens: number): string {
   const note =
     'the checkpoint is of an earlier version, which knew only the number of its training tokens: that these are the same ' +
     'tokens is not checked';
-  return hasShards ? `${note}; windows stay within each shard, as they were so far` : note;
+  if (usedWithin === null) return note;
+  return `${note}; windows stay within each shard, as they were so far, and use ${usedWithin} of ${trainTokens} tokens`;
 }

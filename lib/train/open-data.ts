@@ -22,13 +22,17 @@ export function openData(config: TrainConfig): Promise<Dataset> {
   );
 }
 
-/** @throws {BurgeonError} ERR_BURGEON_DATA when tokens cannot be read or are outside the vocabulary. */
-export async function findData({ train, validation, hashed }: Dataset): Promise<FoundData> {
+/**
+ * @param sequenceLength T.
+ * @throws {BurgeonError} ERR_BURGEON_DATA when tokens cannot be read or are outside the vocabulary.
+ */
+export async function findData({ train, validation, hashed }: Dataset, sequenceLength: number): Promise<FoundData> {
   const hashes = (split: 'train' | 'validation') => hashed?.[split].map(({ sha256 }) => sha256);
+  const hasShards = Math.max(train.files.length, validation?.files.length ?? 0) > 1;
   return {
     train: await identifyTokens(train, hashes('train')),
     validation: validation ? await identifyTokens(validation, hashes('validation')) : null,
-    hasShards: Math.max(train.files.length, validation?.files.length ?? 0) > 1,
+    usedWithin: hasShards ? sequenceLength * train.with('within').windowCount(sequenceLength) : null,
   };
 }
 

@@ -53,7 +53,7 @@ export interface RunState {
   units?: UnitSums;
 }
 
-export function newRunState(config: TrainConfig, { train, validation }: Omit<FoundData, 'hasShards'>): RunState {
+export function newRunState(config: TrainConfig, { train, validation }: Omit<FoundData, 'usedWithin'>): RunState {
   return {
     version: 1,
     step: 0,

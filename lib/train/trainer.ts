@@ -154,7 +154,7 @@ export class Trainer implements AsyncDisposable {
       // Everything that can be refused is refused before the run directory is touched.
       if (check.isSmall) await check.finish();
       this.#tokenizer = dataset.tokenizer && createTokenizer(dataset.tokenizer);
-      const found = await findData(dataset);
+      const found = await findData(dataset, config.sequenceLength);
       const newInput = await readInput(dataset, config, this.#tokenizer, { found, windows: 'across' });
       initial = await this.#openInitialModel(dataset);
       const model = initial?.model ?? completeModel(config.model, dataset.vocabSize);

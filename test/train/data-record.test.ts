@@ -11,7 +11,7 @@ const goOn = (found: Partial<FoundData>, record: DataRecord | null = saved) =>
     'run/checkpoint-00000007',
     { trainTokens: 1000, ...(record && { data: record }) },
     {
-      ...{ train, validation, hasShards: false },
+      ...{ train, validation, usedWithin: null },
       ...found,
     },
   );
@@ -42,11 +42,13 @@ test('says that validation data differ', () => {
 });
 
 test('keeps windows as the run began with them', () => {
-  expect(goOn({ hasShards: true }).data.windows).toBe('across');
-  expect(goOn({ hasShards: true }, { ...saved, windows: 'within' }).data.windows).toBe('within');
-  const earlier = goOn({ hasShards: true }, null);
+  expect(goOn({ usedWithin: 480 }).data.windows).toBe('across');
+  expect(goOn({ usedWithin: 480 }, { ...saved, windows: 'within' }).data.windows).toBe('within');
+  const earlier = goOn({ usedWithin: 480 }, null);
   expect(earlier.data).toEqual({ windows: 'within', train, validation });
-  expect(earlier.notes).toEqual([expect.stringMatching(/is not checked; windows stay within each shard/)]);
+  expect(earlier.notes).toEqual([
+    expect.stringMatching(/is not checked; windows stay within each shard, .* use 480 of 1000 tokens$/),
+  ]);
   const single = goOn({}, null);
   expect([single.data.windows, single.notes]).toEqual(['across', [expect.stringMatching(/is not checked$/)]]);
   expect(() => goOn({ train: { ...train, tokens: 999 } }, null)).toThrow(/expected 1000 tokens, found 999/);

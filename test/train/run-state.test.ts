@@ -6,7 +6,7 @@ import { parseTrainConfig } from '../../lib/train/train-config.ts';
 
 const base = { model: 'gpt2-tiny', output: 'run', steps: 10, batchSize: 4, seed: 5, optimizer: { learningRate: 2e-3 } };
 const tokensOf = (tokens: number) => ({ tokens, sample: 'a', shards: null });
-const data = { train: tokensOf(1000), validation: null, hasShards: false };
+const data = { train: tokensOf(1000), validation: null, usedWithin: null };
 const saved = () => JSON.parse(JSON.stringify({ ...newRunState(parseTrainConfig(base), data), step: 7, tokens: 896 }));
 
 const checkpoint = (state: Record<string, unknown>) => ({
