@@ -2,7 +2,7 @@
 // its configuration and data: interrupted anywhere and resumed, it ends with the same bits. What it leaves behind is
 // run-recorder.ts, one step train-step.ts.
 
-import { measurePeak, type Peak } from '../addon/peak.ts';
+import { busyNote, measurePeak, type Peak, peakFlops } from '../addon/peak.ts';
 import { latestCheckpoint } from '../checkpoint/checkpoint-list.ts';
 import type { OpenModelDirectory } from '../checkpoint/model-directory.ts';
 import { completeModel } from '../config/model-config.ts';
@@ -10,7 +10,6 @@ import type { Dataset } from '../data/dataset.ts';
 import { ShardCheck } from '../data/shard-check.ts';
 import { BurgeonError } from '../errors.ts';
 import type { Part } from '../est/part.ts';
-import { stageNotes } from '../est/stage-text.ts';
 import { BigramModel } from '../eval/bigram.ts';
 import type { Model } from '../model/model.ts';
 import { createTokenizer } from '../tokenizer/open-tokenizer.ts';
@@ -20,6 +19,7 @@ import type { Evaluation } from './evaluator.ts';
 import { openInitialModel, partNotes } from './initial-model.ts';
 import { keepMetricsAside, type MetricsLine, MetricsWriter, type StepLine } from './metrics.ts';
 import { findData, openData, type RunInput, readInput } from './open-data.ts';
+import { planNotes } from './plan-notes.ts';
 import { continueRun, startRun } from './restore.ts';
 import { type EnteredRun, enterRunDirectory, type StartMode } from './run-directory.ts';
 import { RunRecorder } from './run-recorder.ts';
@@ -183,9 +183,7 @@ export class Trainer implements AsyncDisposable {
         windows === 'across' ? newInput : await readInput(dataset, config, this.#tokenizer, { found, windows });
       if (latest) this.#savedStep = state.step;
       const { units = newUnitSums(this.model.config) } = state;
-      const { backend, threads } = this.model.info;
-      const wanted = config.log.peakFlops === 'measured' && backend !== 'cuda';
-      this.#peak = wanted ? await measurePeak(threads) : null;
+      this.#peak = await this.#measuredPeak(notes);
       const planner = new StepPlanner(this.model.config, state.config);
       recorder = new RunRecorder({
         config: state.config,
@@ -195,13 +193,13 @@ export class Trainer implements AsyncDisposable {
         metrics: await MetricsWriter.open(config.output, state.step, this.#options.onLine),
         validation: input.validation,
         data: input.description,
-        peakFlopsPerSecond: this.#peak?.flopsPerSecond ?? null,
+        peakFlopsPerSecond: this.#peak && peakFlops(this.#peak, this.model.info.precision),
       });
       this.#run = { dataset, input, check, directory, planner, recorder };
-      if (latest && !this.isComplete) await this.#findBest(state, latest.directory);
+      if (latest && !this.isComplete) await this.#judgeBest(latest.directory);
       // A complete run that is "resumed" trains nothing, and its metrics stay as they are.
       if (!this.isComplete) recorder.start(dataset.train.tokenCount);
-      const slips = state.step === 0 ? stageNotes(this.model.config, planner.schedule, state.config.est) : [];
+      const slips = state.step === 0 ? planNotes(this.model.config, state.config) : [];
       for (const note of [...begun.notes, ...slips]) this.#options.onNote?.(note);
       if (state.step === 0) notes.push(...findings, ...(dataset.warnings ?? []).map((warning) => `data: ${warning}`));
       for (const text of notes) recorder.warn(text);
@@ -222,14 +220,36 @@ export class Trainer implements AsyncDisposable {
     }
   }
 
-  /** Which checkpoint of a run that is resumed is the best on the present validation windows. */
-  async #findBest(state: RunState, latest: string): Promise<void> {
+  async #measuredPeak(notes: string[]): Promise<Peak | null> {
+    const { backend, threads } = this.model.info;
+    if (this.config.log.peakFlops !== 'measured' || backend === 'cuda') return null;
+    const peak = await measurePeak(threads);
+    const busy = busyNote(peak);
+    if (busy) {
+      notes.push(busy);
+      this.#options.onNote?.(busy);
+    }
+    return peak;
+  }
+
+  /** Decides the best checkpoint so far on the validation windows that there are now. */
+  async #judgeBest(latest: string): Promise<void> {
     const { planner, input } = this.#opened(this.#run);
     const { validation, description } = input;
     if (!validation || !description.validation) return;
+    const { model } = this;
+    const { output } = this.config;
+    const state = this.#opened(this.#state);
     const evaluatedOn = description.validation.sha256;
-    const resumed = { model: this.model, state, planner, output: this.config.output, latest };
-    const { best, note } = await bestOnPresentWindows({ ...resumed, validation, evaluatedOn });
+    const { best, note } = await bestOnPresentWindows({
+      model,
+      state,
+      planner,
+      output,
+      latest,
+      validation,
+      evaluatedOn,
+    });
     state.best = best;
     if (note) this.#options.onNote?.(note);
   }
