@@ -23,6 +23,7 @@ import { keepMetricsAside, type MetricsLine, MetricsWriter, type StepLine } from
 import { openData } from './open-data.ts';
 import { continueRun, startRun } from './restore.ts';
 import { type EnteredRun, enterRunDirectory, type StartMode } from './run-directory.ts';
+import { RunPlace } from './run-place.ts';
 import { RunRecorder } from './run-recorder.ts';
 import type { RunState } from './run-state.ts';
 import { StepPlanner } from './step-planner.ts';
@@ -159,7 +160,8 @@ export class Trainer implements AsyncDisposable {
       const model = initial?.model ?? completeModel(config.model, dataset.vocabSize);
       checkSample(config, this.#tokenizer);
       const data = await describeData(dataset, this.#tokenizer, validation);
-      directory = await enterRunDirectory(config.output, this.#options.start ?? 'new');
+      const { start = 'new', signal, onNote } = this.#options;
+      directory = await enterRunDirectory(config.output, start, { signal, onNote });
       const notes = [
         ...directory.skipped.map((torn) => `passed over checkpoint ${torn.directory}: ${torn.problem}`),
         ...(initial ? await partNotes(initial) : []),
@@ -190,6 +192,7 @@ export class Trainer implements AsyncDisposable {
         planner,
         metrics: await MetricsWriter.open(config.output, state.step, this.#options.onLine),
         validation,
+        place: new RunPlace(config.output, directory.lock),
         peakFlopsPerSecond: this.#peak?.flopsPerSecond ?? null,
       });
       this.#run = { dataset, loader, validation, directory, planner, recorder };
@@ -268,6 +271,7 @@ export class Trainer implements AsyncDisposable {
     const state = this.#opened(this.#state);
     const { signal } = this.#options;
     while (state.step < config.steps && !signal?.aborted) {
+      await recorder.requirePlace();
       const line = await recorder.step((onGroup) => trainStep({ config, model, loader, planner, onGroup }, state.step));
       if (state.step === 1) await this.#opened(this.#run).directory.begun();
       const isLast = state.step === config.steps;
