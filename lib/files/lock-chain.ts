@@ -11,6 +11,9 @@ import { basename, dirname, join } from 'node:path';
 import { newLock, readLock, type SeenLock } from './lock-content.ts';
 import { type ProcessIdentity, processLife } from './process-identity.ts';
 
+/** Writing takes less, by far. */
+const unfinishedMs = 10_000;
+
 /** A claim that is written and not made yet. */
 export interface Draft {
   token: string;
@@ -76,9 +79,15 @@ export async function clearLeftovers(lock: string, token: string, self: ProcessI
     if (!name.startsWith(start) || !/^(new-)?[0-9a-f]{32}$/.test(name.slice(start.length))) continue;
     const file = join(dirname(lock), name);
     if (file === followerFile(lock, token)) continue;
-    const holder = (await readLock(file))?.holder;
-    if (typeof holder === 'object' && (await processLife(holder, self)) === 'gone') await rm(file, { force: true });
+    const found = await readLock(file);
+    if (found !== undefined && (await isLeftover(found, self))) await rm(file, { force: true });
   }
+}
+
+async function isLeftover({ holder, renewedMs }: SeenLock, self: ProcessIdentity): Promise<boolean> {
+  if (typeof holder === 'object') return (await processLife(holder, self)) === 'gone';
+  // Of a process that was killed while it wrote, or that writes just now.
+  return Date.now() - renewedMs > unfinishedMs;
 }
 
 /** Whether a name in the directory of a lock belongs to it. */
