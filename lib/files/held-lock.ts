@@ -182,12 +182,12 @@ export class HeldLock {
 export function lossText(loss: LockLoss): string {
   switch (loss.what) {
     case 'taken':
-      return `its lock was taken over by ${loss.by}, as this process had not renewed it for a while,`;
+      return `its lock was taken over by ${loss.by}`;
     case 'deleted':
       return 'its lock was deleted';
     case 'moved':
       return `it was moved to ${loss.to}`;
     case 'removed':
-      return 'it was deleted, or moved where it cannot be found,';
+      return 'it was deleted or moved out of sight';
   }
 }
