@@ -20,6 +20,11 @@ export interface LockTiming {
 
 export const lockTiming: LockTiming = { renew: 5_000, stale: 60_000, watch: 15_000, unreadable: 10_000 };
 
+/** @param ageMs since the lock was renewed, by clocks that may differ. @param watchedMs in which it was seen not to be renewed. */
+export function isStale({ ageMs, watchedMs }: { ageMs: number; watchedMs: number }, timing = lockTiming): boolean {
+  return watchedMs >= timing.stale || (ageMs >= timing.stale && watchedMs >= timing.watch);
+}
+
 /** unsure: it is not renewed, and not for long enough to tell. */
 export type LockState = 'held' | 'gone' | 'unsure';
 
@@ -72,9 +77,11 @@ export class HolderWatch {
     this.#renewedMs = renewedMs;
     this.#lookedAt = now;
     const ageMs = Date.now() - renewedMs;
-    const { stale, watch, unreadable } = this.#timing;
-    if (holder === undefined) return Math.max(ageMs, this.#watchedMs) >= unreadable ? 'gone' : 'unsure';
-    return this.#watchedMs >= Math.min(stale, Math.max(watch, stale - ageMs)) ? 'gone' : 'unsure';
+    const isGone =
+      holder === undefined
+        ? Math.max(ageMs, this.#watchedMs) >= this.#timing.unreadable
+        : isStale({ ageMs, watchedMs: this.#watchedMs }, this.#timing);
+    return isGone ? 'gone' : 'unsure';
   }
 
   /** Of burgeon 0.1.0, on this machine as far as one can know. */

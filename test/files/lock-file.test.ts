@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { LockTiming } from '../../lib/files/holder-watch.ts';
+import { isStale, type LockTiming } from '../../lib/files/holder-watch.ts';
 import { claimLock, type LockRequest, lockHolder } from '../../lib/files/lock-file.ts';
 import { type ProcessIdentity, thisProcess } from '../../lib/files/process-identity.ts';
 import { temporaryDirectory } from '../checkpoint/helpers.ts';
@@ -190,6 +190,18 @@ describe('a holder out of sight', () => {
     await leaveLock(lock, { ...(await thisProcess()), ...change });
     expect(await lockHolder(lock)).toBeDefined();
     await canBeTaken(lock, { timing: brief });
+  });
+
+  test.each([
+    ['seen just now', 0, 0, false],
+    ['watched for half a minute', 30_000, 30_000, false],
+    ['watched for a minute', 60_000, 60_000, true],
+    ['an hour old, and seen just now', 3_600_000, 0, false],
+    ['an hour old, and watched for three renewals', 3_600_000, 15_000, true],
+    ['of a clock that is ahead', -3_600_000, 59_000, false],
+    ['of a clock that is ahead, watched for a minute', -3_600_000, 60_000, true],
+  ])('whose lock is %s', (_, ageMs, watchedMs, expected) => {
+    expect(isStale({ ageMs, watchedMs })).toBe(expected);
   });
 
   test('is not waited for when the work is to stop', async () => {
