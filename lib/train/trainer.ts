@@ -161,7 +161,7 @@ export class Trainer implements AsyncDisposable {
       const model = initial?.model ?? completeModel(config.model, dataset.vocabSize);
       checkSample(config, this.#tokenizer);
       const data = await describeData(dataset, this.#tokenizer, validation);
-      const { start = 'new', signal, onNote } = this.#options;
+      const { start = 'new', changes = [], signal, onNote } = this.#options;
       directory = await enterRunDirectory(config.output, start, { signal, onNote });
       const notes = [
         ...directory.skipped.map((torn) => `passed over checkpoint ${torn.directory}: ${torn.problem}`),
@@ -170,10 +170,8 @@ export class Trainer implements AsyncDisposable {
       for (const note of notes) this.#options.onNote?.(note);
       const kept = directory.latest ? undefined : await keepMetricsAside(config.output);
       if (kept) {
-        const { step, file } = kept;
-        this.#options.onNote?.(`starting anew: no checkpoint holds the ${step} steps whose metrics are now in ${file}`);
+        onNote?.(`starting anew: no checkpoint holds the ${kept.step} steps whose metrics are now in ${kept.file}`);
       }
-      const { changes = [] } = this.#options;
       const context = { config, changes, trainTokens: dataset.train.tokenCount, tokenizer: this.#tokenizer };
       const { latest } = directory;
       const begun = latest ? await continueRun(context, latest.directory) : await startRun(context, initial ?? model);
