@@ -61,8 +61,10 @@ export async function enterRunDirectory(
     ...options,
   });
   const leave = async () => {
-    // What was set aside went with the directory; the lock may be somebody else's by now.
-    if ((await lock.check({ isNow: true })) === undefined) await bringRunBack(lock.directory);
+    const loss = await lock.check({ isNow: true });
+    // What was set aside went with the directory, if that was moved; otherwise what is there is somebody else's.
+    const isHeld = loss === undefined || (loss.what === 'moved' && (await lock.recover()) !== undefined);
+    if (isHeld) await bringRunBack(lock.directory);
     await lock.release();
   };
   try {

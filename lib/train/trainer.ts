@@ -266,7 +266,7 @@ export class Trainer implements AsyncDisposable {
    * are free again, a checkpoint of the last step is there, and the model and the summary stay until `close`. Breaking
    * out of the loop leaves everything open and saves nothing; calling `run` again goes on.
    * @throws {BurgeonError} as `open`; ERR_BURGEON_NONFINITE when loss or gradient norm is not finite, with what is needed
-   *   to replay the step.
+   *   to replay the step; ERR_BURGEON_CHECKPOINT or ERR_BURGEON_BUSY where the run directory was moved, deleted or taken over.
    */
   async *run(): AsyncGenerator<StepRecord, void, undefined> {
     await this.open();

@@ -235,6 +235,19 @@ describe('the lock', () => {
     await canEnter(await locked(String(process.pid), new Date('2020-01-01')));
   });
 
+  test.runIf(process.platform === 'linux')(
+    'is given back where the directory is, with what was set aside',
+    async () => {
+      const directory = await runDirectory();
+      await writeCheckpoint(directory, 5, tinyContents(5));
+      const { leave } = await enterRunDirectory(directory, 'overwrite');
+      await rename(directory, `${directory}-moved`);
+      await leave();
+      expect(await readdir(`${directory}-moved`)).toEqual(['checkpoint-00000005']);
+      await expect(access(directory)).rejects.toThrow('ENOENT');
+    },
+  );
+
   test('is given back when the mode refuses', async () => {
     const directory = await runDirectory();
     await writeCheckpoint(directory, 5, tinyContents(5));
