@@ -102,7 +102,7 @@ async function* readJson(path: string, options: ReadDocumentsOptions): AsyncGene
     return;
   }
   for (const [i, value] of (await parseArray(path, pieces)).entries()) {
-    yield* documentOf(value, `${path}, element ${i + 1}`, options);
+    yield* documentOf(value, { number: i + 1, where: `${path}, element ${i + 1}` }, options);
   }
 }
 
@@ -121,16 +121,26 @@ async function* readJsonLines(
     for (const [i, line] of lines.entries()) {
       parts.push(line);
       if (i === lines.length - 1) break;
-      yield* parseLine(`${path}:${++lineNumber}`, parts.join(''), options, advice);
+      yield* parseLine(atLine(path, ++lineNumber), parts.join(''), options, advice);
       parts = [];
     }
   }
-  yield* parseLine(`${path}:${++lineNumber}`, parts.join(''), options, advice);
+  yield* parseLine(atLine(path, ++lineNumber), parts.join(''), options, advice);
+}
+
+/** Which document of a file, and what messages call it. */
+interface DocumentPlace {
+  number: number;
+  where: string;
+}
+
+function atLine(path: string, number: number): DocumentPlace {
+  return { number, where: `${path}:${number}` };
 }
 
 /** The document of a line, or nothing for a blank one. */
 function* parseLine(
-  where: string,
+  place: DocumentPlace,
   line: string,
   options: ReadDocumentsOptions,
   advice: string,
@@ -140,15 +150,15 @@ function* parseLine(
   try {
     value = JSON.parse(line);
   } catch (cause) {
-    throw badValue(where, options, (cause as Error).message, advice, cause);
+    throw badValue(place.where, options, (cause as Error).message, advice, cause);
   }
-  yield* documentOf(value, where, options, advice);
+  yield* documentOf(value, place, options, advice);
 }
 
 /** The document of an object. */
 function* documentOf(
   value: unknown,
-  where: string,
+  { number, where }: DocumentPlace,
   options: ReadDocumentsOptions,
   advice = '',
 ): Generator<DocumentPiece> {

@@ -126,6 +126,7 @@ async function fill(partial: PartialDirectory, settings: Settings, files: readon
       shards: { directory: partial.data, name: settings.name, shardTokens: settings.shardTokens },
       workers: workersFor('encode', settings, progress.bytesTotal),
       async save(state) {
+        await partial.requireHeld();
         await writeState(statePath, state);
         partial.keep();
       },

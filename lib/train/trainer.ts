@@ -22,6 +22,7 @@ import { findData, openData, type RunInput, readInput } from './open-data.ts';
 import { planNotes } from './plan-notes.ts';
 import { continueRun, startRun } from './restore.ts';
 import { type EnteredRun, enterRunDirectory, type StartMode } from './run-directory.ts';
+import { RunPlace } from './run-place.ts';
 import { RunRecorder } from './run-recorder.ts';
 import type { RunState } from './run-state.ts';
 import { StepPlanner } from './step-planner.ts';
@@ -159,7 +160,8 @@ export class Trainer implements AsyncDisposable {
       initial = await this.#openInitialModel(dataset);
       const model = initial?.model ?? completeModel(config.model, dataset.vocabSize);
       checkSample(config, this.#tokenizer);
-      directory = await enterRunDirectory(config.output, this.#options.start ?? 'new');
+      const { start = 'new', changes = [], signal, onNote } = this.#options;
+      directory = await enterRunDirectory(config.output, start, { signal, onNote });
       const notes = [
         ...directory.skipped.map((torn) => `passed over checkpoint ${torn.directory}: ${torn.problem}`),
         ...(initial ? await partNotes(initial) : []),
@@ -168,10 +170,8 @@ export class Trainer implements AsyncDisposable {
       for (const note of [...notes, ...findings]) this.#options.onNote?.(note);
       const kept = directory.latest ? undefined : await keepMetricsAside(config.output);
       if (kept) {
-        const { step, file } = kept;
-        this.#options.onNote?.(`starting anew: no checkpoint holds the ${step} steps whose metrics are now in ${file}`);
+        onNote?.(`starting anew: no checkpoint holds the ${kept.step} steps whose metrics are now in ${kept.file}`);
       }
-      const { changes = [] } = this.#options;
       const context = { config, changes, data: found, tokenizer: this.#tokenizer };
       const { latest } = directory;
       const begun = latest ? await continueRun(context, latest.directory) : await startRun(context, initial ?? model);
@@ -193,6 +193,7 @@ export class Trainer implements AsyncDisposable {
         metrics: await MetricsWriter.open(config.output, state.step, this.#options.onLine),
         validation: input.validation,
         data: input.description,
+        place: new RunPlace(config.output, directory.lock),
         peakFlopsPerSecond: this.#peak && peakFlops(this.#peak, this.model.info.precision),
       });
       this.#run = { dataset, input, check, directory, planner, recorder };
@@ -270,7 +271,7 @@ export class Trainer implements AsyncDisposable {
    * are free again, a checkpoint of the last step is there, and the model and the summary stay until `close`. Breaking
    * out of the loop leaves everything open and saves nothing; calling `run` again goes on.
    * @throws {BurgeonError} as `open`; ERR_BURGEON_NONFINITE when loss or gradient norm is not finite, with what is needed
-   *   to replay the step.
+   *   to replay the step; ERR_BURGEON_CHECKPOINT or ERR_BURGEON_BUSY where the run directory was moved, deleted or taken over.
    */
   async *run(): AsyncGenerator<StepRecord, void, undefined> {
     await this.open();
@@ -310,6 +311,7 @@ export class Trainer implements AsyncDisposable {
     const state = this.#opened(this.#state);
     const { signal } = this.#options;
     while (state.step < config.steps && !signal?.aborted) {
+      await recorder.requirePlace();
       await this.#requireSoundData();
       const line = await recorder.step((onGroup) => trainStep({ config, model, loader, planner, onGroup }, state.step));
       if (state.step === 1) await this.#opened(this.#run).directory.begun();
