@@ -15,6 +15,8 @@ import { LineThinner } from './thin-lines.ts';
 export interface ReadRunOptions {
   /** About as many step lines are kept. Default 2000. */
   maxPoints?: number;
+  /** Reads the first so many bytes. Default: the whole file. */
+  upTo?: number;
 }
 
 /**
@@ -22,7 +24,8 @@ export interface ReadRunOptions {
  * @param directory with a metrics.jsonl, or such a file itself, kept apart from its run. A torn last line, and lines that are no JSON, become warnings.
  * @throws {BurgeonError} ERR_BURGEON_DATA where there is no metrics file.
  */
-export async function readRun(directory: string, { maxPoints = 2000 }: ReadRunOptions = {}): Promise<RunData> {
+export async function readRun(directory: string, options: ReadRunOptions = {}): Promise<RunData> {
+  const { maxPoints = 2000, upTo = Infinity } = options;
   const isFile = await stat(directory).then(
     (found) => found.isFile(),
     () => false,
@@ -66,8 +69,9 @@ export async function readRun(directory: string, { maxPoints = 2000 }: ReadRunOp
   };
   const thinner = new LineThinner(size, maxPoints, decode);
   await scanLines(file, (line) => {
+    if (line.offset >= upTo) return false;
     number++;
-    if (line.begin === line.end) return;
+    if (line.begin === line.end) return true;
     if (line.isWhole && isStep(line)) {
       run.stepLines++;
       thinner.add(line, number);
@@ -75,6 +79,7 @@ export async function readRun(directory: string, { maxPoints = 2000 }: ReadRunOp
       thinner.flush();
       decode(line.chunk.toString('utf8', line.begin, line.end), number, line.isWhole);
     }
+    return true;
   });
   thinner.flush();
   for (const text of damaged) run.warnings.push({ kind: 'warning', step: run.step, text });
