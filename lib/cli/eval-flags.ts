@@ -7,7 +7,7 @@ export interface EvalFlags {
   data?: string;
   split: 'train' | 'validation';
   windows: number | 'all';
-  sequenceLength?: number;
+  sequenceLength?: number | undefined;
   choices?: string;
   limit?: number;
   tokenizer?: 'gpt2' | 'bytes';

@@ -25,19 +25,20 @@ export interface StalledClient {
   socket: net.Socket;
 }
 
-/** Clients that ask for the events and read the first piece of the answer, no more. */
-export async function stalledClients(url: string, count: number): Promise<StalledClient[]> {
+/** A client that asks for the events and reads the first piece of the answer, no more. */
+export async function stalledClient(url: string): Promise<StalledClient> {
   const { port, token } = liveAddress(url);
-  const request = `GET /events HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\nauthorization: Bearer ${token}\r\n\r\n`;
-  const one = async (): Promise<StalledClient> => {
-    const socket = net.connect(port, '127.0.0.1');
-    socket.on('error', () => {});
-    socket.write(request);
-    const first = once(socket, 'data').then(([piece]) => String(piece));
-    const head = await Promise.race([first, once(socket, 'close').then(() => '')]);
-    socket.pause();
-    const status = /^HTTP\/1\.1 (\d+)/.exec(head)?.[1];
-    return { status: status === undefined ? undefined : Number(status), head, socket };
-  };
-  return Promise.all(Array.from({ length: count }, one));
+  const socket = net.connect(port, '127.0.0.1');
+  socket.on('error', () => {});
+  const nothing = () => '';
+  socket.write(`GET /events HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\nauthorization: Bearer ${token}\r\n\r\n`);
+  const first = once(socket, 'data').then(([piece]) => String(piece), nothing);
+  const head = await Promise.race([first, once(socket, 'close').then(nothing, nothing)]);
+  socket.pause();
+  const status = /^HTTP\/1\.1 (\d+)/.exec(head)?.[1];
+  return { status: status === undefined ? undefined : Number(status), head, socket };
+}
+
+export function stalledClients(url: string, count: number): Promise<StalledClient[]> {
+  return Promise.all(Array.from({ length: count }, () => stalledClient(url)));
 }
