@@ -4,7 +4,7 @@
 // On a machine that does nothing else: the two stretches of a pair are compared.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { once, setMaxListeners } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -24,6 +24,8 @@ const stretchMs = 10_000;
 /** Steps before the first stretch: a history worth sending. */
 const warmSteps = 1000;
 const wantedShare = 0.9;
+/** As long as a timer can wait. */
+const forever = 2 ** 31 - 1;
 
 /** A run of about a hundred steps per second. */
 const settings = {
@@ -81,6 +83,7 @@ class Clients {
 
   constructor(url: string) {
     this.#url = url;
+    setMaxListeners(Infinity, this.#leaving.signal);
     for (let i = 0; i < clientCount; i++) void this.#stay();
   }
 
@@ -96,8 +99,7 @@ class Clients {
       this.answers.set(answer, (this.answers.get(answer) ?? 0) + 1);
       const waitMs = 1000 * Number(/^retry-after: (\d+)/im.exec(head)?.[1] ?? 1);
       // What is not read tells nothing of its end: those who have a stream keep it until they leave.
-      if (status === 200) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-      else await sleep(waitMs, undefined, { signal }).catch(() => {});
+      await sleep(status === 200 ? forever : waitMs, undefined, { signal }).catch(() => {});
       socket.destroy();
     }
   }
