@@ -53,7 +53,7 @@ export const mostStreams = 32;
 const mostConnections = 512;
 
 /** When those may ask again, in seconds. */
-const retryAfter = '10';
+const retryAfter = '30';
 
 /** A request has to come in so much time, and a connection on which nothing moves for so long is cut off. */
 const limits = { headersTimeout: 10_000, requestTimeout: 10_000, connectionsCheckingInterval: 2000 };

@@ -12,7 +12,7 @@ import { mostStreams } from '../../lib/report/live-server.ts';
 import { readMetrics } from '../../lib/train/metrics.ts';
 import { chartData, chromiumPath, eventually, launchBrowser, watchedPage } from '../helpers/browser.ts';
 import { main } from '../helpers/cli.ts';
-import { liveAddress, press, stalledClients } from '../helpers/live.ts';
+import { liveAddress, press, type StalledClient, stalledClients } from '../helpers/live.ts';
 import { useWorkspace, type Workspace } from './workspace.ts';
 
 interface Training {
@@ -69,6 +69,18 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
     await eventually(() => page.locator('#live [role=status]').first().textContent()).toBe('running');
     expect(page.url()).toBe(at('/#x=tokens'));
     expect(await page.getByRole('radio', { name: 'tokens' }).isChecked()).toBe(true);
+    // Another page, when there is no room for one more.
+    await page.goto('about:blank');
+    const clients: StalledClient[] = [];
+    onTestFinished(() => clients.forEach(({ socket }) => void socket.destroy()));
+    await eventually(async () => {
+      clients.push(...(await stalledClients(url, mostStreams)));
+      return clients.filter(({ status }) => status === 200).length;
+    }).toBe(mostStreams);
+    await page.goto(url);
+    await eventually(() => page.locator('#live [role=status]').first().textContent()).toMatch(
+      /^the page is open 32 times already, and no more are served/,
+    );
   });
 
   test('shows the run, pauses, saves, survives a reload, stops and comes back', async () => {

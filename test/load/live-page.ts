@@ -19,8 +19,9 @@ import { stalledClient } from '../helpers/live.ts';
 import { someText } from '../train/helpers.ts';
 
 const clientCount = 1000;
-const pairs = 5;
-const stretchMs = 10_000;
+const pairs = 3;
+/** So long that those who are refused come again in it. */
+const stretchMs = 30_000;
 /** Steps before the first stretch: a history worth sending. */
 const warmSteps = 1000;
 const wantedShare = 0.9;
