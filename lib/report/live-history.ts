@@ -48,14 +48,18 @@ export class LiveHistory {
   async #read(): Promise<void> {
     const starts = this.#starts;
     this.#early = [];
-    // Lines up to here have been taken; those beyond will be.
-    const upTo = statSync(path.join(this.#directory, metricsFileName), { throwIfNoEntry: false })?.size ?? 0;
-    const run = await readRun(this.#directory, { upTo }).catch(() => undefined);
+    const run = await this.#readFile().catch(() => undefined);
     if (starts !== this.#starts) return; // of what is no longer there
     this.#loading = run && this.#loading;
-    if (run === undefined) return; // a run that has not begun; its start line brings everybody here again
+    if (run === undefined) return; // not begun, or not to be read now: the next page, or a start line, tries again
     bound(run);
     for (const line of this.#early.splice(0)) addBounded(run, line);
     this.#run = run;
+  }
+
+  async #readFile(): Promise<RunData> {
+    // Lines up to here have been taken; those beyond will be.
+    const { size } = statSync(path.join(this.#directory, metricsFileName));
+    return readRun(this.#directory, { upTo: size });
   }
 }
