@@ -30,7 +30,9 @@ const shapes: Record<MetricsLine['kind'], z.ZodType> = {
     step: count,
     time: text,
     config: z.looseObject({
-      ...{ steps: count, batchSize: count, accumulationSteps: count, sequenceLength: count, seed: number },
+      ...{ steps: count, sequenceLength: count, seed: number },
+      // Of another version these may have other names; the rest is told without them.
+      ...{ batchSize: count.optional(), accumulationSteps: count.optional() },
       ...{ model: z.looseObject({}), est: z.looseObject({}), evaluation: z.looseObject({}) },
     }),
     model: z.looseObject({
