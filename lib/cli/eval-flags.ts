@@ -10,7 +10,7 @@ export interface EvalFlags {
   dtype?: TokenType;
   split: 'train' | 'validation';
   windows: number | 'all';
-  sequenceLength?: number;
+  sequenceLength?: number | undefined;
   choices?: string;
   limit?: number;
   tokenizer?: 'gpt2' | 'bytes';

@@ -11,7 +11,7 @@ import { claimLock } from '../files/lock-file.ts';
 import { makeDirectory } from '../files/make-directory.ts';
 import { chooseDevice } from '../model/device.ts';
 import { chooseThreads } from '../model/native-options.ts';
-import { reportFileName, writeReport } from '../report/write-report.ts';
+import { reportFileName } from '../report/write-report.ts';
 import { expandRuns } from '../sweep/expand.ts';
 import { doneFlops, expectedTime } from '../sweep/expected-time.ts';
 import { type PlannedRun, planRuns } from '../sweep/plan-runs.ts';
@@ -24,6 +24,7 @@ import { duration } from './format.ts';
 import { interruptSignal } from './interrupt.ts';
 import { integerBetween, repeatable, setOption } from './options.ts';
 import { ProgressLine } from './progress.ts';
+import { problemOfReport } from './report-problem.ts';
 import { type Lanes, lanesText, outcomeText, planText, rankingText } from './sweep-text.ts';
 
 interface SweepFlags {
@@ -146,11 +147,13 @@ async function showTable(
   const record = sweepRecord(sweep, outcomes);
   const directories = reportOrder(record);
   const report = file !== undefined && directories.length > 0 ? file : undefined;
-  if (report !== undefined) await writeReport(directories, report);
-  if (flags.json) console.log(JSON.stringify({ ...record, report: report ?? null }, null, 2));
-  else {
+  const problem = report && (await problemOfReport(directories, report));
+  if (problem !== undefined && flags.output !== undefined) process.exitCode = 1; // it was asked for
+  if (flags.json) {
+    console.log(JSON.stringify({ ...record, report: report ?? null, reportProblem: problem }, null, 2));
+  } else {
     console.log(rankingText(record.ranking, outcomes, sweep.output));
-    if (report !== undefined) console.log(`\nwrote ${report}`);
+    if (report !== undefined) console.log(problem ? `\n${report} is not written: ${problem}` : `\nwrote ${report}`);
   }
 }
 

@@ -146,8 +146,9 @@ export class RunRecorder {
     const { config, model, metrics, state } = this.#run;
     const { prompt, length, temperature, topK, topP } = config.sample;
     const options = { maxTokens: length, temperature, topK, topP, seed: config.seed + state.step };
+    const { sequenceLength } = config;
     const subnetwork = this.#plan.trainedSubnetwork;
-    const text = await sampleText(model, tokenizer, prompt, { ...options, subnetwork });
+    const text = await sampleText(model, tokenizer, prompt, { ...options, sequenceLength, subnetwork });
     metrics.write({ kind: 'sample', step: state.step, ...this.#part(), text });
     return text;
   }
