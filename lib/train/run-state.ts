@@ -21,6 +21,9 @@ export interface StageTotals {
   denseMs: number;
 }
 
+/** What may be due after a step, besides a checkpoint. */
+export type Due = 'evaluation' | 'sample';
+
 export interface RunState {
   version: 1;
   /** Completed steps. */
@@ -39,6 +42,8 @@ export interface RunState {
   /** The checkpoint with the lowest validation loss. */
   best: { step: number; loss: number } | null;
   stages: StageTotals[];
+  /** What was due after this step when the run was stopped: done first when it goes on. Absent: nothing. */
+  owed?: Due[];
   /** How often each unit was trained; absent in checkpoints of earlier versions. */
   units?: UnitSums;
 }

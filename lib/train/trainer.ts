@@ -24,7 +24,8 @@ import { openData } from './open-data.ts';
 import { continueRun, startRun } from './restore.ts';
 import { type EnteredRun, enterRunDirectory, type StartMode } from './run-directory.ts';
 import { RunRecorder } from './run-recorder.ts';
-import type { RunState } from './run-state.ts';
+import { RunSaver } from './run-saver.ts';
+import type { Due, RunState } from './run-state.ts';
 import { StepPlanner } from './step-planner.ts';
 import { type RunSummary, summarise } from './summary.ts';
 import { promptTokens } from './text-sample.ts';
@@ -40,7 +41,7 @@ export interface TrainerOptions {
    * what then holds: docs/checkpoint-format.md. Default: none.
    */
   changes?: readonly string[];
-  /** Stops after the current step, with a checkpoint written. */
+  /** Stops between two micro-batches, evaluation batches or tokens of a sample, with a checkpoint of the last whole step. */
   signal?: AbortSignal;
   /** Ends a complete run with a bigram model fitted on the training data, whose loss the summary then gives. */
   bigramBaseline?: boolean;
@@ -66,6 +67,7 @@ interface Run {
   validation: AsyncIterable<FixedBatch> | undefined;
   planner: StepPlanner;
   recorder: RunRecorder;
+  saver: RunSaver;
   directory: EnteredRun;
 }
 
@@ -78,7 +80,8 @@ export class Trainer implements AsyncDisposable {
   #state: RunState | undefined;
   #peak: Peak | null | undefined;
   #bigramLoss: number | null = null;
-  #savedStep = -1;
+  /** Whether weights and moments are those of the last step. */
+  #isWhole = true;
   #isOver = false;
   #isClosed = false;
 
@@ -111,9 +114,9 @@ export class Trainer implements AsyncDisposable {
     return this.#opened(this.#state).step;
   }
 
-  /** Whether all steps are done. */
+  /** Whether all steps are done, and what is due after the last. */
   get isComplete(): boolean {
-    return this.step === this.config.steps;
+    return this.step === this.config.steps && this.#state?.owed === undefined;
   }
 
   /** Share of the sequences that trained each unit: in the newest step, and in all so far. Only while the run is open. */
@@ -177,10 +180,10 @@ export class Trainer implements AsyncDisposable {
       const { state } = begun;
       this.#model = begun.model;
       this.#state = state;
-      if (latest) this.#savedStep = state.step;
       const { units = newUnitSums(this.model.config) } = state;
       const { backend, threads } = this.model.info;
-      const wanted = config.log.peakFlops === 'measured' && backend !== 'cuda';
+      const { signal, onNote = () => {}, onLine } = this.#options;
+      const wanted = config.log.peakFlops === 'measured' && backend !== 'cuda' && !signal?.aborted;
       this.#peak = wanted ? await measurePeak(threads) : null;
       const planner = new StepPlanner(this.model.config, state.config);
       recorder = new RunRecorder({
@@ -188,11 +191,14 @@ export class Trainer implements AsyncDisposable {
         model: this.model,
         state: Object.assign(state, { units }),
         planner,
-        metrics: await MetricsWriter.open(config.output, state.step, this.#options.onLine),
+        metrics: await MetricsWriter.open(config.output, state.step, { onLine, onTrouble: onNote }),
         validation,
+        signal,
         peakFlopsPerSecond: this.#peak?.flopsPerSecond ?? null,
       });
-      this.#run = { dataset, loader, validation, directory, planner, recorder };
+      const isSaved = latest !== undefined;
+      const saver = new RunSaver({ config: state.config, state, recorder, isSaved, onNote });
+      this.#run = { dataset, loader, validation, directory, planner, recorder, saver };
       // A complete run that is "resumed" trains nothing, and its metrics stay as they are.
       if (!this.isComplete) recorder.start(dataset.train.tokenCount, data);
       const slips = state.step === 0 ? stageNotes(this.model.config, planner.schedule, state.config.est) : [];
@@ -203,10 +209,9 @@ export class Trainer implements AsyncDisposable {
         state.initialValidationLoss = (await recorder.evaluate())?.loss ?? null;
       }
     } catch (error) {
-      await recorder?.close();
       this.#run = undefined;
-      await dataset.close();
-      await directory?.leave();
+      // The first error is the one to report.
+      await releaseAll(recorder, dataset, directory).catch(() => {});
       this.#model?.dispose();
       this.#model = undefined;
       throw error;
@@ -227,7 +232,8 @@ export class Trainer implements AsyncDisposable {
 
   /**
    * Trains to the end of the run, or until the signal; one record per optimizer step. Afterwards data and run directory
-   * are free again, a checkpoint of the last step is there, and the model and the summary stay until `close`. Breaking
+   * are free again, a checkpoint of the last step is there (after an error of the last good one, where it can be), and the
+   * model and the summary stay until `close`. Breaking
    * out of the loop leaves everything open and saves nothing; calling `run` again goes on.
    * @throws {BurgeonError} as `open`; ERR_BURGEON_NONFINITE when loss or gradient norm is not finite, with what is needed
    *   to replay the step.
@@ -242,8 +248,8 @@ export class Trainer implements AsyncDisposable {
       const { recorder } = this.#opened(this.#run);
       if (!wasComplete) recorder.end(this.isComplete ? 'complete' : 'stopped', this.summary);
     } catch (error) {
-      this.#fail(error);
-      await this.#release();
+      await this.#fail(error);
+      await this.#release().catch(() => {}); // The first error is the one to report.
       throw error;
     }
     await this.#release();
@@ -256,66 +262,98 @@ export class Trainer implements AsyncDisposable {
    * @throws {BurgeonError} ERR_BURGEON_DISPOSED when the run is not open; what a full disk says.
    */
   async checkpoint(): Promise<string | undefined> {
-    this.#opened(this.#run);
-    if (this.step === 0 || this.#savedStep === this.step) return undefined;
-    return this.#save(undefined);
+    const { saver } = this.#opened(this.#run);
+    return saver.isSaved ? undefined : saver.save();
   }
 
   async *#steps(): AsyncGenerator<StepRecord, void, undefined> {
     const { config } = this;
-    const { loader, planner, recorder } = this.#opened(this.#run);
+    const { loader, planner, recorder, saver } = this.#opened(this.#run);
     const { model } = this;
     const state = this.#opened(this.#state);
     const { signal } = this.#options;
+    const onChange = () => {
+      this.#isWhole = false;
+    };
+    if (state.owed) await this.#doOwed(state.owed);
     while (state.step < config.steps && !signal?.aborted) {
-      const line = await recorder.step((onGroup) => trainStep({ config, model, loader, planner, onGroup }, state.step));
+      const line = await recorder.step((onGroup) =>
+        trainStep({ config, model, loader, planner, signal, onGroup, onChange }, state.step),
+      );
+      if (line === undefined) break;
+      this.#isWhole = true;
       if (state.step === 1) await this.#opened(this.#run).directory.begun();
       const isLast = state.step === config.steps;
       if (isDue(config.log.every, state.step) || isLast) recorder.writeStep(line);
       const { kind: _, ...record }: StepLine & StepRecord = line;
 
-      const saves = isLast || isDue(config.checkpoint.every, state.step) || signal?.aborted === true;
-      // A checkpoint's validation loss decides whether it is the best, so it is taken there too; not when in a hurry.
-      const evaluates = isLast || isDue(config.evaluation.every, state.step) || (saves && !signal?.aborted);
+      const isSaveDue = isLast || isDue(config.checkpoint.every, state.step);
+      // A checkpoint's validation loss decides whether it is the best, so it is taken there too. Not where the clock decides:
+      // what is evaluated is a matter of steps alone.
+      const evaluates = isSaveDue || isDue(config.evaluation.every, state.step);
       if (evaluates) {
         const validation = await recorder.evaluate();
         if (validation) record.validation = validation;
       }
-      if (isDue(config.sample.every, state.step) && !signal?.aborted) {
-        record.sample = await recorder.sample(this.#opened(this.#tokenizer));
+      if (isDue(config.sample.every, state.step)) {
+        const sample = await recorder.sample(this.#opened(this.#tokenizer));
+        if (sample !== undefined) record.sample = sample;
       }
+      const isStopping = signal?.aborted === true;
+      const saves = isSaveDue || isStopping || saver.isTime;
       const endsStage = !isLast && planner.at(state.step).stage.index + 1 !== line.stage;
       if (evaluates || saves || endsStage) recorder.writeTotals();
-      if (saves) record.checkpoint = await this.#save(record.validation?.loss);
+      if (saves) {
+        const loss = record.validation?.loss;
+        const checkpoint = isLast || isStopping ? await saver.save(loss) : await saver.trySave(loss);
+        if (checkpoint !== undefined) record.checkpoint = checkpoint;
+      }
       yield record;
     }
-    // The signal came while the consumer held the record of a step that was not saved.
+    // The signal came while the consumer held the record of a step that was not saved, or in the step after it.
     await this.checkpoint();
   }
 
-  async #save(validationLoss: number | undefined): Promise<string> {
-    const directory = await this.#opened(this.#run).recorder.checkpoint(validationLoss);
-    this.#savedStep = this.step;
-    return directory;
+  /** What was due when the run was stopped. */
+  async #doOwed(owed: readonly Due[]): Promise<void> {
+    const { recorder, saver } = this.#opened(this.#run);
+    const state = this.#opened(this.#state);
+    delete state.owed;
+    const validation = owed.includes('evaluation') ? await recorder.evaluate() : undefined;
+    if (owed.includes('sample') && this.#tokenizer) await recorder.sample(this.#tokenizer);
+    // It is owed no longer, and may be the best.
+    if (state.owed === undefined) await saver.save(validation?.loss);
   }
 
-  /** Leaves word of what ended the run. */
-  #fail(error: unknown): void {
-    try {
-      const { recorder } = this.#opened(this.#run);
-      recorder.warn((error as Error).message);
-      recorder.end('failed', this.summary);
-    } catch {
-      // The first error is the one to report.
+  /** Keeps what was trained, and leaves word of what ended the run. */
+  async #fail(error: unknown): Promise<void> {
+    const { recorder, saver } = this.#opened(this.#run);
+    const attempts = [
+      () => saver.saveLastGood(error, this.#isWhole),
+      () => recorder.warn((error as Error).message),
+      () => recorder.end('failed', this.summary),
+    ];
+    for (const attempt of attempts) {
+      try {
+        await attempt();
+      } catch {
+        // The first error is the one to report.
+      }
     }
   }
 
-  /** Loss on the validation windows of a bigram model fitted on the training data. */
+  /** Loss on the validation windows of a bigram model fitted on the training data; null without any, or where the signal comes first. */
   async #bigramBaseline(): Promise<number | null> {
     const { dataset, validation } = this.#opened(this.#run);
     if (validation === undefined) return null;
-    const bigram = await BigramModel.fit(dataset.train, { vocabSize: this.model.config.vocabSize });
-    return bigram.loss(validation);
+    const { signal } = this.#options;
+    try {
+      const bigram = await BigramModel.fit(dataset.train, { vocabSize: this.model.config.vocabSize, signal });
+      return await bigram.loss(validation, signal);
+    } catch (error) {
+      if (signal?.aborted && error === signal.reason) return null;
+      throw error;
+    }
   }
 
   /** Gives data and run directory free; the run cannot go on. */
@@ -323,9 +361,7 @@ export class Trainer implements AsyncDisposable {
     const run = this.#run;
     this.#run = undefined;
     this.#isOver = true;
-    await run?.recorder.close();
-    await run?.dataset.close();
-    await run?.directory.leave();
+    await releaseAll(run?.recorder, run?.dataset, run?.directory);
   }
 
   /** Closes files and frees the model. */
@@ -345,6 +381,19 @@ export class Trainer implements AsyncDisposable {
       'ERR_BURGEON_DISPOSED',
       'trainer: not open; call open() or run() first, and not after close()',
     );
+  }
+}
+
+/** Closes all of them, whatever one of them throws. */
+async function releaseAll(recorder?: RunRecorder, dataset?: Dataset, directory?: EnteredRun): Promise<void> {
+  try {
+    await recorder?.close();
+  } finally {
+    try {
+      await dataset?.close();
+    } finally {
+      await directory?.leave();
+    }
   }
 }
 
