@@ -16,6 +16,7 @@ import { BigramModel } from '../eval/bigram.ts';
 import type { Model } from '../model/model.ts';
 import { createTokenizer } from '../tokenizer/open-tokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { checkpointSpace, checkSpace } from './checkpoint-space.ts';
 import { describeData } from './describe-data.ts';
 import type { Evaluation } from './evaluator.ts';
 import { openInitialModel, partNotes } from './initial-model.ts';
@@ -162,10 +163,12 @@ export class Trainer implements AsyncDisposable {
       const model = initial?.model ?? completeModel(config.model, dataset.vocabSize);
       checkSample(config, this.#tokenizer);
       const data = await describeData(dataset, this.#tokenizer, validation);
+      const tight = checkSpace(await checkpointSpace(model, config), config.output);
       directory = await enterRunDirectory(config.output, this.#options.start ?? 'new');
       const notes = [
         ...directory.skipped.map((torn) => `passed over checkpoint ${torn.directory}: ${torn.problem}`),
         ...(initial ? await partNotes(initial) : []),
+        ...(tight === undefined ? [] : [tight]),
       ];
       for (const note of notes) this.#options.onNote?.(note);
       const kept = directory.latest ? undefined : await keepMetricsAside(config.output);
