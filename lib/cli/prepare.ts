@@ -7,7 +7,7 @@ import { BurgeonError } from '../errors.ts';
 import { type PrepareOptions, prepare } from '../prepare/prepare.ts';
 import { loadTokenizer } from '../tokenizer/open-tokenizer.ts';
 import { bytes, count, facts } from './format.ts';
-import { interruptSignal } from './interrupt.ts';
+import { interruptible } from './interrupt.ts';
 import { integerAtLeast, integerBetween, numberBetween } from './options.ts';
 import { PrepareProgressText } from './prepare-progress.ts';
 import { ProgressLine } from './progress.ts';
@@ -84,23 +84,20 @@ export function prepareCommand(): Command {
 async function prepareWithProgress(options: PrepareOptions): Promise<DataManifest | undefined> {
   const line = new ProgressLine();
   const progress = new PrepareProgressText(line.isLive);
-  const interrupt = interruptSignal(() => line.print('stopping; the same command goes on from here later'));
+  const sayStopping = () => line.print('stopping; the same command goes on from here later');
   try {
-    return await prepare({
-      ...options,
-      signal: interrupt.signal,
-      onProgress(report) {
-        progress.observe(report);
-        line.update(() => progress.text(report));
-      },
-    });
-  } catch (error) {
-    if (error !== interrupt.signal.reason) throw error;
-    process.exitCode = interrupt.exitCode();
-    return undefined;
+    return await interruptible(sayStopping, (signal) =>
+      prepare({
+        ...options,
+        signal,
+        onProgress(report) {
+          progress.observe(report);
+          line.update(() => progress.text(report));
+        },
+      }),
+    );
   } finally {
     line.clear();
-    interrupt.release();
   }
 }
 

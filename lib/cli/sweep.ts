@@ -169,10 +169,6 @@ interface Work {
 
 async function runSweep({ sweep, outcomes, chosen, lanes }: Work, flags: SweepFlags): Promise<void> {
   await makeDirectory(sweep.output);
-  const leave = await claimLock(
-    path.join(sweep.output, '.burgeon-sweep.lock'),
-    (holder) => `output ${sweep.output}: ${holder} runs a sweep there`,
-  );
   const progress = new ProgressLine();
   const say = (text: string) => {
     if (!flags.json) progress.print(text);
@@ -180,7 +176,12 @@ async function runSweep({ sweep, outcomes, chosen, lanes }: Work, flags: SweepFl
   const interrupt = interruptSignal(() =>
     progress.print('stopping the runs after their steps; once more to stop at once'),
   );
+  let leave = async () => {};
   try {
+    leave = await claimLock(
+      path.join(sweep.output, '.burgeon-sweep.lock'),
+      (holder) => `output ${sweep.output}: ${holder} runs a sweep there`,
+    );
     const width = Math.max(...chosen.map(({ run }) => run.group.length));
     const left = chosen.filter(({ status }) => status.state !== 'complete');
     say(`${left.length} of ${chosen.length} runs to train, ${lanesText(lanes)}, in ${sweep.output}`);

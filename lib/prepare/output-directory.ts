@@ -3,9 +3,10 @@
 // ours, as manifest.ts describes it, unless told otherwise. A process that is killed leaves `<output>.partial` behind, and the next one with the same job goes on with it.
 
 import { readdir, readFile, rename, rm } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { manifestFileName, readManifest } from '../data/manifest.ts';
 import { BurgeonError } from '../errors.ts';
+import { syncDirectory } from '../files/durable-file.ts';
 import { claimLock } from '../files/lock-file.ts';
 import { makeDirectory } from '../files/make-directory.ts';
 import { replaceFile } from '../files/replace-file.ts';
@@ -65,11 +66,14 @@ export async function writeDirectory<Result>(
     // A long time may have passed.
     const isThere = await requireReplaceable(output, kind);
     await attempt(output, async () => {
+      // What is in it is on disk already, shards and manifest alike.
+      await syncDirectory(partial.data);
       if (isThere) await rename(target, previous);
       await rename(partial.data, target).catch(async (cause) => {
         if (isThere) await rename(previous, target);
         throw cause;
       });
+      await syncDirectory(dirname(target));
       await rm(previous, { recursive: true, force: true });
     });
     isKept = false;
