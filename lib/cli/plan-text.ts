@@ -140,11 +140,11 @@ export function describeCheckpoints(
 ): string {
   const fits = available === null || count * each <= available ? '' : ': do not fit';
   return [
-    `checkpoints in ${config.output}`,
+    'checkpoints',
     facts([
       ['each', bytes(each)],
       ['at once', `${bytes(count * each)}, up to ${count} of them (keepLast ${config.checkpoint.keepLast})`],
-      ['there is', available === null ? 'nobody knows how much' : `${bytes(available)}${fits}`],
+      ...(available === null ? [] : [['there is', `${bytes(available)} for ${config.output}${fits}`] as const]),
     ]),
   ].join('\n');
 }

@@ -88,7 +88,9 @@ async function printPlan(file: string | undefined, flags: PlanFlags): Promise<vo
   const memory = planMemory(model, batchSize, sequenceLength, modelOptions);
   const stageMemory = planStageMemory(model, config, modelOptions);
   const parameters = countParameters(model);
-  const checkpoints = await checkpointSpace(model, config);
+  // Without a configuration nobody has said where.
+  const space = await checkpointSpace(model, config);
+  const checkpoints = file === undefined ? { ...space, available: null } : space;
   const dense = countFlops(model, { batchSize: options.sequencesPerStep, sequenceLength });
   if (flags.svg !== undefined) {
     const curve = planCurve(model, schedule, options, 600);

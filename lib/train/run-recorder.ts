@@ -54,8 +54,8 @@ export class RunRecorder {
     return { step, run };
   }
 
-  /** A process begins the run or goes on with it. */
-  start(dataTokens: number, data: DataDescription): void {
+  /** A process begins the run or goes on with it. @param data absent where the signal came before they were read. */
+  start(dataTokens: number, data: DataDescription | undefined): void {
     const { config, model, metrics, state } = this.#run;
     const { backend, isa, threads, precision } = model.info;
     metrics.write({
@@ -66,7 +66,7 @@ export class RunRecorder {
       model: model.config,
       parameters: countParameters(model.config).total,
       dataTokens,
-      data,
+      ...(data && { data }),
       host: describeHost(),
       ...{ backend, isa, threads, precision },
       peakFlopsPerSecond: this.#peakFlops,

@@ -162,7 +162,7 @@ export class Trainer implements AsyncDisposable {
       initial = await this.#openInitialModel(dataset);
       const model = initial?.model ?? completeModel(config.model, dataset.vocabSize);
       checkSample(config, this.#tokenizer);
-      const data = await describeData(dataset, this.#tokenizer, validation);
+      const data = await describeData(dataset, this.#tokenizer, validation, this.#options.signal);
       const tight = checkSpace(await checkpointSpace(model, config), config.output);
       directory = await enterRunDirectory(config.output, this.#options.start ?? 'new');
       const notes = [
