@@ -34,6 +34,8 @@ export interface RecordedRun {
   validation: AsyncIterable<FixedBatch> | undefined;
   /** Stops evaluations and samples. */
   signal?: AbortSignal | undefined;
+  /** Absent where the signal came before they were read. */
+  data: DataDescription | undefined;
   /** Measured; null where it was not, and `log.peakFlops` says. */
   peakFlopsPerSecond: number | null;
 }
@@ -54,9 +56,9 @@ export class RunRecorder {
     return { step, run };
   }
 
-  /** A process begins the run or goes on with it. @param data absent where the signal came before they were read. */
-  start(dataTokens: number, data: DataDescription | undefined): void {
-    const { config, model, metrics, state } = this.#run;
+  /** A process begins the run or goes on with it. */
+  start(dataTokens: number): void {
+    const { config, data, model, metrics, state } = this.#run;
     const { backend, isa, threads, precision } = model.info;
     metrics.write({
       kind: 'start',
@@ -174,10 +176,10 @@ export class RunRecorder {
    * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT; nothing has changed then.
    */
   async checkpoint(validationLoss: number | undefined, { prunes = true } = {}): Promise<string> {
-    const { config, model, metrics, state } = this.#run;
+    const { config, data, model, metrics, state } = this.#run;
     const { best } = state;
     if (validationLoss !== undefined && validationLoss < (best?.loss ?? Infinity)) {
-      state.best = { step: state.step, loss: validationLoss };
+      state.best = { step: state.step, loss: validationLoss, evaluatedOn: data?.validation?.sha256 };
     }
     let directory: string;
     try {

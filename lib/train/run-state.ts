@@ -23,6 +23,13 @@ export interface StageTotals {
 
 /** What may be due after a step, besides a checkpoint. */
 export type Due = 'evaluation' | 'sample';
+/** The checkpoint with the lowest validation loss. */
+export interface BestCheckpoint {
+  step: number;
+  loss: number;
+  /** SHA-256 of the validation targets; absent in checkpoints of earlier versions. */
+  evaluatedOn?: string | undefined;
+}
 
 export interface RunState {
   version: 1;
@@ -39,8 +46,7 @@ export interface RunState {
   trainTokens: number;
   initialValidationLoss: number | null;
   lastValidationLoss: number | null;
-  /** The checkpoint with the lowest validation loss. */
-  best: { step: number; loss: number } | null;
+  best: BestCheckpoint | null;
   stages: StageTotals[];
   /** What was due after this step when the run was stopped: done first when it goes on. Absent: nothing. */
   owed?: Due[];

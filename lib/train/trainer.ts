@@ -16,6 +16,7 @@ import { BigramModel } from '../eval/bigram.ts';
 import type { Model } from '../model/model.ts';
 import { createTokenizer } from '../tokenizer/open-tokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { bestOnPresentWindows } from './best-checkpoint.ts';
 import { checkpointSpace, checkSpace } from './checkpoint-space.ts';
 import { describeData } from './describe-data.ts';
 import type { Evaluation } from './evaluator.ts';
@@ -197,13 +198,21 @@ export class Trainer implements AsyncDisposable {
         metrics: await MetricsWriter.open(config.output, state.step, { onLine, onTrouble: onNote }),
         validation,
         signal,
+        data,
         peakFlopsPerSecond: this.#peak?.flopsPerSecond ?? null,
       });
       const isSaved = latest !== undefined;
       const saver = new RunSaver({ config: state.config, state, recorder, isSaved, onNote });
       this.#run = { dataset, loader, validation, directory, planner, recorder, saver };
+      if (latest && validation && data?.validation && !this.isComplete) {
+        const evaluatedOn = data.validation.sha256;
+        const resumed = { model: this.model, state, planner, output: config.output, latest: latest.directory };
+        const { best, note } = await bestOnPresentWindows({ ...resumed, validation, evaluatedOn, signal });
+        state.best = best;
+        if (note) this.#options.onNote?.(note);
+      }
       // A complete run that is "resumed" trains nothing, and its metrics stay as they are.
-      if (!this.isComplete) recorder.start(dataset.train.tokenCount, data);
+      if (!this.isComplete) recorder.start(dataset.train.tokenCount);
       const slips = state.step === 0 ? stageNotes(this.model.config, planner.schedule, state.config.est) : [];
       for (const note of [...begun.notes, ...slips]) this.#options.onNote?.(note);
       if (state.step === 0) notes.push(...(dataset.warnings ?? []).map((warning) => `data: ${warning}`));
@@ -228,7 +237,8 @@ export class Trainer implements AsyncDisposable {
     const { config } = this;
     const { start = 'new' } = this.#options;
     if (config.initFrom === undefined) return undefined;
-    if (start === 'resume' && (await latestCheckpoint(config.output)).latest !== undefined) return undefined;
+    const resumes = start === 'resume' || start === 'auto';
+    if (resumes && (await latestCheckpoint(config.output)).latest !== undefined) return undefined;
     const data = { ...(vocabSize === undefined ? {} : { vocabSize }), tokenizer: this.#tokenizer };
     return openInitialModel(config.initFrom, config, data, start);
   }
