@@ -151,6 +151,7 @@ export class Trainer implements AsyncDisposable {
     if (this.#isClosed) this.#opened(undefined);
     if (this.#run !== undefined || this.#isOver) return;
     const { config } = this;
+    const { start = 'new', signal, changes = [], onNote = () => {}, onLine } = this.#options;
     const dataset = await openData(config);
     let directory: EnteredRun | undefined;
     let initial: OpenModelDirectory | undefined;
@@ -163,30 +164,26 @@ export class Trainer implements AsyncDisposable {
       initial = await this.#openInitialModel(dataset);
       const model = initial?.model ?? completeModel(config.model, dataset.vocabSize);
       checkSample(config, this.#tokenizer);
-      const data = await describeData(dataset, this.#tokenizer, validation, this.#options.signal);
+      const data = await describeData(dataset, this.#tokenizer, validation, signal);
       const tight = checkSpace(await checkpointSpace(model, config), config.output);
-      directory = await enterRunDirectory(config.output, this.#options.start ?? 'new');
+      directory = await enterRunDirectory(config.output, start);
       const notes = [
         ...directory.skipped.map((torn) => `passed over checkpoint ${torn.directory}: ${torn.problem}`),
         ...(initial ? await partNotes(initial) : []),
         ...(tight === undefined ? [] : [tight]),
       ];
-      for (const note of notes) this.#options.onNote?.(note);
+      for (const note of notes) onNote(note);
       const kept = directory.latest ? undefined : await keepMetricsAside(config.output);
       if (kept) {
-        const { step, file } = kept;
-        this.#options.onNote?.(`starting anew: no checkpoint holds the ${step} steps whose metrics are now in ${file}`);
+        onNote(`starting anew: no checkpoint holds the ${kept.step} steps whose metrics are now in ${kept.file}`);
       }
-      const { changes = [] } = this.#options;
       const context = { config, changes, trainTokens: dataset.train.tokenCount, tokenizer: this.#tokenizer };
       const { latest } = directory;
       const begun = latest ? await continueRun(context, latest.directory) : await startRun(context, initial ?? model);
       const { state } = begun;
-      this.#model = begun.model;
-      this.#state = state;
+      [this.#model, this.#state] = [begun.model, state];
       const { units = newUnitSums(this.model.config) } = state;
       const { backend, threads } = this.model.info;
-      const { signal, onNote = () => {}, onLine } = this.#options;
       const wanted = config.log.peakFlops === 'measured' && backend !== 'cuda' && !signal?.aborted;
       this.#peak = wanted ? await measurePeak(threads) : null;
       const planner = new StepPlanner(this.model.config, state.config);
@@ -201,20 +198,19 @@ export class Trainer implements AsyncDisposable {
         data,
         peakFlopsPerSecond: this.#peak?.flopsPerSecond ?? null,
       });
-      const isSaved = latest !== undefined;
-      const saver = new RunSaver({ config: state.config, state, recorder, isSaved, onNote });
+      const saver = new RunSaver({ config: state.config, state, recorder, isSaved: latest !== undefined, onNote });
       this.#run = { dataset, loader, validation, directory, planner, recorder, saver };
       if (latest && validation && data?.validation && !this.isComplete) {
         const evaluatedOn = data.validation.sha256;
         const resumed = { model: this.model, state, planner, output: config.output, latest: latest.directory };
         const { best, note } = await bestOnPresentWindows({ ...resumed, validation, evaluatedOn, signal });
         state.best = best;
-        if (note) this.#options.onNote?.(note);
+        if (note) onNote(note);
       }
       // A complete run that is "resumed" trains nothing, and its metrics stay as they are.
       if (!this.isComplete) recorder.start(dataset.train.tokenCount);
       const slips = state.step === 0 ? stageNotes(this.model.config, planner.schedule, state.config.est) : [];
-      for (const note of [...begun.notes, ...slips]) this.#options.onNote?.(note);
+      for (const note of [...begun.notes, ...slips]) onNote(note);
       if (state.step === 0) notes.push(...(dataset.warnings ?? []).map((warning) => `data: ${warning}`));
       for (const text of notes) recorder.warn(text);
       if (state.step === 0 && state.initialValidationLoss === null) {
