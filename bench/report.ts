@@ -118,7 +118,7 @@ async function timeWindow(directory: string, parts: readonly Part[]): Promise<nu
     live?.take(line);
     events?.take(line);
   };
-  const metrics = parts.includes('metrics') ? await MetricsWriter.open(directory, 0, onLine) : undefined;
+  const metrics = parts.includes('metrics') ? await MetricsWriter.open(directory, 0, { onLine }) : undefined;
   metrics?.write(start);
   const reader = live && (await readElsewhere(live.url));
   const take = async (steps: number) => {

@@ -109,7 +109,7 @@ async function profileStep(context: StepContext, step: number): Promise<Profiled
   };
   context.model.takeProfile();
   const start = performance.now();
-  const { isDense } = await trainStep({ ...context, timed }, step);
+  const { isDense } = (await trainStep({ ...context, timed }, step))!;
   const ms = performance.now() - start;
   // Ops tell when they ran as a time before they were asked for, which is now.
   const asked = performance.now();

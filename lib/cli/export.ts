@@ -5,7 +5,7 @@ import path from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { findModel } from '../checkpoint/find-model.ts';
 import { writeLlmc } from '../checkpoint/llmc.ts';
-import { type OpenModelDirectory, writeModelDirectory } from '../checkpoint/model-directory.ts';
+import { type ModelContents, type OpenModelDirectory, writeModelDirectory } from '../checkpoint/model-directory.ts';
 import { openModel } from '../checkpoint/open-model.ts';
 import { subnetworkContents } from '../checkpoint/subnetwork-contents.ts';
 import { BurgeonError } from '../errors.ts';
@@ -19,6 +19,7 @@ import {
   subnetworkHelp,
   subnetworkOptions,
 } from './export-subnetwork.ts';
+import { interruptible } from './interrupt.ts';
 import { modelArgumentHelp } from './model-argument.ts';
 
 interface ExportFlags extends SubnetworkFlags {
@@ -71,25 +72,42 @@ export function exportCommand(): Command {
         if (rules) await requireWhole(source, flags);
         const chosen = rules ? await chooseContents(source, rules, flags) : await trainedContents(source, flags);
         const contents = chosen?.contents ?? source;
-        if (format === 'llmc') {
-          if (dtype !== 'F16') await writeNewFile(output, () => writeLlmc(output, contents, dtype));
-        } else {
-          const options = maxShardSize === undefined ? { dtype } : { dtype, maxShardBytes: maxShardSize };
-          await writeModelDirectory(output, contents, options);
-        }
+        const sayStopping = () => console.error('stopping; nothing will be written');
+        const isWritten = await interruptible(sayStopping, async (signal) => {
+          const stoppable = stoppedBy(signal, contents);
+          if (format === 'llmc') {
+            if (dtype !== 'F16') await writeNewFile(output, () => writeLlmc(output, stoppable, dtype));
+          } else {
+            const options = maxShardSize === undefined ? { dtype } : { dtype, maxShardBytes: maxShardSize };
+            await writeModelDirectory(output, stoppable, options);
+          }
+          return true;
+        });
+        if (!isWritten) return;
         if (chosen !== undefined) console.log(chosen.summary);
         const length = await trainedLength(source.directory, source.model);
         if (length !== undefined) {
           const { contextLength } = source.model;
           console.error(`note: it takes ${contextLength} tokens, and was trained on sequences of ${length}`);
         }
+        console.log(`wrote ${output}`);
       } finally {
         await source.close();
       }
-      console.log(`wrote ${output}`);
     });
   for (const option of subnetworkOptions()) exporter.addOption(option);
   return exporter;
+}
+
+/** The same contents, of which no more tensors are read once the signal has come. */
+function stoppedBy(signal: AbortSignal, contents: ModelContents): ModelContents {
+  return {
+    ...contents,
+    readTensor(name) {
+      signal.throwIfAborted();
+      return contents.readTensor(name);
+    },
+  };
 }
 
 /** Of a checkpoint from a stage of first units the smaller model that these are; else nothing. */

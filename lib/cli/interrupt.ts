@@ -1,9 +1,11 @@
-// Ctrl-C, SIGTERM and a terminal that is closed (SIGHUP): the first asks to stop in an orderly way, the second stops at once. A
+// Ctrl-C, SIGTERM and a terminal that is closed (SIGHUP): the first asks to stop in an orderly way, the second stops at once. Commands
+// that leave nothing behind do not listen, and end at the first. A
 // reader of our output that went away (`burgeon sample ... | head`) asks for the same, quietly: there is nobody left to write to.
 // Output that cannot be written for another reason (a full disk) is lost; the work goes on.
 
 const exitCodes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
-const signals = Object.keys(exitCodes) as (keyof typeof exitCodes)[];
+type SignalName = keyof typeof exitCodes;
+const signals = Object.keys(exitCodes) as SignalName[];
 
 /** The work that is to be stopped in an orderly way, if there is any. */
 let running: AbortController | undefined;
@@ -23,12 +25,16 @@ export interface Interrupt {
 export function interruptSignal(onFirst: () => void): Interrupt {
   const controller = new AbortController();
   let exitCode = exitCodes.SIGINT;
-  const handle = (name: keyof typeof exitCodes) => {
+  const handle = (name: SignalName) => {
     if (name === 'SIGHUP') {
       if (!process.stdout.isTTY && !process.stderr.isTTY) return;
-      endBySignal();
+      // Node aborts when it cannot reset a terminal that is gone.
+      endBySignal(name);
     }
-    if (controller.signal.aborted) process.exit(exitCodes[name]);
+    if (controller.signal.aborted) {
+      endBySignal(name);
+      process.exit(exitCodes[name]);
+    }
     exitCode = exitCodes[name];
     controller.abort();
     onFirst();
@@ -45,16 +51,47 @@ export function interruptSignal(onFirst: () => void): Interrupt {
   };
 }
 
-let endsBySignal = false;
+/**
+ * Does work that the first signal stops; `onFirst` may say so.
+ * @returns undefined where it was stopped, that is, where it rejected with the reason of the signal; the exit code then tells.
+ */
+export async function interruptible<Result>(
+  onFirst: () => void,
+  work: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result | undefined> {
+  const interrupt = interruptSignal(onFirst);
+  try {
+    return await work(interrupt.signal);
+  } catch (error) {
+    if (!interrupt.signal.aborted || error !== interrupt.signal.reason) throw error;
+    process.exitCode = interrupt.exitCode();
+    return undefined;
+  } finally {
+    interrupt.release();
+  }
+}
 
-/** Node aborts when it cannot reset a terminal that is gone, so the process ends by the signal itself. */
-function endBySignal(): void {
-  if (endsBySignal) return;
-  endsBySignal = true;
-  process.on('exit', () => {
-    process.removeAllListeners('SIGHUP');
-    process.kill(process.pid, 'SIGHUP');
-  });
+let endingSignal: SignalName | undefined;
+
+/** Whenever the process exits, it is by this signal: process.exit() alone waits for what native code is computing. */
+function endBySignal(name: SignalName): void {
+  if (endingSignal === undefined) {
+    process.on('exit', () => {
+      process.removeAllListeners(endingSignal!);
+      process.kill(process.pid, endingSignal!);
+    });
+  }
+  endingSignal = name;
+}
+
+/** The first process of a container dies of no signal that it does not listen to: commands that stop at once do, then. */
+export function listenAsFirstProcess(): void {
+  if (process.pid !== 1) return;
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(name, () => {
+      if (running === undefined) process.exit(exitCodes[name]);
+    });
+  }
 }
 
 /**

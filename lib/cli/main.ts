@@ -5,7 +5,7 @@ import process from 'node:process';
 import { Command } from 'commander';
 import { packageVersion } from '../addon/load.ts';
 import { BurgeonError } from '../errors.ts';
-import { surviveLostOutput } from './interrupt.ts';
+import { listenAsFirstProcess, surviveLostOutput } from './interrupt.ts';
 
 /** In the order of the help. Only the command that is run is loaded: all of them take longer than some of them run. */
 const commands: Record<string, () => Promise<Command>> = {
@@ -51,6 +51,7 @@ for (const name of Object.hasOwn(commands, wanted) ? [wanted] : Object.keys(comm
 }
 
 surviveLostOutput();
+listenAsFirstProcess();
 
 try {
   await program.parseAsync();

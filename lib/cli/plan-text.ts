@@ -9,6 +9,7 @@ import type { ActiveCounts } from '../est/sampler.ts';
 import { type ScheduleName, schedulePresets } from '../est/schedule-presets.ts';
 import { growsAt, stageText } from '../est/stage-text.ts';
 import { chooseDevice } from '../model/device.ts';
+import type { CheckpointSpace } from '../train/checkpoint-space.ts';
 import { planNotes } from '../train/plan-notes.ts';
 import type { StageMemory } from '../train/stage-memory.ts';
 import { StepPlanner } from '../train/step-planner.ts';
@@ -130,6 +131,21 @@ export function describeMemory({ modelOptions, config }: PlanSubject, memory: Na
       ['scratch', bytes(memory.scratch)],
       ['total', bytes(total)],
       ['there is', capacity > 0 ? `${bytes(capacity)}, ${deviceName}${fits}` : 'no such device here'],
+    ]),
+  ].join('\n');
+}
+
+export function describeCheckpoints(
+  { config }: PlanSubject,
+  { bytes: each, count, available }: CheckpointSpace,
+): string {
+  const fits = available === null || count * each <= available ? '' : ': do not fit';
+  return [
+    'checkpoints',
+    facts([
+      ['each', bytes(each)],
+      ['at once', `${bytes(count * each)}, up to ${count} of them (keepLast ${config.checkpoint.keepLast})`],
+      ...(available === null ? [] : [['there is', `${bytes(available)} for ${config.output}${fits}`] as const]),
     ]),
   ].join('\n');
 }

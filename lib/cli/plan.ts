@@ -9,11 +9,19 @@ import { Schedule, scheduleNames } from '../est/schedule.ts';
 import { replaceFile } from '../files/replace-file.ts';
 import { planMemory } from '../model/native-options.ts';
 import { drawPlan, planColumns, planSvg } from '../report/plan-picture.ts';
+import { checkpointSpace } from '../train/checkpoint-space.ts';
 import { planStageMemory } from '../train/stage-memory.ts';
 import { deviceOption, integerAtLeast, numberBetween, setOption } from './options.ts';
 import { comparePresets, describePresets } from './plan-compare.ts';
 import { planOptions, planSubject, type SubjectFlags } from './plan-subject.ts';
-import { describeDenseStep, describeMemory, describeParameters, describePlan, titleOf } from './plan-text.ts';
+import {
+  describeCheckpoints,
+  describeDenseStep,
+  describeMemory,
+  describeParameters,
+  describePlan,
+  titleOf,
+} from './plan-text.ts';
 
 interface PlanFlags extends SubjectFlags {
   compare?: boolean;
@@ -80,19 +88,25 @@ async function printPlan(file: string | undefined, flags: PlanFlags): Promise<vo
   const memory = planMemory(model, batchSize, sequenceLength, modelOptions);
   const stageMemory = planStageMemory(model, config, modelOptions);
   const parameters = countParameters(model);
+  // Without a configuration nobody has said where.
+  const space = await checkpointSpace(model, config);
+  const checkpoints = file === undefined ? { ...space, available: null } : space;
   const dense = countFlops(model, { batchSize: options.sequencesPerStep, sequenceLength });
   if (flags.svg !== undefined) {
     const curve = planCurve(model, schedule, options, 600);
     await replaceFile(flags.svg, planSvg(titleOf(subject, plan), curve, schedule.stages));
   }
   if (flags.json) {
-    console.log(JSON.stringify({ model, parameters, memory, stageMemory, denseStep: dense, plan }, null, 2));
+    console.log(
+      JSON.stringify({ model, parameters, memory, stageMemory, checkpoints, denseStep: dense, plan }, null, 2),
+    );
     return;
   }
   console.log(describePlan(subject, plan, stageMemory));
   if (!schedule.isDense) console.log(`\n${drawPlan(planCurve(model, schedule, options, planColumns))}`);
   console.log(`\n${describeParameters(parameters)}`);
   console.log(`\n${describeMemory(subject, memory)}`);
+  console.log(`\n${describeCheckpoints(subject, checkpoints)}`);
   console.log(`\n${describeDenseStep(dense)}`);
   if (flags.svg !== undefined) console.log(`\nwrote ${flags.svg}`);
 }

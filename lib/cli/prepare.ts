@@ -12,7 +12,7 @@ import { type PreviewOptions, previewPrepare } from '../prepare/preview.ts';
 import type { PrepareProgress, ProgressOptions } from '../prepare/progress.ts';
 import { loadTokenizer } from '../tokenizer/open-tokenizer.ts';
 import { bytes, count, facts } from './format.ts';
-import { interruptSignal } from './interrupt.ts';
+import { interruptible } from './interrupt.ts';
 import { nearDuplicateText } from './near-duplicate-text.ts';
 import { integerAtLeast, integerBetween, numberBetween } from './options.ts';
 import { PrepareProgressText } from './prepare-progress.ts';
@@ -142,20 +142,17 @@ async function withProgress<Result>(
 ): Promise<Result | undefined> {
   const line = new ProgressLine();
   const progress = new PrepareProgressText(line.isLive, { passes });
-  const interrupt = interruptSignal(() => line.print(`stopping; ${stopping}`));
   const onProgress = (report: PrepareProgress) => {
     progress.observe(report);
     line.update(() => progress.text(report));
   };
   try {
-    return await work({ signal: interrupt.signal, onProgress }, line);
-  } catch (error) {
-    if (error !== interrupt.signal.reason) throw error;
-    process.exitCode = interrupt.exitCode();
-    return undefined;
+    return await interruptible(
+      () => line.print(`stopping; ${stopping}`),
+      (signal) => work({ signal, onProgress }, line),
+    );
   } finally {
     line.clear();
-    interrupt.release();
   }
 }
 

@@ -3,6 +3,7 @@
 import { Command } from 'commander';
 import { trainTokenizer } from '../prepare/train-tokenizer.ts';
 import { bytes, count, facts, percent } from './format.ts';
+import { interruptible } from './interrupt.ts';
 import { integerAtLeast, integerBetween } from './options.ts';
 import { ProgressLine } from './progress.ts';
 
@@ -45,19 +46,23 @@ function trainCommand(): Command {
     .addHelpText('after', '\nExample:\n  burgeon tokenizer train corpus/ --vocab-size 32000 -o tokenizers/corpus')
     .action(async (inputs: string[], flags: TrainFlags) => {
       const progress = new ProgressLine();
-      const trained = await trainTokenizer({
-        inputs,
-        output: flags.output,
-        vocabSize: flags.vocabSize,
-        minFrequency: flags.minFrequency,
-        delimiter: flags.delimiter,
-        onProgress: ({ phase, done, total }) =>
-          progress.update(() => {
-            const [what, show] = phase === 'read' ? ['reading', bytes] : ['learning tokens:', count];
-            return `${what} ${show(done)} of ${show(total)} (${percent(total === 0 ? 1 : done / total, 0)})`;
-          }),
-      });
-      progress.clear();
+      const sayStopping = () => progress.print('stopping; nothing will be written');
+      const trained = await interruptible(sayStopping, (signal) =>
+        trainTokenizer({
+          signal,
+          inputs,
+          output: flags.output,
+          vocabSize: flags.vocabSize,
+          minFrequency: flags.minFrequency,
+          delimiter: flags.delimiter,
+          onProgress: ({ phase, done, total }) =>
+            progress.update(() => {
+              const [what, show] = phase === 'read' ? ['reading', bytes] : ['learning tokens:', count];
+              return `${what} ${show(done)} of ${show(total)} (${percent(total === 0 ? 1 : done / total, 0)})`;
+            }),
+        }),
+      ).finally(() => progress.clear());
+      if (trained === undefined) return;
       if (trained.vocabSize < flags.vocabSize) {
         console.error(
           `warning: the text has pairs for a vocabulary of ${trained.vocabSize}, not ${flags.vocabSize}; give it more ` +

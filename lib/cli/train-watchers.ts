@@ -28,7 +28,12 @@ export interface Watchers {
 }
 
 /** @throws {BurgeonError} ERR_BURGEON_CONFIG as `LiveServer.start`. */
-export async function openWatchers(flags: WatchFlags, config: TrainConfig, control: RunControl): Promise<Watchers> {
+export async function openWatchers(
+  flags: WatchFlags,
+  config: TrainConfig,
+  control: RunControl,
+  onNote: (note: string) => void,
+): Promise<Watchers> {
   let trainer: Trainer | undefined;
   let remainingMs: () => number | null = () => null;
   let over: LiveProgress['state'] | undefined;
@@ -49,7 +54,7 @@ export async function openWatchers(flags: WatchFlags, config: TrainConfig, contr
           port: flags.dashboard === true ? defaultPort : flags.dashboard,
           host: flags.host,
           progress,
-          units: () => (over === undefined && trainer && trainer.step > 0 ? trainer.units : undefined),
+          units: () => unitsOf(over === undefined ? trainer : undefined),
           controls: {
             pause() {
               control.pause();
@@ -81,7 +86,7 @@ export async function openWatchers(flags: WatchFlags, config: TrainConfig, contr
       trainer = opened;
       remainingMs = remaining;
       if (!flags.tensorboard) return;
-      events = await EventFile.create(config.output);
+      events = await EventFile.create(config.output, { onTrouble: onNote });
       for (const line of early) events.take(line);
       early = [];
     },
@@ -91,4 +96,13 @@ export async function openWatchers(flags: WatchFlags, config: TrainConfig, contr
       await events?.close();
     },
   };
+}
+
+/** Asked by a timer: nothing once the run is over, whether that was told or not. */
+function unitsOf(trainer: Trainer | undefined) {
+  try {
+    return trainer && trainer.step > 0 ? trainer.units : undefined;
+  } catch {
+    return undefined;
+  }
 }

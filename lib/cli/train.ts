@@ -110,16 +110,17 @@ async function runTraining(file: string, flags: TrainFlags): Promise<void> {
   const say = (text: string) => {
     if (!flags.quiet && !flags.json) progress.print(text);
   };
-  const interrupt = interruptSignal(() => progress.print('stopping after this step; once more to stop at once'));
+  const interrupt = interruptSignal(() => progress.print('stopping, with a checkpoint; once more to stop at once'));
   const control = new RunControl(interrupt.signal);
-  const watchers = await openWatchers(flags, given, control);
+  const onNote = (note: string) => progress.print(`note: ${note}`);
+  const watchers = await openWatchers(flags, given, control, onNote);
   if (watchers.url !== undefined) progress.print(`live page: ${watchers.url}`);
   const trainer = new Trainer(given, {
     changes: overriddenKeys(set),
     start: flags.resume ? 'resume' : flags.autoResume ? 'auto' : flags.overwrite ? 'overwrite' : 'new',
     signal: control.signal,
     bigramBaseline: true,
-    onNote: (note) => progress.print(`note: ${note}`),
+    onNote,
     onLine: watchers.onLine,
   });
   try {
@@ -143,7 +144,8 @@ async function runTraining(file: string, flags: TrainFlags): Promise<void> {
     const gain = baseline && trainer.isComplete ? await toldGain(baseline, config.output) : undefined;
     if (flags.json) console.log(JSON.stringify({ summary, report, reportProblem, gain }));
     else console.log(describeSummary(summary, config, { isComplete: trainer.isComplete, report, reportProblem, gain }));
-    if (!trainer.isComplete) process.exitCode = interrupt.exitCode();
+    const lacksBaseline = summary.bigramLoss === null && summary.validationLoss !== null;
+    if (!trainer.isComplete || (interrupt.signal.aborted && lacksBaseline)) process.exitCode = interrupt.exitCode();
   } finally {
     progress.clear();
     await trainer.close();

@@ -1,10 +1,11 @@
 // The manifest of a prepared data set: what is in its directory and how it came about. Written last by prepare.ts, read
 // by dataset.ts; it names files relative to its own directory, so a data set can be moved.
 
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { BurgeonError } from '../errors.ts';
+import { replaceFile } from '../files/replace-file.ts';
 import { parseDescription, type TokenizerDescription } from '../tokenizer/description.ts';
 
 export const manifestFileName = 'manifest.json';
@@ -62,7 +63,7 @@ export async function writeManifest(
   const manifest: DataManifest = { format: manifestFormat, version: manifestVersion, ...content };
   const path = join(directory, manifestFileName);
   try {
-    await writeFile(path, `${JSON.stringify(manifest, null, 2)}\n`);
+    await replaceFile(path, `${JSON.stringify(manifest, null, 2)}\n`);
   } catch (cause) {
     throw new BurgeonError('ERR_BURGEON_DATA', `${path}: cannot be written (${(cause as Error).message})`, { cause });
   }

@@ -23,6 +23,8 @@ export interface FitBigramOptions {
   vocabSize: number;
   /** Most pairs to count, 10 million unless given and at most 2^24; more data is sampled in evenly spaced blocks. */
   maxTokens?: number | undefined;
+  /** Stops it: rejects with its reason. */
+  signal?: AbortSignal | undefined;
 }
 
 export class BigramModel {
@@ -61,7 +63,7 @@ export class BigramModel {
    *   source has no pair, cannot be read, or has tokens outside the vocabulary.
    */
   static async fit(source: TokenSource, options: FitBigramOptions): Promise<BigramModel> {
-    const { vocabSize, maxTokens = defaultFitTokens } = options;
+    const { vocabSize, maxTokens = defaultFitTokens, signal } = options;
     for (const [name, value] of Object.entries({ vocabSize, maxTokens })) {
       if (Number.isInteger(value) && value > 0) continue;
       throw new BurgeonError('ERR_BURGEON_CONFIG', `${name}: expected a positive integer, received ${value}`);
@@ -71,6 +73,7 @@ export class BigramModel {
     const count = source.tokenCount <= limit ? 'all' : Math.max(1, Math.floor(limit / block));
     const pairs = vocabSize <= maxDenseVocab ? new DensePairCounts(vocabSize) : new SparsePairCounts(vocabSize);
     for await (const { tokens, targets } of fixedWindows(source, block, count, 1)) {
+      signal?.throwIfAborted();
       for (let i = 0; i < tokens.length; i++) {
         requireToken(tokens[i]!, vocabSize);
         requireToken(targets[i]!, vocabSize);
@@ -87,12 +90,14 @@ export class BigramModel {
 
   /**
    * Mean loss over all targets of the batches, in nats per token.
+   * @param signal stops it: rejects with its reason.
    * @throws {BurgeonError} ERR_BURGEON_DATA for tokens outside the vocabulary, or when there are no targets.
    */
-  async loss(batches: AsyncIterable<TokenBatch>): Promise<number> {
+  async loss(batches: AsyncIterable<TokenBatch>, signal?: AbortSignal): Promise<number> {
     let nats = 0;
     let count = 0;
     for await (const { tokens, targets } of batches) {
+      signal?.throwIfAborted();
       for (let i = 0; i < tokens.length; i++) {
         requireToken(tokens[i]!, this.vocabSize);
         requireToken(targets[i]!, this.vocabSize);

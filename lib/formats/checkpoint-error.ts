@@ -13,7 +13,8 @@ export async function explainFailure<T>(doing: string, work: () => Promise<T>): 
   try {
     return await work();
   } catch (cause) {
-    if (cause instanceof BurgeonError) throw cause;
+    // Work that a signal stopped did not fail.
+    if (cause instanceof BurgeonError || (cause as Error | null)?.name === 'AbortError') throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
     const isFull = (cause as NodeJS.ErrnoException | null)?.code === 'ENOSPC';
     throw checkpointError(`${doing}: ${reason}${isFull ? ' (free some space and try again)' : ''}`, cause);

@@ -25,6 +25,8 @@ export interface EncodeOptions extends ReadBatchesOptions {
   save: (state: EncodeState) => Promise<void>;
   /** Told after every batch. May throw, which ends the work; the state is saved. */
   onWritten: (state: EncodeState) => void;
+  /** Stops the cutting of a document; the rest asks `onWritten`. */
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -135,6 +137,7 @@ async function cutDocument(options: EncodeOptions, state: EncodeState, fraction:
     let skipped = 0;
     for (const file of files) {
       skipped = await readTokensFrom(join(options.shards.directory, file), trainTokens, skipped, async (tokens) => {
+        options.signal?.throwIfAborted();
         bytes += tokenizer.byteLength(tokens);
         await validation.write(tokens);
       });

@@ -3,9 +3,10 @@
 // ours, as manifest.ts describes it, unless told otherwise. A process that is killed leaves `<output>.partial` behind, and the next one with the same job goes on with it.
 
 import { readdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { manifestFileName, readManifest } from '../data/manifest.ts';
 import { BurgeonError } from '../errors.ts';
+import { syncDirectory } from '../files/durable-file.ts';
 import type { HeldLock } from '../files/held-lock.ts';
 import { isMissing } from '../files/is-missing.ts';
 import { isOfLock } from '../files/lock-chain.ts';
@@ -76,11 +77,14 @@ export async function writeDirectory<Result>(
     await requireHeld();
     const isThere = await requireReplaceable(output, kind);
     await attempt(output, async () => {
+      // What is in it is on disk already, shards and manifest alike.
+      await syncDirectory(partial.data);
       if (isThere) await rename(target, previous);
       await rename(partial.data, target).catch(async (cause) => {
         if (isThere) await rename(previous, target);
         throw cause;
       });
+      await syncDirectory(dirname(target));
       await rm(previous, { recursive: true, force: true });
     });
     isKept = false;

@@ -125,6 +125,7 @@ async function fill(partial: PartialDirectory, settings: Settings, files: readon
       isValidation: await validationChooser(scanned, validationFraction),
       shards: { directory: partial.data, name: settings.name, shardTokens: settings.shardTokens },
       workers: workersFor('encode', settings, progress.bytesTotal),
+      signal: settings.signal,
       async save(state) {
         await partial.requireHeld();
         await writeState(statePath, state);

@@ -2,10 +2,11 @@
 // are native (native/tokenizer/byte_pair_trainer.h); the files are those that transformers and loadTokenizer read. The
 // output directory appears whole or not at all.
 
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { NativeBytePairTrainer } from '../addon/binding.ts';
 import { loadAddon, native, nativeSync } from '../addon/load.ts';
 import { BurgeonError } from '../errors.ts';
+import { replaceFile } from '../files/replace-file.ts';
 import { toMerges, toTokens } from '../tokenizer/byte-pairs.ts';
 import { cutPoint } from '../tokenizer/gpt2-pieces.ts';
 import { gpt2TokenizerFiles } from '../tokenizer/huggingface.ts';
@@ -25,6 +26,8 @@ export interface TrainTokenizerOptions {
   minFrequency?: number | undefined;
   /** Splits text files other than .jsonl into documents on this string, which is not learned from. */
   delimiter?: string | undefined;
+  /** Stops the work; the promise rejects with the reason, and nothing is written. */
+  signal?: AbortSignal | undefined;
   onProgress?: ((progress: TrainTokenizerProgress) => void) | undefined;
 }
 
@@ -54,7 +57,7 @@ const reportMs = 100;
  *   no text, or when `output` holds something else.
  */
 export async function trainTokenizer(options: TrainTokenizerOptions): Promise<TrainedTokenizer> {
-  const { vocabSize, minFrequency = 2, delimiter, onProgress } = options;
+  const { vocabSize, minFrequency = 2, delimiter } = options;
   checkOptions(vocabSize, minFrequency, delimiter);
   const inputs = await findInputFiles(options.inputs);
 
@@ -63,7 +66,7 @@ export async function trainTokenizer(options: TrainTokenizerOptions): Promise<Tr
     'tokenizer',
     async ({ data: directory }) => {
       const trainer = nativeSync(() => new (loadAddon().binding.NativeBytePairTrainer)());
-      const bytes = await countWords(inputs, delimiter, (text) => nativeSync(() => trainer.count(text)), onProgress);
+      const bytes = await countWords(inputs, delimiter, (text) => nativeSync(() => trainer.count(text)), options);
       if (bytes === 0) {
         throw new BurgeonError(
           'ERR_BURGEON_DATA',
@@ -72,13 +75,11 @@ export async function trainTokenizer(options: TrainTokenizerOptions): Promise<Tr
       }
       // <|endoftext|> comes on top.
       const total = vocabSize - 1;
-      const report = () => onProgress?.({ phase: 'merge', done: trainer.progress(), total });
-      const timer = setInterval(report, reportMs);
-      const learned = await native(() => trainer.learn(total, minFrequency)).finally(() => clearInterval(timer));
+      const learned = await learn(trainer, total, minFrequency, options);
 
       const vocabulary = { tokens: toTokens(learned), merges: toMerges(learned.merges) };
       const files = gpt2TokenizerFiles(vocabulary);
-      for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), text);
+      for (const [name, text] of Object.entries(files)) await replaceFile(join(directory, name), text);
       return {
         vocabSize: vocabulary.tokens.length + 1,
         merges: vocabulary.merges.length,
@@ -98,17 +99,48 @@ const tokenizerDirectory: OutputKind = {
   },
 };
 
+/** Learns the merges; stops when the signal or a listener that throws says so. */
+async function learn(
+  trainer: NativeBytePairTrainer,
+  total: number,
+  minFrequency: number,
+  { signal, onProgress }: Pick<TrainTokenizerOptions, 'signal' | 'onProgress'>,
+) {
+  let thrown: { error: unknown } | undefined;
+  const timer = setInterval(() => {
+    try {
+      onProgress?.({ phase: 'merge', done: trainer.progress(), total });
+    } catch (error) {
+      thrown ??= { error };
+      trainer.stop();
+    }
+  }, reportMs);
+  const stop = () => trainer.stop();
+  signal?.addEventListener('abort', stop);
+  try {
+    signal?.throwIfAborted();
+    const learned = await native(() => trainer.learn(total, minFrequency));
+    signal?.throwIfAborted();
+    if (thrown) throw thrown.error;
+    return learned;
+  } finally {
+    clearInterval(timer);
+    signal?.removeEventListener('abort', stop);
+  }
+}
+
 /** Gives the text to `count` in parts that cut no word; returns its bytes. */
 async function countWords(
   inputs: readonly InputFile[],
   delimiter: string | undefined,
   count: (text: string) => void,
-  onProgress: TrainTokenizerOptions['onProgress'],
+  { signal, onProgress }: Pick<TrainTokenizerOptions, 'signal' | 'onProgress'>,
 ): Promise<number> {
   const total = inputs.reduce((sum, { nBytes }) => sum + nBytes, 0);
   let done = 0;
   let bytes = 0;
   const onRead = (nBytes: number) => {
+    signal?.throwIfAborted();
     done += nBytes;
     onProgress?.({ phase: 'read', done, total });
   };

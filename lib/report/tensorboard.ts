@@ -1,9 +1,10 @@
 // Event files for TensorBoard: TFRecords of protobuf messages, written as the run goes. Formats: tensorboard's
 // event_file_writer.py, event.proto and summary.proto.
 
-import { type FileHandle, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { LogFile } from '../files/log-file.ts';
 import { makeDirectory } from '../files/make-directory.ts';
 import { changeText } from '../format.ts';
 import type { MetricsLine, StepLine } from '../train/metrics.ts';
@@ -18,57 +19,60 @@ let counter = 0;
 
 export class EventFile {
   readonly path: string;
-  readonly #handle: FileHandle;
+  readonly #log: LogFile<TimedLine>;
   readonly #now: () => number;
-  readonly #timer: NodeJS.Timeout;
-  /** Lines and when they came; encoded when they are written. */
-  #waiting: { time: number; line: MetricsLine }[] = [];
-  #writing: Promise<void> = Promise.resolve();
 
-  private constructor(file: string, handle: FileHandle, now: () => number) {
+  private constructor(file: string, log: LogFile<TimedLine>, now: () => number) {
     this.path = file;
-    this.#handle = handle;
+    this.#log = log;
     this.#now = now;
-    this.#timer = setInterval(() => void this.#flush(), flushEveryMs).unref();
   }
 
   /**
    * Begins an event file in a directory, which TensorBoard takes for one run.
-   * @param now seconds since 1970.
+   * @param options.now seconds since 1970.
+   * @param options.onTrouble is told where the file cannot be written, as `LogFile` has it.
    */
-  static async create(directory: string, now: () => number = () => Date.now() / 1000): Promise<EventFile> {
+  static async create(
+    directory: string,
+    options: { now?: () => number; onTrouble?: (text: string) => void } = {},
+  ): Promise<EventFile> {
+    const { now = () => Date.now() / 1000, onTrouble } = options;
     await makeDirectory(directory);
     const seconds = String(Math.floor(now())).padStart(10, '0');
     const name = `events.out.tfevents.${seconds}.${os.hostname()}.${process.pid}.${counter++}`;
     const file = path.join(directory, name);
     const handle = await open(file, 'wx');
-    await handle.appendFile(record(fileVersionEvent(now())));
-    return new EventFile(file, handle, now);
+    try {
+      await handle.appendFile(record(fileVersionEvent(now())));
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+    const log = new LogFile<TimedLine>({
+      path: file,
+      handle,
+      everyMs: flushEveryMs,
+      encode: (lines) => Buffer.concat(lines.flatMap(({ time, line }) => recordOf(time, line))),
+      onTrouble,
+    });
+    return new EventFile(file, log, now);
   }
 
   /** Adds what a line of metrics says. */
   take(line: MetricsLine): void {
-    this.#waiting.push({ time: this.#now(), line });
+    this.#log.add({ time: this.#now(), line });
   }
 
-  /** @throws what the file system says, of this write or an earlier one. */
-  async close(): Promise<void> {
-    clearInterval(this.#timer);
-    try {
-      await this.#flush();
-    } finally {
-      await this.#handle.close();
-    }
+  close(): Promise<void> {
+    return this.#log.close();
   }
+}
 
-  #flush(): Promise<void> {
-    this.#writing = this.#writing.then(async () => {
-      const records = this.#waiting.splice(0).flatMap(({ time, line }) => recordOf(time, line));
-      if (records.length > 0) await this.#handle.appendFile(Buffer.concat(records));
-    });
-    this.#writing.catch(() => {}); // told by close
-    return this.#writing;
-  }
+/** A line and when it came, in seconds since 1970; encoded when it is written. */
+interface TimedLine {
+  time: number;
+  line: MetricsLine;
 }
 
 /** Length, its checksum, data, their checksum. */

@@ -21,6 +21,8 @@ export interface ResumedRun {
   validation: AsyncIterable<FixedBatch>;
   /** SHA-256 of the targets of `validation`. */
   evaluatedOn: string;
+  /** Stops it: the best one is then told as it was. */
+  signal: AbortSignal | undefined;
 }
 
 /**
@@ -35,16 +37,18 @@ export async function bestOnPresentWindows(run: ResumedRun): Promise<{ best: Bes
   const before = `the best checkpoint so far, of step ${best.step}, had held-out loss ${best.loss.toFixed(4)} on other validation tokens`;
   const found = (await findCheckpoints(run.output)).find(({ step, valid }) => valid && step === best.step);
   if (found === undefined) return { best: null, note: `${before}, and is there no more: the next evaluation decides` };
-  const loss = await lossOf(run, best.step, found.directory);
+  const { loss, isPartial } = await evaluationOf(run, best.step, found.directory);
+  if (isPartial) return { best };
   return { best: { step: best.step, loss, evaluatedOn }, note: `${before}, and has ${loss.toFixed(4)} on these` };
 }
 
-async function lossOf({ model, state, planner, latest, validation }: ResumedRun, step: number, directory: string) {
+async function evaluationOf(run: ResumedRun, step: number, directory: string) {
+  const { model, state, planner, latest, validation, signal } = run;
   const subnetwork = planner.at(step - 1).trainedSubnetwork;
-  if (step === state.step) return (await evaluate(model, validation, { subnetwork })).loss;
+  if (step === state.step) return evaluate(model, validation, { subnetwork, signal });
   await takeWeights(model, directory);
   try {
-    return (await evaluate(model, validation, { subnetwork })).loss;
+    return await evaluate(model, validation, { subnetwork, signal });
   } finally {
     await takeWeights(model, latest);
   }

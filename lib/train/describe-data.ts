@@ -29,27 +29,33 @@ export interface DataDescription {
 
 /**
  * Reads the validation windows once.
+ * @returns undefined where the signal stopped it.
  * @throws {BurgeonError} ERR_BURGEON_DATA where they cannot be read.
  */
 export async function describeData(
   { text }: Dataset,
   tokenizer: Tokenizer | undefined,
   windows: AsyncIterable<FixedBatch> | undefined,
-): Promise<DataDescription> {
+  signal?: AbortSignal,
+): Promise<DataDescription | undefined> {
+  const validation = windows ? await describeTargets(windows, tokenizer, signal) : null;
+  if (signal?.aborted) return undefined;
   return {
     tokenizer: tokenizer ? { name: tokenizer.name, sha256: sha256(JSON.stringify(tokenizer.toJSON())) } : null,
     text: text ?? null,
-    validation: windows ? await describeTargets(windows, tokenizer) : null,
+    validation,
   };
 }
 
 async function describeTargets(
   windows: AsyncIterable<FixedBatch>,
   tokenizer: Tokenizer | undefined,
+  signal: AbortSignal | undefined,
 ): Promise<NonNullable<DataDescription['validation']>> {
   const hash = createHash('sha256');
   let [count, bytes] = [0, 0];
   for await (const { targets } of windows) {
+    if (signal?.aborted) break;
     hash.update(new Uint8Array(targets.buffer, targets.byteOffset, targets.byteLength));
     count += targets.length;
     if (tokenizer) bytes += tokenizer.byteLength(targets);

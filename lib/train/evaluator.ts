@@ -11,6 +11,8 @@ export interface Evaluation {
   /** Targets it is the mean of. */
   tokens: number;
   ms: number;
+  /** Only where the signal stopped it: a mean of the first batches. */
+  isPartial?: true;
 }
 
 /**
@@ -31,13 +33,15 @@ export async function evaluate(
   const start = performance.now();
   let sum = 0;
   let tokens = 0;
+  let isPartial = false;
   for await (const batch of batches) {
+    isPartial = options.signal?.aborted === true && tokens > 0;
+    if (isPartial) break;
     const { batchSize, targets } = batch;
     const { loss } = await model.forward(batch.tokens, { batchSize, targets, subnetwork: options.subnetwork });
     sum += loss * batch.targets.length;
     tokens += batch.targets.length;
     options.onBatch?.(tokens);
-    if (options.signal?.aborted) break;
   }
   if (!Number.isFinite(sum)) {
     throw new BurgeonError(
@@ -45,5 +49,5 @@ export async function evaluate(
       `evaluation loss: expected a finite number, computed ${sum / tokens}; the weights hold values that are not finite`,
     );
   }
-  return { loss: sum / tokens, tokens, ms: performance.now() - start };
+  return { loss: sum / tokens, tokens, ms: performance.now() - start, ...(isPartial && { isPartial }) };
 }

@@ -1,8 +1,7 @@
 // metrics.jsonl: one JSON object per line, appended as the run goes. docs/metrics.md describes the lines. A line that a
 // kill left half-written is ignored by readers and dropped on resume.
 
-import { appendFileSync } from 'node:fs';
-import { type FileHandle, open, readdir, readFile, rename } from 'node:fs/promises';
+import { open, readdir, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import type { Host } from '../addon/host.ts';
 import type { ModelConfig } from '../config/model-config.ts';
@@ -10,6 +9,7 @@ import { BurgeonError } from '../errors.ts';
 import type { PartSize } from '../est/part.ts';
 import type { ActiveCounts } from '../est/sampler.ts';
 import { isMissing } from '../files/is-missing.ts';
+import { LogFile } from '../files/log-file.ts';
 import { makeDirectory } from '../files/make-directory.ts';
 import { type FileLine, scanLines } from '../files/scan-lines.ts';
 import type { ConfigChange } from './config-changes.ts';
@@ -189,26 +189,24 @@ export function stepOfLine({ chunk, begin, end }: FileLine): number | undefined 
 /** Steps are written together when so much time has passed: one write each would be dear for short steps. */
 const flushEveryMs = 200;
 
+export interface MetricsListeners {
+  /** Is given every line once it is in the file. */
+  onLine?: ((line: MetricsLine) => void) | undefined;
+  /** Is told where the file cannot be written; no line is lost as long as it can be in the end. */
+  onTrouble?: ((text: string) => void) | undefined;
+}
+
 export class MetricsWriter {
   readonly file: string;
-  readonly #handle: FileHandle;
-  readonly #onLine: ((line: MetricsLine) => void) | undefined;
-  readonly #timer: NodeJS.Timeout;
-  #waiting: MetricsLine[] = [];
-  #isDiscarded = false;
+  readonly #log: LogFile<MetricsLine>;
 
-  private constructor(file: string, handle: FileHandle, onLine: ((line: MetricsLine) => void) | undefined) {
+  private constructor(file: string, log: LogFile<MetricsLine>) {
     this.file = file;
-    this.#handle = handle;
-    this.#onLine = onLine;
-    this.#timer = setInterval(() => this.#flush(), flushEveryMs).unref();
+    this.#log = log;
   }
 
-  /**
-   * Opens the metrics of a run that continues after `step`: later lines, written by what is now repeated, are dropped.
-   * @param onLine is given every line once it is in the file.
-   */
-  static async open(runDirectory: string, step: number, onLine?: (line: MetricsLine) => void): Promise<MetricsWriter> {
+  /** Opens the metrics of a run that continues after `step`: later lines, written by what is now repeated, are dropped. */
+  static async open(runDirectory: string, step: number, listeners: MetricsListeners = {}): Promise<MetricsWriter> {
     await makeDirectory(runDirectory);
     const file = path.join(runDirectory, metricsFileName);
     const handle = await open(file, 'a');
@@ -218,32 +216,32 @@ export class MetricsWriter {
       await handle.close();
       throw error;
     }
-    return new MetricsWriter(file, handle, onLine);
+    const log = new LogFile<MetricsLine>({
+      path: file,
+      handle,
+      everyMs: flushEveryMs,
+      encode: (lines) => Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join('')),
+      onWritten: listeners.onLine,
+      onTrouble: listeners.onTrouble,
+    });
+    return new MetricsWriter(file, log);
   }
 
-  /** Appends a line: a step within a fifth of a second, anything else, and the steps before it, at once. */
+  /**
+   * Appends a line: a step within a fifth of a second, anything else, and the steps before it, at once.
+   * @throws what a listener threw, now or since the last call; never what the file system says.
+   */
   write(line: MetricsLine): void {
-    this.#waiting.push(line);
-    if (line.kind !== 'step') this.#flush();
+    this.#log.add(line, line.kind !== 'step');
   }
 
   /** Writes nothing any more: the file is another process's now. */
   discard(): void {
-    this.#isDiscarded = true;
+    this.#log.discard();
   }
 
   close(): Promise<void> {
-    clearInterval(this.#timer);
-    this.#flush();
-    return this.#handle.close();
-  }
-
-  #flush(): void {
-    if (this.#waiting.length === 0 || this.#isDiscarded) return;
-    const lines = this.#waiting.splice(0);
-    // At once: handing such a short write to another thread takes longer than doing it.
-    appendFileSync(this.#handle.fd, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
-    for (const line of lines) this.#onLine?.(line);
+    return this.#log.close();
   }
 }
 

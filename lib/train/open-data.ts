@@ -42,7 +42,8 @@ export interface RunInput {
   loader: BatchLoader;
   /** The same windows at every evaluation. */
   validation: AsyncIterable<FixedBatch> | undefined;
-  description: DataDescription;
+  /** Absent where the signal came before the validation data were read. */
+  description: DataDescription | undefined;
 }
 
 /** @throws {BurgeonError} ERR_BURGEON_DATA when there is too little, or validation data cannot be read. */
@@ -50,13 +51,13 @@ export async function readInput(
   dataset: Dataset,
   config: TrainConfig,
   tokenizer: Tokenizer | undefined,
-  { found, windows }: { found: FoundData; windows: WindowRule },
+  { found, windows, signal }: { found: FoundData; windows: WindowRule; signal?: AbortSignal | undefined },
 ): Promise<RunInput> {
   const { sequenceLength, batchSize, evaluation } = config;
   const train = dataset.train.with(windows);
   const loader = new BatchLoader(train, config);
   const held = dataset.validation?.with(windows);
   const validation = held && fixedWindows(held, sequenceLength, evaluation.windows, batchSize);
-  const description = await describeData(dataset, tokenizer, validation);
-  return { train, loader, validation, description: { ...description, train: found.train, windows } };
+  const description = await describeData(dataset, tokenizer, validation, signal);
+  return { train, loader, validation, description: description && { ...description, train: found.train, windows } };
 }

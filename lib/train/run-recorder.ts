@@ -16,7 +16,7 @@ import { MemoryGauge } from './memory-gauge.ts';
 import type { EndLine, MetricsWriter, StepLine } from './metrics.ts';
 import { saveRun } from './restore.ts';
 import type { RunPlace } from './run-place.ts';
-import { addToTotals, type RunState, spentBy } from './run-state.ts';
+import { addToTotals, type Due, type RunState, spentBy } from './run-state.ts';
 import type { StepPlan, StepPlanner } from './step-planner.ts';
 import type { RunSummary } from './summary.ts';
 import { sampleText } from './text-sample.ts';
@@ -33,7 +33,10 @@ export interface RecordedRun {
   metrics: MetricsWriter;
   /** The same windows at every evaluation. */
   validation: AsyncIterable<FixedBatch> | undefined;
-  data: DataDescription;
+  /** Stops evaluations and samples. */
+  signal?: AbortSignal | undefined;
+  /** Absent where the signal came before they were read. */
+  data: DataDescription | undefined;
   place: RunPlace;
   /** Measured; null where it was not, and `log.peakFlops` says. */
   peakFlopsPerSecond: number | null;
@@ -67,7 +70,7 @@ export class RunRecorder {
       model: model.config,
       parameters: countParameters(model.config).total,
       dataTokens,
-      data,
+      ...(data && { data }),
       host: describeHost(),
       ...{ backend, isa, threads, precision },
       peakFlopsPerSecond: this.#peakFlops,
@@ -84,12 +87,18 @@ export class RunRecorder {
     metrics.write({ kind: 'warning', step: state.step, text });
   }
 
-  /** Does a step, told what its groups train, and counts it. */
-  async step(work: (onGroup: (subnetwork: Subnetwork | undefined, weight: number) => void) => Promise<StepOutcome>) {
+  /**
+   * Does a step, told what its groups train, and counts it.
+   * @returns undefined where it was stopped before its end.
+   */
+  async step(
+    work: (onGroup: (subnetwork: Subnetwork | undefined, weight: number) => void) => Promise<StepOutcome | undefined>,
+  ): Promise<StepLine | undefined> {
     const { config, model, state } = this.#run;
     const start = performance.now();
     this.#units.begin();
     const done = await work((subnetwork, weight) => this.#units.add(subnetwork, weight));
+    if (done === undefined) return undefined;
     this.#units.end();
     const ms = performance.now() - start;
     const peakFlops = this.#peakFlops;
@@ -127,28 +136,32 @@ export class RunRecorder {
     metrics.write({ kind: 'totals', step: state.step, stages: structuredClone(state.stages), units: this.units });
   }
 
-  /** Loss on the validation windows of what has been trained so far; undefined where there are none. */
+  /** Loss on the validation windows of what has been trained so far; undefined where there are none, or it is owed now. */
   async evaluate(): Promise<Evaluation | undefined> {
-    const { config, model, metrics, state, validation } = this.#run;
+    const { config, model, metrics, state, validation, signal } = this.#run;
     if (validation === undefined) return undefined;
+    if (signal?.aborted) return this.#owe('evaluation');
     const result = await replayable(
       () => `after step ${state.step} (seed ${config.seed})`,
-      () => evaluate(model, validation, { subnetwork: this.#plan.trainedSubnetwork }),
+      () => evaluate(model, validation, { subnetwork: this.#plan.trainedSubnetwork, signal }),
     );
+    if (result.isPartial) return this.#owe('evaluation');
     state.lastValidationLoss = result.loss;
     const spent = { trainTokens: state.tokens, ...spentBy(state) };
     metrics.write({ kind: 'validation', step: state.step, ...result, ...this.#part(), ...spent });
     return result;
   }
 
-  /** Text by what has been trained so far. */
-  async sample(tokenizer: Tokenizer): Promise<string> {
-    const { config, model, metrics, state } = this.#run;
+  /** Text by what has been trained so far; undefined where it is owed now. */
+  async sample(tokenizer: Tokenizer): Promise<string | undefined> {
+    const { config, model, metrics, state, signal } = this.#run;
+    if (signal?.aborted) return this.#owe('sample');
     const { prompt, length, temperature, topK, topP } = config.sample;
     const options = { maxTokens: length, temperature, topK, topP, seed: config.seed + state.step };
     const { sequenceLength } = config;
     const subnetwork = this.#plan.trainedSubnetwork;
-    const text = await sampleText(model, tokenizer, prompt, { ...options, sequenceLength, subnetwork });
+    const text = await sampleText(model, tokenizer, prompt, { ...options, sequenceLength, subnetwork, signal });
+    if (signal?.aborted) return this.#owe('sample');
     metrics.write({ kind: 'sample', step: state.step, ...this.#part(), text });
     return text;
   }
@@ -168,17 +181,34 @@ export class RunRecorder {
     }
   }
 
-  /** @returns its directory. */
-  async checkpoint(validationLoss: number | undefined): Promise<string> {
+  /** The signal came first: done when the run goes on. */
+  #owe(due: Due): undefined {
+    const { state } = this.#run;
+    state.owed = [...(state.owed ?? []), due];
+  }
+
+  /**
+   * @param options.prunes whether older ones go that need not be kept.
+   * @returns its directory.
+   * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT; nothing has changed then.
+   */
+  async checkpoint(validationLoss: number | undefined, { prunes = true } = {}): Promise<string> {
     await this.requirePlace({ isNow: true });
     const { config, data, model, metrics, state } = this.#run;
-    if (validationLoss !== undefined && validationLoss < (state.best?.loss ?? Infinity)) {
-      state.best = { step: state.step, loss: validationLoss, evaluatedOn: data.validation?.sha256 };
+    const { best } = state;
+    if (validationLoss !== undefined && validationLoss < (best?.loss ?? Infinity)) {
+      state.best = { step: state.step, loss: validationLoss, evaluatedOn: data?.validation?.sha256 };
     }
-    const directory = await saveRun(model, state);
-    const best = config.checkpoint.keepBest ? state.best?.step : undefined;
-    await pruneCheckpoints(config.output, { keepLast: config.checkpoint.keepLast, best });
+    let directory: string;
+    try {
+      directory = await saveRun(model, state);
+    } catch (error) {
+      state.best = best;
+      throw error;
+    }
     metrics.write({ kind: 'checkpoint', step: state.step, directory });
+    const { keepLast, keepBest } = config.checkpoint;
+    if (prunes) await pruneCheckpoints(config.output, { keepLast, best: keepBest ? state.best?.step : undefined });
     return directory;
   }
 

@@ -22,6 +22,8 @@ export interface StageTotals {
   denseMs: number;
 }
 
+/** What may be due after a step, besides a checkpoint. */
+export type Due = 'evaluation' | 'sample';
 /** The checkpoint with the lowest validation loss. */
 export interface BestCheckpoint {
   step: number;
@@ -49,6 +51,8 @@ export interface RunState {
   lastValidationLoss: number | null;
   best: BestCheckpoint | null;
   stages: StageTotals[];
+  /** What was due after this step when the run was stopped: done first when it goes on. Absent: nothing. */
+  owed?: Due[];
   /** How often each unit was trained; absent in checkpoints of earlier versions. */
   units?: UnitSums;
 }

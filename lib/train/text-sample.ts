@@ -4,6 +4,7 @@ import { BurgeonError } from '../errors.ts';
 import type { Model } from '../model/model.ts';
 import type { GenerateOptions } from '../model/options.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import type { TrainConfig } from './train-config.ts';
 
 /**
  * Tokens of a prompt. An empty one starts a document: after end-of-text where the vocabulary has it, else after a line
@@ -57,4 +58,23 @@ export function requireFit(tokenizer: Tokenizer, model: Model): void {
     'ERR_BURGEON_DATA',
     `${tokenizer.name} tokenizer: expected at most the model's ${model.config.vocabSize} tokens, it has ${tokenizer.vocabSize}; was the model trained with another tokenizer?`,
   );
+}
+
+/**
+ * Finds out before training, not at the first sample.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG where the samples of a run cannot be made.
+ */
+export function checkSample({ sample }: TrainConfig, tokenizer: Tokenizer | undefined): void {
+  if (sample.every === 0) return;
+  if (tokenizer === undefined) {
+    throw new BurgeonError(
+      'ERR_BURGEON_CONFIG',
+      'sample.every: expected 0, because the tokenizer of these token files is not known; use data.directory of a prepared data set to sample text',
+    );
+  }
+  try {
+    promptTokens(tokenizer, sample.prompt);
+  } catch (cause) {
+    throw new BurgeonError('ERR_BURGEON_CONFIG', `sample.prompt: ${(cause as Error).message}`, { cause });
+  }
 }

@@ -238,7 +238,12 @@ const fields = section({
     topP: share().default(1).describe('Draws from the likeliest tokens that make up this probability; 1: off'),
   }).prefault({}),
   checkpoint: section({
-    every: integer(0).default(0).describe('Steps between checkpoints; 0: only at the end and on interruption'),
+    every: integer(0)
+      .default(0)
+      .describe('Steps between checkpoints; 0: none by steps. There is always one at the end and on interruption'),
+    everyMinutes: nonNegativeNumber()
+      .default(10)
+      .describe('Minutes after which one is written in any case, which changes no result; 0: none by time'),
     keepLast: integer(1).default(2).describe('Newest checkpoints that stay on disk'),
     keepBest: flag().default(true).describe('Whether the checkpoint with the lowest validation loss stays as well'),
   }).prefault({}),

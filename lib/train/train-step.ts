@@ -24,6 +24,10 @@ export interface StepContext {
   planner: StepPlanner;
   /** A group with this share of the step's sequences has trained this subnetwork; undefined: the full model. */
   onGroup?: (subnetwork: Subnetwork | undefined, weight: number) => void;
+  /** Stops the step between two micro-batches. */
+  signal?: AbortSignal | undefined;
+  /** From now on weights and moments are neither those before the step nor those after it, until it has ended well. */
+  onChange?: () => void;
   /** Does a part of the step, timed. */
   timed?: <Result>(part: StepPart, work: () => Promise<Result>) => Promise<Result>;
 }
@@ -48,14 +52,15 @@ export interface StepOutcome {
 
 /**
  * @param step from 0.
+ * @returns undefined where the signal stopped it: weights and moments are as they were.
  * @throws {BurgeonError} ERR_BURGEON_NONFINITE when loss or gradient norm is not finite, with what is needed to replay the
  *   step.
  */
-export async function trainStep(context: StepContext, step: number): Promise<StepOutcome> {
-  const { config, model, loader, planner, onGroup, timed = (_, work) => work() } = context;
+export async function trainStep(context: StepContext, step: number): Promise<StepOutcome | undefined> {
+  const { config, model, loader, planner, signal, onGroup, timed = (_, work) => work() } = context;
   const plan = planner.at(step);
   const { batchSize, accumulationSteps } = plan;
-  await beginStage(context, step);
+  const hasGrown = await beginStage(context, step);
 
   let loss = 0;
   let executedBlock = 0;
@@ -65,6 +70,11 @@ export async function trainStep(context: StepContext, step: number): Promise<Ste
   const where = (micro?: number) =>
     `step ${step + 1} (seed ${config.seed}${micro === undefined ? '' : `, micro-batch ${micro}`}, rates ${JSON.stringify(rates)})`;
   for (let micro = 0; micro < accumulationSteps; micro++) {
+    // What has grown cannot go back, so that step is finished.
+    if (micro > 0 && signal?.aborted && !hasGrown) {
+      await model.clearGradients();
+      return undefined;
+    }
     const { tokens, targets } = await timed('data', () => loader.batch(step * accumulationSteps + micro, batchSize));
     const groups = planner.groups(step, micro);
     const weight = 1 / accumulationSteps;
@@ -83,7 +93,13 @@ export async function trainStep(context: StepContext, step: number): Promise<Ste
   const { schedule: _, inactive, ...optimizer } = config.optimizer;
   const learningRate = learningRateOf(config, plan.stage, step);
   const update = { ...optimizer, ...untrained(plan, inactive), lr: learningRate };
-  const { gradientNorm } = await replayable(where, () => timed('update', () => model.optimizerStep(update)));
+  const { gradientNorm } = await replayable(where, () =>
+    timed('update', () => model.optimizerStep(update)).catch((error) => {
+      // A norm that is not finite is found before anything is updated.
+      if (!isNonFinite(error)) context.onChange?.();
+      throw error;
+    }),
+  );
   return {
     stage: plan.stage.index + 1,
     active: plan.active,
@@ -97,12 +113,14 @@ export async function trainStep(context: StepContext, step: number): Promise<Ste
   };
 }
 
-/** Before the first step of a stage: what it trains for the first time is made from what was trained. */
-async function beginStage({ model, planner }: StepContext, step: number): Promise<void> {
+/** Before the first step of a stage: what it trains for the first time is made from what was trained. @returns whether there was any. */
+async function beginStage({ model, planner, onChange }: StepContext, step: number): Promise<boolean> {
   const { stage, trained } = planner.at(step);
   const { startStep, transition } = stage;
-  if (step !== startStep || step === 0 || transition === undefined) return;
+  if (step !== startStep || step === 0 || transition === undefined) return false;
+  onChange?.();
   await model.grow({ from: planner.trainedPart(step - 1), to: trained, transition });
+  return true;
 }
 
 function learningRateOf(config: TrainConfig, { startStep, transition = {} }: ResolvedStage, step: number): number {
@@ -124,7 +142,11 @@ export async function replayable<Result>(where: () => string, work: () => Promis
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof BurgeonError) || error.code !== 'ERR_BURGEON_NONFINITE') throw error;
+    if (!isNonFinite(error)) throw error;
     throw new BurgeonError(error.code, `${where()}: ${error.message}`, { cause: error });
   }
+}
+
+export function isNonFinite(error: unknown): error is BurgeonError {
+  return error instanceof BurgeonError && error.code === 'ERR_BURGEON_NONFINITE';
 }

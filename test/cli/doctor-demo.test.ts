@@ -66,7 +66,7 @@ test("the demo's dense runs were evaluated on the text that it prepares; else `n
   await dataset.close();
   const runs = await readBaseline(baseline!);
   expect(runs).toHaveLength(6);
-  for (const { start } of runs) expect(start!.data!.validation).toEqual(described.validation);
+  for (const { start } of runs) expect(start!.data!.validation).toEqual(described!.validation);
 });
 
 describe('the configurations of the package', async () => {

@@ -27,7 +27,10 @@ export interface CommandOptions {
 
 export interface SignalAfter {
   name: NodeJS.Signals;
-  after: string;
+  /** Absent: as soon as the process listens to this signal. */
+  after?: string;
+  /** So many milliseconds later. */
+  delayMs?: number;
 }
 
 /** Runs `burgeon <args>` to its end. */
@@ -74,7 +77,15 @@ export function jsonLines(text: string): Record<string, unknown>[] {
  * Options of node that make a process send itself a signal. Sent from within, it comes at the same point every time, with
  * no race between this process and that one.
  */
-function signalingItself({ name, after }: SignalAfter): string[] {
+function signalingItself({ name, after, delayMs = 0 }: SignalAfter): string[] {
+  const send = `process.kill(process.pid, ${JSON.stringify(name)})`;
+  const sendLater = delayMs > 0 ? `setTimeout(() => ${send}, ${delayMs})` : send;
+  if (after === undefined) {
+    const code = `process.on('newListener', (event) => {
+      if (event === ${JSON.stringify(name)}) setImmediate(() => { ${sendLater}; });
+    });`;
+    return ['--import', `data:text/javascript,${encodeURIComponent(code)}`];
+  }
   const code = `
     let isSent = false;
     for (const stream of [process.stdout, process.stderr]) {
@@ -83,7 +94,7 @@ function signalingItself({ name, after }: SignalAfter): string[] {
         const result = write.call(this, text, ...rest);
         if (!isSent && String(text).includes(${JSON.stringify(after)})) {
           isSent = true;
-          process.kill(process.pid, ${JSON.stringify(name)});
+          ${sendLater};
         }
         return result;
       };

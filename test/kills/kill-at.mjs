@@ -45,12 +45,25 @@ function halfOfWrite(real, args) {
   const index = args.findIndex((value) => typeof value === 'string' || ArrayBuffer.isView(value));
   const data = args[index];
   const size = data.byteLength ?? data.length;
-  const first = typeof data === 'string' ? data.slice(0, size >> 1) : Buffer.from(data.buffer, data.byteOffset, size >> 1);
+  const first =
+    typeof data === 'string' ? data.slice(0, size >> 1) : Buffer.from(data.buffer, data.byteOffset, size >> 1);
   const rest = typeof data === 'string' ? args.slice(index + 1) : [0, size >> 1, ...args.slice(index + 3)];
   return real.apply(this, [...args.slice(0, index), first, ...rest]);
 }
 
-const changing = ['open', 'rename', 'rm', 'unlink', 'rmdir', 'mkdir', 'link', 'symlink', 'truncate', 'copyFile', 'utimes'];
+const changing = [
+  'open',
+  'rename',
+  'rm',
+  'unlink',
+  'rmdir',
+  'mkdir',
+  'link',
+  'symlink',
+  'truncate',
+  'copyFile',
+  'utimes',
+];
 for (const name of changing) {
   guard(fs.promises, name);
   guard(fs, `${name}Sync`);

@@ -5,10 +5,10 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createWorkspace, type Workspace } from '../cli/workspace.ts';
-import { main, runNode } from '../helpers/cli.ts';
 import { CounterRng } from '../../lib/est/rng.ts';
 import { readMetrics } from '../../lib/train/metrics.ts';
+import { createWorkspace, type Workspace } from '../cli/workspace.ts';
+import { main, runNode } from '../helpers/cli.ts';
 import { sha256OfFile } from './hash.ts';
 
 const killer = path.join(import.meta.dirname, 'kill-at.mjs');
@@ -94,7 +94,9 @@ afterAll(async () => {
   await workspace.remove();
 });
 
-test('at every call that changes a file, before and after it, and amid every write', { timeout: 3_600_000 }, async () => {
+test('at every call that changes a file, before and after it, and amid every write', {
+  timeout: 3_600_000,
+}, async () => {
   expect(calls.length).toBeGreaterThan(50);
   for (const [i, name] of calls.entries()) {
     for (const when of /write|append/i.test(name) ? ['before', 'amid', 'after'] : ['before', 'after']) {

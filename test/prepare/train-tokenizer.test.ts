@@ -67,6 +67,24 @@ describe('trainTokenizer', () => {
     expect(await train({ inputs: [path('few.txt')], minFrequency: 1 })).toMatchObject({ merges: 4 });
   });
 
+  it('ends early when it is told to, or a listener throws, and leaves nothing', async () => {
+    // Words of which no two are alike: minutes of merges.
+    const words = Array.from({ length: 300_000 }, (_, i) => ((i * 2_654_435_761) >>> 0).toString(36));
+    await writeFile(path('words.txt'), words.join(' '));
+    const learn = (options: Partial<TrainTokenizerOptions>) =>
+      train({ inputs: [path('words.txt')], vocabSize: 2 ** 20, minFrequency: 1, ...options });
+    const controller = new AbortController();
+    const onProgress = ({ phase }: { phase: string }) => phase === 'merge' && controller.abort();
+    await expect(learn({ signal: controller.signal, onProgress })).rejects.toMatchObject({ name: 'AbortError' });
+    const thrown = new Error('not mine');
+    const fail = ({ phase }: { phase: string }) => {
+      if (phase === 'merge') throw thrown;
+    };
+    await expect(learn({ onProgress: fail })).rejects.toBe(thrown);
+    await expect(learn({ signal: AbortSignal.abort() })).rejects.toMatchObject({ name: 'AbortError' });
+    expect(await readdir(path('.'))).toEqual(['words.txt']);
+  });
+
   it('refuses bad options, and leaves what is not a tokenizer', async () => {
     const config = (message: string) => expect.objectContaining({ code: 'ERR_BURGEON_CONFIG', message });
     await expect(train({ vocabSize: 256 })).rejects.toThrow(

@@ -34,7 +34,7 @@ async function served(options: Partial<LiveServerOptions> = {}) {
   });
   /** Writes lines as a trainer does. */
   const write = async (...lines: MetricsLine[]) => {
-    metrics ??= await MetricsWriter.open(runDirectory, 0, (line) => live.take(line));
+    metrics ??= await MetricsWriter.open(runDirectory, 0, { onLine: (line) => live.take(line) });
     for (const line of lines) {
       metrics.write(line);
       step = line.step;
@@ -103,7 +103,7 @@ describe('readers', () => {
     const { events } = await reader(live.url);
     await write(startLine({ steps: 1000 }), ...steps(1, 20), { kind: 'warning', step: 20, text: 'flush' });
     await eventually(async () => events.length).toBeGreaterThan(0);
-    const again = await MetricsWriter.open(runDirectory, 10, (line) => live.take(line));
+    const again = await MetricsWriter.open(runDirectory, 10, { onLine: (line) => live.take(line) });
     onTestFinished(() => again.close());
     again.write(startLine({ steps: 1000 }, 10));
     await eventually(async () => {

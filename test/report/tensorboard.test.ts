@@ -116,7 +116,7 @@ test.each([
 describe('a file', () => {
   test('has the version first, then sessions, scalars and texts of the lines it was given', async () => {
     const directory = path.join(await temporaryDirectory(), 'run');
-    const file = await EventFile.create(directory, () => 1_700_000_000.25);
+    const file = await EventFile.create(directory, { now: () => 1_700_000_000.25 });
     file.take(startLine());
     file.take(validationLine(0, 4));
     file.take(stepLine(1, 3.5, { blockFlops: 2e5 }));

@@ -16,7 +16,7 @@ async function describe(
   try {
     const tokenizer = isKnown ? createTokenizer(dataset.tokenizer!) : undefined;
     const windows = hasWindows ? fixedWindows(dataset.validation!, T, count, batchSize) : undefined;
-    return await describeData(dataset, tokenizer, windows);
+    return (await describeData(dataset, tokenizer, windows))!;
   } finally {
     await dataset.close();
     await remove();

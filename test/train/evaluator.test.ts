@@ -47,8 +47,10 @@ describe('evaluate', () => {
     const controller = new AbortController();
     const onBatch = () => controller.abort();
     const stopped = await evaluate(model, batchesOf([4, 16], [1, 3]), { signal: controller.signal, onBatch });
-    expect(stopped.tokens).toBe(64);
+    expect(stopped).toMatchObject({ tokens: 64, isPartial: true });
     expect(stopped.loss).toBe((await evaluate(model, batchesOf([4, 16]))).loss);
+    // One that was at its end anyway is whole.
+    expect(await evaluate(model, batchesOf([4, 16]), { signal: controller.signal })).not.toHaveProperty('isPartial');
   });
 
   test('refuses a loss that is not finite', async () => {

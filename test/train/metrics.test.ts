@@ -87,7 +87,7 @@ test('what is read in chunks is cut at the same place as what is read at once', 
 test('steps are written together, with the next line of another kind or when it closes; who listens gets them then', async () => {
   const heard: MetricsLine[] = [];
   const directory = await temporaryDirectory();
-  const writer = await MetricsWriter.open(directory, 0, (line) => heard.push(line));
+  const writer = await MetricsWriter.open(directory, 0, { onLine: (line) => heard.push(line) });
   const written = async () => {
     expect(heard).toEqual(await readMetrics(writer.file));
     return heard.length;

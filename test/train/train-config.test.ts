@@ -64,7 +64,7 @@ describe('parseTrainConfig', () => {
       },
       evaluation: { every: 250, windows: 64 },
       sample: { every: 0, prompt: '', length: 200, temperature: 0.8, topK: 0, topP: 1 },
-      checkpoint: { every: 0, keepLast: 2, keepBest: true },
+      checkpoint: { every: 0, everyMinutes: 10, keepLast: 2, keepBest: true },
       log: { every: 1, peakFlops: 'measured' },
       threads: 'auto',
       device: 'auto',

@@ -1,0 +1,92 @@
+// When a run writes checkpoints: every so many steps, every so many minutes, and when an error ends it, of the last good step.
+// One that cannot be written while the run goes on is no reason to end it.
+
+import { BurgeonError } from '../errors.ts';
+import type { RunRecorder } from './run-recorder.ts';
+import type { RunState } from './run-state.ts';
+import type { TrainConfig } from './train-config.ts';
+import { isNonFinite } from './train-step.ts';
+
+export interface SavedRunParts {
+  config: TrainConfig;
+  state: Readonly<Pick<RunState, 'step'>>;
+  recorder: RunRecorder;
+  /** Whether the step it begins with has a checkpoint. */
+  isSaved: boolean;
+  /** Receives notes for people. */
+  onNote: (note: string) => void;
+}
+
+export class RunSaver {
+  readonly #run: SavedRunParts;
+  #savedStep: number;
+  #lastMs = performance.now();
+
+  constructor(run: SavedRunParts) {
+    this.#run = run;
+    this.#savedStep = run.isSaved ? run.state.step : 0;
+  }
+
+  /** Whether there is nothing to write: the last step has a checkpoint, or there is none. */
+  get isSaved(): boolean {
+    return this.#savedStep === this.#run.state.step;
+  }
+
+  /** Whether so many minutes have passed since the last one. */
+  get isTime(): boolean {
+    const { everyMinutes } = this.#run.config.checkpoint;
+    return everyMinutes > 0 && performance.now() - this.#lastMs >= 60_000 * everyMinutes;
+  }
+
+  /** @returns its directory. @throws {BurgeonError} ERR_BURGEON_CHECKPOINT. */
+  async save(validationLoss?: number): Promise<string> {
+    // The clock starts again also where it fails, so that a full disk is not tried at every step.
+    this.#lastMs = performance.now();
+    const directory = await this.#run.recorder.checkpoint(validationLoss);
+    this.#savedStep = this.#run.state.step;
+    return directory;
+  }
+
+  /** The same in the middle of a run: one that cannot be written is told, and the next one tried when it is due. */
+  async trySave(validationLoss?: number): Promise<string | undefined> {
+    try {
+      return await this.save(validationLoss);
+    } catch (error) {
+      if (!isCheckpointError(error)) throw error;
+      const { recorder, onNote, state } = this.#run;
+      const text = `no checkpoint of step ${state.step}: ${error.message}; training goes on, and tries again when the next is due`;
+      recorder.warn(text);
+      onNote(text);
+      return undefined;
+    }
+  }
+
+  /**
+   * After an error: keeps what was trained. Older checkpoints stay, as it may be one of them that is needed to go on.
+   * @param isWhole whether weights and moments are those of the last step.
+   */
+  async saveLastGood(error: unknown, isWhole: boolean): Promise<void> {
+    const { state, recorder, onNote } = this.#run;
+    // What could not be written just now is not tried again.
+    if (this.isSaved || isCheckpointError(error)) return;
+    const newest = this.#savedStep > 0 ? `--resume goes on from step ${this.#savedStep}` : 'there is none before it';
+    if (isNonFinite(error)) {
+      // The same weights and the same tokens: going on from here would end here again.
+      onNote(`no checkpoint of step ${state.step}, after which numbers are not finite; ${newest}`);
+    } else if (!isWhole) {
+      onNote(`no checkpoint of step ${state.step}, as the step after it has changed weights already; ${newest}`);
+    } else {
+      try {
+        const directory = await recorder.checkpoint(undefined, { prunes: false });
+        this.#savedStep = state.step;
+        onNote(`wrote ${directory}, the last good step; --resume goes on from there`);
+      } catch (another) {
+        onNote(`no checkpoint of step ${state.step}: ${(another as Error).message}; ${newest}`);
+      }
+    }
+  }
+}
+
+function isCheckpointError(error: unknown): error is BurgeonError {
+  return error instanceof BurgeonError && error.code === 'ERR_BURGEON_CHECKPOINT';
+}

@@ -1,0 +1,22 @@
+// What a run may be told beside its configuration.
+
+import type { MetricsLine } from './metrics.ts';
+import type { StartMode } from './run-directory.ts';
+
+export interface TrainerOptions {
+  /** Default 'new'. */
+  start?: StartMode;
+  /**
+   * Keys that are changed on purpose, if the run that is resumed has other values: `['steps', 'optimizer']`. What may change, and
+   * what then holds: docs/checkpoint-format.md. Default: none.
+   */
+  changes?: readonly string[];
+  /** Stops between two micro-batches, evaluation batches or tokens of a sample, with a checkpoint of the last whole step. */
+  signal?: AbortSignal;
+  /** Ends a complete run with a bigram model fitted on the training data, whose loss the summary then gives. */
+  bigramBaseline?: boolean;
+  /** Receives notes for people: torn checkpoints passed over, and the like. */
+  onNote?: (note: string) => void;
+  /** Receives every line of metrics.jsonl once it is in the file. */
+  onLine?: (line: MetricsLine) => void;
+}
