@@ -11,7 +11,6 @@ const longestFunction = 80;
 
 /** Function, and why it may be longer. */
 const longFunctions: Record<string, string> = {
-  'native/bench/op_cases.cc: plan_op': 'a case per op: what each works on',
   'native/ops/attention/attention_cpu.cc: attention_backward': 'the loops over tiles, whose steps have names',
 };
 const longFiles: Record<string, string> = {};
