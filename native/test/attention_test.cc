@@ -1,5 +1,5 @@
-// Attention against the reference: sequences and head sizes around the tiles of attention_cpu.cc, scores that make the
-// online softmax rescale, and independence of heads and sequences from their neighbours.
+// Attention against the reference: sequences and head sizes around the blocks of attention_blocks.h, scores that make
+// the online softmax rescale, and independence of heads and sequences from their neighbours.
 #include <algorithm>
 #include <cmath>
 #include <type_traits>
@@ -28,7 +28,7 @@ std::string text(const Shape& s) {
 
 ScratchShape scratch_shape(const Shape& s) { return {s.tokens(), s.sequence, s.width(), s.qkv_width(), s.head_size}; }
 
-// Query tiles are 48 or 64 rows; key tiles 24, 48 or 96 columns; register tiles 6, 12 or 32 x 8, 16 or 32.
+// Row blocks are 48 or 64 queries; column blocks 24, 48 or 96 keys; micro-tiles 6, 12 or 32 x 8, 16 or 32.
 std::vector<Shape> shapes() {
   std::vector<Shape> result;
   for (const int64_t sequence : {1, 2, 7, 8, 16, 23, 24, 25, 33, 47, 48, 49, 64, 65, 95, 96, 97, 143, 145, 193, 200}) {

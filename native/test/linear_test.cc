@@ -26,9 +26,9 @@ std::string text(const Shape& s, const ActiveRows& active) {
   return std::to_string(s.n) + " x " + std::to_string(s.rows) + " x " + std::to_string(s.cols) + ", " + active.name;
 }
 
-// Every number at which some loop of kernels/cpu/product.h changes its course on some instruction set: register tiles
-// of 6, 12 or 32 rows and 8, 16 or 32 columns, four panels per packing, 96 x 192 tasks, a depth of 384 or 768 units,
-// 384, 768 or 1536 lanes of the operand that stays and 96 or 384 of the one that streams.
+// Every number at which some loop of kernels/cpu/product.h changes its course on some instruction set: micro-tiles
+// of mr = 6, 12 or 32 rows and nr = 8, 16 or 32 columns, four panels per packing, 96 x 192 tasks, kc of 384 or 768
+// units, 384, 768 or 1536 lanes of the resident operand and 96 or 384 of the streamed one.
 const int64_t kEdges[] = {1,   2,   5,   6,  7,  8,  9,  11, 12,  13,  15,  16,  17,  31,  32,  33,  511,  512,  513,
                           767, 768, 769, 48, 65, 95, 96, 97, 129, 191, 192, 193, 257, 383, 384, 385, 1535, 1536, 1537};
 

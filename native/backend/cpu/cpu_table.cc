@@ -15,7 +15,9 @@ int64_t multiply_burst(float* data, int64_t rounds);
 size_t norm_scratch_bytes(int64_t width);
 size_t global_norm_scratch_bytes();
 template <class T>
-size_t attention_thread_scratch_bytes(int64_t sequence, int64_t head_size);
+size_t attention_forward_scratch_bytes(int64_t sequence, int64_t head_size);
+template <class T>
+size_t attention_backward_scratch_bytes(int64_t sequence, int64_t head_size);
 
 namespace {
 
@@ -26,7 +28,8 @@ ScratchSize scratch_size(const ScratchShape& shape) {
   const auto include = [](size_t& bytes, size_t others) { bytes = bytes > others ? bytes : others; };
   include(size.shared, norm_scratch_bytes(shape.width));
   include(size.shared, global_norm_scratch_bytes());
-  include(size.per_thread, attention_thread_scratch_bytes<T>(shape.sequence_length, shape.head_size));
+  include(size.per_thread, attention_forward_scratch_bytes<T>(shape.sequence_length, shape.head_size));
+  include(size.per_thread, attention_backward_scratch_bytes<T>(shape.sequence_length, shape.head_size));
   return size;
 }
 

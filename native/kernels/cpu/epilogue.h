@@ -2,7 +2,7 @@
 #pragma once
 
 #include "kernels/cpu/activation.h"
-#include "kernels/cpu/micro_kernel.h"
+#include "kernels/cpu/micro_tile.h"
 
 namespace burgeon::BURGEON_ISA {
 
@@ -90,9 +90,9 @@ BURGEON_INLINE void fetch_outputs(const Epilogue<T>& e, int64_t offset, int64_t 
   if (e.up) prefetch_row(e.up + offset, cols);
 }
 
-// A part of the product: rows and columns from `row` and `col` on, and whether its sums are added to outputs, and then
-// are whole.
-struct Part {
+// A block of C, the product: rows and columns from `row` and `col` on, whether its sums are added to what is there, and
+// whether they are whole then.
+struct BlockOfC {
   int64_t row;
   int64_t rows;
   int64_t col;
@@ -102,60 +102,60 @@ struct Part {
 };
 
 template <class T>
-BURGEON_INLINE int64_t output_offset(const Epilogue<T>& e, const Part& part, int64_t i) {
-  return (e.out_rows ? e.out_rows[part.row + i] : part.row + i) * e.stride + part.col;
+BURGEON_INLINE int64_t output_offset(const Epilogue<T>& e, const BlockOfC& block, int64_t i) {
+  return (e.out_rows ? e.out_rows[block.row + i] : block.row + i) * e.stride + block.col;
 }
 
 template <class T>
-BURGEON_INLINE void fetch_outputs(const Epilogue<T>& e, const Part& part) {
-  for (int64_t i = 0; i < part.rows; ++i) fetch_outputs(e, output_offset(e, part, i), part.cols);
+BURGEON_INLINE void fetch_outputs(const Epilogue<T>& e, const BlockOfC& block) {
+  for (int64_t i = 0; i < block.rows; ++i) fetch_outputs(e, output_offset(e, block, i), block.cols);
 }
 
-// Sums of a register tile. What is known of a whole tile is decided once, not for each of its vectors.
-template <Activation activation, bool kWhole, bool kAdds, int Rows, class T>
-BURGEON_INLINE void finish_vectors(const Tile<Rows>& tile, const Epilogue<T>& e, const Part& part) {
+// Sums of a micro-tile. What is known of a whole one is decided once, not for each of its vectors.
+template <Activation activation, bool kWhole, bool kAdds, int Mr, class T>
+BURGEON_INLINE void finish_vectors(const MicroTile<Mr>& tile, const Epilogue<T>& e, const BlockOfC& block) {
 #pragma GCC unroll 16
-  for (int64_t i = 0; i < Rows; ++i) {
-    if (!kWhole && i >= part.rows) break;
-    const int64_t offset = output_offset(e, part, i);
+  for (int64_t i = 0; i < Mr; ++i) {
+    if (!kWhole && i >= block.rows) break;
+    const int64_t offset = output_offset(e, block, i);
 #pragma GCC unroll 4
-    for (int64_t j = 0; j < kTileVecs; ++j) {
+    for (int64_t j = 0; j < kVectorsPerRow; ++j) {
       const int64_t c = j * kWidth;
-      finish_vector<activation, kWhole, kAdds>(tile.at[i][j], e, offset + c, part.col + c, part.cols - c, part.last);
+      finish_vector<activation, kWhole, kAdds>(tile.at[i][j], e, offset + c, block.col + c, block.cols - c, block.last);
     }
   }
 }
 
-template <Activation activation, int Rows, class T>
-BURGEON_INLINE void finish_tile(const Tile<Rows>& tile, const Epilogue<T>& e, const Part& part) {
-  const bool is_whole = part.rows >= Rows && part.cols >= kTileCols;
-  if (is_whole && part.adds) {
-    finish_vectors<activation, true, true>(tile, e, part);
+template <Activation activation, int Mr, class T>
+BURGEON_INLINE void finish_micro_tile(const MicroTile<Mr>& tile, const Epilogue<T>& e, const BlockOfC& block) {
+  const bool is_whole = block.rows >= Mr && block.cols >= kVectorNr;
+  if (is_whole && block.adds) {
+    finish_vectors<activation, true, true>(tile, e, block);
   } else if (is_whole) {
-    finish_vectors<activation, true, false>(tile, e, part);
-  } else if (part.adds) {
-    finish_vectors<activation, false, true>(tile, e, part);
+    finish_vectors<activation, true, false>(tile, e, block);
+  } else if (block.adds) {
+    finish_vectors<activation, false, true>(tile, e, block);
   } else {
-    finish_vectors<activation, false, false>(tile, e, part);
+    finish_vectors<activation, false, false>(tile, e, block);
   }
 }
 
 // Sums in rows of `sums_row` floats, which have room for whole vectors.
 template <Activation activation, bool kAdds, class T>
-BURGEON_INLINE void finish_rows(const float* sums, int64_t sums_row, const Epilogue<T>& e, const Part& part) {
+BURGEON_INLINE void finish_rows(const float* sums, int64_t sums_row, const Epilogue<T>& e, const BlockOfC& block) {
   constexpr int64_t kAhead = 2;  // rows
-  const int64_t whole = part.cols / kWidth * kWidth;
-  for (int64_t i = 0; i < smaller(kAhead, part.rows); ++i) fetch_outputs(e, output_offset(e, part, i), part.cols);
-  for (int64_t i = 0; i < part.rows; ++i) {
-    if (i + kAhead < part.rows) fetch_outputs(e, output_offset(e, part, i + kAhead), part.cols);
+  const int64_t whole = block.cols / kWidth * kWidth;
+  for (int64_t i = 0; i < smaller(kAhead, block.rows); ++i) fetch_outputs(e, output_offset(e, block, i), block.cols);
+  for (int64_t i = 0; i < block.rows; ++i) {
+    if (i + kAhead < block.rows) fetch_outputs(e, output_offset(e, block, i + kAhead), block.cols);
     const float* sum = sums + i * sums_row;
-    const int64_t offset = output_offset(e, part, i);
+    const int64_t offset = output_offset(e, block, i);
     for (int64_t c = 0; c < whole; c += kWidth) {
-      finish_vector<activation, true, kAdds>(load(sum + c), e, offset + c, part.col + c, kWidth, part.last);
+      finish_vector<activation, true, kAdds>(load(sum + c), e, offset + c, block.col + c, kWidth, block.last);
     }
-    if (whole < part.cols) {
-      finish_vector<activation, false, kAdds>(load(sum + whole), e, offset + whole, part.col + whole, part.cols - whole,
-                                              part.last);
+    if (whole < block.cols) {
+      finish_vector<activation, false, kAdds>(load(sum + whole), e, offset + whole, block.col + whole,
+                                              block.cols - whole, block.last);
     }
   }
 }

@@ -1,236 +1,166 @@
-// Packed matrix products: out (m, n) from A (m, depth) and B (depth, n). Both operands are copied into panels that are
-// multiplied from contiguous memory; packing is where the list of active rows is applied and float32 becomes bfloat16,
-// so a sampled product is a smaller dense product with no gather of its own. Sums are float32 until they are whole.
+// Packed matrix products: C (m, n) = A (m, k) B (k, n), by the five loops of GotoBLAS and BLIS around a micro-kernel
+// (Goto and van de Geijn, Anatomy of High-Performance Matrix Multiplication, 2008; Van Zee and van de Geijn, BLIS,
+// 2015). Both operands are copied into panels that are multiplied from contiguous memory; packing is where the list of
+// active rows is applied and float32 becomes bfloat16, so a sampled product is a smaller dense product with no gather
+// of its own. Sums are float32 until they are whole.
 //
-// Of the operand with fewer lanes, rows of A or columns of B, a block is packed once and stays. The other streams past
-// it: a thread packs a few of its lanes for itself and multiplies them at once. So cores write little that others read:
-// before such a line can be written again it is taken from the other core, at 11 GB/s where they share a third-level
-// cache, at 2 where they do not. How the depth is cut depends on the shape alone, so each output sums in one order
-// whatever the number of threads.
+// The operand with fewer lanes, rows of A or columns of B, is resident: a block of it is packed once. The other streams
+// past it: a thread packs a few of its lanes for itself and multiplies them at once. So cores write little that others
+// read: rewriting a cache line that another core has read is slow, 11 GB/s where they share a third-level cache and 2
+// where they do not. kc depends on the shape alone, so each output sums in one order whatever the number of threads.
+//
+//   loop 5  blocks of the resident operand: mc rows of A or nc columns of B      multiply_blocks
+//   loop 4  blocks of k: kc; here resident panels are packed                     multiply_blocks
+//   loop 3  streamed lanes: nc or mc of them; the tasks of the threads           stream_past, multiply_task
+//   loop 2  panels of A: mr rows                                                 macro_kernel.h
+//   loop 1  panels of B: nr columns                                              macro_kernel.h
+//           the micro-kernel: an mr x nr micro-tile of C over kc                 micro_kernel.h
+//
+// Loops 2 and 1 are the other way round than in BLIS, so that a panel of A is what the first-level cache keeps.
 #pragma once
 
-#include "kernels/cpu/multiply_panels.h"
+#include "kernels/cpu/macro_kernel.h"
+#include "kernels/cpu/packing.h"
 
 namespace burgeon::BURGEON_ISA {
 
-// [0, total) in `count` pieces, each a multiple of `step` but the last, that differ by at most one step.
-struct Pieces {
-  int64_t total;
-  int64_t step;
-  int64_t count;
-  Pieces(int64_t length, int64_t size, int64_t wanted)
-      : total(length), step(size), count(smaller(wanted, ceil_div(length, size))) {}
-  int64_t begin(int64_t i) const { return smaller(total, ceil_div(total, step) * i / count * step); }
-  int64_t length(int64_t i) const { return begin(i + 1) - begin(i); }
-  int64_t longest() const { return ceil_div(ceil_div(total, step), count) * step; }
-};
-
-// Of what stays: lanes, positions of the shared dimension, and where they are packed.
-struct StayingBlock {
-  int64_t begin;
-  int64_t count;
-  int64_t k0;
-  int64_t k;
-  float* packed;
-};
-
-// Outputs in bfloat16 cannot hold partial sums: the whole depth is then one block. Of other outputs it is cut.
-template <class Panels, class T>
-int64_t block_units(int64_t depth) {
-  return sizeof(T) < sizeof(float) ? Panels::PanelA::units(depth) : Panels::kBlockUnits;
-}
-
-// How a product is cut.
-template <class Panels>
-struct ProductBlocks {
-  // At least so many lanes stay where they are very deep, and stream past them a panel at a time.
-  static constexpr int64_t kMinStayingLanes = 192;
-  static constexpr int64_t kMinStreamedLanes = Panels::kRows > Panels::kCols ? Panels::kRows : Panels::kCols;
-  static constexpr int64_t kMostStreamedLanes = 96;
-  static constexpr int64_t kWantedTasksOfThread = 4;
-  // Panels that are packed together are never cut.
-  static constexpr int64_t kPackedRows = Panels::kPackedA * Panels::kRows;
-  static constexpr int64_t kPackedCols = Panels::kPackedB * Panels::kCols;
-  static_assert(kMinStayingLanes % kPackedRows == 0 && kMinStayingLanes % kPackedCols == 0);
-  static_assert(kMostStreamedLanes % Panels::kRows == 0 && kMostStreamedLanes % Panels::kCols == 0);
-
-  // Scratch for blocks of up to so many units of depth: two of what stays (copies, or in turns), and of every thread
-  // what streams.
-  static int64_t shared_floats(int64_t units) { return 2 * larger(Panels::kStayingFloats, kMinStayingLanes * units); }
-  static int64_t thread_floats(int64_t units) { return larger(Panels::kStreamedFloats, kMinStreamedLanes * units); }
-
-  int64_t units;  // of depth in a block
-  bool a_stays;
-  int64_t packed_lanes;  // of what stays, at a time
-  int64_t depth, positions;
-  Pieces staying, streamed;
-  int64_t across;  // tasks in which the same lanes stream past different parts of a block
-
-  // Fewer lanes stream at a time where there are few, so that there is something for every thread; where that is not
-  // enough, they also share out the block.
-  ProductBlocks(int64_t m, int64_t n, int64_t k, int64_t most_units, int64_t threads)
-      : units(smaller(most_units, Panels::PanelA::units(k))),
-        a_stays(m <= n),
-        packed_lanes(a_stays ? kPackedRows : kPackedCols),
-        depth(k),
-        positions(Panels::PanelA::depth(units)),
-        staying(smaller(m, n), packed_lanes, ceil_div(smaller(m, n), staying_lanes(units, packed_lanes))),
-        streamed(larger(m, n), a_stays ? Panels::kCols : Panels::kRows,
-                 threads * larger(kWantedTasksOfThread, ceil_div(larger(m, n), threads * streamed_lanes()))),
-        across(larger(
-            1, smaller(threads * kWantedTasksOfThread / streamed.count, staying.longest() / kMinStayingLanes))) {}
-
-  int64_t depth_count() const { return ceil_div(depth, positions); }
-  int64_t count() const { return staying.count * depth_count(); }
-
-  int64_t floats() const { return staying.longest() * units; }
-  StayingBlock at(int64_t i, float* packed) const {
-    const int64_t stay = i / depth_count(), k0 = i % depth_count() * positions;
-    return {staying.begin(stay), staying.length(stay), k0, smaller(positions, depth - k0), packed};
-  }
-
- private:
-  static int64_t staying_lanes(int64_t units, int64_t step) {
-    return larger(Panels::kStayingFloats / units / step * step, kMinStayingLanes);
-  }
-  int64_t streamed_lanes() const {
-    const int64_t step = a_stays ? Panels::kCols : Panels::kRows;
-    return smaller(larger(Panels::kStreamedFloats / units / step * step, step), kMostStreamedLanes);
-  }
-};
-
 // Scratch of products whose bias may be gathered from `row_count` numbers; of those whose outputs may be bfloat16,
-// `width` is the largest depth.
+// `width` is the largest k.
 constexpr int64_t kPackedFloats = 2 * 1536 * 384;  // of it, shared, at least
 template <class T>
 ScratchSize product_scratch(int64_t row_count, int64_t width) {
-  using Panels = typename LargeProduct<OperandOf<T>>::Panels;
-  using Blocks = ProductBlocks<Panels>;
-  const int64_t units = larger(Panels::kBlockUnits, block_units<Panels, T>(width));
-  return {
-      static_cast<size_t>(bias_floats(row_count) + larger(kPackedFloats, Blocks::shared_floats(units))) * sizeof(float),
-      static_cast<size_t>(Blocks::thread_floats(units)) * sizeof(float)};
+  using Kernel = typename LargeKernel<OperandOf<T>>::Kernel;
+  const int64_t kc_units = larger(Kernel::kKcUnits, most_kc_units<Kernel, T>(width));
+  const int64_t packed_floats = larger(kPackedFloats, Blocking<Kernel>::shared_floats(kc_units));
+  return {static_cast<size_t>(bias_floats(row_count) + packed_floats) * sizeof(float),
+          static_cast<size_t>(Blocking<Kernel>::thread_floats(kc_units)) * sizeof(float)};
 }
 
-// How both operands are packed, and what packing will read is fetched. `of_a`: lanes are rows of A.
-template <class Panels, class A, class B>
-struct Packing {
-  using PanelA = typename Panels::PanelA;
-  using PanelB = typename Panels::PanelB;
+// Few threads each pack a copy of the resident operand, before their first task of a block. More share one: the next
+// block is packed while one is computed, a few panels after each task. Threads meet once per block.
+template <class Kernel, Activation activation, class A, class B, class T>
+class Product {
+ public:
+  Product(OpContext& ctx, int64_t m, int64_t n, int64_t k, const A& a, const B& b, const Epilogue<T>& epilogue)
+      : ctx_(ctx),
+        threads_(pool_size(ctx.pool)),
+        blocking_(m, n, k, most_kc_units<Kernel, T>(k), threads_),
+        packing_{blocking_, a, b},
+        epilogue_(epilogue),
+        packed_(reinterpret_cast<float*>(ctx.shared_scratch) + epilogue.gathered),
+        has_copies_(threads_ <= Kernel::kMostCopies) {}
 
-  const ProductBlocks<Panels>& blocks;
-  const A& a;
-  const B& b;
-
-  void pack(bool of_a, float* to, int64_t lane, int64_t lanes, const StayingBlock& block) const {
-    if (of_a) {
-      pack<PanelA, Panels::kPackedA>(a, to, lane, lanes, block.k0, block.k);
-    } else {
-      pack<PanelB, Panels::kPackedB>(b, to, lane, lanes, block.k0, block.k);
+  // Loops 5 and 4: resident blocks, those of k one after the other.
+  void multiply_blocks() {
+    const int64_t count = blocking_.block_count();
+    ResidentBlock block = block_at(0);
+    if (!has_copies_) {
+      parallel_for(ctx_, packing_.groups_of(block), [&](int64_t group, int) { packing_.pack_group(block, group); });
+    }
+    for (int64_t i = 0; i < count; ++i) {
+      const ResidentBlock next = block_at((i + 1) % count);
+      stream_past(block, next, i + 1 == count);
+      block = next;
     }
   }
-  BURGEON_INLINE void fetch(bool of_a, int64_t lane, int64_t lanes, const StayingBlock& block, int64_t part) const {
-    if (of_a) {
-      a.template fetch<PanelA::kLanes>(lane, lanes, block.k0, block.k, part, kFetchedParts);
-    } else {
-      b.template fetch<PanelB::kLanes>(lane, lanes, block.k0, block.k, part, kFetchedParts);
-    }
-  }
 
-  // What stays is packed in groups of panels.
-  int64_t groups_of(const StayingBlock& block) const { return ceil_div(block.count, blocks.packed_lanes); }
-  void pack_group(const StayingBlock& block, int64_t group) const {
-    const int64_t lane = group * blocks.packed_lanes;
-    pack(blocks.a_stays, block.packed + lane * PanelA::units(block.k), block.begin + lane, lanes_of_group(block, group),
-         block);
-  }
-  BURGEON_INLINE void fetch_group(const StayingBlock& block, int64_t group, int64_t part) const {
-    fetch(blocks.a_stays, block.begin + group * blocks.packed_lanes, lanes_of_group(block, group), block, part);
-  }
+  Product(const Product&) = delete;  // packing_ refers to blocking_
 
  private:
-  template <class Panel, int kPanels, class Matrix>
-  static void pack(const Matrix& matrix, float* to, int64_t lane, int64_t lanes, int64_t k, int64_t depth) {
-    constexpr int64_t kLanes = kPanels * Panel::kLanes;
-    for (int64_t first = 0; first < lanes; first += kLanes) {
-      const int64_t left = lanes - first;
-      matrix.template pack<Panel>(to + first * Panel::units(depth), smaller(kPanels, ceil_div(left, Panel::kLanes)),
-                                  lane + first, left, k, depth);
+  // One pass of loop 3: everything that streams past a resident block. A task is some lanes of the streamed operand and
+  // one of the parts of the block.
+  struct Pass {
+    const ResidentBlock& block;
+    const ResidentBlock& next;
+    bool is_last;
+    int64_t groups;  // of panels of the next block, packed meanwhile
+    Partition parts;
+    int64_t tasks;
+  };
+
+  ResidentBlock block_at(int64_t i) const {
+    return blocking_.block(i, packed_ + (has_copies_ ? 0 : i % 2 * blocking_.block_floats()));
+  }
+
+  // Loop 3, on the pool.
+  void stream_past(const ResidentBlock& block, const ResidentBlock& next, bool is_last) {
+    const Partition parts = blocking_.parts(block);
+    const Pass pass{block,   next,
+                    is_last, has_copies_ || is_last ? 0 : packing_.groups_of(next),
+                    parts,   blocking_.streamed.count * parts.count};
+    parallel_for(ctx_, pass.tasks, [&](int64_t task, int thread) { multiply_task(pass, task, thread); });
+  }
+
+  void multiply_task(const Pass& pass, int64_t task, int thread) {
+    const ResidentBlock& block = pass.block;
+    const float* const resident = resident_panels(block, thread);
+    // Pack what streams past, for this thread alone.
+    float* const streamed = scratch_of(ctx_, thread);
+    const int64_t stream = task / pass.parts.count, part = task % pass.parts.count;
+    const int64_t lane = blocking_.streamed.begin(stream), lanes = blocking_.streamed.length(stream);
+    packing_.pack_streamed(streamed, lane, lanes, block);
+    // Multiply it with a part of the resident block: loops 2 and 1.
+    const auto next = next_packing(pass, task, thread);
+    const typename Kernel::Scope scope;
+    const int64_t kc_units = Kernel::PanelA::units(block.kc);
+    const int64_t from = pass.parts.begin(part), count = pass.parts.length(part);
+    const float* const panels = resident + from * kc_units;
+    const bool adds = block.k0 > 0 || epilogue_.add, last = block.k0 + block.kc == blocking_.k;
+    if (blocking_.a_is_resident) {
+      const BlockOfC c{block.lane + from, count, lane, lanes, adds, last};
+      macro_kernel<Kernel, activation>(kc_units, panels, streamed, c, epilogue_, next);
+    } else {
+      const BlockOfC c{lane, lanes, block.lane + from, count, adds, last};
+      macro_kernel<Kernel, activation>(kc_units, streamed, panels, c, epilogue_, next);
     }
+    // Pack a share of the next resident block.
+    next.pack_groups();
   }
-  int64_t lanes_of_group(const StayingBlock& block, int64_t group) const {
-    return smaller(blocks.packed_lanes, block.count - group * blocks.packed_lanes);
+
+  // Where the block is packed: by all threads before, or by this one now, into its copy.
+  const float* resident_panels(ResidentBlock block, int thread) {
+    if (!has_copies_) return block.packed;
+    block.packed += thread * blocking_.block_floats();
+    if (copied_[thread] <= block.index) {
+      packing_.pack_resident(block);
+      copied_[thread] = block.index + 1;
+    }
+    return block.packed;
   }
+
+  // A thread starts on a contiguous share of the tasks (core/thread_pool.h); after it comes its share of the next
+  // block.
+  NextPacking<Kernel, A, B> next_packing(const Pass& pass, int64_t task, int thread) const {
+    const bool share_ends = task + 1 == pass.tasks * (thread + 1) / threads_;
+    const int64_t next_task = share_ends ? pass.tasks * thread / threads_ : task + 1;
+    const Partition& streamed = blocking_.streamed;
+    const int64_t stream = next_task / pass.parts.count;
+    const bool has_other_lanes = stream != task / pass.parts.count && stream < streamed.count;
+    return {packing_,
+            pass.next,
+            pass.groups * task / pass.tasks,
+            pass.groups * (task + 1) / pass.tasks,
+            share_ends ? pass.next : pass.block,
+            streamed.begin(stream),
+            streamed.length(stream),
+            share_ends ? !pass.is_last : has_other_lanes};
+  }
+
+  OpContext& ctx_;
+  const int64_t threads_;
+  const Blocking<Kernel> blocking_;
+  const Packing<Kernel, A, B> packing_;
+  const Epilogue<T>& epilogue_;
+  float* const packed_;
+  const bool has_copies_;
+  int64_t copied_[Kernel::kMostCopies + 1] = {};  // how many blocks, by each thread
 };
 
-// Few threads pack what stays each for itself, before its first task of a block. More share it: the next block is
-// packed while one is computed, a few panels after each task. Threads meet once per block.
 template <class Operand, Activation activation, class A, class B, class T>
-void multiply(OpContext& ctx, int64_t m, int64_t n, int64_t depth, const A& a, const B& b, const Epilogue<T>& e) {
-  using Panels = typename LargeProduct<Operand>::Panels;
-  const int64_t threads = pool_size(ctx.pool);
-  const ProductBlocks<Panels> blocks(m, n, depth, block_units<Panels, T>(depth), threads);
-  const Packing<Panels, A, B> packing{blocks, a, b};
-  const bool a_stays = blocks.a_stays;
-  const Pieces& streamed = blocks.streamed;
-  const int64_t count = blocks.count();
-  float* const packed = reinterpret_cast<float*>(ctx.shared_scratch) + e.gathered;
-  const bool copies = threads <= Panels::kMostCopies;
-  int64_t copied[Panels::kMostCopies + 1] = {};  // how many blocks, by each thread
-  StayingBlock block = blocks.at(0, packed);
-  if (!copies)
-    parallel_for(ctx, packing.groups_of(block), [&](int64_t group, int) { packing.pack_group(block, group); });
-  for (int64_t i = 1; i <= count; ++i) {
-    const StayingBlock after = blocks.at(i % count, packed + (copies ? 0 : i % 2 * blocks.floats()));
-    const int64_t groups = copies || i == count ? 0 : packing.groups_of(after);
-    const int64_t units = Panels::PanelA::units(block.k);
-    const bool adds = block.k0 > 0 || e.add, last = block.k0 + block.k == depth;
-    const Pieces parts(block.count, a_stays ? Panels::kRows : Panels::kCols, blocks.across);
-    const int64_t tasks = streamed.count * parts.count;
-    parallel_for(ctx, tasks, [&](int64_t task, int thread) {
-      StayingBlock there = block;
-      if (copies) {
-        there.packed += thread * blocks.floats();
-        if (copied[thread] < i) {
-          for (int64_t group = 0; group < packing.groups_of(there); ++group) packing.pack_group(there, group);
-          copied[thread] = i;
-        }
-      }
-      const int64_t stream = task / parts.count, p = task % parts.count;
-      const int64_t lane = streamed.begin(stream), lanes = streamed.length(stream);
-      float* const streams = scratch_of(ctx, thread);
-      packing.pack(!a_stays, streams, lane, lanes, block);
-
-      // Afterwards this thread packs those groups; and then, if no other thread takes it, the lanes of its next task,
-      // which may be the first of its share of the next block.
-      const int64_t begin = groups * task / tasks, end = groups * (task + 1) / tasks;
-      const bool share_ends = task + 1 == tasks * (thread + 1) / threads;
-      const int64_t next = (share_ends ? tasks * thread / threads : task + 1) / parts.count;
-      const bool packs_more = share_ends ? i < count : next != stream && next < streamed.count;
-      const Fetching fetching{(end - begin + packs_more) * kFetchedParts, [&](int64_t part) {
-                                const int64_t group = begin + part / kFetchedParts;
-                                if (group < end) {
-                                  packing.fetch_group(after, group, part % kFetchedParts);
-                                } else {
-                                  packing.fetch(!a_stays, streamed.begin(next), streamed.length(next),
-                                                share_ends ? after : block, part % kFetchedParts);
-                                }
-                              }};
-      const int64_t from = parts.begin(p), stays = parts.length(p);
-      const float* const panels = there.packed + from * units;
-      const typename Panels::Scope scope;
-      if (a_stays) {
-        const Part part{block.begin + from, stays, lane, lanes, adds, last};
-        multiply_panels<Panels, activation>(units, panels, streams, part, e, fetching);
-      } else {
-        const Part part{lane, lanes, block.begin + from, stays, adds, last};
-        multiply_panels<Panels, activation>(units, streams, panels, part, e, fetching);
-      }
-      for (int64_t group = begin; group < end; ++group) packing.pack_group(after, group);
-    });
-    block = after;
-  }
-  ctx.multiply_adds += m * n * depth;
+void multiply(OpContext& ctx, int64_t m, int64_t n, int64_t k, const A& a, const B& b, const Epilogue<T>& epilogue) {
+  using Kernel = typename LargeKernel<Operand>::Kernel;
+  Product<Kernel, activation, A, B, T>(ctx, m, n, k, a, b, epilogue).multiply_blocks();
+  ctx.multiply_adds += m * n * k;
 }
 
 }  // namespace burgeon::BURGEON_ISA

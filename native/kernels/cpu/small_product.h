@@ -1,13 +1,15 @@
 // Products of matrices that fit into the nearest caches, as the tiles of attention do: C (m, n) = A (m, depth) B
-// (depth, n), both packed where their format wants it, each register tile with its own part of the depth.
+// (depth, n), both packed where their format wants it, each micro-tile with its own part of the depth.
 #pragma once
 
-#include "kernels/cpu/panel_product.h"
+#include "kernels/cpu/micro_kernel.h"
 
 namespace burgeon::BURGEON_ISA {
 
 // Hands out consecutive pieces of a thread's scratch.
 struct Scratch {
+  static constexpr int64_t kPadding = 16 * 16;  // floats that up to 16 pieces take more, together
+
   float* next;
   float* take(int64_t count) {
     float* piece = next;
@@ -26,8 +28,8 @@ int64_t pack_panels(float* to, const Matrix& from, int64_t lanes, int64_t depth)
 // A of a small product. Rows are padded with zeros to whole panels.
 template <class Operand>
 struct SmallLeft {
-  using Product = PanelProduct<Operand>;
-  using Panel = typename Product::PanelA;
+  using Kernel = MicroKernel<Operand>;
+  using Panel = typename Kernel::PanelA;
   static constexpr bool kLiesInRows = false;
   const float* panels;
   int64_t panel_size;
@@ -52,8 +54,8 @@ struct SmallLeft {
   BURGEON_INLINE void multiply(int64_t i, int64_t begin, int64_t end, const float* b, int64_t b_row, float* c,
                                int64_t c_row, bool adds) const {
     const int64_t first = Panel::whole_units(begin);
-    Product::multiply_into(Panel::units(end) - first, panels + i / Panel::kLanes * panel_size + first * Panel::kLanes,
-                           b + first * b_row, c, c_row, adds);
+    Kernel::multiply_into(Panel::units(end) - first, panels + i / Panel::kLanes * panel_size + first * Panel::kLanes,
+                          b + first * b_row, c, c_row, adds);
   }
 
  private:
@@ -63,7 +65,7 @@ struct SmallLeft {
   }
 };
 
-// Register tiles of floats read A as it lies.
+// Micro-tiles of floats read A as it lies.
 template <>
 struct SmallLeft<Float32> {
   static constexpr bool kLiesInRows = true;
@@ -72,12 +74,12 @@ struct SmallLeft<Float32> {
   int64_t step;
 
   static int64_t floats(int64_t rows, int64_t depth) {
-    return ceil_div(rows, kTileRows) * kTileRows * ceil_div(depth, kTileCols) * kTileCols;
+    return ceil_div(rows, kVectorMr) * kVectorMr * ceil_div(depth, kVectorNr) * kVectorNr;
   }
   static SmallLeft load_rows(float* to, const float* from, int64_t stride, int64_t rows, int64_t depth) {
     constexpr int64_t kAhead = 16;  // rows are far apart in memory, which the hardware does not foresee
-    const int64_t to_stride = ceil_div(depth, kTileCols) * kTileCols;
-    for (int64_t r = 0; r < ceil_div(rows, kTileRows) * kTileRows; ++r) {
+    const int64_t to_stride = ceil_div(depth, kVectorNr) * kVectorNr;
+    for (int64_t r = 0; r < ceil_div(rows, kVectorMr) * kVectorMr; ++r) {
       if (r + kAhead < rows) prefetch_row(from + (r + kAhead) * stride, depth);
       for (int64_t d = 0; d < to_stride; d += kWidth) {
         store(to + r * to_stride + d, r < rows ? load_first(from + r * stride + d, depth - d) : Vec{});
@@ -93,16 +95,16 @@ struct SmallLeft<Float32> {
 
   BURGEON_INLINE void multiply(int64_t i, int64_t begin, int64_t end, const float* b, int64_t b_row, float* c,
                                int64_t c_row, bool adds) const {
-    store_tile(
-        multiply_tile<kTileRows>(end - begin, data + i * row + begin * step, row, step, b + begin * b_row, b_row), c,
-        c_row, adds);
+    store_micro_tile(
+        multiply_micro_tile<kVectorMr>(end - begin, data + i * row + begin * step, row, step, b + begin * b_row, b_row),
+        c, c_row, adds);
   }
 };
 
 // B of a small product: panels of columns, `row` floats from unit to unit.
 template <class Operand>
 struct SmallRight {
-  using Panel = typename PanelProduct<Operand>::PanelB;
+  using Panel = typename MicroKernel<Operand>::PanelB;
   const float* panels;
   int64_t panel_size;
   int64_t row = Panel::kLanes;
@@ -146,31 +148,31 @@ struct SmallBoth {
   static SmallBoth load(float* to_left, float* to_right, const T* from, int64_t stride, int64_t rows, int64_t depth) {
     const auto left = SmallLeft<Operand>::load_rows(to_left, from, stride, rows, depth);
     if constexpr (SmallLeft<Operand>::kLiesInRows) {
-      return {left, {left.data, kTileCols, left.row}};
+      return {left, {left.data, kVectorNr, left.row}};
     } else {
       return {left, SmallRight<Operand>::load(to_right, from, stride, depth, rows)};
     }
   }
 };
 
-// The part of a small product that rows i.. of a register tile need: columns [0, cols) and depth [begin, end).
+// The part of a small product that rows i.. of a micro-tile need: columns [0, cols) and depth [begin, end).
 struct Span {
   int64_t cols;
   int64_t begin;
   int64_t end;
 };
 
-// C[i, j] (+)= sum_k A[i, k] B[k, j] over the span of each register tile, whose row i is at c + i * c_row; C holds
+// C[i, j] (+)= sum_k A[i, k] B[k, j] over the span of each micro-tile, whose row i is at c + i * c_row; C holds
 // whole tiles. Where a span's begin or end is not that of a unit, A is zero from there to the unit's. span(i) is asked
-// once per register tile.
+// once per micro-tile.
 template <class Operand, class SpanOf>
 inline void multiply_small(int64_t rows, SpanOf span, const SmallLeft<Operand>& a, const SmallRight<Operand>& b,
                            float* c, int64_t c_row, bool adds) {
-  using Product = PanelProduct<Operand>;
-  for (int64_t i = 0; i < rows; i += Product::kRows) {
+  using Kernel = MicroKernel<Operand>;
+  for (int64_t i = 0; i < rows; i += Kernel::kMr) {
     const Span s = span(i);
     const int64_t begin = smaller(s.begin, s.end);
-    for (int64_t j = 0; j < s.cols; j += Product::kCols) {
+    for (int64_t j = 0; j < s.cols; j += Kernel::kNr) {
       a.multiply(i, begin, s.end, b.panel(j), b.row, c + i * c_row + j, c_row, adds);
     }
   }
