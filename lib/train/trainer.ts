@@ -16,6 +16,7 @@ import { BigramModel } from '../eval/bigram.ts';
 import type { Model } from '../model/model.ts';
 import { createTokenizer } from '../tokenizer/open-tokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { bestOnPresentWindows } from './best-checkpoint.ts';
 import { describeData } from './describe-data.ts';
 import type { Evaluation } from './evaluator.ts';
 import { openInitialModel, partNotes } from './initial-model.ts';
@@ -190,11 +191,19 @@ export class Trainer implements AsyncDisposable {
         planner,
         metrics: await MetricsWriter.open(config.output, state.step, this.#options.onLine),
         validation,
+        data,
         peakFlopsPerSecond: this.#peak?.flopsPerSecond ?? null,
       });
       this.#run = { dataset, loader, validation, directory, planner, recorder };
+      if (latest && validation && data.validation && !this.isComplete) {
+        const evaluatedOn = data.validation.sha256;
+        const resumed = { model: this.model, state, planner, output: config.output, latest: latest.directory };
+        const { best, note } = await bestOnPresentWindows({ ...resumed, validation, evaluatedOn });
+        state.best = best;
+        if (note) this.#options.onNote?.(note);
+      }
       // A complete run that is "resumed" trains nothing, and its metrics stay as they are.
-      if (!this.isComplete) recorder.start(dataset.train.tokenCount, data);
+      if (!this.isComplete) recorder.start(dataset.train.tokenCount);
       const slips = state.step === 0 ? stageNotes(this.model.config, planner.schedule, state.config.est) : [];
       for (const note of [...begun.notes, ...slips]) this.#options.onNote?.(note);
       if (state.step === 0) notes.push(...(dataset.warnings ?? []).map((warning) => `data: ${warning}`));
@@ -220,7 +229,8 @@ export class Trainer implements AsyncDisposable {
     const { config } = this;
     const { start = 'new' } = this.#options;
     if (config.initFrom === undefined) return undefined;
-    if (start === 'resume' && (await latestCheckpoint(config.output)).latest !== undefined) return undefined;
+    const resumes = start === 'resume' || start === 'auto';
+    if (resumes && (await latestCheckpoint(config.output)).latest !== undefined) return undefined;
     const data = { ...(vocabSize === undefined ? {} : { vocabSize }), tokenizer: this.#tokenizer };
     return openInitialModel(config.initFrom, config, data, start);
   }

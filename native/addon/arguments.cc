@@ -219,10 +219,6 @@ Subnetwork read_subnetwork(const Napi::Object& object, const ModelConfig& config
     subnetwork.has_layers = true;
     subnetwork.layers = read_int32_array(layers, name + ".layers", -1);
   }
-  const Napi::Value query_heads = object.Get("queryHeads");
-  if (!query_heads.IsUndefined()) {
-    subnetwork.query_heads = read_boolean(query_heads, name + ".queryHeads");
-  }
   const auto read_lists = [&](const char* units, std::vector<std::vector<int32_t>>& lists) {
     const Napi::Value entries = object.Get(units);
     if (entries.IsUndefined()) return;
@@ -257,6 +253,7 @@ Subnetwork read_subnetwork(const Napi::Object& object, const ModelConfig& config
     scale.assign(array.Data(), array.Data() + array.ElementLength());
   };
   read_lists("heads", subnetwork.heads);
+  read_lists("queryHeads", subnetwork.query_heads);
   read_lists("neurons", subnetwork.neurons);
   read_scale("layerScale", subnetwork.layer_scale);
   read_scale("headScale", subnetwork.head_scale);

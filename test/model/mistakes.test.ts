@@ -338,6 +338,18 @@ const subnetworkMistakes: Mistake[] = [
     'ERR_BURGEON_SHAPE',
     '.heads: expected one list per active layer (1), received 2',
   ),
+  subnetworkMistake(
+    'heads and query heads',
+    { heads: [int(0), int(1)], queryHeads: [int(0), int(1)] },
+    'ERR_BURGEON_SHAPE',
+    ': expected heads or queryHeads, received both',
+  ),
+  subnetworkMistake(
+    'query heads said by a flag',
+    { heads: [int(0), int(1)], queryHeads: true } as never,
+    'ERR_BURGEON_SHAPE',
+    '.queryHeads: expected an array',
+  ),
 ];
 
 const tensorMistakes: Mistake[] = [
