@@ -23,7 +23,7 @@ interface Data {
 /**
  * Opens the model that a configuration starts from; the caller closes it. Its tokenizer is the data's, where that is known.
  * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT when it is no model; ERR_BURGEON_CONFIG when it is not the configuration's
- *   or about to be deleted; ERR_BURGEON_DATA when the data are those of another tokenizer.
+ *   or about to be deleted; ERR_BURGEON_DATA when the data are those of another tokenizer, or the model's cannot be used.
  */
 export async function openInitialModel(
   initFrom: string,
@@ -89,8 +89,9 @@ function requireSameModel(initFrom: string, config: TrainConfig, { model }: Open
 }
 
 async function requireSameTokens(initFrom: string, source: OpenModelDirectory, data: Data): Promise<void> {
-  const theirs = namesTokenizer(source) ? await loadTokenizer(source.directory).catch(() => 'another') : undefined;
-  const isSame = !theirs || !data.tokenizer || JSON.stringify(theirs) === JSON.stringify(data.tokenizer);
+  const isChecked = namesTokenizer(source) && data.tokenizer !== undefined;
+  const theirs = isChecked ? await loadTokenizer(source.directory) : undefined;
+  const isSame = !theirs || JSON.stringify(theirs) === JSON.stringify(data.tokenizer);
   const { vocabSize } = source.model;
   if (isSame && (data.vocabSize ?? 0) <= vocabSize) return;
   throw new BurgeonError(
