@@ -9,11 +9,13 @@ import { asObject, bytePairVocabulary, parseTokenizerJson } from './tokenizer-js
 /** @param files name -> text, of huggingFaceFileNames; damaged ones are not GPT-2's. */
 export function isGpt2(files: Readonly<Record<string, string>>): boolean {
   try {
-    if (!hasVocabulary(files['tokenizer.json']!)) return false;
+    // What is cheap to see comes first: most tokenizers are others.
+    const json = asObject(JSON.parse(files['tokenizer.json']!));
+    if (json.normalizer || (json.added_tokens as unknown[] | undefined)?.length !== 1) return false;
     const config = readTokenizerConfig(files, '');
     const more = ['added_tokens_decoder', 'additional_special_tokens', 'extra_special_tokens', 'chat_template'];
     const hasMore = more.some((key) => !isPlain(key, config[key])) || files['chat_template.jinja'] !== undefined;
-    if (hasMore || config.add_prefix_space === true) return false;
+    if (hasMore || config.add_prefix_space === true || !hasVocabulary(json)) return false;
 
     const file = parseTokenizerJson(files['tokenizer.json']!, '');
     const [endOfText, ...others] = file.addedTokens;
@@ -46,9 +48,8 @@ function stripsOrStandsAlone({
   return singleWord || lstrip || rstrip;
 }
 
-/** Cheap, and enough for most others. */
-function hasVocabulary(tokenizer: string): boolean {
-  const entries = asObject(asObject(asObject(JSON.parse(tokenizer)).model).vocab);
+function hasVocabulary(json: Readonly<Record<string, unknown>>): boolean {
+  const entries = asObject(asObject(json.model).vocab);
   const own = gpt2Vocabulary(gpt2().tokens);
   return Object.keys(entries).length === own.size && [...own].every(([text, id]) => entries[text] === id);
 }
