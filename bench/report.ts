@@ -17,6 +17,7 @@ import { EventFile } from '../lib/report/tensorboard.ts';
 import { MemoryGauge } from '../lib/train/memory-gauge.ts';
 import { type MetricsLine, MetricsWriter } from '../lib/train/metrics.ts';
 import { newUnitSums, UnitUsage } from '../lib/train/unit-usage.ts';
+import { liveAddress } from '../test/helpers/live.ts';
 import { startLine, stepLine } from '../test/report/metrics-lines.ts';
 import { saveResults } from './harness/results.ts';
 
@@ -119,7 +120,7 @@ async function timeWindow(directory: string, parts: readonly Part[]): Promise<nu
   };
   const metrics = parts.includes('metrics') ? await MetricsWriter.open(directory, 0, onLine) : undefined;
   metrics?.write(start);
-  const reader = live && (await readElsewhere(`${live.url}events`));
+  const reader = live && (await readElsewhere(live.url));
   const take = async (steps: number) => {
     for (let i = 0; i < steps; i++) {
       units.begin();
@@ -146,7 +147,9 @@ async function timeWindow(directory: string, parts: readonly Part[]): Promise<nu
 
 /** Reads events in a process of its own, as a browser does; resolves with the first. */
 async function readElsewhere(url: string) {
-  const program = `for await (const _ of (await fetch(${JSON.stringify(url)})).body) process.stdout.write('.');`;
+  const { at, headers } = liveAddress(url);
+  const asked = `await fetch(${JSON.stringify(at('/events'))}, { headers: ${JSON.stringify(headers)} })`;
+  const program = `for await (const _ of (${asked}).body) process.stdout.write('.');`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });

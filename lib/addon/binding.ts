@@ -331,7 +331,7 @@ export interface NativeBinding {
   measurePeak(
     threads: number,
     maxIsa: string,
-  ): Promise<{ flopsPerSecond: number; bf16FlopsPerSecond: number; bytesPerSecond: number }>;
+  ): Promise<{ flopsPerSecond: number; bf16FlopsPerSecond: number; bytesPerSecond: number; processorShare: number }>;
   /** Opens the CUDA library. @throws ERR_BURGEON_CUDA that says why no device can be used. */
   describeCuda(libraryPath: string, cublasLt: string): NativeCuda;
   /** Checks one op against the reference and times it. */

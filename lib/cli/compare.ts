@@ -47,10 +47,11 @@ export function compareCommand(): Command {
       const directories = [baseline, ...others];
       const runs = await Promise.all(directories.map((directory) => readRun(directory)));
       const comparison = compareRuns(withDistinctNames(runs));
-      if (flags.output !== undefined) await writeReport(directories, flags.output, { mustCompare: true });
       if (flags.json) console.log(JSON.stringify(comparison, null, 2));
       else console.log(describe(comparison));
-      if (flags.output !== undefined && !flags.json) console.log(`\nwrote ${flags.output}`);
+      if (flags.output === undefined) return;
+      await writeReport(directories, flags.output, { mustCompare: true });
+      if (!flags.json) console.log(`\nwrote ${flags.output}`);
     });
 }
 

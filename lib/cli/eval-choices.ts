@@ -21,6 +21,7 @@ export async function evalChoices(model: Model, directory: string, flags: Choice
   const start = performance.now();
   const { logLikelihoods, cut, tokens, ms } = await scoreQuestions(model, questions, {
     batchSize: flags.batchSize,
+    sequenceLength: flags.sequenceLength,
     subnetwork: flags.subnetwork,
     onProgress: (done, total) =>
       progress.update(() => {

@@ -2,11 +2,12 @@
 
 import { Command, Option } from 'commander';
 import { findModel } from '../checkpoint/find-model.ts';
+import { tokenTypes } from '../data/token-type.ts';
 import { Model } from '../model/model.ts';
 import { evalChoices } from './eval-choices.ts';
 import type { EvalFlags } from './eval-flags.ts';
 import { evalShards } from './eval-shards.ts';
-import { modelArgumentHelp, trainedSubnetwork } from './model-argument.ts';
+import { modelArgumentHelp, whatIsTrained } from './model-argument.ts';
 import { countOrAll, deviceOption, engineOptions, integerAtLeast, threadsOption } from './options.ts';
 
 export function evalCommand(): Command {
@@ -22,14 +23,21 @@ export function evalCommand(): Command {
         .choices(['train', 'validation'])
         .default('validation'),
     )
+    .addOption(
+      new Option('--dtype <type>', 'type of the ids in files without a header (default: uint16)').choices(tokenTypes),
+    )
     .option('--windows <n|all>', 'sequences to use, evenly spaced', countOrAll, 'all')
-    .option('--sequence-length <n>', "tokens per sequence (default: the model's context length)", integerAtLeast(1))
+    .option(
+      '--sequence-length <n>',
+      "most tokens of a sequence (default: as in training, else the model's context length)",
+      integerAtLeast(1),
+    )
     .addOption(
       new Option('--choices <file>', 'questions: HellaSwag-style .jsonl, or an evaluation .bin of llm.c').conflicts([
         'data',
         'split',
+        'dtype',
         'windows',
-        'sequenceLength',
       ]),
     )
     .addOption(
@@ -53,9 +61,9 @@ export function evalCommand(): Command {
       if (data === undefined && choices === undefined) command.error('error: expected --data or --choices');
       const directory = await findModel(given);
       using model = await Model.load(directory, engineOptions(flags));
-      const { subnetwork, note } = await trainedSubnetwork(model, directory);
-      if (note !== undefined) console.error(`note: ${note}`);
-      if (choices !== undefined) await evalChoices(model, directory, { ...flags, choices, subnetwork });
-      else await evalShards(model, directory, { ...flags, data: data!, subnetwork });
+      const { notes, ...trained } = await whatIsTrained(model, directory, flags.sequenceLength);
+      for (const note of notes) console.error(`note: ${note}`);
+      if (choices !== undefined) await evalChoices(model, directory, { ...flags, ...trained, choices });
+      else await evalShards(model, directory, { ...flags, ...trained, data: data! });
     });
 }

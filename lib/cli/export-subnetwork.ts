@@ -2,13 +2,14 @@
 
 import { type Command, Option } from 'commander';
 import { smallerModel } from '../checkpoint/huggingface.ts';
-import type { ModelContents } from '../checkpoint/model-directory.ts';
+import type { ModelContents, OpenModelDirectory } from '../checkpoint/model-directory.ts';
 import { subnetworkContents } from '../checkpoint/subnetwork-contents.ts';
 import type { ModelConfig } from '../config/model-config.ts';
 import { checkKeepRules, type Keep, type KeepKind, type KeepRules, keptCount, unitCount } from '../est/keep.ts';
 import { countParameters } from '../est/parameters.ts';
 import type { Subnetwork } from '../est/subnetwork.ts';
 import { Model } from '../model/model.ts';
+import { trainedLength } from '../train/checkpoint-part.ts';
 import { chooseSubnetwork } from '../train/choose-subnetwork.ts';
 import { openSplit } from './data-argument.ts';
 import { count } from './format.ts';
@@ -75,7 +76,7 @@ export function keepRules(flags: SubnetworkFlags, command: Command): KeepRules |
  * @throws {BurgeonError} ERR_BURGEON_CONFIG for units that the model lacks, or sizes that transformers cannot represent.
  */
 export async function chooseContents(
-  source: ModelContents,
+  source: OpenModelDirectory,
   rules: KeepRules,
   flags: SubnetworkFlags,
 ): Promise<{ contents: ModelContents; summary: string }> {
@@ -94,20 +95,23 @@ export async function chooseContents(
   return { contents: subnetworkContents(source, { ...subnetwork, ...factors }), summary };
 }
 
-async function choose(source: ModelContents, rules: KeepRules, flags: SubnetworkFlags): Promise<Subnetwork> {
+async function choose(source: OpenModelDirectory, rules: KeepRules, flags: SubnetworkFlags): Promise<Subnetwork> {
   if (flags.calibrate === undefined) return chooseSubnetwork(source.model, rules);
-  const data = await openSplit(flags.calibrate, 'train', source.model.vocabSize);
+  const data = await openSplit(flags.calibrate, { split: 'train', vocabSize: source.model.vocabSize });
   const progress = new ProgressLine();
   try {
     using model = await Model.fromContents(source, flags.threads === undefined ? {} : { threads: flags.threads });
-    return await chooseSubnetwork(source.model, rules, {
+    const chosen = await chooseSubnetwork(source.model, rules, {
       model,
       source: data.source,
       windows: flags.calibrationWindows ?? 32,
+      sequenceLength: await trainedLength(source.directory, source.model),
       onProgress: (done, total) => progress.update(() => `measuring importance: ${done} of ${total} sequences`),
     });
+    await data.check.finish();
+    return chosen;
   } finally {
     progress.clear();
-    await data.dataset.close();
+    await data.close();
   }
 }

@@ -11,7 +11,7 @@ import { subnetworkContents } from '../checkpoint/subnetwork-contents.ts';
 import { BurgeonError } from '../errors.ts';
 import { partSubnetwork } from '../est/part.ts';
 import type { WeightType } from '../formats/shards.ts';
-import { checkpointPart, describePart } from '../train/checkpoint-part.ts';
+import { checkpointPart, describePart, trainedLength } from '../train/checkpoint-part.ts';
 import {
   chooseContents,
   keepRules,
@@ -78,6 +78,11 @@ export function exportCommand(): Command {
           await writeModelDirectory(output, contents, options);
         }
         if (chosen !== undefined) console.log(chosen.summary);
+        const length = await trainedLength(source.directory, source.model);
+        if (length !== undefined) {
+          const { contextLength } = source.model;
+          console.error(`note: it takes ${contextLength} tokens, and was trained on sequences of ${length}`);
+        }
       } finally {
         await source.close();
       }

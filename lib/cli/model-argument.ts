@@ -7,7 +7,7 @@ import type { Subnetwork } from '../est/subnetwork.ts';
 import type { Model } from '../model/model.ts';
 import { createTokenizer, loadTokenizer } from '../tokenizer/open-tokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import { checkpointPart, describePart } from '../train/checkpoint-part.ts';
+import { checkpointPart, describePart, trainedLength } from '../train/checkpoint-part.ts';
 
 export const modelArgumentHelp =
   'model directory, checkpoint, run directory (its newest checkpoint), or model_*.bin of llm.c';
@@ -31,16 +31,26 @@ export async function findTokenizer(model: string, name?: 'gpt2' | 'bytes'): Pro
   }
 }
 
-/**
- * What of a loaded model to use, and a note that says so: of a checkpoint from a stage of first units what that had
- * trained. Nothing for the full model.
- */
-export async function trainedSubnetwork(
-  model: Model,
-  directory: string,
-): Promise<{ subnetwork?: Subnetwork | undefined; note?: string }> {
+/** What of a loaded model its run has trained, and notes that say so; nothing for the full model at its context length. */
+export interface Trained {
+  /** Of a checkpoint from a stage of first units. */
+  subnetwork?: Subnetwork | undefined;
+  /** Tokens of a sequence, where the model takes more. */
+  sequenceLength?: number | undefined;
+  notes: string[];
+}
+
+/** @param length of the sequences, where somebody has chosen it. */
+export async function whatIsTrained(model: Model, directory: string, length?: number): Promise<Trained> {
   const part = await checkpointPart(directory, model.config);
-  if (part === undefined) return {};
-  const note = `using ${describePart(part, model.config)}: the others have not been trained yet`;
-  return { subnetwork: partSubnetwork(part, model.config), note };
+  const sequenceLength = length ?? (await trainedLength(directory, model.config));
+  const notes = [];
+  if (part) notes.push(`using ${describePart(part, model.config)}: the others have not been trained yet`);
+  if (sequenceLength !== undefined && length === undefined) {
+    const { contextLength } = model.config;
+    notes.push(
+      `using sequences of ${sequenceLength} tokens, as in training, of the ${contextLength} that the model takes`,
+    );
+  }
+  return { subnetwork: part && partSubnetwork(part, model.config), sequenceLength, notes };
 }

@@ -7,8 +7,9 @@ import type { ParameterCount } from '../est/parameters.ts';
 import type { PlannedStage, SchedulePlan } from '../est/plan.ts';
 import type { ActiveCounts } from '../est/sampler.ts';
 import { type ScheduleName, schedulePresets } from '../est/schedule-presets.ts';
-import { growsAt, stageNotes, stageText } from '../est/stage-text.ts';
+import { growsAt, stageText } from '../est/stage-text.ts';
 import { chooseDevice } from '../model/device.ts';
+import { planNotes } from '../train/plan-notes.ts';
 import type { StageMemory } from '../train/stage-memory.ts';
 import { StepPlanner } from '../train/step-planner.ts';
 import { bytes, count, facts, percent, table } from './format.ts';
@@ -35,7 +36,7 @@ export function describePlan(subject: PlanSubject, plan: SchedulePlan, memory: r
     `${range(stage.countsFrom[key]!, stage.countsTo[key]!)}/${all}`;
   const rows = plan.stages.map((stage, i) => [
     String(stage.index + 1),
-    `${stage.startStep}..${stage.endStep}`,
+    `${stage.startStep + 1}..${stage.endStep}`,
     active(stage, 'layers', model.nLayer),
     active(stage, 'heads', model.nHead),
     ...(isGrouped ? [active(stage, 'kvHeads', nKvHead)] : []),
@@ -61,7 +62,7 @@ export function describePlan(subject: PlanSubject, plan: SchedulePlan, memory: r
       ...rows,
     ]),
     ...proposals(memory),
-    ...stageNotes(model, planner.schedule, est).map((note) => `note: ${note}`),
+    ...planNotes(model, config).map((note) => `note: ${note}`),
     '',
     facts([
       ['block FLOPs saved', `${percent(plan.blockSaving, 2)} (attention and MLP of the layers)`],
@@ -96,7 +97,7 @@ function proposals(memory: readonly StageMemory[]): string[] {
     .filter(({ batchSize, proposedBatchSize }) => proposedBatchSize > batchSize)
     .map(
       ({ stage, batchSize, proposedBatchSize }) =>
-        `stage ${stage + 1} has room for micro-batches of ${proposedBatchSize} instead of ${batchSize} sequences: give it batchSize: ${proposedBatchSize}`,
+        `stage ${stage} has room for micro-batches of ${proposedBatchSize} instead of ${batchSize} sequences: give it batchSize: ${proposedBatchSize}`,
     );
 }
 

@@ -6,7 +6,7 @@ import type { Device } from '../config/device.ts';
 import { Model } from '../model/model.ts';
 import { sampleText } from '../train/text-sample.ts';
 import { interruptSignal } from './interrupt.ts';
-import { modelArgumentHelp, modelTokenizer, trainedSubnetwork } from './model-argument.ts';
+import { modelArgumentHelp, modelTokenizer, whatIsTrained } from './model-argument.ts';
 import { deviceOption, engineOptions, integerAtLeast, numberBetween, threadsOption } from './options.ts';
 
 interface SampleFlags {
@@ -54,8 +54,8 @@ export function sampleCommand(): Command {
       try {
         using model = await Model.load(directory, engineOptions(flags));
         const tokenizer = await modelTokenizer(directory, flags.tokenizer);
-        const { subnetwork, note } = await trainedSubnetwork(model, directory);
-        if (note !== undefined) console.error(`note: ${note}`);
+        const { subnetwork, sequenceLength, notes } = await whatIsTrained(model, directory);
+        for (const note of notes) console.error(`note: ${note}`);
         const { tokens: maxTokens, temperature, topK, topP, seed } = flags;
         await sampleText(model, tokenizer, flags.prompt, {
           maxTokens,
@@ -64,6 +64,7 @@ export function sampleCommand(): Command {
           topP,
           seed,
           subnetwork,
+          sequenceLength,
           signal: interrupt.signal,
           onText: (text) => process.stdout.write(text),
         });

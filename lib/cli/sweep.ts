@@ -6,11 +6,12 @@ import { nearestHint } from '../config/nearest.ts';
 import { problemList } from '../config/validate.ts';
 import { BurgeonError } from '../errors.ts';
 import { flopsUpTo } from '../est/plan.ts';
+import type { HeldLock } from '../files/held-lock.ts';
 import { claimLock } from '../files/lock-file.ts';
 import { makeDirectory } from '../files/make-directory.ts';
 import { chooseDevice } from '../model/device.ts';
 import { chooseThreads } from '../model/native-options.ts';
-import { reportFileName, writeReport } from '../report/write-report.ts';
+import { reportFileName } from '../report/write-report.ts';
 import { expandRuns } from '../sweep/expand.ts';
 import { doneFlops, expectedTime } from '../sweep/expected-time.ts';
 import { type PlannedRun, planRuns } from '../sweep/plan-runs.ts';
@@ -23,6 +24,7 @@ import { duration } from './format.ts';
 import { interruptSignal } from './interrupt.ts';
 import { integerBetween, repeatable, setOption } from './options.ts';
 import { ProgressLine } from './progress.ts';
+import { problemOfReport } from './report-problem.ts';
 import { type Lanes, lanesText, outcomeText, planText, rankingText } from './sweep-text.ts';
 
 interface SweepFlags {
@@ -145,11 +147,13 @@ async function showTable(
   const record = sweepRecord(sweep, outcomes);
   const directories = reportOrder(record);
   const report = file !== undefined && directories.length > 0 ? file : undefined;
-  if (report !== undefined) await writeReport(directories, report);
-  if (flags.json) console.log(JSON.stringify({ ...record, report: report ?? null }, null, 2));
-  else {
+  const problem = report && (await problemOfReport(directories, report));
+  if (problem !== undefined && flags.output !== undefined) process.exitCode = 1; // it was asked for
+  if (flags.json) {
+    console.log(JSON.stringify({ ...record, report: report ?? null, reportProblem: problem }, null, 2));
+  } else {
     console.log(rankingText(record.ranking, outcomes, sweep.output));
-    if (report !== undefined) console.log(`\nwrote ${report}`);
+    if (report !== undefined) console.log(problem ? `\n${report} is not written: ${problem}` : `\nwrote ${report}`);
   }
 }
 
@@ -169,10 +173,6 @@ interface Work {
 
 async function runSweep({ sweep, outcomes, chosen, lanes }: Work, flags: SweepFlags): Promise<void> {
   await makeDirectory(sweep.output);
-  const leave = await claimLock(
-    path.join(sweep.output, '.burgeon-sweep.lock'),
-    (holder) => `output ${sweep.output}: ${holder} runs a sweep there`,
-  );
   const progress = new ProgressLine();
   const say = (text: string) => {
     if (!flags.json) progress.print(text);
@@ -180,7 +180,16 @@ async function runSweep({ sweep, outcomes, chosen, lanes }: Work, flags: SweepFl
   const interrupt = interruptSignal(() =>
     progress.print('stopping the runs after their steps; once more to stop at once'),
   );
+  let lock: HeldLock | undefined;
   try {
+    lock = await claimLock({
+      lock: path.join(sweep.output, '.burgeon-sweep.lock'),
+      subject: `output ${sweep.output}`,
+      activity: 'runs a sweep there',
+      signal: interrupt.signal,
+      onNote: say,
+    });
+    const held = lock;
     const width = Math.max(...chosen.map(({ run }) => run.group.length));
     const left = chosen.filter(({ status }) => status.state !== 'complete');
     say(`${left.length} of ${chosen.length} runs to train, ${lanesText(lanes)}, in ${sweep.output}`);
@@ -192,6 +201,7 @@ async function runSweep({ sweep, outcomes, chosen, lanes }: Work, flags: SweepFl
       async onStatus(run, status) {
         chosen.find((outcome) => outcome.run === run)!.status = status;
         say(outcomeText({ run, status }, width));
+        await held.require(`output ${sweep.output}`, 'the sweep went on', 'start it again where its runs are now');
         await writeSweepRecord(sweepRecord(sweep, outcomes));
       },
     });
@@ -211,7 +221,7 @@ async function runSweep({ sweep, outcomes, chosen, lanes }: Work, flags: SweepFl
     }
   } finally {
     interrupt.release();
-    await leave();
+    await lock?.release();
   }
 }
 

@@ -4,12 +4,11 @@ import path from 'node:path';
 import { Command } from 'commander';
 import { overriddenKeys } from '../config/config-file.ts';
 import type { Device } from '../config/device.ts';
-import { BurgeonError } from '../errors.ts';
 import { planSchedule } from '../est/plan.ts';
 import { Schedule } from '../est/schedule.ts';
 import { type BaselineGain, baselineGainRows, gainAgainst, readBaseline } from '../report/baseline-gain.ts';
 import type { RunData } from '../report/run-data.ts';
-import { reportFileName, writeReport } from '../report/write-report.ts';
+import { reportFileName } from '../report/write-report.ts';
 import { loadTrainConfig } from '../train/load-train-config.ts';
 import { RunControl } from '../train/run-control.ts';
 import type { RunSummary } from '../train/summary.ts';
@@ -21,6 +20,7 @@ import { interruptSignal } from './interrupt.ts';
 import { deviceOption, integerBetween, setOption } from './options.ts';
 import { planOptions } from './plan-subject.ts';
 import { ProgressLine } from './progress.ts';
+import { problemOfReport } from './report-problem.ts';
 import { runProfile } from './train-profile.ts';
 import { defaultPort, openWatchers, type WatchFlags } from './train-watchers.ts';
 
@@ -139,10 +139,10 @@ async function runTraining(file: string, flags: TrainFlags): Promise<void> {
     progress.clear();
     const { summary } = trainer;
     const report = summary.steps === 0 ? undefined : path.join(config.output, reportFileName);
-    if (report !== undefined) await writeReport([config.output], report);
+    const reportProblem = report && (await problemOfReport([config.output], report));
     const gain = baseline && trainer.isComplete ? await toldGain(baseline, config.output) : undefined;
-    if (flags.json) console.log(JSON.stringify({ summary, report, gain }));
-    else console.log(describeSummary(summary, config, { isComplete: trainer.isComplete, report, gain }));
+    if (flags.json) console.log(JSON.stringify({ summary, report, reportProblem, gain }));
+    else console.log(describeSummary(summary, config, { isComplete: trainer.isComplete, report, reportProblem, gain }));
     if (!trainer.isComplete) process.exitCode = interrupt.exitCode();
   } finally {
     progress.clear();
@@ -157,8 +157,7 @@ async function toldGain(baseline: readonly RunData[], output: string): Promise<B
   try {
     return await gainAgainst(baseline, output);
   } catch (error) {
-    if (!(error instanceof BurgeonError)) throw error;
-    return { reason: error.message.split('\n')[0]!.replace(/:$/, '') };
+    return { reason: (error as Error).message.split('\n')[0]!.replace(/:$/, '') };
   }
 }
 
@@ -224,6 +223,8 @@ function counted(value: number, unit: string): string {
 interface Outcome {
   isComplete: boolean;
   report?: string | undefined;
+  /** Why it is not there. */
+  reportProblem?: string | undefined;
   /** Where the configuration has a baseline. */
   gain?: BaselineGain | { reason: string } | undefined;
 }
@@ -232,7 +233,7 @@ interface Outcome {
 export function describeSummary(
   summary: RunSummary,
   config: TrainConfig,
-  { isComplete, report, gain }: Outcome,
+  { isComplete, report, reportProblem, gain }: Outcome,
 ): string {
   if (summary.steps === 0) {
     return `stopped before the first of ${config.steps} steps, no checkpoint to continue from; start again`;
@@ -272,7 +273,9 @@ export function describeSummary(
         ? [['compute gain', `not told: ${gain.reason}`] as [string, string]]
         : baselineGainRows(gain)),
     );
-  if (report !== undefined) rows.push(['report', report]);
+  if (reportProblem !== undefined) {
+    rows.push(['report', `not written: ${reportProblem}; \`burgeon report ${config.output} -o FILE\` writes one`]);
+  } else if (report !== undefined) rows.push(['report', report]);
   const head = isComplete
     ? `trained ${summary.steps} steps, ${count(summary.tokens)} tokens, in ${config.output}`
     : `stopped after step ${summary.steps} of ${config.steps}, checkpoint in ${config.output}; continue with --resume`;

@@ -15,6 +15,11 @@ const manifestVersion = 1;
 export interface SplitManifest {
   /** Token shards, in order, in the directory of the manifest. */
   files: string[];
+  /**
+   * SHA-256 of the tokens of each, as they are stored, without the header of the file, in hex. Data sets of earlier versions have
+   * none.
+   */
+  sha256?: string[] | undefined;
   tokens: number;
   /** Documents of which the split has at least a part. */
   documents: number;
@@ -35,8 +40,8 @@ export interface DataManifest {
   splits: { train: SplitManifest; validation?: SplitManifest | undefined };
   /** What was read: files, documents in them, bytes of their text. */
   source: { files: number; documents: number; bytes: number };
-  /** Documents left out. */
-  skipped: { empty: number; nearDuplicates: number };
+  /** Documents left out, and the file in the directory of the manifest that lists the near-duplicates, if they were looked for. */
+  skipped: { empty: number; nearDuplicates: number; list?: string | undefined };
   /** Replacement characters (U+FFFD) put in for bytes that were not UTF-8. */
   invalidUtf8: number;
   /** The options that shaped the data. */
@@ -65,13 +70,17 @@ export async function writeManifest(
 }
 
 const count = z.number().int().nonnegative();
-const split = z.object({
-  // Plain names: a manifest cannot point at files outside its directory.
-  files: z.array(z.string().regex(/^[^/\\]+$/, 'expected a file name without directories')).min(1),
-  tokens: count,
-  documents: count,
-  bytes: count,
-});
+// A manifest cannot point at files outside its directory.
+const plainName = z.string().regex(/^[^/\\]+$/, 'expected a file name without directories');
+const split = z
+  .object({
+    files: z.array(plainName).min(1),
+    sha256: z.array(z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hexadecimal digits')).optional(),
+    tokens: count,
+    documents: count,
+    bytes: count,
+  })
+  .refine(({ files, sha256 }) => sha256 === undefined || sha256.length === files.length, 'expected a hash per file');
 const schema = z.object({
   format: z.literal(manifestFormat),
   version: z.literal(manifestVersion),
@@ -81,7 +90,7 @@ const schema = z.object({
   splitBy: z.enum(['documents', 'tokens']).nullable(),
   splits: z.object({ train: split, validation: split.optional() }),
   source: z.object({ files: count, documents: count, bytes: count }),
-  skipped: z.object({ empty: count, nearDuplicates: count }),
+  skipped: z.object({ empty: count, nearDuplicates: count, list: plainName.optional() }),
   invalidUtf8: count,
   options: z.object({
     validationFraction: z.number(),

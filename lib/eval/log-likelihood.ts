@@ -13,7 +13,7 @@ const maxLogitBytes = 8 << 20;
 
 /** One ending after its context, as a row of a batch. */
 export interface ScoredRow {
-  /** Input tokens: the end of the context and the ending, without its last token. At most the context length. */
+  /** Input tokens: the end of the context and the ending, without its last token. */
   tokens: Int32Array;
   /** What the last inputs should predict: the ending. */
   ending: Int32Array;
@@ -25,16 +25,16 @@ export interface ScoredRow {
  * A context that is too long loses its beginning, never its last token; the ending stays whole.
  * @throws {BurgeonError} ERR_BURGEON_DATA when the ending alone is too long.
  */
-export function scoredRow(question: Question, index: number, contextLength: number): ScoredRow {
+export function scoredRow(question: Question, index: number, sequenceLength: number): ScoredRow {
   const { context, endings, place } = question;
   const ending = endings[index]!.tokens;
-  if (ending.length > contextLength) {
+  if (ending.length > sequenceLength) {
     throw new BurgeonError(
       'ERR_BURGEON_DATA',
-      `${place}: endings[${index}]: expected at most ${contextLength} tokens, the model's context length, found ${ending.length}; it cannot be scored as a whole`,
+      `${place}: endings[${index}]: expected at most ${sequenceLength} tokens, the length of a sequence, found ${ending.length}; it cannot be scored as a whole`,
     );
   }
-  const kept = context.subarray(Math.max(0, context.length + ending.length - 1 - contextLength));
+  const kept = context.subarray(Math.max(0, context.length + ending.length - 1 - sequenceLength));
   const tokens = new Int32Array(kept.length + ending.length - 1);
   tokens.set(kept);
   tokens.set(ending.subarray(0, -1), kept.length);
@@ -55,7 +55,7 @@ export interface Scores {
  * Scores every ending of every question, the longest rows first, so that batches are even and memory runs out early or not
  * at all.
  * @param options.batchSize most rows per batch; fewer where their logits would take more than 8 MiB.
- * @throws {BurgeonError} ERR_BURGEON_DATA when an ending does not fit the context length (before anything is computed);
+ * @throws {BurgeonError} ERR_BURGEON_DATA when an ending does not fit a sequence (before anything is computed);
  *   ERR_BURGEON_NONFINITE.
  */
 export async function scoreQuestions(
@@ -63,14 +63,17 @@ export async function scoreQuestions(
   questions: readonly Question[],
   options: {
     batchSize?: number;
+    /** Most tokens of a row. Default, and at most: the model's context length. */
+    sequenceLength?: number | undefined;
     /** What takes part; absent: the full model. */
     subnetwork?: Subnetwork | undefined;
     onProgress?: (done: number, total: number) => void;
   } = {},
 ): Promise<Scores> {
   const start = performance.now();
+  const { sequenceLength = model.config.contextLength } = options;
   const rows = questions.flatMap((question, q) =>
-    question.endings.map((_, k) => ({ q, k, ...scoredRow(question, k, model.config.contextLength) })),
+    question.endings.map((_, k) => ({ q, k, ...scoredRow(question, k, sequenceLength) })),
   );
   // The sort is stable: equal lengths stay in the order of the file.
   const ordered = [...rows].sort((a, b) => b.tokens.length - a.tokens.length);

@@ -282,9 +282,9 @@ export class Model implements Disposable {
 
   /**
    * Continues a prompt, token by token: `for await (const token of model.generate(prompt))`. Keys and values of earlier
-   * tokens are kept, so that each new one costs one token's work. Where prompt and text outgrow the context, the newest
+   * tokens are kept, so that each new one costs one token's work. Where prompt and text outgrow a sequence, the newest
    * three quarters of it are read again. The model is busy from the first token until the iteration ends.
-   * @param prompt at least one token, each in [0, V), copied; the newest `contextLength` of them count.
+   * @param prompt at least one token, each in [0, V), copied; as many of the newest as a sequence has count.
    * @throws {BurgeonError} ERR_BURGEON_CONFIG or ERR_BURGEON_DATA for arguments; with the token, as `forward`, and
    *   ERR_BURGEON_NONFINITE when a logit is not finite.
    */
@@ -295,23 +295,39 @@ export class Model implements Disposable {
     if (!Number.isInteger(maxTokens) || maxTokens < 0) {
       throw new BurgeonError('ERR_BURGEON_CONFIG', `maxTokens: expected an integer >= 0, received ${maxTokens}`);
     }
+    const { contextLength } = this.config;
+    const { sequenceLength = contextLength } = options;
+    if (!Number.isInteger(sequenceLength) || sequenceLength < 1 || sequenceLength > contextLength) {
+      throw new BurgeonError(
+        'ERR_BURGEON_CONFIG',
+        `sequenceLength: expected an integer from 1 to ${contextLength}, the model's context length, received ${sequenceLength}`,
+      );
+    }
     const rng = new CounterRng(options.seed ?? 1, generationStream);
     const subnetwork = copySubnetwork(options.subnetwork);
-    return this.#generate(readPrompt(prompt, this.config.vocabSize), rng, { ...options, maxTokens, subnetwork });
+    return this.#generate(readPrompt(prompt, this.config.vocabSize), rng, {
+      ...options,
+      maxTokens,
+      sequenceLength,
+      subnetwork,
+    });
   }
 
-  async *#generate(prompt: number[], rng: CounterRng, options: GenerateOptions & { maxTokens: number }) {
+  async *#generate(
+    prompt: number[],
+    rng: CounterRng,
+    options: GenerateOptions & { maxTokens: number; sequenceLength: number },
+  ) {
     const release = this.#claim('generate()', options);
     try {
-      const { maxTokens, signal, subnetwork } = options;
+      const { maxTokens, sequenceLength, signal, subnetwork } = options;
       const stopTokens = [options.stopToken].flat();
-      const { contextLength } = this.config;
-      let window = prompt.slice(-contextLength);
-      const capacity = Math.min(window.length + maxTokens, contextLength);
+      let window = prompt.slice(-sequenceLength);
+      const capacity = Math.min(window.length + maxTokens, sequenceLength);
       let past = 0;
       for (let count = 0; count < maxTokens && !signal?.aborted; count++) {
-        if (window.length > contextLength) {
-          window = window.slice(-Math.ceil(contextLength * keptContext));
+        if (window.length > sequenceLength) {
+          window = window.slice(-Math.ceil(sequenceLength * keptContext));
           past = 0;
         }
         const added = Int32Array.from(window.slice(past));

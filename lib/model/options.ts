@@ -113,6 +113,8 @@ export interface OptimizerOptions {
 export interface GenerateOptions extends SamplingOptions {
   /** Tokens to add. Default 100. */
   maxTokens?: number;
+  /** Tokens that the model looks back on at most. Default, and at most: its context length. */
+  sequenceLength?: number | undefined;
   /** Default 1. */
   seed?: number;
   /** What takes part; omit for the full model. */

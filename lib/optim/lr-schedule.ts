@@ -29,7 +29,7 @@ const defaultDecayFraction = 0.2;
  * - linear: start = W; min + (1 - r) * (max - min);
  * - constant: max;
  * - wsd: start = totalSteps - floor(decayFraction * totalSteps + 0.5), or W if that is later; max before it, then
- *   min + (1 - sqrt(r)) * (max - min), llm.c's form.
+ *   min + (1 - sqrt(r)) * (max - min), llm.c's form, from Hägele et al., arXiv 2405.18392.
  * A decay of a single step stays at `max`. After the run the last step's rate holds.
  * @param step 0-based.
  * @param totalSteps steps of the run.
@@ -50,6 +50,23 @@ export function learningRateAt(config: LearningRateConfig, step: number, totalSt
       return min + (1 - Math.sqrt(progress(step, start, totalSteps))) * (max - min);
     }
   }
+}
+
+/**
+ * For people: warm-ups that end too late to matter.
+ * @param totalSteps steps of the run.
+ * @param firstStageSteps of these, of the first stage of its growth.
+ */
+export function warmupNotes(
+  { learningRate, warmupSteps }: LearningRateConfig,
+  totalSteps: number,
+  firstStageSteps: number,
+): string[] {
+  const climbs = `the learning rate climbs for ${warmupSteps} steps (optimizer.warmupSteps)`;
+  if (warmupSteps > totalSteps) return [`${climbs}, but the run has ${totalSteps}: ${learningRate} is never reached`];
+  return warmupSteps > firstStageSteps
+    ? [`${climbs}, but stage 1 has ${firstStageSteps}: it never trains at ${learningRate}`]
+    : [];
 }
 
 /** How far the decay from `start` is, in [0, 1]: 1 at the last step of the run. */

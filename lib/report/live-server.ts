@@ -1,18 +1,19 @@
-// The live page's server: node:http, server-sent events, a few POSTs. History is read from the metrics file whenever a page
-// connects, so a reload or a restart of the run loses nothing; without a page open, a step costs next to nothing.
+// The live page's server: node:http, server-sent events, a few POSTs. It is a guest of the training process: whoever connects,
+// and however slowly they read, connections are counted, memory is bounded and no step waits. Without a page open, a step costs
+// next to nothing.
 
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
-import path from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { BurgeonError } from '../errors.ts';
-import { makeDirectory } from '../files/make-directory.ts';
-import type { MetricsLine, StartLine } from '../train/metrics.ts';
+import type { MetricsLine } from '../train/metrics.ts';
 import type { UnitShares } from '../train/unit-usage.ts';
 import type { LiveEvent, LiveProgress } from './live-events.ts';
-import { readRun } from './read-run.ts';
+import { LiveHistory } from './live-history.ts';
+import { LiveMessages } from './live-messages.ts';
+import { LiveStream } from './live-stream.ts';
+import { findToken, hasToken, keepToken } from './live-token.ts';
 import { stageRows } from './stage-rows.ts';
 import { pageWith } from './write-report.ts';
 
@@ -28,7 +29,7 @@ export interface LiveServerOptions {
   runDirectory: string;
   /** 0: any free one. */
   port: number;
-  /** Address to listen on; anything but a loopback address makes a token necessary. */
+  /** Address to listen on. Default: 127.0.0.1, which only this machine can reach. */
   host?: string | undefined;
   controls: LiveControls;
   progress: () => LiveProgress;
@@ -42,28 +43,37 @@ const eventEveryMs = 500;
 /** Least time between two events with shares of units. */
 const unitsEveryMs = 2000;
 
-/** A page that does not read is cut off at so many bytes; it connects again when it does. */
-const mostUnread = 16 << 20;
+/** Time between two signs of life where there is nothing to tell. */
+const aliveEveryMs = 10_000;
 
-const tokenFileName = '.burgeon.token';
+/** Pages that may listen at once. */
+export const mostStreams = 32;
+
+/** Of any kind: beyond those of pages, of those who are told that there is no room. More are cut off unheard. */
+const mostConnections = 512;
+
+/** When those may ask again, in seconds. */
+const retryAfter = '30';
+
+/** A request has to come in so much time, and a connection on which nothing moves for so long is cut off. */
+const limits = { headersTimeout: 10_000, requestTimeout: 10_000, connectionsCheckingInterval: 2000 };
+const idleMs = 30_000;
 
 const loopback = /^(?:localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)$/;
-
-interface Client {
-  response: http.ServerResponse;
-  /** Lines that it has not been sent; undefined until it has the history. */
-  lines: MetricsLine[];
-  hasHistory: boolean;
-}
 
 export class LiveServer {
   readonly #options: LiveServerOptions;
   readonly #server: http.Server;
   readonly #token: string;
-  readonly #clients = new Set<Client>();
+  readonly #history: LiveHistory;
+  readonly #messages = new LiveMessages(() => this.#snapshot());
+  readonly #streams = new Set<LiveStream>();
   readonly #timer: NodeJS.Timeout;
-  #start: StartLine | undefined;
+  /** Lines that are not yet among the messages; none without a page that listens. */
+  #lines: MetricsLine[] = [];
+  #page: string | undefined;
   #lastUnitsMs = -Infinity;
+  #lastAliveMs = 0;
   /** State and step that were told last. */
   #lastTold = '';
 
@@ -71,13 +81,18 @@ export class LiveServer {
     this.#options = options;
     this.#server = server;
     this.#token = token;
+    this.#history = new LiveHistory(options.runDirectory);
     server.on('request', (request, response) => {
+      // Somebody who goes away in the middle of an answer is no error of ours.
+      response.on('error', () => {});
       this.#answer(request, response).catch((error: Error) => {
         if (response.headersSent) response.destroy();
         else reply(response, 500, error.message);
       });
     });
-    this.#timer = setInterval(() => this.#sendNews(), eventEveryMs).unref();
+    // A connection that cannot be accepted, such as for want of descriptors, is lost to the page, not to the run.
+    server.on('error', () => {});
+    this.#timer = setInterval(() => this.#beat(), eventEveryMs).unref();
   }
 
   /**
@@ -87,98 +102,133 @@ export class LiveServer {
    */
   static async start(options: LiveServerOptions): Promise<LiveServer> {
     const { host = '127.0.0.1', port, runDirectory } = options;
-    const server = http.createServer();
+    const server = http.createServer(limits);
+    server.maxConnections = mostConnections;
+    server.timeout = idleMs;
     try {
       server.listen(port, host);
       await once(server, 'listening');
     } catch (cause) {
       throw new BurgeonError('ERR_BURGEON_CONFIG', explain(cause as NodeJS.ErrnoException, host, port), { cause });
     }
-    return new LiveServer(options, server, loopback.test(host) ? '' : await tokenOf(runDirectory));
+    return new LiveServer(options, server, await findToken(runDirectory));
   }
 
-  /** Where the page is. */
+  /** Where the page is. What stands after # the browser keeps to itself: no server, and no other page, sees the token. */
   get url(): string {
     const { address, family, port } = this.#server.address() as AddressInfo;
     const host = family === 'IPv6' ? `[${address}]` : address;
-    return `http://${host}:${port}/${this.#token === '' ? '' : `?token=${this.#token}`}`;
+    return `http://${host}:${port}/#token=${this.#token}`;
+  }
+
+  /** Pages that listen, and bytes kept for them: messages that all share, and what each has not read of one of them. */
+  get load(): { streams: number; messageBytes: number; unreadBytes: number[] } {
+    const unreadBytes = [...this.#streams].map((stream) => stream.unreadBytes);
+    return { streams: this.#streams.size, messageBytes: this.#messages.bytes, unreadBytes };
   }
 
   /** A line of metrics, once it is in the file. */
   take(line: MetricsLine): void {
-    if (line.kind === 'start') {
-      this.#start = line;
-      // The file may have been cut: everybody begins anew.
-      for (const client of this.#clients) void this.#sendHistory(client);
-      return;
-    }
-    for (const { lines } of this.#clients) lines.push(line);
+    this.#history.take(line);
+    if (line.kind === 'start') this.#begin();
+    else if (this.#streams.size > 0) this.#lines.push(line);
   }
 
-  /** Sends what is left and closes all connections. */
+  /** Tells the pages what is left, and ends: what has not been read by now never will be. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
-    this.#sendNews(true);
-    for (const { response } of this.#clients) response.end();
+    this.#sendNews();
+    for (const stream of this.#streams) stream.end();
+    const closed = once(this.#server, 'close');
     this.#server.close();
-    // Pages are read out; what keeps a connection open without reading is cut off.
-    const late = setTimeout(() => this.#server.closeAllConnections(), 500);
-    await once(this.#server, 'close');
-    clearTimeout(late);
+    await setImmediate(); // answers to buttons that have just been given
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  /** The run begins, or goes on: everybody begins anew. */
+  #begin(): void {
+    const { runDirectory } = this.#options;
+    // Without it the next run has another address.
+    keepToken(runDirectory, this.#token).catch(() => {});
+    this.#lines = [];
+    this.#messages.restart();
+    if (this.#streams.size > 0) void this.#history.load().then(() => this.#send());
   }
 
   async #answer(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
-    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://page');
-    if (!this.#isAllowed(request, searchParams.get('token') ?? '')) {
-      reply(response, 403, 'not allowed: open the address that burgeon printed');
-    } else if (request.method === 'GET' && pathname === '/') {
-      response.writeHead(200, { 'content-type': 'text/html; charset=utf-8', ...noStore });
-      response.end(await pageWith({ kind: 'live', token: this.#token }));
-    } else if (request.method === 'GET' && pathname === '/events') {
-      await this.#connect(response);
-    } else if (request.method === 'POST') {
-      await this.#obey(pathname.slice(1), request, response);
-    } else reply(response, 404, 'there is nothing at this address');
+    const { method, headers } = request;
+    const path = request.url?.split('?')[0];
+    if (!this.#isOurName(headers.host ?? '')) {
+      reply(response, 403, 'not allowed: this page is at 127.0.0.1 or localhost only');
+    } else if (method === 'GET' && path === '/') {
+      this.#page ??= await pageWith({ kind: 'live' });
+      response.writeHead(200, { ...guards, 'content-type': 'text/html; charset=utf-8' });
+      response.end(this.#page);
+    } else if (!hasToken(headers.authorization, this.#token)) {
+      reply(response, 401, 'not allowed: open the address that burgeon printed', { 'www-authenticate': 'Bearer' });
+    } else if (method === 'GET' && path === '/events') await this.#connect(response);
+    else if (method === 'POST') await this.#obey(path!.slice(1), response);
+    else reply(response, 404, 'there is nothing at this address');
   }
 
-  /** The token where there is one; else a page that this server itself sent, whatever name leads to it elsewhere. */
-  #isAllowed({ headers }: http.IncomingMessage, token: string): boolean {
-    if (this.#token !== '') return timingSafeEqual(digest(token), digest(this.#token));
-    return loopback.test((headers.host ?? '').replace(/:\d+$/, ''));
+  /** On this machine only its own names: another that leads here is that of somebody else's page. Elsewhere the token says it all. */
+  #isOurName(name: string): boolean {
+    return !loopback.test(this.#options.host ?? '127.0.0.1') || loopback.test(name.replace(/:\d+$/, ''));
   }
 
-  async #obey(name: string, request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+  async #obey(name: string, response: http.ServerResponse): Promise<void> {
     const { controls } = this.#options;
-    // A header that a form on another site cannot set.
-    if (request.headers['x-burgeon'] === undefined) return reply(response, 403, 'not allowed');
     if (!Object.hasOwn(controls, name)) return reply(response, 404, 'there is no such button');
+    response.setTimeout(0); // a checkpoint takes what it takes
     reply(response, 200, await controls[name as keyof LiveControls]());
-    this.#sendNews(true);
+    this.#sendNews();
   }
 
   async #connect(response: http.ServerResponse): Promise<void> {
-    response.writeHead(200, { 'content-type': 'text/event-stream', ...noStore });
-    response.write('retry: 1000\n\n');
-    const client: Client = { response, lines: [], hasHistory: false };
-    this.#clients.add(client);
-    response.on('close', () => this.#clients.delete(client));
-    await this.#sendHistory(client);
+    if (this.#streams.size >= mostStreams) {
+      const text = `the page is open ${mostStreams} times already, and no more are served: close one of them`;
+      return reply(response, 503, text, { 'retry-after': retryAfter });
+    }
+    const stream = new LiveStream(response, this.#messages);
+    this.#streams.add(stream);
+    response.on('close', () => this.#disconnect(stream));
+    response.writeHead(200, { ...guards, 'content-type': 'text/event-stream' });
+    response.flushHeaders();
+    await this.#history.load();
+    stream.send();
   }
 
-  async #sendHistory(client: Client): Promise<void> {
-    client.hasHistory = false;
-    client.lines = [];
-    // What is written while this reads comes as news, and the page passes over what it has.
-    const run = await readRun(this.#options.runDirectory).catch(() => undefined);
-    client.hasHistory = true;
-    if (run?.start === undefined) return; // not begun: the start line brings everybody here again
-    this.#start ??= run.start;
-    this.#send(client, { kind: 'history', run, progress: this.#options.progress(), units: this.#units() });
+  #disconnect(stream: LiveStream): void {
+    this.#streams.delete(stream);
+    if (this.#streams.size > 0) return;
+    this.#lines = [];
+    this.#messages.restart();
   }
 
-  #sendNews(isForced = false): void {
-    const ready = [...this.#clients].filter(({ hasHistory }) => hasHistory);
-    if (ready.length === 0) return;
+  /** Twice a second. */
+  #beat(): void {
+    if (this.#streams.size === 0) return;
+    this.#addNews(false);
+    this.#send();
+    const now = performance.now();
+    if (now - this.#lastAliveMs < aliveEveryMs) return;
+    this.#lastAliveMs = now;
+    for (const stream of this.#streams) stream.keepAlive();
+  }
+
+  /** At once, even if little has changed. */
+  #sendNews(): void {
+    if (this.#streams.size === 0) return;
+    this.#addNews(true);
+    this.#send();
+  }
+
+  #send(): void {
+    for (const stream of this.#streams) stream.send();
+  }
+
+  #addNews(isForced: boolean): void {
     const now = performance.now();
     const hasUnits = isForced || now - this.#lastUnitsMs >= unitsEveryMs;
     if (hasUnits) this.#lastUnitsMs = now;
@@ -187,44 +237,59 @@ export class LiveServer {
     const told = `${progress.state} ${progress.step}`;
     const isNews = hasUnits || told !== this.#lastTold;
     this.#lastTold = told;
-    for (const client of ready) {
-      const lines = client.lines.splice(0);
-      if (lines.length === 0 && !isNews) continue;
-      const totals = lines.findLast((line) => line.kind === 'totals');
-      const stages = totals && stageRows(this.#start, totals.stages).stages;
-      this.#send(client, { kind: 'news', lines, progress, stages, units });
-    }
+    const lines = this.#lines.splice(0);
+    if (lines.length === 0 && !isNews) return;
+    const totals = lines.findLast((line) => line.kind === 'totals');
+    const stages = totals && stageRows(this.#history.run?.start, totals.stages).stages;
+    this.#messages.add({ kind: 'news', lines, progress, stages, units });
+  }
+
+  /** The run as it is; what others have not been told is told them first, so that nobody hears of it twice. */
+  #snapshot(): LiveEvent | undefined {
+    const { run } = this.#history;
+    if (run === undefined) return undefined;
+    this.#addNews(false);
+    return { kind: 'history', run, progress: this.#options.progress(), units: this.#units() };
   }
 
   #units(): LiveEvent['units'] {
-    const units = this.#options.units();
-    return units && { step: this.#options.progress().step, units };
-  }
-
-  #send({ response }: Client, event: LiveEvent): void {
-    if (response.writableLength > mostUnread) response.destroy();
-    else response.write(`data: ${JSON.stringify(event)}\n\n`);
+    try {
+      const units = this.#options.units();
+      return units && { step: this.#options.progress().step, units };
+    } catch {
+      // The run has just been closed. Timers call this, whose errors would end the process.
+      return undefined;
+    }
   }
 }
 
-const noStore = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' };
+/** Nobody else may keep an answer, frame it, guess at its type or learn where the reader came from. */
+const guards = {
+  'cache-control': 'no-store',
+  // The rest of the page's policy is in the page, as in a report.
+  'content-security-policy': "frame-ancestors 'none'",
+  'x-frame-options': 'DENY',
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+};
 
-function reply(response: http.ServerResponse, status: number, text: string): void {
-  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', ...noStore });
+/** An answer that ends its connection: nothing more is read of who asks too much. */
+function reply(
+  response: http.ServerResponse,
+  status: number,
+  text: string,
+  headers: Record<string, string> = {},
+): void {
+  response.writeHead(status, {
+    ...guards,
+    'content-type': 'text/plain; charset=utf-8',
+    'content-length': String(Buffer.byteLength(text)),
+    connection: 'close',
+    ...headers,
+  });
   response.end(text);
-}
-
-const digest = (text: string) => createHash('sha256').update(text).digest();
-
-/** The run's own token, so that an address stays good when the run is restarted. */
-async function tokenOf(runDirectory: string): Promise<string> {
-  const file = path.join(runDirectory, tokenFileName);
-  const known = await readFile(file, 'utf8').catch(() => '');
-  if (/^[\w-]{32}$/.test(known)) return known;
-  const token = randomBytes(24).toString('base64url');
-  await makeDirectory(runDirectory);
-  await writeFile(file, token, { mode: 0o600 });
-  return token;
 }
 
 function explain({ code, message }: NodeJS.ErrnoException, host: string, port: number): string {

@@ -16,10 +16,9 @@ export interface ReportData {
   written: string;
 }
 
+/** The page brings nothing of the run: that comes to those who have the token. */
 export interface LiveData {
   kind: 'live';
-  /** Goes with every request; empty on the loopback address. */
-  token: string;
 }
 
 export type PageData = ReportData | LiveData;

@@ -7,22 +7,29 @@ import { BurgeonError } from '../errors.ts';
 import { type FileLine, scanLines } from '../files/scan-lines.ts';
 import { type MetricsLine, metricsFileName } from '../train/metrics.ts';
 import { addLine } from './add-line.ts';
+import { problemOf } from './check-line.ts';
 import { BlockFlopSums } from './derive-block-flops.ts';
 import { axes, emptyColumns, type RunData, stepColumns } from './run-data.ts';
 import { stageRows } from './stage-rows.ts';
 import { LineThinner } from './thin-lines.ts';
 
+/** Damaged lines that are named one by one. */
+const mostNamed = 20;
+
 export interface ReadRunOptions {
   /** About as many step lines are kept. Default 2000. */
   maxPoints?: number;
+  /** Reads the first so many bytes. Default: the whole file. */
+  upTo?: number;
 }
 
 /**
  * Reads a run.
- * @param directory with a metrics.jsonl, or such a file itself, kept apart from its run. A torn last line, and lines that are no JSON, become warnings.
+ * @param directory with a metrics.jsonl, or such a file itself, kept apart from its run. A torn last line, and lines that are damaged, are left out and become warnings.
  * @throws {BurgeonError} ERR_BURGEON_DATA where there is no metrics file.
  */
-export async function readRun(directory: string, { maxPoints = 2000 }: ReadRunOptions = {}): Promise<RunData> {
+export async function readRun(directory: string, options: ReadRunOptions = {}): Promise<RunData> {
+  const { maxPoints = 2000, upTo = Infinity } = options;
   const isFile = await stat(directory).then(
     (found) => found.isFile(),
     () => false,
@@ -52,22 +59,19 @@ export async function readRun(directory: string, { maxPoints = 2000 }: ReadRunOp
   const blockFlops = new BlockFlopSums();
   let number = 0;
   const decode = (text: string, line: number, isWhole: boolean) => {
-    try {
-      const read: MetricsLine = JSON.parse(text);
-      addLine(run, read);
-      blockFlops.take(read);
-    } catch {
-      damaged.push(
-        isWhole
-          ? `${metricsFileName}:${line}: no JSON, left out: ${text.slice(0, 60)}`
-          : `${metricsFileName}:${line}: the last line is torn, as a killed process leaves it; left out`,
-      );
+    const { read, problem } = decodeLine(text, isWhole);
+    if (read === undefined) {
+      damaged.push(`${metricsFileName}:${line}: ${problem}`);
+      return;
     }
+    addLine(run, read);
+    blockFlops.take(read);
   };
   const thinner = new LineThinner(size, maxPoints, decode);
   await scanLines(file, (line) => {
+    if (line.offset >= upTo) return false;
     number++;
-    if (line.begin === line.end) return;
+    if (line.begin === line.end) return true;
     if (line.isWhole && isStep(line)) {
       run.stepLines++;
       thinner.add(line, number);
@@ -75,14 +79,34 @@ export async function readRun(directory: string, { maxPoints = 2000 }: ReadRunOp
       thinner.flush();
       decode(line.chunk.toString('utf8', line.begin, line.end), number, line.isWhole);
     }
+    return true;
   });
   thinner.flush();
-  for (const text of damaged) run.warnings.push({ kind: 'warning', step: run.step, text });
+  for (const text of damaged.slice(0, mostNamed)) run.warnings.push({ kind: 'warning', step: run.step, text });
+  if (damaged.length > mostNamed) {
+    const text = `${metricsFileName}: ${damaged.length - mostNamed} more lines are left out for the like`;
+    run.warnings.push({ kind: 'warning', step: run.step, text });
+  }
   if ([run.steps, run.validation].some((columns) => columns.executedBlockFlops.includes(null))) blockFlops.fillIn(run);
   if (run.state === 'unfinished' && run.start !== undefined && run.step === run.start.config.steps)
     run.state = 'complete';
   Object.assign(run, stageRows(run.start, run.totals?.stages ?? []));
   return run;
+}
+
+/** The line, or why it is left out. */
+function decodeLine(text: string, isWhole: boolean): { read?: MetricsLine; problem?: string } {
+  try {
+    const read: MetricsLine = JSON.parse(text);
+    const problem = problemOf(read);
+    return problem === undefined ? { read } : { problem: `damaged, left out: ${problem}: ${text.slice(0, 60)}` };
+  } catch {
+    return {
+      problem: isWhole
+        ? `no JSON, left out: ${text.slice(0, 60)}`
+        : 'the last line is torn, as a killed process leaves it; left out',
+    };
+  }
 }
 
 async function sizeOf(file: string, directory: string): Promise<number> {

@@ -105,8 +105,8 @@ export function validationRow(line: ValidationLine): Record<Axis | 'loss', numbe
 }
 
 /** Drops every second row of the older half of the columns. */
-export function halve(columns: Columns<StepColumn>): void {
-  for (const name of stepColumns) {
+export function halve<Name extends string>(columns: Columns<Name>): void {
+  for (const name in columns) {
     const values = columns[name];
     const middle = Math.floor(values.length / 2);
     columns[name] = values.filter((_, i) => i >= middle || i % 2 === 0);

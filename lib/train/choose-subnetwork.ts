@@ -12,8 +12,10 @@ import { layerImportance, unitImportance } from './importance.ts';
 export interface Calibration {
   model: Model;
   source: TokenSource;
-  /** Sequences of the model's context length, evenly spaced. */
+  /** Sequences, evenly spaced. */
   windows: number;
+  /** Tokens of each. Default: the model's context length. */
+  sequenceLength?: number | undefined;
   /** Called with the number of sequences computed, and how many there will be. */
   onProgress?: (done: number, total: number) => void;
 }
@@ -57,12 +59,12 @@ function isChoice(keep: Keep | undefined, n: number): boolean {
 }
 
 /** The windows in batches of at most `rows`; counts those used of `passes` passes over them. */
-function countedBatches({ model, source, windows, onProgress }: Calibration, passes: number) {
-  const { contextLength } = model.config;
-  const total = passes * Math.min(windows, source.windowCount(contextLength));
+function countedBatches({ model, source, windows, onProgress, ...rest }: Calibration, passes: number) {
+  const { sequenceLength = model.config.contextLength } = rest;
+  const total = passes * Math.min(windows, source.windowCount(sequenceLength));
   let done = 0;
   return (rows: number): AsyncIterable<FixedBatch> => {
-    const batches = fixedWindows(source, contextLength, windows, rows);
+    const batches = fixedWindows(source, sequenceLength, windows, rows);
     return {
       async *[Symbol.asyncIterator]() {
         for await (const batch of batches) {

@@ -5,13 +5,16 @@
 import * as z from 'zod';
 import { type Device, deviceWords, isDevice } from '../config/device.ts';
 import {
+  decayFloat32,
   flag,
   integer,
   integerOr,
+  nonNegativeFloat32,
   nonNegativeNumber,
   number,
   path,
-  positiveNumber,
+  paths,
+  positiveFloat32,
   section,
   share,
   text,
@@ -21,6 +24,7 @@ import {
 import { modelSchema } from '../config/model-config.ts';
 import { listKeys } from '../config/schema-keys.ts';
 import { validate } from '../config/validate.ts';
+import { tokenTypes } from '../data/token-type.ts';
 import { BurgeonError } from '../errors.ts';
 import { samplerOf } from '../est/part.ts';
 import { activeCounts, choices } from '../est/sampler.ts';
@@ -101,11 +105,8 @@ const stage = section({
     ),
 });
 
-const asList = (input: string | string[]) => (typeof input === 'string' ? [input] : input);
-
 const files = (use: string) =>
-  value<string | string[]>('a file pattern or a list of them', isFilePatterns)
-    .transform(asList)
+  paths('a file pattern or a list of them')
     .exactOptional()
     .describe(`Token files for ${use}: a file pattern, or a list of them`);
 
@@ -136,26 +137,24 @@ const estSection = section({
 });
 
 const optimizerSection = section({
-  learningRate: positiveNumber().default(6e-4).describe('Highest learning rate'),
-  minLearningRate: nonNegativeNumber()
+  learningRate: positiveFloat32().default(6e-4).describe('Highest learning rate'),
+  minLearningRate: nonNegativeFloat32()
     .exactOptional()
     .describe('Learning rate of the last step; not used by constant. Default: learningRate / 10'),
   schedule: word(learningRateSchedules).default('cosine').describe('Shape of the learning rate after warm-up'),
   warmupSteps: integer(0)
     .default(0)
     .describe('Steps of linear warm-up; step s (from 0) has learningRate * (s + 1) / warmupSteps'),
-  decayFraction: share().default(0.2).describe('wsd only: share of the run, at its end, over which the rate decays'),
-  beta1: number('a number from 0 to below 1', (beta) => beta >= 0 && beta < 1)
-    .default(0.9)
-    .describe("AdamW's decay of the first moment"),
-  beta2: number('a number from 0 to below 1', (beta) => beta >= 0 && beta < 1)
-    .default(0.95)
-    .describe("AdamW's decay of the second moment"),
-  epsilon: positiveNumber().default(1e-8).describe("Added to the root of AdamW's second moment"),
-  weightDecay: nonNegativeNumber()
+  decayFraction: share()
+    .default(0.2)
+    .describe('wsd only: share of the run, at its end, over which the rate falls, as 1 - sqrt(x)'),
+  beta1: decayFloat32().default(0.9).describe("AdamW's decay of the first moment"),
+  beta2: decayFloat32().default(0.95).describe("AdamW's decay of the second moment"),
+  epsilon: positiveFloat32().default(1e-8).describe("Added to the root of AdamW's second moment"),
+  weightDecay: nonNegativeFloat32()
     .default(0.1)
     .describe('Decoupled weight decay of matrices and embeddings; not of biases and norms'),
-  gradientClip: nonNegativeNumber().default(1).describe('Largest global norm of the gradient; 0 turns clipping off'),
+  gradientClip: nonNegativeFloat32().default(1).describe('Largest global norm of the gradient; 0 turns clipping off'),
   inactive: word(['zero-grad', 'freeze'])
     .default('zero-grad')
     .describe('Parameters active in no group of a step: updated with a zero gradient, or left untouched'),
@@ -175,7 +174,21 @@ const dataSection = section({
   directory: path('the path of a directory').exactOptional().describe('Directory that `burgeon prepare` wrote'),
   train: files('training, instead of a directory'),
   validation: files('validation, together with data.train'),
+  dtype: word(tokenTypes)
+    .exactOptional()
+    .describe(
+      `Type of the ids in token files without a header: ${tokenTypes.join(', ')}, little-endian. llm.c shards and .npy files ` +
+        'say theirs. Default: uint16',
+    ),
 }).transform((data, context) => {
+  if (data.dtype !== undefined && data.train === undefined) {
+    context.issues.push({
+      code: 'custom',
+      input: data.dtype,
+      path: ['dtype'],
+      message: 'expected data.train beside it, as only token files without a header need a type; leave it out',
+    });
+  }
   if (data.directory !== undefined && (data.train !== undefined || data.validation !== undefined)) {
     context.issues.push({
       code: 'custom',
@@ -198,8 +211,7 @@ const fields = section({
         'Default: none',
     ),
   data: dataSection.prefault({}),
-  baseline: value<string | string[]>('the path of a run, a pattern of metrics files, or a list of them', isFilePatterns)
-    .transform(asList)
+  baseline: paths('the path of a run, a pattern of metrics files, or a list of them')
     .exactOptional()
     .describe(
       'Dense runs of two lengths or more on the same data, run directories or metrics files: at its end `train` tells the ' +
@@ -324,9 +336,4 @@ function readFraction(input: unknown): number | undefined {
     fraction = Number(numerator) / Number(denominator);
   }
   return typeof fraction === 'number' && fraction > 0 && fraction <= 1 ? fraction : undefined;
-}
-
-function isFilePatterns(input: unknown): boolean {
-  const isPattern = (pattern: unknown) => typeof pattern === 'string' && pattern !== '';
-  return isPattern(input) || (Array.isArray(input) && input.length > 0 && input.every(isPattern));
 }

@@ -1,6 +1,7 @@
 #include "addon/arguments.h"
 
 #include <cmath>
+#include <limits>
 
 #include "core/error.h"
 
@@ -196,15 +197,16 @@ OptimizerStep read_optimizer_step(const Napi::Value& value) {
     return read_number_that(object.Get(name), name, "a number >= 0", [](double number) { return number >= 0; });
   };
   const auto decay = [&](const char* name) {
-    return read_number_that(object.Get(name), name, "a number in [0, 1)",
-                            [](double number) { return number >= 0 && number < 1; });
+    return read_number_that(object.Get(name), name, "a number in [0, 1), in float32",
+                            [](double number) { return number >= 0 && static_cast<float>(number) < 1; });
   };
   OptimizerStep step{};
   step.learning_rate = not_negative("lr");
   step.beta1 = decay("beta1");
   step.beta2 = decay("beta2");
-  step.epsilon =
-      read_number_that(object.Get("epsilon"), "epsilon", "a number > 0", [](double number) { return number > 0; });
+  step.epsilon = read_number_that(object.Get("epsilon"), "epsilon", "a number > 0, in float32", [](double number) {
+    return static_cast<float>(number) >= std::numeric_limits<float>::min();
+  });
   step.weight_decay = not_negative("weightDecay");
   step.clip = not_negative("gradientClip");
   step.step = read_integer(object.Get("step"), "optimizerSteps + 1", 1, int64_t{1} << 40);

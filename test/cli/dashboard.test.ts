@@ -8,9 +8,11 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { mostStreams } from '../../lib/report/live-server.ts';
 import { readMetrics } from '../../lib/train/metrics.ts';
 import { chartData, chromiumPath, eventually, launchBrowser, watchedPage } from '../helpers/browser.ts';
 import { main } from '../helpers/cli.ts';
+import { liveAddress, press, type StalledClient, stalledClients } from '../helpers/live.ts';
 import { useWorkspace, type Workspace } from './workspace.ts';
 
 interface Training {
@@ -44,15 +46,42 @@ async function startTraining(workspace: Workspace, ...flags: string[]): Promise<
   return { url: await url, child, ended, stderr: () => text };
 }
 
-const post = (url: string, headers: Record<string, string> = { 'x-burgeon': '1' }) =>
-  fetch(url, { method: 'POST', headers });
-
 describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await launchBrowser();
   });
   afterAll(() => browser.close());
+
+  test('asks for the token where it is missing or wrong, and takes it', async () => {
+    const workspace = await useWorkspace({ ...long, batchSize: 64 });
+    const { url } = await startTraining(workspace, '--dashboard', '0');
+    const { at, token } = liveAddress(url);
+    const { page } = await watchedPage(browser);
+    const heading = () => page.locator('#locked h2').textContent();
+    await page.goto(at('/'));
+    await eventually(heading).toBe('This page needs its token');
+    // Typed, or pasted over the address of this page, which loads nothing by itself.
+    await page.getByLabel('token', { exact: true }).fill('wrong');
+    await page.getByRole('button', { name: 'Open' }).click();
+    await eventually(heading).toBe('This is not the token of this run');
+    await page.goto(at(`/#x=tokens&token=${token}`));
+    await eventually(() => page.locator('#live [role=status]').first().textContent()).toBe('running');
+    expect(page.url()).toBe(at('/#x=tokens'));
+    expect(await page.getByRole('radio', { name: 'tokens' }).isChecked()).toBe(true);
+    // Another page, when there is no room for one more.
+    await page.goto('about:blank');
+    const clients: StalledClient[] = [];
+    onTestFinished(() => clients.forEach(({ socket }) => void socket.destroy()));
+    await eventually(async () => {
+      clients.push(...(await stalledClients(url, mostStreams)));
+      return clients.filter(({ status }) => status === 200).length;
+    }).toBe(mostStreams);
+    await page.goto(url);
+    await eventually(() => page.locator('#live [role=status]').first().textContent()).toMatch(
+      /^the page is open 32 times already, and no more are served/,
+    );
+  });
 
   test('shows the run, pauses, saves, survives a reload, stops and comes back', async () => {
     // Slow steps, so that the page has not yet begun to leave points out when the test looks, however busy the machine.
@@ -63,6 +92,8 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
       Number(/step (\d+) of/.exec((await page.locator('#live .facts').textContent()) ?? '')?.[1]);
     await page.goto(first.url);
     await eventually(step).toBeGreaterThan(20);
+    // The token is in the tab's memory, not in its address.
+    expect(page.url()).toBe(new URL('/', first.url).href);
     expect(await page.locator('#live .facts').textContent()).toMatch(/left .*loss \d.*tokens\/s .*MFU /);
 
     await page.getByRole('button', { name: 'Pause' }).click();
@@ -105,46 +136,36 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
     await page.reload();
     await eventually(step).toBeGreaterThan(paused + 1);
     expect((await points()).slice(0, paused)).toEqual(lines.map((line) => line.step));
-    expect((await post(`${second.url}stop`)).status).toBe(200);
+    expect((await press(second.url, 'stop')).status).toBe(200);
     expect(await second.ended).toBe(130);
   });
 });
 
-test('only pages of this server may ask', async () => {
+test('the run is shown to those who have the token, and the token stays', async () => {
   const workspace = await useWorkspace(long);
   const { url, ended } = await startTraining(workspace, '--dashboard', '0');
+  const { at, token } = liveAddress(url);
   expect(new URL(url).hostname).toBe('127.0.0.1');
-  expect((await post(`${url}stop`, {})).status).toBe(403); // as a form of another site would
-  expect((await post(`${url}constructor`)).status).toBe(404);
-  expect((await fetch(`${url}nothing`)).status).toBe(404);
-  // A name that leads here from elsewhere.
-  const { port } = new URL(url);
-  const [response] = await once(
-    http.get({ port, host: '127.0.0.1', headers: { host: `evil.example:${port}` } }),
-    'response',
-  );
-  expect(response.statusCode).toBe(403);
-  response.resume();
-  expect((await fetch(url)).headers.get('content-type')).toContain('text/html');
-  expect(await (await post(`${url}stop`)).text()).toContain('stopping after this step');
+  expect(token).toMatch(/^[\w-]{32}$/);
+  expect((await fetch(at('/stop'), { method: 'POST' })).status).toBe(401);
+  expect((await fetch(at('/events'))).status).toBe(401);
+  expect(await (await press(url, 'stop')).text()).toContain('stopping after this step');
   expect(await ended).toBe(130);
+  const elsewhere = await startTraining(workspace, '--resume', '--dashboard', '0', '--host', '0.0.0.0');
+  expect(liveAddress(elsewhere.url).token).toBe(token);
 });
 
-test('beyond this machine there is a token, which stays', async () => {
+test('SIGTERM ends a run with its checkpoint, however many connections do not read', async () => {
   const workspace = await useWorkspace(long);
-  const { url, ended } = await startTraining(workspace, '--dashboard', '0', '--host', '0.0.0.0');
-  const { port, searchParams } = new URL(url);
-  const token = searchParams.get('token');
-  expect(token).toMatch(/^[\w-]{32}$/);
-  const at = (path: string) => `http://127.0.0.1:${port}${path}`;
-  expect((await fetch(at('/'))).status).toBe(403);
-  expect((await fetch(at('/?token=wrong'))).status).toBe(403);
-  expect((await post(at('/stop'))).status).toBe(403);
-  expect((await fetch(at(`/?token=${token}`))).status).toBe(200);
-  expect((await post(at(`/stop?token=${token}`))).status).toBe(200);
-  await ended;
-  const again = await startTraining(workspace, '--resume', '--dashboard', '0', '--host', '0.0.0.0');
-  expect(new URL(again.url).searchParams.get('token')).toBe(token);
+  const { url, child, ended } = await startTraining(workspace, '--dashboard', '0');
+  const clients = await stalledClients(url, 800);
+  onTestFinished(() => clients.forEach(({ socket }) => void socket.destroy()));
+  const count = (status: number) => clients.filter((client) => client.status === status).length;
+  expect(count(200)).toBe(mostStreams);
+  expect(count(503)).toBeGreaterThan(0);
+  child.kill('SIGTERM');
+  expect(await ended).toBe(143);
+  expect((await readdir(workspace.path('run'))).some((name) => name.startsWith('checkpoint-'))).toBe(true);
 });
 
 describe('refused with one message', () => {

@@ -120,7 +120,7 @@ describe.concurrent('eval --choices', () => {
     expect(await failure('run', '--choices', 'capital.jsonl')).toContain('capital.jsonl:2: character "A" (U+0041)');
     await writeFile(workspace.path('long.jsonl'), lines[0]!.replace('sings', 'sings and sleeps'));
     expect(await failure('run', '--choices', 'long.jsonl')).toContain(
-      "long.jsonl:1: endings[1]: expected at most 16 tokens, the model's context length, found 21",
+      'long.jsonl:1: endings[1]: expected at most 16 tokens, the length of a sequence, found 21',
     );
     expect(await failure('run', '--choices', 'questions.jsonl', '--tokenizer', 'bytes')).toMatch(
       /bytes tokenizer: expected at most the model's \d+ tokens, it has 256/,

@@ -74,7 +74,7 @@ describe('scoreQuestions', () => {
     await expect(scoreQuestions(model, [questions[0]!, tooLong], { onProgress })).rejects.toMatchObject({
       code: 'ERR_BURGEON_DATA',
       message: expect.stringMatching(
-        /^questions\.jsonl:1: endings\[1\]: expected at most 9 tokens, the model's context length, found 10/,
+        /^questions\.jsonl:1: endings\[1\]: expected at most 9 tokens, the length of a sequence, found 10/,
       ),
     });
   });

@@ -45,6 +45,30 @@ describe.each(architectures)('generate with %s', (_, config) => {
     return (await model.forward(Int32Array.from(windowOf(tokens, promptLength)), { logits: 'last' })).logits!;
   }
 
+  it('looks back on a sequence, where that is shorter than the context', async () => {
+    const prompt = [3, 1, 4, 1, 5, 9, 2, 6];
+    const short = { sequenceLength: 4, temperature: 0 };
+    const first = await generated(model, prompt, { ...short, maxTokens: 1 });
+    expect(first).toEqual(await generated(model, prompt.slice(-4), { temperature: 0, maxTokens: 1 }));
+    // The fifth token makes the newest three of four be read again.
+    const [, second] = await generated(model, prompt, { ...short, maxTokens: 2 });
+    const newest = [...prompt.slice(-2), first[0]!];
+    expect([second]).toEqual(await generated(model, newest, { temperature: 0, maxTokens: 1 }));
+    const whole = { maxTokens: 6, temperature: 0 };
+    expect(await generated(model, prompt, { ...whole, sequenceLength: contextLength })).toEqual(
+      await generated(model, prompt, whole),
+    );
+  });
+
+  it.each([0, -1, 2.5, contextLength + 1, Number.NaN, '4' as unknown as number])(
+    'refuses a sequence of %s tokens',
+    (sequenceLength) => {
+      expect(() => model.generate([1], { sequenceLength })).toThrow(
+        `sequenceLength: expected an integer from 1 to ${contextLength}, the model's context length, received ${sequenceLength}`,
+      );
+    },
+  );
+
   function argmax(values: ArrayLike<number>): number {
     return Array.from(values).reduce((best, value, i) => (value > values[best]! ? i : best), 0);
   }

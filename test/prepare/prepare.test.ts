@@ -1,9 +1,11 @@
+import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { loadDataset } from '../../lib/data/dataset.ts';
 import type { DataManifest } from '../../lib/data/manifest.ts';
-import { type PrepareOptions, type PrepareProgress, prepare } from '../../lib/prepare/prepare.ts';
+import { type PrepareOptions, prepare } from '../../lib/prepare/prepare.ts';
+import type { PrepareProgress } from '../../lib/prepare/progress.ts';
 import { createTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
 import { useTempDirectory } from '../data/temp-directory.ts';
 
@@ -27,6 +29,12 @@ async function textOf(split: 'train' | 'validation'): Promise<string> {
   return createTokenizer(manifest.tokenizer).decode(await tokensOf(split));
 }
 
+/** What `tail -c +1025 SHARD | sha256sum` says. */
+async function sha256Of(split: 'train' | 'val', index = 0): Promise<string> {
+  const bytes = await readFile(temp.path(`out/data_${split}_00000${index}.bin`));
+  return createHash('sha256').update(bytes.subarray(1024)).digest('hex');
+}
+
 const failure = (code: string, message: string | RegExp) =>
   expect.objectContaining({ code: `ERR_BURGEON_${code}`, message: expect.stringMatching(message) });
 
@@ -43,8 +51,20 @@ describe('prepare with one document', () => {
       delimiter: null,
       splitBy: 'tokens',
       splits: {
-        train: { files: ['data_train_000000.bin'], tokens: 24, documents: 1, bytes: 26 },
-        validation: { files: ['data_val_000000.bin'], tokens: 3, documents: 1, bytes: 6 },
+        train: {
+          files: ['data_train_000000.bin'],
+          sha256: [await sha256Of('train')],
+          tokens: 24,
+          documents: 1,
+          bytes: 26,
+        },
+        validation: {
+          files: ['data_val_000000.bin'],
+          sha256: [await sha256Of('val')],
+          tokens: 3,
+          documents: 1,
+          bytes: 6,
+        },
       },
       source: { files: 1, documents: 1, bytes: 32 },
       skipped: { empty: 0, nearDuplicates: 0 },
@@ -86,6 +106,9 @@ describe('prepare with one document', () => {
     expect(train.tokens).toBe(Math.floor(0.9 * expected.length));
     expect(train.bytes + validation!.bytes).toBe(Buffer.byteLength(text));
     expect(train.files).toEqual(['data_train_000000.bin', 'data_train_000001.bin', 'data_train_000002.bin']);
+    // The last one was hashed again, as its end was cut off.
+    expect(train.sha256).toEqual(await Promise.all([0, 1, 2].map((index) => sha256Of('train', index))));
+    expect(validation!.sha256).toEqual([await sha256Of('val')]);
   });
 
   it('holds nothing out when asked', async () => {
@@ -93,7 +116,7 @@ describe('prepare with one document', () => {
     const manifest = await run({ validationFraction: 0 });
     expect(manifest.splitBy).toBeNull();
     expect(manifest.splits).toEqual({
-      train: { files: ['data_train_000000.bin'], tokens: 9, documents: 1, bytes: 9 },
+      train: { files: ['data_train_000000.bin'], sha256: [await sha256Of('train')], tokens: 9, documents: 1, bytes: 9 },
     });
     expect(await textOf('train')).toBe('some text');
   });
@@ -157,7 +180,7 @@ describe('prepare with several documents', () => {
     await temp.write('in/50-copy.txt', words(3));
     await temp.write('in/60-bundle.txt', Array.from({ length: 12 }, (_, i) => words(i)).join('\n'));
     const kept = await run({ dropNearDuplicates: true });
-    expect(kept.skipped.nearDuplicates).toBe(2);
+    expect(kept.skipped).toEqual({ empty: 0, nearDuplicates: 2, list: 'near-duplicates.jsonl' });
     expect(kept.splits.train.documents + kept.splits.validation!.documents).toBe(12);
     const train = new Set((await textOf('train')).split(/\s/));
     for (const word of (await textOf('validation')).split(/\s/)) expect(train.has(word)).toBe(false);

@@ -4,6 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readRun } from '../../lib/report/read-run.ts';
+import { writeReport } from '../../lib/report/write-report.ts';
 import type { MetricsLine } from '../../lib/train/metrics.ts';
 import { temporaryDirectory } from '../checkpoint/helpers.ts';
 import { startLine, stepLine, textOf, validationLine } from './metrics-lines.ts';
@@ -13,6 +14,11 @@ async function runOf(text: string): Promise<string> {
   await mkdir(directory);
   await writeFile(path.join(directory, 'metrics.jsonl'), text);
   return directory;
+}
+
+function damagedSchedule(): object {
+  const line = startLine({}, 3);
+  return { ...line, config: { ...line.config, est: { ...line.config.est, schedule: [{ endStep: 'x' }] } } };
 }
 
 const lines: MetricsLine[] = [
@@ -108,6 +114,52 @@ describe('a small run', () => {
     );
     expect(run.steps.step).toEqual([1, 2, 3]);
     expect(run.warnings.at(-1)!.text).toBe('metrics.jsonl:4: no JSON, left out: {"kind":"step","st');
+  });
+
+  test.each([
+    ['a number as text', { ...stepLine(3, 3), loss: '3.7' }, 'loss: expected number, received string'],
+    ['no number', { ...stepLine(3, 3), gradientNorm: undefined }, 'gradientNorm: expected number, received undefined'],
+    ['no units', { ...stepLine(3, 3), active: undefined }, 'active: expected object, received undefined'],
+    ['no loss of an evaluation', { kind: 'validation', step: 3 }, 'loss: expected number, received undefined'],
+    ['a text that is none', { kind: 'sample', step: 3, text: 5 }, 'text: expected string, received number'],
+    ['totals without stages', { kind: 'totals', step: 3 }, 'stages: expected array, received undefined'],
+    [
+      'an end without a summary',
+      { kind: 'end', step: 3, time: '', state: 'complete' },
+      'summary: expected object, received undefined',
+    ],
+    ['a state of its own', { kind: 'end', step: 3, time: '', state: 'over', summary: {} }, 'state: expected one of'],
+    ['a negative step', { kind: 'warning', step: -3, text: '' }, 'step: Too small'],
+    [
+      'a start without its machine',
+      { ...startLine({}, 3), host: undefined },
+      'host: expected object, received undefined',
+    ],
+    ['a model in words', { ...startLine({}, 3), model: 'gpt2' }, 'model: expected object, received string'],
+    ['a schedule of stages that are none', damagedSchedule(), 'config: '],
+    ['nothing', null, 'expected an object with a kind'],
+    ['a list', [1, 2], 'expected an object with a kind'],
+  ])('leaves a line out that has %s, and says so', async (_, line, problem) => {
+    const directory = await runOf(`${textOf(lines)}${JSON.stringify(line)}\n${textOf([stepLine(4, 3.6)])}`);
+    const run = await readRun(directory);
+    expect(run.steps.step).toEqual([1, 2, 3, 4]);
+    expect(run.validation.step).toEqual([0, 3]);
+    expect(run.start).toEqual(lines[0]);
+    expect(run.warnings.at(-1)!.text).toContain(`metrics.jsonl:9: damaged, left out: ${problem}`);
+    await writeReport([directory], path.join(directory, 'report.html'));
+  });
+
+  test('with much damage names the first of it', async () => {
+    const damage = Array.from({ length: 100 }, () => ({ kind: 'step', step: 3 }) as unknown as MetricsLine);
+    const run = await readRun(await runOf(textOf([...lines, ...damage])));
+    expect(run.warnings).toHaveLength(1 + 20 + 1);
+    expect(run.warnings.at(-1)!.text).toBe('metrics.jsonl: 80 more lines are left out for the like');
+  });
+
+  test('of a later version is read but for what nobody knows here', async () => {
+    const line = { kind: 'gradients', step: 3, norms: ['?'] } as unknown as MetricsLine;
+    const run = await readRun(await runOf(textOf([...lines, line])));
+    expect(run.warnings).toHaveLength(1);
   });
 
   test('that went on after a stop is unfinished again', async () => {

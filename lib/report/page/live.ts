@@ -1,27 +1,35 @@
 // The live page: the run as it goes, and the buttons. History and news come as server-sent events; when the connection
-// breaks, the browser connects again and gets the whole history anew.
+// breaks, the page connects again and gets the whole history anew.
 
 import { count, duration, percent } from '../../format.ts';
-import type { MetricsLine } from '../../train/metrics.ts';
-import { addLine } from '../add-line.ts';
+import { addBounded } from '../bounded-run.ts';
 import type { LiveEvent, LiveProgress } from '../live-events.ts';
-import type { LiveData } from '../page-data.ts';
-import { halve, type RunData } from '../run-data.ts';
+import type { RunData } from '../run-data.ts';
 import { fill, h } from './dom.ts';
+import { eventsOf } from './events.ts';
+import { showLocked } from './locked.ts';
 import { Page } from './page.ts';
+import { takeToken } from './token.ts';
 
-/** Twice as many as a report shows; then every second of the older ones goes. */
-const mostPoints = 4000;
+/** Time to the next attempt when the connection is lost. */
+const retryMs = 1000;
 
 /** Least time between drawings. */
 const drawEveryMs = 250;
 
-export function showLive(root: HTMLElement, { token }: LiveData): void {
-  new LivePage(root, token).listen();
+export function showLive(root: HTMLElement): void {
+  // Another address of the same page, pasted over this one, loads nothing by itself.
+  addEventListener('hashchange', () => {
+    if (new URLSearchParams(location.hash.slice(1)).has('token')) location.reload();
+  });
+  const token = takeToken();
+  if (token === '') showLocked(root, false);
+  else void new LivePage(root, token).listen();
 }
 
 class LivePage {
-  readonly #token: string;
+  readonly #root: HTMLElement;
+  readonly #headers: Record<string, string>;
   readonly #state = h('b', { role: 'status' }, 'connecting');
   readonly #bar = h('progress', { max: 1, value: 0, 'aria-label': 'part of the steps that is done' });
   readonly #facts = h('div', { class: 'facts' });
@@ -35,26 +43,48 @@ class LivePage {
   #timer: number | undefined;
 
   constructor(root: HTMLElement, token: string) {
-    this.#token = token;
+    this.#root = root;
+    this.#headers = { authorization: `Bearer ${token}` };
     const buttons = h('div', { class: 'buttons' }, ...this.#buttons);
     this.#page = new Page(root, h('section', { id: 'live' }, this.#state, this.#bar, buttons, this.#said, this.#facts));
   }
 
-  listen(): void {
-    const events = new EventSource(this.#address('/events'));
-    events.onmessage = ({ data }) => this.#take(JSON.parse(data));
-    events.onerror = () => {
-      const state = this.#progress?.state;
-      for (const button of this.#buttons) button.disabled = true;
-      if (state !== undefined && ['complete', 'stopped', 'failed'].includes(state)) {
-        events.close();
-        this.#state.textContent = `${state}; the process has ended`;
-      } else this.#state.textContent = 'connection lost, trying again';
-    };
+  /** Follows the run, over connections that break, to its end. */
+  async listen(): Promise<void> {
+    for (;;) {
+      const waitMs = await this.#follow();
+      if (waitMs === undefined) return;
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+    }
   }
 
-  #address(path: string): string {
-    return this.#token === '' ? path : `${path}?token=${encodeURIComponent(this.#token)}`;
+  /** Follows one connection to its end. @returns when to try again; undefined: never. */
+  async #follow(): Promise<number | undefined> {
+    let waitMs = retryMs;
+    let why = 'connection lost, trying again';
+    try {
+      const response = await fetch('/events', { headers: this.#headers });
+      if (response.status === 401) {
+        window.clearTimeout(this.#timer);
+        showLocked(this.#root, true);
+        return undefined;
+      }
+      if (response.ok && response.body) for await (const event of eventsOf(response.body)) this.#take(event);
+      else {
+        why = await response.text();
+        waitMs = 1000 * Number(response.headers.get('retry-after') ?? 1);
+      }
+    } catch {
+      // Broken off, or nobody there.
+    }
+    window.clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#draw();
+    const state = this.#progress?.state;
+    for (const button of this.#buttons) button.disabled = true;
+    const isOver = state !== undefined && ['complete', 'stopped', 'failed'].includes(state);
+    this.#state.textContent = isOver ? `${state}; the process has ended` : why;
+    return isOver ? undefined : waitMs;
   }
 
   #button(name: string, label: string): HTMLButtonElement {
@@ -68,7 +98,7 @@ class LivePage {
   async #send(name: string): Promise<void> {
     const path = name === 'pause' && this.#isPausing() ? 'resume' : name;
     try {
-      const response = await fetch(this.#address(`/${path}`), { method: 'POST', headers: { 'x-burgeon': '1' } });
+      const response = await fetch(`/${path}`, { method: 'POST', headers: this.#headers });
       this.#said.textContent = await response.text();
     } catch {
       this.#said.textContent = 'the process does not answer';
@@ -77,9 +107,9 @@ class LivePage {
 
   #take(event: LiveEvent): void {
     if (event.kind === 'history') this.#run = event.run;
-    if (event.kind === 'news') {
-      this.#add(event.lines);
-      if (this.#run && event.stages) this.#run.stages = event.stages;
+    if (event.kind === 'news' && this.#run) {
+      for (const line of event.lines) addBounded(this.#run, line);
+      if (event.stages) this.#run.stages = event.stages;
     }
     this.#progress = event.progress;
     const run = this.#run;
@@ -89,18 +119,6 @@ class LivePage {
     }
     if (run) run.step = Math.max(run.step, this.#progress.step);
     this.#drawSoon();
-  }
-
-  #add(lines: readonly MetricsLine[]): void {
-    const run = this.#run;
-    if (!run) return;
-    for (const line of lines) {
-      // The history may have had it already.
-      const columns = line.kind === 'step' ? run.steps : line.kind === 'validation' ? run.validation : undefined;
-      if (columns && (columns.step.at(-1) ?? -1) >= line.step) continue;
-      addLine(run, line);
-    }
-    if (run.steps.step.length > mostPoints) halve(run.steps);
   }
 
   #drawSoon(): void {

@@ -7,5 +7,5 @@ import { Page } from './page.ts';
 const data: PageData = JSON.parse(document.getElementById('data')!.textContent!);
 const root = document.getElementById('page')!;
 
-if (data.kind === 'live') showLive(root, data);
+if (data.kind === 'live') showLive(root);
 else new Page(root).draw(data);

@@ -1,0 +1,46 @@
+// A report that cannot be written hides nothing of what is there without it.
+
+import { mkdir, writeFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { stringify } from 'yaml';
+import { useWorkspace } from './workspace.ts';
+
+test('train tells the summary of the run, and why there is no report', async () => {
+  const { burgeon, succeed, path } = await useWorkspace();
+  await mkdir(path('run', 'report.html'), { recursive: true });
+  const { stdout } = await succeed(['train', 'train.yaml', '--quiet']);
+  expect(stdout).toMatch(/^trained 15 steps, .* in run\n {2}held-out loss /);
+  expect(stdout).toMatch(/^ {2}report +not written: E\w+: .*; `burgeon report run -o FILE` writes one$/m);
+  expect((await burgeon(['report', 'run', '-o', 'report.html'])).code).toBe(0);
+
+  await mkdir(path('other', 'report.html.new'), { recursive: true });
+  const json = await succeed(['train', 'train.yaml', '--json', '--set', 'output=other']);
+  const last = JSON.parse(json.stdout.trimEnd().split('\n').at(-1)!);
+  expect(last).toMatchObject({ summary: { steps: 15 }, reportProblem: expect.stringMatching(/^EISDIR: /) });
+});
+
+test('sweep shows its table', async () => {
+  const { burgeon, succeed, path } = await useWorkspace();
+  const sweep = { output: 'runs', base: { extends: 'train.yaml' }, seeds: [1], variants: { one: null } };
+  await writeFile(path('sweep.yaml'), stringify(sweep));
+  await mkdir(path('runs', 'report.html'), { recursive: true });
+  const { stdout } = await succeed(['sweep', 'sweep.yaml']);
+  expect(stdout).toMatch(/ one +1 of 1 +\d\.\d{4} /);
+  expect(stdout).toMatch(/^runs.report\.html is not written: E\w+: /m);
+  // Where it was asked for, it is missed.
+  const asked = await burgeon(['sweep', 'sweep.yaml', '-o', 'none/report.html']);
+  expect(asked.code).toBe(1);
+  expect(asked.stdout).toMatch(/ one +1 of 1 +\d\.\d{4} [\s\S]*\nnone\/report\.html is not written: ENOENT: /m);
+});
+
+test('compare tells what it found', async () => {
+  const { burgeon, succeed } = await useWorkspace();
+  for (const run of [1, 2]) {
+    const set = ['--set', `optimizer.learningRate=${run / 1000}`, '--set', `output=runs/${run}`];
+    await succeed(['train', 'train.yaml', '--quiet', ...set]);
+  }
+  const { stdout: told } = await succeed(['compare', 'runs/1', 'runs/2']);
+  const { code, stdout, stderr } = await burgeon(['compare', 'runs/1', 'runs/2', '-o', 'none/report.html']);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: told });
+  expect(stderr).toMatch(/^burgeon: .*none\/report\.html/);
+});
