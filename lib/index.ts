@@ -2,6 +2,7 @@
 
 export type { Peak } from './addon/peak.ts';
 export { measurePeak } from './addon/peak.ts';
+export type { SpecialIds } from './checkpoint/special-ids.ts';
 export { subnetworkContents } from './checkpoint/subnetwork-contents.ts';
 export type { Device } from './config/device.ts';
 export { type Gpt2Config, type LlamaConfig, type ModelConfig, parseModelConfig } from './config/model-config.ts';

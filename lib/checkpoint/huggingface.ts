@@ -19,13 +19,11 @@ function familyOf(model: ModelConfig): Family<ModelConfig> {
 }
 
 /**
- * The config.json with which transformers (4 and 5) computes the same function as burgeon.
- * @param endOfText token id written as bos and eos; null is written when the vocabulary has none, because the default
- *   may lie outside it.
+ * The config.json with which transformers (4 and 5) computes the same function as burgeon, but for the ids of special tokens
+ * (special-ids.ts).
  */
-export function configToHuggingFace(model: ModelConfig, endOfText?: number | undefined): Record<string, unknown> {
-  const id = endOfText ?? null;
-  return { ...familyOf(model).toJson(model), bos_token_id: id, eos_token_id: id };
+export function configToHuggingFace(model: ModelConfig): Record<string, unknown> {
+  return familyOf(model).toJson(model);
 }
 
 /** Whether a config.json is of an architecture that burgeon knows. */

@@ -18,13 +18,16 @@ import {
   isKnownModelType,
   savedName,
 } from './huggingface.ts';
+import { newSpecialIds, readSpecialIds, type SpecialIds } from './special-ids.ts';
 import { openWeights } from './weights.ts';
 
 /** What a model directory holds; what is read from one can be written to another. */
 export interface ModelContents {
   readonly model: ModelConfig;
-  /** Id of the end-of-text token, stored as bos and eos; undefined when the vocabulary has none. */
+  /** Id of the end-of-text token, undefined when the vocabulary has none: stored as bos and eos where there are no `specialIds`. */
   readonly endOfText?: number | undefined;
+  /** Of a model that was read: what its files say of special tokens, to be written as it came. */
+  readonly specialIds?: SpecialIds | undefined;
   /** File name → text; the names are those isTokenizerFile accepts. */
   readonly tokenizerFiles: Readonly<Record<string, string>>;
   /** The float32 values of one tensor of listTensors(model), row-major. Called once per tensor when writing. */
@@ -40,11 +43,14 @@ export interface OpenModelDirectory extends ModelContents {
 export const configFile = 'config.json';
 const generationConfigFile = 'generation_config.json';
 
+const otherTokenizerFiles = [
+  ...['vocab.json', 'merges.txt', 'special_tokens_map.json', 'added_tokens.json'],
+  ...['chat_template.jinja', 'chat_template.json'],
+];
+
 /** Whether a file name is one under which tokenizers store themselves. Readers and writers go by this alone. */
 export function isTokenizerFile(name: string): boolean {
-  return /^((burgeon_)?tokenizer[\w-]*\.json|vocab\.json|merges\.txt|special_tokens_map\.json|added_tokens\.json)$/.test(
-    name,
-  );
+  return /^(burgeon_)?tokenizer[\w-]*\.json$/.test(name) || otherTokenizerFiles.includes(name);
 }
 
 /** Whether a file name may occur in a model directory that burgeon replaces. */
@@ -81,13 +87,11 @@ export async function writeModelFiles(
   contents: ModelContents,
   { dtype = 'F32', maxShardBytes = Infinity }: WeightOptions = {},
 ): Promise<Record<string, FileDigest>> {
-  const { model, endOfText, tokenizerFiles } = contents;
+  const { model, tokenizerFiles } = contents;
+  const { config: ids, generation } = contents.specialIds ?? newSpecialIds(contents.endOfText);
   const texts: Record<string, string> = {
-    [configFile]: toJsonText(configFile, { ...configToHuggingFace(model, endOfText), ...dtypeFields(dtype) }),
-    [generationConfigFile]: toJsonText(generationConfigFile, {
-      bos_token_id: endOfText ?? null,
-      eos_token_id: endOfText ?? null,
-    }),
+    [configFile]: toJsonText(configFile, { ...configToHuggingFace(model), ...ids, ...dtypeFields(dtype) }),
+    ...(generation && { [generationConfigFile]: toJsonText(generationConfigFile, generation) }),
     ...tokenizerFiles,
   };
   const stranger = Object.keys(tokenizerFiles).find((name) => !isTokenizerFile(name));
@@ -132,11 +136,14 @@ export function readModelDirectory(directory: string): Promise<OpenModelDirector
     const tokenizerFiles: Record<string, string> = {};
     for (const name of entries.filter(isTokenizerFile))
       tokenizerFiles[name] = await readFile(join(actual, name), 'utf8');
+    const hasGeneration = entries.includes(generationConfigFile);
+    const generation = hasGeneration ? await readJsonObject(join(actual, generationConfigFile)) : undefined;
     const weights = await openWeights(actual, model);
     return {
       directory: actual,
       model,
       endOfText: endOfTextFromHuggingFace(config),
+      specialIds: readSpecialIds(config, generation),
       tokenizerFiles,
       readTensor: weights.read,
       close: weights.close,

@@ -18,7 +18,7 @@ import type { ModelContents } from './model-directory.ts';
  *   different sizes, or transformers could not represent it.
  */
 export function subnetworkContents(contents: ModelContents, subnetwork: Subnetwork): ModelContents {
-  const { model, endOfText, tokenizerFiles } = contents;
+  const { model, endOfText, specialIds, tokenizerFiles } = contents;
   validateSubnetwork({ ...model, nKvHead: architectureOf(model).nKvHead }, subnetwork);
   const smaller = smallerModel(model, sameCounts(model, subnetwork));
   const tensors = new Map(listTensors(model).map((tensor) => [tensor.name, tensor]));
@@ -33,7 +33,7 @@ export function subnetworkContents(contents: ModelContents, subnetwork: Subnetwo
     if (end === undefined) return kept;
     return scaled(kept, branchFactor(subnetwork, i, end, tensor.rowCount / (rows?.length ?? tensor.rowCount)));
   };
-  return { model: smaller, endOfText, tokenizerFiles, readTensor };
+  return { model: smaller, endOfText, specialIds, tokenizerFiles, readTensor };
 }
 
 /** A configuration has one size for all layers. */

@@ -6,6 +6,7 @@ import { roles } from '../addon/binding.ts';
 import { loadAddon, native, nativeSync } from '../addon/load.ts';
 import { type ModelContents, writeModelDirectory } from '../checkpoint/model-directory.ts';
 import { openModel } from '../checkpoint/open-model.ts';
+import { newSpecialIds, type SpecialIds } from '../checkpoint/special-ids.ts';
 import { transpose } from '../checkpoint/transpose.ts';
 import { type ModelConfig, parseModelConfig } from '../config/model-config.ts';
 import { BurgeonError } from '../errors.ts';
@@ -45,6 +46,8 @@ export class Model implements Disposable {
   readonly config: Readonly<ModelConfig>;
   readonly tokenizerFiles: Readonly<Record<string, string>>;
   readonly endOfText: number | undefined;
+  /** What `save` writes of special tokens, as it was read or by `endOfText`. */
+  readonly specialIds: SpecialIds;
   readonly #native: NativeModel;
   readonly #tensors: ReadonlyMap<string, TensorView>;
   /** Number of optimizer steps taken: AdamW's bias correction depends on it. Restore it after restoring moments. */
@@ -56,6 +59,7 @@ export class Model implements Disposable {
     this.config = Object.freeze({ ...config });
     this.tokenizerFiles = options.tokenizerFiles ?? {};
     this.endOfText = options.endOfText;
+    this.specialIds = options.specialIds ?? newSpecialIds(options.endOfText);
     this.#native = new NativeModel(nativeConfig(config), nativeOptions(options));
     this.#tensors = new Map(viewTensors(config, this.#native.tensors()).map((view) => [view.name, view]));
   }
@@ -103,8 +107,8 @@ export class Model implements Disposable {
 
   /** A model with weights read from `contents`, for example an opened checkpoint. */
   static async fromContents(contents: ModelContents, options: ModelOptions = {}): Promise<Model> {
-    const { tokenizerFiles, endOfText } = contents;
-    const model = await Model.#allocate(contents.model, { ...options, tokenizerFiles, endOfText });
+    const { tokenizerFiles, endOfText, specialIds } = contents;
+    const model = await Model.#allocate(contents.model, { ...options, tokenizerFiles, endOfText, specialIds });
     try {
       for (const name of model.tensorNames) await model.setParameter(name, await contents.readTensor(name));
       return model;
@@ -262,6 +266,7 @@ export class Model implements Disposable {
     return {
       model: this.config,
       endOfText: this.endOfText,
+      specialIds: this.specialIds,
       tokenizerFiles: this.tokenizerFiles,
       readTensor: async (name) => Float32Array.from(await native(() => this.#read('weight', this.#view(name)))),
     };
@@ -315,7 +320,8 @@ export class Model implements Disposable {
   ) {
     const release = this.#claim('generate()', options);
     try {
-      const { maxTokens, sequenceLength, stopToken, signal, subnetwork } = options;
+      const { maxTokens, sequenceLength, signal, subnetwork } = options;
+      const stopTokens = [options.stopToken].flat();
       let window = prompt.slice(-sequenceLength);
       const capacity = Math.min(window.length + maxTokens, sequenceLength);
       let past = 0;
@@ -329,7 +335,7 @@ export class Model implements Disposable {
         const logits = await native(() => this.#native.extend(batch, past, capacity));
         past = window.length;
         const token = chooseToken(logits, options, rng.nextFloat());
-        if (token === stopToken) return;
+        if (stopTokens.includes(token)) return;
         window.push(token);
         yield token;
       }

@@ -1,5 +1,6 @@
 // What the methods of a model take and give.
 
+import type { SpecialIds } from '../checkpoint/special-ids.ts';
 import type { Device } from '../config/device.ts';
 import type { FlopComponents } from '../est/flops.ts';
 import type { Subnetwork } from '../est/subnetwork.ts';
@@ -37,6 +38,8 @@ export interface CreateOptions extends ModelOptions {
   tokenizerFiles?: Readonly<Record<string, string>>;
   /** Id of the end-of-text token, if the vocabulary has one. */
   endOfText?: number | undefined;
+  /** Of a model that was read: what its files say of special tokens, instead of `endOfText` alone. @internal */
+  specialIds?: SpecialIds | undefined;
 }
 
 export interface BatchOptions {
@@ -116,7 +119,7 @@ export interface GenerateOptions extends SamplingOptions {
   seed?: number;
   /** What takes part; omit for the full model. */
   subnetwork?: Subnetwork | undefined;
-  /** Generation ends before this token. */
-  stopToken?: number | undefined;
+  /** Generation ends before this token, or one of these. */
+  stopToken?: number | readonly number[] | undefined;
   signal?: AbortSignal | undefined;
 }

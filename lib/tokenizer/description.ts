@@ -6,7 +6,7 @@ import { BurgeonError, type BurgeonErrorCode } from '../errors.ts';
 
 /**
  * Enough to make a tokenizer again; characters[i] is the character of token i, one Unicode code point each; `files` has
- * the text of tokenizer.json and, where there are such, of tokenizer_config.json and special_tokens_map.json.
+ * the text of tokenizer.json and, where there are such, of the other files of huggingFaceFileNames.
  */
 export type TokenizerDescription =
   | { name: 'gpt2' }
@@ -15,7 +15,12 @@ export type TokenizerDescription =
   | { name: 'huggingface'; files: Record<string, string> };
 
 /** What a huggingface description has in `files`; the first has to be there. */
-export const huggingFaceFileNames = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json'] as const;
+export const huggingFaceFileNames = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'chat_template.jinja',
+] as const;
 
 /** burgeon's own tokenizer file in a checkpoint directory. */
 export const descriptionFileName = 'burgeon_tokenizer.json';

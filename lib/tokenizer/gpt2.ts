@@ -9,7 +9,7 @@ import { nativeSync, packageRoot } from '../addon/load.ts';
 import { type BytePairVocabulary, createBytePairEncoder, type Merge } from './byte-pairs.ts';
 import { descriptionFile, descriptionFileName } from './description.ts';
 import { cutPoint } from './gpt2-pieces.ts';
-import { endOfTextContent, gpt2TokenizerFiles, gpt2Vocabulary } from './huggingface.ts';
+import { endOfTextContent, gpt2TokenizerFiles } from './huggingface.ts';
 import { printableByte } from './printable-bytes.ts';
 import { TokenBytes } from './token-bytes.ts';
 import type { Tokenizer } from './tokenizer.ts';
@@ -67,10 +67,4 @@ export function createGpt2Tokenizer(): Tokenizer {
 function gpt2Files(): Readonly<Record<string, string>> {
   files ??= { [descriptionFileName]: descriptionFile({ name: 'gpt2' }), ...gpt2TokenizerFiles(gpt2()) };
   return files;
-}
-
-/** True when token -> id entries, as in vocab.json, are exactly GPT-2's. */
-export function isGpt2Vocabulary(entries: Record<string, unknown>): boolean {
-  const own = gpt2Vocabulary(gpt2().tokens);
-  return Object.keys(entries).length === own.size && [...own].every(([text, id]) => entries[text] === id);
 }

@@ -1,15 +1,23 @@
 // A tokenizer from the files of Hugging Face's: natively where it is byte-level BPE with GPT-2's split pattern, as what
-// `burgeon tokenizer train` makes, otherwise through their own package (huggingface-package.ts).
+// `burgeon tokenizer train` makes, otherwise step by step as the file says (pipeline/).
 
 import { nativeSync } from '../addon/load.ts';
 import { BurgeonError } from '../errors.ts';
 import { type BytePairVocabulary, createBytePairEncoder } from './byte-pairs.ts';
 import { descriptionFile, descriptionFileName, type TokenizerDescription } from './description.ts';
 import { cutPoint } from './gpt2-pieces.ts';
-import { createPackageTokenizer } from './huggingface-package.ts';
+import {
+  checkPrefixSpace,
+  cleansUp,
+  configuredTokens,
+  endOfTextToken,
+  readTokenizerConfig,
+} from './huggingface-config-file.ts';
+import { createPipelineDecoder, createPipelineTokenizer, encodeSections } from './pipeline/pipeline.ts';
+import { fromPrintable } from './printable-bytes.ts';
 import { TokenBytes } from './token-bytes.ts';
 import type { Tokenizer, TokenizerCore } from './tokenizer.ts';
-import { asObject, bytePairVocabulary, parseTokenizerJson, type TokenizerJson } from './tokenizer-json.ts';
+import { bytePairVocabulary, parseTokenizerJson, type TokenizerJson } from './tokenizer-json.ts';
 
 type HuggingFaceDescription = Extract<TokenizerDescription, { name: 'huggingface' }>;
 
@@ -18,13 +26,11 @@ type HuggingFaceDescription = Extract<TokenizerDescription, { name: 'huggingface
  * @throws {BurgeonError} ERR_BURGEON_DATA when the files are damaged or use what is not supported.
  */
 export function createHuggingFaceTokenizer(description: HuggingFaceDescription, source: string): Tokenizer {
-  const file = parseTokenizerJson(description.files['tokenizer.json']!, source);
-  const config = readConfig(description.files['tokenizer_config.json'], source);
+  const config = readTokenizerConfig(description.files, source);
+  const file = parseTokenizerJson(description.files['tokenizer.json']!, source, configuredTokens(config));
+  checkPrefixSpace(config, file);
   const endOfText = endOfTextToken(file, config);
-  const vocabulary = bytePairVocabulary(file);
-  const core = vocabulary
-    ? nativeTokenizer(vocabulary, file, endOfText)
-    : createPackageTokenizer(file, config, endOfText);
+  const core = createCore(file, endOfText, cleansUp(config, file));
   const files = { [descriptionFileName]: descriptionFile(description), ...description.files };
   return {
     name: 'huggingface',
@@ -36,41 +42,52 @@ export function createHuggingFaceTokenizer(description: HuggingFaceDescription, 
   };
 }
 
+function createCore(file: TokenizerJson, endOfText: number | undefined, cleansUp: boolean): TokenizerCore {
+  const vocabulary = bytePairVocabulary(file);
+  try {
+    return vocabulary
+      ? nativeTokenizer(vocabulary, file, endOfText, cleansUp)
+      : createPipelineTokenizer(file, endOfText, cleansUp);
+  } catch (error) {
+    if (!(error instanceof BurgeonError)) throw error;
+    throw new BurgeonError(error.code, `${file.source}: ${error.message}`, { cause: error });
+  }
+}
+
 function nativeTokenizer(
   vocabulary: BytePairVocabulary,
-  { contents, addedTokens }: TokenizerJson,
+  file: TokenizerJson,
   endOfText: number | undefined,
+  cleansUp: boolean,
 ): TokenizerCore {
   const encoder = createBytePairEncoder(vocabulary);
-  const bytes = [...vocabulary.tokens];
-  for (const { id } of addedTokens) bytes[id] = Buffer.from(contents.get(id)!);
-  const tokenBytes = new TokenBytes('huggingface', bytes, endOfText);
+  const encodeText = (text: string) => nativeSync(() => encoder.encode(text));
+  const hasAdded = file.addedTokens.some(({ special }) => !special);
+  const encodeAround = encodeSections(
+    file,
+    (text) => text,
+    (text, _, ids) => {
+      for (const id of encodeText(text)) ids.push(id);
+    },
+  );
   return {
-    encode: (text) => nativeSync(() => encoder.encode(text)),
-    decode: (tokens) => tokenBytes.decode(tokens),
-    decoder: () => tokenBytes.decoder(),
-    byteLength: (tokens) => tokenBytes.byteLength(tokens),
-    cutPoint,
+    encode: hasAdded ? (text) => Int32Array.from(encodeAround(text)) : encodeText,
+    ...(cleansUp ? createPipelineDecoder(file, endOfText, true) : bytesDecoder(vocabulary, file, endOfText)),
+    // An added token may stand across any place.
+    cutPoint: hasAdded ? () => 0 : cutPoint,
   };
 }
 
-function readConfig(text: string | undefined, source: string): Record<string, unknown> {
-  try {
-    return asObject(JSON.parse(text ?? '{}'));
-  } catch (cause) {
-    const problem = `tokenizer_config.json: expected JSON, but ${(cause as Error).message}`;
-    throw new BurgeonError('ERR_BURGEON_DATA', `${source}: ${problem}`, { cause });
+function bytesDecoder({ tokens }: BytePairVocabulary, { contents }: TokenizerJson, endOfText: number | undefined) {
+  const bytes = [...tokens];
+  // Special and added tokens, too, are taken for printed bytes where they can be, as by the tokenizers library.
+  for (const [id, content] of contents) {
+    if (bytes[id] === undefined || bytes[id].length === 0) bytes[id] = fromPrintable(content) ?? Buffer.from(content);
   }
-}
-
-const usualEndOfText = ['<|endoftext|>', '<|end_of_text|>', '</s>', '<eos>', '<|eos|>'];
-
-/** The eos_token of the configuration, or a special token of a usual name. */
-function endOfTextToken({ contents, addedTokens }: TokenizerJson, config: Record<string, unknown>): number | undefined {
-  const { eos_token } = config;
-  const content = typeof eos_token === 'string' ? eos_token : asObject(eos_token).content;
-  if (typeof content === 'string') {
-    for (const [id, own] of contents) if (own === content) return id;
-  }
-  return addedTokens.find((token) => token.special && usualEndOfText.includes(token.content))?.id;
+  const tokenBytes = new TokenBytes('huggingface', bytes, endOfText);
+  return {
+    decode: (ids: ArrayLike<number>) => tokenBytes.decode(ids),
+    decoder: () => tokenBytes.decoder(),
+    byteLength: (ids: ArrayLike<number>) => tokenBytes.byteLength(ids),
+  };
 }

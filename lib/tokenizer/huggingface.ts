@@ -49,12 +49,23 @@ export function gpt2TokenizerFiles({ tokens, merges }: BytePairVocabulary): Reco
 /**
  * tokenizer.json of what vocab.json and merges.txt hold; <|endoftext|> is a special token where the vocabulary has it.
  * @param merges the lines of merges.txt, without its first.
+ * @param beside what other files say: tokens of added_tokens.json with their ids, and which of them are special.
  */
-export function bytePairTokenizerFile(vocabulary: Record<string, unknown>, merges: readonly string[]): string {
+export function bytePairTokenizerFile(
+  vocabulary: Record<string, unknown>,
+  merges: readonly string[],
+  beside: { addPrefixSpace: boolean; added: Readonly<Record<string, unknown>>; special: ReadonlySet<string> },
+): string {
   const id = vocabulary[endOfTextContent];
+  const added = Object.entries(beside.added)
+    .sort(([, a], [, b]) => Number(a) - Number(b))
+    .filter(([content]) => content !== endOfTextContent);
   return tokenizerFile({
-    addedTokens: typeof id === 'number' ? [specialToken(id, endOfTextContent)] : [],
-    preTokenizer: byteLevel({ addPrefixSpace: false, useRegex: true }),
+    addedTokens: [
+      ...(typeof id === 'number' ? [specialToken(id, endOfTextContent)] : []),
+      ...added.map(([content, addedId]) => addedToken(addedId, content, beside.special.has(content))),
+    ],
+    preTokenizer: byteLevel({ addPrefixSpace: beside.addPrefixSpace, useRegex: true }),
     decoder: byteLevel({ addPrefixSpace: true, useRegex: true }),
     model: bytePairModel(JSON.stringify(vocabulary), merges),
   });
@@ -115,7 +126,11 @@ function tokenizerFile(parts: {
 }
 
 function specialToken(id: number, content: string): object {
-  return { id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
+  return addedToken(id, content, true);
+}
+
+function addedToken(id: unknown, content: string, special: boolean): object {
+  return { id, content, single_word: false, lstrip: false, rstrip: false, normalized: !special, special };
 }
 
 function byteLevel(options: { addPrefixSpace: boolean; useRegex: boolean }): string {

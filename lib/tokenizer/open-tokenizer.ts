@@ -1,23 +1,18 @@
 // How a tokenizer is made from its description or from a checkpoint directory. burgeon_tokenizer.json, the file that names
 // the tokenizer of a checkpoint, is read here and written by each of them through description.ts.
 
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { BurgeonError } from '../errors.ts';
 import { createBytesTokenizer } from './bytes.ts';
 import { createCharsTokenizer } from './chars.ts';
-import {
-  descriptionFileName,
-  huggingFaceFileNames,
-  parseDescription,
-  sha256,
-  type TokenizerDescription,
-} from './description.ts';
-import { createGpt2Tokenizer, isGpt2Vocabulary } from './gpt2.ts';
-import { bytePairTokenizerFile } from './huggingface.ts';
+import { descriptionFileName, parseDescription, sha256, type TokenizerDescription } from './description.ts';
+import { createGpt2Tokenizer } from './gpt2.ts';
 import { createHuggingFaceTokenizer } from './huggingface-tokenizer.ts';
+import { isGpt2 } from './is-gpt2.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import { asObject } from './tokenizer-json.ts';
+import { readJson, readVocabularyFiles } from './vocabulary-files.ts';
 
 /**
  * Makes the tokenizer that a description names.
@@ -40,7 +35,7 @@ export function createTokenizer(description: TokenizerDescription): Tokenizer {
 
 /**
  * Reads the tokenizer of a directory: burgeon_tokenizer.json, or else Hugging Face's tokenizer.json (its path will do,
- * too), or vocab.json with merges.txt. What holds exactly GPT-2's vocabulary becomes the gpt2 tokenizer.
+ * too), or vocab.json with merges.txt. What is GPT-2's in all that it says becomes the gpt2 tokenizer.
  * @throws {BurgeonError} ERR_BURGEON_DATA when the files are missing or damaged.
  */
 export async function loadTokenizer(path: string): Promise<Tokenizer> {
@@ -54,7 +49,7 @@ export async function loadTokenizer(path: string): Promise<Tokenizer> {
   if (isOwn) return createTokenizer(parseDescription(own.value, 'ERR_BURGEON_DATA', own.path));
 
   const tokenizer = isFile ? path : join(directory, 'tokenizer.json');
-  const files = (await readHuggingFaceFiles(directory, tokenizer)) ?? (await readGpt2Files(directory));
+  const files = await readVocabularyFiles(tokenizer);
   if (!files) {
     throw new BurgeonError(
       'ERR_BURGEON_DATA',
@@ -70,62 +65,6 @@ export async function loadTokenizer(path: string): Promise<Tokenizer> {
         `${descriptionFileName} to use it as it is`,
     );
   }
-  if (!own && isGpt2File(text)) return createGpt2Tokenizer();
+  if (!own && isGpt2(files.contents)) return createGpt2Tokenizer();
   return createHuggingFaceTokenizer({ name: 'huggingface', files: files.contents }, files.path);
-}
-
-interface HuggingFaceFiles {
-  /** The file with the vocabulary. */
-  path: string;
-  /** Name -> text. */
-  contents: Record<string, string>;
-}
-
-async function readHuggingFaceFiles(directory: string, path: string): Promise<HuggingFaceFiles | undefined> {
-  const tokenizer = await readText(path);
-  if (tokenizer === undefined) return undefined;
-  const contents: Record<string, string> = { 'tokenizer.json': tokenizer };
-  for (const name of huggingFaceFileNames.slice(1)) {
-    const text = await readText(join(directory, name));
-    if (text !== undefined) contents[name] = text;
-  }
-  return { path, contents };
-}
-
-/** vocab.json and merges.txt, as tokenizer.json says the same. */
-async function readGpt2Files(directory: string): Promise<HuggingFaceFiles | undefined> {
-  const vocab = await readJson(join(directory, 'vocab.json'));
-  const merges = await readText(join(directory, 'merges.txt'));
-  if (!vocab || merges === undefined) return undefined;
-  const lines = merges.split(/\r?\n/).filter((line, i) => line !== '' && !(i === 0 && line.startsWith('#version')));
-  const contents = { 'tokenizer.json': bytePairTokenizerFile(asObject(vocab.value), lines) };
-  return { path: vocab.path, contents };
-}
-
-function isGpt2File(text: string): boolean {
-  try {
-    return isGpt2Vocabulary(asObject(asObject(asObject(JSON.parse(text)).model).vocab));
-  } catch {
-    return false;
-  }
-}
-
-async function readJson(path: string): Promise<{ path: string; value: unknown } | undefined> {
-  const text = await readText(path);
-  if (text === undefined) return undefined;
-  try {
-    return { path, value: JSON.parse(text) };
-  } catch (cause) {
-    throw new BurgeonError('ERR_BURGEON_DATA', `${path}: expected JSON, but ${(cause as Error).message}`, { cause });
-  }
-}
-
-async function readText(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw new BurgeonError('ERR_BURGEON_DATA', `${path}: cannot be read (${message})`, { cause });
-  }
 }

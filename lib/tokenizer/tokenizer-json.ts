@@ -1,15 +1,22 @@
 // tokenizer.json, the format of Hugging Face's tokenizers: reads it, checks that it fits together, and takes the
-// byte-level BPE with GPT-2's split pattern out of those that have it. What a file of another kind means is left to
-// huggingface-package.ts.
+// byte-level BPE with GPT-2's split pattern out of those that have it. What a file of another kind means is left to pipeline/.
 
 import { BurgeonError } from '../errors.ts';
 import type { BytePairVocabulary, Merge } from './byte-pairs.ts';
 import { fromPrintable, toPrintable } from './printable-bytes.ts';
 
+/** A token that is found in text before anything else; special ones burgeon does not look for. */
 export interface AddedToken {
   id: number;
   content: string;
   special: boolean;
+  /** Only where no letter, digit or underscore stands beside it. */
+  singleWord: boolean;
+  /** White space before it, or after it, belongs to it. */
+  lstrip: boolean;
+  rstrip: boolean;
+  /** Looked for in normalized text. */
+  normalized: boolean;
 }
 
 /** What is checked of a tokenizer.json; `json` is all of it. */
@@ -30,11 +37,16 @@ const maxVocabSize = 2 ** 24;
 const gpt2Pattern = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
 /**
- * @param source where the text comes from, for messages.
+ * @param source     where the text comes from, for messages.
+ * @param moreTokens added tokens that the configuration beside it has; the file's own count where both have one.
  * @throws {BurgeonError} ERR_BURGEON_DATA when it is not JSON, has no vocabulary, gives an id twice, or has merges of
  *   what are not tokens.
  */
-export function parseTokenizerJson(text: string, source: string): TokenizerJson {
+export function parseTokenizerJson(
+  text: string,
+  source: string,
+  moreTokens: readonly AddedToken[] = [],
+): TokenizerJson {
   let json: Record<string, unknown>;
   try {
     json = asObject(JSON.parse(text));
@@ -43,12 +55,11 @@ export function parseTokenizerJson(text: string, source: string): TokenizerJson 
   }
   const model = asObject(json.model);
   const addedTokens = readAddedTokens(json.added_tokens, source);
+  const own = new Set(addedTokens.map(({ id }) => id));
+  addedTokens.push(...moreTokens.filter(({ id }) => !own.has(id)));
   const contents = readVocabulary(model.vocab, source);
-  for (const { id, content } of addedTokens) {
-    const own = contents.get(id);
-    if (own !== undefined && own !== content) throw damaged(source, twice(id, own, content));
-    contents.set(id, content);
-  }
+  checkAddedIds(addedTokens, contents, source);
+  for (const { id, content } of addedTokens) contents.set(id, content);
   if (isBytePairs(model)) checkMerges(model, contents, source);
   let vocabSize = 0;
   for (const id of contents.keys()) vocabSize = Math.max(vocabSize, id + 1);
@@ -57,7 +68,8 @@ export function parseTokenizerJson(text: string, source: string): TokenizerJson 
 
 /**
  * The vocabulary of byte-level BPE with GPT-2's split pattern and nothing else that would change text or tokens;
- * undefined for any other tokenizer. Special tokens have no bytes: no text becomes one.
+ * undefined for any other tokenizer. Special tokens have no bytes: no text becomes one; nor have added ones that merges do not
+ * make.
  * @throws {BurgeonError} ERR_BURGEON_DATA for merges that come twice or whose parts nothing makes.
  */
 export function bytePairVocabulary(file: TokenizerJson): BytePairVocabulary | undefined {
@@ -68,32 +80,38 @@ export function bytePairVocabulary(file: TokenizerJson): BytePairVocabulary | un
     !json.normalizer &&
     splitsLikeGpt2(json.pre_tokenizer) &&
     asObject(json.decoder).type === 'ByteLevel' &&
-    addedTokens.every(({ special }) => special) &&
     !(model.dropout || model.ignore_merges || model.byte_fallback) &&
     !(model.continuing_subword_prefix || model.end_of_word_suffix);
   if (!isPlain) return undefined;
 
-  const special = new Set(addedTokens.map(({ id }) => id));
+  const special = new Set(addedTokens.filter((token) => token.special).map(({ id }) => id));
+  const added = new Set(addedTokens.map(({ id }) => id));
   const idOf = new Map(Object.entries(model.vocab as Record<string, number>));
   const tokens: Uint8Array[] = Array.from({ length: vocabSize }, () => new Uint8Array());
   const bytesSeen = new Set<number>();
   for (const [content, id] of idOf) {
-    if (special.has(id)) continue;
+    // A single character is text, whatever else it is used for.
+    if (special.has(id) && content.length > 1) continue;
     const bytes = fromPrintable(content);
+    if (bytes === undefined && added.has(id)) continue;
     if (bytes === undefined) return undefined;
     tokens[id] = bytes;
     if (bytes.length === 1) bytesSeen.add(bytes[0]!);
   }
   if (bytesSeen.size < 256) return undefined;
-  const merges = (model.merges as unknown[]).map((entry): Merge => {
-    const [left, right] = mergeParts(entry)!;
-    return [idOf.get(left)!, idOf.get(right)!, idOf.get(left + right)!];
-  });
+  const merges = bytePairParts(model).map(
+    ([left, right]): Merge => [idOf.get(left)!, idOf.get(right)!, idOf.get(left + right)!],
+  );
   checkMergesMakeTheirParts({ tokens, merges }, source);
   return { tokens, merges };
 }
 
-function isBytePairs(model: Record<string, unknown>): boolean {
+/** Both parts of every merge of a model that has been checked. */
+export function bytePairParts(model: Readonly<Record<string, unknown>>): (readonly [string, string])[] {
+  return (model.merges as unknown[]).map((entry) => mergeParts(entry)!);
+}
+
+export function isBytePairs(model: Record<string, unknown>): boolean {
   return model.type === 'BPE' || (model.type === undefined && 'merges' in model);
 }
 
@@ -101,12 +119,44 @@ function readAddedTokens(value: unknown, source: string): AddedToken[] {
   if (value === undefined || value === null) return [];
   if (!Array.isArray(value)) throw damaged(source, 'expected added_tokens to be a list');
   return value.map((entry, i) => {
-    const { id, content, special } = asObject(entry);
-    if (!isId(id) || typeof content !== 'string') {
-      throw damaged(source, `added_tokens[${i}]: expected an id and a content, received ${JSON.stringify(entry)}`);
-    }
-    return { id, content, special: special === true };
+    const token = readAddedToken(asObject(entry), asObject(entry).id);
+    if (token !== undefined) return token;
+    throw damaged(source, `added_tokens[${i}]: expected an id and a content, received ${JSON.stringify(entry)}`);
   });
+}
+
+/** Undefined when it has no content or the id is none. */
+export function readAddedToken(entry: Readonly<Record<string, unknown>>, id: unknown): AddedToken | undefined {
+  const { content } = entry;
+  if (!isId(id) || typeof content !== 'string') return undefined;
+  const special = entry.special === true;
+  return {
+    id,
+    content,
+    special,
+    singleWord: entry.single_word === true,
+    lstrip: entry.lstrip === true,
+    rstrip: entry.rstrip === true,
+    normalized: typeof entry.normalized === 'boolean' ? entry.normalized : !special,
+  };
+}
+
+/**
+ * Added tokens have the id of the vocabulary or, in their order, the ids after it. The tokenizers library gives them these ids
+ * whatever the file says, so another one would mean other tokens there.
+ */
+function checkAddedIds(tokens: readonly AddedToken[], contents: ReadonlyMap<number, string>, source: string): void {
+  const idOf = new Map([...contents].map(([id, content]) => [content, id]));
+  let next = contents.size;
+  for (const [i, { id, content }] of tokens.entries()) {
+    const other = contents.get(id);
+    if (other !== undefined && other !== content) throw damaged(source, twice(id, other, content));
+    const expected = idOf.get(content) ?? next++;
+    idOf.set(content, expected);
+    if (id === expected) continue;
+    const problem = `added_tokens[${i}]: expected id ${expected} for ${JSON.stringify(content)}, as the tokenizers library gives`;
+    throw damaged(source, `${problem} it whatever stands here, found ${id}`);
+  }
 }
 
 /** Vocabularies are objects (token: id) or, with scores, lists of [token, score]. */
@@ -130,14 +180,15 @@ function readVocabulary(vocab: unknown, source: string): Map<number, string> {
 function checkMerges(model: Record<string, unknown>, contents: ReadonlyMap<number, string>, source: string): void {
   if (!Array.isArray(model.merges)) throw damaged(source, 'expected a list of merges (model.merges), found none');
   const known = new Set(contents.values());
-  const prefix = typeof model.continuing_subword_prefix === 'string' ? model.continuing_subword_prefix : '';
+  // Whatever stands there: the tokenizers library cuts it by its length.
+  const prefixLength = typeof model.continuing_subword_prefix === 'string' ? model.continuing_subword_prefix.length : 0;
   for (const [i, entry] of model.merges.entries()) {
     const parts = mergeParts(entry);
     if (parts === undefined) {
       throw damaged(source, `model.merges[${i}]: expected two tokens, received ${JSON.stringify(entry)}`);
     }
     const [left, right] = parts;
-    const token = left + (right.startsWith(prefix) ? right.slice(prefix.length) : right);
+    const token = left + right.slice(prefixLength);
     const unknown = [left, right, token].find((part) => !known.has(part));
     if (unknown === undefined) continue;
     throw damaged(source, `model.merges[${i}]: expected tokens of the vocabulary, found ${JSON.stringify(unknown)}`);

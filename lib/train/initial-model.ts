@@ -5,7 +5,9 @@ import path from 'node:path';
 import { findModel } from '../checkpoint/find-model.ts';
 import type { OpenModelDirectory } from '../checkpoint/model-directory.ts';
 import { openModel } from '../checkpoint/open-model.ts';
+import { newSpecialIds } from '../checkpoint/special-ids.ts';
 import { BurgeonError } from '../errors.ts';
+import { descriptionFileName } from '../tokenizer/description.ts';
 import { loadTokenizer } from '../tokenizer/open-tokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { checkpointPart, describePart } from './checkpoint-part.ts';
@@ -21,7 +23,7 @@ interface Data {
 /**
  * Opens the model that a configuration starts from; the caller closes it. Its tokenizer is the data's, where that is known.
  * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT when it is no model; ERR_BURGEON_CONFIG when it is not the configuration's
- *   or about to be deleted; ERR_BURGEON_DATA when the data are those of another tokenizer.
+ *   or about to be deleted; ERR_BURGEON_DATA when the data are those of another tokenizer, or the model's cannot be used.
  */
 export async function openInitialModel(
   initFrom: string,
@@ -38,9 +40,25 @@ export async function openInitialModel(
     await source.close();
     throw error;
   }
-  const { tokenizer } = data;
+  return withTokenizer(source, data.tokenizer);
+}
+
+/** The files of the model's own tokenizer stay as they are, with those that name it for burgeon; as do its special ids. */
+function withTokenizer(source: OpenModelDirectory, tokenizer: Tokenizer | undefined): OpenModelDirectory {
   if (tokenizer === undefined) return source;
-  return { ...source, tokenizerFiles: tokenizer.files(), endOfText: tokenizer.endOfText };
+  const own = tokenizer.files();
+  const tokenizerFiles = {
+    ...own,
+    ...source.tokenizerFiles,
+    [descriptionFileName]: own[descriptionFileName]!,
+  };
+  const { endOfText } = tokenizer;
+  if (namesTokenizer(source)) return { ...source, tokenizerFiles };
+  return { ...source, tokenizerFiles, endOfText, specialIds: newSpecialIds(endOfText) };
+}
+
+function namesTokenizer({ tokenizerFiles }: OpenModelDirectory): boolean {
+  return Object.keys(tokenizerFiles).length > 0;
 }
 
 /** What has to be said of a model from a stage that trained only its first units. */
@@ -71,9 +89,9 @@ function requireSameModel(initFrom: string, config: TrainConfig, { model }: Open
 }
 
 async function requireSameTokens(initFrom: string, source: OpenModelDirectory, data: Data): Promise<void> {
-  const isNamed = Object.keys(source.tokenizerFiles).length > 0;
-  const theirs = isNamed ? await loadTokenizer(source.directory).catch(() => 'another') : undefined;
-  const isSame = !theirs || !data.tokenizer || JSON.stringify(theirs) === JSON.stringify(data.tokenizer);
+  const isChecked = namesTokenizer(source) && data.tokenizer !== undefined;
+  const theirs = isChecked ? await loadTokenizer(source.directory) : undefined;
+  const isSame = !theirs || JSON.stringify(theirs) === JSON.stringify(data.tokenizer);
   const { vocabSize } = source.model;
   if (isSame && (data.vocabSize ?? 0) <= vocabSize) return;
   throw new BurgeonError(

@@ -1,8 +1,10 @@
 // Prompts and samples as text.
 
+import { stopIds } from '../checkpoint/special-ids.ts';
 import { BurgeonError } from '../errors.ts';
 import type { Model } from '../model/model.ts';
 import type { GenerateOptions } from '../model/options.ts';
+import { ContinuationDecoder } from '../tokenizer/continuation.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { TrainConfig } from './train-config.ts';
 
@@ -36,7 +38,8 @@ export async function sampleText(
   const { onText, ...generate } = options;
   requireFit(tokenizer, model);
   const tokens = promptTokens(tokenizer, prompt);
-  const decoder = tokenizer.decoder();
+  // What starts a document without a prompt is not part of the text.
+  const decoder = prompt === '' ? tokenizer.decoder() : new ContinuationDecoder(tokenizer, tokens);
   let text = '';
   const add = (piece: string) => {
     if (piece === '') return;
@@ -44,11 +47,18 @@ export async function sampleText(
     onText?.(piece);
   };
   add(prompt);
-  for await (const token of model.generate(tokens, { stopToken: tokenizer.endOfText, ...generate })) {
-    add(token < tokenizer.vocabSize ? decoder.push(token) : '\ufffd');
+  for await (const token of model.generate(tokens, { stopToken: stopTokens(model, tokenizer), ...generate })) {
+    add(token < tokenizer.vocabSize ? decoder.push(token) : `${decoder.end()}\ufffd`);
   }
   add(decoder.end());
   return text;
+}
+
+/** What the model's files name as the end, as in transformers; else the tokenizer's end of text. */
+function stopTokens(model: Model, { endOfText }: Tokenizer): readonly number[] {
+  const named = stopIds(model.specialIds);
+  if (named.length > 0) return named;
+  return endOfText === undefined ? [] : [endOfText];
 }
 
 /** @throws {BurgeonError} ERR_BURGEON_DATA when the tokenizer cannot be the model's. */

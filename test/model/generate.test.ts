@@ -135,6 +135,9 @@ describe.each(architectures)('generate with %s', (_, config) => {
     const stopToken = free[12]!;
     const end = free.indexOf(stopToken);
     expect(await generated(model, [1], { maxTokens: 30, seed: 3, stopToken })).toEqual(free.slice(0, end));
+    const either = [free[20]!, stopToken];
+    const first = free.findIndex((token) => either.includes(token));
+    expect(await generated(model, [1], { maxTokens: 30, seed: 3, stopToken: either })).toEqual(free.slice(0, first));
   });
 
   it('ends with the signal, keeping what there is', async () => {

@@ -83,6 +83,150 @@ describe('loadTokenizer', () => {
     expect([...tokenizer.encode('the the gazed')]).toEqual([1169, 50255, 262]);
   });
 
+  describe("what has GPT-2's vocabulary and more", () => {
+    type Json = Record<string, unknown>;
+    const own: Json = JSON.parse(gpt2Files['tokenizer.json']!);
+    const text = 'hello <name> and covid19';
+    // By the GPT2Tokenizer of transformers 5.18 after add_tokens(['<name>', 'covid19']), and without.
+    const withTokens = [31373, 220, 50257, 290, 220, 50258];
+    const plain = [31373, 1279, 3672, 29, 290, 39849, 312, 1129];
+    const added = (id: number, content: string, special = false) => ({
+      ...{ id, content, single_word: false, lstrip: false, rstrip: false },
+      ...{ normalized: !special, special },
+    });
+    const tokens = [...(own.added_tokens as Json[]), added(50257, '<name>'), added(50258, 'covid19')];
+    const writeJson = (name: string, content: object) => write(name, JSON.stringify(content));
+    const ids = async () => [...(await loadTokenizer(directory)).encode(text)];
+
+    it('added tokens and another end of text, in tokenizer.json', async () => {
+      await writeJson('tokenizer.json', { ...own, added_tokens: [...tokens, added(50259, '<|im_end|>', true)] });
+      await writeJson('tokenizer_config.json', { eos_token: '<|im_end|>', tokenizer_class: 'GPT2Tokenizer' });
+      const tokenizer = await loadTokenizer(directory);
+      expect([...tokenizer.encode(text)]).toEqual(withTokens);
+      expect(tokenizer).toMatchObject({ name: 'huggingface', endOfText: 50259, vocabSize: 50260 });
+      expect(tokenizer.decode(withTokens)).toBe(text);
+      // An added token may stand across any place to cut.
+      expect(tokenizer.cutPoint('a covid19 b')).toBe(0);
+    });
+
+    it('added tokens in tokenizer_config.json', async () => {
+      await write('tokenizer.json', gpt2Files['tokenizer.json']!);
+      const decoder = { 50256: added(50256, '<|endoftext|>', true), 50257: tokens[1], 50258: tokens[2] };
+      await writeJson('tokenizer_config.json', { added_tokens_decoder: decoder });
+      expect(await ids()).toEqual(withTokens);
+    });
+
+    it('added tokens in added_tokens.json beside vocab.json and merges.txt', async () => {
+      for (const name of ['vocab.json', 'merges.txt']) await write(name, gpt2Files[name]!);
+      await writeJson('added_tokens.json', { covid19: 50258, '<name>': 50257, '<|im_end|>': 50259 });
+      await writeJson('special_tokens_map.json', { eos_token: { content: '<|im_end|>' } });
+      const tokenizer = await loadTokenizer(directory);
+      expect([...tokenizer.encode(text)]).toEqual(withTokens);
+      expect(tokenizer.endOfText).toBe(50259);
+      expect([...tokenizer.encode('<|im_end|>')]).not.toContain(50259);
+      for (const [name, content] of Object.entries(tokenizer.files())) await write(name, content);
+      expect((await loadTokenizer(directory)).toJSON()).toEqual(tokenizer.toJSON());
+    });
+
+    it.each<[string, Json, number[]]>([
+      ['a normalizer', { normalizer: { type: 'Lowercase' } }, plain],
+      [
+        'a prefix space',
+        { pre_tokenizer: { type: 'ByteLevel', add_prefix_space: true, use_regex: true } },
+        [23748, ...plain.slice(1)],
+      ],
+      [
+        'fewer merges',
+        { model: { ...(own.model as Json), merges: (own.model as { merges: string[] }).merges.slice(0, -1) } },
+        plain,
+      ],
+    ])('%s', async (_, change, expected) => {
+      await writeJson('tokenizer.json', { ...own, ...change });
+      const tokenizer = await loadTokenizer(directory);
+      expect(tokenizer.name).toBe('huggingface');
+      expect([...tokenizer.encode(text)]).toEqual(expected);
+    });
+
+    it.each<[string, string, string]>([
+      ['a chat template', 'tokenizer_config.json', '{"chat_template": "{{ messages }}"}'],
+      ['a chat template of its own', 'chat_template.jinja', '{{ messages }}'],
+      [
+        'clean-up told twice',
+        'tokenizer_config.json',
+        '{"clean_up_tokenization_spaces": true, "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output": true}',
+      ],
+      ['more special tokens', 'special_tokens_map.json', '{"additional_special_tokens": ["<x>"]}'],
+    ])('%s is kept', async (_, name, content) => {
+      await write('tokenizer.json', gpt2Files['tokenizer.json']!);
+      await write(name, content);
+      const tokenizer = await loadTokenizer(directory);
+      expect(tokenizer.name).toBe('huggingface');
+      expect(tokenizer.files()[name]).toBe(content);
+      expect([...tokenizer.encode(text)]).toEqual(plain);
+    });
+
+    it('what does not change tokens is still GPT-2', async () => {
+      const published = { ...own, post_processor: { type: 'ByteLevel', trim_offsets: false } };
+      const [endOfText] = own.added_tokens as Json[];
+      await writeJson('tokenizer.json', { ...published, added_tokens: [{ ...endOfText, normalized: true }] });
+      await writeJson('tokenizer_config.json', {
+        model_max_length: 1024,
+        tokenizer_class: 'GPT2Tokenizer',
+        pad_token: null,
+      });
+      expect((await loadTokenizer(directory)).name).toBe('gpt2');
+    });
+  });
+
+  describe('what contradicts itself', () => {
+    // Bytes, one word and the end of text, in the files of GPT-2.
+    const { model, ...parts } = JSON.parse(createTokenizer({ name: 'bytes' }).files()['tokenizer.json']!);
+    const vocab = { ...model.vocab, hi: 256, '<|endoftext|>': 257 };
+    const tokenizer = JSON.stringify({ ...parts, model: { ...model, vocab, merges: ['h i'] } });
+
+    it.each<[string, Record<string, string>, RegExp]>([
+      [
+        'another class beside vocab.json',
+        { 'tokenizer_config.json': '{"tokenizer_class": "Qwen2Tokenizer"}' },
+        /tokenizer_class: expected GPT2Tokenizer .* found "Qwen2Tokenizer"/,
+      ],
+      [
+        'RoBERTa',
+        { 'tokenizer_config.json': '{"tokenizer_class": "RobertaTokenizerFast"}' },
+        /found "RobertaTokenizerFast"/,
+      ],
+      [
+        'an end of text that is not there',
+        { 'tokenizer_config.json': '{"eos_token": "<|im_end|>"}' },
+        /eos_token: expected a token of the vocabulary, found "<\|im_end\|>"/,
+      ],
+      [
+        'tokens that the tokenizer.json lacks',
+        { 'tokenizer.json': tokenizer, 'added_tokens.json': '{"<x>": 258}' },
+        /expected the tokens of added_tokens\.json .* no "<x>"/,
+      ],
+      [
+        'two meanings of a prefix space',
+        { 'tokenizer.json': tokenizer, 'tokenizer_config.json': '{"add_prefix_space": true}' },
+        /add_prefix_space: expected the same as in tokenizer_config\.json \(true\)/,
+      ],
+      [
+        'ids that the library would not give',
+        { 'added_tokens.json': '{"<x>": 300}' },
+        /expected id 258 for "<x>", as the tokenizers library gives it .* found 300/,
+      ],
+      ['a token that is there already', { 'added_tokens.json': '{"hi": 258}' }, /expected id 256 for "hi"/],
+    ])('refuses %s', async (_, files, message) => {
+      await write('vocab.json', JSON.stringify(vocab));
+      await write('merges.txt', '#version: 0.2\nh i\n');
+      for (const [name, content] of Object.entries(files)) await write(name, content);
+      await expect(loadTokenizer(directory)).rejects.toMatchObject({
+        code: 'ERR_BURGEON_DATA',
+        message: expect.stringMatching(message),
+      });
+    });
+  });
+
   it('refuses files that lack a vocabulary', async () => {
     await write('merges.txt', '#version: 0.2\n');
     for (const content of ['null', '{}', '{"model":{"vocab":{}}}']) {

@@ -8,11 +8,13 @@ import { writeLlmc } from '../../lib/checkpoint/llmc.ts';
 import { writeModelDirectory } from '../../lib/checkpoint/model-directory.ts';
 import { Model } from '../../lib/model/model.ts';
 import { prepare } from '../../lib/prepare/prepare.ts';
-import { createTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
+import { createTokenizer, loadTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
 import { loadTrainConfig } from '../../lib/train/load-train-config.ts';
 import { Trainer, type TrainerOptions } from '../../lib/train/trainer.ts';
 import { temporaryDirectory } from '../checkpoint/helpers.ts';
 import { allParameters, fingerprints, roughen, smallLlama } from '../helpers/models.ts';
+import { kinds } from '../tokenizer/kinds.ts';
+import { makeKind } from '../tokenizer/tokens-of.ts';
 import { prepareText, type Settings, someText, tinyConfig, train, trainUntil } from './helpers.ts';
 
 const vocabSize = new Set(someText()).size;
@@ -99,6 +101,35 @@ describe('a run with initFrom', () => {
       code: 'ERR_BURGEON_CONFIG',
       message: expect.stringContaining(`initFrom: the run has ${JSON.stringify(initFrom)}, the configuration "other"`),
     });
+  });
+
+  test("keeps the model's tokenizer files and special ids as they are, also when resumed", async () => {
+    const directory = await temporaryDirectory();
+    const source = path.join(directory, 'source');
+    const { 'burgeon_tokenizer.json': _, ...files } = makeKind(kinds['byte-level BPE, added tokens']!).files();
+    const more = { 'tokenizer_config.json': '{"eos_token": "</s>"}', 'chat_template.jinja': '{{ messages }}\n' };
+    const specialIds = {
+      config: { bos_token_id: 1, eos_token_id: [1, 2] },
+      generation: { eos_token_id: [1, 2], top_k: 3 },
+    };
+    const tokenizerFiles = { ...files, ...more, 'tokenizer_extra.json': '{}' };
+    using created = await Model.create({ ...model, vocabSize: 400 }, { threads: 1 });
+    await writeModelDirectory(source, { ...created.contents(), tokenizerFiles, specialIds });
+    await writeFile(path.join(directory, 'text.txt'), someText());
+    const prepared = path.join(directory, 'data');
+    await prepare({
+      inputs: [path.join(directory, 'text.txt')],
+      output: prepared,
+      tokenizer: await loadTokenizer(source),
+    });
+    const settings = await config({ initFrom: source, data: { directory: prepared }, model, steps: 4 });
+    await trainUntil(2, settings);
+    await train(settings, { start: 'resume' });
+    const last = await readCheckpoint(path.join(settings.output, 'checkpoint-00000004'));
+    await last.close();
+    expect(last.tokenizerFiles).toMatchObject(tokenizerFiles);
+    expect(Object.keys(last.tokenizerFiles)).toHaveLength(Object.keys(tokenizerFiles).length + 1);
+    expect(last.specialIds).toEqual(specialIds);
   });
 
   test('from a Llama with a larger vocabulary keeps it', async () => {
