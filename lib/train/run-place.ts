@@ -34,6 +34,11 @@ export class RunPlace {
     throw this.#error;
   }
 
+  /** Whether the directory was found to be lost. */
+  get isLost(): boolean {
+    return this.#error !== undefined;
+  }
+
   /** Whether what is in the directory is another process's. */
   get isTaken(): boolean {
     return this.#error?.code === 'ERR_BURGEON_BUSY';

@@ -181,6 +181,11 @@ export class RunRecorder {
     }
   }
 
+  /** Whether the directory was found to be moved, deleted or taken over. */
+  get hasLostPlace(): boolean {
+    return this.#run.place.isLost;
+  }
+
   /** The signal came first: done when the run goes on. */
   #owe(due: Due): undefined {
     const { state } = this.#run;

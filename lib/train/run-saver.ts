@@ -52,8 +52,8 @@ export class RunSaver {
     try {
       return await this.save(validationLoss);
     } catch (error) {
-      if (!isCheckpointError(error)) throw error;
       const { recorder, onNote, state } = this.#run;
+      if (!isCheckpointError(error) || recorder.hasLostPlace) throw error;
       const text = `no checkpoint of step ${state.step}: ${error.message}; training goes on, and tries again when the next is due`;
       recorder.warn(text);
       onNote(text);

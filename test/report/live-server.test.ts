@@ -131,6 +131,8 @@ describe('readers', () => {
     for (let step = 1; step <= 20_000; step += 100)
       await write(...steps(step, step + 99), text(step), validationLine(step, 2));
     for (let step = 20_001; step <= 20_300; step++) await write(text(step));
+    // News go out a few times a second: more of them than are kept, so that who comes now gets a new history.
+    await eventually(async () => early.steps().at(-1)).toBe(20_000);
     const late = await reader(live.url);
     await eventually(async () => late.events.length).toBeGreaterThan(0);
     const [event] = late.events;
