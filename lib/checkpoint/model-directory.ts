@@ -128,14 +128,14 @@ export function readModelDirectory(directory: string): Promise<OpenModelDirector
     }
     const path = join(actual, configFile);
     const config = await readJsonObject(path);
-    const model = configFromHuggingFace(config, path);
+    const configured = configFromHuggingFace(config, path);
     const tokenizerFiles: Record<string, string> = {};
     for (const name of entries.filter(isTokenizerFile))
       tokenizerFiles[name] = await readFile(join(actual, name), 'utf8');
-    const weights = await openWeights(actual, model);
+    const weights = await openWeights(actual, configured);
     return {
       directory: actual,
-      model,
+      model: weights.model,
       endOfText: endOfTextFromHuggingFace(config),
       tokenizerFiles,
       readTensor: weights.read,
