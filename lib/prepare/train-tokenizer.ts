@@ -25,6 +25,8 @@ export interface TrainTokenizerOptions {
   minFrequency?: number | undefined;
   /** Splits text files other than .jsonl into documents on this string, which is not learned from. */
   delimiter?: string | undefined;
+  /** Field of .jsonl and column of .parquet that holds the text; "text" unless given. */
+  textColumn?: string | undefined;
   onProgress?: ((progress: TrainTokenizerProgress) => void) | undefined;
 }
 
@@ -54,7 +56,7 @@ const reportMs = 100;
  *   no text, or when `output` holds something else.
  */
 export async function trainTokenizer(options: TrainTokenizerOptions): Promise<TrainedTokenizer> {
-  const { vocabSize, minFrequency = 2, delimiter, onProgress } = options;
+  const { vocabSize, minFrequency = 2, delimiter, textColumn, onProgress } = options;
   checkOptions(vocabSize, minFrequency, delimiter);
   const inputs = await findInputFiles(options.inputs);
 
@@ -63,7 +65,12 @@ export async function trainTokenizer(options: TrainTokenizerOptions): Promise<Tr
     'tokenizer',
     async ({ data: directory }) => {
       const trainer = nativeSync(() => new (loadAddon().binding.NativeBytePairTrainer)());
-      const bytes = await countWords(inputs, delimiter, (text) => nativeSync(() => trainer.count(text)), onProgress);
+      const bytes = await countWords(
+        inputs,
+        { delimiter, textColumn },
+        (text) => nativeSync(() => trainer.count(text)),
+        onProgress,
+      );
       if (bytes === 0) {
         throw new BurgeonError(
           'ERR_BURGEON_DATA',
@@ -101,7 +108,7 @@ const tokenizerDirectory: OutputKind = {
 /** Gives the text to `count` in parts that cut no word; returns its bytes. */
 async function countWords(
   inputs: readonly InputFile[],
-  delimiter: string | undefined,
+  how: Pick<TrainTokenizerOptions, 'delimiter' | 'textColumn'>,
   count: (text: string) => void,
   onProgress: TrainTokenizerOptions['onProgress'],
 ): Promise<number> {
@@ -114,7 +121,7 @@ async function countWords(
   };
   for (const { path } of inputs) {
     let cutter = new StreamCutter(cutPoint);
-    for await (const { text, last } of readDocuments(path, { delimiter, onRead })) {
+    for await (const { text, last } of readDocuments(path, { ...how, onRead })) {
       bytes += Buffer.byteLength(text);
       count(cutter.push(text));
       if (!last) continue;

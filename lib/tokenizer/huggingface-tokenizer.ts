@@ -3,6 +3,7 @@
 
 import { nativeSync } from '../addon/load.ts';
 import { BurgeonError } from '../errors.ts';
+import { bounded } from './bounded.ts';
 import { type BytePairVocabulary, createBytePairEncoder } from './byte-pairs.ts';
 import { descriptionFile, descriptionFileName, type TokenizerDescription } from './description.ts';
 import { cutPoint } from './gpt2-pieces.ts';
@@ -24,7 +25,7 @@ export function createHuggingFaceTokenizer(description: HuggingFaceDescription, 
   const vocabulary = bytePairVocabulary(file);
   const core = vocabulary
     ? nativeTokenizer(vocabulary, file, endOfText)
-    : createPackageTokenizer(file, config, endOfText);
+    : bounded(createPackageTokenizer(file, config, endOfText), source);
   const files = { [descriptionFileName]: descriptionFile(description), ...description.files };
   return {
     name: 'huggingface',

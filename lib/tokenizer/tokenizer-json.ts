@@ -3,6 +3,8 @@
 // huggingface-package.ts.
 
 import { BurgeonError } from '../errors.ts';
+import { parseJson } from '../formats/json.ts';
+import { quote } from '../quote.ts';
 import type { BytePairVocabulary, Merge } from './byte-pairs.ts';
 import { fromPrintable, toPrintable } from './printable-bytes.ts';
 
@@ -37,7 +39,7 @@ const gpt2Pattern = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\
 export function parseTokenizerJson(text: string, source: string): TokenizerJson {
   let json: Record<string, unknown>;
   try {
-    json = asObject(JSON.parse(text));
+    json = asObject(parseJson(text));
   } catch (cause) {
     throw damaged(source, `expected JSON, but ${(cause as Error).message}`);
   }
@@ -103,7 +105,7 @@ function readAddedTokens(value: unknown, source: string): AddedToken[] {
   return value.map((entry, i) => {
     const { id, content, special } = asObject(entry);
     if (!isId(id) || typeof content !== 'string') {
-      throw damaged(source, `added_tokens[${i}]: expected an id and a content, received ${JSON.stringify(entry)}`);
+      throw damaged(source, `added_tokens[${i}]: expected an id and a content, received ${quote(entry)}`);
     }
     return { id, content, special: special === true };
   });
@@ -114,7 +116,10 @@ function readVocabulary(vocab: unknown, source: string): Map<number, string> {
   const contents = new Map<number, string>();
   const add = (content: string, id: unknown) => {
     if (!isId(id)) {
-      throw damaged(source, `model.vocab: expected an integer id for ${JSON.stringify(content)}, received ${id}`);
+      throw damaged(
+        source,
+        `model.vocab: expected an integer id for ${JSON.stringify(content)}, received ${quote(id)}`,
+      );
     }
     const other = contents.get(id);
     if (other !== undefined) throw damaged(source, `model.vocab: ${twice(id, other, content)}`);
@@ -134,7 +139,7 @@ function checkMerges(model: Record<string, unknown>, contents: ReadonlyMap<numbe
   for (const [i, entry] of model.merges.entries()) {
     const parts = mergeParts(entry);
     if (parts === undefined) {
-      throw damaged(source, `model.merges[${i}]: expected two tokens, received ${JSON.stringify(entry)}`);
+      throw damaged(source, `model.merges[${i}]: expected two tokens, received ${quote(entry)}`);
     }
     const [left, right] = parts;
     const token = left + (right.startsWith(prefix) ? right.slice(prefix.length) : right);
