@@ -4,7 +4,8 @@
 
 import { lstat, readdir, readFile, realpath } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import type { ModelConfig } from '../config/model-config.ts';
+import { type ModelConfig, parseModelConfig } from '../config/model-config.ts';
+import { requireFunction, requireInteger, requireObject } from '../config/require.ts';
 import { listTensors } from '../config/tensors.ts';
 import { type FileDigest, writeTextDurably } from '../files/durable-file.ts';
 import { existingDirectory, replaceDirectory } from '../files/replace-directory.ts';
@@ -29,6 +30,17 @@ export interface ModelContents {
   readonly tokenizerFiles: Readonly<Record<string, string>>;
   /** The float32 values of one tensor of listTensors(model), row-major. Called once per tensor when writing. */
   readTensor(name: string): Promise<Float32Array>;
+}
+
+/** @throws {BurgeonError} ERR_BURGEON_CONFIG for what does not hold a model. */
+export function requireContents(contents: ModelContents): void {
+  requireObject('contents', contents, 'what Model.contents() gives');
+  const { model, tokenizerFiles, readTensor, endOfText } = contents;
+  requireObject('contents.model', model);
+  parseModelConfig(model);
+  requireObject('contents.tokenizerFiles', tokenizerFiles);
+  requireFunction('contents.readTensor', readTensor);
+  if (endOfText !== undefined) requireInteger('contents.endOfText', endOfText, 0);
 }
 
 /** A model directory opened for reading; tensors are read when asked for. */

@@ -4,10 +4,11 @@
 import type { NativeBatch, NativeModel, NativeOpEvent, NativeStepResult, Role } from '../addon/binding.ts';
 import { roles } from '../addon/binding.ts';
 import { loadAddon, native, nativeSync } from '../addon/load.ts';
-import { type ModelContents, writeModelDirectory } from '../checkpoint/model-directory.ts';
+import { type ModelContents, requireContents, writeModelDirectory } from '../checkpoint/model-directory.ts';
 import { openModel } from '../checkpoint/open-model.ts';
 import { transpose } from '../checkpoint/transpose.ts';
 import { type ModelConfig, parseModelConfig } from '../config/model-config.ts';
+import { requireText } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
 import { CounterRng } from '../est/rng.ts';
 import {
@@ -93,6 +94,7 @@ export class Model implements Disposable {
    * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT naming the file and what is wrong with it.
    */
   static async load(directory: string, options: ModelOptions = {}): Promise<Model> {
+    requireOptions('Model.load()', options);
     const source = await openModel(directory);
     try {
       return await Model.fromContents(source, options);
@@ -103,6 +105,8 @@ export class Model implements Disposable {
 
   /** A model with weights read from `contents`, for example an opened checkpoint. */
   static async fromContents(contents: ModelContents, options: ModelOptions = {}): Promise<Model> {
+    requireContents(contents);
+    requireOptions('Model.fromContents()', options);
     const { tokenizerFiles, endOfText } = contents;
     const model = await Model.#allocate(contents.model, { ...options, tokenizerFiles, endOfText });
     try {
@@ -272,7 +276,10 @@ export class Model implements Disposable {
    * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT.
    */
   save(directory: string): Promise<void> {
-    return this.#exclusively('save()', () => writeModelDirectory(directory, this.contents()));
+    return this.#exclusively('save()', () => {
+      requireText('directory', directory, 'the path of a directory to write');
+      return writeModelDirectory(directory, this.contents());
+    });
   }
 
   /**

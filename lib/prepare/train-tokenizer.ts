@@ -5,7 +5,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadAddon, native, nativeSync } from '../addon/load.ts';
+import { optional, requireFunction, requireObject, requireText, requireTexts } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
+import { quote } from '../quote.ts';
 import { toMerges, toTokens } from '../tokenizer/byte-pairs.ts';
 import { cutPoint } from '../tokenizer/gpt2-pieces.ts';
 import { gpt2TokenizerFiles } from '../tokenizer/huggingface.ts';
@@ -56,7 +58,13 @@ const reportMs = 100;
  *   no text, or when `output` holds something else.
  */
 export async function trainTokenizer(options: TrainTokenizerOptions): Promise<TrainedTokenizer> {
+  requireObject('options', options);
   const { vocabSize, minFrequency = 2, delimiter, textColumn, onProgress } = options;
+  requireTexts('inputs', options.inputs);
+  requireText('output', options.output, 'the path of a directory to write');
+  optional(requireText, 'textColumn', textColumn);
+  if (delimiter !== '') optional(requireText, 'delimiter', delimiter);
+  optional(requireFunction, 'onProgress', onProgress);
   checkOptions(vocabSize, minFrequency, delimiter);
   const inputs = await findInputFiles(options.inputs);
 
@@ -136,11 +144,11 @@ function checkOptions(vocabSize: number, minFrequency: number, delimiter: string
   const fail = (message: string) => new BurgeonError('ERR_BURGEON_CONFIG', message);
   if (!(Number.isInteger(vocabSize) && vocabSize >= 257 && vocabSize <= 2 ** 24)) {
     throw fail(
-      `vocabSize: expected an integer from 257 (the bytes and <|endoftext|>) to 16777216, received ${vocabSize}`,
+      `vocabSize: expected an integer from 257 (the bytes and <|endoftext|>) to 16777216, received ${quote(vocabSize)}`,
     );
   }
   if (!(Number.isSafeInteger(minFrequency) && minFrequency >= 1)) {
-    throw fail(`minFrequency: expected an integer of at least 1, received ${minFrequency}`);
+    throw fail(`minFrequency: expected an integer of at least 1, received ${quote(minFrequency)}`);
   }
   if (delimiter === '') throw fail('delimiter: expected at least one character, received an empty string');
 }

@@ -3,9 +3,12 @@
 
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { requireText } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
+import { parseJson } from '../formats/json.ts';
 import { createBytesTokenizer } from './bytes.ts';
 import { createCharsTokenizer } from './chars.ts';
+import { checked } from './checked.ts';
 import {
   descriptionFileName,
   huggingFaceFileNames,
@@ -25,25 +28,29 @@ import { asObject } from './tokenizer-json.ts';
  *   damaged.
  */
 export function createTokenizer(description: TokenizerDescription): Tokenizer {
-  const checked = parseDescription(description, 'ERR_BURGEON_CONFIG', 'tokenizer');
-  switch (checked.name) {
+  return checked(make(parseDescription(description, 'ERR_BURGEON_CONFIG', 'tokenizer')));
+}
+
+function make(description: TokenizerDescription): Tokenizer {
+  switch (description.name) {
     case 'gpt2':
       return createGpt2Tokenizer();
     case 'bytes':
       return createBytesTokenizer();
     case 'chars':
-      return createCharsTokenizer(checked.characters);
+      return createCharsTokenizer(description.characters);
     case 'huggingface':
-      return createHuggingFaceTokenizer(checked, 'tokenizer.json');
+      return createHuggingFaceTokenizer(description, 'tokenizer.json');
   }
 }
 
 /**
  * Reads the tokenizer of a directory: burgeon_tokenizer.json, or else Hugging Face's tokenizer.json (its path will do,
  * too), or vocab.json with merges.txt. What holds exactly GPT-2's vocabulary becomes the gpt2 tokenizer.
- * @throws {BurgeonError} ERR_BURGEON_DATA when the files are missing or damaged.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG for what is no path; ERR_BURGEON_DATA when the files are missing or damaged.
  */
 export async function loadTokenizer(path: string): Promise<Tokenizer> {
+  requireText('path', path, 'the path of a tokenizer');
   const isFile = await stat(path).then(
     (info) => info.isFile(),
     () => false,
@@ -70,8 +77,8 @@ export async function loadTokenizer(path: string): Promise<Tokenizer> {
         `${descriptionFileName} to use it as it is`,
     );
   }
-  if (!own && isGpt2File(text)) return createGpt2Tokenizer();
-  return createHuggingFaceTokenizer({ name: 'huggingface', files: files.contents }, files.path);
+  if (!own && isGpt2File(text)) return createTokenizer({ name: 'gpt2' });
+  return checked(createHuggingFaceTokenizer({ name: 'huggingface', files: files.contents }, files.path));
 }
 
 interface HuggingFaceFiles {
@@ -104,7 +111,7 @@ async function readGpt2Files(directory: string): Promise<HuggingFaceFiles | unde
 
 function isGpt2File(text: string): boolean {
   try {
-    return isGpt2Vocabulary(asObject(asObject(asObject(JSON.parse(text)).model).vocab));
+    return isGpt2Vocabulary(asObject(asObject(asObject(parseJson(text)).model).vocab));
   } catch {
     return false;
   }
@@ -114,7 +121,7 @@ async function readJson(path: string): Promise<{ path: string; value: unknown } 
   const text = await readText(path);
   if (text === undefined) return undefined;
   try {
-    return { path, value: JSON.parse(text) };
+    return { path, value: parseJson(text) };
   } catch (cause) {
     throw new BurgeonError('ERR_BURGEON_DATA', `${path}: expected JSON, but ${(cause as Error).message}`, { cause });
   }

@@ -6,6 +6,7 @@ import { findModel } from '../checkpoint/find-model.ts';
 import { openModel } from '../checkpoint/open-model.ts';
 import { applyOverrides, readConfigFile } from '../config/config-file.ts';
 import type { ModelConfig } from '../config/model-config.ts';
+import { optional, requireObject, requireText, requireTexts } from '../config/require.ts';
 import { isJsonObject } from '../formats/json.ts';
 import { parseTrainConfig, type TrainConfig } from './train-config.ts';
 
@@ -22,6 +23,9 @@ export async function loadTrainConfig(
   file: string,
   options: { set?: readonly string[]; resume?: boolean } = {},
 ): Promise<TrainConfig> {
+  requireText('file', file, 'the path of a configuration');
+  requireObject('options', options);
+  optional(requireTexts, 'options.set', options.set);
   const data = applyOverrides(await readConfigFile(file), options.set ?? []);
   return completeTrainConfig(data, file, options.resume ?? false);
 }

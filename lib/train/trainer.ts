@@ -6,6 +6,7 @@ import { measurePeak, type Peak } from '../addon/peak.ts';
 import { latestCheckpoint } from '../checkpoint/checkpoint-list.ts';
 import type { OpenModelDirectory } from '../checkpoint/model-directory.ts';
 import { completeModel } from '../config/model-config.ts';
+import { requireObject } from '../config/require.ts';
 import { BatchLoader } from '../data/batch-loader.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { type FixedBatch, fixedWindows } from '../data/fixed-windows.ts';
@@ -87,6 +88,7 @@ export class Trainer implements AsyncDisposable {
    * @throws {BurgeonError} ERR_BURGEON_CONFIG with one line per problem.
    */
   constructor(config: unknown, options: TrainerOptions = {}) {
+    requireObject('options of new Trainer()', options);
     this.#given = parseTrainConfig(config);
     this.#options = options;
   }
