@@ -382,7 +382,8 @@ export class Model implements Disposable {
   }
 
   #view(name: string): TensorView {
-    const view = this.#tensors.get(String(name).replace(/^(transformer|model)\./, ''));
+    const plain = typeof name === 'string' ? name.replace(/^(transformer|model)\./, '') : '';
+    const view = this.#tensors.get(plain);
     if (view !== undefined) return view;
     throw new BurgeonError(
       'ERR_BURGEON_CONFIG',

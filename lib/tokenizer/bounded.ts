@@ -25,7 +25,7 @@ export function bounded(core: TokenizerCore, source: string): TokenizerCore {
 
 /**
  * The result of `work`, which runs in this thread and is broken off when its time is over, also within a match.
- * @throws {BurgeonError} ERR_BURGEON_DATA when it is.
+ * @throws {BurgeonError} ERR_BURGEON_DATA when it is, and for whatever else `work` throws: it goes by the file.
  */
 export function withinTime<Result>(ms: number, source: string, work: () => Result): Result {
   // Work within work has the limit of the outer one.
@@ -34,7 +34,14 @@ export function withinTime<Result>(ms: number, source: string, work: () => Resul
   try {
     return script.runInContext(box, { timeout: Math.ceil(ms) });
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw cause;
+    if (cause instanceof BurgeonError) throw cause;
+    if ((cause as NodeJS.ErrnoException).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') {
+      throw new BurgeonError(
+        'ERR_BURGEON_DATA',
+        `${source}: this tokenizer cannot be used (${(cause as Error).message}); the file is damaged or of a kind that is not known`,
+        { cause },
+      );
+    }
     throw new BurgeonError(
       'ERR_BURGEON_DATA',
       `${source}: a text took more than ${Math.ceil(ms / 1000)} s, so a regular expression in it (a normalizer's or ` +

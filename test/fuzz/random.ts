@@ -46,7 +46,7 @@ export class Random {
       case 2:
         return Buffer.concat([parts.subarray(0, at + length), parts.subarray(at)]);
       case 3:
-        return parts.fill(this.pick([0, 0x7f, 0x80, 0xff, 0x5b, 0x22]), at, at + length);
+        return parts.fill(this.pick([0, 0x7f, 0x80, 0xff, 0x5b, 0x22]), at, Math.min(parts.length, at + length));
       case 4:
         for (let i = at; i < Math.min(parts.length, at + length); i++) parts[i] = this.below(256);
         return parts;

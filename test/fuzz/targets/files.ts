@@ -186,7 +186,7 @@ const runConfigs: Target = {
       const mutated = random.mutate<object>(config, 1 + random.below(3));
       let text: string;
       try {
-        text = stringify(mutated);
+        text = stringify(mutated) ?? '';
       } catch {
         text = stringify(config);
       }
