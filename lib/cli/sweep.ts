@@ -6,6 +6,7 @@ import { nearestHint } from '../config/nearest.ts';
 import { problemList } from '../config/validate.ts';
 import { BurgeonError } from '../errors.ts';
 import { flopsUpTo } from '../est/plan.ts';
+import { explainWriting } from '../files/explain-writing.ts';
 import { claimLock } from '../files/lock-file.ts';
 import { makeDirectory } from '../files/make-directory.ts';
 import { chooseDevice } from '../model/device.ts';
@@ -168,7 +169,7 @@ interface Work {
 }
 
 async function runSweep({ sweep, outcomes, chosen, lanes }: Work, flags: SweepFlags): Promise<void> {
-  await makeDirectory(sweep.output);
+  await explainWriting(`${sweep.output} (the sweep)`, 'nothing was begun', () => makeDirectory(sweep.output));
   const leave = await claimLock(
     path.join(sweep.output, '.burgeon-sweep.lock'),
     (holder) => `output ${sweep.output}: ${holder} runs a sweep there`,

@@ -295,7 +295,10 @@ export class Model implements Disposable {
     checkSamplingOptions(options);
     const { maxTokens = 100 } = options;
     if (!Number.isInteger(maxTokens) || maxTokens < 0) {
-      throw new BurgeonError('ERR_BURGEON_CONFIG', `maxTokens: expected an integer >= 0, received ${maxTokens}`);
+      throw new BurgeonError(
+        'ERR_BURGEON_CONFIG',
+        `maxTokens: expected an integer >= 0, received ${describe(maxTokens)}`,
+      );
     }
     const rng = new CounterRng(options.seed ?? 1, generationStream);
     const subnetwork = copySubnetwork(options.subnetwork);

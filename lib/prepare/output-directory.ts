@@ -6,6 +6,7 @@ import { readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { manifestFileName, readManifest } from '../data/manifest.ts';
 import { BurgeonError } from '../errors.ts';
+import { explainWriting } from '../files/explain-writing.ts';
 import { claimLock } from '../files/lock-file.ts';
 import { makeDirectory } from '../files/make-directory.ts';
 import { replaceFile } from '../files/replace-file.ts';
@@ -61,7 +62,11 @@ export async function writeDirectory<Result>(
     const keep = () => {
       isKept = true;
     };
-    const result = await write({ ...partial, keep });
+    const result = await explainWriting(
+      output,
+      'nothing there was replaced; the same command goes on from where it stopped, or begins again',
+      () => write({ ...partial, keep }),
+    );
     // A long time may have passed.
     const isThere = await requireReplaceable(output, kind);
     await attempt(output, async () => {

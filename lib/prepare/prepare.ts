@@ -208,7 +208,7 @@ function checkOptions(settings: Settings): void {
   if (delimiter === '') throw fail('delimiter: expected at least one character, received an empty string');
   if (textColumn === '') throw fail('textColumn: expected at least one character, received an empty string');
   if (!(Number.isInteger(workers) && workers >= 0 && workers <= maxWorkers)) {
-    throw fail(`workers: expected an integer from 0 to ${maxWorkers}, received ${workers}`);
+    throw fail(`workers: expected an integer from 0 to ${maxWorkers}, received ${quote(workers)}`);
   }
   requireShardOptions(settings);
 }
