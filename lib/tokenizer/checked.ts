@@ -10,6 +10,10 @@ export function checked(tokenizer: Tokenizer): Tokenizer {
     encode: (text) => tokenizer.encode(textOf(text)),
     cutPoint: (text) => tokenizer.cutPoint(textOf(text)),
     decode: (tokens) => tokenizer.decode(listOf(tokens)),
+    decoder: () => {
+      const decoder = tokenizer.decoder();
+      return { push: (token) => decoder.push(tokenOf(token)), end: () => decoder.end() };
+    },
     byteLength: (tokens) => tokenizer.byteLength(listOf(tokens)),
   };
 }
@@ -20,8 +24,17 @@ function textOf(text: string): string {
 }
 
 function listOf(tokens: ArrayLike<number>): ArrayLike<number> {
-  if (Array.isArray(tokens) || (ArrayBuffer.isView(tokens) && !(tokens instanceof DataView))) return tokens;
-  requireObject('tokens', tokens, 'a list of token numbers');
-  if (Number.isSafeInteger(tokens.length) && tokens.length >= 0) return tokens;
-  throw wrong('tokens', 'a list of token numbers', tokens);
+  const isList = Array.isArray(tokens) || (ArrayBuffer.isView(tokens) && !(tokens instanceof DataView));
+  if (!isList) requireObject('tokens', tokens, 'a list of token numbers');
+  if (!Number.isSafeInteger(tokens.length) || tokens.length < 0)
+    throw wrong('tokens', 'a list of token numbers', tokens);
+  // All elements of a typed array are of one kind.
+  const count = ArrayBuffer.isView(tokens) ? Math.min(1, tokens.length) : tokens.length;
+  for (let i = 0; i < count; i++) tokenOf(tokens[i]!, `tokens[${i}]`);
+  return tokens;
+}
+
+function tokenOf(token: number, name = 'token'): number {
+  if (typeof token === 'number') return token;
+  throw wrong(name, 'a number', token);
 }

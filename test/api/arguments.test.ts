@@ -124,6 +124,9 @@ const cases: Record<string, readonly Case[]> = {
       [tokenizer.encode, undefined, 'text: expected a string, received nothing'],
       [tokenizer.encode, ['a'], 'text: expected a string, received ["a"]'],
       [tokenizer.decode, 7, 'tokens: expected a list of token numbers, received 7'],
+      [tokenizer.decode, [1, '2'], 'tokens[1]: expected a number, received "2"'],
+      [tokenizer.decode, BigInt64Array.of(1n), 'tokens[0]: expected a number, received 1'],
+      [tokenizer.decoder().push, Symbol('x'), 'token: expected a number, received Symbol(x)'],
       [tokenizer.byteLength, {}, 'tokens: expected a list of token numbers, received {}'],
     ];
   }),

@@ -20,7 +20,7 @@ function texts(extension: string, open: () => Promise<(random: Random) => Uint8A
         await writeFile(path, make(random));
         const options = {
           delimiter: random.happens(0.2) ? '\n' : undefined,
-          blockBytes: random.pick([7, 1000, 1 << 17]),
+          blockBytes: random.pick([200, 1000, 1 << 17]),
         };
         for await (const _ of readDocuments(path, options));
       };
