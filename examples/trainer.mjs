@@ -33,7 +33,7 @@ const config = {
 const stopping = new AbortController();
 process.once('SIGINT', () => stopping.abort());
 
-const trainer = new Trainer(config, { start: 'resume', signal: stopping.signal });
+const trainer = new Trainer(config, { start: 'auto', signal: stopping.signal });
 try {
   for await (const { step, stage, active, loss, validation, checkpoint } of trainer.run()) {
     if (step % 10 === 0 || validation) {

@@ -87,7 +87,7 @@ export interface NativeOpEvent {
 export interface NativeSubnetwork {
   layers?: Int32Array | undefined;
   heads?: (Int32Array | undefined)[] | undefined;
-  queryHeads?: boolean | undefined;
+  queryHeads?: (Int32Array | undefined)[] | undefined;
   neurons?: (Int32Array | undefined)[] | undefined;
   layerScale?: Float64Array | undefined;
   headScale?: Float64Array | undefined;
@@ -101,7 +101,7 @@ export interface NativeGroup extends NativeSubnetwork {
 }
 
 /** A micro-batch. */
-export interface NativeBatch {
+export interface NativeMicroBatch {
   /** (B, T). */
   tokens: Int32Array;
   /** (B, T), or null where there need be none. */
@@ -183,13 +183,13 @@ export interface NativeModelInfo {
 /** One call at a time; a second one throws ERR_BURGEON_BUSY. Arrays are copied before a call returns. */
 export interface NativeModel {
   /** @param logits 0 none, 1 of the last position (B, V), 2 of all (B, T, V). */
-  forward(batch: NativeBatch, logits: 0 | 1 | 2): Promise<NativeStepResult>;
+  forward(batch: NativeMicroBatch, logits: 0 | 1 | 2): Promise<NativeStepResult>;
   /**
    * Reads tokens (B, T) that follow the `past` tokens read before; 0 starts a text, with room for `capacity` tokens per
    * sequence. Resolves to the logits (B, V) of the last token. All tokens of a text have one group, the same.
    */
-  extend(batch: NativeBatch, past: number, capacity: number): Promise<Float32Array | Float64Array>;
-  forwardBackward(batch: NativeBatch, weight: number): Promise<NativeStepResult>;
+  extend(batch: NativeMicroBatch, past: number, capacity: number): Promise<Float32Array | Float64Array>;
+  forwardBackward(batch: NativeMicroBatch, weight: number): Promise<NativeStepResult>;
   optimizerStep(step: NativeOptimizerStep): Promise<{ gradientNorm: number; ms: number }>;
   clearGradients(): void;
   /** In order, where the arrays live. */
@@ -331,7 +331,7 @@ export interface NativeBinding {
   measurePeak(
     threads: number,
     maxIsa: string,
-  ): Promise<{ flopsPerSecond: number; bf16FlopsPerSecond: number; bytesPerSecond: number }>;
+  ): Promise<{ flopsPerSecond: number; bf16FlopsPerSecond: number; bytesPerSecond: number; processorShare: number }>;
   /** Opens the CUDA library. @throws ERR_BURGEON_CUDA that says why no device can be used. */
   describeCuda(libraryPath: string, cublasLt: string): NativeCuda;
   /** Checks one op against the reference and times it. */

@@ -10,12 +10,29 @@ export interface Peak {
   bf16FlopsPerSecond: number;
   /** Copying memory far larger than the caches, read + written. */
   bytesPerSecond: number;
+  /** Of the time while FLOPs were measured, in which the threads ran: less than 1 where other processes did. */
+  processorShare: number;
+}
+
+/** What FLOPs of products in a precision are a share of. */
+export function peakFlops(peak: Peak, precision: string): number {
+  return precision === 'bf16' ? peak.bf16FlopsPerSecond : peak.flopsPerSecond;
+}
+
+/** Timings are little worth where other processes run for a larger share than this. */
+const quietShare = 0.9;
+
+/** For people; undefined on a machine that is not busy. */
+export function busyNote({ processorShare }: Peak): string | undefined {
+  if (processorShare >= quietShare) return undefined;
+  return `other processes took ${Math.round(100 * (1 - processorShare))} % of the processor while its peak was measured: the peak is right all the same, but times, MFU and ETA are of a busy machine`;
 }
 
 const measured = new Map<number, Promise<Peak>>();
 
 /**
- * Takes under half a second the first time.
+ * Takes under half a second the first time. FLOPs go by the time that threads run, so that a busy machine has the peak of an
+ * idle one.
  * @param threads 1 to 1024.
  * @throws {BurgeonError} ERR_BURGEON_CONFIG, ERR_BURGEON_BACKEND, ERR_BURGEON_OUT_OF_MEMORY.
  */

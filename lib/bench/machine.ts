@@ -61,10 +61,10 @@ async function describeDevice(target: Target, isTiny: boolean): Promise<Machine>
 const peakMeasurements = 5;
 
 async function bestPeak(threads: number): Promise<Peak> {
-  const best: Peak = { flopsPerSecond: 0, bf16FlopsPerSecond: 0, bytesPerSecond: 0 };
+  const best: Peak = { flopsPerSecond: 0, bf16FlopsPerSecond: 0, bytesPerSecond: 0, processorShare: 0 };
   for (let i = 0; i < peakMeasurements; i++) {
     const peak = await native(() => loadAddon().binding.measurePeak(threads, process.env.BURGEON_MAX_ISA ?? ''));
-    for (const name of ['flopsPerSecond', 'bf16FlopsPerSecond', 'bytesPerSecond'] as const) {
+    for (const name of Object.keys(best) as (keyof Peak)[]) {
       best[name] = Math.max(best[name], peak[name]);
     }
   }

@@ -1,7 +1,7 @@
 // Where the time of a training step goes: takes a few steps of every stage of a run, in turn, with every op timed. Nothing
 // of the run is kept.
 
-import { measurePeak, type Peak } from '../addon/peak.ts';
+import { measurePeak, type Peak, peakFlops } from '../addon/peak.ts';
 import { completeModel, type ModelConfig } from '../config/model-config.ts';
 import { BatchLoader } from '../data/batch-loader.ts';
 import { dimensionNames, isFull } from '../est/rates.ts';
@@ -73,7 +73,7 @@ export async function profileSteps(
     return {
       stages: stages.map(({ name, isDense, steps }) => ({ name, isDense, steps, totals: totalsOf(steps) })),
       peak,
-      peakFlopsPerSecond: config.precision === 'bf16' ? peak.bf16FlopsPerSecond : peak.flopsPerSecond,
+      peakFlopsPerSecond: peakFlops(peak, config.precision),
       threads,
     };
   } finally {

@@ -62,14 +62,14 @@ function keptRows(
   { rows }: ModelTensor,
 ): Int32Array | undefined {
   if (rows === 'neurons') return neurons?.[i];
-  const list = heads?.[i];
-  // Queries, keys and values in one matrix are GPT-2's, whose heads all stay (smallerModel).
-  const isOfHeads = rows === 'queries' || (!queryHeads && (rows === 'keys' || rows === 'values'));
-  if (list === undefined || !isOfHeads) return undefined;
   const { nKvHead, headSize } = architectureOf(model);
+  // Queries, keys and values in one matrix are GPT-2's, whose heads all stay (smallerModel).
+  if (rows === 'queries' && queryHeads?.[i]) return expandBlocks(queryHeads[i], headSize);
+  const list = heads?.[i];
+  if (list === undefined) return undefined;
+  if (rows === 'keys' || rows === 'values') return expandBlocks(list, headSize);
   // A key and value head comes with all its query heads, which are neighbours.
-  const perListed = rows === 'queries' && !queryHeads ? model.nHead / nKvHead : 1;
-  return expandBlocks(list, perListed * headSize);
+  return rows === 'queries' ? expandBlocks(list, (model.nHead / nKvHead) * headSize) : undefined;
 }
 
 /** What the i-th active layer multiplies a tensor that ends a branch by. */

@@ -5,7 +5,7 @@ import process from 'node:process';
 import { Command } from 'commander';
 import { findCuda } from '../addon/cuda.ts';
 import { loadAddon, packageVersion } from '../addon/load.ts';
-import { measurePeak } from '../addon/peak.ts';
+import { busyNote, measurePeak } from '../addon/peak.ts';
 import { BurgeonError } from '../errors.ts';
 import { Model } from '../model/model.ts';
 import { chooseThreads } from '../model/native-options.ts';
@@ -24,6 +24,7 @@ export function doctorCommand(): Command {
       const backend = await describeBackend(threads);
       const one = await measurePeak(1);
       const all = await measurePeak(threads);
+      const busy = busyNote(all);
       const cuda = findCuda();
       const environment = Object.entries(process.env).filter(([name]) => name.startsWith('BURGEON_'));
       const report = {
@@ -39,6 +40,7 @@ export function doctorCommand(): Command {
         cuda,
         threads,
         peakFlopsPerSecond: { oneThread: one.flopsPerSecond, allThreads: all.flopsPerSecond },
+        processorShare: all.processorShare,
         copyBytesPerSecond: { oneThread: one.bytesPerSecond, allThreads: all.bytesPerSecond },
         environment: Object.fromEntries(environment),
       };
@@ -69,6 +71,7 @@ export function doctorCommand(): Command {
               'bf16 peak',
               `${count(one.bf16FlopsPerSecond)}FLOP/s on 1 thread, ${count(all.bf16FlopsPerSecond)}FLOP/s on ${threads}`,
             ],
+            ...(busy === undefined ? [] : [['busy', busy] as [string, string]]),
             [
               'memory copy',
               `${count(one.bytesPerSecond)}B/s on 1 thread, ${count(all.bytesPerSecond)}B/s on ${threads} (read + written)`,

@@ -7,8 +7,9 @@ import type { ParameterCount } from '../est/parameters.ts';
 import type { PlannedStage, SchedulePlan } from '../est/plan.ts';
 import type { ActiveCounts } from '../est/sampler.ts';
 import { type ScheduleName, schedulePresets } from '../est/schedule-presets.ts';
-import { growsAt, stageNotes, stageText } from '../est/stage-text.ts';
+import { growsAt, stageText } from '../est/stage-text.ts';
 import { chooseDevice } from '../model/device.ts';
+import { planNotes } from '../train/plan-notes.ts';
 import type { StageMemory } from '../train/stage-memory.ts';
 import { StepPlanner } from '../train/step-planner.ts';
 import { bytes, count, facts, percent, table } from './format.ts';
@@ -61,7 +62,7 @@ export function describePlan(subject: PlanSubject, plan: SchedulePlan, memory: r
       ...rows,
     ]),
     ...proposals(memory),
-    ...stageNotes(model, planner.schedule, est).map((note) => `note: ${note}`),
+    ...planNotes(model, config).map((note) => `note: ${note}`),
     '',
     facts([
       ['block FLOPs saved', `${percent(plan.blockSaving, 2)} (attention and MLP of the layers)`],

@@ -29,6 +29,7 @@ interface TrainFlags extends WatchFlags {
   device?: Device;
   initFrom?: string;
   resume?: boolean;
+  autoResume?: boolean;
   overwrite?: boolean;
   profile?: number;
   quiet?: boolean;
@@ -48,8 +49,11 @@ export function trainCommand(): Command {
     .option('--init-from <model>', 'start from the weights of this model, with a fresh optimizer (sets initFrom)')
     .option(
       '--resume',
-      'continue the newest checkpoint in the output directory (start anew if there is none); with --set steps=N and the like, ' +
-        'go on with other values',
+      'continue the newest checkpoint in the output directory; with --set steps=N and the like, go on with other values',
+    )
+    .option(
+      '--auto-resume',
+      'as --resume where there is a checkpoint, else start anew: for jobs that are started again',
     )
     .option('--overwrite', 'replace the run in the output directory, once the new one has done a step')
     .option(
@@ -79,7 +83,13 @@ export function trainCommand(): Command {
     )
     .addHelpText('after', () => `\nKeys of the configuration:\n${describeKeys()}`)
     .action(async (file: string, flags: TrainFlags, command: Command) => {
-      if (flags.resume && flags.overwrite) command.error('error: --resume and --overwrite exclude each other');
+      const starts = [
+        flags.resume && '--resume',
+        flags.autoResume && '--auto-resume',
+        flags.overwrite && '--overwrite',
+      ];
+      const given = starts.filter(Boolean);
+      if (given.length > 1) command.error(`error: ${given.join(' and ')} exclude each other`);
       if (flags.host !== undefined && flags.dashboard === undefined) command.error('error: --host needs --dashboard');
       await runTraining(file, flags);
     });
@@ -90,7 +100,7 @@ async function runTraining(file: string, flags: TrainFlags): Promise<void> {
   const initFrom = flags.initFrom === undefined ? [] : [`initFrom=${JSON.stringify(flags.initFrom)}`];
   const device = flags.device === undefined ? [] : [`device=${JSON.stringify(flags.device)}`];
   const set = [...flags.set, ...initFrom, ...device];
-  const given = await loadTrainConfig(file, { set, resume: flags.resume ?? false });
+  const given = await loadTrainConfig(file, { set, resume: (flags.resume || flags.autoResume) ?? false });
   if (flags.profile !== undefined) {
     await runProfile(given, flags.profile, flags);
     return;
@@ -106,7 +116,7 @@ async function runTraining(file: string, flags: TrainFlags): Promise<void> {
   if (watchers.url !== undefined) progress.print(`live page: ${watchers.url}`);
   const trainer = new Trainer(given, {
     changes: overriddenKeys(set),
-    start: flags.resume ? 'resume' : flags.overwrite ? 'overwrite' : 'new',
+    start: flags.resume ? 'resume' : flags.autoResume ? 'auto' : flags.overwrite ? 'overwrite' : 'new',
     signal: control.signal,
     bigramBaseline: true,
     onNote: (note) => progress.print(`note: ${note}`),

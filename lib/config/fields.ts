@@ -39,6 +39,29 @@ export function nonNegativeNumber() {
   return number('a number of at least 0', (input) => input >= 0);
 }
 
+/** The range of float32's normal numbers: what the engine computes in, where smaller ones are 0. */
+const smallestFloat32 = 2 ** -126;
+const largestFloat32 = (2 - 2 ** -23) * 2 ** 127;
+
+function isFloat32(input: number): boolean {
+  return input >= smallestFloat32 && input <= largestFloat32;
+}
+
+/** Above 0 in float32 as well. */
+export function positiveFloat32() {
+  return number('a number above 0 that float32 can hold (1.2e-38 to 3.4e38)', isFloat32);
+}
+
+/** 0, or above 0 in float32 as well. */
+export function nonNegativeFloat32() {
+  return number('0, or a number that float32 can hold (1.2e-38 to 3.4e38)', (input) => input === 0 || isFloat32(input));
+}
+
+/** A share in [0, 1) that is not 1 in float32. */
+export function decayFloat32() {
+  return number('a number from 0 to below 1 in float32', (input) => input >= 0 && Math.fround(input) < 1);
+}
+
 /** A share in (0, 1]. */
 export function share() {
   return number('a number above 0 and at most 1', (input) => input > 0 && input <= 1);

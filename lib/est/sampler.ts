@@ -214,16 +214,15 @@ export function sampleSubnetwork(config: SamplerConfig, key: DrawKey): Subnetwor
   }
   // Streams are named by the layer's index in the model, so a layer draws the same whichever others are active.
   if (counts.heads.some((count) => count < units)) {
-    subnetwork.heads = Array.from(layers, (layer) => {
+    const byQuery = isGrouped && config.headSampling === 'query';
+    subnetwork[byQuery ? 'queryHeads' : 'heads'] = Array.from(layers, (layer) => {
       const count = counts.heads[layer]!;
       if (choose.heads === 'first') return firstUnits(count);
-      // Units of `query` are the places within a group; each group draws its own.
-      const inGroups = isGrouped && config.headSampling === 'query';
-      return inGroups
+      // Of query heads a unit is a place beside the others that share keys and values; every key and value head draws its own.
+      return byQuery
         ? drawOfEach(stream('heads', layer), perUnit, units, count)
         : drawSubset(stream('heads', layer), units, count);
     });
-    if (isGrouped && config.headSampling === 'query') subnetwork.queryHeads = true;
     if (!isRescaled('heads')) subnetwork.headScale = 1;
   }
   if (counts.neurons.some((count) => count < nInner)) {

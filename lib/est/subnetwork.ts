@@ -10,15 +10,14 @@ export interface Subnetwork {
   /** Active layers, each in [0, L); an inactive layer is the identity. Absent: all. */
   layers?: Int32Array;
   /**
-   * `heads[i]`: active heads of layer `layers[i]` (layer i when `layers` is absent). With grouped queries these are key
-   * and value heads, in [0, KV), each with all query heads that share it. Absent: all.
+   * `heads[i]`: active key and value heads of layer `layers[i]` (layer i when `layers` is absent), in [0, KV), each with
+   * all query heads that share it. Absent: all.
    */
   heads?: (Int32Array | undefined)[];
   /**
-   * Whether `heads` are query heads instead, in [0, NH): as many of every key and value head, which are then all
-   * active. Absent: no.
+   * Instead of `heads`: active query heads, in [0, NH), as many of every key and value head; these are then all active.
    */
-  queryHeads?: boolean;
+  queryHeads?: (Int32Array | undefined)[];
   /** `neurons[i]`: active MLP neurons of layer `layers[i]` (layer i when `layers` is absent), in [0, F). Absent: all. */
   neurons?: (Int32Array | undefined)[];
   /** Multiplies both branches of active layers, biases included. Absent: 1. */
@@ -54,11 +53,10 @@ export function resolveSubnetwork(model: SubnetworkBounds, subnetwork: Subnetwor
   const layerCount = subnetwork.layers?.length ?? model.nLayer;
   const { nHead, nKvHead = nHead } = model;
   return Array.from({ length: layerCount }, (_, i) => {
-    const listed = subnetwork.heads?.[i]?.length;
-    const kvHeadCount = subnetwork.queryHeads ? nKvHead : (listed ?? nKvHead);
+    const kvHeadCount = subnetwork.heads?.[i]?.length ?? nKvHead;
     return {
       layer: subnetwork.layers?.[i] ?? i,
-      headCount: subnetwork.queryHeads ? (listed ?? nHead) : kvHeadCount * (nHead / nKvHead),
+      headCount: subnetwork.queryHeads?.[i]?.length ?? kvHeadCount * (nHead / nKvHead),
       kvHeadCount,
       neuronCount: subnetwork.neurons?.[i]?.length ?? model.nInner,
     };
@@ -66,22 +64,22 @@ export function resolveSubnetwork(model: SubnetworkBounds, subnetwork: Subnetwor
 }
 
 /**
- * Checks that every list is a non-empty, strictly ascending Int32Array within the model's bounds, and that `heads` and
- * `neurons` have one entry per active layer; and that query heads are spread evenly over the key and value heads.
+ * Checks that every list is a non-empty, strictly ascending Int32Array within the model's bounds, and that lists of
+ * units have one entry per active layer; and that query heads are spread evenly over the key and value heads.
  * @throws {BurgeonError} ERR_BURGEON_SHAPE, naming the list and the index.
  */
 export function validateSubnetwork(model: SubnetworkBounds, subnetwork: Subnetwork): void {
   requireObject('subnetwork', subnetwork);
-  const { layers, heads, neurons } = subnetwork;
+  const { layers, heads, queryHeads, neurons } = subnetwork;
   if (layers !== undefined) checkList('subnetwork.layers', layers, model.nLayer);
   const layerCount = layers?.length ?? model.nLayer;
   const { nHead, nKvHead = nHead } = model;
-  checkPerLayer('subnetwork.heads', heads, layerCount, subnetwork.queryHeads ? nHead : nKvHead);
-  if (subnetwork.queryHeads) {
-    heads?.forEach((list, i) => {
-      if (list !== undefined) checkEven(`subnetwork.heads[${i}]`, list, nHead / nKvHead, nKvHead);
-    });
-  }
+  if (heads && queryHeads) fail('subnetwork: expected heads or queryHeads, received both');
+  checkPerLayer('subnetwork.heads', heads, layerCount, nKvHead);
+  checkPerLayer('subnetwork.queryHeads', queryHeads, layerCount, nHead);
+  queryHeads?.forEach((list, i) => {
+    if (list !== undefined) checkEven(`subnetwork.queryHeads[${i}]`, list, nHead / nKvHead, nKvHead);
+  });
   checkPerLayer('subnetwork.neurons', neurons, layerCount, model.nInner);
 }
 

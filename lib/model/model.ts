@@ -1,7 +1,7 @@
 // One model with everything it owns, as a typed object around the native handle: names and layouts are Hugging Face's,
 // errors are BurgeonErrors, everything that computes returns a Promise. One call at a time per model.
 
-import type { NativeBatch, NativeModel, NativeOpEvent, NativeStepResult, Role } from '../addon/binding.ts';
+import type { NativeMicroBatch, NativeModel, NativeOpEvent, NativeStepResult, Role } from '../addon/binding.ts';
 import { roles } from '../addon/binding.ts';
 import { loadAddon, native, nativeSync } from '../addon/load.ts';
 import { type ModelContents, requireContents, writeModelDirectory } from '../checkpoint/model-directory.ts';
@@ -379,7 +379,7 @@ export class Model implements Disposable {
     return this.#native.forward(batch, logits === 'all' ? 2 : logits === 'last' ? 1 : 0);
   }
 
-  #batch(tokens: Int32Array, targets: Int32Array | null, options: BackwardOptions): NativeBatch {
+  #batch(tokens: Int32Array, targets: Int32Array | null, options: BackwardOptions): NativeMicroBatch {
     const { batchSize, sequenceLength } = batchShape(tokens, options.batchSize);
     return { tokens, targets, batchSize, sequenceLength, groups: nativeGroups(this.config, batchSize, options) };
   }

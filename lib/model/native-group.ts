@@ -35,17 +35,19 @@ export function nativeSubnetwork(
 ): NativeSubnetwork {
   if (subnetwork === undefined || subnetwork === null) return {};
   requireSubnetwork(name, subnetwork);
-  const { layers, queryHeads, layerScale, headScale, neuronScale } = subnetwork;
+  const { layers, layerScale, headScale, neuronScale } = subnetwork;
   const count = types.isInt32Array(layers) ? layers.length : model.nLayer;
   const heads = copyLists(subnetwork.heads, model.nLayer);
+  const queryHeads = copyLists(subnetwork.queryHeads, model.nLayer);
   const neurons = copyLists(subnetwork.neurons, model.nLayer);
-  const allHeads = queryHeads ? model.nHead : architectureOf(model).nKvHead;
   const scaleOf = (key: string, scale: Scale | undefined) =>
     scale === undefined ? undefined : readScale(`${name}.${key}`, scale, count);
   return {
     ...{ layers, heads, queryHeads, neurons },
     layerScale: scaleOf('layerScale', layerScale),
-    headScale: scaleOf('headScale', headScale) ?? unbiased(heads, count, allHeads),
+    headScale:
+      scaleOf('headScale', headScale) ??
+      (queryHeads ? unbiased(queryHeads, count, model.nHead) : unbiased(heads, count, architectureOf(model).nKvHead)),
     neuronScale: scaleOf('neuronScale', neuronScale) ?? unbiased(neurons, count, model.nInner),
   };
 }

@@ -52,6 +52,23 @@ export function learningRateAt(config: LearningRateConfig, step: number, totalSt
   }
 }
 
+/**
+ * For people: warm-ups that end too late to matter.
+ * @param totalSteps steps of the run.
+ * @param firstStageSteps of these, of the first stage of its growth.
+ */
+export function warmupNotes(
+  { learningRate, warmupSteps }: LearningRateConfig,
+  totalSteps: number,
+  firstStageSteps: number,
+): string[] {
+  const climbs = `the learning rate climbs for ${warmupSteps} steps (optimizer.warmupSteps)`;
+  if (warmupSteps > totalSteps) return [`${climbs}, but the run has ${totalSteps}: ${learningRate} is never reached`];
+  return warmupSteps > firstStageSteps
+    ? [`${climbs}, but stage 1 has ${firstStageSteps}: it never trains at ${learningRate}`]
+    : [];
+}
+
 /** How far the decay from `start` is, in [0, 1]: 1 at the last step of the run. */
 function progress(step: number, start: number, totalSteps: number): number {
   const length = Math.max(1, totalSteps - 1 - start);

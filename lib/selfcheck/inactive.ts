@@ -5,7 +5,7 @@ import type { ModelConfig } from '../config/model-config.ts';
 import { listTensors } from '../config/tensors.ts';
 import type { Subnetwork } from '../est/subnetwork.ts';
 
-/** Whether element `i` of a tensor takes part in a subnetwork without `queryHeads`. */
+/** Whether element `i` of a tensor takes part in a subnetwork, whose heads are key and value heads. */
 export function isActive(config: ModelConfig, subnetwork: Subnetwork, name: string): (i: number) => boolean {
   const tensor = listTensors(config).find((each) => each.name === name)!;
   if (tensor.layer < 0) return () => true;

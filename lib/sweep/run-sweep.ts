@@ -109,7 +109,7 @@ export class SweepRunner {
       await replaceFile(config, stringify(run.settings), 'the configuration of a run');
       if (this.#signal.aborted) return undefined;
       // Resuming begins anew where there is nothing, and goes on where a process left from an earlier sweep was here since.
-      const train = new TrainProcess(config, before.state === 'foreign' ? 'overwrite' : 'resume', threads);
+      const train = new TrainProcess(config, before.state === 'foreign' ? 'overwrite' : 'auto', threads);
       this.#running.set(run, train);
       const ending = await train.ended;
       this.#running.delete(run);

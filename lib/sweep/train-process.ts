@@ -5,7 +5,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import type { StartMode } from '../train/run-directory.ts';
 
 /** The command, from lib/ and dist/ alike. */
 const main = fileURLToPath(new URL(`../cli/main${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url));
@@ -29,9 +28,10 @@ export class TrainProcess {
   #line = '';
 
   /** @param threads where the configuration does not say. */
-  constructor(configFile: string, start: Exclude<StartMode, 'new'>, threads: number) {
+  constructor(configFile: string, start: 'auto' | 'overwrite', threads: number) {
+    const option = start === 'auto' ? '--auto-resume' : '--overwrite';
     // Its own process group: a Ctrl-C in the terminal reaches the sweep only, which passes it on once.
-    this.#child = spawn(process.execPath, [...process.execArgv, main, 'train', configFile, '--json', `--${start}`], {
+    this.#child = spawn(process.execPath, [...process.execArgv, main, 'train', configFile, '--json', option], {
       detached: true,
       env: { ...process.env, BURGEON_THREADS: String(threads) },
       stdio: ['ignore', 'pipe', 'pipe'],

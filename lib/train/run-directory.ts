@@ -8,10 +8,11 @@ import { claimLock } from '../files/lock-file.ts';
 import { bringRunBack, discardSetAside, setRunAside } from './set-aside.ts';
 
 /**
- * new: only where no run is; resume: continue the newest intact checkpoint, if any; overwrite: replace what is there, which is
- * deleted once the new run has done a step, and comes back where it does none.
+ * new: only where no run is; resume: continue the newest intact checkpoint, which must be there; auto: continue it, or start
+ * anew where there is none; overwrite: replace what is there, which is deleted once the new run has done a step, and comes back
+ * where it does none.
  */
-export type StartMode = 'new' | 'resume' | 'overwrite';
+export type StartMode = 'new' | 'resume' | 'auto' | 'overwrite';
 
 /** In the run directory, while a process trains there. */
 export const runLockName = '.burgeon.lock';
@@ -32,7 +33,8 @@ export interface EnteredRun {
 
 /**
  * Claims a run directory.
- * @throws {BurgeonError} ERR_BURGEON_BUSY when another process trains there; ERR_BURGEON_CONFIG for `new` where a run is.
+ * @throws {BurgeonError} ERR_BURGEON_BUSY when another process trains there; ERR_BURGEON_CONFIG for `new` where a run is, and for
+ *   `resume` where no intact checkpoint is.
  */
 export async function enterRunDirectory(directory: string, mode: StartMode): Promise<EnteredRun> {
   await makeDirectoryDurably(directory).catch((cause) => {
@@ -55,7 +57,8 @@ export async function enterRunDirectory(directory: string, mode: StartMode): Pro
     await bringRunBack(directory);
     const { latest, skipped } = await latestCheckpoint(directory);
     const begun = () => discardSetAside(directory);
-    if (mode === 'resume') return { latest, skipped, begun, leave };
+    if (mode === 'resume' && latest === undefined) refuseToResume(directory, skipped);
+    if (mode === 'resume' || mode === 'auto') return { latest, skipped, begun, leave };
     if (mode === 'overwrite') {
       await setRunAside(directory);
     } else if (latest !== undefined || skipped.length > 0) {
@@ -69,4 +72,12 @@ export async function enterRunDirectory(directory: string, mode: StartMode): Pro
     await leave();
     throw error;
   }
+}
+
+function refuseToResume(directory: string, damaged: readonly FoundCheckpoint[]): never {
+  const found = damaged.length === 0 ? 'none' : damaged.map((torn) => `${torn.directory}: ${torn.problem}`).join('; ');
+  throw new BurgeonError(
+    'ERR_BURGEON_CONFIG',
+    `output ${directory}: expected an intact checkpoint to resume, found ${found}; start without --resume, or with --auto-resume, which resumes where there is something to resume`,
+  );
 }

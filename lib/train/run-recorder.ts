@@ -32,6 +32,7 @@ export interface RecordedRun {
   metrics: MetricsWriter;
   /** The same windows at every evaluation. */
   validation: AsyncIterable<FixedBatch> | undefined;
+  data: DataDescription;
   /** Measured; null where it was not, and `log.peakFlops` says. */
   peakFlopsPerSecond: number | null;
 }
@@ -53,8 +54,8 @@ export class RunRecorder {
   }
 
   /** A process begins the run or goes on with it. */
-  start(dataTokens: number, data: DataDescription): void {
-    const { config, model, metrics, state } = this.#run;
+  start(dataTokens: number): void {
+    const { config, data, model, metrics, state } = this.#run;
     const { backend, isa, threads, precision } = model.info;
     metrics.write({
       kind: 'start',
@@ -152,9 +153,9 @@ export class RunRecorder {
 
   /** @returns its directory. */
   async checkpoint(validationLoss: number | undefined): Promise<string> {
-    const { config, model, metrics, state } = this.#run;
+    const { config, data, model, metrics, state } = this.#run;
     if (validationLoss !== undefined && validationLoss < (state.best?.loss ?? Infinity)) {
-      state.best = { step: state.step, loss: validationLoss };
+      state.best = { step: state.step, loss: validationLoss, evaluatedOn: data.validation?.sha256 };
     }
     const directory = await saveRun(model, state);
     const best = config.checkpoint.keepBest ? state.best?.step : undefined;

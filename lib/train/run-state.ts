@@ -21,6 +21,14 @@ export interface StageTotals {
   denseMs: number;
 }
 
+/** The checkpoint with the lowest validation loss. */
+export interface BestCheckpoint {
+  step: number;
+  loss: number;
+  /** SHA-256 of the validation targets; absent in checkpoints of earlier versions. */
+  evaluatedOn?: string | undefined;
+}
+
 export interface RunState {
   version: 1;
   /** Completed steps. */
@@ -36,8 +44,7 @@ export interface RunState {
   trainTokens: number;
   initialValidationLoss: number | null;
   lastValidationLoss: number | null;
-  /** The checkpoint with the lowest validation loss. */
-  best: { step: number; loss: number } | null;
+  best: BestCheckpoint | null;
   stages: StageTotals[];
   /** How often each unit was trained; absent in checkpoints of earlier versions. */
   units?: UnitSums;

@@ -5,13 +5,15 @@
 import * as z from 'zod';
 import { type Device, deviceWords, isDevice } from '../config/device.ts';
 import {
+  decayFloat32,
   flag,
   integer,
   integerOr,
+  nonNegativeFloat32,
   nonNegativeNumber,
   number,
   path,
-  positiveNumber,
+  positiveFloat32,
   section,
   share,
   text,
@@ -136,8 +138,8 @@ const estSection = section({
 });
 
 const optimizerSection = section({
-  learningRate: positiveNumber().default(6e-4).describe('Highest learning rate'),
-  minLearningRate: nonNegativeNumber()
+  learningRate: positiveFloat32().default(6e-4).describe('Highest learning rate'),
+  minLearningRate: nonNegativeFloat32()
     .exactOptional()
     .describe('Learning rate of the last step; not used by constant. Default: learningRate / 10'),
   schedule: word(learningRateSchedules).default('cosine').describe('Shape of the learning rate after warm-up'),
@@ -145,17 +147,13 @@ const optimizerSection = section({
     .default(0)
     .describe('Steps of linear warm-up; step s (from 0) has learningRate * (s + 1) / warmupSteps'),
   decayFraction: share().default(0.2).describe('wsd only: share of the run, at its end, over which the rate decays'),
-  beta1: number('a number from 0 to below 1', (beta) => beta >= 0 && beta < 1)
-    .default(0.9)
-    .describe("AdamW's decay of the first moment"),
-  beta2: number('a number from 0 to below 1', (beta) => beta >= 0 && beta < 1)
-    .default(0.95)
-    .describe("AdamW's decay of the second moment"),
-  epsilon: positiveNumber().default(1e-8).describe("Added to the root of AdamW's second moment"),
-  weightDecay: nonNegativeNumber()
+  beta1: decayFloat32().default(0.9).describe("AdamW's decay of the first moment"),
+  beta2: decayFloat32().default(0.95).describe("AdamW's decay of the second moment"),
+  epsilon: positiveFloat32().default(1e-8).describe("Added to the root of AdamW's second moment"),
+  weightDecay: nonNegativeFloat32()
     .default(0.1)
     .describe('Decoupled weight decay of matrices and embeddings; not of biases and norms'),
-  gradientClip: nonNegativeNumber().default(1).describe('Largest global norm of the gradient; 0 turns clipping off'),
+  gradientClip: nonNegativeFloat32().default(1).describe('Largest global norm of the gradient; 0 turns clipping off'),
   inactive: word(['zero-grad', 'freeze'])
     .default('zero-grad')
     .describe('Parameters active in no group of a step: updated with a zero gradient, or left untouched'),

@@ -2,7 +2,7 @@
 // its configuration and data: interrupted anywhere and resumed, it ends with the same bits. What it leaves behind is
 // run-recorder.ts, one step train-step.ts.
 
-import { measurePeak, type Peak } from '../addon/peak.ts';
+import { busyNote, measurePeak, type Peak, peakFlops } from '../addon/peak.ts';
 import { latestCheckpoint } from '../checkpoint/checkpoint-list.ts';
 import type { OpenModelDirectory } from '../checkpoint/model-directory.ts';
 import { completeModel } from '../config/model-config.ts';
@@ -12,16 +12,17 @@ import type { Dataset } from '../data/dataset.ts';
 import { type FixedBatch, fixedWindows } from '../data/fixed-windows.ts';
 import { BurgeonError } from '../errors.ts';
 import type { Part } from '../est/part.ts';
-import { stageNotes } from '../est/stage-text.ts';
 import { BigramModel } from '../eval/bigram.ts';
 import type { Model } from '../model/model.ts';
 import { createTokenizer } from '../tokenizer/open-tokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import { describeData } from './describe-data.ts';
+import { bestOnPresentWindows } from './best-checkpoint.ts';
+import { type DataDescription, describeData } from './describe-data.ts';
 import type { Evaluation } from './evaluator.ts';
 import { openInitialModel, partNotes } from './initial-model.ts';
 import { keepMetricsAside, type MetricsLine, MetricsWriter, type StepLine } from './metrics.ts';
 import { openData } from './open-data.ts';
+import { planNotes } from './plan-notes.ts';
 import { continueRun, startRun } from './restore.ts';
 import { type EnteredRun, enterRunDirectory, type StartMode } from './run-directory.ts';
 import { RunRecorder } from './run-recorder.ts';
@@ -181,9 +182,7 @@ export class Trainer implements AsyncDisposable {
       this.#state = state;
       if (latest) this.#savedStep = state.step;
       const { units = newUnitSums(this.model.config) } = state;
-      const { backend, threads } = this.model.info;
-      const wanted = config.log.peakFlops === 'measured' && backend !== 'cuda';
-      this.#peak = wanted ? await measurePeak(threads) : null;
+      this.#peak = await this.#measuredPeak(notes);
       const planner = new StepPlanner(this.model.config, state.config);
       recorder = new RunRecorder({
         config: state.config,
@@ -192,12 +191,14 @@ export class Trainer implements AsyncDisposable {
         planner,
         metrics: await MetricsWriter.open(config.output, state.step, this.#options.onLine),
         validation,
-        peakFlopsPerSecond: this.#peak?.flopsPerSecond ?? null,
+        data,
+        peakFlopsPerSecond: this.#peak && peakFlops(this.#peak, this.model.info.precision),
       });
       this.#run = { dataset, loader, validation, directory, planner, recorder };
+      if (latest && !this.isComplete) await this.#judgeBest(latest.directory, data);
       // A complete run that is "resumed" trains nothing, and its metrics stay as they are.
-      if (!this.isComplete) recorder.start(dataset.train.tokenCount, data);
-      const slips = state.step === 0 ? stageNotes(this.model.config, planner.schedule, state.config.est) : [];
+      if (!this.isComplete) recorder.start(dataset.train.tokenCount);
+      const slips = state.step === 0 ? planNotes(this.model.config, state.config) : [];
       for (const note of [...begun.notes, ...slips]) this.#options.onNote?.(note);
       if (state.step === 0) notes.push(...(dataset.warnings ?? []).map((warning) => `data: ${warning}`));
       for (const text of notes) recorder.warn(text);
@@ -217,12 +218,46 @@ export class Trainer implements AsyncDisposable {
     }
   }
 
+  async #measuredPeak(notes: string[]): Promise<Peak | null> {
+    const { backend, threads } = this.model.info;
+    if (this.config.log.peakFlops !== 'measured' || backend === 'cuda') return null;
+    const peak = await measurePeak(threads);
+    const busy = busyNote(peak);
+    if (busy) {
+      notes.push(busy);
+      this.#options.onNote?.(busy);
+    }
+    return peak;
+  }
+
+  /** Decides the best checkpoint so far on the validation windows that there are now. */
+  async #judgeBest(latest: string, { validation: described }: DataDescription): Promise<void> {
+    const { planner, validation } = this.#opened(this.#run);
+    if (validation === undefined || described === null) return;
+    const { model } = this;
+    const { output } = this.config;
+    const state = this.#opened(this.#state);
+    const evaluatedOn = described.sha256;
+    const { best, note } = await bestOnPresentWindows({
+      model,
+      state,
+      planner,
+      output,
+      latest,
+      validation,
+      evaluatedOn,
+    });
+    state.best = best;
+    if (note) this.#options.onNote?.(note);
+  }
+
   /** The model to start from; undefined when there is none, or a checkpoint to continue from. */
   async #openInitialModel({ vocabSize }: Dataset): Promise<OpenModelDirectory | undefined> {
     const { config } = this;
     const { start = 'new' } = this.#options;
     if (config.initFrom === undefined) return undefined;
-    if (start === 'resume' && (await latestCheckpoint(config.output)).latest !== undefined) return undefined;
+    const resumes = start === 'resume' || start === 'auto';
+    if (resumes && (await latestCheckpoint(config.output)).latest !== undefined) return undefined;
     const data = { ...(vocabSize === undefined ? {} : { vocabSize }), tokenizer: this.#tokenizer };
     return openInitialModel(config.initFrom, config, data, start);
   }

@@ -3,6 +3,7 @@
 
 import { blockOf } from '../config/architecture.ts';
 import type { ModelConfig } from '../config/model-config.ts';
+import { expandBlocks } from '../est/sampler.ts';
 import { resolveSubnetwork, type Subnetwork } from '../est/subnetwork.ts';
 
 /** Shares in [0, 1], or sums of them. */
@@ -55,11 +56,12 @@ export class UnitUsage {
       this.#step.layers[layer]! += weight;
       this.#step.neurons[layer]! += weight * (neuronCount / nInner);
       const row = this.#step.heads[layer]!;
-      const list = subnetwork?.heads?.[i];
-      // A listed unit is one query head, or one key and value head with all that share it.
-      const queries = subnetwork?.queryHeads ? 1 : nHead / kvHeads(this.#model);
-      if (list === undefined) for (let head = 0; head < nHead; head++) row[head]! += weight;
-      else for (const unit of list) for (let q = 0; q < queries; q++) row[unit * queries + q]! += weight;
+      // A key and value head comes with all query heads that share it.
+      const shared = nHead / kvHeads(this.#model);
+      const heads = subnetwork?.heads?.[i];
+      const queryHeads = subnetwork?.queryHeads?.[i] ?? (heads && expandBlocks(heads, shared));
+      if (queryHeads) for (const head of queryHeads) row[head]! += weight;
+      else for (let head = 0; head < nHead; head++) row[head]! += weight;
     }
   }
 

@@ -1,6 +1,7 @@
 #include "addon/arguments.h"
 
 #include <cmath>
+#include <limits>
 
 #include "core/error.h"
 
@@ -196,15 +197,16 @@ OptimizerStep read_optimizer_step(const Napi::Value& value) {
     return read_number_that(object.Get(name), name, "a number >= 0", [](double number) { return number >= 0; });
   };
   const auto decay = [&](const char* name) {
-    return read_number_that(object.Get(name), name, "a number in [0, 1)",
-                            [](double number) { return number >= 0 && number < 1; });
+    return read_number_that(object.Get(name), name, "a number in [0, 1), in float32",
+                            [](double number) { return number >= 0 && static_cast<float>(number) < 1; });
   };
   OptimizerStep step{};
   step.learning_rate = not_negative("lr");
   step.beta1 = decay("beta1");
   step.beta2 = decay("beta2");
-  step.epsilon =
-      read_number_that(object.Get("epsilon"), "epsilon", "a number > 0", [](double number) { return number > 0; });
+  step.epsilon = read_number_that(object.Get("epsilon"), "epsilon", "a number > 0, in float32", [](double number) {
+    return static_cast<float>(number) >= std::numeric_limits<float>::min();
+  });
   step.weight_decay = not_negative("weightDecay");
   step.clip = not_negative("gradientClip");
   step.step = read_integer(object.Get("step"), "optimizerSteps + 1", 1, int64_t{1} << 40);
@@ -218,10 +220,6 @@ Subnetwork read_subnetwork(const Napi::Object& object, const ModelConfig& config
   if (!layers.IsUndefined()) {
     subnetwork.has_layers = true;
     subnetwork.layers = read_int32_array(layers, name + ".layers", -1);
-  }
-  const Napi::Value query_heads = object.Get("queryHeads");
-  if (!query_heads.IsUndefined()) {
-    subnetwork.query_heads = read_boolean(query_heads, name + ".queryHeads");
   }
   const auto read_lists = [&](const char* units, std::vector<std::vector<int32_t>>& lists) {
     const Napi::Value entries = object.Get(units);
@@ -257,6 +255,7 @@ Subnetwork read_subnetwork(const Napi::Object& object, const ModelConfig& config
     scale.assign(array.Data(), array.Data() + array.ElementLength());
   };
   read_lists("heads", subnetwork.heads);
+  read_lists("queryHeads", subnetwork.query_heads);
   read_lists("neurons", subnetwork.neurons);
   read_scale("layerScale", subnetwork.layer_scale);
   read_scale("headScale", subnetwork.head_scale);

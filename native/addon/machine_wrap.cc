@@ -20,6 +20,7 @@ Napi::Value measure_peak_wrap(const Napi::CallbackInfo& info) {
           object.Set("flopsPerSecond", Napi::Number::New(env, peak->flops_per_second));
           object.Set("bf16FlopsPerSecond", Napi::Number::New(env, peak->bf16_flops_per_second));
           object.Set("bytesPerSecond", Napi::Number::New(env, peak->bytes_per_second));
+          object.Set("processorShare", Napi::Number::New(env, peak->processor_share));
           return object;
         },
         [] {});

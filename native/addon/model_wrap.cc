@@ -27,12 +27,12 @@ int64_t read_shape(const Napi::Value& batch_size, const Napi::Value& sequence_le
   return count;
 }
 
-// One batch with its own copy of everything the caller passed, so that arrays may be reused at once.
+// One micro-batch with its own copy of everything the caller passed, so that arrays may be reused at once.
 struct Request {
   std::vector<int32_t> tokens;
   std::vector<int32_t> targets;
   std::vector<SequenceGroup> groups;
-  Batch batch{};
+  MicroBatch batch{};
 
   // tokens, targets (or null, where there need be none), batchSize, sequenceLength, groups.
   Request(const Napi::Object& object, const ModelConfig& config, bool needs_targets) {

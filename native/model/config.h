@@ -28,7 +28,7 @@ struct ModelConfig {
   bool tied_head;                       // the output head is the token embedding
   std::vector<float> rope_frequencies;  // (HS / 2) radians per position; empty: learned positions
 
-  int64_t group_size() const { return n_head / n_kv_head; }  // query heads that share a key and a value head
+  int64_t queries_per_kv_head() const { return n_head / n_kv_head; }  // query heads that share a key and a value head
   int64_t query_width() const { return n_head * head_size; }
   int64_t qkv_width() const { return (n_head + 2 * n_kv_head) * head_size; }
   bool rotary() const { return !rope_frequencies.empty(); }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <deque>
 #include <utility>
 
 #include "core/bfloat16.h"
@@ -11,23 +10,11 @@
 #include "core/thread_pool.h"
 #include "model/recordings.h"
 #include "model/text_cache.h"
+#include "model/workspace.h"
 
 namespace burgeon {
 
 namespace {
-
-std::string shape_of(int64_t batch, int64_t sequence) {
-  return "(B=" + std::to_string(batch) + ", T=" + std::to_string(sequence) + ")";
-}
-
-void check_tokens(const char* name, const int32_t* values, int64_t count, int64_t vocab, int32_t lowest) {
-  for (int64_t i = 0; i < count; ++i) {
-    if (values[i] >= lowest && values[i] < vocab) continue;
-    throw Error(ErrorCode::kData, std::string(name) + "[" + std::to_string(i) + "]: expected a token in [" +
-                                      std::to_string(lowest) + ", " + std::to_string(vocab) + "), received " +
-                                      std::to_string(values[i]));
-  }
-}
 
 int64_t bits_of(double value) {
   int64_t bits;
@@ -48,17 +35,19 @@ class TypedModel final : public Model {
         device_(*backend_.device),
         parameters_(config, device_),
         operands_(config, ops_, checked(parameters_), device_),
+        workspace_(config_, ops_, device_, options.threads),
         text_(device_),
+        groups_(config),
         touched_(config),
         trained_(config),
         trained_plan_(config),
         pool_(options.threads),
         context_{&pool_, nullptr, nullptr, 0, 0, device_.queue(), &timed_.log},
         recordings_(device_, options.graphs),
-        step_(config_, ops_, device_, parameters_, operands_, activations_, context_),
+        step_(config_, ops_, device_, parameters_, operands_, workspace_.activations(), context_),
         update_(ops_, device_, parameters_, operands_, context_) {
     if (options.batch > 0) {
-      check_room({options.batch * options.sequence, options.sequence, true, whole_extent(config)});
+      workspace_.check({options.batch * options.sequence, options.sequence, true, whole_extent(config)});
     }
     parameters_.allocate();
     operands_.allocate();
@@ -67,19 +56,10 @@ class TypedModel final : public Model {
   int element_size() const override { return sizeof(M); }
   const std::vector<Tensor>& tensors() const override { return parameters_.tensors(); }
   size_t parameter_bytes() const override { return parameters_.bytes() + operands_.bytes(); }
-  size_t activation_bytes() const override { return arena_.size() + text_.bytes(); }
+  size_t activation_bytes() const override { return workspace_.bytes() + text_.bytes(); }
 
   size_t plan_bytes(int64_t batch, int64_t sequence, bool gradients) const override {
-    // Beyond any machine, and small enough that no size below overflows.
-    constexpr int64_t kMaxRows = int64_t{1} << 28;
-    if (batch > kMaxRows / sequence) {
-      throw Error(ErrorCode::kShape, "batch: expected at most " + std::to_string(kMaxRows) + " tokens, received " +
-                                         shape_of(batch, sequence));
-    }
-    const ActivationShape shape{batch * sequence, sequence, gradients, whole_extent(config_)};
-    Activations<T, W> measured;
-    size_t scratch_bytes;
-    return plan_activations(config_, shape, ops_, threads_, nullptr, &measured, &scratch_bytes);
+    return workspace_.bytes_of(batch, sequence, gradients);
   }
 
   void read(Role role, size_t index, int64_t row, int64_t rows, void* data) override {
@@ -101,61 +81,61 @@ class TypedModel final : public Model {
     if (role == Role::kWeight) operands_.invalidate();
   }
 
-  StepResult forward(const Batch& batch, Logits which, void* logits) override {
+  StepResult forward(const MicroBatch& batch, Logits which, void* logits) override {
     const int64_t valid = prepare(batch, false);
     StepResult result;
     M* out = static_cast<M*>(logits);
     if (which == Logits::kNone && batch.targets) {
       queue(0, &result);
-      result.loss = step_.mean_loss(whole_, valid);
+      result.loss = step_.mean_loss(groups_.whole(), valid);
       return result;
     }
-    step_.embed(whole_);
-    for (size_t g = 0; g < groups_.size(); ++g) {
-      operands_.prepare(context_, plans_[g]);
-      step_.forward(groups_[g], plans_[g], &result.forward);
+    step_.embed(groups_.whole());
+    for (size_t g = 0; g < groups_.count(); ++g) {
+      operands_.prepare(context_, groups_.plan(g));
+      step_.forward(groups_.range(g), groups_.plan(g), &result.forward);
     }
-    if (which == Logits::kLast) step_.last_logits(whole_, out, &result.forward);
+    if (which == Logits::kLast) step_.last_logits(groups_.whole(), out, &result.forward);
     if (batch.targets) {
       M* all = which == Logits::kAll ? out : nullptr;
-      step_.loss(whole_, 0, all, &result.forward, &result.backward);
-      result.loss = step_.mean_loss(whole_, valid);
+      step_.loss(groups_.whole(), 0, all, &result.forward, &result.backward);
+      result.loss = step_.mean_loss(groups_.whole(), valid);
     } else if (which == Logits::kAll) {
-      step_.all_logits(whole_, out, &result.forward);
+      step_.all_logits(groups_.whole(), out, &result.forward);
     }
     return result;
   }
 
-  StepResult extend(const Batch& batch, int64_t past, int64_t capacity, void* logits) override {
+  StepResult extend(const MicroBatch& batch, int64_t past, int64_t capacity, void* logits) override {
     if (past == 0) {
       capacity = std::min(std::max(capacity, batch.sequence), config_.context_length);
-      text_.begin(config_, batch.batch, capacity, parameter_bytes() + arena_.size());
+      text_.begin(config_, batch.batch, capacity, parameter_bytes() + workspace_.bytes());
     }
     if (past != text_.length() || batch.batch != text_.batch() || batch.sequence > text_.capacity() - past) {
       throw Error(ErrorCode::kShape, "past: expected tokens that follow the " + std::to_string(text_.length()) +
                                          " of " + std::to_string(text_.batch()) + " sequences read before, within " +
                                          std::to_string(text_.capacity()) + " positions, received " +
-                                         shape_of(batch.batch, batch.sequence) + " after " + std::to_string(past));
+                                         shape_text(batch.batch, batch.sequence) + " after " + std::to_string(past));
     }
     // Positions up to the capacity have their rotations and scratch.
     prepare(batch, false, text_.capacity());
     StepResult result;
-    const Group group{batch.batch, batch.sequence, past};
-    operands_.prepare(context_, plans_[0]);
-    step_.embed(group);
-    step_.forward(group, plans_[0], &result.forward, &text_.layers());
-    step_.last_logits(group, static_cast<M*>(logits), &result.forward);
+    const SequenceRange range{batch.batch, batch.sequence, past};
+    operands_.prepare(context_, groups_.plan(0));
+    step_.embed(range);
+    step_.forward(range, groups_.plan(0), &result.forward, &text_.layers());
+    step_.last_logits(range, static_cast<M*>(logits), &result.forward);
     text_.advance(batch.sequence);
     return result;
   }
 
-  StepResult forward_backward(const Batch& batch, double weight) override {
+  StepResult forward_backward(const MicroBatch& batch, double weight) override {
     const int64_t valid = prepare(batch, true);
-    for (size_t g = 0; g < groups_.size(); ++g) touched_.add(plans_[g]);
+    for (size_t g = 0; g < groups_.count(); ++g) touched_.add(groups_.plan(g));
     StepResult result;
     const M gradient_scale = static_cast<M>(weight / static_cast<double>(valid));
     queue(gradient_scale, &result);
-    result.loss = step_.mean_loss(whole_, valid);
+    result.loss = step_.mean_loss(groups_.whole(), valid);
     if (!std::isfinite(result.loss)) {
       clear_gradients();
       throw Error(ErrorCode::kNonfinite, "loss: expected a finite number, computed " + std::to_string(result.loss) +
@@ -177,7 +157,7 @@ class TypedModel final : public Model {
             "trained: expected every unit that has gradients, received fewer; name all that any step has trained");
       }
     }
-    const double norm = update_.run(step, touched_, trained ? &trained_ : nullptr, activations_.sums);
+    const double norm = update_.run(step, touched_, trained ? &trained_ : nullptr, workspace_.activations().sums);
     if (!std::isfinite(norm)) {
       clear_gradients();
       throw Error(ErrorCode::kNonfinite, "gradient norm: expected a finite number, computed " + std::to_string(norm) +
@@ -193,13 +173,8 @@ class TypedModel final : public Model {
   }
 
   void copy_rows(const std::vector<RowCopy>& copies) override {
-    for (size_t i = 0; i < copies.size(); ++i) check_copy(copies[i], "copies[" + std::to_string(i) + "]");
     operands_.add_gradients(context_);
-    for (const RowCopy& copy : copies) {
-      copy_rows(Role::kWeight, copy, copy.weight);
-      copy_rows(Role::kState0, copy, copy.moment1);
-      copy_rows(Role::kState1, copy, copy.moment2);
-    }
+    burgeon::copy_rows(copies, parameters_, device_);
     operands_.invalidate();
   }
 
@@ -211,34 +186,34 @@ class TypedModel final : public Model {
   // which is nowhere with one group.
   void queue(M gradient_scale, StepResult* result) {
     const bool adds = gradient_scale != 0;
-    const size_t last = groups_.size() - 1;
+    const size_t last = groups_.count() - 1;
     const size_t parts = adds ? 2 * last + 1 : last + 1;
     for (size_t part = 0; part < parts; ++part) {
       const size_t g = part <= last ? part : 2 * last - part;
-      operands_.prepare(context_, plans_[g]);
+      operands_.prepare(context_, groups_.plan(g));
       const bool goes_back = adds && part >= last;
       const bool assigns = goes_back && operands_.begin_gradients();
       describe(part, g, gradient_scale, assigns);
       recordings_.run(kind_, &result->forward, &result->backward, &result->kernels, [&](Work* forward, Work* backward) {
-        if (part == 0) step_.embed(whole_);
-        if (part <= last) step_.forward(groups_[g], plans_[g], forward);
-        if (part == last) step_.loss(whole_, gradient_scale, nullptr, forward, backward);
-        if (goes_back) step_.backward(groups_[g], plans_[g], backward);
-        if (goes_back && g == 0) step_.embed_backward(whole_);
+        if (part == 0) step_.embed(groups_.whole());
+        if (part <= last) step_.forward(groups_.range(g), groups_.plan(g), forward);
+        if (part == last) step_.loss(groups_.whole(), gradient_scale, nullptr, forward, backward);
+        if (goes_back) step_.backward(groups_.range(g), groups_.plan(g), backward);
+        if (goes_back && g == 0) step_.embed_backward(groups_.whole());
       });
     }
   }
 
   // Everything that what a part of a micro-batch queues depends on.
   void describe(size_t part, size_t g, M gradient_scale, bool assigns) {
-    const Group& group = groups_[g];
-    const SubnetworkPlan& plan = plans_[g];
+    const SequenceRange& range = groups_.range(g);
+    const SubnetworkPlan& plan = groups_.plan(g);
     kind_ = {static_cast<int64_t>(part),
-             static_cast<int64_t>(groups_.size()),
-             whole_.batch,
-             group.batch,
-             group.first,
-             group.sequence,
+             static_cast<int64_t>(groups_.count()),
+             groups_.whole().batch,
+             range.batch,
+             range.first,
+             range.sequence,
              bits_of(gradient_scale),
              assigns,
              plan.nested()};
@@ -248,137 +223,40 @@ class TypedModel final : public Model {
     }
   }
 
-  // Validates a batch, makes room for it and for positions up to `positions`, cuts it into groups and copies it in.
-  // Returns the number of targets that count.
-  int64_t prepare(const Batch& batch, bool gradients, int64_t positions = 0) {
-    if (batch.batch < 1 || batch.sequence < 1 || batch.sequence > config_.context_length) {
-      throw Error(ErrorCode::kShape, "tokens: expected B >= 1 and 1 <= T <= " + std::to_string(config_.context_length) +
-                                         " (the model's context length), received " +
-                                         shape_of(batch.batch, batch.sequence));
-    }
-    const int64_t count = batch.batch * batch.sequence;
-    check_tokens("tokens", batch.tokens, count, config_.vocab_size, 0);
-    int64_t valid = 0;
-    if (batch.targets) {
-      check_tokens("targets", batch.targets, count, config_.vocab_size, -1);
-      valid = count - std::count(batch.targets, batch.targets + count, -1);
-      if (valid == 0) {
-        throw Error(ErrorCode::kData, "targets: expected at least one target that is not -1, received none");
-      }
-    }
-    divide(batch);
-    ActivationShape shape{count, std::max(batch.sequence, positions), gradients, {}};
-    for (size_t g = 0; g < groups_.size(); ++g) shape = shape.joined({0, 0, false, plans_[g].extent()});
-    reserve(shape);
+  // Validates a micro-batch, cuts it into groups, makes room for it and for positions up to `positions`, and copies it
+  // in. Returns the number of targets that count.
+  int64_t prepare(const MicroBatch& batch, bool gradients, int64_t positions = 0) {
+    const int64_t valid = groups_.assign(batch);
+    const int64_t count = groups_.whole().rows();
+    reserve({count, std::max(batch.sequence, positions), gradients, groups_.extent()});
     write_tokens(batch.tokens, count, gradients);
     if (batch.targets) {
-      device_.write(activations_.targets, batch.targets, static_cast<size_t>(count) * sizeof(int32_t));
+      device_.write(workspace_.activations().targets, batch.targets, static_cast<size_t>(count) * sizeof(int32_t));
     }
     context_.multiply_adds = 0;
     return valid;
   }
 
-  // Fills whole_, groups_ and their plans.
-  void divide(const Batch& batch) {
-    whole_ = {batch.batch, batch.sequence};
-    groups_.clear();
-    while (plans_.size() < batch.groups->size()) plans_.emplace_back(config_);
-    if (batch.groups->size() == 1 && batch.groups->front().sequences == 0) {
-      plans_[0].assign(batch.groups->front().subnetwork);
-      groups_.push_back(whole_);
-      return;
-    }
-    int64_t first = 0;
-    for (const SequenceGroup& group : *batch.groups) {
-      const auto name = [&] { return "groups[" + std::to_string(groups_.size()) + "]."; };
-      if (group.sequences < 1) {
-        throw Error(ErrorCode::kShape,
-                    name() + "sequences: expected at least one, received " + std::to_string(group.sequences));
-      }
-      try {
-        plans_[groups_.size()].assign(group.subnetwork);
-      } catch (const Error& error) {
-        throw Error(error.code(), name() + error.what());
-      }
-      groups_.push_back({group.sequences, batch.sequence, 0, first});
-      first += group.sequences;
-    }
-    if (first != batch.batch) {
-      throw Error(ErrorCode::kShape, "groups: expected " + std::to_string(batch.batch) +
-                                         " sequences together, as many as the batch has, received " +
-                                         std::to_string(first));
-    }
-  }
-
-  void check_copy(const RowCopy& copy, const std::string& name) const {
-    const auto check = [&](const char* what, size_t index, int64_t row) {
-      const std::vector<Tensor>& tensors = parameters_.tensors();
-      if (index < tensors.size() && row >= 0 && copy.rows >= 1 && copy.rows <= tensors[index].rows - row) return;
-      throw Error(ErrorCode::kShape, name + what + ": expected rows of one of the " + std::to_string(tensors.size()) +
-                                         " tensors, received " + std::to_string(copy.rows) + " from " +
-                                         std::to_string(row) + " on of tensor " + std::to_string(index));
-    };
-    check(".to", copy.to, copy.to_row);
-    check(".from", copy.from, copy.from_row);
-    if (parameters_.tensors()[copy.to].cols == parameters_.tensors()[copy.from].cols) return;
-    throw Error(ErrorCode::kShape, name + ": expected tensors with as many columns, received " +
-                                       parameters_.tensors()[copy.from].name + " and " +
-                                       parameters_.tensors()[copy.to].name);
-  }
-
-  void copy_rows(Role role, const RowCopy& copy, double factor) {
-    const Tensor& tensor = parameters_.tensors()[copy.to];
-    M* to = parameters_.data(role, tensor) + copy.to_row * tensor.cols;
-    const M* from = parameters_.data(role, parameters_.tensors()[copy.from]) + copy.from_row * tensor.cols;
-    const size_t count = static_cast<size_t>(copy.rows * tensor.cols);
-    if (factor == 0) {
-      device_.clear(to, count * sizeof(M));
-    } else if (factor != 1) {
-      // Few and seldom: through the host, whose arithmetic is the same for every device.
-      std::vector<M> values(count);
-      device_.read(values.data(), from, count * sizeof(M));
-      for (M& value : values) value = static_cast<M>(value * factor);
-      device_.write(to, values.data(), count * sizeof(M));
-    } else if (to != from) {
-      device_.copy(to, from, count * sizeof(M));
-    }
-  }
-
-  // Activations are planned once for the largest shape seen; a larger one replans.
   void reserve(const ActivationShape& shape) {
-    if (planned_.covers(shape)) return;
-    const ActivationShape grown = shape.joined(planned_);
-    check_room(grown);
-    arena_ = Arena();
-    planned_ = ActivationShape();
+    const size_t held = parameters_.bytes() + operands_.bytes();
+    if (!workspace_.reserve(shape, held)) return;
     recordings_.forget();
-    const size_t bytes =
-        plan_activations(config_, grown, ops_, threads_, nullptr, &activations_, &context_.thread_scratch_bytes);
-    arena_ = Arena(device_, bytes, "activations", parameters_.bytes() + operands_.bytes());
-    plan_activations(config_, grown, ops_, threads_, arena_.data(), &activations_, &context_.thread_scratch_bytes);
-    if (activations_.rope) {
-      const std::vector<M> table = rope_table<M>(config_, grown.sequence);
-      device_.write(activations_.rope, table.data(), table.size() * sizeof(M));
-    }
+    const int64_t rows = workspace_.planned().rows;
     if (ops_.order_tokens) {
-      ordered_.reserve(static_cast<size_t>(grown.rows + ops_.token_order_words(grown.rows)));
+      ordered_.reserve(static_cast<size_t>(rows + ops_.token_order_words(rows)));
       counts_.resize(static_cast<size_t>(config_.vocab_size + 1));
     }
-    step_.reserve(grown.rows);
+    step_.reserve(rows);
     update_.reserve();
-    planned_ = grown;
-    context_.shared_scratch = activations_.shared_scratch;
-    context_.thread_scratch = activations_.thread_scratch;
+    context_.shared_scratch = workspace_.activations().shared_scratch;
+    context_.thread_scratch = workspace_.activations().thread_scratch;
+    context_.thread_scratch_bytes = workspace_.thread_scratch_bytes();
   }
 
   // Before time is spent on what grows with the model.
   static const Parameters<M>& checked(const Parameters<M>& parameters) {
     parameters.check();
     return parameters;
-  }
-
-  void check_room(const ActivationShape& shape) const {
-    check_memory(config_, ops_, threads_, shape, {device_.capacity(), device_.name()});
   }
 
   // With the order that the gradient of the embedding wants.
@@ -392,7 +270,7 @@ class TypedModel final : public Model {
       ops_.order_tokens(ordered_.data() + count, tokens, count, counts_.data(), config_.vocab_size);
       from = ordered_.data();
     }
-    device_.write(activations_.tokens, from, static_cast<size_t>(words) * sizeof(int32_t));
+    device_.write(workspace_.activations().tokens, from, static_cast<size_t>(words) * sizeof(int32_t));
   }
 
   TimedOps<T, W> timed_;  // used only where ops are timed
@@ -401,14 +279,9 @@ class TypedModel final : public Model {
   Device& device_;
   Parameters<M> parameters_;
   Operands<T, W> operands_;
-  Arena arena_;
+  Workspace<T, W> workspace_;
   TextCache<T> text_;
-  Activations<T, W> activations_;
-  ActivationShape planned_;
-  // The present micro-batch, and its groups with their subnetworks; there may be more plans than groups.
-  Group whole_{};
-  std::vector<Group> groups_;
-  std::deque<SubnetworkPlan> plans_;  // stay where they are, as they point into themselves
+  GroupPlans groups_;  // of the present micro-batch
   TouchedUnits touched_;
   TouchedUnits trained_;  // what any step so far has trained, and its plan; used where that is not all
   SubnetworkPlan trained_plan_;

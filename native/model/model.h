@@ -11,7 +11,9 @@
 #include "backend/timed.h"
 #include "model/config.h"
 #include "model/memory_plan.h"
+#include "model/micro_batch.h"
 #include "model/parameters.h"
+#include "model/row_copy.h"
 #include "model/step.h"
 #include "model/subnetwork.h"
 #include "model/update.h"
@@ -24,34 +26,6 @@ struct ModelOptions : BackendOptions {
   bool graphs = true;    // whether devices that can keep what a micro-batch queues, and replay it (model/recordings.h)
   int64_t batch = 0;     // largest training batch to come, sequences and tokens of each; 0: not known
   int64_t sequence = 0;
-};
-
-// Consecutive sequences that share a subnetwork.
-struct SequenceGroup {
-  int64_t sequences;  // of the only group 0: all
-  Subnetwork subnetwork;
-};
-
-// A micro-batch as it comes from the caller: its groups, in order. Pointers are read during the call only.
-struct Batch {
-  const int32_t* tokens;   // (B, T), each in [0, V)
-  const int32_t* targets;  // (B, T), each in [0, V) or -1 (ignored); null: no loss
-  int64_t batch;
-  int64_t sequence;
-  const std::vector<SequenceGroup>* groups;  // B sequences together
-};
-
-// Rows of a tensor that become those of another, or of the same: weights and both moments, each times a factor. A
-// factor of 0 reads nothing.
-struct RowCopy {
-  size_t to;
-  int64_t to_row;
-  size_t from;
-  int64_t from_row;
-  int64_t rows;
-  double weight;
-  double moment1;
-  double moment2;
 };
 
 enum class Logits { kNone, kLast, kAll };
@@ -92,17 +66,17 @@ class Model {
   virtual void write(Role role, size_t index, int64_t row, int64_t rows, const void* data) = 0;
 
   // logits: (B, V) for kLast, (B, T, V) for kAll, element_size() bytes each. Throws Error(kShape, kData, kNonfinite).
-  virtual StepResult forward(const Batch& batch, Logits which, void* logits) = 0;
+  virtual StepResult forward(const MicroBatch& batch, Logits which, void* logits) = 0;
 
   // Reads tokens (B, T) that follow the `past` tokens read before (0: a new text, with room for `capacity` tokens per
   // sequence) and gives the logits (B, V) of the last: the same function as forward() over all of them, without reading
   // those again. B and the subnetwork, that of the only group, must stay the same. Throws Error(kShape, kData,
   // kOutOfMemory).
-  virtual StepResult extend(const Batch& batch, int64_t past, int64_t capacity, void* logits) = 0;
+  virtual StepResult extend(const MicroBatch& batch, int64_t past, int64_t capacity, void* logits) = 0;
 
   // Adds weight * gradient of the mean loss, of all groups together. A loss that is not finite throws Error(kNonfinite)
   // and clears the gradients.
-  virtual StepResult forward_backward(const Batch& batch, double weight) = 0;
+  virtual StepResult forward_backward(const MicroBatch& batch, double weight) = 0;
 
   // Consumes and clears the gradients; returns their norm before clipping. `trained`: what any step so far has trained;
   // the rest is neither read nor written. Null: all. A norm that is not finite throws Error(kNonfinite), clears the

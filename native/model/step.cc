@@ -22,7 +22,7 @@ void Step<T, W>::reserve(int64_t tokens) {
 }
 
 template <class T, class W>
-void Step<T, W>::embed(const Group& whole) {
+void Step<T, W>::embed(const SequenceRange& whole) {
   const int64_t C = config_.n_embd;
   const M* wpe = p_.global(Role::kWeight, kWpe);
   ops_.embedding_forward(ctx_, a_.embedded, a_.tokens, p_.global(Role::kWeight, kWte),
@@ -30,7 +30,7 @@ void Step<T, W>::embed(const Group& whole) {
 }
 
 template <class T, class W>
-void Step<T, W>::forward(const Group& group, const SubnetworkPlan& plan, Work* work,
+void Step<T, W>::forward(const SequenceRange& group, const SubnetworkPlan& plan, Work* work,
                          const std::vector<KeyValueCache<T>>* caches) {
   view_rows(config_, a_, group.first * group.sequence, &g_);
   // Slot i of the activations belongs to the i-th active layer; an inactive layer is the identity and launches nothing.
@@ -45,7 +45,7 @@ void Step<T, W>::forward(const Group& group, const SubnetworkPlan& plan, Work* w
 }
 
 template <class T, class W>
-void Step<T, W>::forward_layer(const Group& group, const ActiveLayer& active, const LayerOperands<W>& operands,
+void Step<T, W>::forward_layer(const SequenceRange& group, const ActiveLayer& active, const LayerOperands<W>& operands,
                                LayerActivations<T, W>& saved, const W* input, const KeyValueCache<T>* cache,
                                Work* work) {
   const int64_t N = group.rows();
@@ -97,7 +97,7 @@ void Step<T, W>::forward_layer(const Group& group, const ActiveLayer& active, co
 }
 
 template <class T, class W>
-void Step<T, W>::loss(const Group& whole, M gradient_scale, M* logits, Work* forward, Work* backward) {
+void Step<T, W>::loss(const SequenceRange& whole, M gradient_scale, M* logits, Work* forward, Work* backward) {
   const int64_t N = whole.rows();
   const int64_t C = config_.n_embd;
   const int64_t V = config_.vocab_size;
@@ -118,7 +118,7 @@ void Step<T, W>::loss(const Group& whole, M gradient_scale, M* logits, Work* for
 }
 
 template <class T, class W>
-double Step<T, W>::mean_loss(const Group& whole, int64_t valid) {
+double Step<T, W>::mean_loss(const SequenceRange& whole, int64_t valid) {
   const int64_t N = whole.rows();
   losses_.resize(static_cast<size_t>(N));
   device_.read(losses_.data(), a_.losses, losses_.size() * sizeof(M));
@@ -128,7 +128,7 @@ double Step<T, W>::mean_loss(const Group& whole, int64_t valid) {
 }
 
 template <class T, class W>
-void Step<T, W>::last_logits(const Group& whole, M* logits, Work* work) {
+void Step<T, W>::last_logits(const SequenceRange& whole, M* logits, Work* work) {
   for (int64_t b = 0; b < whole.batch; ++b) {
     logits_of((b + 1) * whole.sequence - 1, 1, work);
     read_logits(logits + b * config_.vocab_size, 1);
@@ -136,7 +136,7 @@ void Step<T, W>::last_logits(const Group& whole, M* logits, Work* work) {
 }
 
 template <class T, class W>
-void Step<T, W>::all_logits(const Group& whole, M* logits, Work* work) {
+void Step<T, W>::all_logits(const SequenceRange& whole, M* logits, Work* work) {
   const int64_t N = whole.rows();
   for (int64_t begin = 0; begin < N; begin += a_.logit_rows) {
     const int64_t rows = std::min(a_.logit_rows, N - begin);
@@ -169,7 +169,7 @@ void Step<T, W>::read_logits(M* to, int64_t rows) {
 }
 
 template <class T, class W>
-void Step<T, W>::backward(const Group& group, const SubnetworkPlan& plan, Work* work) {
+void Step<T, W>::backward(const SequenceRange& group, const SubnetworkPlan& plan, Work* work) {
   view_rows(config_, a_, group.first * group.sequence, &g_);
   const int64_t N = group.rows();
   const auto input_of = [&](size_t i) { return i == 0 ? g_.embedded : g_.layers[i - 1].output; };
@@ -182,13 +182,13 @@ void Step<T, W>::backward(const Group& group, const SubnetworkPlan& plan, Work* 
 }
 
 template <class T, class W>
-void Step<T, W>::embed_backward(const Group& whole) {
+void Step<T, W>::embed_backward(const SequenceRange& whole) {
   ops_.embedding_backward(ctx_, p_.global(Role::kGradient, kWte), p_.global(Role::kGradient, kWpe), a_.dresidual,
                           a_.tokens, whole.batch, whole.sequence, config_.n_embd);
 }
 
 template <class T, class W>
-void Step<T, W>::backward_layer(const Group& group, const ActiveLayer& active, const LayerOperands<W>& operands,
+void Step<T, W>::backward_layer(const SequenceRange& group, const ActiveLayer& active, const LayerOperands<W>& operands,
                                 LayerActivations<T, W>& saved, const W* input, Work* work) {
   const int64_t N = group.rows();
   const int64_t C = config_.n_embd;
@@ -255,7 +255,7 @@ void Step<T, W>::norm_backward(M* dweight, M* dbias, const W* input, const M* me
 }
 
 template <class T, class W>
-void Step<T, W>::rotate(const Group& group, const ActiveLayer& active, T* qkv, bool inverse) {
+void Step<T, W>::rotate(const SequenceRange& group, const ActiveLayer& active, T* qkv, bool inverse) {
   if (!config_.rotary()) return;
   const int64_t rotated = active.heads + active.kv_heads;  // queries and keys lie side by side
   const int64_t stride = (rotated + active.kv_heads) * config_.head_size;

@@ -5,6 +5,7 @@
 #include "backend/backend.h"
 #include "core/device.h"
 #include "model/activations.h"
+#include "model/micro_batch.h"
 #include "model/operands.h"
 #include "model/parameters.h"
 #include "model/subnetwork.h"
@@ -22,16 +23,6 @@ struct Work {
   Work& operator+=(const Work& other);
 };
 
-// Consecutive sequences of a micro-batch, or all of them; tokens and targets are already in the activations.
-struct Group {
-  int64_t batch;
-  int64_t sequence;
-  int64_t past = 0;   // position of the first token; above 0 only with a cache that holds the tokens before it
-  int64_t first = 0;  // of the micro-batch's sequences
-
-  int64_t rows() const { return batch * sequence; }
-};
-
 template <class T, class W = T>
 class Step {
  public:
@@ -46,43 +37,43 @@ class Step {
 
   // What every subnetwork shares is done for the whole micro-batch, here and in loss() and embed_backward(); what lies
   // between for one group after another.
-  void embed(const Group& whole);
+  void embed(const SequenceRange& whole);
 
   // The operands of the plan must be prepared. Active layers and final norm of a group: fills its rows of a.lnf. With
   // `caches`, one per active layer and all of length group.past, keys and values are stored there, and attention also
   // sees those of the tokens before.
-  void forward(const Group& group, const SubnetworkPlan& plan, Work* work,
+  void forward(const SequenceRange& group, const SubnetworkPlan& plan, Work* work,
                const std::vector<KeyValueCache<T>>* caches = nullptr);
 
   // The loss of every target, for mean_loss(). With gradient_scale != 0 also leaves gradient_scale * d (sum of the
   // losses) / d lnf in a.dnorm and adds the head's share of the embedding gradient; with 0 there is nothing for
   // backward() to read. logits: (N, V) on the host, or null.
-  void loss(const Group& whole, M gradient_scale, M* logits, Work* forward, Work* backward);
+  void loss(const SequenceRange& whole, M gradient_scale, M* logits, Work* forward, Work* backward);
   // Mean over the targets that are not -1, of which there are `valid` > 0.
-  double mean_loss(const Group& whole, int64_t valid);
+  double mean_loss(const SequenceRange& whole, int64_t valid);
 
   // Logits of the last position of every sequence, (B, V) on the host, without targets.
-  void last_logits(const Group& whole, M* logits, Work* work);
+  void last_logits(const SequenceRange& whole, M* logits, Work* work);
   // Logits of all positions, (N, V) on the host, without targets.
-  void all_logits(const Group& whole, M* logits, Work* work);
+  void all_logits(const SequenceRange& whole, M* logits, Work* work);
 
   // Adds the gradients of a group's layers and of the final norm, given its rows of a.dnorm from loss(), and leaves the
   // gradient of the embedded tokens in those of a.dresidual.
-  void backward(const Group& group, const SubnetworkPlan& plan, Work* work);
+  void backward(const SequenceRange& group, const SubnetworkPlan& plan, Work* work);
   // Adds the gradients of the embeddings.
-  void embed_backward(const Group& whole);
+  void embed_backward(const SequenceRange& whole);
 
  private:
-  void forward_layer(const Group& group, const ActiveLayer& active, const LayerOperands<W>& operands,
+  void forward_layer(const SequenceRange& group, const ActiveLayer& active, const LayerOperands<W>& operands,
                      LayerActivations<T, W>& saved, const W* input, const KeyValueCache<T>* cache, Work* work);
-  void backward_layer(const Group& group, const ActiveLayer& active, const LayerOperands<W>& operands,
+  void backward_layer(const SequenceRange& group, const ActiveLayer& active, const LayerOperands<W>& operands,
                       LayerActivations<T, W>& saved, const W* input, Work* work);
   // Logits of rows [begin, begin + rows) of lnf into a.logits.
   void logits_of(int64_t begin, int64_t rows, Work* work);
   // Copies rows of a.logits to the host.
   void read_logits(M* to, int64_t rows);
   // Turns queries and keys (forward), or their gradients back; nothing with learned positions.
-  void rotate(const Group& group, const ActiveLayer& active, T* qkv, bool inverse);
+  void rotate(const SequenceRange& group, const ActiveLayer& active, T* qkv, bool inverse);
   // Adds to the gradient of the residual stream what comes through a norm.
   void norm_backward(M* dweight, M* dbias, const W* input, const M* mean, const M* rstd, const M* weight, int64_t n);
   // Gradients of a matrix, and of a bias where the architecture has it.

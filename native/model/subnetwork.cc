@@ -37,15 +37,16 @@ void check_count(const char* name, size_t lists, size_t layers) {
 void check_even(const ModelConfig& config, size_t owner, const std::vector<int32_t>& heads) {
   const int64_t each = static_cast<int64_t>(heads.size()) / config.n_kv_head;
   const auto is_wrong = [&](int64_t kv_head) {
-    const int64_t first = kv_head * config.group_size();
-    const int64_t count = std::count_if(
-        heads.begin(), heads.end(), [&](int32_t head) { return head >= first && head < first + config.group_size(); });
+    const int64_t first = kv_head * config.queries_per_kv_head();
+    const int64_t count = std::count_if(heads.begin(), heads.end(), [&](int32_t head) {
+      return head >= first && head < first + config.queries_per_kv_head();
+    });
     return count != each || each == 0;
   };
   for (int64_t kv_head = 0; kv_head < config.n_kv_head; ++kv_head) {
     if (!is_wrong(kv_head)) continue;
-    throw Error(ErrorCode::kShape, "subnetwork.heads[" + std::to_string(owner) + "]: expected as many of the " +
-                                       std::to_string(config.group_size()) +
+    throw Error(ErrorCode::kShape, "subnetwork.queryHeads[" + std::to_string(owner) + "]: expected as many of the " +
+                                       std::to_string(config.queries_per_kv_head()) +
                                        " query heads of every key and value head, at least one, received " +
                                        std::to_string(heads.size()) + " heads spread unevenly");
   }
@@ -84,37 +85,31 @@ void SubnetworkPlan::append_heads(int64_t first, int64_t count) {
   }
 }
 
-// The rows of the queries, keys and values of `units`: whole key and value heads, or query heads of all of them.
-void SubnetworkPlan::append_qkv_rows(const std::vector<int32_t>& units, bool query_heads) {
-  const int64_t group = config_.group_size();
+// Queries, keys and values lie one after another in qkvw, so even the first heads are three runs of its rows.
+void SubnetworkPlan::assign_heads(const std::vector<int32_t>& heads, size_t owner, ActiveLayer* active) {
+  check_list("heads", static_cast<int64_t>(owner), heads, config_.n_kv_head);
+  const int64_t shared = config_.queries_per_kv_head();
+  active->kv_heads = static_cast<int64_t>(heads.size());
+  active->heads = active->kv_heads * shared;
+  if (active->kv_heads == config_.n_kv_head) return;
+  active->rows.qkv.rows = rows_.data() + rows_.size();
+  if (!are_first(heads)) active->rows.heads.rows = active->rows.qkv.rows;
   const int64_t keys = config_.n_head;
   const int64_t values = keys + config_.n_kv_head;
-  if (query_heads) {
-    for (const int32_t head : units) append_heads(head, 1);
-    append_heads(keys, 2 * config_.n_kv_head);
-    return;
-  }
-  for (const int32_t head : units) append_heads(head * group, group);
-  for (const int32_t head : units) append_heads(keys + head, 1);
-  for (const int32_t head : units) append_heads(values + head, 1);
+  for (const int32_t head : heads) append_heads(head * shared, shared);
+  for (const int32_t head : heads) append_heads(keys + head, 1);
+  for (const int32_t head : heads) append_heads(values + head, 1);
 }
 
-void SubnetworkPlan::assign_heads(const std::vector<int32_t>& units, size_t owner, bool query_heads,
-                                  ActiveLayer* active) {
-  check_list("heads", static_cast<int64_t>(owner), units, query_heads ? config_.n_head : config_.n_kv_head);
-  const int64_t count = static_cast<int64_t>(units.size());
-  if (query_heads) {
-    check_even(config_, owner, units);
-    active->heads = count;
-  } else {
-    active->kv_heads = count;
-    active->heads = count * config_.group_size();
-  }
+void SubnetworkPlan::assign_query_heads(const std::vector<int32_t>& heads, size_t owner, ActiveLayer* active) {
+  check_list("queryHeads", static_cast<int64_t>(owner), heads, config_.n_head);
+  check_even(config_, owner, heads);
+  active->heads = static_cast<int64_t>(heads.size());
   if (active->heads == config_.n_head) return;
-  // Queries, keys and values lie one after another in qkvw, so even the first heads are three runs of its rows.
   active->rows.qkv.rows = rows_.data() + rows_.size();
-  append_qkv_rows(units, query_heads);
-  if (!are_first(units)) active->rows.heads.rows = active->rows.qkv.rows;
+  if (!are_first(heads)) active->rows.heads.rows = active->rows.qkv.rows;
+  for (const int32_t head : heads) append_heads(head, 1);
+  append_heads(config_.n_head, 2 * config_.n_kv_head);
 }
 
 void SubnetworkPlan::assign_neurons(const std::vector<int32_t>& neurons, size_t owner, ActiveLayer* active) {
@@ -133,6 +128,10 @@ void SubnetworkPlan::assign(const Subnetwork& subnetwork) {
     throw Error(ErrorCode::kShape, "subnetwork.layers: expected at least one active layer, received none");
   check_list("layers", -1, subnetwork.layers, config_.n_layer);
   check_count("heads", subnetwork.heads.size(), count);
+  check_count("queryHeads", subnetwork.query_heads.size(), count);
+  if (!subnetwork.heads.empty() && !subnetwork.query_heads.empty()) {
+    throw Error(ErrorCode::kShape, "subnetwork: expected heads or queryHeads, received both");
+  }
   check_count("neurons", subnetwork.neurons.size(), count);
   check_scale("layerScale", subnetwork.layer_scale, count);
   check_scale("headScale", subnetwork.head_scale, count);
@@ -148,12 +147,12 @@ void SubnetworkPlan::assign(const Subnetwork& subnetwork) {
     active.layer_scale = scale(subnetwork.layer_scale);
     active.head_scale = scale(subnetwork.head_scale);
     active.neuron_scale = scale(subnetwork.neuron_scale);
-    if (!subnetwork.heads.empty() && !subnetwork.heads[i].empty()) {
-      assign_heads(subnetwork.heads[i], i, subnetwork.query_heads, &active);
-    }
-    if (!subnetwork.neurons.empty() && !subnetwork.neurons[i].empty()) {
-      assign_neurons(subnetwork.neurons[i], i, &active);
-    }
+    const auto is_listed = [&](const std::vector<std::vector<int32_t>>& lists) {
+      return !lists.empty() && !lists[i].empty();
+    };
+    if (is_listed(subnetwork.heads)) assign_heads(subnetwork.heads[i], i, &active);
+    if (is_listed(subnetwork.query_heads)) assign_query_heads(subnetwork.query_heads[i], i, &active);
+    if (is_listed(subnetwork.neurons)) assign_neurons(subnetwork.neurons[i], i, &active);
     active.rows.qkv.count = (active.heads + 2 * active.kv_heads) * config_.head_size;
     active.rows.heads.count = active.heads * config_.head_size;
     active.rows.neurons.count = active.neurons;

@@ -10,15 +10,14 @@
 
 namespace burgeon {
 
-// As received: has_layers false means "all". heads[i] and neurons[i] belong to the i-th active layer; an empty vector =
-// all. heads[i] lists key and value heads, each with the query heads that share it; or, with `query_heads`, query
-// heads, as many of every key and value head, which are then all active. The factors are the caller's decision, one per
-// active layer; an empty vector: 1.
+// As received: has_layers false means "all". Lists of units, the i-th of the i-th active layer; an empty vector = all.
+// The factors are the caller's decision, one per active layer; an empty vector: 1.
 struct Subnetwork {
   bool has_layers = false;
-  bool query_heads = false;
   std::vector<int32_t> layers;
-  std::vector<std::vector<int32_t>> heads;
+  std::vector<std::vector<int32_t>> heads;  // key and value heads, each with the query heads that share it
+  // Instead of heads: as many query heads of every key and value head; these are then all active.
+  std::vector<std::vector<int32_t>> query_heads;
   std::vector<std::vector<int32_t>> neurons;
   std::vector<double> layer_scale;   // of both branches
   std::vector<double> head_scale;    // of the sum over heads, the output's bias left out
@@ -66,10 +65,10 @@ class SubnetworkPlan {
   bool nested() const { return rows_.empty() && layers_.back().layer + 1 == extent_.layers; }
 
  private:
-  void assign_heads(const std::vector<int32_t>& units, size_t owner, bool query_heads, ActiveLayer* active);
+  void assign_heads(const std::vector<int32_t>& heads, size_t owner, ActiveLayer* active);
+  void assign_query_heads(const std::vector<int32_t>& heads, size_t owner, ActiveLayer* active);
   void assign_neurons(const std::vector<int32_t>& neurons, size_t owner, ActiveLayer* active);
   void append_heads(int64_t first, int64_t count);
-  void append_qkv_rows(const std::vector<int32_t>& units, bool query_heads);
 
   const ModelConfig config_;
   std::vector<ActiveLayer> layers_;

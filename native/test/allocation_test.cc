@@ -45,20 +45,20 @@ TEST(model_step_allocates_nothing) {
   const std::vector<SequenceGroup> groups{{1, sampled_twice}, {1, {}}, {1, sampled_twice}};
   for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
     const auto model = make_model(config, {{"cpu", "", precision}, 2});
-    Group group = make_group(config, 3, 10);
-    Group small_group = make_group(config, 2, 7);  // fits as well
-    const Batch smaller = small_group.view();
+    TestBatch group = make_batch(config, 3, 10);
+    TestBatch small_group = make_batch(config, 2, 7);  // fits as well
+    const MicroBatch smaller = small_group.view();
     const int64_t before_first = allocations;
     const auto train = [&](int64_t step) {
       for (const bool sampled : {false, true}) {
         group.subnetwork.reset();
         if (sampled) group.subnetwork = small_subnetwork();
-        const Batch batch = group.view();
+        const MicroBatch batch = group.view();
         const int64_t before = allocations;
         model->forward_backward(batch, 0.5);
         if (step > 1) CHECK(allocations == before);
       }
-      Batch grouped = group.view();
+      MicroBatch grouped = group.view();
       grouped.groups = &groups;
       const int64_t before = allocations;
       model->optimizer_step(optimizer_step(step), &everything);

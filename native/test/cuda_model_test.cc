@@ -39,9 +39,9 @@ double cosine(const std::vector<Doubles>& a, const std::vector<Doubles>& b) {
 // Multiples of 8 everywhere, so that products go to tensor cores and attention to its tiles.
 ModelConfig aligned_config() { return gpt2_config(2, 2, 128, 256, 80, 200); }
 
-std::vector<Group> groups_of(const ModelConfig& config, int64_t sequence) {
-  Group dense = make_group(config, 2, sequence, 3);
-  Group sampled = make_group(config, 1, sequence, 4);
+std::vector<TestBatch> groups_of(const ModelConfig& config, int64_t sequence) {
+  TestBatch dense = make_batch(config, 2, sequence, 3);
+  TestBatch sampled = make_batch(config, 1, sequence, 4);
   sampled.subnetwork = with_layer_scale(small_subnetwork(), 1.25);
   if (config.n_layer == 2) {
     sampled.subnetwork = with_layer_scale({}, 1.25);
@@ -84,7 +84,7 @@ TEST(cuda_model_matches_the_reference) {
     const auto mixed = make_model(config, on_cuda(Precision::kBfloat16));
     const auto vendor = make_model(config, on_cuda_with_library());
     for (int64_t step = 1; step <= (config.n_embd == 15 ? 2 : 1); ++step) {
-      for (const Group& group : groups_of(config, std::min<int64_t>(config.context_length, 20))) {
+      for (const TestBatch& group : groups_of(config, std::min<int64_t>(config.context_length, 20))) {
         const StepResult expected = reference->forward_backward(group.view(), 0.5);
         const StepResult result = exact->forward_backward(group.view(), 0.5);
         CHECK_NEAR(result.loss, expected.loss, 2e-6 * (1 + expected.loss));
@@ -119,7 +119,7 @@ TEST(cuda_model_matches_the_reference_on_sm_90) {
   const ModelConfig config = aligned_config();
   const auto reference = make_model(config, on_reference());
   const auto mixed = make_model(config, on_cuda(Precision::kBfloat16));
-  for (const Group& group : groups_of(config, 20)) {
+  for (const TestBatch& group : groups_of(config, 20)) {
     const double expected = reference->forward_backward(group.view(), 0.5).loss;
     CHECK_NEAR(mixed->forward_backward(group.view(), 0.5).loss, expected, 0.02 * expected);
   }
@@ -134,7 +134,7 @@ TEST(cuda_model_gives_the_same_bits_in_every_order_of_threads) {
     for (const char* seed : {"1", "2"}) {
       setenv("BURGEON_CUDA_HOST_SEED", seed, 1);
       const auto model = make_model(config, on_cuda(precision));
-      for (const Group& group : groups_of(config, 11)) model->forward_backward(group.view(), 0.5);
+      for (const TestBatch& group : groups_of(config, 11)) model->forward_backward(group.view(), 0.5);
       model->optimizer_step(optimizer_step());
       weights.push_back(read_all(*model, Role::kWeight));
     }
@@ -185,24 +185,24 @@ TEST(cuda_model_with_graphs_gives_the_bits_of_single_launches) {
           for (int64_t g = 0; g < (step == 2 ? 1 : 2); ++g) {
             const Subnetwork drawn = drawn_subnetwork(random, config);
             for (int64_t i = 0; i < 3; ++i) {
-              Group group = make_group(config, 2, 7, static_cast<uint64_t>(10 * step + i));
-              group.targets = make_group(config, 2, 7, 5).targets;  // as many that count in every batch
+              TestBatch group = make_batch(config, 2, 7, static_cast<uint64_t>(10 * step + i));
+              group.targets = make_batch(config, 2, 7, 5).targets;  // as many that count in every batch
               group.subnetwork = drawn;
               losses.back().push_back(model->forward_backward(group.view(), 0.25).loss);
             }
           }
           // Micro-batches of two groups, other ones each time.
           for (int64_t i = 0; i < 2; ++i) {
-            Group batch = make_group(config, 3, 7, static_cast<uint64_t>(20 * step + i));
-            batch.targets = make_group(config, 3, 7, 5).targets;
+            TestBatch batch = make_batch(config, 3, 7, static_cast<uint64_t>(20 * step + i));
+            batch.targets = make_batch(config, 3, 7, 5).targets;
             const Subnetwork first = drawn_subnetwork(random, config);
             const std::vector<SequenceGroup> parts{{1, first}, {2, drawn_subnetwork(random, config)}};
-            Batch whole = batch.view();
+            MicroBatch whole = batch.view();
             whole.groups = &parts;
             losses.back().push_back(model->forward_backward(whole, 0.25).loss);
           }
           losses.back().push_back(model->optimizer_step(optimizer_step(step, freeze)));
-          Group held_out = make_group(config, 2, 7);
+          TestBatch held_out = make_batch(config, 2, 7);
           losses.back().push_back(model->forward(held_out.view(), Logits::kNone, nullptr).loss);
         }
         results.push_back(read_all(*model, Role::kWeight));
@@ -272,7 +272,7 @@ TEST(cuda_model_continues_a_text_from_its_cache) {
   for (const ModelConfig& config : {small_config(), small_llama()}) {
     const Note note(name_of(config));
     const auto model = make_model(config, on_cuda());
-    Group group = make_group(config, 2, 9);
+    TestBatch group = make_batch(config, 2, 9);
     std::vector<int32_t> start;
     std::vector<int32_t> rest;
     for (int64_t b = 0; b < 2; ++b) {

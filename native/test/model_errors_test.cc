@@ -58,7 +58,7 @@ TEST(model_refuses_what_memory_cannot_hold) {
   constexpr int64_t kLong = int64_t{1} << 20;
   const auto model = Model::create(gpt2_config(1, 1, 1, kLong, kLong, 2), on_cpu(""));
   const auto run = [&](int64_t tokens) {
-    const Group group{1, tokens, std::vector<int32_t>(tokens), std::vector<int32_t>(tokens), {}, {}};
+    const TestBatch group{1, tokens, std::vector<int32_t>(tokens), std::vector<int32_t>(tokens), {}, {}};
     return model->forward_backward(group.view(), 1).loss;
   };
   CHECK_NEAR(run(2), std::log(2), 1e-6);
@@ -74,22 +74,22 @@ TEST(model_refuses_what_memory_cannot_hold) {
 
 TEST(model_refuses_malformed_batches) {
   const auto model = make_model(small_config(), on_cpu(""));
-  const Group good = make_group(small_config(), 2, 6);
+  const TestBatch good = make_batch(small_config(), 2, 6);
   const auto shape_error = [](const std::string& received) {
     return "tokens: expected B >= 1 and 1 <= T <= 12 (the model's context length), received " + received;
   };
-  const auto run = [&](const Group& group) { model->forward_backward(group.view(), 1); };
+  const auto run = [&](const TestBatch& group) { model->forward_backward(group.view(), 1); };
   const auto shaped = [&](int64_t batch, int64_t sequence) {
-    Group group = good;
+    TestBatch group = good;
     group.batch = batch;
     group.sequence = sequence;
     return group;
   };
   CHECK_ERROR(ErrorCode::kShape, shape_error("(B=0, T=6)"), run(shaped(0, 6)));
   CHECK_ERROR(ErrorCode::kShape, shape_error("(B=2, T=0)"), run(shaped(2, 0)));
-  CHECK_ERROR(ErrorCode::kShape, shape_error("(B=1, T=13)"), run(make_group(small_config(), 1, 13)));
+  CHECK_ERROR(ErrorCode::kShape, shape_error("(B=1, T=13)"), run(make_batch(small_config(), 1, 13)));
 
-  Group group = good;
+  TestBatch group = good;
   group.tokens[5] = 29;
   CHECK_ERROR(ErrorCode::kData, "tokens[5]: expected a token in [0, 29), received 29", run(group));
   group.tokens[5] = -1;
@@ -105,7 +105,7 @@ TEST(model_refuses_malformed_batches) {
 
 TEST(model_refuses_malformed_subnetworks) {
   const auto model = make_model(small_config(), on_cpu(""));
-  Group group = make_group(small_config(), 2, 6);
+  TestBatch group = make_batch(small_config(), 2, 6);
   const auto run = [&](const Subnetwork& subnetwork) {
     group.subnetwork = subnetwork;
     model->forward_backward(group.view(), 1);
@@ -156,10 +156,10 @@ TEST(model_refuses_malformed_subnetworks) {
 
 TEST(model_is_unchanged_by_a_refused_call) {
   const auto model = make_model(small_config(), on_cpu("", 2));
-  const Group good = make_group(small_config(), 2, 6);
+  const TestBatch good = make_batch(small_config(), 2, 6);
   model->forward_backward(good.view(), 1);
   const std::vector<Doubles> gradients = read_all(*model, Role::kGradient);
-  Group bad = good;
+  TestBatch bad = good;
   bad.subnetwork = small_subnetwork();
   bad.subnetwork->neurons[0] = {4, 4};
   for (int i = 0; i < 2; ++i) {
@@ -180,7 +180,7 @@ TEST(model_is_unchanged_by_a_refused_call) {
 }
 
 TEST(model_reports_a_loss_that_is_not_finite) {
-  const Group group = make_group(small_config(), 2, 6);
+  const TestBatch group = make_batch(small_config(), 2, 6);
   for (const ModelOptions& options : backends()) {
     for (const double bad : {static_cast<double>(NAN), std::numeric_limits<double>::infinity()}) {
       for (const char* name : {"wte", "wpe", "qkvw", "fcw", "lnfw"}) {
@@ -218,7 +218,7 @@ TEST(model_reports_a_loss_that_is_not_finite) {
 }
 
 TEST(model_reports_a_gradient_that_is_not_finite) {
-  const Group group = make_group(small_config(), 2, 6);
+  const TestBatch group = make_batch(small_config(), 2, 6);
   for (const ModelOptions& options : backends()) {
     for (const char* name : {"wte", "lnfb", "qkvb", "attprojw", "fcprojb"}) {
       for (const bool freeze : {false, true}) {

@@ -102,9 +102,9 @@ std::vector<Doubles> read_all(Model& model, Role role) {
   return all;
 }
 
-Group make_group(const ModelConfig& config, int64_t batch, int64_t sequence, uint64_t seed) {
+TestBatch make_batch(const ModelConfig& config, int64_t batch, int64_t sequence, uint64_t seed) {
   Random random(seed);
-  Group group{batch, sequence, {}, {}, {}, {}};
+  TestBatch group{batch, sequence, {}, {}, {}, {}};
   for (int64_t i = 0; i < batch * sequence; ++i) {
     group.tokens.push_back(static_cast<int32_t>(random.between(0, config.vocab_size - 1)));
     const bool ignored = i > 0 && random.between(0, 4) == 0;

@@ -43,8 +43,8 @@ void check_tensors(const Model& model, const std::vector<Doubles>& actual, const
                    double relative);
 bool same(const Work& a, const Work& b);
 
-// Tokens and targets with what a Batch points to.
-struct Group {
+// Tokens and targets with what a MicroBatch points to.
+struct TestBatch {
   int64_t batch;
   int64_t sequence;
   std::vector<int32_t> tokens;
@@ -52,19 +52,19 @@ struct Group {
   std::optional<Subnetwork> subnetwork;
   mutable std::vector<SequenceGroup> groups;  // of the last view
 
-  Batch view() const {
+  MicroBatch view() const {
     groups = {{0, subnetwork.value_or(Subnetwork())}};
     return {tokens.data(), targets.data(), batch, sequence, &groups};
   }
   // Some of the sequences, from `first` on, on the same or on one other subnetwork.
-  Batch view(int64_t first, const SequenceGroup& group) const {
+  MicroBatch view(int64_t first, const SequenceGroup& group) const {
     groups = {group};
     return {tokens.data() + first * sequence, targets.data() + first * sequence, group.sequences, sequence, &groups};
   }
 };
 
 // Random tokens; every fifth target or so is ignored.
-Group make_group(const ModelConfig& config, int64_t batch, int64_t sequence, uint64_t seed = 2);
+TestBatch make_batch(const ModelConfig& config, int64_t batch, int64_t sequence, uint64_t seed = 2);
 
 // Two of the three layers of a small model, two (key and value) heads and one, five neurons and all; rescaled by the
 // inverse shares.

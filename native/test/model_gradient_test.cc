@@ -10,7 +10,7 @@ namespace burgeon::test {
 namespace {
 
 struct Weighted {
-  Group group;
+  TestBatch group;
   double weight;
 };
 
@@ -45,7 +45,7 @@ void check_model_gradients(const ModelConfig& config, const std::vector<Weighted
   }
 }
 
-Group with(Group group, Subnetwork subnetwork) {
+TestBatch with(TestBatch group, Subnetwork subnetwork) {
   group.subnetwork = std::move(subnetwork);
   return group;
 }
@@ -57,42 +57,41 @@ void check_model_gradients(const std::vector<Weighted>& groups) {
 
 }  // namespace
 
-TEST(model_gradients_dense) { check_model_gradients({{make_group(small_config(), 2, 7), 1}}); }
+TEST(model_gradients_dense) { check_model_gradients({{make_batch(small_config(), 2, 7), 1}}); }
 
-TEST(model_gradients_of_the_full_context) { check_model_gradients({{make_group(small_config(), 1, 12), 0.25}}); }
+TEST(model_gradients_of_the_full_context) { check_model_gradients({{make_batch(small_config(), 1, 12), 0.25}}); }
 
-TEST(model_gradients_of_one_token) { check_model_gradients({{make_group(small_config(), 1, 1), 1}}); }
+TEST(model_gradients_of_one_token) { check_model_gradients({{make_batch(small_config(), 1, 1), 1}}); }
 
 TEST(model_gradients_with_a_subnetwork) {
-  check_model_gradients({{with(make_group(small_config(), 2, 6), small_subnetwork()), 1}});
+  check_model_gradients({{with(make_batch(small_config(), 2, 6), small_subnetwork()), 1}});
 }
 
 TEST(model_gradients_of_the_first_units) {
-  check_model_gradients({{with(make_group(small_config(), 2, 6), small_nested()), 1}});
+  check_model_gradients({{with(make_batch(small_config(), 2, 6), small_nested()), 1}});
 }
 
 TEST(model_gradients_with_scaled_layers) {
-  check_model_gradients({{with(make_group(small_config(), 2, 6), with_layer_scale(small_subnetwork(), 1.5)), 1}});
+  check_model_gradients({{with(make_batch(small_config(), 2, 6), with_layer_scale(small_subnetwork(), 1.5)), 1}});
 }
 
 // One query head of every key and value head, in some layers.
 TEST(model_gradients_with_sampled_query_heads) {
   Subnetwork queries;
-  queries.query_heads = true;
-  queries.heads = {{0, 2, 5}, {}, {1, 3, 4}};
+  queries.query_heads = {{0, 2, 5}, {}, {1, 3, 4}};
   queries.neurons = {{1, 2}, {}, {16}};
   queries.head_scale = {2, 1, 2};
   queries.neuron_scale = {17.0 / 2, 1, 17};
-  check_model_gradients(small_llama(), {{with(make_group(small_llama(), 2, 6), queries), 1}});
+  check_model_gradients(small_llama(), {{with(make_batch(small_llama(), 2, 6), queries), 1}});
 }
 
 TEST(model_gradients_of_groups_add_up) {
   Subnetwork heads_only;
   heads_only.heads = {{1}, {0, 1, 2}, {0, 2}};
   heads_only.head_scale = {3, 1, 1.5};
-  check_model_gradients({{with(make_group(small_config(), 2, 5, 3), small_subnetwork()), 0.5},
-                         {with(make_group(small_config(), 1, 9, 4), with_layer_scale(heads_only, 0.7, 3)), 0.3},
-                         {make_group(small_config(), 1, 3, 5), -0.2}});
+  check_model_gradients({{with(make_batch(small_config(), 2, 5, 3), small_subnetwork()), 0.5},
+                         {with(make_batch(small_config(), 1, 9, 4), with_layer_scale(heads_only, 0.7, 3)), 0.3},
+                         {make_batch(small_config(), 1, 3, 5), -0.2}});
 }
 
 }  // namespace burgeon::test

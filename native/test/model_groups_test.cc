@@ -42,7 +42,7 @@ TEST(model_trains_groups_of_a_batch_as_if_each_came_alone) {
   const std::vector<SequenceGroup> groups{
       {1, with_layer_scale(sampled, 1.25)}, {3, last_layer}, {1, {}}, {2, sampled}, {1, small_nested()}};
   for (const ModelConfig& config : small_architectures()) {
-    Group batch = make_group(config, 8, 7);
+    TestBatch batch = make_batch(config, 8, 7);
     for (const Backend& backend : backends()) {
       const Note note(name_of(config) + ", " + backend.options.backend + " " + backend.options.max_isa +
                       (backend.options.precision == Precision::kBfloat16 ? " bf16" : ""));
@@ -50,14 +50,14 @@ TEST(model_trains_groups_of_a_batch_as_if_each_came_alone) {
       const auto alone = make_model(config, backend.options);
       // Freezing reads what the groups touched; the second step starts from moments and gathered weights of the first.
       for (int64_t step = 1; step <= 2; ++step) {
-        Batch whole = batch.view();
+        MicroBatch whole = batch.view();
         whole.groups = &groups;
         const StepResult result = together->forward_backward(whole, 0.75);
         double loss = 0;
         Work forward, backward;
         int64_t first = 0;
         for (const SequenceGroup& group : groups) {
-          const Batch part = batch.view(first, group);
+          const MicroBatch part = batch.view(first, group);
           const int64_t rows = group.sequences * batch.sequence;
           const double share = static_cast<double>(valid(part.targets, rows)) / valid(whole.targets, 8 * 7);
           const StepResult each = alone->forward_backward(part, 0.75 * share);
@@ -74,7 +74,7 @@ TEST(model_trains_groups_of_a_batch_as_if_each_came_alone) {
         CHECK_NEAR(together->optimizer_step(optimizer_step(step, step == 1)), norm, backend.tolerance * norm);
       }
       // Without gradients: the mean of the losses.
-      Batch whole = batch.view();
+      MicroBatch whole = batch.view();
       whole.groups = &groups;
       const double loss = together->forward(whole, Logits::kNone, nullptr).loss;
       CHECK_NEAR(loss, together->forward_backward(whole, 0).loss, 1e-12 * loss);
@@ -84,13 +84,13 @@ TEST(model_trains_groups_of_a_batch_as_if_each_came_alone) {
 
 TEST(model_trains_groups_of_one_subnetwork_like_the_batch) {
   const ModelConfig config = small_config();
-  Group batch = make_group(config, 3, 9);
+  TestBatch batch = make_batch(config, 3, 9);
   batch.subnetwork = small_subnetwork();
   const std::vector<SequenceGroup> groups{{1, *batch.subnetwork}, {2, *batch.subnetwork}};
   for (const Backend& backend : backends()) {
     const auto grouped = make_model(config, backend.options);
     const auto plain = make_model(config, backend.options);
-    Batch whole = batch.view();
+    MicroBatch whole = batch.view();
     whole.groups = &groups;
     const double loss = plain->forward_backward(batch.view(), 1).loss;
     CHECK_NEAR(grouped->forward_backward(whole, 1).loss, loss, backend.tolerance * loss);
@@ -100,10 +100,10 @@ TEST(model_trains_groups_of_one_subnetwork_like_the_batch) {
 
 TEST(model_refuses_groups_that_are_not_the_batch) {
   const auto model = make_model(small_config(), on_cpu(""));
-  Group batch = make_group(small_config(), 4, 6);
+  TestBatch batch = make_batch(small_config(), 4, 6);
   const Subnetwork sampled = small_subnetwork();
   const auto run = [&](const std::vector<SequenceGroup>& groups) {
-    Batch whole = batch.view();
+    MicroBatch whole = batch.view();
     whole.groups = &groups;
     model->forward_backward(whole, 1);
   };

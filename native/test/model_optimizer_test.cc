@@ -59,8 +59,8 @@ Subnetwork second_subnetwork() {
 TEST(model_optimizer_step_matches_adamw) {
   const ModelConfig config = small_config();
   const Units units = touched_units();
-  Group first = make_group(config, 2, 6, 3);
-  Group second = make_group(config, 1, 7, 4);
+  TestBatch first = make_batch(config, 2, 6, 3);
+  TestBatch second = make_batch(config, 1, 7, 4);
   first.subnetwork = small_subnetwork();
   second.subnetwork = second_subnetwork();
   for (const ModelOptions& options : backends()) {
@@ -68,7 +68,7 @@ TEST(model_optimizer_step_matches_adamw) {
       const Note note(options.backend + " " + options.max_isa + (freeze ? ", freeze" : ", zero gradient"));
       const auto model = make_model(config, options);
       for (int64_t step = 1; step <= 2; ++step) {
-        model->forward_backward(make_group(config, 2, 12).view(), 1);
+        model->forward_backward(make_batch(config, 2, 12).view(), 1);
         model->optimizer_step(optimizer_step(step, freeze));
       }
       model->forward_backward(first.view(), 0.5);
@@ -127,10 +127,10 @@ TEST(model_optimizer_step_matches_adamw) {
 // What a step touched is forgotten with it: the next step of `freeze` follows its own groups only.
 TEST(model_freeze_forgets_the_step_before) {
   const ModelConfig config = small_config();
-  Group sampled = make_group(config, 2, 6);
+  TestBatch sampled = make_batch(config, 2, 6);
   sampled.subnetwork = small_subnetwork();
   const auto model = make_model(config, on_cpu(""));
-  model->forward_backward(make_group(config, 2, 6).view(), 1);
+  model->forward_backward(make_batch(config, 2, 6).view(), 1);
   model->optimizer_step(optimizer_step(1, true));
   const size_t untouched = tensor_index(*model, "fcw", 1);
   const Doubles before = read(*model, Role::kWeight, untouched);
@@ -143,7 +143,7 @@ TEST(model_freeze_forgets_the_step_before) {
 }
 
 TEST(model_clip_of_zero_does_not_clip) {
-  Group group = make_group(small_config(), 2, 6);
+  TestBatch group = make_batch(small_config(), 2, 6);
   const auto clipped = make_model(small_config(), on_cpu(""));
   const auto free = make_model(small_config(), on_cpu(""));
   clipped->forward_backward(group.view(), 1);

@@ -57,7 +57,7 @@ TEST(model_matches_the_reference_on_every_instruction_set) {
     const int64_t T = config.context_length;
     for (const auto& [batch, sequence] : {std::pair<int64_t, int64_t>{1, 1}, {2, T}, {3, (T + 1) / 2}}) {
       for (const bool sampled : {false, true}) {
-        Group group = make_group(config, batch, sequence);
+        TestBatch group = make_batch(config, batch, sequence);
         if (sampled) group.subnetwork = subnetwork_of(config);
         const auto reference = make_model(config, on_reference());
         const StepResult expected = reference->forward_backward(group.view(), 0.5);
@@ -79,9 +79,9 @@ TEST(model_matches_the_reference_on_every_instruction_set) {
 // Steps at several thread counts: same loss, gradients, norm and weights, bit for bit.
 TEST(model_gives_the_same_bits_on_any_number_of_threads) {
   for (const ModelConfig& config : {gpt2_config(2, 4, 64, 200, 40, 301), llama_config(2, 4, 2, 16, 64, 200, 40, 301)}) {
-    Group group = make_group(config, 3, 40);
+    TestBatch group = make_batch(config, 3, 40);
     group.subnetwork = subnetwork_of(config);
-    Group dense = make_group(config, 2, 33, 9);
+    TestBatch dense = make_batch(config, 2, 33, 9);
     for (const std::string& isa : isas()) {
       for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
         std::vector<Doubles> weights;
@@ -108,8 +108,8 @@ TEST(model_gives_the_same_bits_on_any_number_of_threads) {
 
 TEST(model_with_full_lists_is_the_dense_model) {
   const ModelConfig config = small_config();
-  Group dense = make_group(config, 2, 6);
-  Group listed = dense;
+  TestBatch dense = make_batch(config, 2, 6);
+  TestBatch listed = dense;
   listed.subnetwork.emplace();
   listed.subnetwork->has_layers = true;
   for (int32_t layer = 0; layer < config.n_layer; ++layer) {
@@ -129,7 +129,7 @@ TEST(model_with_full_lists_is_the_dense_model) {
 // Inactive weights are not read and inactive gradients not written, anywhere in the model.
 TEST(model_never_touches_what_is_inactive) {
   const ModelConfig config = small_config();
-  Group group = make_group(config, 2, 6);
+  TestBatch group = make_batch(config, 2, 6);
   group.subnetwork = small_subnetwork();
   std::vector<ModelOptions> engines{{{"reference-compact", "", Precision::kFloat64}},
                                     {{"cuda", "", Precision::kFloat32, BURGEON_CUDA_HOST_LIBRARY}}};
@@ -179,13 +179,13 @@ TEST(model_on_gathered_operands_computes_the_same) {
     const Note note(name_of(config));
     const auto listed = make_model(config, on_reference());
     const auto compact = make_model(config, {{"reference-compact", "", Precision::kFloat64}});
-    Group dense = make_group(config, 2, 6, 3);
-    Group sampled = make_group(config, 1, 12, 4);
+    TestBatch dense = make_batch(config, 2, 6, 3);
+    TestBatch sampled = make_batch(config, 1, 12, 4);
     sampled.subnetwork = small_subnetwork();
     for (int64_t step = 1; step <= 4; ++step) {
       // Some rows are active in no group of a step that freezes.
       const bool freezes = step % 2 == 0;
-      for (const Group* group : {&sampled, &dense, &dense, &sampled}) {
+      for (const TestBatch* group : {&sampled, &dense, &dense, &sampled}) {
         if (freezes && group == &dense) continue;
         const double loss = listed->forward_backward(group->view(), 0.5).loss;
         CHECK_NEAR(compact->forward_backward(group->view(), 0.5).loss, loss, 1e-12);
@@ -207,14 +207,14 @@ TEST(model_on_gathered_operands_computes_the_same) {
 TEST(model_logits) {
   const ModelConfig config = small_config();
   const int64_t V = config.vocab_size;
-  Group group = make_group(config, 3, 5);
+  TestBatch group = make_batch(config, 3, 5);
   for (const std::string& isa : isas()) {
     const Note note(isa);
     const auto model = make_model(config, on_cpu(isa, 2));
     Floats all(15 * V, NAN);
     Floats with_targets(all);
     Floats last(3 * V, NAN);
-    Batch batch = group.view();
+    MicroBatch batch = group.view();
     const double loss = model->forward(batch, Logits::kAll, with_targets.data()).loss;
     CHECK(model->forward(batch, Logits::kNone, nullptr).loss == loss);
     batch.targets = nullptr;
@@ -246,7 +246,7 @@ TEST(model_head_in_blocks_of_rows) {
   const std::string isa = isas().back();
   const auto whole = make_model(config, on_cpu(isa, 2));
   const auto halves = make_model(config, on_cpu(isa, 2));
-  Group group = make_group(config, 2, 50);
+  TestBatch group = make_batch(config, 2, 50);
   for (auto& target : group.targets) target = std::max(target, 0);
   const double loss = whole->forward_backward(group.view(), 1).loss;
   double sum = 0;
@@ -265,7 +265,7 @@ TEST(model_makes_room_for_growing_batches) {
   for (const auto& [batch, sequence] :
        {std::pair<int64_t, int64_t>{1, 2}, {4, 3}, {1, 12}, {2, 12}, {1, 1}, {40, 1}, {3, 5}}) {
     const Note note("B " + std::to_string(batch) + ", T " + std::to_string(sequence));
-    Group group = make_group(config, batch, sequence);
+    TestBatch group = make_batch(config, batch, sequence);
     const auto fresh = make_model(config, on_cpu(""));
     // Evaluation first: it plans less, and training then replans.
     CHECK(model->forward(group.view(), Logits::kNone, nullptr).loss ==
@@ -284,10 +284,10 @@ TEST(model_evaluation_needs_less_memory_and_keeps_the_gradients) {
   const ModelConfig config = gpt2_config(12, 4, 32, 64, 32, 50);
   const auto model = make_model(config, on_cpu(""));
   CHECK(2 * model->plan_bytes(64, 32, false) < model->plan_bytes(64, 32, true));
-  Group group = make_group(config, 2, 20);
+  TestBatch group = make_batch(config, 2, 20);
   model->forward_backward(group.view(), 1);
   const std::vector<Doubles> gradients = read_all(*model, Role::kGradient);
-  model->forward(make_group(config, 8, 32, 7).view(), Logits::kNone, nullptr);
+  model->forward(make_batch(config, 8, 32, 7).view(), Logits::kNone, nullptr);
   CHECK(read_all(*model, Role::kGradient) == gradients);
 }
 
@@ -309,7 +309,7 @@ TEST(model_reads_what_was_written) {
 
 // A weight of 0 adds nothing, and neither does one that fp32 cannot hold.
 TEST(model_adds_nothing_for_a_group_of_weight_zero) {
-  Group group = make_group(small_config(), 2, 6);
+  TestBatch group = make_batch(small_config(), 2, 6);
   for (const ModelOptions& options : {on_cpu(""), on_reference()}) {
     const auto model = make_model(small_config(), options);
     const double loss = model->forward_backward(group.view(), 1).loss;

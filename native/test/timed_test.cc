@@ -7,7 +7,7 @@ namespace burgeon::test {
 
 TEST(timed_ops_change_nothing_and_note_everything) {
   for (const ModelConfig& config : small_architectures()) {
-    Group group = make_group(config, 2, 6);
+    TestBatch group = make_batch(config, 2, 6);
     group.subnetwork = small_subnetwork();
     std::vector<ModelOptions> backends{on_reference(), on_reference(false)};
     for (const Table& table : fast_tables()) backends.push_back(on_cpu(table.name, 2));

@@ -33,8 +33,7 @@ const tokens = Int32Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 const targets = Int32Array.of(2, 3, 4, 5, 6, 7, 8, -1);
 const subnetwork = {
   layers: Int32Array.of(0, 1),
-  heads: [Int32Array.of(0), undefined],
-  queryHeads: true,
+  queryHeads: [Int32Array.of(0), undefined],
   neurons: [undefined, Int32Array.of(2, 5)],
   layerScale: Float64Array.of(1, 0.5),
 };

@@ -30,11 +30,7 @@ const cases: [string, ModelConfig, Subnetwork][] = [
   ['gpt2: all heads, listed', smallConfig(), { heads: [list(0, 1, 2, 3), undefined, list(0, 1, 2, 3)] }],
   ['llama: a whole group of heads', smallLlama(), { heads: [list(1), list(0), list(1)] }],
   ['llama: without grouped queries', smallLlama({ nKvHead: 4 }), { heads: [list(0, 3), list(1, 2), list(0, 1)] }],
-  [
-    'llama: query heads, with all keys and values',
-    smallLlama(),
-    { queryHeads: true, heads: [list(0, 2), list(1, 3), list(1, 2)] },
-  ],
+  ['llama: query heads, with all keys and values', smallLlama(), { queryHeads: [list(0, 2), list(1, 3), list(1, 2)] }],
   [
     'llama: all three',
     llamaWithBiases,

@@ -1,4 +1,4 @@
-// A real process, killed or asked to stop at many points and started again with --resume, leaves the same bytes behind as
+// A real process, killed or asked to stop at many points and started again with --auto-resume, leaves the same bytes behind as
 // one that was left alone. Signals are sent from within the process, so that they come at the same point every time; only
 // the kills at odd moments come from outside, and there whatever they hit must be survived.
 
@@ -68,7 +68,7 @@ async function comparableMetrics(run: string) {
 }
 
 async function resume(run: string): Promise<CommandResult> {
-  return workspace.succeed([...train, '--resume', ...output(run)]);
+  return workspace.succeed([...train, '--auto-resume', ...output(run)]);
 }
 
 async function expectUndisturbed(run: string): Promise<void> {
@@ -99,7 +99,7 @@ describe('SIGKILL', () => {
     const run = 'killed-often';
     const everyStep = ['--set', 'checkpoint={every: 1, keepLast: 1}', '--set', 'evaluation={every: 1, windows: 8}'];
     for (const killAfterMs of [0, 3, 7, 12, 18, 25, 33, 42]) {
-      const { code, stderr } = await workspace.burgeon([...train, '--resume', ...everyStep, ...output(run)], {
+      const { code, stderr } = await workspace.burgeon([...train, '--auto-resume', ...everyStep, ...output(run)], {
         killAfterMs,
       });
       // Killed, or finished before; not failed.

@@ -31,6 +31,15 @@ describe.concurrent('a preset', () => {
     expect(await saved('gpt2-xl')).toBe('24.76');
   });
 
+  test('a warm-up that never ends is named', async () => {
+    const set = (key: string) => ['--set', `optimizer.warmupSteps=${key}`];
+    const text = await plan('configs/shakespeare-char.yaml', ...set('100000'));
+    expect(text).toMatch(
+      /\nnote: the learning rate climbs for 100000 steps .* but the run has \d+: \S+ is never reached\n/,
+    );
+    expect(await plan('configs/shakespeare-char.yaml', ...set('10'))).not.toContain('climbs');
+  });
+
   test('dense saves nothing', async () => {
     const text = await plan('--schedule', 'dense', '--steps', '10', '--batch-size', '2', '--sequence-length', '64');
     expect(text).toMatch(/block FLOPs saved +0\.00 % /);

@@ -17,7 +17,8 @@ describe('output', () => {
     const { stdout, stderr } = await workspace.succeed(['train', 'train.yaml', '--set', 'log.peakFlops=measured']);
     for (const control of ['\x1b', '\r']) expect(stdout + stderr).not.toContain(control);
     expect(stderr).toMatch(
-      /^training 26\.\d k parameters for 15 steps on cpu \(.*, 1 thread, peak .*FLOP\/s\) in run\n/,
+      // The machine may be busy, which is said.
+      /^(note: other processes took .*\n)?training 26\.\d k parameters for 15 steps on cpu \(.*, 1 thread, peak .*FLOP\/s\) in run\n/,
     );
     expect(stderr).toMatch(/^held-out loss at the start: \d\.\d{4} nats per token$/m);
     expect(stderr).toMatch(
@@ -98,9 +99,14 @@ test('a configuration without validation data says so', async () => {
   expect(stdout).toContain('held-out loss  not measured at the start, not measured now (nats per token)');
 });
 
-test('new, --resume and --overwrite', async () => {
+test('new, --resume, --auto-resume and --overwrite', async () => {
   const { burgeon, succeed, path } = await useWorkspace();
-  await succeed(['train', 'train.yaml', '--resume', '--set', 'steps=5']);
+  const nothing = await burgeon(['train', 'train.yaml', '--resume', '--set', 'steps=5']);
+  expect(nothing).toMatchObject({ code: 1, stdout: '' });
+  expect(nothing.stderr).toBe(
+    'burgeon: output run: expected an intact checkpoint to resume, found none; start without --resume, or with --auto-resume, which resumes where there is something to resume\n',
+  );
+  await succeed(['train', 'train.yaml', '--auto-resume', '--set', 'steps=5']);
   const refused = await burgeon(['train', 'train.yaml', '--set', 'steps=5']);
   expect(refused).toMatchObject({ code: 1, stdout: '' });
   expect(refused.stderr).toBe(
@@ -111,7 +117,7 @@ test('new, --resume and --overwrite', async () => {
   expect(other.stderr).toMatch(
     /with another configuration:\n {2}seed: the run has 1, .* 2\n {2}steps: the run has 5, .* 15\n/,
   );
-  const complete = await succeed(['train', 'train.yaml', '--resume', '--set', 'steps=5']);
+  const complete = await succeed(['train', 'train.yaml', '--auto-resume', '--set', 'steps=5']);
   expect(complete.stderr).toContain('resumed after step 5');
   expect(complete.stdout).toContain('trained 5 steps');
   // What is refused after the directory was entered leaves the run that is there.

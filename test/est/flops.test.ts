@@ -71,7 +71,7 @@ describe('countFlops', () => {
     const layers = Int32Array.of(1);
     const group = forward({ layers, heads: [Int32Array.of(1)] });
     expect(group).toMatchObject({ qkv: 2 * 8 * 8 * (12 + 6 + 6), scores: 2 * 2 * (2 * 10) * 12 });
-    const queries = forward({ layers, heads: [Int32Array.of(0, 3)], queryHeads: true });
+    const queries = forward({ layers, queryHeads: [Int32Array.of(0, 3)] });
     expect(queries).toMatchObject({ qkv: 2 * 8 * 8 * (12 + 12 + 12), scores: 2 * 2 * (2 * 10) * 12 });
   });
 

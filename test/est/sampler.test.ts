@@ -71,8 +71,9 @@ describe('grouped queries', () => {
     // Groups of a layer are drawn apart.
     const isAlike = (list: Int32Array) =>
       [0, 1].every((i) => list[2 + i] === list[i]! + 4 && list[4 + i] === list[i]! + 8);
-    expect(drawn.heads!.every((list) => isAlike(list!))).toBe(false);
-    expect(new Set(drawn.heads!.flatMap((list) => [...list!])).size).toBe(12);
+    expect(drawn.heads).toBe(undefined);
+    expect(drawn.queryHeads!.every((list) => isAlike(list!))).toBe(false);
+    expect(new Set(drawn.queryHeads!.flatMap((list) => [...list!])).size).toBe(12);
   });
 
   test('mean nothing where every query head has its own keys', () => {
@@ -87,7 +88,7 @@ describe('grouped queries', () => {
     [Int32Array.of(0, 12), 'expected an index from 0 to 11, received 12'],
   ])('query heads %o are refused', (heads, message) => {
     const config = { nLayer: 1, nHead: 12, nKvHead: 3, nInner: 8 };
-    expect(() => validateSubnetwork(config, { heads: [heads], queryHeads: true })).toThrow(message);
+    expect(() => validateSubnetwork(config, { queryHeads: [heads] })).toThrow(message);
   });
 });
 

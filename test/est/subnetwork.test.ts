@@ -63,6 +63,7 @@ describe('validateSubnetwork', () => {
       'subnetwork.neurons[1][2]: expected strictly ascending indices, received 5 after 5',
       { layers: list(0, 1), neurons: [undefined, list(1, 5, 5)] },
     ],
+    ['subnetwork: expected heads or queryHeads, received both', { heads: [list(1)], queryHeads: [list(1)] }],
     ['subnetwork.neurons[2]: expected at least one index', { neurons: [undefined, undefined, list()] }],
   ])('%s', (message, subnetwork) => {
     const check = () => validateSubnetwork(model, subnetwork as Subnetwork);

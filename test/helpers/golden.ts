@@ -66,9 +66,8 @@ function readSubnetwork(json: {
   const heads = lists(json.heads);
   const neurons = lists(json.neurons);
   if (json.layers) subnetwork.layers = Int32Array.from(json.layers);
-  if (heads) subnetwork.heads = heads;
+  if (heads) subnetwork[json.queryHeads ? 'queryHeads' : 'heads'] = heads;
   if (json.layerScale !== undefined) subnetwork.layerScale = json.layerScale;
-  if (json.queryHeads) subnetwork.queryHeads = true;
   if (neurons) subnetwork.neurons = neurons;
   return subnetwork;
 }

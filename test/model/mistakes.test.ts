@@ -181,9 +181,11 @@ const optionMistakes: Mistake[] = [
       ['lr', Number.NaN, 'a number >= 0, received the number NaN'],
       ['lr', -1, 'a number >= 0, received the number -1'],
       ['lr', '1e-3', 'a number >= 0, received a string'],
-      ['beta1', 1, 'a number in [0, 1), received the number 1'],
-      ['beta2', -0.1, 'a number in [0, 1), received the number -0.1'],
-      ['epsilon', 0, 'a number > 0, received the number 0'],
+      ['beta1', 1, 'a number in [0, 1), in float32, received the number 1'],
+      ['beta2', -0.1, 'a number in [0, 1), in float32, received the number -0.1'],
+      ['epsilon', 0, 'a number > 0, in float32, received the number 0'],
+      ['epsilon', 1e-50, 'a number > 0, in float32, received the number 1e-50'],
+      ['beta2', 1 - 1e-12, 'a number in [0, 1), in float32, received the number 0.999999999999'],
       ['weightDecay', Infinity, 'a number >= 0, received the number Infinity'],
       ['gradientClip', -1, 'a number >= 0, received the number -1'],
       ['inactive', 'keep', `'zero-grad' or 'freeze', received "keep"`],
@@ -337,6 +339,18 @@ const subnetworkMistakes: Mistake[] = [
     { layers: int(1), heads: [int(0), int(1)] },
     'ERR_BURGEON_SHAPE',
     '.heads: expected one list per active layer (1), received 2',
+  ),
+  subnetworkMistake(
+    'heads and query heads',
+    { heads: [int(0), int(1)], queryHeads: [int(0), int(1)] },
+    'ERR_BURGEON_SHAPE',
+    ': expected heads or queryHeads, received both',
+  ),
+  subnetworkMistake(
+    'query heads said by a flag',
+    { heads: [int(0), int(1)], queryHeads: true } as never,
+    'ERR_BURGEON_SHAPE',
+    '.queryHeads: expected an array',
   ),
 ];
 

@@ -2,7 +2,12 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type LearningRateConfig, learningRateAt, learningRateSchedules } from '../../lib/optim/lr-schedule.ts';
+import {
+  type LearningRateConfig,
+  learningRateAt,
+  learningRateSchedules,
+  warmupNotes,
+} from '../../lib/optim/lr-schedule.ts';
 
 const config = (change: Partial<LearningRateConfig> = {}): LearningRateConfig => ({
   learningRate: 1,
@@ -86,4 +91,27 @@ test('rates stay within their bounds and never rise after warm-up', () => {
       }
     }),
   );
+});
+
+describe('notes on a warm-up', () => {
+  const notes = (warmupSteps: number, totalSteps: number, firstStageSteps: number) =>
+    warmupNotes(config({ warmupSteps }), totalSteps, firstStageSteps);
+
+  test.each([
+    [0, 10, 10],
+    [10, 10, 10],
+    [5, 10, 5],
+  ])('none where it ends in time: %d steps of %d, stage 1 has %d', (...steps) => {
+    expect(notes(...steps)).toEqual([]);
+  });
+
+  test('longer than the run, or than its first stage', () => {
+    expect(notes(11, 10, 10)).toEqual([
+      'the learning rate climbs for 11 steps (optimizer.warmupSteps), but the run has 10: 1 is never reached',
+    ]);
+    expect(notes(6, 10, 5)).toEqual([
+      'the learning rate climbs for 6 steps (optimizer.warmupSteps), but stage 1 has 5: it never trains at 1',
+    ]);
+    expect(notes(1000, 10, 5)).toHaveLength(1);
+  });
 });

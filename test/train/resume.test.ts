@@ -56,7 +56,7 @@ describe.each<[string, Settings]>([
 
   test('stopped again and again: the same, and totals and metrics as if nothing had happened', async () => {
     const settings = await config(overrides);
-    for (const step of interruptions) await trainUntil(step, settings, { start: 'resume' });
+    for (const step of interruptions) await trainUntil(step, settings, { start: 'auto' });
     const { summary, fingerprint } = await train(settings, { start: 'resume' });
     expect(fingerprint).toEqual(expected);
     expect(summary).toMatchObject({ steps: 15, stages: [{ steps: 2 }, { steps: 5 }, { steps: 8 }] });
@@ -110,8 +110,12 @@ describe('resuming', () => {
     expect(await readFile(path.join(settings.output, 'metrics.jsonl'), 'utf8')).toBe(before);
   });
 
-  test('where nothing is begins', async () => {
-    expect((await train(await config(), { start: 'resume' })).records).toHaveLength(15);
+  test('where nothing is: refused, unless it may begin', async () => {
+    const settings = await config();
+    await expect(train(settings, { start: 'resume' })).rejects.toThrow(
+      `output ${settings.output}: expected an intact checkpoint to resume, found none`,
+    );
+    expect((await train(settings, { start: 'auto' })).records).toHaveLength(15);
   });
 
   test('passes over a torn checkpoint with a note, and replaces it later', async () => {

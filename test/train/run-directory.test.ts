@@ -55,10 +55,28 @@ describe('modes', () => {
     await leave();
   });
 
-  test('resume starts anew where nothing is', async () => {
-    const { latest, leave } = await enterRunDirectory(await runDirectory(), 'resume');
-    expect(latest).toBeUndefined();
-    await leave();
+  test('auto starts anew where nothing is, or nothing intact', async () => {
+    const directory = await runDirectory();
+    for (const torn of [[], ['checkpoint-00000015']]) {
+      for (const name of torn) await mkdir(path.join(directory, name));
+      const { latest, skipped, leave } = await enterRunDirectory(directory, 'auto');
+      expect(latest).toBeUndefined();
+      expect(skipped).toHaveLength(torn.length);
+      await leave();
+    }
+  });
+
+  test('resume refuses there, and names what is damaged', async () => {
+    const directory = await runDirectory();
+    await expect(enterRunDirectory(directory, 'resume')).rejects.toMatchObject({
+      code: 'ERR_BURGEON_CONFIG',
+      message: expect.stringContaining('found none; start without --resume, or with --auto-resume'),
+    });
+    await mkdir(path.join(directory, 'checkpoint-00000015'));
+    await expect(enterRunDirectory(directory, 'resume')).rejects.toThrow(
+      /found .*checkpoint-00000015: .*checkpoint\.json/,
+    );
+    expect(await readdir(directory)).toEqual(['checkpoint-00000015']);
   });
 
   async function oldRun() {
@@ -157,7 +175,7 @@ describe('the lock', () => {
   }
 
   async function canEnter(directory: string): Promise<void> {
-    const { leave } = await enterRunDirectory(directory, 'resume');
+    const { leave } = await enterRunDirectory(directory, 'auto');
     await leave();
     await expect(access(path.join(directory, lockName))).rejects.toThrow('ENOENT');
   }
@@ -165,7 +183,7 @@ describe('the lock', () => {
   test('keeps this process from training twice in one directory, until it leaves', async () => {
     const directory = await runDirectory();
     const { leave } = await enterRunDirectory(directory, 'new');
-    for (const mode of ['new', 'resume', 'overwrite'] as const) {
+    for (const mode of ['new', 'resume', 'auto', 'overwrite'] as const) {
       await expect(enterRunDirectory(directory, mode)).rejects.toMatchObject(busy(`process ${process.pid}`));
     }
     await leave();

@@ -124,13 +124,34 @@ describe('problems', () => {
       'est.schedule[0].endFraction: expected a number above 0 and at most 1, or a fraction such as "2/15", received "2/0"',
       'est.schedule[0].haeds: unknown key; did you mean est.schedule[0].heads?',
       'est.schedule[1].heads: expected a rate above 0 and at most 1 (a share, no number of units), {perLayer: [...]}, or a pair [from, to] of rates, received [1]',
-      'optimizer.beta1: expected a number from 0 to below 1, received 2',
+      'optimizer.beta1: expected a number from 0 to below 1 in float32, received 2',
       'optimizer.learningrate: unknown key; did you mean optimizer.learningRate?',
       'evaluatoin: unknown key; did you mean evaluation?',
     ]);
   });
 
   test.each<[string, object]>([
+    // Values that are 0, 1 or infinite in what the engine computes in.
+    [
+      'optimizer.epsilon: expected a number above 0 that float32 can hold (1.2e-38 to 3.4e38), received 1e-50',
+      { optimizer: { epsilon: 1e-50 } },
+    ],
+    [
+      'optimizer.learningRate: expected a number above 0 that float32 can hold (1.2e-38 to 3.4e38), received 1e-39',
+      { optimizer: { learningRate: 1e-39 } },
+    ],
+    [
+      'optimizer.weightDecay: expected 0, or a number that float32 can hold (1.2e-38 to 3.4e38), received 1e-60',
+      { optimizer: { weightDecay: 1e-60 } },
+    ],
+    [
+      'optimizer.gradientClip: expected 0, or a number that float32 can hold (1.2e-38 to 3.4e38), received 1e+39',
+      { optimizer: { gradientClip: 1e39 } },
+    ],
+    [
+      'optimizer.beta2: expected a number from 0 to below 1 in float32, received 0.9999999999',
+      { optimizer: { beta2: 0.9999999999 } },
+    ],
     ['sequenceLength: expected at most model.contextLength (64), received 65', { sequenceLength: 65 }],
     [
       'optimizer.minLearningRate: expected at most learningRate (0.001), received 0.01',
@@ -174,8 +195,14 @@ describe('problems', () => {
     ['sample.prompt: expected text, received 5', { sample: { prompt: 5 } }],
     ['sample: expected a section (a mapping of keys), received []', { sample: [] }],
     ['seed: expected an integer, received 1.5', { seed: 1.5 }],
-    ['optimizer.learningRate: expected a number above 0, received NaN', { optimizer: { learningRate: Number.NaN } }],
-    ['optimizer.weightDecay: expected a number of at least 0, received -1', { optimizer: { weightDecay: -1 } }],
+    [
+      'optimizer.learningRate: expected a number above 0 that float32 can hold (1.2e-38 to 3.4e38), received NaN',
+      { optimizer: { learningRate: Number.NaN } },
+    ],
+    [
+      'optimizer.weightDecay: expected 0, or a number that float32 can hold (1.2e-38 to 3.4e38), received -1',
+      { optimizer: { weightDecay: -1 } },
+    ],
     ['sample.topP: expected a number above 0 and at most 1, received 0', { sample: { topP: 0 } }],
     ['device: expected auto, cpu, cuda, cuda:<number> or reference, received "tpu"', { device: 'tpu' }],
     ['backend: unknown key; did you mean device?', { backend: 'cpu' }],

@@ -61,7 +61,7 @@ test('a key and value head brings its query heads; listed query heads stand for 
   const usage = new UnitUsage(llama, newUnitSums(llama));
   usage.begin();
   usage.add({ heads: [Int32Array.of(1)] }, 0.5);
-  usage.add({ heads: [Int32Array.of(0, 2)], queryHeads: true }, 0.5);
+  usage.add({ queryHeads: [Int32Array.of(0, 2)] }, 0.5);
   usage.end();
   expect(usage.step.heads).toEqual([[0.5, 0, 1, 0.5]]);
 });

@@ -65,13 +65,13 @@ attention_key_gradient_kernel(bfloat16* dqkv, const bfloat16* dout, const bfloat
   // Tiles of queries from the one that sees the first key to the end, for each head that reads these keys.
   const int first_tile = first / kQueries;
   const int tiles = (at.sequence + kQueries - 1) / kQueries - first_tile;
-  const int steps = tiles * static_cast<int>(at.group());
+  const int steps = tiles * static_cast<int>(at.queries_per_kv_head());
 
   const auto first_query = [&](int step) { return (first_tile + step % tiles) * kQueries; };
   const auto copy_step = [&](int step) {
     if (step < steps) {
       const SharedAddress stage = stages + step % 2 * Stage::kBytes;
-      const int a = g * at.group() + step / tiles;
+      const int a = g * at.queries_per_kv_head() + step / tiles;
       const int row = first_query(step);
       Queries::copy(stage, qkv + at.query(b, a), stride, row, at.sequence, 0, kSize);
       Queries::copy(stage + Stage::kDout, dout + at.out(b, a), at.out_stride(), row, at.sequence, 0, kSize);
@@ -146,7 +146,7 @@ attention_query_gradient_kernel(bfloat16* dqkv, const bfloat16* dout, const bflo
   const int a = block_y();
   const int b = block_z();
   const int stride = at.qkv_stride();
-  const bfloat16* const k = qkv + at.key(b, a / at.group());
+  const bfloat16* const k = qkv + at.key(b, a / at.queries_per_kv_head());
   const int to_values = at.kv_heads * kSize;
   const int last = first + kOwnRows < at.sequence ? first + kOwnRows : at.sequence;
   const int tiles = (last + kKeys - 1) / kKeys;
@@ -214,8 +214,8 @@ plain_query_gradient_kernel(T* dqkv, const T* dout, const T* qkv, const float* l
   const int64_t stride = at.qkv_stride();
   const T* const q = qkv + at.query(b, a) + i * stride;
   const T* const d_i = dout + at.out(b, a) + i * at.out_stride();
-  const T* const k = qkv + at.key(b, a / at.group());
-  const T* const v = qkv + at.value(b, a / at.group());
+  const T* const k = qkv + at.key(b, a / at.queries_per_kv_head());
+  const T* const v = qkv + at.value(b, a / at.queries_per_kv_head());
   const int64_t row = at.row(b, a) + i;
   for (int64_t d = lane; d < at.head_size; d += kWarpSize) sums[d] = 0;
   for (int64_t begin = 0; begin <= i; begin += kWarpSize) {
@@ -250,7 +250,7 @@ plain_key_gradient_kernel(T* dqkv, const T* dout, const T* qkv, const float* lse
   const T* const v = qkv + at.value(b, g) + j * stride;
   for (int64_t d = lane; d < 2 * at.head_size; d += kWarpSize) dk[d] = 0;
   sync_warp();  // a lane cleared what another reads
-  for (int a = g * at.group(); a < (g + 1) * at.group(); ++a) {
+  for (int a = g * at.queries_per_kv_head(); a < (g + 1) * at.queries_per_kv_head(); ++a) {
     const T* const q = qkv + at.query(b, a);
     const T* const d_a = dout + at.out(b, a);
     for (int64_t begin = j; begin < at.sequence; begin += kWarpSize) {

@@ -91,7 +91,7 @@ sm90_key_gradient_kernel(bfloat16* dqkv, BURGEON_TENSOR_MAP(qkv), BURGEON_TENSOR
   // Tiles of queries from the one that sees the first key to the end, for each head that reads these keys.
   const int first_tile = first / kQueries;
   const int tiles = (at.sequence + kQueries - 1) / kQueries - first_tile;
-  const int steps = tiles * at.group();
+  const int steps = tiles * at.queries_per_kv_head();
   const auto first_query = [&](int step) { return (first_tile + step % tiles) * kQueries; };
   const int warpgroup = thread_index() / kWarpgroup;
 
@@ -104,7 +104,7 @@ sm90_key_gradient_kernel(bfloat16* dqkv, BURGEON_TENSOR_MAP(qkv), BURGEON_TENSOR
       Own::load(values, qkv, (at.heads + at.kv_heads + g) * kSize, first, b, parts.own_full());
     }
     for (int step = 0; step < steps; ++step) {
-      const int a = g * at.group() + step / tiles;
+      const int a = g * at.queries_per_kv_head() + step / tiles;
       const int row = first_query(step);
       ring.wait_until_free(step);
       float* const rows = reinterpret_cast<float*>(bytes + Layout::rows_at(step));
@@ -242,7 +242,7 @@ sm90_query_gradient_kernel(bfloat16* dqkv, BURGEON_TENSOR_MAP(qkv), BURGEON_TENS
     arrive_expecting(parts.own_full(), 2 * Own::kBytes);
     Own::load(queries, qkv, a * kSize, first, b, parts.own_full());
     Own::load(douts, dout, a * kSize, first, b, parts.own_full());
-    const int keys = (at.heads + a / at.group()) * kSize;
+    const int keys = (at.heads + a / at.queries_per_kv_head()) * kSize;
     for (int step = 0; step < steps; ++step) {
       ring.wait_until_free(step);
       arrive_expecting(ring.full(step), 2 * Tile::kBytes);

@@ -25,7 +25,7 @@ attention_kernel(bfloat16* out, float* lse, const bfloat16* qkv, Heads at, Scale
   const int a = block_y();
   const int b = block_z();
   const int stride = at.qkv_stride();
-  const bfloat16* const k = qkv + at.key(b, a / at.group());
+  const bfloat16* const k = qkv + at.key(b, a / at.queries_per_kv_head());
   const int to_values = at.kv_heads * kSize;
   const int last = first + kOwnRows < at.sequence ? first + kOwnRows : at.sequence;
   const int tiles = (last + kKeys - 1) / kKeys;
@@ -115,8 +115,8 @@ plain_attention_kernel(T* out, float* lse, const T* qkv, Heads at, float scale) 
   const int b = block_z();
   const int64_t stride = at.qkv_stride();
   const T* const q = qkv + at.query(b, a) + i * stride;
-  const T* const k = qkv + at.key(b, a / at.group());
-  const T* const v = qkv + at.value(b, a / at.group());
+  const T* const k = qkv + at.key(b, a / at.queries_per_kv_head());
+  const T* const v = qkv + at.value(b, a / at.queries_per_kv_head());
   for (int64_t d = lane; d < at.head_size; d += kWarpSize) sums[d] = 0;
   float largest = -INFINITY;
   float total = 0;

@@ -16,7 +16,7 @@ struct Heads {
 
   BURGEON_DEVICE int qkv_stride() const { return (heads + 2 * kv_heads) * head_size; }
   BURGEON_DEVICE int out_stride() const { return heads * head_size; }
-  BURGEON_DEVICE int group() const { return heads / kv_heads; }
+  BURGEON_DEVICE int queries_per_kv_head() const { return heads / kv_heads; }
   BURGEON_DEVICE int64_t query(int b, int a) const {
     return static_cast<int64_t>(b) * sequence * qkv_stride() + a * head_size;
   }

@@ -101,7 +101,7 @@ sm90_attention_kernel(bfloat16* out, float* lse, BURGEON_TENSOR_MAP(qkv), Heads 
     if (thread_index() != 0) return;
     for (int index = block_x(); index < unit_count; index += grid_x(), ++round) {
       const Unit unit = unit_at(index, tiles, at.heads, batches);
-      const int keys = (at.heads + unit.head / at.group()) * kSize;
+      const int keys = (at.heads + unit.head / at.queries_per_kv_head()) * kSize;
       const int values = keys + at.kv_heads * kSize;
       const auto load = [&](int column, int tile) {
         ring.wait_until_free(step);
