@@ -38,7 +38,7 @@ let executed = 0;
 let dense = 0;
 
 for (let step = 0; step < steps; step++) {
-  const { stage, rates } = schedule.at(step);
+  const { stageIndex, rates } = schedule.at(step);
   const { tokens, targets } = batch(step);
   // A pure function of (seed, step, group): the same run can be repeated, or resumed, at any step. Lists of your own
   // work as well: { layers: Int32Array.of(0, 2), heads: [...], neurons: [...] }.
@@ -53,7 +53,8 @@ for (let step = 0; step < steps; step++) {
   executed += flops.blockFlops(forwardFlops) + flops.blockFlops(backwardFlops);
   dense += flops.blockFlops(flops.countFlops(model.config, { batchSize, sequenceLength: 32 }));
   await model.optimizerStep({ lr: 3e-3 * Math.min(1, (step + 1) / 20), weightDecay: 0.1, gradientClip: 1 });
-  if (step % 25 === 0 || step === steps - 1) console.log(`step ${step}, stage ${stage + 1}: loss ${loss.toFixed(3)}`);
+  if (step % 25 === 0 || step === steps - 1)
+    console.log(`step ${step}, stage ${stageIndex + 1}: loss ${loss.toFixed(3)}`);
 }
 console.log(`${(100 * (1 - executed / dense)).toFixed(1)} % of the block FLOPs were never executed`);
 

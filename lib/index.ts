@@ -41,7 +41,10 @@ export type {
   StepResult,
   TensorData,
 } from './model/options.ts';
-export { type PrepareOptions, type PrepareProgress, prepare } from './prepare/prepare.ts';
+export type { DocumentExcerpt, DocumentPlace, NearDuplicate } from './prepare/near-duplicates/filter.ts';
+export { type PrepareOptions, prepare } from './prepare/prepare.ts';
+export { type Preview, type PreviewOptions, previewPrepare } from './prepare/preview.ts';
+export type { PrepareProgress } from './prepare/progress.ts';
 export {
   type TrainedTokenizer,
   type TrainTokenizerOptions,

@@ -1,17 +1,16 @@
 // Tokens on the command line: a directory of `burgeon prepare`, or token shards.
 
-import { stat } from 'node:fs/promises';
 import { loadDataset } from '../data/dataset.ts';
 import { readManifest } from '../data/manifest.ts';
 import { BurgeonError } from '../errors.ts';
+import { isDirectory } from '../files/path-kinds.ts';
 
 /**
  * Opens a split of a prepared data set, or token shards, which have no manifest; the caller closes the dataset.
  * @throws {BurgeonError} ERR_BURGEON_DATA when there are none, or they are not of the model's vocabulary.
  */
 export async function openSplit(data: string, split: 'train' | 'validation', vocabSize: number) {
-  const isDirectory = (await stat(data).catch(() => undefined))?.isDirectory();
-  if (!isDirectory) {
+  if (!(await isDirectory(data))) {
     const dataset = await loadDataset({ train: data, vocabSize });
     return { dataset, source: dataset.train, manifest: undefined };
   }

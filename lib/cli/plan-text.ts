@@ -36,7 +36,7 @@ export function describePlan(subject: PlanSubject, plan: SchedulePlan, memory: r
     `${range(stage.countsFrom[key]!, stage.countsTo[key]!)}/${all}`;
   const rows = plan.stages.map((stage, i) => [
     String(stage.index + 1),
-    `${stage.startStep}..${stage.endStep}`,
+    `${stage.startStep + 1}..${stage.endStep}`,
     active(stage, 'layers', model.nLayer),
     active(stage, 'heads', model.nHead),
     ...(isGrouped ? [active(stage, 'kvHeads', nKvHead)] : []),
@@ -97,7 +97,7 @@ function proposals(memory: readonly StageMemory[]): string[] {
     .filter(({ batchSize, proposedBatchSize }) => proposedBatchSize > batchSize)
     .map(
       ({ stage, batchSize, proposedBatchSize }) =>
-        `stage ${stage + 1} has room for micro-batches of ${proposedBatchSize} instead of ${batchSize} sequences: give it batchSize: ${proposedBatchSize}`,
+        `stage ${stage} has room for micro-batches of ${proposedBatchSize} instead of ${batchSize} sequences: give it batchSize: ${proposedBatchSize}`,
     );
 }
 

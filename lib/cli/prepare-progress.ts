@@ -1,6 +1,6 @@
 // The progress of `burgeon prepare` in words: a bar where it can be redrawn, and when the pass at hand will be over.
 
-import type { PrepareProgress } from '../prepare/prepare.ts';
+import type { PrepareProgress } from '../prepare/progress.ts';
 import { bytes, count, duration, percent } from './format.ts';
 
 const barWidth = 20;
@@ -10,13 +10,18 @@ const leastElapsedMs = 1000;
 /** Words of progress, with the rate since each pass began here: what an earlier run has done took no time. */
 export class PrepareProgressText {
   readonly #isLive: boolean;
+  readonly #passes: 1 | 2;
   readonly #now: () => number;
   #begin: { phase: PrepareProgress['phase']; ms: number; bytesDone: number } | undefined;
 
-  /** @param isLive whether the line is redrawn: only there a bar makes sense. */
-  constructor(isLive: boolean, now: () => number = () => performance.now()) {
+  /**
+   * @param isLive whether the line is redrawn: only there a bar makes sense.
+   * @param options.passes how often the text is read: twice, or once in a dry run.
+   */
+  constructor(isLive: boolean, options: { passes?: 1 | 2; now?: () => number } = {}) {
     this.#isLive = isLive;
-    this.#now = now;
+    this.#passes = options.passes ?? 2;
+    this.#now = options.now ?? (() => performance.now());
   }
 
   /** Call for every report, shown or not. */
@@ -28,9 +33,10 @@ export class PrepareProgressText {
     const { phase, bytesDone, bytesTotal, documents, tokens } = progress;
     const share = bytesTotal === 0 ? 1 : bytesDone / bytesTotal;
     const filled = Math.round(barWidth * share);
+    const reading = this.#passes === 2 ? 'reading (1 of 2)' : 'reading';
     const parts = [
       `${this.#isLive ? `[${'#'.repeat(filled)}${'.'.repeat(barWidth - filled)}] ` : ''}${percent(share, 0)}`,
-      `${phase === 'scan' ? 'reading (1 of 2)' : 'encoding (2 of 2)'} ${bytes(bytesDone)} of ${bytes(bytesTotal)}`,
+      `${phase === 'scan' ? reading : 'encoding (2 of 2)'} ${bytes(bytesDone)} of ${bytes(bytesTotal)}`,
     ];
     if (phase === 'encode') parts.push(`${count(documents)} documents`, `${count(tokens)} tokens`);
     const leftMs = this.#leftMs(progress);

@@ -1,19 +1,25 @@
-// burgeon prepare: text files to token shards.
+// burgeon prepare: text files to token shards, or with --dry-run a look at what would be left out of them.
 
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command } from 'commander';
 import type { DataManifest } from '../data/manifest.ts';
 import { BurgeonError } from '../errors.ts';
+import type { NearDuplicate } from '../prepare/near-duplicates/filter.ts';
+import { nearDuplicateListName } from '../prepare/near-duplicates/list.ts';
 import { type PrepareOptions, prepare } from '../prepare/prepare.ts';
+import { type PreviewOptions, previewPrepare } from '../prepare/preview.ts';
+import type { PrepareProgress, ProgressOptions } from '../prepare/progress.ts';
 import { loadTokenizer } from '../tokenizer/open-tokenizer.ts';
 import { bytes, count, facts } from './format.ts';
 import { interruptSignal } from './interrupt.ts';
+import { nearDuplicateText } from './near-duplicate-text.ts';
 import { integerAtLeast, integerBetween, numberBetween } from './options.ts';
 import { PrepareProgressText } from './prepare-progress.ts';
 import { ProgressLine } from './progress.ts';
 
 interface PrepareFlags {
-  output: string;
+  output?: string;
   tokenizer: string;
   name?: string;
   valFraction: number;
@@ -22,6 +28,7 @@ interface PrepareFlags {
   textColumn?: string;
   shardTokens?: number;
   workers?: number;
+  dryRun?: boolean;
   json?: boolean;
 }
 
@@ -44,14 +51,18 @@ export function prepareCommand(): Command {
         'patterns in quotes. A run that was interrupted is continued by the same command.',
     )
     .argument('<input...>', 'files, directories or patterns such as "docs/**/*.md"')
-    .requiredOption('-o, --output <dir>', 'directory to write; a data set already there is replaced')
+    .option('-o, --output <dir>', 'directory to write; a data set already there is replaced')
     .option(
       '-t, --tokenizer <name|path>',
       'gpt2: byte pairs, 50257 tokens; bytes: 256 tokens; chars: one per character; or a tokenizer.json, or a directory with one',
       'gpt2',
     )
     .option('--val-fraction <f>', 'share of the text held out for validation', numberBetween(0, 0.99), 0.1)
-    .option('--drop-near-duplicates', 'leave out documents that mostly repeat earlier ones')
+    .option(
+      '--drop-near-duplicates',
+      `leave out documents that mostly repeat earlier ones; ${nearDuplicateListName} lists them`,
+    )
+    .option('--dry-run', 'read everything, list the near-duplicates that would be left out, and write nothing')
     .option('--delimiter <text>', 'split text files into documents on this text')
     .option('--text-column <name>', 'field of .jsonl and column of .parquet that holds the text (default: text)')
     .option('--name <name>', 'beginning of the shard names (default: data)')
@@ -62,38 +73,79 @@ export function prepareCommand(): Command {
         'that scan, 1 that encodes; each more takes some 50 MB)',
       integerBetween(0, 1024),
     )
-    .option('--json', 'print the manifest as JSON')
+    .option('--json', 'print the manifest as JSON; with --dry-run what was found')
     .addHelpText(
       'after',
-      '\nExamples:\n  burgeon prepare book.txt -o data/book --tokenizer chars\n  burgeon prepare corpus/ "more/**/*.jsonl.gz" -o data/corpus\n  burgeon prepare "web/*.parquet" -o data/web --text-column content',
+      '\nExamples:\n  burgeon prepare book.txt -o data/book --tokenizer chars\n  burgeon prepare corpus/ "more/**/*.jsonl.gz" -o data/corpus\n  burgeon prepare "web/*.parquet" -o data/web --text-column content\n  burgeon prepare corpus/ --drop-near-duplicates --dry-run',
     )
-    .action(async (inputs: string[], { tokenizer, valFraction, json, ...rest }: PrepareFlags) => {
-      const manifest = await prepareWithProgress({
-        ...rest,
-        inputs,
-        tokenizer: await chooseTokenizer(tokenizer),
-        validationFraction: valFraction,
-      });
+    .action(async (inputs: string[], { dryRun, json, ...flags }: PrepareFlags, command: Command) => {
+      const { tokenizer, valFraction, output, ...rest } = flags;
+      const chosen = await chooseTokenizer(tokenizer);
+      if (dryRun) return showPreview({ ...rest, inputs }, json);
+      if (output === undefined) {
+        command.error("error: required option '-o, --output <dir>' not specified; only --dry-run goes without");
+      }
+      const manifest = await withProgress(
+        { passes: 2, stopping: 'the same command goes on from here later' },
+        (watched) =>
+          prepare({ ...rest, ...watched, inputs, output, tokenizer: chosen, validationFraction: valFraction }),
+      );
       if (!manifest) return;
       for (const warning of manifest.warnings) console.error(`warning: ${warning}`);
-      console.log(json ? JSON.stringify(manifest, null, 2) : `wrote ${rest.output} ${describe(manifest)}`);
+      console.log(json ? JSON.stringify(manifest, null, 2) : `wrote ${output} ${describe(output, manifest)}`);
     });
 }
 
-/** @returns undefined when the user stopped it. */
-async function prepareWithProgress(options: PrepareOptions): Promise<DataManifest | undefined> {
-  const line = new ProgressLine();
-  const progress = new PrepareProgressText(line.isLive);
-  const interrupt = interruptSignal(() => line.print('stopping; the same command goes on from here later'));
-  try {
-    return await prepare({
+/** Prints near-duplicates as they are found, then what was read; or all as one JSON object. */
+async function showPreview(options: PreviewOptions, json: boolean | undefined): Promise<void> {
+  const nearDuplicates: NearDuplicate[] = [];
+  const preview = await withProgress({ passes: 1, stopping: 'nothing was written' }, (watched, line) =>
+    previewPrepare({
       ...options,
-      signal: interrupt.signal,
-      onProgress(report) {
-        progress.observe(report);
-        line.update(() => progress.text(report));
+      ...watched,
+      onNearDuplicate(document) {
+        line.clear();
+        if (json) nearDuplicates.push(document);
+        else console.log(nearDuplicateText(document, options.delimiter !== undefined));
       },
-    });
+    }),
+  );
+  if (!preview) return;
+  if (json) {
+    console.log(JSON.stringify({ ...preview, nearDuplicates }, null, 2));
+    return;
+  }
+  const { source, skipped } = preview;
+  const leftOut = options.dropNearDuplicates
+    ? leftOutText(skipped)
+    : `${documents(skipped.empty, 'empty ')}; near-duplicates are looked for with --drop-near-duplicates`;
+  console.log(
+    `dry run, nothing was written\n${facts([
+      ['read', readText(source)],
+      ['to leave out', leftOut],
+    ])}`,
+  );
+}
+
+/**
+ * Shows progress while `work` is done.
+ * @param shown.passes   how often the text is read.
+ * @param shown.stopping what an interrupt means to the user.
+ * @returns undefined when the user stopped it.
+ */
+async function withProgress<Result>(
+  { passes, stopping }: { passes: 1 | 2; stopping: string },
+  work: (watched: ProgressOptions, line: ProgressLine) => Promise<Result>,
+): Promise<Result | undefined> {
+  const line = new ProgressLine();
+  const progress = new PrepareProgressText(line.isLive, { passes });
+  const interrupt = interruptSignal(() => line.print(`stopping; ${stopping}`));
+  const onProgress = (report: PrepareProgress) => {
+    progress.observe(report);
+    line.update(() => progress.text(report));
+  };
+  try {
+    return await work({ signal: interrupt.signal, onProgress }, line);
   } catch (error) {
     if (error !== interrupt.signal.reason) throw error;
     process.exitCode = interrupt.exitCode();
@@ -104,17 +156,26 @@ async function prepareWithProgress(options: PrepareOptions): Promise<DataManifes
   }
 }
 
-function describe({ tokenizer, vocabSize, splits, source, skipped }: DataManifest): string {
+function describe(output: string, { tokenizer, vocabSize, splits, source, skipped }: DataManifest): string {
   const { train, validation } = splits;
-  const documents = (n: number) => `${n} document${n === 1 ? '' : 's'}`;
   const split = (tokens: number, n: number, size: number) => `${count(tokens)} tokens, ${documents(n)}, ${bytes(size)}`;
+  const listed = skipped.nearDuplicates > 0 ? `; listed in ${join(output, nearDuplicateListName)}` : '';
   return `(tokenizer ${tokenizer.name}, vocabulary ${vocabSize})\n${facts([
-    [
-      'read',
-      `${documents(source.documents)} in ${source.files} file${source.files === 1 ? '' : 's'}, ${bytes(source.bytes)} of text`,
-    ],
-    ['left out', `${skipped.nearDuplicates} near-duplicate and ${skipped.empty} empty documents`],
+    ['read', readText(source)],
+    ['left out', `${leftOutText(skipped)}${listed}`],
     ['train', split(train.tokens, train.documents, train.bytes)],
     ['validation', validation ? split(validation.tokens, validation.documents, validation.bytes) : 'none'],
   ])}`;
+}
+
+function readText(source: DataManifest['source']): string {
+  return `${documents(source.documents)} in ${source.files} file${source.files === 1 ? '' : 's'}, ${bytes(source.bytes)} of text`;
+}
+
+function leftOutText({ nearDuplicates, empty }: DataManifest['skipped']): string {
+  return `${nearDuplicates} near-duplicate and ${empty} empty documents`;
+}
+
+function documents(n: number, kind = ''): string {
+  return `${n} ${kind}document${n === 1 ? '' : 's'}`;
 }

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseDocument } from 'yaml';
 import { BurgeonError } from '../errors.ts';
-import { show } from './fields.ts';
+import { isPath, show } from './fields.ts';
 import { isSection, mergeSections, partsOfKey, withKey } from './merge.ts';
 
 /**
@@ -41,7 +41,7 @@ async function resolveExtends(data: unknown, files: readonly string[], source: s
   );
   const section = Object.fromEntries(entries);
   if (base === undefined || base === null) return section;
-  if (typeof base !== 'string' || base === '') {
+  if (!isPath(base)) {
     fail(`${source}: extends: expected the path of a file, received ${show(base)}`);
   }
   const file = path.isAbsolute(base) ? base : path.join(path.dirname(files.at(-1)!), base);

@@ -75,8 +75,20 @@ export function text() {
   return value<string>('text', (input) => typeof input === 'string');
 }
 
+/** Whether a value can be a path: text that is not empty. */
+export function isPath(input: unknown): input is string {
+  return typeof input === 'string' && input !== '';
+}
+
 export function path(what: string) {
-  return value<string>(what, (input) => typeof input === 'string' && input !== '');
+  return value<string>(what, isPath);
+}
+
+/** A path or pattern, or a list of them; becomes a list. */
+export function paths(what: string) {
+  const isOneOrMore = (input: unknown) =>
+    isPath(input) || (Array.isArray(input) && input.length > 0 && input.every(isPath));
+  return value<string | string[]>(what, isOneOrMore).transform((input) => [input].flat());
 }
 
 /** One of a fixed set of words; a near miss is pointed out. `orElse` names what the schema around it accepts as well. */

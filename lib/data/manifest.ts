@@ -36,8 +36,8 @@ export interface DataManifest {
   splits: { train: SplitManifest; validation?: SplitManifest | undefined };
   /** What was read: files, documents in them, bytes of their text. */
   source: { files: number; documents: number; bytes: number };
-  /** Documents left out. */
-  skipped: { empty: number; nearDuplicates: number };
+  /** Documents left out, and the file in the directory of the manifest that lists the near-duplicates, if they were looked for. */
+  skipped: { empty: number; nearDuplicates: number; list?: string | undefined };
   /** Replacement characters (U+FFFD) put in for bytes that were not UTF-8. */
   invalidUtf8: number;
   /** The options that shaped the data. */
@@ -66,9 +66,10 @@ export async function writeManifest(
 }
 
 const count = z.number().int().nonnegative();
+// A manifest cannot point at files outside its directory.
+const plainName = z.string().regex(/^[^/\\]+$/, 'expected a file name without directories');
 const split = z.object({
-  // Plain names: a manifest cannot point at files outside its directory.
-  files: z.array(z.string().regex(/^[^/\\]+$/, 'expected a file name without directories')).min(1),
+  files: z.array(plainName).min(1),
   tokens: count,
   documents: count,
   bytes: count,
@@ -82,7 +83,7 @@ const schema = z.object({
   splitBy: z.enum(['documents', 'tokens']).nullable(),
   splits: z.object({ train: split, validation: split.optional() }),
   source: z.object({ files: count, documents: count, bytes: count }),
-  skipped: z.object({ empty: count, nearDuplicates: count }),
+  skipped: z.object({ empty: count, nearDuplicates: count, list: plainName.optional() }),
   invalidUtf8: count,
   options: z.object({
     validationFraction: z.number(),

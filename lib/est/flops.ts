@@ -118,6 +118,30 @@ export function allFlops(count: FlopCount | FlopComponents): number {
   return blockFlops(count) + count.head;
 }
 
+/** FLOPs of a run, and of the same steps dense. */
+export interface RunFlops {
+  blockFlops: number;
+  allFlops: number;
+  denseBlockFlops: number;
+  denseAllFlops: number;
+  /** Shares of the dense FLOPs that are left out, in [0, 1); 0 without any step. */
+  blockSaving: number;
+  allSaving: number;
+}
+
+export function runFlops(counts: Omit<RunFlops, 'blockSaving' | 'allSaving'>): RunFlops {
+  const { blockFlops, allFlops, denseBlockFlops, denseAllFlops } = counts;
+  const saving = (executed: number, dense: number) => (dense > 0 ? 1 - executed / dense : 0);
+  return {
+    blockFlops,
+    allFlops,
+    denseBlockFlops,
+    denseAllFlops,
+    blockSaving: saving(blockFlops, denseBlockFlops),
+    allSaving: saving(allFlops, denseAllFlops),
+  };
+}
+
 function scaleComponents(components: FlopComponents, factor: number): FlopComponents {
   return {
     qkv: components.qkv * factor,

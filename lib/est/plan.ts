@@ -4,7 +4,15 @@
 
 import { type BlockShape, blockOf } from '../config/architecture.ts';
 import { optional, requireInteger, requireObject } from '../config/require.ts';
-import { allFlops, blockFlops, countFlopsFromCounts, type FlopCount, requireModel } from './flops.ts';
+import {
+  allFlops,
+  blockFlops,
+  countFlopsFromCounts,
+  type FlopCount,
+  type RunFlops,
+  requireModel,
+  runFlops,
+} from './flops.ts';
 import { requireSchedule, samplerOf } from './part.ts';
 import type { Rates } from './rates.ts';
 import { type ActiveCounts, activeCounts, type SamplerOptions } from './sampler.ts';
@@ -33,18 +41,10 @@ export interface PlannedStage extends ResolvedStage {
   allFlopRatio: number;
 }
 
-export interface SchedulePlan {
+/** allSaving is blockSaving * (1 - headShare). */
+export interface SchedulePlan extends RunFlops {
   /** Stages that have steps; a short run may have rounded others away. */
   stages: PlannedStage[];
-  /** FLOPs of the run, and of the same run dense. */
-  blockFlops: number;
-  allFlops: number;
-  denseBlockFlops: number;
-  denseAllFlops: number;
-  /** Share of the dense run's block FLOPs that the schedule leaves out, in [0, 1). */
-  blockSaving: number;
-  /** Share of all the dense run's FLOPs that the schedule leaves out: blockSaving * (1 - headShare). */
-  allSaving: number;
   /** The language-model head's share of all FLOPs of a dense step. */
   headShare: number;
 }
@@ -102,16 +102,14 @@ export function planSchedule(model: PlanModel, schedule: Schedule, options: Plan
   });
 
   const total = (key: 'blockFlops' | 'allFlops') => stages.reduce((sum, stage) => sum + stage[key], 0);
-  const denseBlockFlops = schedule.totalSteps * blockFlops(dense);
-  const denseAllFlops = schedule.totalSteps * allFlops(dense);
   return {
     stages,
-    blockFlops: total('blockFlops'),
-    allFlops: total('allFlops'),
-    denseBlockFlops,
-    denseAllFlops,
-    blockSaving: 1 - total('blockFlops') / denseBlockFlops,
-    allSaving: 1 - total('allFlops') / denseAllFlops,
+    ...runFlops({
+      blockFlops: total('blockFlops'),
+      allFlops: total('allFlops'),
+      denseBlockFlops: schedule.totalSteps * blockFlops(dense),
+      denseAllFlops: schedule.totalSteps * allFlops(dense),
+    }),
     headShare: dense.forward.head / allFlops(dense.forward),
   };
 }

@@ -21,11 +21,11 @@ export function isSameSchedule(a: Stages, b: Stages, totalSteps: number): boolea
  */
 export function describeMove(before: Schedule, after: Schedule, done: number): string | undefined {
   for (let step = 0; step < done; step++) {
-    const [was, is] = [before.at(step).stage, after.at(step).stage];
+    const [was, is] = [before.at(step).stageIndex, after.at(step).stageIndex];
     if (was !== is) {
-      const stage = Math.min(was, is);
-      const [end, otherEnd] = [before, after].map(({ stages }) => stages[stage]!.endStep);
-      return `stage ${stage + 1} ended after step ${end} and would end after step ${otherEnd}`;
+      const index = Math.min(was, is);
+      const [end, otherEnd] = [before, after].map(({ stages }) => stages[index]!.endStep);
+      return `stage ${index + 1} ended after step ${end} and would end after step ${otherEnd}`;
     }
     const [had, has] = [settingsAt(before, step), settingsAt(after, step)];
     if (!isDeepStrictEqual(had, has)) {
@@ -37,8 +37,8 @@ export function describeMove(before: Schedule, after: Schedule, done: number): s
 
 /** What a step is trained with: all that its stage says, with the rates of the step for those of the stage's two ends. */
 function settingsAt(schedule: Schedule, step: number): object {
-  const { stage, ...ofStep } = schedule.at(step);
-  const { transition } = schedule.stages[stage]!;
+  const { stageIndex, ...ofStep } = schedule.at(step);
+  const { transition } = schedule.stages[stageIndex]!;
   return { ...ofStep, ...(transition && { transition }) };
 }
 

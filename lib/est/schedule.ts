@@ -21,6 +21,7 @@ export type StageOptions = StageSampling & Pick<StageConfig, 'keepFirst' | 'keep
 
 /** A stage in steps: startStep <= step < endStep. Empty if the run is too short for it. */
 export interface ResolvedStage {
+  /** From 0, as steps are. */
   index: number;
   startStep: number;
   endStep: number;
@@ -32,9 +33,10 @@ export interface ResolvedStage {
   transition?: Transition;
 }
 
-/** The rates of one step, how they are used, and the index of its stage. */
+/** The rates of one step, and how they are used. */
 export interface ScheduledRates extends StageOptions {
-  stage: number;
+  /** Of its stage in `stages`, from 0. Where a field is called `stage`, as in metrics, it counts from 1. */
+  stageIndex: number;
   rates: Rates;
 }
 
@@ -71,7 +73,7 @@ export class Schedule {
     const isStep = Number.isInteger(step) && step >= 0;
     const stage = isStep ? this.stages.find((candidate) => step < candidate.endStep) : undefined;
     if (stage === undefined) fail(`schedule: expected a step from 0 to ${this.totalSteps - 1}, received ${show(step)}`);
-    return { ...stage.options, stage: stage.index, rates: ratesWithin(stage, step) };
+    return { ...stage.options, stageIndex: stage.index, rates: ratesWithin(stage, step) };
   }
 
   /**

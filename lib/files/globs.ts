@@ -5,6 +5,7 @@ import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { posix, sep } from 'node:path';
 import { BurgeonError } from '../errors.ts';
+import { isFile } from './path-kinds.ts';
 
 /**
  * The files that a path or pattern names, sorted by code unit, each once. A path that exists is taken literally,
@@ -65,11 +66,6 @@ async function readDirectory(directory: string): Promise<Dirent[]> {
     if (code === 'ENOENT' || code === 'ENOTDIR') return [];
     throw new BurgeonError('ERR_BURGEON_DATA', `${directory}: cannot be read (${message})`, { cause });
   }
-}
-
-async function isFile(path: string): Promise<boolean> {
-  const info = await stat(path).catch(() => undefined);
-  return info?.isFile() ?? false;
 }
 
 /** Patterns without braces whose matches together are those of `pattern`: "a{b,c{d,e}}" is ab, acd, ace. */

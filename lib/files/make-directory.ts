@@ -1,8 +1,9 @@
 // mkdir -p. Not Node's recursive mkdir, which never returns where a parent exists but takes no directories (/proc on
 // Linux).
 
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { isDirectory } from './path-kinds.ts';
 
 /**
  * Makes a directory and its parents where they are missing.
@@ -20,7 +21,7 @@ export async function makeDirectory(path: string): Promise<string[]> {
     return [...made, path];
   } catch (error) {
     // There already, or made by somebody else meanwhile.
-    if ((await stat(path).catch(() => undefined))?.isDirectory()) return made;
+    if (await isDirectory(path)) return made;
     throw error;
   }
 }

@@ -7,10 +7,10 @@
 // Relies on rename within one directory being atomic, and on one writer per <name> at a time.
 
 import { randomBytes } from 'node:crypto';
-import { lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { makeDirectoryDurably, syncDirectory } from './durable-file.ts';
-import { isMissing } from './is-missing.ts';
+import { exists } from './path-kinds.ts';
 
 const temporaryName = /^\.tmp-(.+)-[0-9a-f]{8}$/;
 const replacedName = /^\.replaced-(.+)$/;
@@ -89,14 +89,4 @@ async function clearLeftovers(parent: string, owns: (name: string) => boolean): 
 
 function temporaryPath(target: string): string {
   return join(dirname(target), `.tmp-${basename(target)}-${randomBytes(4).toString('hex')}`);
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await lstat(path);
-    return true;
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw error;
-  }
 }

@@ -29,7 +29,7 @@ const defaultDecayFraction = 0.2;
  * - linear: start = W; min + (1 - r) * (max - min);
  * - constant: max;
  * - wsd: start = totalSteps - floor(decayFraction * totalSteps + 0.5), or W if that is later; max before it, then
- *   min + (1 - sqrt(r)) * (max - min), llm.c's form.
+ *   min + (1 - sqrt(r)) * (max - min), llm.c's form, from Hägele et al., arXiv 2405.18392.
  * A decay of a single step stays at `max`. After the run the last step's rate holds.
  * @param step 0-based.
  * @param totalSteps steps of the run.

@@ -1,6 +1,7 @@
 // The corpus as it was scanned: its files, the record of each (scan-record.ts), and what becomes of every document.
 // Memory does not grow with the number of documents.
 
+import type { DataManifest } from '../data/manifest.ts';
 import type { InputFile } from './input-files.ts';
 import { type FileSummary, readSizes } from './scan-record.ts';
 import type { Split } from './segments.ts';
@@ -22,10 +23,20 @@ export interface DocumentFate {
 
 /** Sum of a number over all files. */
 export function total(
-  files: readonly ScannedFile[],
+  files: readonly Pick<ScannedFile, 'summary'>[],
   field: 'documents' | 'bytes' | 'keptDocuments' | 'empty' | 'nearDuplicates' | 'invalidUtf8',
 ): number {
   return files.reduce((sum, { summary }) => sum + summary[field], 0);
+}
+
+/** What was read, as the manifest has it. */
+export function sourceOf(files: readonly Pick<ScannedFile, 'summary'>[]): DataManifest['source'] {
+  return { files: files.length, documents: total(files, 'documents'), bytes: total(files, 'bytes') };
+}
+
+/** What was left out, likewise. */
+export function skippedOf(files: readonly Pick<ScannedFile, 'summary'>[]): DataManifest['skipped'] {
+  return { empty: total(files, 'empty'), nearDuplicates: total(files, 'nearDuplicates') };
 }
 
 /** Decides, for the kept documents by their number among those, which are for validation. */

@@ -26,6 +26,8 @@ const shortLineLength = 2 ** 20;
 
 /** The next part of a document's text, perhaps empty; `last` ends the document. */
 export interface DocumentPiece {
+  /** Where the document is: its line of a .jsonl file, its row of a .parquet file, else its place in the file; from 1. */
+  number: number;
   text: string;
   last: boolean;
 }
@@ -35,6 +37,14 @@ export interface ReadDocumentsOptions extends ReadTextOptions {
   delimiter?: string | undefined;
   /** "text" unless given. */
   textColumn?: string | undefined;
+}
+
+/** @throws {BurgeonError} ERR_BURGEON_CONFIG when one of them is empty. */
+export function requireTextOptions(options: Pick<ReadDocumentsOptions, 'delimiter' | 'textColumn'>): void {
+  for (const key of ['delimiter', 'textColumn'] as const) {
+    if (options[key] !== '') continue;
+    throw new BurgeonError('ERR_BURGEON_CONFIG', `${key}: expected at least one character, received an empty string`);
+  }
 }
 
 /**
@@ -56,8 +66,8 @@ export function readDocuments(path: string, options: ReadDocumentsOptions = {}):
 }
 
 async function* readWhole(path: string, options: ReadTextOptions): AsyncGenerator<DocumentPiece> {
-  for await (const text of readText(path, options)) yield { text, last: false };
-  yield { text: '', last: true };
+  for await (const text of readText(path, options)) yield { number: 1, text, last: false };
+  yield { number: 1, text: '', last: true };
 }
 
 async function* readDelimited(
@@ -66,22 +76,24 @@ async function* readDelimited(
   options: ReadTextOptions,
 ): AsyncGenerator<DocumentPiece> {
   let rest = '';
+  let number = 1;
   for await (const piece of readText(path, options)) {
     const documents = (rest + piece).split(delimiter);
     const open = documents.pop()!;
-    for (const text of documents) yield { text, last: true };
+    for (const text of documents) yield { number: number++, text, last: true };
     // The end may be the beginning of a delimiter that the next piece completes.
     const certain = open.slice(0, Math.max(0, open.length - delimiter.length + 1));
     const text = certain.slice(0, completeLength(certain));
     rest = open.slice(text.length);
-    yield { text, last: false };
+    yield { number, text, last: false };
   }
-  yield { text: rest, last: true };
+  yield { number, text: rest, last: true };
 }
 
 async function* readRows(path: string, options: ReadDocumentsOptions): AsyncGenerator<DocumentPiece> {
   const { textColumn: column = defaultTextColumn, onRead, onInvalid } = options;
-  for await (const text of readParquetTexts(path, { column, onRead, onInvalid })) yield* piecesOf(text);
+  let number = 0;
+  for await (const text of readParquetTexts(path, { column, onRead, onInvalid })) yield* piecesOf(++number, text);
 }
 
 async function* readJsonLines(path: string, options: ReadDocumentsOptions): AsyncGenerator<DocumentPiece> {
@@ -128,18 +140,18 @@ function* parseLine(
     return '\uFFFD';
   });
   if (invalid > 0) onInvalid?.(invalid);
-  yield* piecesOf(wellFormed);
+  yield* piecesOf(number, wellFormed);
 }
 
 /** A whole document, cut where it is long. */
-function* piecesOf(text: string): Generator<DocumentPiece> {
+function* piecesOf(number: number, text: string): Generator<DocumentPiece> {
   let rest = text;
   while (rest.length > pieceLength) {
     const end = completeLength(rest.slice(0, pieceLength));
-    yield { text: rest.slice(0, end), last: false };
+    yield { number, text: rest.slice(0, end), last: false };
     rest = rest.slice(end);
   }
-  yield { text: rest, last: true };
+  yield { number, text: rest, last: true };
 }
 
 function kindOf(value: unknown): string {

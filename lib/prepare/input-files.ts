@@ -5,6 +5,7 @@ import { stat } from 'node:fs/promises';
 import { resolve, sep } from 'node:path';
 import { BurgeonError } from '../errors.ts';
 import { expandFiles, walkFiles } from '../files/globs.ts';
+import { isDirectory } from '../files/path-kinds.ts';
 import { extensionsOf } from './file-blocks.ts';
 
 /** What a directory is searched for; files of any other kind have to be named or matched by a pattern. */
@@ -30,8 +31,7 @@ export async function findInputFiles(inputs: readonly string[]): Promise<InputFi
   }
   const paths = new Map<string, string>();
   for (const input of inputs) {
-    const info = await stat(input).catch(() => undefined);
-    const found = info?.isDirectory() ? await textFilesIn(input) : await expandFiles(input);
+    const found = (await isDirectory(input)) ? await textFilesIn(input) : await expandFiles(input);
     for (const path of found) if (!paths.has(resolve(path))) paths.set(resolve(path), path);
   }
   const sorted = [...paths].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, path]) => path);

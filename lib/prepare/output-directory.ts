@@ -147,10 +147,11 @@ function listOf(names: readonly string[]): string {
 }
 
 /** Entries that the manifest does not account for; all of them when it is no manifest of ours. */
-async function foreignNames(output: string, names: readonly string[]): Promise<string[]> {
+async function foreignNames(output: string, names: readonly string[]): Promise<readonly string[]> {
   const manifest = await readManifest(output).catch(() => undefined);
-  const { train, validation } = manifest?.splits ?? {};
-  const own = new Set(manifest ? [manifestFileName, ...(train?.files ?? []), ...(validation?.files ?? [])] : []);
+  if (!manifest) return names;
+  const { train, validation } = manifest.splits;
+  const own = new Set([manifestFileName, manifest.skipped.list, ...train.files, ...(validation?.files ?? [])]);
   return names.filter((name) => !own.has(name));
 }
 

@@ -21,11 +21,14 @@ import { makeDirectory } from '../files/make-directory.ts';
 import { quote } from '../quote.ts';
 import { createTokenizer } from '../tokenizer/open-tokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import { type ScannedFile, total, validationChooser } from './corpus.ts';
+import { type ScannedFile, skippedOf, sourceOf, total, validationChooser } from './corpus.ts';
+import { requireTextOptions } from './documents.ts';
 import { encodeCorpus } from './encode.ts';
 import { readState, writeState } from './encode-state.ts';
 import { findInputFiles, type InputFile } from './input-files.ts';
+import { nearDuplicateListName } from './near-duplicates/list.ts';
 import { type PartialDirectory, writeDirectory } from './output-directory.ts';
+import { type PrepareProgress, ProgressReporter } from './progress.ts';
 import { scanCorpus } from './scan-corpus.ts';
 import { defaultShardName, requireShardOptions } from './token-shard-writer.ts';
 
@@ -43,7 +46,7 @@ export interface PrepareOptions {
   name?: string | undefined;
   /** Share of the text to hold out, in [0, 1); 0.1 unless given. */
   validationFraction?: number | undefined;
-  /** Leave out documents that mostly repeat earlier ones; see near-duplicates.ts. */
+  /** Leave out documents that mostly repeat earlier ones, and list them in near-duplicates.jsonl in `output`. */
   dropNearDuplicates?: boolean | undefined;
   /** Splits text files other than .jsonl into documents on this string, which is not kept. */
   delimiter?: string | undefined;
@@ -61,17 +64,6 @@ export interface PrepareOptions {
   onProgress?: ((progress: PrepareProgress) => void) | undefined;
 }
 
-/** Every byte is read twice: first to scan, then to encode. */
-export interface PrepareProgress {
-  phase: 'scan' | 'encode';
-  /** Bytes of the input files, read in this phase and in all. */
-  bytesDone: number;
-  bytesTotal: number;
-  /** Documents and tokens written so far, those of a continued run included. */
-  documents: number;
-  tokens: number;
-}
-
 /** Below this many bytes of input, starting threads takes longer than they save. */
 const smallInputBytes = 8 << 20;
 /** Scanning takes little memory; each thread that encodes takes some 50 MB. */
@@ -80,7 +72,7 @@ const defaultEncodeWorkers = 1;
 const maxWorkers = 1024;
 
 /** Increased when the same job would give other bytes, so that no run goes on with those of another version. */
-const jobVersion = 1;
+const jobVersion = 2;
 
 /**
  * Makes a data set from text files.
@@ -121,9 +113,11 @@ async function fill(partial: PartialDirectory, settings: Settings, files: readon
   await makeDirectory(recordDirectory);
   const isChars = settings.tokenizer === 'chars';
   const text = { delimiter, textColumn, onRead: progress.onRead };
-  const scanOptions = { ...text, dropNearDuplicates, collectCharacters: isChars, directory: recordDirectory };
   const scanned = await scanCorpus(files, {
-    ...scanOptions,
+    ...text,
+    collectCharacters: isChars,
+    nearDuplicateList: dropNearDuplicates ? join(partial.data, nearDuplicateListName) : undefined,
+    directory: recordDirectory,
     workers: workersFor('scan', settings, progress.bytesTotal),
   });
   const documents = total(scanned, 'keptDocuments');
@@ -160,8 +154,8 @@ async function fill(partial: PartialDirectory, settings: Settings, files: readon
     delimiter: tokenizer.endOfText === undefined ? null : { token: tokenizer.endOfText, position: 'before' },
     splitBy,
     splits,
-    source: { files: files.length, documents: total(scanned, 'documents'), bytes: total(scanned, 'bytes') },
-    skipped: { empty: total(scanned, 'empty'), nearDuplicates: total(scanned, 'nearDuplicates') },
+    source: sourceOf(scanned),
+    skipped: { ...skippedOf(scanned), ...(dropNearDuplicates ? { list: nearDuplicateListName } : {}) },
     invalidUtf8: total(scanned, 'invalidUtf8'),
     options: { validationFraction, dropNearDuplicates, delimiter: delimiter ?? null },
     warnings: warningsOf(scanned, splits, validationFraction),
@@ -205,8 +199,7 @@ function checkOptions(settings: Settings): void {
   if (typeof validationFraction !== 'number' || !(validationFraction >= 0 && validationFraction < 1)) {
     throw fail(`validationFraction: expected a number from 0 to less than 1, received ${quote(validationFraction)}`);
   }
-  if (delimiter === '') throw fail('delimiter: expected at least one character, received an empty string');
-  if (textColumn === '') throw fail('textColumn: expected at least one character, received an empty string');
+  requireTextOptions({ delimiter, textColumn });
   if (!(Number.isInteger(workers) && workers >= 0 && workers <= maxWorkers)) {
     throw fail(`workers: expected an integer from 0 to ${maxWorkers}, received ${quote(workers)}`);
   }
@@ -275,50 +268,4 @@ function warningsOf(
 
 function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
-}
-
-/** Counts what `onProgress` is told, and stops the work when it is asked to. */
-class ProgressReporter {
-  readonly bytesTotal: number;
-  readonly #onProgress: PrepareOptions['onProgress'];
-  readonly #signal: AbortSignal | undefined;
-  #phase: PrepareProgress['phase'] = 'scan';
-  #bytesDone = 0;
-  #documents = 0;
-  #tokens = 0;
-
-  constructor(files: readonly InputFile[], { onProgress, signal }: PrepareOptions) {
-    this.bytesTotal = files.reduce((sum, { nBytes }) => sum + nBytes, 0);
-    this.#onProgress = onProgress;
-    this.#signal = signal;
-  }
-
-  readonly onRead = (nBytes: number): void => {
-    this.#bytesDone += nBytes;
-    // What is being encoded is stopped between two batches.
-    if (this.#phase === 'scan') this.#signal?.throwIfAborted();
-    this.#report();
-  };
-
-  startEncoding(): void {
-    this.#phase = 'encode';
-    this.#bytesDone = 0;
-  }
-
-  onWritten(documents: number, tokens: number): void {
-    this.#documents = documents;
-    this.#tokens = tokens;
-    this.#signal?.throwIfAborted();
-    this.#report();
-  }
-
-  #report(): void {
-    this.#onProgress?.({
-      phase: this.#phase,
-      bytesDone: this.#bytesDone,
-      bytesTotal: this.bytesTotal,
-      documents: this.#documents,
-      tokens: this.#tokens,
-    });
-  }
 }

@@ -1,18 +1,21 @@
 // The first pass over all files, several at a time. Records of files that an interrupted run has finished are used again.
 
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ScannedFile } from './corpus.ts';
 import { extensionsOf } from './file-blocks.ts';
 import type { InputFile } from './input-files.ts';
-import { NearDuplicateFilter } from './near-duplicates.ts';
+import { NearDuplicateFilter } from './near-duplicates/filter.ts';
+import { NearDuplicateListWriter } from './near-duplicates/list.ts';
 import type { ScanTask } from './prepare-tasks.ts';
 import { type ScanOptions, scanFile } from './scan.ts';
 import { type FileSummary, readSummary } from './scan-record.ts';
 import { TaskPool } from './task-pool.ts';
 
 export interface ScanCorpusOptions extends ScanOptions {
-  dropNearDuplicates: boolean;
+  /** Where to list near-duplicates, which are dropped; undefined to keep them. */
+  nearDuplicateList: string | undefined;
   /** An existing directory for the records. */
   directory: string;
   /** Threads; 0 for none beside this one. */
@@ -25,7 +28,7 @@ type Scan = (task: ScanTask, onRead: (nBytes: number) => void) => Promise<FileSu
 
 /** @throws {BurgeonError} ERR_BURGEON_DATA of the first file, in their order, that cannot be used. */
 export async function scanCorpus(files: readonly InputFile[], options: ScanCorpusOptions): Promise<ScannedFile[]> {
-  const { dropNearDuplicates, directory, workers, onRead, ...scanOptions } = options;
+  const { nearDuplicateList, directory, workers, onRead, ...scanOptions } = options;
   const tasks = files.map(({ path }, index) => ({ path, recordPath: join(directory, String(index).padStart(6, '0')) }));
   const scanned: ScannedFile[] = [];
   const scanOne = async (index: number, scan: Scan) => {
@@ -35,13 +38,10 @@ export async function scanCorpus(files: readonly InputFile[], options: ScanCorpu
     scanned[index] = { ...file, recordPath: task.recordPath, summary: known ?? (await scan(task, onRead)) };
   };
 
-  if (dropNearDuplicates) {
-    // Which documents are repetitions depends on all before, which no record holds: all records or none.
-    const isLastKnown = tasks.length > 0 && (await readSummary(tasks.at(-1)!.recordPath)) !== undefined;
-    if (!isLastKnown) for (const { recordPath } of tasks) await rm(recordPath, { force: true });
-    const filter = new NearDuplicateFilter();
-    const scan: Scan = (task) => scanFile(task.path, task.recordPath, scanOptions, onRead, filter);
-    for (const index of files.keys()) await scanOne(index, scan);
+  // Which documents are repetitions depends on all before, which no record holds, and the list is that of one scan: an
+  // interrupted one is begun again, and after a complete one every record is known below.
+  if (nearDuplicateList !== undefined && !(await isScanned(tasks, nearDuplicateList))) {
+    await scanInOrder(tasks, nearDuplicateList, scanOne, scanOptions);
     return scanned;
   }
   const pool = new TaskPool<ScanTask, FileSummary>(workers, { kind: 'scan', options: scanOptions });
@@ -52,6 +52,33 @@ export async function scanCorpus(files: readonly InputFile[], options: ScanCorpu
   } finally {
     await pool.close();
   }
+}
+
+/** Scans one file after the other, as if none had been scanned, and lists what is dropped. The list gets its name last. */
+async function scanInOrder(
+  tasks: readonly ScanTask[],
+  listPath: string,
+  scanOne: (index: number, scan: Scan) => Promise<void>,
+  options: ScanOptions,
+): Promise<void> {
+  for (const path of [listPath, ...tasks.map(({ recordPath }) => recordPath)]) await rm(path, { force: true });
+  const list = await NearDuplicateListWriter.create(listPath);
+  const filter = new NearDuplicateFilter();
+  const scan: Scan = ({ path, recordPath }, onRead) =>
+    scanFile(path, recordPath, options, onRead, { filter, onDropped: (document) => list.add(document) });
+  try {
+    for (const index of tasks.keys()) await scanOne(index, scan);
+    await list.end();
+  } catch (error) {
+    await list.abort();
+    throw error;
+  }
+}
+
+async function isScanned(tasks: readonly ScanTask[], listPath: string): Promise<boolean> {
+  if (!existsSync(listPath)) return false;
+  for (const { recordPath } of tasks) if ((await readSummary(recordPath)) === undefined) return false;
+  return true;
 }
 
 /** Does 0, ..., n - 1, several at a time; stops at a failure and throws the one of the lowest number. */

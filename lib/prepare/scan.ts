@@ -3,7 +3,7 @@
 
 import { type CharacterCollector, charsFromText } from '../tokenizer/chars.ts';
 import { readDocuments } from './documents.ts';
-import type { NearDuplicateFilter } from './near-duplicates.ts';
+import type { FilteredDocument, NearDuplicate, NearDuplicateFilter } from './near-duplicates/filter.ts';
 import { type FileSummary, ScanRecordWriter } from './scan-record.ts';
 
 export interface ScanOptions {
@@ -13,18 +13,48 @@ export interface ScanOptions {
   collectCharacters: boolean;
 }
 
+/** Told of every document that is dropped as a near-duplicate, with what it repeats. */
+export type OnNearDuplicate = (document: NearDuplicate) => void | Promise<void>;
+
+/** Drops near-duplicates, in files that are scanned one after the other. */
+export interface Deduplication {
+  /** Knows the documents of the files before. */
+  filter: NearDuplicateFilter;
+  onDropped: OnNearDuplicate;
+}
+
 /**
  * Scans one file and writes its record.
  * @param onRead told how many bytes were read, after every block.
- * @param filter knows the documents of the files before; without it none is taken for a repetition.
+ * @param deduplication without it no document is taken for a repetition.
  * @throws {BurgeonError} ERR_BURGEON_DATA when the file cannot be read, is damaged or binary, or has a bad line or row.
  */
 export async function scanFile(
   path: string,
   recordPath: string,
+  options: ScanOptions,
+  onRead: (nBytes: number) => void,
+  deduplication?: Deduplication,
+): Promise<FileSummary> {
+  const record = await ScanRecordWriter.create(recordPath);
+  try {
+    const add = (nBytes: number, isKept: boolean) => record.add(nBytes, isKept);
+    const summary = await scanDocuments(path, options, onRead, add, deduplication);
+    await record.end(summary);
+    return summary;
+  } catch (error) {
+    await record.abort();
+    throw error;
+  }
+}
+
+/** The same without a record: `onDocument` is told of the documents in order. */
+export async function scanDocuments(
+  path: string,
   { collectCharacters, ...options }: ScanOptions,
   onRead: (nBytes: number) => void,
-  filter?: NearDuplicateFilter,
+  onDocument: (nBytes: number, isKept: boolean) => void | Promise<void>,
+  deduplication?: Deduplication,
 ): Promise<FileSummary> {
   const summary: FileSummary = {
     documents: 0,
@@ -36,47 +66,41 @@ export async function scanFile(
     codePoints: [],
     lacksFinalNewline: false,
   };
+  const onInvalid = (count: number) => {
+    summary.invalidUtf8 += count;
+  };
   const characters = charsFromText();
-  const record = await ScanRecordWriter.create(recordPath);
-  try {
-    const onInvalid = (count: number) => {
-      summary.invalidUtf8 += count;
-    };
-    let document = newDocument(filter);
-    for await (const { text, last } of readDocuments(path, { ...options, onRead, onInvalid })) {
-      document.nBytes += Buffer.byteLength(text, 'utf8');
-      document.isBlank &&= !/\P{White_Space}/u.test(text);
-      document.endsWithNewline = text === '' ? document.endsWithNewline : text.endsWith('\n');
-      document.filtered?.add(text);
-      if (collectCharacters) document.characters.add(text);
-      if (!last) continue;
-      await record.add(document.nBytes, judge(summary, characters, document));
-      document = newDocument(filter);
-    }
-    summary.codePoints = characters.codePoints();
-    await record.end(summary);
-    return summary;
-  } catch (error) {
-    await record.abort();
-    throw error;
+  let document: ScannedDocument | undefined;
+  for await (const { number, text, last } of readDocuments(path, { ...options, onRead, onInvalid })) {
+    document ??= newDocument(deduplication?.filter.document({ file: path, number }));
+    document.nBytes += Buffer.byteLength(text, 'utf8');
+    document.isBlank &&= !/\P{White_Space}/u.test(text);
+    document.endsWithNewline = text === '' ? document.endsWithNewline : text.endsWith('\n');
+    document.filtered?.add(text);
+    if (collectCharacters) document.characters.add(text);
+    if (!last) continue;
+    const repetition = document.isBlank ? undefined : document.filtered?.end();
+    if (repetition) await deduplication?.onDropped(repetition);
+    await onDocument(document.nBytes, judge(summary, characters, document, repetition !== undefined));
+    document = undefined;
   }
+  summary.codePoints = characters.codePoints();
+  return summary;
 }
 
 type ScannedDocument = ReturnType<typeof newDocument>;
 
-function newDocument(filter: NearDuplicateFilter | undefined) {
-  return {
-    nBytes: 0,
-    isBlank: true,
-    endsWithNewline: false,
-    filtered: filter?.document(),
-    characters: charsFromText(),
-  };
+function newDocument(filtered: FilteredDocument | undefined) {
+  return { nBytes: 0, isBlank: true, endsWithNewline: false, filtered, characters: charsFromText() };
 }
 
-/** @returns whether the document is kept. */
-function judge(summary: FileSummary, characters: CharacterCollector, document: ScannedDocument): boolean {
-  const isNearDuplicate = !document.isBlank && (document.filtered?.isNearDuplicate() ?? false);
+/** Counts a document. @returns whether it is kept. */
+function judge(
+  summary: FileSummary,
+  characters: CharacterCollector,
+  document: ScannedDocument,
+  isNearDuplicate: boolean,
+): boolean {
   const isKept = !document.isBlank && !isNearDuplicate;
   summary.documents++;
   summary.bytes += document.nBytes;

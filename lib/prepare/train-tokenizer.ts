@@ -12,7 +12,7 @@ import { toMerges, toTokens } from '../tokenizer/byte-pairs.ts';
 import { cutPoint } from '../tokenizer/gpt2-pieces.ts';
 import { gpt2TokenizerFiles } from '../tokenizer/huggingface.ts';
 import { StreamCutter } from '../tokenizer/stream-encoder.ts';
-import { readDocuments } from './documents.ts';
+import { readDocuments, requireTextOptions } from './documents.ts';
 import { findInputFiles, type InputFile } from './input-files.ts';
 import { type OutputKind, writeDirectory } from './output-directory.ts';
 
@@ -150,5 +150,5 @@ function checkOptions(vocabSize: number, minFrequency: number, delimiter: string
   if (!(Number.isSafeInteger(minFrequency) && minFrequency >= 1)) {
     throw fail(`minFrequency: expected an integer of at least 1, received ${quote(minFrequency)}`);
   }
-  if (delimiter === '') throw fail('delimiter: expected at least one character, received an empty string');
+  requireTextOptions({ delimiter });
 }

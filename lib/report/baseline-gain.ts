@@ -1,9 +1,9 @@
 // What a run gained against dense runs that were measured before: the `baseline` of its configuration, run directories or
 // metrics files kept apart from their runs. Told at the end of `burgeon train`.
 
-import { stat } from 'node:fs/promises';
 import { BurgeonError } from '../errors.ts';
 import { expandFiles } from '../files/globs.ts';
+import { isDirectory } from '../files/path-kinds.ts';
 import type { TrainConfig } from '../train/train-config.ts';
 import { comparableLosses, type LossUnit } from './comparable-losses.ts';
 import {
@@ -105,11 +105,4 @@ function curveOf(runs: readonly RunData[]): DenseCurve | undefined {
     group.runs.flatMap((run) => finishedRun(run) ?? []),
   );
   return denseCurve(finished);
-}
-
-async function isDirectory(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
 }

@@ -3,7 +3,7 @@
 
 import * as z from 'zod';
 import { applyOverrides, readConfigFile } from '../config/config-file.ts';
-import { integer, path, section, show, value } from '../config/fields.ts';
+import { integer, isPath, path, section, show, value } from '../config/fields.ts';
 import { isSection, partsOfKey, type Section } from '../config/merge.ts';
 import { nearestHint } from '../config/nearest.ts';
 import { listKeys } from '../config/schema-keys.ts';
@@ -201,7 +201,7 @@ export function parseSweep(data: unknown, file: string, set: readonly string[] =
 }
 
 function sweepOutput({ output }: Section, source: string): string {
-  if (typeof output === 'string' && output !== '') return output;
+  if (isPath(output)) return output;
   throw problemList(source, [`--set output: expected the path of a directory, received ${show(output)}`]);
 }
 

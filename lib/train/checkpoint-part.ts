@@ -1,13 +1,13 @@
 // The part of a checkpoint's model that its run had trained: in a stage of first units the rest still has its initial
 // weights, so evaluation, samples and exports are of the part.
 
-import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { stateFile } from '../checkpoint/checkpoint.ts';
 import { architectureOf } from '../config/architecture.ts';
 import type { ModelConfig } from '../config/model-config.ts';
 import { isWhole, type Part, trainedPart } from '../est/part.ts';
 import { Schedule } from '../est/schedule.ts';
+import { isFile } from '../files/path-kinds.ts';
 import { readJsonObject } from '../formats/json.ts';
 import type { RunState } from './run-state.ts';
 
@@ -18,7 +18,7 @@ import type { RunState } from './run-state.ts';
  */
 export async function checkpointPart(directory: string, model: ModelConfig): Promise<Part | undefined> {
   const file = path.join(directory, stateFile);
-  if (!(await stat(file).catch(() => undefined))?.isFile()) return undefined;
+  if (!(await isFile(file))) return undefined;
   const { config, step } = (await readJsonObject(file)) as unknown as RunState;
   const schedule = new Schedule(config.est.schedule, config.steps);
   const part = trainedPart(model, schedule, config.est, Math.max(0, step - 1));

@@ -5,6 +5,7 @@ import { latestCheckpoint } from '../checkpoint/checkpoint-list.ts';
 import { findModel } from '../checkpoint/find-model.ts';
 import { openModel } from '../checkpoint/open-model.ts';
 import { applyOverrides, readConfigFile } from '../config/config-file.ts';
+import { isPath } from '../config/fields.ts';
 import type { ModelConfig } from '../config/model-config.ts';
 import { optional, requireObject, requireText, requireTexts } from '../config/require.ts';
 import { isJsonObject } from '../formats/json.ts';
@@ -44,7 +45,7 @@ export async function completeTrainConfig(data: unknown, file: string, resume: b
 
 async function initialModel(data: unknown, resume: boolean): Promise<ModelConfig | undefined> {
   const { initFrom, output, model } = isJsonObject(data) ? data : {};
-  const isGiven = typeof initFrom === 'string' && initFrom !== '';
+  const isGiven = isPath(initFrom);
   if (!isGiven && model !== undefined) return undefined;
   const checkpoint = resume && typeof output === 'string' ? (await latestCheckpoint(output)).latest : undefined;
   const directory = checkpoint?.directory ?? (isGiven ? await findModel(initFrom) : undefined);

@@ -55,7 +55,7 @@ export interface StartLine {
 export interface StepLine extends Spent {
   kind: 'step';
   step: number;
-  /** 1-based. */
+  /** From 1. */
   stage: number;
   /** Active layers, and heads and neurons per active layer. */
   active: ActiveCounts;

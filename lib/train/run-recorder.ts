@@ -96,11 +96,10 @@ export class RunRecorder {
     const dense = countFlops(model.config, { batchSize: sequences, sequenceLength: T });
     state.step++;
     state.tokens += sequences * T;
-    const { stage, isDense, ...outcome } = done;
+    const { isDense, ...outcome } = done;
     const line: StepLine = {
       kind: 'step',
       step: state.step,
-      stage: stage + 1,
       ...outcome,
       tokens: state.tokens,
       tokensPerSecond: (sequences * T) / (ms / 1000),

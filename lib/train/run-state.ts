@@ -7,7 +7,7 @@ import type { UnitSums } from './unit-usage.ts';
 
 /** Sums over the steps of one stage. */
 export interface StageTotals {
-  /** 1-based. */
+  /** From 1. */
   stage: number;
   steps: number;
   /** Wall-clock milliseconds of training steps. */

@@ -8,7 +8,7 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { syncDirectory } from '../files/durable-file.ts';
-import { isMissing } from '../files/is-missing.ts';
+import { exists } from '../files/path-kinds.ts';
 
 const setAsideName = '.overwritten';
 export const movingName = '.moving';
@@ -56,14 +56,4 @@ async function moveRun(from: string, to: string): Promise<void> {
   for (const name of (await readdir(from)).filter(isOfRun)) await rename(path.join(from, name), path.join(to, name));
   await syncDirectory(to);
   await syncDirectory(from);
-}
-
-async function exists(directory: string): Promise<boolean> {
-  try {
-    await readdir(directory);
-    return true;
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw error;
-  }
 }

@@ -11,7 +11,7 @@ import type { ModelOptions } from '../model/options.ts';
 import type { TrainConfig } from './train-config.ts';
 
 export interface StageMemory {
-  /** Index of the stage. */
+  /** From 1. */
   stage: number;
   /** Sequences per micro-batch. */
   batchSize: number;
@@ -43,7 +43,7 @@ export function planStageMemory(model: ModelConfig, config: MemoryConfig, option
         if (planOf(size).activations > whole.activations) break;
         proposedBatchSize = size;
       }
-      return { stage: index, batchSize, memory: planOf(batchSize), proposedBatchSize };
+      return { stage: index + 1, batchSize, memory: planOf(batchSize), proposedBatchSize };
     });
 }
 
@@ -59,7 +59,7 @@ export function checkStageMemory(model: ModelConfig, config: MemoryConfig, optio
     if (memory.capacity === 0 || memory.total <= memory.capacity) continue;
     throw new BurgeonError(
       'ERR_BURGEON_OUT_OF_MEMORY',
-      `stage ${stage + 1} of the schedule: expected micro-batches that fit in ${bytes(memory.capacity)} of ${memory.deviceName}, ${batchSize} sequences take ${bytes(memory.total)}; batchSize: ${proposedBatchSize} takes no more than the full model`,
+      `stage ${stage} of the schedule: expected micro-batches that fit in ${bytes(memory.capacity)} of ${memory.deviceName}, ${batchSize} sequences take ${bytes(memory.total)}; batchSize: ${proposedBatchSize} takes no more than the full model`,
     );
   }
 }

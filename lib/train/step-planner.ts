@@ -52,7 +52,7 @@ export class StepPlanner {
   readonly schedule: Schedule;
   readonly #model: ModelConfig;
   readonly #config: PlannedConfig;
-  #last: { rates: Rates; stage: number; plan: StepPlan } | undefined;
+  #last: { rates: Rates; stageIndex: number; plan: StepPlan } | undefined;
 
   /** @throws {BurgeonError} ERR_BURGEON_CONFIG as `Schedule`. */
   constructor(model: ModelConfig, config: PlannedConfig) {
@@ -63,10 +63,10 @@ export class StepPlanner {
 
   /** @param step 0-based. */
   at(step: number): StepPlan {
-    const { rates, stage } = this.schedule.at(step);
+    const { rates, stageIndex } = this.schedule.at(step);
     // Outside ramps a stage has the same rates object at all its steps.
-    if (this.#last?.rates !== rates || this.#last.stage !== stage) {
-      this.#last = { rates, stage, plan: this.#planOf(step) };
+    if (this.#last?.rates !== rates || this.#last.stageIndex !== stageIndex) {
+      this.#last = { rates, stageIndex, plan: this.#planOf(step) };
     }
     return this.#last.plan;
   }
@@ -100,7 +100,7 @@ export class StepPlanner {
     const isShared = isDense || isNested(sampler);
     const trained = this.trainedPart(step);
     return {
-      stage: this.schedule.stages[scheduled.stage]!,
+      stage: this.schedule.stages[scheduled.stageIndex]!,
       sampler,
       active: activeCounts(sampler),
       isDense,

@@ -1,8 +1,9 @@
 // What a run achieved, in numbers: for the end of `burgeon train`, for reports and for programs.
 
+import { type RunFlops, runFlops } from '../est/flops.ts';
 import type { RunState, StageTotals } from './run-state.ts';
 
-export interface RunSummary {
+export interface RunSummary extends RunFlops {
   steps: number;
   tokens: number;
   initialValidationLoss: number | null;
@@ -11,14 +12,6 @@ export interface RunSummary {
   bigramLoss: number | null;
   bestStep: number | null;
   stages: StageTotals[];
-  /** Executed FLOPs of the run and the same steps dense. */
-  blockFlops: number;
-  allFlops: number;
-  denseBlockFlops: number;
-  denseAllFlops: number;
-  /** Shares left out, in [0, 1). */
-  blockSaving: number;
-  allSaving: number;
   /** Wall-clock milliseconds of all training steps. */
   trainMs: number;
   /** Mean milliseconds of the steps that left nothing out; null when there were none. */
@@ -40,12 +33,12 @@ export function summarise(state: RunState, bigramLoss: number | null): RunSummar
     bigramLoss,
     bestStep: state.best?.step ?? null,
     stages: state.stages,
-    blockFlops: total('blockFlops'),
-    allFlops: total('allFlops'),
-    denseBlockFlops: total('denseBlockFlops'),
-    denseAllFlops: total('denseAllFlops'),
-    blockSaving: steps > 0 ? 1 - total('blockFlops') / total('denseBlockFlops') : 0,
-    allSaving: steps > 0 ? 1 - total('allFlops') / total('denseAllFlops') : 0,
+    ...runFlops({
+      blockFlops: total('blockFlops'),
+      allFlops: total('allFlops'),
+      denseBlockFlops: total('denseBlockFlops'),
+      denseAllFlops: total('denseAllFlops'),
+    }),
     trainMs,
     denseStepMs,
     timeSaving: denseStepMs === null ? null : 1 - trainMs / (steps * denseStepMs),

@@ -13,6 +13,7 @@ import {
   nonNegativeNumber,
   number,
   path,
+  paths,
   positiveFloat32,
   section,
   share,
@@ -103,11 +104,8 @@ const stage = section({
     ),
 });
 
-const asList = (input: string | string[]) => (typeof input === 'string' ? [input] : input);
-
 const files = (use: string) =>
-  value<string | string[]>('a file pattern or a list of them', isFilePatterns)
-    .transform(asList)
+  paths('a file pattern or a list of them')
     .exactOptional()
     .describe(`Token files for ${use}: a file pattern, or a list of them`);
 
@@ -146,7 +144,9 @@ const optimizerSection = section({
   warmupSteps: integer(0)
     .default(0)
     .describe('Steps of linear warm-up; step s (from 0) has learningRate * (s + 1) / warmupSteps'),
-  decayFraction: share().default(0.2).describe('wsd only: share of the run, at its end, over which the rate decays'),
+  decayFraction: share()
+    .default(0.2)
+    .describe('wsd only: share of the run, at its end, over which the rate falls, as 1 - sqrt(x)'),
   beta1: decayFloat32().default(0.9).describe("AdamW's decay of the first moment"),
   beta2: decayFloat32().default(0.95).describe("AdamW's decay of the second moment"),
   epsilon: positiveFloat32().default(1e-8).describe("Added to the root of AdamW's second moment"),
@@ -196,8 +196,7 @@ const fields = section({
         'Default: none',
     ),
   data: dataSection.prefault({}),
-  baseline: value<string | string[]>('the path of a run, a pattern of metrics files, or a list of them', isFilePatterns)
-    .transform(asList)
+  baseline: paths('the path of a run, a pattern of metrics files, or a list of them')
     .exactOptional()
     .describe(
       'Dense runs of two lengths or more on the same data, run directories or metrics files: at its end `train` tells the ' +
@@ -322,9 +321,4 @@ function readFraction(input: unknown): number | undefined {
     fraction = Number(numerator) / Number(denominator);
   }
   return typeof fraction === 'number' && fraction > 0 && fraction <= 1 ? fraction : undefined;
-}
-
-function isFilePatterns(input: unknown): boolean {
-  const isPattern = (pattern: unknown) => typeof pattern === 'string' && pattern !== '';
-  return isPattern(input) || (Array.isArray(input) && input.length > 0 && input.every(isPattern));
 }

@@ -29,7 +29,7 @@ export interface StepContext {
 }
 
 export interface StepOutcome {
-  /** From 0. */
+  /** From 1. */
   stage: number;
   active: ActiveCounts;
   /** Whether nothing was left out. */
@@ -85,7 +85,7 @@ export async function trainStep(context: StepContext, step: number): Promise<Ste
   const update = { ...optimizer, ...untrained(plan, inactive), lr: learningRate };
   const { gradientNorm } = await replayable(where, () => timed('update', () => model.optimizerStep(update)));
   return {
-    stage: plan.stage.index,
+    stage: plan.stage.index + 1,
     active: plan.active,
     isDense: plan.isDense,
     groups: groupNumbers.size,

@@ -140,7 +140,7 @@ describe('the progress of prepare', () => {
 
   test('says how much of which pass is done, and when it will be over', () => {
     let now = 0;
-    const progress = new PrepareProgressText(true, () => now);
+    const progress = new PrepareProgressText(true, { now: () => now });
     progress.observe(scan);
     expect(progress.text(scan)).toBe('[....................] 0 %  reading (1 of 2) 0 B of 400 MiB');
     now = 50_000;
@@ -155,9 +155,15 @@ describe('the progress of prepare', () => {
   });
 
   test('has no bar where lines stay, and no division by nothing', () => {
-    const progress = new PrepareProgressText(false, () => 0);
+    const progress = new PrepareProgressText(false, { now: () => 0 });
     const nothing = { ...scan, bytesTotal: 0 };
     progress.observe(nothing);
     expect(progress.text(nothing)).toBe('100 %  reading (1 of 2) 0 B of 0 B');
+  });
+
+  test('a dry run reads once', () => {
+    const progress = new PrepareProgressText(false, { passes: 1, now: () => 0 });
+    progress.observe(scan);
+    expect(progress.text(scan)).toBe('0 %  reading 0 B of 400 MiB');
   });
 });

@@ -16,9 +16,9 @@ describe.concurrent('a preset', () => {
     const text = await plan('--model', 'gpt2', '--schedule', 'est-gpt2');
     expect(text).toMatch(/block FLOPs saved +26\.67 % /);
     expect(text).toMatch(/all FLOPs saved +18\.9\d % \(the head, 29\.0 % of a dense step, does not shrink\)/);
-    expect(text).toMatch(/1 +0\.\.20000 +6\/12 +6\/12 +1536\/3072 +random +25\.0 %/);
-    expect(text).toMatch(/2 +20000\.\.70000 +12\/12 +6\/12 +1536\/3072 +random +50\.0 %/);
-    expect(text).toMatch(/3 +70000\.\.150000 +12\/12 +12\/12 +3072\/3072 +all +100\.0 % +100\.0 %/);
+    expect(text).toMatch(/1 +1\.\.20000 +6\/12 +6\/12 +1536\/3072 +random +25\.0 %/);
+    expect(text).toMatch(/2 +20001\.\.70000 +12\/12 +6\/12 +1536\/3072 +random +50\.0 %/);
+    expect(text).toMatch(/3 +70001\.\.150000 +12\/12 +12\/12 +3072\/3072 +all +100\.0 % +100\.0 %/);
     expect(text).toContain('124,439,808');
     expect(await plan()).toBe(text);
   });
@@ -76,6 +76,8 @@ describe('a configuration', () => {
     const { stdout } = await succeed(['plan', 'train.yaml']);
     expect(stdout).toMatch(/^2 layers, 2 heads, width 32, 128 neurons, vocabulary \d\d\n/);
     expect(stdout).toContain('15 steps of 4 x 16 tokens = 960 tokens, up to 4 groups per micro-batch');
+    // Stages and steps count from 1, as in the report.
+    expect(stdout).toMatch(/^ +1 +1\.\.2 .*\n +2 +3\.\.7 .*\n +3 +8\.\.15 /m);
     const changes = ['--set', 'accumulationSteps=3', '--set', 'est.groupsPerStep=sequence', '--set', 'steps=30'];
     const changed = await succeed(['plan', 'train.yaml', ...changes]);
     expect(changed.stdout).toContain('30 steps of 12 x 16 tokens = 5.76 k tokens, up to 4 groups per micro-batch');

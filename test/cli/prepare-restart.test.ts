@@ -121,6 +121,30 @@ describe('SIGKILL', () => {
     120_000,
   );
 
+  test('the list of near-duplicates is the same too', { timeout: 120_000 }, async () => {
+    const text = (seed: number) => Array.from({ length: 60 }, (_, i) => `w${seed}n${i}`).join(' ');
+    const lines = [1, 2, 1].map((seed) => `${JSON.stringify({ text: text(seed) })}\n`);
+    await writeFile(workspace.path('d.jsonl'), lines.join(''));
+    await writeFile(workspace.path('e.txt'), text(2));
+    const command = ['prepare', 'd.jsonl', 'e.txt', '-t', 'bytes', '--drop-near-duplicates', '-o'];
+    await workspace.succeed([...command, 'listed']);
+    const expected = await filesOf('listed');
+    expect(Object.keys(expected)).toContain('near-duplicates.jsonl');
+    // The first rename is that of the job; those of two records and of the list follow.
+    for (const [n, side] of [
+      [2, 'before'],
+      [3, 'after'],
+      [4, 'before'],
+      [4, 'after'],
+    ] as const) {
+      const output = `listed-${n}-${side}`;
+      const killed = await runNode([...killedAtRename(n, side), main, ...command, output], { cwd: workspace.path() });
+      expect(killed, killed.stderr).toMatchObject({ code: null, signal: 'SIGKILL' });
+      await workspace.succeed([...command, output]);
+      expect(await filesOf(output), `killed ${side} rename ${n}`).toEqual(expected);
+    }
+  });
+
   test('another command starts anew', async () => {
     const command = ['prepare', 'a.jsonl', '-o', 'changed', '-t', 'bytes', '--shard-tokens', '20000'];
     await runNode([...killedAtRename(6, 'after'), main, ...command], { cwd: workspace.path() });

@@ -57,7 +57,43 @@ test('near-duplicates are left out when asked', async () => {
   expect((await succeed(run)).stdout).toContain('3 documents');
   const { stdout } = await succeed([...run, '--drop-near-duplicates']);
   expect(stdout).toContain('2 documents');
-  expect(stdout).toContain('1 near-duplicate and 0 empty documents');
+  expect(stdout).toContain('1 near-duplicate and 0 empty documents; listed in out/near-duplicates.jsonl\n');
+  expect(await readFile(path('out/near-duplicates.jsonl'), 'utf8')).toMatch(/^{"file":"twice.jsonl","number":3,.*}\n$/);
+});
+
+test('a dry run lists near-duplicates and writes nothing', async () => {
+  const { path, succeed } = await useWorkspace();
+  const line = (text: string) => `${JSON.stringify({ text })}\n`;
+  const text = (seed: number) => Array.from({ length: 60 }, (_, i) => `w${seed}n${i}`).join(' ');
+  await writeFile(path('a.txt'), text(1));
+  await writeFile(path('b.jsonl'), line(text(2)) + line(`${text(1)} ${text(2)}`));
+  const parquet = parquetWriteBuffer({ columnData: [{ name: 'text', data: ['other', text(2)], type: 'STRING' }] });
+  await writeFile(path('c.parquet'), Buffer.from(parquet));
+  const before = await readdir(path());
+  const run = ['prepare', 'a.txt', 'b.jsonl', 'c.parquet', '--dry-run'];
+  const start = (seed: number) => `${text(seed).slice(0, 59)}…`;
+  const { stdout } = await succeed([...run, '--drop-near-duplicates']);
+  expect(stdout.replaceAll(/\d+\.\d %/g, '_ %')).toBe(
+    `b.jsonl:2  _ % of it in earlier documents, _ % in b.jsonl:1\n  dropped  ${start(1)}\n  kept     ${start(2)}\n` +
+      `c.parquet row 2  _ % of it in b.jsonl:1\n  dropped  ${start(2)}\n  kept     ${start(2)}\n` +
+      'dry run, nothing was written\n' +
+      '  read          5 documents in 3 files, 1.71 KiB of text\n' +
+      '  to leave out  2 near-duplicate and 0 empty documents\n',
+  );
+  const json = JSON.parse((await succeed([...run, '--drop-near-duplicates', '--json', '-o', 'out'])).stdout);
+  expect(json).toMatchObject({
+    source: { files: 3, documents: 5 },
+    skipped: { empty: 0, nearDuplicates: 2 },
+    nearDuplicates: [
+      { file: 'b.jsonl', number: 2, like: { file: 'b.jsonl', number: 1 } },
+      { file: 'c.parquet', number: 2, repeated: 1, like: { file: 'b.jsonl', number: 1, share: 1 } },
+    ],
+  });
+  const { stdout: unasked } = await succeed(run);
+  expect(unasked).toContain(
+    'to leave out  0 empty documents; near-duplicates are looked for with --drop-near-duplicates',
+  );
+  expect(await readdir(path())).toEqual(before);
 });
 
 test('warnings go to standard error', async () => {

@@ -21,12 +21,12 @@ describe('presets', () => {
   test('est-gpt2 ends its stages after 20k, 70k and 150k of 150k steps and saves 26.67 %', () => {
     const schedule = new Schedule('est-gpt2', 150_000);
     expect(ends(schedule)).toEqual([20_000, 70_000, 150_000]);
-    expect(schedule.at(0)).toEqual({ stage: 0, rates: { heads: 0.5, neurons: 0.5, layers: 0.5 } });
-    expect(schedule.at(19_999).stage).toBe(0);
-    expect(schedule.at(20_000)).toEqual({ stage: 1, rates: { heads: 0.5, neurons: 0.5, layers: 1 } });
-    expect(schedule.at(69_999).stage).toBe(1);
-    expect(schedule.at(70_000)).toEqual({ stage: 2, rates: { heads: 1, neurons: 1, layers: 1 } });
-    expect(schedule.at(149_999).stage).toBe(2);
+    expect(schedule.at(0)).toEqual({ stageIndex: 0, rates: { heads: 0.5, neurons: 0.5, layers: 0.5 } });
+    expect(schedule.at(19_999).stageIndex).toBe(0);
+    expect(schedule.at(20_000)).toEqual({ stageIndex: 1, rates: { heads: 0.5, neurons: 0.5, layers: 1 } });
+    expect(schedule.at(69_999).stageIndex).toBe(1);
+    expect(schedule.at(70_000)).toEqual({ stageIndex: 2, rates: { heads: 1, neurons: 1, layers: 1 } });
+    expect(schedule.at(149_999).stageIndex).toBe(2);
     expect(nominalSaving(schedule)).toBeCloseTo(4 / 15, 12);
   });
 
@@ -52,7 +52,7 @@ describe('presets', () => {
   test('a run too short for a stage leaves it empty', () => {
     const schedule = new Schedule('est-gpt2', 1);
     expect(ends(schedule)).toEqual([0, 0, 1]);
-    expect(schedule.at(0).stage).toBe(2);
+    expect(schedule.at(0).stageIndex).toBe(2);
     expect(schedule.isDense).toBe(true);
   });
 });
@@ -68,7 +68,7 @@ test('stages partition every run', () => {
       let step = 0;
       for (const stage of schedule.stages) {
         expect(stage.startStep).toBe(step);
-        for (; step < stage.endStep; step++) expect(schedule.at(step).stage).toBe(stage.index);
+        for (; step < stage.endStep; step++) expect(schedule.at(step).stageIndex).toBe(stage.index);
       }
       expect(step).toBe(totalSteps);
     }),

@@ -3,7 +3,8 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { loadDataset } from '../../lib/data/dataset.ts';
 import type { DataManifest } from '../../lib/data/manifest.ts';
-import { type PrepareOptions, type PrepareProgress, prepare } from '../../lib/prepare/prepare.ts';
+import { type PrepareOptions, prepare } from '../../lib/prepare/prepare.ts';
+import type { PrepareProgress } from '../../lib/prepare/progress.ts';
 import { createTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
 import { useTempDirectory } from '../data/temp-directory.ts';
 
@@ -157,7 +158,7 @@ describe('prepare with several documents', () => {
     await temp.write('in/50-copy.txt', words(3));
     await temp.write('in/60-bundle.txt', Array.from({ length: 12 }, (_, i) => words(i)).join('\n'));
     const kept = await run({ dropNearDuplicates: true });
-    expect(kept.skipped.nearDuplicates).toBe(2);
+    expect(kept.skipped).toEqual({ empty: 0, nearDuplicates: 2, list: 'near-duplicates.jsonl' });
     expect(kept.splits.train.documents + kept.splits.validation!.documents).toBe(12);
     const train = new Set((await textOf('train')).split(/\s/));
     for (const word of (await textOf('validation')).split(/\s/)) expect(train.has(word)).toBe(false);

@@ -35,7 +35,11 @@ test('a stage takes what a model of its size would, and has room for more sequen
   const small = planMemory({ ...model, nLayer: 2 }, 2, 16, options);
   expect(stages[0]!.memory.activations - small.activations).toBeLessThan(0.02 * small.activations);
   expect(stages[2]!.memory).toEqual(planMemory(model, 2, 16, options));
-  expect(stages.map(({ proposedBatchSize }) => proposedBatchSize)).toEqual([4, 2, 2]);
+  expect(stages.map(({ stage, proposedBatchSize }) => [stage, proposedBatchSize])).toEqual([
+    [1, 4],
+    [2, 2],
+    [3, 2],
+  ]);
   expect(plan('stack-8')[0]!.proposedBatchSize).toBe(8);
 });
 

@@ -1,65 +1,30 @@
-// Finds documents that mostly repeat text seen before: copies, files contained in a bundle, concatenations. A document
-// is read as words, its runs of 8 words are hashed, and winnowing (Schleimer, Wilkerson, Aiken, "Winnowing: local
-// algorithms for document fingerprinting", SIGMOD 2003) keeps the smallest of every 8 neighbouring hashes: about 22 %
-// of them, and always the same ones for the same passage, so any shared run of 15 words is noticed wherever it stands.
-//
-// Documents are judged in order and before anyone decides which split they go to: of two that overlap the later one is
-// dropped, whichever split either belongs to. That is what makes held-out text unseen, for a validation document must
-// repeat neither earlier nor later training text. Up to `threshold` of a kept document may still be repetition.
+// The fingerprints of a document: it is read as words, its runs of 8 words are hashed, and winnowing (Schleimer, Wilkerson,
+// Aiken, "Winnowing: local algorithms for document fingerprinting", SIGMOD 2003) keeps the smallest of every 8 neighbouring
+// hashes: about 22 % of them, and always the same ones for the same passage, so any shared run of 15 words is noticed
+// wherever it stands. Pure.
 
-import { BurgeonError } from '../errors.ts';
-import { FingerprintSet } from './fingerprint-set.ts';
+import { FingerprintMap } from './fingerprint-map.ts';
 
 /** Words per hashed run: long enough that unrelated texts share hardly any, short enough to survive small edits. */
 const shingleWords = 8;
 /** Neighbouring runs of which one is kept. */
 const windowShingles = 8;
 
-/** One document on its way through the filter. */
-export interface FilteredDocument {
+/** Fingerprints the text of one document. */
+export class Fingerprinter {
+  readonly #words = new WordHasher();
+  readonly #winnowing = new Winnowing();
+  readonly #sink: WordSink = (first, second) => this.#winnowing.addWord(first, second);
+
   /** Adds the next piece of text; a word may be split between pieces. */
-  add(text: string): void;
-  /** Ends the document: true when it is a near-duplicate; otherwise later documents are compared with it too. */
-  isNearDuplicate(): boolean;
-}
-
-/** Remembers the fingerprints of all documents kept so far. */
-export class NearDuplicateFilter {
-  readonly #seen = new FingerprintSet();
-  readonly #threshold: number;
-
-  /**
-   * @param threshold a document is a near-duplicate when more than this share of its distinct fingerprints was seen.
-   * @throws {BurgeonError} ERR_BURGEON_CONFIG unless it is in [0, 1].
-   */
-  constructor(threshold = 0.3) {
-    if (!(threshold >= 0 && threshold <= 1)) {
-      throw new BurgeonError('ERR_BURGEON_CONFIG', `near-duplicate threshold: expected 0 to 1, received ${threshold}`);
-    }
-    this.#threshold = threshold;
+  add(text: string): void {
+    this.#words.add(text, this.#sink);
   }
 
-  /** Starts a document; end it before starting the next. */
-  document(): FilteredDocument {
-    const words = new WordHasher();
-    const winnow = new Winnowing();
-    const hash = (first: number, second: number) => winnow.addWord(first, second);
-    return {
-      add: (text) => words.add(text, hash),
-      isNearDuplicate: () => {
-        words.end(hash);
-        const fingerprints = winnow.end();
-        let seen = 0;
-        fingerprints.forEach((fingerprint) => {
-          if (this.#seen.has(fingerprint)) seen++;
-        });
-        if (seen > this.#threshold * fingerprints.size) return true;
-        fingerprints.forEach((fingerprint) => {
-          this.#seen.add(fingerprint);
-        });
-        return false;
-      },
-    };
+  /** Ends the document. @returns its distinct fingerprints, as keys; all values are 0. */
+  end(): FingerprintMap {
+    this.#words.end(this.#sink);
+    return this.#winnowing.end();
   }
 }
 
@@ -98,7 +63,7 @@ class WordHasher {
 
 /** Hashes of runs of words, and of those the ones that winnowing keeps. */
 class Winnowing {
-  readonly #kept = new FingerprintSet();
+  readonly #kept = new FingerprintMap();
   /** Hashes of the last words, in a ring; `#words` of them have come. */
   readonly #firsts = new Int32Array(shingleWords);
   readonly #seconds = new Int32Array(shingleWords);
@@ -116,7 +81,7 @@ class Winnowing {
   }
 
   /** The distinct fingerprints kept. A text too short for a whole run or window has one, of all that there is. */
-  end(): FingerprintSet {
+  end(): FingerprintMap {
     if (this.#words > 0 && this.#words < shingleWords) this.#addShingle(this.#fingerprint(0, this.#words));
     if (this.#shingleCount > 0 && this.#shingleCount < windowShingles) this.#keepSmallest(this.#shingleCount);
     return this.#kept;
@@ -133,7 +98,7 @@ class Winnowing {
     let smallest = this.#shingles[0]!;
     for (let i = 1; i < count; i++) smallest = Math.min(smallest, this.#shingles[i]!);
     // Neighbouring windows mostly agree; this spares the set most of the work.
-    if (smallest !== this.#lastKept) this.#kept.add(smallest);
+    if (smallest !== this.#lastKept) this.#kept.add(smallest, 0);
     this.#lastKept = smallest;
   }
 
