@@ -1,10 +1,13 @@
 // Options of `burgeon eval`, as its two kinds of evaluation take them.
 
 import type { Device } from '../config/device.ts';
+import type { TokenType } from '../data/token-type.ts';
 import type { Subnetwork } from '../est/subnetwork.ts';
 
 export interface EvalFlags {
   data?: string;
+  /** Of the ids in files without a header. */
+  dtype?: TokenType;
   split: 'train' | 'validation';
   windows: number | 'all';
   sequenceLength?: number;

@@ -15,7 +15,10 @@ type ShardFlags = EvalFlags & { data: string };
 
 /** @param directory the model's, which may have the tokenizer of the shards. */
 export async function evalShards(model: Model, directory: string, flags: ShardFlags): Promise<void> {
-  const { dataset, source, manifest } = await openSplit(flags.data, flags.split, model.config.vocabSize);
+  const { split, dtype } = flags;
+  const { source, manifest, check, close } = await openSplit(flags.data, {
+    ...{ split, dtype, vocabSize: model.config.vocabSize },
+  });
   try {
     const tokenizer =
       manifest === undefined ? await findTokenizer(directory, flags.tokenizer) : createTokenizer(manifest.tokenizer);
@@ -27,6 +30,7 @@ export async function evalShards(model: Model, directory: string, flags: ShardFl
       subnetwork: flags.subnetwork,
       onBatch: (done) => progress.update(() => `${count(done)} tokens`),
     });
+    await check.finish();
     progress.clear();
     const bitsPerByte = counter.bytes === undefined ? null : (loss * tokens) / Math.LN2 / counter.bytes;
     const result = { loss, perplexity: Math.exp(loss), bitsPerByte, tokens, tokensPerSecond: tokens / (ms / 1000) };
@@ -46,7 +50,7 @@ export async function evalShards(model: Model, directory: string, flags: ShardFl
       ),
     );
   } finally {
-    await dataset.close();
+    await close();
   }
 }
 

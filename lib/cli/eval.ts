@@ -2,6 +2,7 @@
 
 import { Command, Option } from 'commander';
 import { findModel } from '../checkpoint/find-model.ts';
+import { tokenTypes } from '../data/token-type.ts';
 import { Model } from '../model/model.ts';
 import { evalChoices } from './eval-choices.ts';
 import type { EvalFlags } from './eval-flags.ts';
@@ -22,12 +23,16 @@ export function evalCommand(): Command {
         .choices(['train', 'validation'])
         .default('validation'),
     )
+    .addOption(
+      new Option('--dtype <type>', 'type of the ids in files without a header (default: uint16)').choices(tokenTypes),
+    )
     .option('--windows <n|all>', 'sequences to use, evenly spaced', countOrAll, 'all')
     .option('--sequence-length <n>', "tokens per sequence (default: the model's context length)", integerAtLeast(1))
     .addOption(
       new Option('--choices <file>', 'questions: HellaSwag-style .jsonl, or an evaluation .bin of llm.c').conflicts([
         'data',
         'split',
+        'dtype',
         'windows',
         'sequenceLength',
       ]),

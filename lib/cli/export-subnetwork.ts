@@ -96,18 +96,20 @@ export async function chooseContents(
 
 async function choose(source: ModelContents, rules: KeepRules, flags: SubnetworkFlags): Promise<Subnetwork> {
   if (flags.calibrate === undefined) return chooseSubnetwork(source.model, rules);
-  const data = await openSplit(flags.calibrate, 'train', source.model.vocabSize);
+  const data = await openSplit(flags.calibrate, { split: 'train', vocabSize: source.model.vocabSize });
   const progress = new ProgressLine();
   try {
     using model = await Model.fromContents(source, flags.threads === undefined ? {} : { threads: flags.threads });
-    return await chooseSubnetwork(source.model, rules, {
+    const chosen = await chooseSubnetwork(source.model, rules, {
       model,
       source: data.source,
       windows: flags.calibrationWindows ?? 32,
       onProgress: (done, total) => progress.update(() => `measuring importance: ${done} of ${total} sequences`),
     });
+    await data.check.finish();
+    return chosen;
   } finally {
     progress.clear();
-    await data.dataset.close();
+    await data.close();
   }
 }

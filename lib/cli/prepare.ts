@@ -47,7 +47,7 @@ export function prepareCommand(): Command {
     .summary('turn text files into token shards for training')
     .description(
       'Turns text files into token shards for training. Inputs are files (.txt, .md and any other text: one document each; ' +
-        '.jsonl: one per line; .parquet: one per row; text also as .gz or .zst), directories (searched for these) or ' +
+        '.jsonl, .ndjson: one per line; .json: one per line or element; .parquet: one per row; text also as .gz or .zst), directories (searched for these) or ' +
         'patterns in quotes. A run that was interrupted is continued by the same command.',
     )
     .argument('<input...>', 'files, directories or patterns such as "docs/**/*.md"')
@@ -64,7 +64,10 @@ export function prepareCommand(): Command {
     )
     .option('--dry-run', 'read everything, list the near-duplicates that would be left out, and write nothing')
     .option('--delimiter <text>', 'split text files into documents on this text')
-    .option('--text-column <name>', 'field of .jsonl and column of .parquet that holds the text (default: text)')
+    .option(
+      '--text-column <name>',
+      'field of .jsonl and .json, and column of .parquet that holds the text (default: text)',
+    )
     .option('--name <name>', 'beginning of the shard names (default: data)')
     .option('--shard-tokens <n>', 'tokens per shard (default: 100 million)', integerAtLeast(1))
     .option(

@@ -7,6 +7,7 @@ import { problemList } from '../config/validate.ts';
 import { BurgeonError } from '../errors.ts';
 import { flopsUpTo } from '../est/plan.ts';
 import { explainWriting } from '../files/explain-writing.ts';
+import type { HeldLock } from '../files/held-lock.ts';
 import { claimLock } from '../files/lock-file.ts';
 import { makeDirectory } from '../files/make-directory.ts';
 import { chooseDevice } from '../model/device.ts';
@@ -170,10 +171,6 @@ interface Work {
 
 async function runSweep({ sweep, outcomes, chosen, lanes }: Work, flags: SweepFlags): Promise<void> {
   await explainWriting(`${sweep.output} (the sweep)`, 'nothing was begun', () => makeDirectory(sweep.output));
-  const leave = await claimLock(
-    path.join(sweep.output, '.burgeon-sweep.lock'),
-    (holder) => `output ${sweep.output}: ${holder} runs a sweep there`,
-  );
   const progress = new ProgressLine();
   const say = (text: string) => {
     if (!flags.json) progress.print(text);
@@ -181,7 +178,16 @@ async function runSweep({ sweep, outcomes, chosen, lanes }: Work, flags: SweepFl
   const interrupt = interruptSignal(() =>
     progress.print('stopping the runs after their steps; once more to stop at once'),
   );
+  let lock: HeldLock | undefined;
   try {
+    lock = await claimLock({
+      lock: path.join(sweep.output, '.burgeon-sweep.lock'),
+      subject: `output ${sweep.output}`,
+      activity: 'runs a sweep there',
+      signal: interrupt.signal,
+      onNote: say,
+    });
+    const held = lock;
     const width = Math.max(...chosen.map(({ run }) => run.group.length));
     const left = chosen.filter(({ status }) => status.state !== 'complete');
     say(`${left.length} of ${chosen.length} runs to train, ${lanesText(lanes)}, in ${sweep.output}`);
@@ -193,6 +199,7 @@ async function runSweep({ sweep, outcomes, chosen, lanes }: Work, flags: SweepFl
       async onStatus(run, status) {
         chosen.find((outcome) => outcome.run === run)!.status = status;
         say(outcomeText({ run, status }, width));
+        await held.require(`output ${sweep.output}`, 'the sweep went on', 'start it again where its runs are now');
         await writeSweepRecord(sweepRecord(sweep, outcomes));
       },
     });
@@ -212,7 +219,7 @@ async function runSweep({ sweep, outcomes, chosen, lanes }: Work, flags: SweepFl
     }
   } finally {
     interrupt.release();
-    await leave();
+    await lock?.release();
   }
 }
 

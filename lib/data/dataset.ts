@@ -6,6 +6,9 @@ import { BurgeonError } from '../errors.ts';
 import { expandFiles } from '../files/globs.ts';
 import type { TokenizerDescription } from '../tokenizer/description.ts';
 import { manifestFileName, readManifest, type SplitManifest } from './manifest.ts';
+import type { HashedShard } from './shard-check.ts';
+import { checkTokenFiles, warnOfSharedFiles } from './token-check.ts';
+import type { TokenFileOptions } from './token-layout.ts';
 import { TokenSource } from './token-source.ts';
 
 export type DatasetOptions =
@@ -13,13 +16,11 @@ export type DatasetOptions =
       /** Made by `prepare`. */
       directory: string;
     }
-  | {
+  | ({
       /** Token files or patterns; read in sorted order, whatever the order given. */
       train: string | readonly string[];
       validation?: string | readonly string[] | undefined;
-      /** V, against which every token is checked; without it none is. */
-      vocabSize?: number | undefined;
-    };
+    } & TokenFileOptions);
 
 /** The text of a prepared data set, however it was encoded: equal for data sets that were made of the same text. */
 export interface PreparedText {
@@ -40,6 +41,10 @@ export interface Dataset {
   text?: PreparedText;
   /** What was odd about the text, said when it was prepared. */
   warnings?: readonly string[];
+  /** What is odd about the tokens, found now. */
+  findings: readonly string[];
+  /** What the shards of each split were when they were written; absent where the manifest has no hashes, or there is none. */
+  hashed?: { train: readonly HashedShard[]; validation: readonly HashedShard[] };
   /** Closes both sources. */
   close(): Promise<void>;
 }
@@ -60,7 +65,22 @@ async function openPrepared(directory: string): Promise<Dataset> {
   const { documents, bytes } = source;
   const { validationFraction } = options;
   const text = { documents, bytes, nearDuplicates: skipped.nearDuplicates, validationFraction };
-  return { ...sources, tokenizer, vocabSize, text, warnings };
+  const hashed = (files: TokenSource['files'] = [], hashes: readonly string[] = []) =>
+    hashes.map((sha256, i) => ({ file: files[i]!, sha256 }));
+  const isHashed = splits.train.sha256 && (!splits.validation || splits.validation.sha256);
+  const shards = {
+    train: hashed(sources.train.files, splits.train.sha256),
+    validation: hashed(sources.validation?.files, splits.validation?.sha256),
+  };
+  const findings = isHashed ? sources.findings : [...sources.findings, lackOfHashes(directory)];
+  return { ...sources, tokenizer, vocabSize, text, warnings, findings, ...(isHashed ? { hashed: shards } : {}) };
+}
+
+function lackOfHashes(directory: string): string {
+  return (
+    `${join(directory, manifestFileName)} has no hashes of the shards, as an earlier version wrote it: damaged ones are not ` +
+    'noticed; prepare the data again to have them'
+  );
 }
 
 async function openSplit(directory: string, split: SplitManifest, vocabSize: number): Promise<TokenSource> {
@@ -77,12 +97,21 @@ async function openSplit(directory: string, split: SplitManifest, vocabSize: num
   );
 }
 
-async function openFiles(options: Extract<DatasetOptions, { train: unknown }>): Promise<Dataset> {
-  const { train, validation, vocabSize } = options;
-  const open = async (patterns: string | readonly string[]) =>
-    TokenSource.open(await expandAll(patterns), { vocabSize });
+async function openFiles({ train, validation, ...options }: Extract<DatasetOptions, { train: unknown }>) {
+  const { vocabSize } = options;
+  const open = async (patterns: string | readonly string[]) => TokenSource.open(await expandAll(patterns), options);
   const sources = await openBoth(() => open(train), validation === undefined ? undefined : () => open(validation));
-  return vocabSize === undefined ? sources : { ...sources, vocabSize };
+  try {
+    const findings = [
+      ...sources.findings,
+      ...(await checkTokenFiles(sources.train, options, 'train')),
+      ...(sources.validation ? await checkTokenFiles(sources.validation, options, 'validation') : []),
+    ];
+    return { ...sources, findings, ...(vocabSize === undefined ? {} : { vocabSize }) };
+  } catch (error) {
+    await sources.close();
+    throw error;
+  }
 }
 
 async function expandAll(patterns: string | readonly string[]): Promise<string[]> {
@@ -99,19 +128,17 @@ async function openBoth(
   openValidation: (() => Promise<TokenSource>) | undefined,
 ): Promise<Dataset> {
   const train = await openTrain();
-  if (!openValidation) return { train, close: () => train.close() };
-  try {
-    const validation = await openValidation();
-    return {
-      train,
-      validation,
-      async close() {
-        await train.close();
-        await validation.close();
-      },
-    };
-  } catch (error) {
+  if (!openValidation) return { train, findings: [], close: () => train.close() };
+  let validation: TokenSource | undefined;
+  const close = async () => {
     await train.close();
+    await validation?.close();
+  };
+  try {
+    validation = await openValidation();
+    return { train, validation, findings: await warnOfSharedFiles(train, validation), close };
+  } catch (error) {
+    await close();
     throw error;
   }
 }

@@ -7,7 +7,7 @@ import { stackWindows, type TokenBatch, type TokenSource } from './token-source.
 export interface FixedBatch extends TokenBatch {
   /** Rows of this batch, at most the cap. */
   batchSize: number;
-  /** Tokens per row of this batch: T, or less for the end of a file. */
+  /** Tokens per row of this batch: T, or less for the end of the tokens. */
   sequenceLength: number;
 }
 
@@ -17,8 +17,8 @@ const defaultBatchSize = 8;
 /**
  * @param sequenceLength T.
  * @param count  a number: that many whole windows, evenly spaced from the first (all of them when there are fewer);
- *   'all': every window and, as a batch of one shorter row, what is left at the end of each file, so that every token
- *   but the first of each file is a target exactly once.
+ *   'all': every window and, as a batch of one shorter row, what is left at the end, so that every token but the first is
+ *   a target exactly once. (Where windows stay within files, this holds for each file.)
  * @param batchSize most rows per batch.
  * @returns batches that can be iterated more than once.
  * @throws {BurgeonError} ERR_BURGEON_CONFIG for sizes that are not positive integers; ERR_BURGEON_DATA when the source
@@ -39,7 +39,7 @@ export function fixedWindows(
   return {
     async *[Symbol.asyncIterator]() {
       yield* wholeWindows(source, sequenceLength, count, batchSize);
-      if (count === 'all') yield* fileEnds(source, sequenceLength);
+      if (count === 'all') yield* rests(source, sequenceLength);
     },
   };
 }
@@ -61,11 +61,9 @@ async function* wholeWindows(
   }
 }
 
-async function* fileEnds(source: TokenSource, sequenceLength: number): AsyncGenerator<FixedBatch> {
-  for (const file of source.files) {
-    const rest = (file.tokenCount - 1) % sequenceLength;
-    if (file.tokenCount < 2 || rest === 0) continue;
-    const window = await file.readTokens(file.tokenCount - 1 - rest, rest + 1);
-    yield { ...stackWindows([window], rest), batchSize: 1, sequenceLength: rest };
+async function* rests(source: TokenSource, sequenceLength: number): AsyncGenerator<FixedBatch> {
+  for (const { start, count } of source.rests(sequenceLength)) {
+    const window = await source.readTokens(start, count);
+    yield { ...stackWindows([window], count - 1), batchSize: 1, sequenceLength: count - 1 };
   }
 }

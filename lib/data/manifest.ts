@@ -16,6 +16,11 @@ const manifestVersion = 1;
 export interface SplitManifest {
   /** Token shards, in order, in the directory of the manifest. */
   files: string[];
+  /**
+   * SHA-256 of the tokens of each, as they are stored, without the header of the file, in hex. Data sets of earlier versions have
+   * none.
+   */
+  sha256?: string[] | undefined;
   tokens: number;
   /** Documents of which the split has at least a part. */
   documents: number;
@@ -68,12 +73,15 @@ export async function writeManifest(
 const count = z.number().int().nonnegative();
 // A manifest cannot point at files outside its directory.
 const plainName = z.string().regex(/^[^/\\]+$/, 'expected a file name without directories');
-const split = z.object({
-  files: z.array(plainName).min(1),
-  tokens: count,
-  documents: count,
-  bytes: count,
-});
+const split = z
+  .object({
+    files: z.array(plainName).min(1),
+    sha256: z.array(z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hexadecimal digits')).optional(),
+    tokens: count,
+    documents: count,
+    bytes: count,
+  })
+  .refine(({ files, sha256 }) => sha256 === undefined || sha256.length === files.length, 'expected a hash per file');
 const schema = z.object({
   format: z.literal(manifestFormat),
   version: z.literal(manifestVersion),

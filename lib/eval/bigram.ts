@@ -14,7 +14,7 @@ const maxDenseVocab = 1024;
 /** A Map holds 2^24 entries, and every pair could be a new one. */
 const maxFitTokens = 2 ** 24;
 const defaultFitTokens = 10_000_000;
-/** Pairs read at once while fitting; those across two blocks are read too, those across files do not count. */
+/** Pairs read at once while fitting; those across two blocks are read too. */
 const blockTokens = 1 << 16;
 const alphas = [1, 4, 16, 64, 256, 1024, 4096];
 

@@ -3,7 +3,7 @@
 // uint16: 65535, its bytes, its index, label, number of completions, then length and tokens of the context and of each
 // completion. All little-endian. A completion's tokens include the space before it.
 
-import { llmcHeaderBytes as headerBytes, llmcEvalMagic as magic } from '../data/token-file.ts';
+import { llmcHeaderBytes as headerBytes, llmcEvalMagic as magic } from '../data/token-layout.ts';
 import { BurgeonError } from '../errors.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { Question } from './multiple-choice.ts';

@@ -1,63 +1,95 @@
-// A lock file: one process at a time. One left by a process that no longer lives is taken over.
+// A lock file: one process at a time, of all that share a directory, in whatever containers and on whatever machines they run. A lock
+// that was left by a process that no longer lives is taken over. docs/checkpoint-format.md tells users the rules.
 
-import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { BurgeonError } from '../errors.ts';
+import { HeldLock } from './held-lock.ts';
+import { HolderWatch, type LockTiming, lockTiming } from './holder-watch.ts';
+import { type Draft, lastOfChain, take, takeOver, writeDraft } from './lock-chain.ts';
+import { holderText, type SeenLock } from './lock-content.ts';
+import { type ProcessIdentity, thisProcess } from './process-identity.ts';
+
+/** A lock, and words about it: "<subject>: <holder> <activity>" reads "output runs/a: process 17 on host-a is training there". */
+export interface LockRequest {
+  /** The file, in a directory that exists. */
+  lock: string;
+  subject: string;
+  activity: string;
+  /** Gives up waiting for a holder of which it is not known whether it lives. */
+  signal?: AbortSignal | undefined;
+  /** Word for people, when that has to be waited for. */
+  onNote?: ((note: string) => void) | undefined;
+  /** Who this process is; for tests. */
+  self?: ProcessIdentity;
+  timing?: LockTiming;
+}
 
 /**
- * Creates the lock file, in a directory that exists.
- * @param busy says what is going on, given who holds the lock ("process 17"); the way out is added.
- * @returns releases the lock.
- * @throws {BurgeonError} ERR_BURGEON_BUSY when a living process holds it.
+ * Takes the lock. Where its holder is out of sight, on another machine or in another container, this takes until it renews the lock,
+ * a few seconds, or is known to be gone, up to a minute.
+ * @throws {BurgeonError} ERR_BURGEON_BUSY when a living process holds it, or may; ERR_BURGEON_CONFIG when the file system refuses.
  */
-export async function claimLock(lock: string, busy: (holder: string) => string): Promise<() => Promise<void>> {
-  for (;;) {
-    try {
-      await writeFile(lock, String(process.pid), { flag: 'wx' });
-      return () => rm(lock, { force: true });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    }
-    const holder = Number(await readFile(lock, 'utf8').catch(() => ''));
-    if (await isHeld(lock, holder)) {
-      throw new BurgeonError(
-        'ERR_BURGEON_BUSY',
-        `${busy(holder > 0 ? `process ${holder}` : 'another process')}; wait for it or choose another output (if no ` +
-          `burgeon is running, delete ${lock})`,
-      );
-    }
-    await rm(lock, { force: true });
-  }
-}
-
-/** The living process that holds a lock file; undefined where none does, or its number cannot be read yet. */
-export async function lockHolder(lock: string): Promise<number | undefined> {
-  const holder = Number(await readFile(lock, 'utf8').catch(() => ''));
-  return holder > 0 && (await isHeld(lock, holder)) ? holder : undefined;
-}
-
-/** Whether the process that wrote a lock file still lives. */
-async function isHeld(lock: string, holder: number): Promise<boolean> {
-  const file = await stat(lock).catch(() => undefined);
-  if (file === undefined) return false;
-  const ageMs = Date.now() - file.mtimeMs;
-  // A lock without a number was created just now and is about to be filled in; an old one never will be.
-  if (!(Number.isInteger(holder) && holder > 0)) return ageMs < 10_000;
-  // Process ids come back, in a restarted container at once: a lock older than this process is not its own.
-  if (holder === process.pid) return ageMs <= 1000 * process.uptime();
+export async function claimLock(request: LockRequest): Promise<HeldLock> {
+  const { lock, subject, timing = lockTiming } = request;
+  const self = request.self ?? (await thisProcess());
   try {
-    process.kill(holder, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    const draft = await writeDraft(lock, self);
+    try {
+      await acquire(request, draft, new HolderWatch(self, timing));
+    } finally {
+      await draft.remove();
+    }
+    return await HeldLock.hold(lock, draft.token, self, timing);
+  } catch (cause) {
+    if (cause instanceof BurgeonError) throw cause;
+    throw new BurgeonError(
+      'ERR_BURGEON_CONFIG',
+      `${subject}: expected to make the lock ${lock}, but ${(cause as Error).message}`,
+      { cause },
+    );
   }
-  return !(await isZombie(holder));
 }
 
-/**
- * Whether a process has ended and only its number is left, because its parent has not asked how: in a container, where
- * nothing looks after the children of a process that was killed, that can last. Known on Linux only.
- */
-async function isZombie(id: number): Promise<boolean> {
-  const line = await readFile(`/proc/${id}/stat`, 'utf8').catch(() => '');
-  // The state follows the name, which stands in parentheses and may hold any.
-  return /^ [ZX]/.test(line.slice(line.lastIndexOf(')') + 1));
+async function acquire(request: LockRequest, draft: Draft, watch: HolderWatch): Promise<void> {
+  const { lock, signal } = request;
+  for (let isTold = false; ; ) {
+    if (await take(lock, draft)) return;
+    const last = await lastOfChain(lock);
+    // Given free meanwhile; or it is ours, and a network file system lost its answer.
+    if (last === undefined) continue;
+    if (last.token === draft.token) return;
+    const state = await watch.look(last);
+    if (state === 'gone' && (await takeOver(lock, last, draft))) return;
+    if (state === 'held' || (state === 'unsure' && signal?.aborted)) throw busy(request, last);
+    if (state !== 'unsure') continue;
+    if (!isTold) request.onNote?.(waitingNote(request, last));
+    isTold = true;
+    await watch.pause(signal);
+  }
+}
+
+/** The process that holds a lock, or may; undefined where none does. */
+export async function lockHolder(
+  lock: string,
+  watch?: HolderWatch,
+): Promise<{ pid: number | undefined; text: string } | undefined> {
+  const last = await lastOfChain(lock);
+  if (last === undefined) return undefined;
+  const state = await (watch ?? new HolderWatch(await thisProcess())).look(last);
+  if (state === 'gone') return undefined;
+  const { holder } = last;
+  return { pid: typeof holder === 'object' ? holder.pid : holder, text: holderText(last) };
+}
+
+function busy({ lock, subject, activity }: LockRequest, last: SeenLock): BurgeonError {
+  return new BurgeonError(
+    'ERR_BURGEON_BUSY',
+    `${subject}: ${holderText(last)} ${activity}; wait for it or choose another output (if no burgeon is running, delete ${lock})`,
+  );
+}
+
+function waitingNote({ lock, subject, timing = lockTiming }: LockRequest, last: SeenLock): string {
+  return (
+    `${subject}: waiting to see whether ${holderText(last)} still lives and renews ${lock}, for up to ` +
+    `${Math.round(timing.stale / 1000)} s (if no burgeon is running, delete it)`
+  );
 }

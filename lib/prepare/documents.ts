@@ -1,5 +1,5 @@
-// Documents in pieces: a .jsonl file holds one per line, a .parquet file one per row, every other text file is one
-// document, or several when a delimiter is given. Nothing larger than a block, a line or a row group is held in memory.
+// Documents in pieces: a .jsonl file holds one per line (or a .json file in an array), a .parquet file one per row, every other
+// text file is one document, or several when a delimiter is given. Nothing larger than a block, a line or a row group is held in memory.
 // Relies on text-reader.ts and parquet-texts.ts; which documents are kept and where they go is decided in scan.ts and
 // split.ts.
 
@@ -7,6 +7,7 @@ import { BurgeonError } from '../errors.ts';
 import { parseJson } from '../formats/json.ts';
 import { completeLength } from '../tokenizer/surrogates.ts';
 import { extensionsOf } from './file-blocks.ts';
+import { jsonFileAdvice, parseArray, peekArray } from './json-array.ts';
 import { readParquetTexts } from './parquet-texts.ts';
 import { type ReadTextOptions, readText } from './text-reader.ts';
 
@@ -33,7 +34,7 @@ export interface DocumentPiece {
 }
 
 export interface ReadDocumentsOptions extends ReadTextOptions {
-  /** Splits text files other than .jsonl into documents; not part of any of them. */
+  /** Splits text files, other than those of JSON, into documents; not part of any of them. */
   delimiter?: string | undefined;
   /** "text" unless given. */
   textColumn?: string | undefined;
@@ -50,7 +51,7 @@ export function requireTextOptions(options: Pick<ReadDocumentsOptions, 'delimite
 /**
  * The documents of a file, in order, piece by piece. Text files may be compressed (.gz, .zst).
  * @throws {BurgeonError} ERR_BURGEON_DATA when the file cannot be read, is damaged or looks binary, or when a line of
- *   .jsonl or a row of .parquet has no string where the text should be.
+ *   .jsonl, an element of .json or a row of .parquet has no string where the text should be.
  */
 export function readDocuments(path: string, options: ReadDocumentsOptions = {}): AsyncGenerator<DocumentPiece> {
   switch (extensionsOf(path).join('')) {
@@ -59,7 +60,14 @@ export function readDocuments(path: string, options: ReadDocumentsOptions = {}):
     case '.jsonl':
     case '.jsonl.gz':
     case '.jsonl.zst':
-      return readJsonLines(path, options);
+    case '.ndjson':
+    case '.ndjson.gz':
+    case '.ndjson.zst':
+      return readJsonLines(path, readText(path, options), options);
+    case '.json':
+    case '.json.gz':
+    case '.json.zst':
+      return readJson(path, options);
     default:
       return options.delimiter ? readDelimited(path, options.delimiter, options) : readWhole(path, options);
   }
@@ -96,43 +104,83 @@ async function* readRows(path: string, options: ReadDocumentsOptions): AsyncGene
   for await (const text of readParquetTexts(path, { column, onRead, onInvalid })) yield* piecesOf(++number, text);
 }
 
-async function* readJsonLines(path: string, options: ReadDocumentsOptions): AsyncGenerator<DocumentPiece> {
+async function* readJson(path: string, options: ReadDocumentsOptions): AsyncGenerator<DocumentPiece> {
+  const { isArray, pieces } = await peekArray(readText(path, options));
+  if (!isArray) {
+    yield* readJsonLines(path, pieces, options, `; ${jsonFileAdvice}`);
+    return;
+  }
+  for (const [i, value] of (await parseArray(path, pieces)).entries()) {
+    yield* documentOf(value, { number: i + 1, where: `${path}, element ${i + 1}` }, options);
+  }
+}
+
+/** @param advice ends the message of a line that cannot be used. */
+async function* readJsonLines(
+  path: string,
+  pieces: AsyncIterable<string>,
+  options: ReadDocumentsOptions,
+  advice = '',
+): AsyncGenerator<DocumentPiece> {
   let lineNumber = 0;
   // Parts of a line longer than a piece, joined once: adding to a string again and again would copy it every time.
   let parts: string[] = [];
   let length = 0;
-  for await (const piece of readText(path, options)) {
+  for await (const piece of pieces) {
     const lines = piece.split('\n');
     for (const [i, line] of lines.entries()) {
       parts.push(line);
       length += line.length;
       if (length > maxLineLength) throw longLine(path, lineNumber + 1);
       if (i === lines.length - 1) break;
-      yield* parseLine(path, ++lineNumber, parts.join(''), options);
+      yield* parseLine(atLine(path, ++lineNumber), parts.join(''), options, advice);
       parts = [];
       length = 0;
     }
   }
-  yield* parseLine(path, ++lineNumber, parts.join(''), options);
+  yield* parseLine(atLine(path, ++lineNumber), parts.join(''), options, advice);
+}
+
+/** Which document of a file, and what messages call it. */
+interface DocumentPlace {
+  number: number;
+  where: string;
+}
+
+function atLine(path: string, number: number): DocumentPlace {
+  return { number, where: `${path}:${number}` };
 }
 
 /** The document of a line, or nothing for a blank one. */
 function* parseLine(
-  path: string,
-  number: number,
+  place: DocumentPlace,
   line: string,
-  { textColumn = defaultTextColumn, onInvalid }: ReadDocumentsOptions,
+  options: ReadDocumentsOptions,
+  advice: string,
 ): Generator<DocumentPiece> {
   if (line.trim() === '') return;
   let value: unknown;
   try {
     value = line.length < shortLineLength ? JSON.parse(line) : parseJson(line);
   } catch (cause) {
-    throw badLine(path, number, textColumn, (cause as Error).message, cause);
+    throw badValue(place.where, options, (cause as Error).message, advice, cause);
   }
+  yield* documentOf(value, place, options, advice);
+}
+
+/** The document of an object. */
+function* documentOf(
+  value: unknown,
+  { number, where }: DocumentPlace,
+  options: ReadDocumentsOptions,
+  advice = '',
+): Generator<DocumentPiece> {
+  const { textColumn = defaultTextColumn, onInvalid } = options;
   const isObject = typeof value === 'object' && value !== null && Object.hasOwn(value, textColumn);
   const text = isObject ? (value as Record<string, unknown>)[textColumn] : undefined;
-  if (typeof text !== 'string') throw badLine(path, number, textColumn, `its field "${textColumn}" is ${kindOf(text)}`);
+  if (typeof text !== 'string') {
+    throw badValue(where, options, `its field "${textColumn}" is ${kindOf(text)}`, advice);
+  }
   // JSON can hold half a surrogate pair, which no file can hold as UTF-8.
   let invalid = 0;
   const wellFormed = text.replace(/\p{Surrogate}/gu, () => {
@@ -167,11 +215,17 @@ function longLine(path: string, number: number): BurgeonError {
   );
 }
 
-function badLine(path: string, number: number, field: string, problem: string, cause?: unknown): BurgeonError {
+function badValue(
+  where: string,
+  { textColumn: field = defaultTextColumn }: ReadDocumentsOptions,
+  problem: string,
+  advice: string,
+  cause?: unknown,
+): BurgeonError {
   return new BurgeonError(
     'ERR_BURGEON_DATA',
-    `${path}:${number}: expected a JSON object with a string field "${field}", but ${problem}; correct or remove this ` +
-      'line, or name the field that holds the text (--text-column)',
+    `${where}: expected a JSON object with a string field "${field}", but ${problem}; correct or remove it, or name the field ` +
+      `that holds the text (--text-column)${advice}`,
     { cause },
   );
 }

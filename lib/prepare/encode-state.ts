@@ -12,6 +12,8 @@ const stream = z.object({
   /** UTF-8 bytes of the text. */
   bytes: count,
   endsWithNewline: z.boolean(),
+  /** SHA-256 of complete shards; earlier versions have none. */
+  hashes: z.array(z.string()).default([]),
 });
 const schema = z.object({
   /** Documents that are done with, and bytes of the next one that are. */
@@ -27,7 +29,7 @@ const schema = z.object({
 export type StreamState = z.infer<typeof stream>;
 export type EncodeState = z.infer<typeof schema>;
 
-const emptyStream: StreamState = { tokens: 0, documents: 0, bytes: 0, endsWithNewline: true };
+const emptyStream: StreamState = { tokens: 0, documents: 0, bytes: 0, endsWithNewline: true, hashes: [] };
 
 export const initialState: EncodeState = {
   document: 0,

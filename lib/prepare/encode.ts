@@ -75,7 +75,7 @@ async function encodeDocuments(options: EncodeOptions, start: EncodeState): Prom
     await encodeInOrder(pool, readBatches(options, start), workers === 0 ? 0 : workers + 1, async (batch, tokens) => {
       await train.write(tokens.train);
       await validation.write(tokens.validation);
-      state = withTokens(batch.after, train.tokenCount, validation.tokenCount);
+      state = withTokens(batch.after, train, validation);
       const isShardComplete = train.shardCount + validation.shardCount > savedShards;
       if (isShardComplete || performance.now() - savedMs > saveIntervalMs) await saveState();
       try {
@@ -143,10 +143,11 @@ async function cutDocument(options: EncodeOptions, state: EncodeState, fraction:
   } finally {
     await validation.abort();
   }
+  const { hashes } = validation;
   return {
     ...state,
     train: { ...state.train, tokens: trainTokens, bytes: allBytes - bytes },
-    validation: { ...state.validation, tokens: allTokens - trainTokens, documents: 1, bytes },
+    validation: { ...state.validation, tokens: allTokens - trainTokens, documents: 1, bytes, hashes: [...hashes] },
     isCut: true,
   };
 }
@@ -176,16 +177,22 @@ async function readTokensFrom(
 /** Completes the shards of a split. */
 async function finish(options: EncodeOptions, split: Split, state: EncodeState): Promise<SplitManifest> {
   const { tokens, documents, bytes } = state[split];
-  const files = await (await openStream(options, split, state)).end();
-  return { files, tokens, documents, bytes };
+  const writer = await openStream(options, split, state);
+  const files = await writer.end();
+  return { files, sha256: [...writer.hashes], tokens, documents, bytes };
 }
 
 function openStream({ tokenizer, shards }: EncodeOptions, split: Split, state: EncodeState): Promise<TokenShardWriter> {
   const writerOptions = { ...shards, split: split === 'train' ? ('train' as const) : ('val' as const) };
-  return TokenShardWriter.continue({ ...writerOptions, vocabSize: tokenizer.vocabSize }, state[split].tokens);
+  const { tokens, hashes } = state[split];
+  return TokenShardWriter.continue({ ...writerOptions, vocabSize: tokenizer.vocabSize }, tokens, hashes);
 }
 
-function withTokens(state: EncodeState, train: number, validation: number): EncodeState {
-  const count = (stream: StreamState, tokens: number) => ({ ...stream, tokens });
+function withTokens(state: EncodeState, train: TokenShardWriter, validation: TokenShardWriter): EncodeState {
+  const count = (stream: StreamState, { tokenCount, hashes }: TokenShardWriter) => ({
+    ...stream,
+    tokens: tokenCount,
+    hashes: [...hashes],
+  });
   return { ...state, train: count(state.train, train), validation: count(state.validation, validation) };
 }

@@ -9,7 +9,7 @@ import { isDirectory } from '../files/path-kinds.ts';
 import { extensionsOf } from './file-blocks.ts';
 
 /** What a directory is searched for; files of any other kind have to be named or matched by a pattern. */
-const textExtensions = new Set(['.txt', '.md', '.jsonl']);
+const textExtensions = new Set(['.txt', '.md', '.jsonl', '.ndjson']);
 
 export interface InputFile {
   path: string;
@@ -20,7 +20,7 @@ export interface InputFile {
 }
 
 /**
- * @param inputs files (any extension), directories (searched for .txt, .md and .jsonl, compressed or not, and .parquet, without
+ * @param inputs files (any extension), directories (searched for .txt, .md, .jsonl and .ndjson, compressed or not, and .parquet, without
  *   hidden names), patterns.
  * @returns the files in the order of their absolute paths, each once.
  * @throws {BurgeonError} ERR_BURGEON_CONFIG without inputs; ERR_BURGEON_DATA when one of them yields no file.
@@ -52,7 +52,7 @@ async function textFilesIn(directory: string): Promise<string[]> {
   if (files.length === 0) {
     throw new BurgeonError(
       'ERR_BURGEON_DATA',
-      `${directory}: expected .txt, .md, .jsonl (also .gz, .zst) or .parquet files in this directory, found none; name ` +
+      `${directory}: expected .txt, .md, .jsonl, .ndjson (also .gz, .zst) or .parquet files in this directory, found none; name ` +
         'other text files by a pattern, such as "src/**/*.ts"',
     );
   }

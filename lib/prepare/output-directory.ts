@@ -2,11 +2,14 @@
 // its name together. What was there before is replaced only if it is of the same kind and nothing else: a data set of
 // ours, as manifest.ts describes it, unless told otherwise. A process that is killed leaves `<output>.partial` behind, and the next one with the same job goes on with it.
 
-import { readdir, readFile, rename, rm } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { manifestFileName, readManifest } from '../data/manifest.ts';
 import { BurgeonError } from '../errors.ts';
 import { explainWriting } from '../files/explain-writing.ts';
+import type { HeldLock } from '../files/held-lock.ts';
+import { isMissing } from '../files/is-missing.ts';
+import { isOfLock } from '../files/lock-chain.ts';
 import { claimLock } from '../files/lock-file.ts';
 import { makeDirectory } from '../files/make-directory.ts';
 import { replaceFile } from '../files/replace-file.ts';
@@ -36,6 +39,8 @@ export interface PartialDirectory {
   work: string;
   /** Call when there is something worth going on with: it then stays after a failure too. */
   keep(): void;
+  /** @throws {BurgeonError} ERR_BURGEON_BUSY where the directory was taken, moved or deleted meanwhile. */
+  requireHeld(): Promise<void>;
 }
 
 /**
@@ -56,18 +61,22 @@ export async function writeDirectory<Result>(
   const root = `${target}.partial`;
   const previous = `${target}.previous-${process.pid}`;
   const partial = { data: join(root, dataName), work: join(root, 'work') };
-  const unlock = await enter(output, root, job, partial);
+  const lock = await enter(output, root, job, partial);
   let isKept = false;
   try {
     const keep = () => {
       isKept = true;
     };
-    const result = await explainWriting(
-      output,
-      'nothing there was replaced; the same command goes on from where it stopped, or begins again',
-      () => write({ ...partial, keep }),
-    );
+    const requireHeld = () => lock.require(root, `output ${output} was being written`, 'start again');
+    const kept = 'nothing there was replaced; the same command goes on from where it stopped, or begins again';
+    const writing = explainWriting(output, kept, () => write({ ...partial, keep, requireHeld }));
+    const result = await writing.catch(async (error) => {
+      // It may be no more than a consequence.
+      await requireHeld();
+      throw error;
+    });
     // A long time may have passed.
+    await requireHeld();
     const isThere = await requireReplaceable(output, kind);
     await attempt(output, async () => {
       if (isThere) await rename(target, previous);
@@ -80,45 +89,64 @@ export async function writeDirectory<Result>(
     isKept = false;
     return result;
   } finally {
-    if (isKept) await unlock();
-    else await rm(root, { recursive: true, force: true });
+    const isLost = (await lock.check()) !== undefined;
+    if (!isKept && !isLost) await clear(root);
+    await lock.release();
+    // Not where the next process is in it already.
+    if (!isKept && !isLost) await rmdir(root).catch(() => {});
   }
 }
 
-/** Makes the partial directory, or takes over one of the same job. @returns releases it. */
+/** Removes what is in the partial directory. The job goes last: without it the rest would pass for somebody else's. */
+async function clear(root: string): Promise<void> {
+  const names = (await readdir(root)).filter((name) => !isOfLock(name, lockName) && name !== jobFileName);
+  for (const name of [...names, jobFileName]) await rm(join(root, name), { recursive: true, force: true });
+}
+
+/** Makes the partial directory, or takes over one of the same job. */
 async function enter(
   output: string,
   root: string,
   job: string,
   { data, work }: { data: string; work: string },
-): Promise<() => Promise<void>> {
-  await attempt(output, () => makeDirectory(root));
-  const jobPath = join(root, jobFileName);
-  const foreign = (await readdir(root)).filter((name) => name !== lockName);
-  // With an ending, it was about to get its name.
-  if (foreign.length > 0 && !foreign.some((name) => name.startsWith(jobFileName))) {
-    throw new BurgeonError(
-      'ERR_BURGEON_DATA',
-      `${root}: expected what an interrupted burgeon has left, or nothing, found other files ` +
-        `(${listOf(foreign)}); choose another output, or move them`,
-    );
-  }
-  const unlock = await claimLock(join(root, lockName), (holder) => `output ${output}: ${holder} is writing it`);
+): Promise<HeldLock> {
+  const lock = await claim(output, root);
   try {
     await attempt(output, async () => {
+      const jobPath = join(root, jobFileName);
       const isSame = (await readFile(jobPath, 'utf8').catch(() => '')) === job;
       // A process killed at the very end has moved the data already.
-      if (!isSame || !foreign.includes(dataName)) {
-        // The job goes last: without it the rest would pass for somebody else's.
-        for (const path of [data, work, jobPath]) await rm(path, { recursive: true, force: true });
+      if (!isSame || !(await readdir(root)).includes(dataName)) {
+        await clear(root);
         await replaceFile(jobPath, job);
       }
       for (const path of [data, work]) await makeDirectory(path);
     });
-    return unlock;
+    return lock;
   } catch (error) {
-    await unlock();
+    await lock.release();
     throw error;
+  }
+}
+
+async function claim(output: string, root: string): Promise<HeldLock> {
+  for (;;) {
+    await attempt(output, () => makeDirectory(root));
+    const foreign = (await readdir(root).catch(() => [])).filter((name) => !isOfLock(name, lockName));
+    // With an ending, it was about to get its name.
+    if (foreign.length > 0 && !foreign.some((name) => name.startsWith(jobFileName))) {
+      throw new BurgeonError(
+        'ERR_BURGEON_DATA',
+        `${root}: expected what an interrupted burgeon has left, or nothing, found other files ` +
+          `(${listOf(foreign)}); choose another output, or move them`,
+      );
+    }
+    try {
+      return await claimLock({ lock: join(root, lockName), subject: `output ${output}`, activity: 'is writing it' });
+    } catch (error) {
+      // A process that is done removes the directory.
+      if (!isMissing((error as Error).cause)) throw error;
+    }
   }
 }
 

@@ -34,7 +34,7 @@ import { defaultShardName, requireShardOptions } from './token-shard-writer.ts';
 
 export interface PrepareOptions {
   /**
-   * Text files, directories (searched for .txt, .md, .jsonl, these with .gz or .zst, and .parquet) and patterns, such as
+   * Text files, directories (searched for .txt, .md, .jsonl, .ndjson, these with .gz or .zst, and .parquet) and patterns, such as
    * "docs/*.md" (see globs.ts).
    */
   inputs: string[];
@@ -48,9 +48,9 @@ export interface PrepareOptions {
   validationFraction?: number | undefined;
   /** Leave out documents that mostly repeat earlier ones, and list them in near-duplicates.jsonl in `output`. */
   dropNearDuplicates?: boolean | undefined;
-  /** Splits text files other than .jsonl into documents on this string, which is not kept. */
+  /** Splits text files, other than those of JSON, into documents on this string, which is not kept. */
   delimiter?: string | undefined;
-  /** Field of .jsonl and column of .parquet that holds the text; "text" unless given. */
+  /** Field of .jsonl and .json, and column of .parquet that holds the text; "text" unless given. */
   textColumn?: string | undefined;
   /** Tokens per shard; 100 million unless given. */
   shardTokens?: number | undefined;
@@ -137,6 +137,7 @@ async function fill(partial: PartialDirectory, settings: Settings, files: readon
       shards: { directory: partial.data, name: settings.name, shardTokens: settings.shardTokens },
       workers: workersFor('encode', settings, progress.bytesTotal),
       async save(state) {
+        await partial.requireHeld();
         await writeState(statePath, state);
         partial.keep();
       },

@@ -1,10 +1,12 @@
-// Writing token shards in llm.c's formats (see token-file.ts), 16 bits per token where the vocabulary fits and 32
-// otherwise; one token stream over as many files as it takes. A file gets its name only when it is complete. A stream
-// can be taken up again at any token that is on disk; gathering a whole data set is prepare.ts.
+// Writing token shards in llm.c's formats (see token-layout.ts), 16 bits per token where the vocabulary fits and 32
+// otherwise; one token stream over as many files as it takes, hashed on the way. A file gets its name only when it is
+// complete. A stream can be taken up again at any token that is on disk; gathering a whole data set is prepare.ts.
 
+import { createHash, type Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { llmcHeaderBytes, llmcUint16, llmcUint32 } from '../data/token-file.ts';
+import { llmcHeaderBytes, llmcUint16, llmcUint32 } from '../data/token-layout.ts';
 import { BurgeonError } from '../errors.ts';
 import { quote } from '../quote.ts';
 
@@ -70,8 +72,9 @@ export class TokenShardWriter {
   readonly #buffer = new DataView(new ArrayBuffer(bufferBytes));
   #buffered = 0;
   #tokenCount = 0;
-  #shardCount = 0;
-  #shard: { handle: FileHandle; path: string; tokenCount: number } | undefined;
+  /** Of the complete shards. */
+  #hashes: string[] = [];
+  #shard: { handle: FileHandle; path: string; tokenCount: number; hash: Hash } | undefined;
 
   /** @throws {BurgeonError} ERR_BURGEON_CONFIG for a bad vocabulary, name or shard size. */
   constructor(options: TokenShardWriterOptions) {
@@ -91,12 +94,17 @@ export class TokenShardWriter {
   /**
    * A writer that goes on after the first `tokenCount` tokens of a stream that was written with the same options. What
    * is on disk beyond them is removed, complete shards stay as they are.
+   * @param hashes of complete shards, the first ones or all; the others are read again.
    * @throws {BurgeonError} ERR_BURGEON_DATA when these tokens are not all on disk.
    */
-  static async continue(options: TokenShardWriterOptions, tokenCount: number): Promise<TokenShardWriter> {
+  static async continue(
+    options: TokenShardWriterOptions,
+    tokenCount: number,
+    hashes: readonly string[] = [],
+  ): Promise<TokenShardWriter> {
     const writer = new TokenShardWriter(options);
     try {
-      await writer.#continue(tokenCount);
+      await writer.#continue(tokenCount, hashes);
       return writer;
     } catch (cause) {
       await writer.abort();
@@ -116,7 +124,12 @@ export class TokenShardWriter {
 
   /** Complete shards so far. */
   get shardCount(): number {
-    return this.#shardCount;
+    return this.#hashes.length;
+  }
+
+  /** SHA-256 of the tokens of each complete shard, as they are stored, without the header. */
+  get hashes(): readonly string[] {
+    return [...this.#hashes];
   }
 
   /** @throws {BurgeonError} ERR_BURGEON_DATA for a token outside the vocabulary or a failed write. */
@@ -158,7 +171,7 @@ export class TokenShardWriter {
   /** Completes the last shard. @returns names of all shards, in order. */
   async end(): Promise<string[]> {
     if (this.#shard) await this.#closeShard();
-    return Array.from({ length: this.#shardCount }, (_, index) => this.#shardName(index));
+    return this.#hashes.map((_, index) => this.#shardName(index));
   }
 
   /** Gives up: closes the unfinished shard, which stays for `continue`; does nothing after `end`. */
@@ -174,17 +187,18 @@ export class TokenShardWriter {
   }
 
   async #openShard(): Promise<void> {
-    const path = join(this.#options.directory, this.#shardName(this.#shardCount));
+    const path = join(this.#options.directory, this.#shardName(this.shardCount));
     await this.#attempt(path, async () => {
       const handle = await open(unfinished(path), 'w');
-      this.#shard = { handle, path, tokenCount: 0 };
+      this.#shard = { handle, path, tokenCount: 0, hash: createHash('sha256') };
       // The space of the header; what it says is known at the end.
       await handle.write(Buffer.alloc(llmcHeaderBytes));
     });
   }
 
   async #flush(): Promise<void> {
-    const { handle, path, tokenCount } = this.#shard!;
+    const { handle, path, tokenCount, hash } = this.#shard!;
+    hash.update(new Uint8Array(this.#buffer.buffer, 0, this.#buffered));
     const begin = llmcHeaderBytes + tokenCount * this.#format.tokenBytes - this.#buffered;
     await this.#attempt(path, async () => {
       for (let done = 0; done < this.#buffered; ) {
@@ -196,7 +210,7 @@ export class TokenShardWriter {
 
   async #closeShard(): Promise<void> {
     await this.#flush();
-    const { handle, path, tokenCount } = this.#shard!;
+    const { handle, path, tokenCount, hash } = this.#shard!;
     const header = Buffer.alloc(llmcHeaderBytes);
     const { magic, version } = this.#format;
     for (const [i, value] of [magic, version, tokenCount].entries()) header.writeInt32LE(value, 4 * i);
@@ -207,32 +221,35 @@ export class TokenShardWriter {
       await handle.close();
       await rename(unfinished(path), path);
     });
-    this.#shardCount++;
+    this.#hashes.push(hash.digest('hex'));
     this.#shard = undefined;
   }
 
-  async #continue(tokenCount: number): Promise<void> {
+  async #continue(tokenCount: number, hashes: readonly string[]): Promise<void> {
     const { directory } = this.#options;
     const { tokenBytes } = this.#format;
     this.#tokenCount = tokenCount;
-    this.#shardCount = Math.floor(tokenCount / this.#shardTokens);
+    const shardCount = Math.floor(tokenCount / this.#shardTokens);
     const rest = tokenCount % this.#shardTokens;
     const kept = new Set<string>();
-    for (let index = 0; index < this.#shardCount; index++) {
+    for (let index = 0; index < shardCount; index++) {
       const name = this.#shardName(index);
-      await requireSize(join(directory, name), llmcHeaderBytes + tokenBytes * this.#shardTokens);
+      const size = llmcHeaderBytes + tokenBytes * this.#shardTokens;
+      await requireSize(join(directory, name), size);
+      this.#hashes.push(hashes[index] ?? (await hashOf(join(directory, name), size)).digest('hex'));
       kept.add(name);
     }
     if (rest > 0) {
-      const path = join(directory, this.#shardName(this.#shardCount));
+      const path = join(directory, this.#shardName(this.shardCount));
       // It was completed after this point of the stream, and will be again.
       await rename(path, unfinished(path)).catch(ignoreMissing);
       const size = llmcHeaderBytes + tokenBytes * rest;
       await requireSize(unfinished(path), size, 'at least');
+      const hash = await hashOf(unfinished(path), size);
       const handle = await open(unfinished(path), 'r+');
-      this.#shard = { handle, path, tokenCount: rest };
+      this.#shard = { handle, path, tokenCount: rest, hash };
       await handle.truncate(size);
-      kept.add(unfinished(this.#shardName(this.#shardCount)));
+      kept.add(unfinished(this.#shardName(this.shardCount)));
     }
     const { name, split } = this.#options;
     for (const found of await readdir(directory)) {
@@ -247,6 +264,14 @@ export class TokenShardWriter {
       throw new BurgeonError('ERR_BURGEON_DATA', `${path}: cannot be written (${(cause as Error).message})`, { cause });
     }
   }
+}
+
+/** The hash of the tokens of a shard of `size` bytes so far. */
+async function hashOf(path: string, size: number): Promise<Hash> {
+  const hash = createHash('sha256');
+  const stream = createReadStream(path, { start: llmcHeaderBytes, end: size - 1, highWaterMark: bufferBytes });
+  for await (const piece of stream) hash.update(piece as Buffer);
+  return hash;
 }
 
 function unfinished(path: string): string {

@@ -4,6 +4,7 @@
 import { completeModel } from '../config/model-config.ts';
 import { problemList, problemsOf } from '../config/validate.ts';
 import { BatchLoader } from '../data/batch-loader.ts';
+import type { DataIdentity } from '../data/data-identity.ts';
 import { BurgeonError } from '../errors.ts';
 import { countParameters } from '../est/parameters.ts';
 import { planSchedule, type SchedulePlan } from '../est/plan.ts';
@@ -11,7 +12,7 @@ import { Schedule } from '../est/schedule.ts';
 import { valueText } from '../format.ts';
 import { differencesBetween } from '../train/config-changes.ts';
 import { completeTrainConfig } from '../train/load-train-config.ts';
-import { openData } from '../train/open-data.ts';
+import { findData, openData } from '../train/open-data.ts';
 import { parseTrainConfig, type TrainConfig } from '../train/train-config.ts';
 import type { SweepRun } from './expand.ts';
 
@@ -20,8 +21,8 @@ export interface PlannedRun extends SweepRun {
   /** Numbers in the model. */
   parameters: number;
   plan: SchedulePlan;
-  /** Tokens of the training data. */
-  trainTokens: number;
+  /** Which tokens it trains on. */
+  trainData: DataIdentity;
 }
 
 /**
@@ -36,14 +37,14 @@ export async function planRuns(runs: readonly SweepRun[], file: string): Promise
   for (const run of runs) {
     const result = await problems.collect(run, async () => {
       const config = await completeTrainConfig(run.settings, file, true);
-      const { vocabSize, trainTokens } = await checkData(config);
+      const { vocabSize, trainData } = await checkData(config);
       const model = completeModel(config.model, vocabSize);
       const plan = planSchedule(model, new Schedule(config.est.schedule, config.steps), {
         sequencesPerStep: config.batchSize * config.accumulationSteps,
         sequenceLength: config.sequenceLength,
         samplerOptions: config.est,
       });
-      return { ...run, config, parameters: countParameters(model).total, plan, trainTokens };
+      return { ...run, config, parameters: countParameters(model).total, plan, trainData };
     });
     if (result === undefined) continue;
     const content = JSON.stringify(decidingPart(result.config));
@@ -57,7 +58,7 @@ export async function planRuns(runs: readonly SweepRun[], file: string): Promise
 }
 
 /** What a configuration needs of its data; a sweep is ranked by held-out loss, so there must be data for it. */
-async function checkData(config: TrainConfig): Promise<{ vocabSize: number | undefined; trainTokens: number }> {
+async function checkData(config: TrainConfig): Promise<{ vocabSize: number | undefined; trainData: DataIdentity }> {
   const dataset = await openData(config);
   try {
     new BatchLoader(dataset.train, config);
@@ -67,7 +68,7 @@ async function checkData(config: TrainConfig): Promise<{ vocabSize: number | und
         'data: expected validation data, because runs are ranked by their loss on it, found none',
       );
     }
-    return { vocabSize: dataset.vocabSize, trainTokens: dataset.train.tokenCount };
+    return { vocabSize: dataset.vocabSize, trainData: (await findData(dataset, config.sequenceLength)).train };
   } finally {
     await dataset.close();
   }

@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { latestCheckpoint } from '../checkpoint/checkpoint-list.ts';
+import { isSameData } from '../data/data-identity.ts';
 import { BurgeonError } from '../errors.ts';
 import { readRun } from '../report/read-run.ts';
 import type { RunData } from '../report/run-data.ts';
@@ -63,8 +64,11 @@ export async function readStatus(run: PlannedRun): Promise<RunStatus> {
 function differencesFrom(run: PlannedRun, { start }: RunData): string[] {
   if (start === undefined) return [`${metricsFileName} does not say of what configuration`];
   const differences = configDifferences(storedConfig(start.config), run.config);
-  if (start.dataTokens !== run.trainTokens) {
-    differences.push(`data: the run has ${start.dataTokens} tokens, the configuration ${run.trainTokens}`);
+  const { tokens } = run.trainData;
+  if (start.dataTokens !== tokens) {
+    differences.push(`data: the run has ${start.dataTokens} tokens, the configuration ${tokens}`);
+  } else if (start.data?.train && !isSameData(start.data.train, run.trainData)) {
+    differences.push(`data: the run has as many tokens as the configuration (${tokens}), but not the same ones`);
   }
   return differences;
 }

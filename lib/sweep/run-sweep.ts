@@ -3,11 +3,12 @@
 
 import path from 'node:path';
 import process from 'node:process';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import { explainWriting } from '../files/explain-writing.ts';
+import { HolderWatch } from '../files/holder-watch.ts';
 import { lockHolder } from '../files/lock-file.ts';
 import { makeDirectory } from '../files/make-directory.ts';
+import { thisProcess } from '../files/process-identity.ts';
 import { replaceFile } from '../files/replace-file.ts';
 import { isTrainingThere, runLockName } from '../train/run-directory.ts';
 import type { PlannedRun } from './plan-runs.ts';
@@ -124,15 +125,16 @@ export class SweepRunner {
   /** A sweep that was killed leaves processes that end their step and save; somebody may train there by hand. */
   async #waitUntilFree(run: PlannedRun): Promise<void> {
     const lock = path.join(run.directory, runLockName);
+    const watch = new HolderWatch(await thisProcess());
     for (let isTold = false; !this.#signal.aborted; isTold = true) {
-      const holder = await lockHolder(lock);
+      const holder = await lockHolder(lock, watch);
       if (holder === undefined) return;
       if (!isTold) {
         this.#options.onNote(
-          `${run.name}: waiting for process ${holder}, which is still training there (if that is no burgeon, delete ${lock})`,
+          `${run.name}: waiting for ${holder.text}, which is still training there (if that is no burgeon, delete ${lock})`,
         );
       }
-      await sleep(100, undefined, { signal: this.#signal }).catch(() => {});
+      await watch.pause(this.#signal);
     }
   }
 }

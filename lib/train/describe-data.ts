@@ -2,8 +2,10 @@
 // evaluated on the same tokens, and how many bytes of text a token stands for.
 
 import { createHash } from 'node:crypto';
+import type { DataIdentity } from '../data/data-identity.ts';
 import type { Dataset, PreparedText } from '../data/dataset.ts';
 import type { FixedBatch } from '../data/fixed-windows.ts';
+import type { WindowRule } from '../data/token-source.ts';
 import { sha256 } from '../tokenizer/description.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 
@@ -12,6 +14,9 @@ export interface DataDescription {
   tokenizer: { name: string; sha256: string } | null;
   /** What was prepared, whatever the tokenizer; null for token files from elsewhere. */
   text: PreparedText | null;
+  /** Which tokens training reads, and where their windows are cut; not in metrics of earlier versions. */
+  train?: DataIdentity;
+  windows?: WindowRule;
   /** Null without validation data. */
   validation: {
     /** Targets of one evaluation, and SHA-256 of them in order, as little-endian 32-bit integers. */

@@ -195,6 +195,7 @@ export class MetricsWriter {
   readonly #onLine: ((line: MetricsLine) => void) | undefined;
   readonly #timer: NodeJS.Timeout;
   #waiting: MetricsLine[] = [];
+  #isDiscarded = false;
 
   private constructor(file: string, handle: FileHandle, onLine: ((line: MetricsLine) => void) | undefined) {
     this.file = file;
@@ -226,6 +227,11 @@ export class MetricsWriter {
     if (line.kind !== 'step') this.#flush();
   }
 
+  /** Writes nothing any more: the file is another process's now. */
+  discard(): void {
+    this.#isDiscarded = true;
+  }
+
   close(): Promise<void> {
     clearInterval(this.#timer);
     this.#flush();
@@ -233,7 +239,7 @@ export class MetricsWriter {
   }
 
   #flush(): void {
-    if (this.#waiting.length === 0) return;
+    if (this.#waiting.length === 0 || this.#isDiscarded) return;
     const lines = this.#waiting.splice(0);
     // At once: handing such a short write to another thread takes longer than doing it.
     appendFileSync(this.#handle.fd, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));

@@ -11,14 +11,14 @@ import { choosePrecision } from '../model/native-options.ts';
 import { descriptionFileName } from '../tokenizer/description.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { ConfigChange } from './config-changes.ts';
+import type { FoundData } from './data-record.ts';
 import { continueRunState, newRunState, type RunState } from './run-state.ts';
 import { checkStageMemory } from './stage-memory.ts';
 import type { TrainConfig } from './train-config.ts';
 
 export interface RestoreContext {
   config: TrainConfig;
-  /** Tokens of the training data. */
-  trainTokens: number;
+  data: FoundData;
   tokenizer: Tokenizer | undefined;
   /** Keys that are changed on purpose if they differ from the run's. */
   changes: readonly string[];
@@ -27,7 +27,7 @@ export interface RestoreContext {
 export interface Restored {
   model: Model;
   state: RunState;
-  /** For people: what was changed, and what was changed before and stays. */
+  /** For people: what was changed, what was changed before and stays, and what is not known of the data. */
   notes: string[];
 }
 
@@ -36,8 +36,8 @@ export interface Restored {
  * @throws {BurgeonError} ERR_BURGEON_OUT_OF_MEMORY, ERR_BURGEON_BACKEND.
  */
 export async function startRun(context: RestoreContext, initial: ModelConfig | ModelContents): Promise<Restored> {
-  const { config, trainTokens, tokenizer } = context;
-  const state = newRunState(config, trainTokens);
+  const { config, data, tokenizer } = context;
+  const state = newRunState(config, data);
   checkStageMemory('readTensor' in initial ? initial.model : initial, config, modelOptions(config));
   const model =
     'readTensor' in initial
@@ -59,14 +59,14 @@ export async function startRun(context: RestoreContext, initial: ModelConfig | M
  *   those that the run began with, ERR_BURGEON_OUT_OF_MEMORY, ERR_BURGEON_BACKEND.
  */
 export async function continueRun(context: RestoreContext, directory: string): Promise<Restored> {
-  const { model, state, made, kept } = await restore(context, directory);
+  const { model, state, made, kept, notes } = await restore(context, directory);
   try {
     if (made.length > 0) await saveRun(model, state);
   } catch (error) {
     model.dispose();
     throw error;
   }
-  return { model, state, notes: [...made.map(changeNote), ...kept.map(keptNote)] };
+  return { model, state, notes: [...made.map(changeNote), ...kept.map(keptNote), ...notes] };
 }
 
 /**

@@ -4,7 +4,8 @@ import path from 'node:path';
 import { type FoundCheckpoint, latestCheckpoint } from '../checkpoint/checkpoint-list.ts';
 import { BurgeonError } from '../errors.ts';
 import { makeDirectoryDurably } from '../files/durable-file.ts';
-import { claimLock } from '../files/lock-file.ts';
+import type { HeldLock } from '../files/held-lock.ts';
+import { claimLock, type LockRequest } from '../files/lock-file.ts';
 import { bringRunBack, discardSetAside, setRunAside } from './set-aside.ts';
 
 /**
@@ -25,18 +26,27 @@ export interface EnteredRun {
   latest: FoundCheckpoint | undefined;
   /** Newer checkpoints that are not intact. */
   skipped: FoundCheckpoint[];
+  /** Of the directory; checked before anything is written there by name. */
+  lock: HeldLock;
   /** The run has done a step: what it replaces may go. */
   begun(): Promise<void>;
   /** Gives the directory free for others; what was to be replaced by a run that did no step is there again. */
   leave(): Promise<void>;
 }
 
+/** What there is to wait for, and to tell. */
+export type ClaimOptions = Pick<LockRequest, 'signal' | 'onNote'>;
+
 /**
  * Claims a run directory.
  * @throws {BurgeonError} ERR_BURGEON_BUSY when another process trains there; ERR_BURGEON_CONFIG for `new` where a run is, and for
  *   `resume` where no intact checkpoint is.
  */
-export async function enterRunDirectory(directory: string, mode: StartMode): Promise<EnteredRun> {
+export async function enterRunDirectory(
+  directory: string,
+  mode: StartMode,
+  options: ClaimOptions = {},
+): Promise<EnteredRun> {
   await makeDirectoryDurably(directory).catch((cause) => {
     throw new BurgeonError(
       'ERR_BURGEON_CONFIG',
@@ -44,13 +54,18 @@ export async function enterRunDirectory(directory: string, mode: StartMode): Pro
       { cause },
     );
   });
-  const unlock = await claimLock(
-    path.join(directory, runLockName),
-    (holder) => `output ${directory}: ${holder} ${isTrainingThere}`,
-  );
+  const lock = await claimLock({
+    lock: path.join(directory, runLockName),
+    subject: `output ${directory}`,
+    activity: isTrainingThere,
+    ...options,
+  });
   const leave = async () => {
-    await bringRunBack(directory);
-    await unlock();
+    const loss = await lock.check({ isNow: true });
+    // What was set aside went with the directory, if that was moved; otherwise what is there is somebody else's.
+    const isHeld = loss === undefined || (loss.what === 'moved' && (await lock.recover()) !== undefined);
+    if (isHeld) await bringRunBack(lock.directory);
+    await lock.release();
   };
   try {
     // Of a process that was killed before its first step.
@@ -58,7 +73,7 @@ export async function enterRunDirectory(directory: string, mode: StartMode): Pro
     const { latest, skipped } = await latestCheckpoint(directory);
     const begun = () => discardSetAside(directory);
     if (mode === 'resume' && latest === undefined) refuseToResume(directory, skipped);
-    if (mode === 'resume' || mode === 'auto') return { latest, skipped, begun, leave };
+    if (mode === 'resume' || mode === 'auto') return { latest, skipped, lock, begun, leave };
     if (mode === 'overwrite') {
       await setRunAside(directory);
     } else if (latest !== undefined || skipped.length > 0) {
@@ -67,7 +82,7 @@ export async function enterRunDirectory(directory: string, mode: StartMode): Pro
         `output ${directory}: expected no run there, found ${latest ? `a checkpoint at step ${latest.step}` : 'damaged checkpoints'}; continue it with --resume, replace it with --overwrite, or choose another output`,
       );
     }
-    return { latest: undefined, skipped: [], begun, leave };
+    return { latest: undefined, skipped: [], lock, begun, leave };
   } catch (error) {
     await leave();
     throw error;

@@ -15,6 +15,7 @@ import { type Evaluation, evaluate } from './evaluator.ts';
 import { MemoryGauge } from './memory-gauge.ts';
 import type { EndLine, MetricsWriter, StepLine } from './metrics.ts';
 import { saveRun } from './restore.ts';
+import type { RunPlace } from './run-place.ts';
 import { addToTotals, type RunState, spentBy } from './run-state.ts';
 import type { StepPlan, StepPlanner } from './step-planner.ts';
 import type { RunSummary } from './summary.ts';
@@ -33,6 +34,7 @@ export interface RecordedRun {
   /** The same windows at every evaluation. */
   validation: AsyncIterable<FixedBatch> | undefined;
   data: DataDescription;
+  place: RunPlace;
   /** Measured; null where it was not, and `log.peakFlops` says. */
   peakFlopsPerSecond: number | null;
 }
@@ -150,8 +152,24 @@ export class RunRecorder {
     return text;
   }
 
+  /**
+   * Ends the run where its directory was moved, deleted or taken over, with a checkpoint where that is possible.
+   * @throws {BurgeonError} ERR_BURGEON_BUSY, ERR_BURGEON_CHECKPOINT.
+   */
+  async requirePlace(options?: { isNow: boolean }): Promise<void> {
+    const { model, metrics, place, state } = this.#run;
+    const save = (output: string) => saveRun(model, { ...state, config: { ...state.config, output } });
+    try {
+      await place.require(state.step, save, options);
+    } catch (error) {
+      if (place.isTaken) metrics.discard();
+      throw error;
+    }
+  }
+
   /** @returns its directory. */
   async checkpoint(validationLoss: number | undefined): Promise<string> {
+    await this.requirePlace({ isNow: true });
     const { config, data, model, metrics, state } = this.#run;
     if (validationLoss !== undefined && validationLoss < (state.best?.loss ?? Infinity)) {
       state.best = { step: state.step, loss: validationLoss, evaluatedOn: data.validation?.sha256 };

@@ -2,6 +2,7 @@
 
 import { BurgeonError } from '../errors.ts';
 import { type ConfigChange, type Continuation, continueConfig, type WantedConfig } from './config-changes.ts';
+import { continueData, type DataRecord, type FoundData } from './data-record.ts';
 import type { TrainConfig } from './train-config.ts';
 import type { UnitSums } from './unit-usage.ts';
 
@@ -42,6 +43,8 @@ export interface RunState {
   precision?: string;
   /** Tokens of the training data: another number means other data. */
   trainTokens: number;
+  /** Which tokens these are; absent in checkpoints of earlier versions. */
+  data?: DataRecord;
   initialValidationLoss: number | null;
   lastValidationLoss: number | null;
   best: BestCheckpoint | null;
@@ -50,14 +53,15 @@ export interface RunState {
   units?: UnitSums;
 }
 
-export function newRunState(config: TrainConfig, trainTokens: number): RunState {
+export function newRunState(config: TrainConfig, { train, validation }: Omit<FoundData, 'usedWithin'>): RunState {
   return {
     version: 1,
     step: 0,
     tokens: 0,
     config,
     changes: [],
-    trainTokens,
+    trainTokens: train.tokens,
+    data: { windows: 'across', train, validation },
     initialValidationLoss: null,
     lastValidationLoss: null,
     best: null,
@@ -74,7 +78,7 @@ export interface SavedRun {
 
 /** What the run is to go on with. */
 export interface WantedRun extends Omit<WantedConfig, 'precision'> {
-  trainTokens: number;
+  data: FoundData;
   /** What a configuration computes in on this machine. */
   precisionOf(config: TrainConfig): string;
 }
@@ -84,7 +88,10 @@ export interface WantedRun extends Omit<WantedConfig, 'precision'> {
  * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT for a state of another version, ERR_BURGEON_CONFIG listing every key that
  *   differs and may not, ERR_BURGEON_DATA when the training data are not the same.
  */
-export function continueRunState(saved: SavedRun, wanted: WantedRun): Continuation & { state: RunState } {
+export function continueRunState(
+  saved: SavedRun,
+  wanted: WantedRun,
+): Continuation & { state: RunState; notes: string[] } {
   const { directory, vocabSize } = saved;
   if (saved.state.version !== 1) {
     throw new BurgeonError(
@@ -93,18 +100,13 @@ export function continueRunState(saved: SavedRun, wanted: WantedRun): Continuati
     );
   }
   const state = saved.state as unknown as RunState;
-  const { trainTokens, precisionOf } = wanted;
+  const { precisionOf } = wanted;
   const { step, changes = [], precision = precisionOf(state.config) } = state;
   const run = { directory, step, config: { ...state.config }, changes, precision, vocabSize };
   const continuation = continueConfig(run, { ...wanted, precision: precisionOf(wanted.config) });
-  if (state.trainTokens !== trainTokens) {
-    throw new BurgeonError(
-      'ERR_BURGEON_DATA',
-      `cannot resume ${directory} with other training data: expected ${state.trainTokens} tokens, found ${trainTokens}`,
-    );
-  }
+  const { data, notes } = continueData(directory, state, wanted.data);
   const { config, made } = continuation;
-  return { ...continuation, state: { ...state, config, changes: [...changes, ...made], precision } };
+  return { ...continuation, notes, state: { ...state, config, changes: [...changes, ...made], precision, data } };
 }
 
 /** Adds a step to the totals of its stage. */

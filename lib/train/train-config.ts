@@ -24,6 +24,7 @@ import {
 import { modelSchema } from '../config/model-config.ts';
 import { listKeys } from '../config/schema-keys.ts';
 import { validate } from '../config/validate.ts';
+import { tokenTypes } from '../data/token-type.ts';
 import { BurgeonError } from '../errors.ts';
 import { samplerOf } from '../est/part.ts';
 import { activeCounts, choices } from '../est/sampler.ts';
@@ -173,7 +174,21 @@ const dataSection = section({
   directory: path('the path of a directory').exactOptional().describe('Directory that `burgeon prepare` wrote'),
   train: files('training, instead of a directory'),
   validation: files('validation, together with data.train'),
+  dtype: word(tokenTypes)
+    .exactOptional()
+    .describe(
+      `Type of the ids in token files without a header: ${tokenTypes.join(', ')}, little-endian. llm.c shards and .npy files ` +
+        'say theirs. Default: uint16',
+    ),
 }).transform((data, context) => {
+  if (data.dtype !== undefined && data.train === undefined) {
+    context.issues.push({
+      code: 'custom',
+      input: data.dtype,
+      path: ['dtype'],
+      message: 'expected data.train beside it, as only token files without a header need a type; leave it out',
+    });
+  }
   if (data.directory !== undefined && (data.train !== undefined || data.validation !== undefined)) {
     context.issues.push({
       code: 'custom',

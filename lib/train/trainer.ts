@@ -7,9 +7,8 @@ import { latestCheckpoint } from '../checkpoint/checkpoint-list.ts';
 import type { OpenModelDirectory } from '../checkpoint/model-directory.ts';
 import { completeModel } from '../config/model-config.ts';
 import { requireObject } from '../config/require.ts';
-import { BatchLoader } from '../data/batch-loader.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { type FixedBatch, fixedWindows } from '../data/fixed-windows.ts';
+import { ShardCheck } from '../data/shard-check.ts';
 import { BurgeonError } from '../errors.ts';
 import type { Part } from '../est/part.ts';
 import { BigramModel } from '../eval/bigram.ts';
@@ -17,14 +16,14 @@ import type { Model } from '../model/model.ts';
 import { createTokenizer } from '../tokenizer/open-tokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { bestOnPresentWindows } from './best-checkpoint.ts';
-import { type DataDescription, describeData } from './describe-data.ts';
 import type { Evaluation } from './evaluator.ts';
 import { openInitialModel, partNotes } from './initial-model.ts';
 import { keepMetricsAside, type MetricsLine, MetricsWriter, type StepLine } from './metrics.ts';
-import { openData } from './open-data.ts';
+import { findData, openData, type RunInput, readInput } from './open-data.ts';
 import { planNotes } from './plan-notes.ts';
 import { continueRun, startRun } from './restore.ts';
 import { type EnteredRun, enterRunDirectory, type StartMode } from './run-directory.ts';
+import { RunPlace } from './run-place.ts';
 import { RunRecorder } from './run-recorder.ts';
 import type { RunState } from './run-state.ts';
 import { StepPlanner } from './step-planner.ts';
@@ -63,9 +62,9 @@ export interface StepRecord extends Omit<StepLine, 'kind'> {
 /** What is open while a run runs. */
 interface Run {
   dataset: Dataset;
-  loader: BatchLoader;
-  /** The same windows at every evaluation. */
-  validation: AsyncIterable<FixedBatch> | undefined;
+  input: RunInput;
+  /** Of the hashes of the data's shards, under way. */
+  check: ShardCheck;
   planner: StepPlanner;
   recorder: RunRecorder;
   directory: EnteredRun;
@@ -153,33 +152,37 @@ export class Trainer implements AsyncDisposable {
     let directory: EnteredRun | undefined;
     let initial: OpenModelDirectory | undefined;
     let recorder: RunRecorder | undefined;
+    const check = new ShardCheck([...(dataset.hashed?.validation ?? []), ...(dataset.hashed?.train ?? [])]);
     try {
-      const loader = new BatchLoader(dataset.train, config);
-      const validation = validationBatches(dataset, config);
-      this.#tokenizer = dataset.tokenizer && createTokenizer(dataset.tokenizer);
       // Everything that can be refused is refused before the run directory is touched.
+      if (check.isSmall) await check.finish();
+      this.#tokenizer = dataset.tokenizer && createTokenizer(dataset.tokenizer);
+      const found = await findData(dataset, config.sequenceLength);
+      const newInput = await readInput(dataset, config, this.#tokenizer, { found, windows: 'across' });
       initial = await this.#openInitialModel(dataset);
       const model = initial?.model ?? completeModel(config.model, dataset.vocabSize);
       checkSample(config, this.#tokenizer);
-      const data = await describeData(dataset, this.#tokenizer, validation);
-      directory = await enterRunDirectory(config.output, this.#options.start ?? 'new');
+      const { start = 'new', changes = [], signal, onNote } = this.#options;
+      directory = await enterRunDirectory(config.output, start, { signal, onNote });
       const notes = [
         ...directory.skipped.map((torn) => `passed over checkpoint ${torn.directory}: ${torn.problem}`),
         ...(initial ? await partNotes(initial) : []),
       ];
-      for (const note of notes) this.#options.onNote?.(note);
+      const findings = dataset.findings.map((finding) => `data: ${finding}`);
+      for (const note of [...notes, ...findings]) this.#options.onNote?.(note);
       const kept = directory.latest ? undefined : await keepMetricsAside(config.output);
       if (kept) {
-        const { step, file } = kept;
-        this.#options.onNote?.(`starting anew: no checkpoint holds the ${step} steps whose metrics are now in ${file}`);
+        onNote?.(`starting anew: no checkpoint holds the ${kept.step} steps whose metrics are now in ${kept.file}`);
       }
-      const { changes = [] } = this.#options;
-      const context = { config, changes, trainTokens: dataset.train.tokenCount, tokenizer: this.#tokenizer };
+      const context = { config, changes, data: found, tokenizer: this.#tokenizer };
       const { latest } = directory;
       const begun = latest ? await continueRun(context, latest.directory) : await startRun(context, initial ?? model);
       const { state } = begun;
       this.#model = begun.model;
       this.#state = state;
+      const windows = state.data?.windows ?? 'across';
+      const input =
+        windows === 'across' ? newInput : await readInput(dataset, config, this.#tokenizer, { found, windows });
       if (latest) this.#savedStep = state.step;
       const { units = newUnitSums(this.model.config) } = state;
       this.#peak = await this.#measuredPeak(notes);
@@ -190,17 +193,18 @@ export class Trainer implements AsyncDisposable {
         state: Object.assign(state, { units }),
         planner,
         metrics: await MetricsWriter.open(config.output, state.step, this.#options.onLine),
-        validation,
-        data,
+        validation: input.validation,
+        data: input.description,
+        place: new RunPlace(config.output, directory.lock),
         peakFlopsPerSecond: this.#peak && peakFlops(this.#peak, this.model.info.precision),
       });
-      this.#run = { dataset, loader, validation, directory, planner, recorder };
-      if (latest && !this.isComplete) await this.#judgeBest(latest.directory, data);
+      this.#run = { dataset, input, check, directory, planner, recorder };
+      if (latest && !this.isComplete) await this.#judgeBest(latest.directory);
       // A complete run that is "resumed" trains nothing, and its metrics stay as they are.
       if (!this.isComplete) recorder.start(dataset.train.tokenCount);
       const slips = state.step === 0 ? planNotes(this.model.config, state.config) : [];
       for (const note of [...begun.notes, ...slips]) this.#options.onNote?.(note);
-      if (state.step === 0) notes.push(...(dataset.warnings ?? []).map((warning) => `data: ${warning}`));
+      if (state.step === 0) notes.push(...findings, ...(dataset.warnings ?? []).map((warning) => `data: ${warning}`));
       for (const text of notes) recorder.warn(text);
       if (state.step === 0 && state.initialValidationLoss === null) {
         state.initialValidationLoss = (await recorder.evaluate())?.loss ?? null;
@@ -208,6 +212,7 @@ export class Trainer implements AsyncDisposable {
     } catch (error) {
       await recorder?.close();
       this.#run = undefined;
+      await check.stop();
       await dataset.close();
       await directory?.leave();
       this.#model?.dispose();
@@ -231,13 +236,14 @@ export class Trainer implements AsyncDisposable {
   }
 
   /** Decides the best checkpoint so far on the validation windows that there are now. */
-  async #judgeBest(latest: string, { validation: described }: DataDescription): Promise<void> {
-    const { planner, validation } = this.#opened(this.#run);
-    if (validation === undefined || described === null) return;
+  async #judgeBest(latest: string): Promise<void> {
+    const { planner, input } = this.#opened(this.#run);
+    const { validation, description } = input;
+    if (!validation || !description.validation) return;
     const { model } = this;
     const { output } = this.config;
     const state = this.#opened(this.#state);
-    const evaluatedOn = described.sha256;
+    const evaluatedOn = description.validation.sha256;
     const { best, note } = await bestOnPresentWindows({
       model,
       state,
@@ -267,7 +273,7 @@ export class Trainer implements AsyncDisposable {
    * are free again, a checkpoint of the last step is there, and the model and the summary stay until `close`. Breaking
    * out of the loop leaves everything open and saves nothing; calling `run` again goes on.
    * @throws {BurgeonError} as `open`; ERR_BURGEON_NONFINITE when loss or gradient norm is not finite, with what is needed
-   *   to replay the step.
+   *   to replay the step; ERR_BURGEON_CHECKPOINT or ERR_BURGEON_BUSY where the run directory was moved, deleted or taken over.
    */
   async *run(): AsyncGenerator<StepRecord, void, undefined> {
     await this.open();
@@ -300,11 +306,15 @@ export class Trainer implements AsyncDisposable {
 
   async *#steps(): AsyncGenerator<StepRecord, void, undefined> {
     const { config } = this;
-    const { loader, planner, recorder } = this.#opened(this.#run);
+    const { input, planner, recorder } = this.#opened(this.#run);
     const { model } = this;
+    const { loader } = input;
+    const firstStep = this.step;
     const state = this.#opened(this.#state);
     const { signal } = this.#options;
     while (state.step < config.steps && !signal?.aborted) {
+      await recorder.requirePlace();
+      await this.#requireSoundData();
       const line = await recorder.step((onGroup) => trainStep({ config, model, loader, planner, onGroup }, state.step));
       if (state.step === 1) await this.#opened(this.#run).directory.begun();
       const isLast = state.step === config.steps;
@@ -328,6 +338,39 @@ export class Trainer implements AsyncDisposable {
     }
     // The signal came while the consumer held the record of a step that was not saved.
     await this.checkpoint();
+    if (state.step > firstStep && !signal?.aborted) await this.#finishCheck();
+  }
+
+  /** Waits until all data are checked, or for the signal: a short run may be over before. */
+  async #finishCheck(): Promise<void> {
+    const { check, recorder } = this.#opened(this.#run);
+    const { signal, onNote } = this.#options;
+    if (!check.isDone) {
+      onNote?.('all steps are done; the rest of the data is being compared with its hashes');
+      const aborted = new Promise<void>((resolve) => {
+        signal?.addEventListener('abort', () => resolve(), { once: true });
+      });
+      await Promise.race([check.done, aborted]);
+    }
+    if (!check.isDone) recorder.warn('data: stopped before all shards were compared with their hashes');
+    await this.#requireSoundData();
+  }
+
+  /**
+   * Ends the run, with a checkpoint, once a shard turned out to be damaged.
+   * @throws {BurgeonError} ERR_BURGEON_DATA naming it.
+   */
+  async #requireSoundData(): Promise<void> {
+    const { failure } = this.#opened(this.#run).check;
+    if (failure === undefined) return;
+    await this.checkpoint();
+    const { step } = this;
+    const saved =
+      step === 0
+        ? 'no step was done'
+        : `training stopped after step ${step}, whose checkpoint is in ${this.config.output}; steps of this process may have read the shard, ` +
+          'earlier checkpoints are of steps before it';
+    throw new BurgeonError(failure.code, `${failure.message}\n${saved}`, { cause: failure });
   }
 
   async #save(validationLoss: number | undefined): Promise<string> {
@@ -349,9 +392,9 @@ export class Trainer implements AsyncDisposable {
 
   /** Loss on the validation windows of a bigram model fitted on the training data. */
   async #bigramBaseline(): Promise<number | null> {
-    const { dataset, validation } = this.#opened(this.#run);
+    const { train, validation } = this.#opened(this.#run).input;
     if (validation === undefined) return null;
-    const bigram = await BigramModel.fit(dataset.train, { vocabSize: this.model.config.vocabSize });
+    const bigram = await BigramModel.fit(train, { vocabSize: this.model.config.vocabSize });
     return bigram.loss(validation);
   }
 
@@ -361,6 +404,7 @@ export class Trainer implements AsyncDisposable {
     this.#run = undefined;
     this.#isOver = true;
     await run?.recorder.close();
+    await run?.check.stop();
     await run?.dataset.close();
     await run?.directory.leave();
   }
@@ -383,10 +427,6 @@ export class Trainer implements AsyncDisposable {
       'trainer: not open; call open() or run() first, and not after close()',
     );
   }
-}
-
-function validationBatches({ validation }: Dataset, { sequenceLength, evaluation, batchSize }: TrainConfig) {
-  return validation && fixedWindows(validation, sequenceLength, evaluation.windows, batchSize);
 }
 
 /** Finds out before training, not at the first sample. */

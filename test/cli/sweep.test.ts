@@ -252,8 +252,8 @@ describe('a run that fails', () => {
     onTestFinished(() => void child.kill('SIGKILL'));
     const text = Promise.all([child.stdout, child.stderr].map((stream) => stream.setEncoding('utf8').toArray()));
     const lock = workspace.path('child', 'dense', 'seed1', '.burgeon.lock');
-    await expect.poll(() => lockHolder(lock), { timeout: 30_000, interval: 5 }).toBeGreaterThan(0);
-    process.kill((await lockHolder(lock))!, 'SIGKILL');
+    await expect.poll(() => lockHolder(lock), { timeout: 30_000, interval: 5 }).toBeDefined();
+    process.kill((await lockHolder(lock))!.pid!, 'SIGKILL');
     const [code] = await once(child, 'close');
     const [stdout, stderr] = (await text).map((pieces) => pieces.join(''));
     expect({ code, stderr }).toEqual({

@@ -16,16 +16,54 @@ const failure = (code: string, message: RegExp) =>
   expect.objectContaining({ code: `ERR_BURGEON_${code}`, message: expect.stringMatching(message) });
 
 describe('TokenSource', () => {
-  it('counts the windows of each file', async () => {
+  it('counts the windows of all files as one stream', async () => {
     const tokens = await source(9, 8, 1, 5);
     expect(tokens.tokenCount).toBe(23);
-    expect(tokens.windowCount(4)).toBe(2 + 1 + 0 + 1);
-    expect(tokens.windowCount(8)).toBe(1);
-    expect(tokens.windowCount(100)).toBe(0);
+    expect(tokens.windowCount(4)).toBe(5);
+    expect(tokens.windowCount(8)).toBe(2);
+    expect(tokens.windowCount(22)).toBe(1);
+    expect(tokens.windowCount(23)).toBe(0);
   });
 
-  it('reads windows that start at multiples of T and stay in their file', async () => {
+  it('reads windows that start at multiples of T and go on from file to file', async () => {
     const tokens = await source(9, 8, 1, 5);
+    const stream = [...range(9), ...range(8, 1000), 2000, ...range(5, 3000)];
+    const windows = await Promise.all(range(5).map((i) => tokens.readWindow(4, i)));
+    expect(windows.map((window) => [...window])).toEqual(range(5).map((i) => stream.slice(4 * i, 4 * i + 5)));
+    await expect(tokens.readWindow(4, 5)).rejects.toThrow(failure('DATA', /window 5: expected a number below 5/));
+  });
+
+  it('uses nearly all tokens of many short shards', async () => {
+    const shards = (n: number, tokens: number) => range(n).map(() => range(tokens));
+    const tokens = await temp.openTokens(...shards(200, 30), range(500));
+    expect(32 * tokens.windowCount(32)).toBe(6496);
+    expect(32 * tokens.with('within').windowCount(32)).toBe(480);
+    expect(32 * (await temp.openTokens(...shards(100, 2))).windowCount(32)).toBe(192);
+    expect((await temp.openTokens(...shards(34, 1))).windowCount(32)).toBe(1);
+  });
+
+  it('reads any range of the stream, with files that are empty or have one token', async () => {
+    const lengths = [3, 1, 1, 7, 2];
+    const tokens = await source(...lengths);
+    const stream = lengths.flatMap((n, file) => range(n, 1000 * file));
+    for (let start = 0; start <= stream.length; start++) {
+      for (let end = start; end <= stream.length; end++) {
+        expect([...(await tokens.readTokens(start, end - start))]).toEqual(stream.slice(start, end));
+      }
+    }
+    for (const [start, count] of [
+      [-1, 2],
+      [0, 15],
+      [0.5, 1],
+      [3, -1],
+    ] as const) {
+      await expect(tokens.readTokens(start, count)).rejects.toThrow(failure('DATA', /range within the 14 tokens of 5/));
+    }
+  });
+
+  it('keeps windows within files for runs that began so', async () => {
+    const tokens = (await source(9, 8, 1, 5)).with('within');
+    expect([4, 8, 100].map((T) => tokens.windowCount(T))).toEqual([2 + 1 + 0 + 1, 1, 0]);
     const windows = await Promise.all(range(4).map((i) => tokens.readWindow(4, i)));
     expect(windows.map((window) => [...window])).toEqual([
       [0, 1, 2, 3, 4],
@@ -34,6 +72,7 @@ describe('TokenSource', () => {
       [3000, 3001, 3002, 3003, 3004],
     ]);
     await expect(tokens.readWindow(4, 4)).rejects.toThrow(failure('DATA', /window 4: expected a number below 4/));
+    expect(() => tokens.requireWindow(64)).toThrow(failure('DATA', /found 9 in the longest of 4 token file/));
   });
 
   it('closes what it opened when a file is bad', async () => {
@@ -54,7 +93,7 @@ describe('BatchLoader', () => {
   }
 
   it('gives (B, T) tokens and the tokens that follow them', async () => {
-    const tokens = await source(41, 17);
+    const tokens = await source(58);
     const loader = new BatchLoader(tokens, { sequenceLength: 4, batchSize: 3, seed: 1 });
     const batch = await loader.batch(0);
     expect(batch.tokens).toBeInstanceOf(Int32Array);
@@ -69,11 +108,8 @@ describe('BatchLoader', () => {
 
   it('shows every window once per epoch, in an order that depends on seed and epoch', async () => {
     const tokens = await source(41, 17, 30);
-    const all = [
-      ...range(10).map((i) => 4 * i),
-      ...range(4).map((i) => 1000 + 4 * i),
-      ...range(7).map((i) => 2000 + 4 * i),
-    ];
+    const stream = [...range(41), ...range(17, 1000), ...range(30, 2000)];
+    const all = range(21).map((i) => stream[4 * i]);
     await fc.assert(
       fc.asyncProperty(fc.integer(), fc.integer({ min: 1, max: 50 }), async (seed, batchSize) => {
         const loader = new BatchLoader(tokens, { sequenceLength: 4, batchSize, seed });
@@ -132,12 +168,9 @@ describe('BatchLoader', () => {
   });
 
   it('reports too little data', async () => {
-    const tokens = await source(30, 40);
+    const tokens = await source(30, 30);
     expect(() => new BatchLoader(tokens, { sequenceLength: 64, batchSize: 2, seed: 1 })).toThrow(
-      failure(
-        'DATA',
-        /sequence length of 64 takes 65 consecutive tokens, found 40 in the longest of 2 .* shorter sequence/,
-      ),
+      failure('DATA', /sequence length of 64 takes 65 consecutive tokens, found 60 in 2 .* shorter sequence/),
     );
   });
 
@@ -177,20 +210,25 @@ describe('fixedWindows', () => {
     expect(await collect(windows)).toEqual(batches);
   });
 
-  it("with 'all' has every token but the first of each file as a target once", async () => {
+  it("with 'all' has every token but the first, of all or of each file, as a target once", async () => {
     const lengths = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 4 });
+    const rules = fc.constantFrom('across' as const, 'within' as const);
+    const sizes = fc.tuple(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 5 }));
     await fc.assert(
-      fc.asyncProperty(lengths, fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 5 }), async (ns, T, cap) => {
+      fc.asyncProperty(lengths, sizes, rules, async (ns, [T, cap], rule) => {
         if (Math.max(...ns) < 2) return;
-        const tokens = await source(...ns);
-        const batches = await collect(fixedWindows(tokens, T, 'all', cap));
+        const stream = ns.flatMap((n, file) => range(n, 1000 * file));
+        const follows = new Map(stream.map((token, i) => [token, stream[i + 1]]));
+        const batches = await collect(fixedWindows((await source(...ns)).with(rule), T, 'all', cap));
         const targets = batches.flatMap((batch) => [...batch.targets]);
-        expect(targets.toSorted((a, b) => a - b)).toEqual(ns.flatMap((n, file) => range(n - 1, 1000 * file + 1)));
+        expect(targets.toSorted((a, b) => a - b)).toEqual(
+          rule === 'across' ? stream.slice(1) : ns.flatMap((n, file) => range(n - 1, 1000 * file + 1)),
+        );
         for (const batch of batches) {
           expect(batch.batchSize).toBeLessThanOrEqual(cap);
           expect(batch.sequenceLength).toBeLessThanOrEqual(T);
           expect(batch.tokens).toHaveLength(batch.batchSize * batch.sequenceLength);
-          expect([...batch.targets]).toEqual([...batch.tokens].map((token) => token + 1));
+          expect([...batch.targets]).toEqual([...batch.tokens].map((token) => follows.get(token)));
         }
       }),
       { numRuns: 50 },

@@ -1,6 +1,8 @@
+import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
+import { parseArray } from '../../lib/prepare/json-array.ts';
 import { readText } from '../../lib/prepare/text-reader.ts';
 import { Utf8Decoder } from '../../lib/prepare/utf8-decoder.ts';
 import { useTempDirectory } from '../data/temp-directory.ts';
@@ -109,6 +111,51 @@ describe('readDocuments', () => {
     const path = await temp.write('a.jsonl', content);
     for (const blockBytes of [1, 5, 1000]) expect(await documentsOf(path, { blockBytes })).toEqual(texts);
     expect(await documentsOf(await temp.write('A.JSONL', `${content}\n`), { delimiter: 'x' })).toEqual(texts);
+  });
+
+  it.each(['a.ndjson', 'a.json', 'A.NDJSON'])('reads one document per line of %s', async (name) => {
+    const lines = ['{"text": "first"}', '', '{"id": 2, "text": "second [1]"}'];
+    for (const blockBytes of [1, 1000]) {
+      expect(await documentsOf(await temp.write(name, lines.join('\n')), { blockBytes })).toEqual([
+        'first',
+        'second [1]',
+      ]);
+    }
+  });
+
+  it('reads one document per element of an array in .json, however it is laid out', async () => {
+    const texts = ['first', 'with\nnewline 🤯', '', 'x'.repeat(600_000)];
+    const values = texts.map((text, id) => ({ id, text }));
+    for (const content of [JSON.stringify(values), `\uFEFF \n\n${JSON.stringify(values, null, 2)}\n`]) {
+      expect(await documentsOf(await temp.write('a.json', content), { blockBytes: 1000 })).toEqual(texts);
+    }
+    expect(await documentsOf(await temp.write('b.json', '[]'))).toEqual([]);
+    expect(
+      await documentsOf(await temp.write('c.json.gz', gzipSync('[{"body": "z"}]')), { textColumn: 'body' }),
+    ).toEqual(['z']);
+    expect(await documentsOf(await temp.write('d.ndjson.gz', gzipSync('{"text": "g"}\n')))).toEqual(['g']);
+  });
+
+  it.each([
+    ['[{"text": "a"}, {"body": "b"}]', /a\.json, element 2: expected a JSON object.*"text" is missing.*--text-column/],
+    ['[{"text": "a"}', /a\.json: expected a JSON array, but .*one object per line/],
+    ['[1, 2]\n[3]', /expected a JSON array, but/],
+    ['{\n  "text": "a"\n}', /a\.json:1: expected a JSON object.*as one array of objects.*rename it to \.txt/],
+    ['{"name": "package"}', /a\.json:1: .*"text" is missing.*rename it to \.txt to have the JSON itself as text/],
+    ['"text"', /a\.json:1: .*is missing/],
+  ])('reports the .json file %j', async (content, message) => {
+    await expect(documentsOf(await temp.write('a.json', content))).rejects.toThrow(
+      expect.objectContaining({ code: 'ERR_BURGEON_DATA', message: expect.stringMatching(message) }),
+    );
+  });
+
+  it('limits what is parsed as a whole', async () => {
+    async function* pieces() {
+      for (let i = 0; i < 3; i++) yield '[1234567';
+    }
+    await expect(parseArray('a.json', pieces(), 20)).rejects.toThrow(
+      /a\.json: expected a JSON array of at most 20 characters, found more.*jq -c/,
+    );
   });
 
   it('replaces and counts half surrogate pairs in .jsonl', async () => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
@@ -28,6 +29,12 @@ async function textOf(split: 'train' | 'validation'): Promise<string> {
   return createTokenizer(manifest.tokenizer).decode(await tokensOf(split));
 }
 
+/** What `tail -c +1025 SHARD | sha256sum` says. */
+async function sha256Of(split: 'train' | 'val', index = 0): Promise<string> {
+  const bytes = await readFile(temp.path(`out/data_${split}_00000${index}.bin`));
+  return createHash('sha256').update(bytes.subarray(1024)).digest('hex');
+}
+
 const failure = (code: string, message: string | RegExp) =>
   expect.objectContaining({ code: `ERR_BURGEON_${code}`, message: expect.stringMatching(message) });
 
@@ -44,8 +51,20 @@ describe('prepare with one document', () => {
       delimiter: null,
       splitBy: 'tokens',
       splits: {
-        train: { files: ['data_train_000000.bin'], tokens: 24, documents: 1, bytes: 26 },
-        validation: { files: ['data_val_000000.bin'], tokens: 3, documents: 1, bytes: 6 },
+        train: {
+          files: ['data_train_000000.bin'],
+          sha256: [await sha256Of('train')],
+          tokens: 24,
+          documents: 1,
+          bytes: 26,
+        },
+        validation: {
+          files: ['data_val_000000.bin'],
+          sha256: [await sha256Of('val')],
+          tokens: 3,
+          documents: 1,
+          bytes: 6,
+        },
       },
       source: { files: 1, documents: 1, bytes: 32 },
       skipped: { empty: 0, nearDuplicates: 0 },
@@ -87,6 +106,9 @@ describe('prepare with one document', () => {
     expect(train.tokens).toBe(Math.floor(0.9 * expected.length));
     expect(train.bytes + validation!.bytes).toBe(Buffer.byteLength(text));
     expect(train.files).toEqual(['data_train_000000.bin', 'data_train_000001.bin', 'data_train_000002.bin']);
+    // The last one was hashed again, as its end was cut off.
+    expect(train.sha256).toEqual(await Promise.all([0, 1, 2].map((index) => sha256Of('train', index))));
+    expect(validation!.sha256).toEqual([await sha256Of('val')]);
   });
 
   it('holds nothing out when asked', async () => {
@@ -94,7 +116,7 @@ describe('prepare with one document', () => {
     const manifest = await run({ validationFraction: 0 });
     expect(manifest.splitBy).toBeNull();
     expect(manifest.splits).toEqual({
-      train: { files: ['data_train_000000.bin'], tokens: 9, documents: 1, bytes: 9 },
+      train: { files: ['data_train_000000.bin'], sha256: [await sha256Of('train')], tokens: 9, documents: 1, bytes: 9 },
     });
     expect(await textOf('train')).toBe('some text');
   });

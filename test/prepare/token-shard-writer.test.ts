@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -12,6 +13,8 @@ const baseOptions = () => ({ directory: temp.path(), name: 'data', split: 'train
 function writer(options: Partial<TokenShardWriterOptions> = {}): TokenShardWriter {
   return new TokenShardWriter({ ...baseOptions(), ...options });
 }
+
+const sha256 = (hex: string) => createHash('sha256').update(Buffer.from(hex, 'hex')).digest('hex');
 
 async function tokensOf(name: string): Promise<number[]> {
   const file = await openTokenFile(temp.path(name));
@@ -78,10 +81,15 @@ describe('TokenShardWriter', () => {
         const inodes = await Promise.all(
           range(Math.floor(kept / 7)).map((i) => stat(temp.path(`data_train_00000${i}.bin`))),
         );
-        const second = await TokenShardWriter.continue({ ...baseOptions(), ...options }, kept);
+        const second = await TokenShardWriter.continue(
+          { ...baseOptions(), ...options },
+          kept,
+          first.hashes.slice(0, kept % 3),
+        );
         expect(second.tokenCount).toBe(kept);
         await second.write(all.slice(kept));
         expect(await second.end()).toEqual(files.map((name) => name.replace('whole', 'data')));
+        expect(second.hashes).toEqual(whole.hashes);
         for (const file of files) {
           const [expected, found] = [
             await readFile(temp.path(file)),
@@ -95,6 +103,18 @@ describe('TokenShardWriter', () => {
       }
     }
     expect(await readdir(temp.path())).toHaveLength(8);
+  });
+
+  it('hashes the tokens of each shard as they are stored', async () => {
+    const shards = writer({ shardTokens: 2 });
+    await shards.write([1, 258, 3]);
+    expect(shards.hashes).toEqual([sha256('01000201')]);
+    await shards.end();
+    expect(shards.hashes).toEqual([sha256('01000201'), sha256('0300')]);
+    const wide = writer({ name: 'wide', vocabSize: 70_000 });
+    await wide.write([1, 65_536]);
+    await wide.end();
+    expect(wide.hashes).toEqual([sha256('0100000000000100')]);
   });
 
   it('does not go on without the tokens before', async () => {

@@ -34,7 +34,7 @@ describe('planRuns', () => {
     expect(dense!.config).toMatchObject({ est: { schedule: 'dense' }, output: path.join(directory, 'dense', 'seed3') });
     expect(est!.plan.blockFlops / dense!.plan.blockFlops).toBeCloseTo(11 / 15, 12);
     expect(est!.parameters).toBeGreaterThan(20_000);
-    expect(est!.trainTokens).toBeGreaterThan(1000);
+    expect(est!.trainData.tokens).toBeGreaterThan(1000);
     const { summary } = await train(est!.settings);
     expect({ block: summary.blockFlops, all: summary.allFlops }).toEqual({
       block: est!.plan.blockFlops,
@@ -181,6 +181,11 @@ describe('readStatus', () => {
     expect(await readStatus(run)).toMatchObject({
       state: 'foreign',
       reason: expect.stringMatching(/^data: the run has 5 tokens/),
+    });
+    await writeFile(metrics, before.replace(/("sample":")[0-9a-f]{4}/, '$10123'));
+    expect(await readStatus(run)).toMatchObject({
+      state: 'foreign',
+      reason: expect.stringMatching(/^data: the run has as many tokens .* but not the same ones/),
     });
     await writeFile(metrics, before.replaceAll('"batchSize"', '"batches"'));
     expect(await readStatus(run)).toMatchObject({

@@ -5,7 +5,9 @@ import { continueRunState, newRunState } from '../../lib/train/run-state.ts';
 import { parseTrainConfig } from '../../lib/train/train-config.ts';
 
 const base = { model: 'gpt2-tiny', output: 'run', steps: 10, batchSize: 4, seed: 5, optimizer: { learningRate: 2e-3 } };
-const saved = () => JSON.parse(JSON.stringify({ ...newRunState(parseTrainConfig(base), 1000), step: 7, tokens: 896 }));
+const tokensOf = (tokens: number) => ({ tokens, sample: 'a', shards: null });
+const data = { train: tokensOf(1000), validation: null, usedWithin: null };
+const saved = () => JSON.parse(JSON.stringify({ ...newRunState(parseTrainConfig(base), data), step: 7, tokens: 896 }));
 
 const checkpoint = (state: Record<string, unknown>) => ({
   directory: 'run/checkpoint-00000007',
@@ -16,7 +18,8 @@ const precisionOf = () => 'float32';
 
 function resumeWith(overrides: object, trainTokens = 1000) {
   const config = parseTrainConfig({ ...base, ...overrides });
-  return continueRunState(checkpoint(saved()), { config, precisionOf, changes: [], trainTokens });
+  const found = { ...data, train: tokensOf(trainTokens) };
+  return continueRunState(checkpoint(saved()), { config, precisionOf, changes: [], data: found });
 }
 
 test('goes on with the state as it was and the configuration as it is', () => {
@@ -99,7 +102,7 @@ test('refuses other training data', () => {
 test('a state of an earlier version has no changes and no precision; from now on it has both', () => {
   const { changes: _, ...earlier } = saved();
   const config = parseTrainConfig({ ...base, optimizer: { learningRate: 1e-3, minLearningRate: 2e-4 } });
-  const wanted = { config, precisionOf: () => 'bf16', changes: ['optimizer.learningRate'], trainTokens: 1000 };
+  const wanted = { config, precisionOf: () => 'bf16', changes: ['optimizer.learningRate'], data };
   const { state, made } = continueRunState(checkpoint(earlier), wanted);
   const change = { step: 7, key: 'optimizer.learningRate', from: 2e-3, to: 1e-3 };
   expect(made).toEqual([change]);
@@ -121,7 +124,7 @@ test('a state of an earlier version has no changes and no precision; from now on
 });
 
 test('refuses a state of another version', () => {
-  const wanted = { config: parseTrainConfig(base), precisionOf, changes: [], trainTokens: 1000 };
+  const wanted = { config: parseTrainConfig(base), precisionOf, changes: [], data };
   expect(() => continueRunState(checkpoint({ ...saved(), version: 2 }), wanted)).toThrow(
     expect.objectContaining({
       code: 'ERR_BURGEON_CHECKPOINT',

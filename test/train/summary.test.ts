@@ -14,7 +14,7 @@ function step(stage: number, blockFlops: number, ms: number) {
 }
 
 test('savings against the same steps dense, in FLOPs and in time', () => {
-  const state = newRunState(config, 1000);
+  const state = newRunState(config, { train: { tokens: 1000, sample: '', shards: null }, validation: null });
   for (const one of [step(1, 20, 6), step(1, 20, 4), step(2, 40, 7), step(3, 80, 9), step(3, 80, 11)]) {
     addToTotals(state.stages, one);
   }
@@ -50,12 +50,14 @@ test('savings against the same steps dense, in FLOPs and in time', () => {
 });
 
 test('a run without a dense step has no dense rate to compare with', () => {
-  const state = newRunState(config, 1000);
+  const state = newRunState(config, { train: { tokens: 1000, sample: '', shards: null }, validation: null });
   addToTotals(state.stages, step(1, 20, 6));
   expect(summarise(state, null)).toMatchObject({ denseStepMs: null, timeSaving: null, blockSaving: 0.75 });
 });
 
 test('a run without steps has saved nothing', () => {
   const nothing = { steps: 0, validationLoss: null, bestStep: null, blockSaving: 0, allSaving: 0, timeSaving: null };
-  expect(summarise(newRunState(config, 1000), null)).toMatchObject(nothing);
+  expect(
+    summarise(newRunState(config, { train: { tokens: 1000, sample: '', shards: null }, validation: null }), null),
+  ).toMatchObject(nothing);
 });
