@@ -8,7 +8,9 @@ export default defineConfig(({ mode }) => ({
     include: ['test/**/*.test.ts'],
     exclude: [
       ...configDefaults.exclude,
-      ...['cuda', 'interop', 'kills', 'package'].filter((folder) => folder !== mode).map((folder) => `test/${folder}/**`),
+      ...['cuda', 'interop', 'kills', 'package']
+        .filter((folder) => folder !== mode)
+        .map((folder) => `test/${folder}/**`),
     ],
     globalSetup: ['test/global-setup.ts'],
     reporters: ['default', './test/unfinished-files.ts'],
