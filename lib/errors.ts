@@ -18,12 +18,22 @@ export const errorCodes = [
 
 export type BurgeonErrorCode = (typeof errorCodes)[number];
 
+/** Characters of a message: it may quote names and values out of a file, of whatever length. */
+const mostCharacters = 8000;
+
 export class BurgeonError extends Error {
   override readonly name = 'BurgeonError';
   readonly code: BurgeonErrorCode;
 
   constructor(code: BurgeonErrorCode, message: string, options?: { cause?: unknown }) {
-    super(message, options);
+    super(shortened(message), options);
     this.code = code;
   }
+}
+
+function shortened(message: string): string {
+  if (message.length <= mostCharacters) return message;
+  const half = mostCharacters / 2;
+  const left = message.length - mostCharacters;
+  return `${message.slice(0, half)} ... (${left} characters) ... ${message.slice(-half)}`;
 }

@@ -1,5 +1,6 @@
 // What this machine can do at best, measured once per process and thread count.
 
+import { requireInteger } from '../config/require.ts';
 import { loadAddon, native } from './load.ts';
 
 export interface Peak {
@@ -35,7 +36,8 @@ const measured = new Map<number, Promise<Peak>>();
  * @param threads 1 to 1024.
  * @throws {BurgeonError} ERR_BURGEON_CONFIG, ERR_BURGEON_BACKEND, ERR_BURGEON_OUT_OF_MEMORY.
  */
-export function measurePeak(threads: number): Promise<Peak> {
+export async function measurePeak(threads: number): Promise<Peak> {
+  requireInteger('threads', threads, 1);
   let peak = measured.get(threads);
   if (peak === undefined) {
     peak = native(() => loadAddon().binding.measurePeak(threads, process.env.BURGEON_MAX_ISA ?? ''));

@@ -1,9 +1,10 @@
 // The files that `burgeon bench --json` writes and `--compare` reads: machine, command and samples of every entry.
 
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as z from 'zod';
 import { BurgeonError } from '../errors.ts';
+import { replaceFile } from '../files/replace-file.ts';
 import type { Machine } from './machine.ts';
 
 export type BenchName = 'peak' | 'ops' | 'model';
@@ -66,9 +67,9 @@ export function commandLine(args: readonly string[]): string {
   return ['burgeon', ...args.map((arg) => (path.isAbsolute(arg) ? path.basename(arg) : arg))].join(' ');
 }
 
-/** Writes the file. Fails as `writeFile`, naming the path. */
+/** Writes the file. @throws {BurgeonError} ERR_BURGEON_DATA when that fails. */
 export async function writeBenchFile(file: string, content: BenchFile): Promise<void> {
-  await writeFile(file, `${JSON.stringify(content, null, 2)}\n`);
+  await replaceFile(file, `${JSON.stringify(content, null, 2)}\n`, 'the result');
 }
 
 /**

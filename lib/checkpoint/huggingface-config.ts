@@ -1,17 +1,13 @@
 // Reading a config.json with every problem collected, for huggingface-gpt2.ts and huggingface-llama.ts. Pure.
 
 import { checkpointError } from '../formats/checkpoint-error.ts';
+import { quote } from '../quote.ts';
 
 export type Json = Readonly<Record<string, unknown>>;
 
 /** JSON can hold numbers that are too large for one, such as 1e999. */
 export function isPositive(value: unknown): value is number {
   return Number.isFinite(value) && (value as number) > 0;
-}
-
-/** A value in an error message. */
-export function show(value: unknown): string {
-  return typeof value === 'number' ? String(value) : JSON.stringify(value);
 }
 
 /** A config.json being read; `finish` throws when anything was wrong. */
@@ -34,7 +30,7 @@ export class ConfigReader {
     const value = this.#json[key] ?? fallback;
     if (Number.isSafeInteger(value) && (value as number) > 0 && (value as number) <= most) return value as number;
     const isTooLarge = typeof value === 'number' && value > most;
-    this.report(`${key}: expected ${isTooLarge ? `at most ${most}` : 'a positive integer'}, found ${show(value)}`);
+    this.report(`${key}: expected ${isTooLarge ? `at most ${most}` : 'a positive integer'}, found ${quote(value)}`);
     return 1;
   }
 
@@ -46,14 +42,14 @@ export class ConfigReader {
   positive(key: string, fallback: number): number {
     const value = this.#json[key] ?? fallback;
     if (isPositive(value)) return value;
-    this.report(`${key}: expected a positive number, found ${show(value)}`);
+    this.report(`${key}: expected a positive number, found ${quote(value)}`);
     return 1;
   }
 
   flag(key: string, fallback: boolean): boolean {
     const value = this.#json[key] ?? fallback;
     if (typeof value === 'boolean') return value;
-    this.report(`${key}: expected true or false, found ${show(value)}`);
+    this.report(`${key}: expected true or false, found ${quote(value)}`);
     return fallback;
   }
 
@@ -74,8 +70,7 @@ export class ConfigReader {
     for (const [option, values] of Object.entries(options)) {
       const value = this.#json[option] ?? values[0];
       if (values.includes(value)) continue;
-      const supported = values.map((each) => JSON.stringify(each)).join(' or ');
-      this.report(`${option}: burgeon supports ${supported}, found ${JSON.stringify(value)}`);
+      this.report(`${option}: burgeon supports ${values.map(quote).join(' or ')}, found ${quote(value)}`);
     }
   }
 

@@ -61,6 +61,7 @@ function fromJson(json: Json, source: string): Gpt2Config {
     scale_attn_weights: [true],
     scale_attn_by_inverse_layer_idx: [false],
     add_cross_attention: [false],
+    is_causal: [true],
     tie_word_embeddings: [true],
   });
   read.finish();

@@ -5,7 +5,8 @@ import type { LlamaConfig } from '../config/model-config.ts';
 import type { RopeScaling } from '../config/rope.ts';
 import { BurgeonError } from '../errors.ts';
 import { isJsonObject } from '../formats/json.ts';
-import { ConfigReader, isPositive, type Json, show } from './huggingface-config.ts';
+import { quote } from '../quote.ts';
+import { ConfigReader, isPositive, type Json } from './huggingface-config.ts';
 import type { Family, KeptCounts } from './huggingface-family.ts';
 
 export const llamaFamily: Family<LlamaConfig> = {
@@ -76,26 +77,36 @@ function fromJson(json: Json, source: string): LlamaConfig {
   };
   read.divisor('num_key_value_heads', nKvHead, 'num_attention_heads', nHead);
   read.even('head_dim', model.headSize);
-  read.supports({ hidden_act: ['silu', 'swish'] });
+  read.supports({ hidden_act: ['silu', 'swish'], is_causal: [true], partial_rotary_factor: [1] });
   read.finish();
   return model;
 }
 
-/** Version 5's rope_parameters, else version 4's rope_theta and rope_scaling. */
+/**
+ * Version 4's rope_scaling and rope_theta, or version 5's rope_parameters. Where both are there rope_scaling takes the place
+ * of all that rope_parameters says, its rope_theta included, as in version 5 (convert_rope_params_to_dict).
+ */
 function readRope(json: Json, read: ConfigReader): { theta: number; scaling?: RopeScaling } {
-  const key = isJsonObject(json.rope_parameters) ? 'rope_parameters' : 'rope_scaling';
+  const keys = ['rope_scaling', 'rope_parameters'] as const;
+  for (const each of keys) {
+    if (json[each] == null || isJsonObject(json[each])) continue;
+    read.report(`${each}: expected an object or null, found ${quote(json[each])}`);
+  }
+  const key = keys.find((each) => isJsonObject(json[each]) && Object.keys(json[each]).length > 0) ?? 'rope_parameters';
   const parameters = isJsonObject(json[key]) ? json[key] : {};
   const theta = parameters.rope_theta ?? json.rope_theta ?? 10_000;
   if (!isPositive(theta) || theta <= 1) {
-    read.report(`rope_theta: expected a number above 1, found ${show(theta)}`);
+    read.report(`rope_theta: expected a number above 1, found ${quote(theta)}`);
     return { theta: 10_000 };
   }
   const numberAt = (name: string): number => {
     const value = parameters[name];
     if (isPositive(value)) return value;
-    read.report(`${key}.${name}: expected a positive number, found ${show(value)}`);
+    read.report(`${key}.${name}: expected a positive number, found ${quote(value)}`);
     return 1;
   };
+  const share = parameters.partial_rotary_factor ?? 1;
+  if (share !== 1) read.report(`${key}.partial_rotary_factor: burgeon supports 1, found ${quote(share)}`);
   const type = parameters.rope_type ?? parameters.type ?? 'default';
   if (type === 'default') return { theta };
   if (type === 'linear') return { theta, scaling: { type, factor: numberAt('factor') } };
@@ -115,7 +126,7 @@ function readRope(json: Json, read: ConfigReader): { theta: number; scaling?: Ro
     }
     return { theta, scaling };
   }
-  read.report(`${key}.rope_type: burgeon supports default, linear or llama3, found ${JSON.stringify(type)}`);
+  read.report(`${key}.rope_type: burgeon supports default, linear or llama3, found ${quote(type)}`);
   return { theta };
 }
 

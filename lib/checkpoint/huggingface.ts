@@ -5,6 +5,7 @@
 import type { ModelConfig } from '../config/model-config.ts';
 import { listTensors } from '../config/tensors.ts';
 import { checkpointError } from '../formats/checkpoint-error.ts';
+import { listNames, quote } from '../quote.ts';
 import type { Json } from './huggingface-config.ts';
 import type { Family, KeptCounts } from './huggingface-family.ts';
 import { gpt2Family } from './huggingface-gpt2.ts';
@@ -41,7 +42,7 @@ export function configFromHuggingFace(json: Json, source = 'config.json'): Model
   if (family !== undefined) return family.fromJson(json, source);
   const known = modelTypes.map((type) => JSON.stringify(type)).join(' or ');
   throw checkpointError(
-    `${source}: model_type: expected ${known}, found ${JSON.stringify(json.model_type)}; burgeon reads GPT-2 and Llama models only`,
+    `${source}: model_type: expected ${known}, found ${quote(json.model_type)}; burgeon reads GPT-2 and Llama models only`,
   );
 }
 
@@ -64,9 +65,19 @@ export function savedName(model: ModelConfig, name: string): string {
   return name === head ? name : familyOf(model).prefix + name;
 }
 
+/** Names that wrappers of a model put in front of, or into, its tensors' names: torch.compile, DataParallel, PEFT. */
+const wrappers = /^(?:module\.|base_model\.model\.)+|(?<=^|\.)_orig_mod\./g;
+
+/** A tensor's name as the model itself saves it: `_orig_mod.module.lm_head.weight` is `lm_head.weight`. */
+function unwrapped(fileName: string): string {
+  const name = fileName.replace(wrappers, '');
+  return name === fileName ? name : unwrapped(name);
+}
+
 /**
- * Finds the model's tensors among those of a file. Names may have the family's prefix or not; buffers and a tied
- * `lm_head.weight` are passed over (the latter stands in for the token embedding where only it was saved).
+ * Finds the model's tensors among those of a file. Names may have the family's prefix or not, and those of wrappers
+ * (`_orig_mod.`, `module.`, `base_model.model.`); buffers are passed over. A head that is tied in the model and stands in
+ * the file is listed as `lm_head.weight`, for the caller to compare; where only it was saved it is the token embedding.
  * @param found  tensor name in the file → shape.
  * @param source names the file in errors.
  * @returns name without prefix → name in the file, for every tensor of `listTensors(model)`.
@@ -78,32 +89,57 @@ export function resolveTensorNames(
   source = 'model.safetensors',
 ): Map<string, string> {
   const { prefix, buffers, tokenEmbedding, tiedHead } = familyOf(model);
-  const isTied = tiedHead(model);
-  const table = listTensors(model);
-  const expected = new Set(table.map(({ name }) => name));
+  const expected = new Map(listTensors(model).map(({ name, shape }) => [name, shape]));
+  const required = [...expected.keys()];
+  if (tiedHead(model)) expected.set(head, expected.get(tokenEmbedding)!);
   const resolved = new Map<string, string>();
   const unknown: string[] = [];
   const doubled: string[] = [];
   for (const fileName of found.keys()) {
-    const name = fileName.startsWith(prefix) ? fileName.slice(prefix.length) : fileName;
-    if ((isTied && fileName === head) || buffers.test(name)) continue;
+    const plain = unwrapped(fileName);
+    const name = plain.startsWith(prefix) ? plain.slice(prefix.length) : plain;
+    if (buffers.test(name)) continue;
     if (!expected.has(name)) unknown.push(fileName);
     else if (resolved.has(name)) doubled.push(fileName);
     else resolved.set(name, fileName);
   }
-  if (isTied && !resolved.has(tokenEmbedding) && found.has(head)) resolved.set(tokenEmbedding, head);
-
-  const missing: string[] = [];
-  const misshapen: string[] = [];
-  for (const { name, shape } of table) {
-    const fileName = resolved.get(name);
-    const fileShape = fileName === undefined ? undefined : found.get(fileName)!.shape;
-    if (fileShape === undefined) missing.push(name);
-    else if (fileShape.join() !== shape.join()) misshapen.push(`${fileName} [${fileShape}] instead of [${shape}]`);
+  if (tiedHead(model) && !resolved.has(tokenEmbedding) && resolved.has(head)) {
+    resolved.set(tokenEmbedding, resolved.get(head)!);
+    resolved.delete(head);
   }
+
+  const missing = required.filter((name) => !resolved.has(name));
+  const misshapen = [...resolved].flatMap(([name, fileName]) => {
+    const [came, shape] = [found.get(fileName)!.shape, expected.get(name)!];
+    return came.join() === shape.join() ? [] : [`${fileName} [${came}] instead of [${shape}]`];
+  });
   const problems = Object.entries({ missing, unknown, doubled, 'wrong shape': misshapen })
     .filter(([, names]) => names.length > 0)
-    .map(([kind, names]) => `\n  ${kind} (${names.length}): ${names.join(', ')}`);
+    .map(([kind, names]) => `\n  ${kind} (${names.length}): ${listNames(names)}`);
   if (problems.length === 0) return resolved;
-  throw checkpointError(`${source}: the tensors are not those of the model in config.json:${problems.join('')}`);
+  const isAdapter = unknown.some((name) => /\.lora_|\.base_layer\./.test(name));
+  const hint = isAdapter ? '\nit holds an adapter (LoRA): merge it first, with merge_and_unload of peft' : '';
+  throw checkpointError(`${source}: the tensors are not those of the model in config.json:${problems.join('')}${hint}`);
+}
+
+/** A head that stands in the file beside the embedding to which the model ties it, as names of `resolveTensorNames`. */
+export function tiedHeadCopy(
+  model: ModelConfig,
+  resolved: ReadonlyMap<string, string>,
+): { head: string; embedding: string } | undefined {
+  const { tiedHead, tokenEmbedding } = familyOf(model);
+  return tiedHead(model) && resolved.has(head) ? { head, embedding: tokenEmbedding } : undefined;
+}
+
+/**
+ * What a head that is tied in config.json, but has weights of its own in the file, makes of the model.
+ * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT where such a model cannot have a head of its own.
+ */
+export function untied(model: ModelConfig, source: string): ModelConfig {
+  if (model.architecture === 'llama') return { ...model, tiedHead: false };
+  throw checkpointError(
+    `${source}: ${head} differs from ${savedName(model, familyOf(model).tokenEmbedding)}, but the two are one in GPT-2 ` +
+      '(tie_word_embeddings); burgeon has no GPT-2 with an output head of its own. Where the head is a left-over, delete ' +
+      `${head} from the file`,
+  );
 }

@@ -7,6 +7,7 @@ import { digestFile, type FileDigest } from '../files/durable-file.ts';
 import { isMissing } from '../files/is-missing.ts';
 import { checkpointError } from '../formats/checkpoint-error.ts';
 import { isJsonObject, readJsonObject } from '../formats/json.ts';
+import { quote } from '../quote.ts';
 
 export const manifestFile = 'checkpoint.json';
 
@@ -30,11 +31,12 @@ export async function readManifest(directory: string, required: readonly string[
   const manifest = await readJsonObject(path);
   const { format, version, step, files } = manifest;
   if (format !== 'burgeon-checkpoint') {
-    throw checkpointError(`${path}: format: expected "burgeon-checkpoint", found ${JSON.stringify(format)}`);
+    throw checkpointError(`${path}: format: expected "burgeon-checkpoint", found ${quote(format)}`);
   }
   if (version !== 1) {
-    const found = JSON.stringify(version);
-    throw checkpointError(`${path}: version: expected 1, found ${found}; use the burgeon version that wrote it`);
+    throw checkpointError(
+      `${path}: version: expected 1, found ${quote(version)}; use the burgeon version that wrote it`,
+    );
   }
   if (!Number.isSafeInteger(step) || !isJsonObject(files) || !Object.entries(files).every(isFileEntry)) {
     throw damaged(directory, manifestFile, 'malformed step or files');

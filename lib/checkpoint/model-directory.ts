@@ -4,7 +4,8 @@
 
 import { lstat, readdir, readFile, realpath } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import type { ModelConfig } from '../config/model-config.ts';
+import { type ModelConfig, parseModelConfig } from '../config/model-config.ts';
+import { requireFunction, requireInteger, requireObject } from '../config/require.ts';
 import { listTensors } from '../config/tensors.ts';
 import { type FileDigest, writeTextDurably } from '../files/durable-file.ts';
 import { existingDirectory, replaceDirectory } from '../files/replace-directory.ts';
@@ -32,6 +33,17 @@ export interface ModelContents {
   readonly tokenizerFiles: Readonly<Record<string, string>>;
   /** The float32 values of one tensor of listTensors(model), row-major. Called once per tensor when writing. */
   readTensor(name: string): Promise<Float32Array>;
+}
+
+/** @throws {BurgeonError} ERR_BURGEON_CONFIG for what does not hold a model. */
+export function requireContents(contents: ModelContents): void {
+  requireObject('contents', contents, 'what Model.contents() gives');
+  const { model, tokenizerFiles, readTensor, endOfText } = contents;
+  requireObject('contents.model', model);
+  parseModelConfig(model);
+  requireObject('contents.tokenizerFiles', tokenizerFiles);
+  requireFunction('contents.readTensor', readTensor);
+  if (endOfText !== undefined) requireInteger('contents.endOfText', endOfText, 0);
 }
 
 /** A model directory opened for reading; tensors are read when asked for. */
@@ -132,16 +144,16 @@ export function readModelDirectory(directory: string): Promise<OpenModelDirector
     }
     const path = join(actual, configFile);
     const config = await readJsonObject(path);
-    const model = configFromHuggingFace(config, path);
+    const configured = configFromHuggingFace(config, path);
     const tokenizerFiles: Record<string, string> = {};
     for (const name of entries.filter(isTokenizerFile))
       tokenizerFiles[name] = await readFile(join(actual, name), 'utf8');
     const hasGeneration = entries.includes(generationConfigFile);
     const generation = hasGeneration ? await readJsonObject(join(actual, generationConfigFile)) : undefined;
-    const weights = await openWeights(actual, model);
+    const weights = await openWeights(actual, configured);
     return {
       directory: actual,
-      model,
+      model: weights.model,
       endOfText: endOfTextFromHuggingFace(config),
       specialIds: readSpecialIds(config, generation),
       tokenizerFiles,

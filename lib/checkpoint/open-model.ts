@@ -1,6 +1,7 @@
 // Any model that burgeon reads, from its path.
 
 import { stat } from 'node:fs/promises';
+import { requireText } from '../config/require.ts';
 import { openLlmc } from './llmc.ts';
 import { type OpenModelDirectory, readModelDirectory } from './model-directory.ts';
 
@@ -9,6 +10,7 @@ import { type OpenModelDirectory, readModelDirectory } from './model-directory.t
  * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT naming the file and what is wrong with it.
  */
 export async function openModel(path: string): Promise<OpenModelDirectory> {
+  requireText('directory', path, 'the path of a model');
   const isFile = await stat(path).then(
     (found) => found.isFile(),
     () => false,

@@ -9,7 +9,7 @@ import { expandBlocks } from '../est/sampler.ts';
 import { resolveSubnetwork, type Scale, type Subnetwork, validateSubnetwork } from '../est/subnetwork.ts';
 import { smallerModel } from './huggingface.ts';
 import type { KeptCounts } from './huggingface-family.ts';
-import type { ModelContents } from './model-directory.ts';
+import { type ModelContents, requireContents } from './model-directory.ts';
 
 /**
  * The subnetwork as a model: its logits are those of the whole model run with `subnetwork`, up to the rounding of scaled
@@ -18,6 +18,7 @@ import type { ModelContents } from './model-directory.ts';
  *   different sizes, or transformers could not represent it.
  */
 export function subnetworkContents(contents: ModelContents, subnetwork: Subnetwork): ModelContents {
+  requireContents(contents);
   const { model, endOfText, specialIds, tokenizerFiles } = contents;
   validateSubnetwork({ ...model, nKvHead: architectureOf(model).nKvHead }, subnetwork);
   const smaller = smallerModel(model, sameCounts(model, subnetwork));

@@ -6,12 +6,14 @@ import { basename, join } from 'node:path';
 import type { ModelConfig } from '../config/model-config.ts';
 import { checkpointError } from '../formats/checkpoint-error.ts';
 import { isJsonObject, readJsonObject } from '../formats/json.ts';
-import { openSafetensors, type SafetensorsFile } from '../formats/safetensors.ts';
+import { openSafetensors, type SafetensorsFile, type Values } from '../formats/safetensors.ts';
 import { shardIndexFile, weightsFile } from '../formats/shards.ts';
-import { resolveTensorNames } from './huggingface.ts';
+import { resolveTensorNames, tiedHeadCopy, untied } from './huggingface.ts';
 
 /** Open weights; names are those of listTensors. */
 export interface Weights {
+  /** The model they are of: untied, where a head that config.json ties has weights of its own. */
+  model: ModelConfig;
   read(name: string): Promise<Float32Array>;
   close(): Promise<void>;
 }
@@ -72,15 +74,34 @@ async function openFiles(
         throw checkpointError(`${file.path}: tensor ${tensor} is missing, although ${source} says it is here`);
       }),
     );
-    const fileNames = resolveTensorNames(found, model, join(directory, source));
+    const path = join(directory, source);
+    const fileNames = resolveTensorNames(found, model, path);
+    const pieces = (name: string) => holders.get(fileNames.get(name)!)!.pieces(fileNames.get(name)!);
     const read = async (name: string) => {
       const fileName = fileNames.get(name);
       if (fileName === undefined) throw checkpointError(`${directory}: the model has no tensor called ${name}`);
       return holders.get(fileName)!.read(fileName);
     };
-    return { read, close };
+    const copy = tiedHeadCopy(model, fileNames);
+    const isTied = copy === undefined || (await areEqual(pieces(copy.head), pieces(copy.embedding)));
+    if (!isTied) return { model: untied(model, path), read, close };
+    if (copy !== undefined) fileNames.delete(copy.head);
+    return { model, read, close };
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** Whether two tensors of one shape hold the same numbers, in whatever pieces. */
+async function areEqual(one: AsyncGenerator<Values>, other: AsyncGenerator<Values>): Promise<boolean> {
+  let [a, b]: Values[] = [new Float32Array(), new Float32Array()];
+  for (;;) {
+    if (a!.length === 0) a = (await one.next()).value as Values | undefined;
+    if (b!.length === 0) b = (await other.next()).value as Values | undefined;
+    if (a === undefined || b === undefined) return a === b;
+    const count = Math.min(a.length, b.length);
+    for (let i = 0; i < count; i++) if (!Object.is(a[i]! + 0, b[i]! + 0)) return false;
+    [a, b] = [a.subarray(count), b.subarray(count)];
   }
 }

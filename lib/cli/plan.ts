@@ -94,7 +94,7 @@ async function printPlan(file: string | undefined, flags: PlanFlags): Promise<vo
   const dense = countFlops(model, { batchSize: options.sequencesPerStep, sequenceLength });
   if (flags.svg !== undefined) {
     const curve = planCurve(model, schedule, options, 600);
-    await replaceFile(flags.svg, planSvg(titleOf(subject, plan), curve, schedule.stages));
+    await replaceFile(flags.svg, planSvg(titleOf(subject, plan), curve, schedule.stages), 'the picture');
   }
   if (flags.json) {
     console.log(

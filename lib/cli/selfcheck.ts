@@ -1,11 +1,11 @@
 // burgeon selfcheck: does this device compute what it should? As a table and as JSON; exits with 1 where it does not.
 
-import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { describeHost } from '../addon/host.ts';
 import { packageVersion } from '../addon/load.ts';
 import { isCuda, targetOf } from '../bench/target.ts';
 import type { Device } from '../config/device.ts';
+import { replaceFile } from '../files/replace-file.ts';
 import { Model } from '../model/model.ts';
 import { chooseThreads } from '../model/native-options.ts';
 import { checkCases } from '../selfcheck/cases.ts';
@@ -50,9 +50,10 @@ export function selfcheckCommand(): Command {
       if (flags.json !== undefined) {
         const report = { format: 'burgeon-selfcheck-1', burgeon: packageVersion, date: new Date().toISOString() };
         const machine = { ...describeHost(), device, isa, reason, threads };
-        await writeFile(
+        await replaceFile(
           flags.json,
           `${JSON.stringify({ ...report, machine, ms, summary, rows, ...(speed && { speed }) }, null, 2)}\n`,
+          'the result',
         );
       }
       if (summary.failed > 0) process.exitCode = 1;

@@ -6,6 +6,7 @@ import { nearestHint } from '../config/nearest.ts';
 import { problemList } from '../config/validate.ts';
 import { BurgeonError } from '../errors.ts';
 import { flopsUpTo } from '../est/plan.ts';
+import { explainWriting } from '../files/explain-writing.ts';
 import type { HeldLock } from '../files/held-lock.ts';
 import { claimLock } from '../files/lock-file.ts';
 import { makeDirectory } from '../files/make-directory.ts';
@@ -172,7 +173,7 @@ interface Work {
 }
 
 async function runSweep({ sweep, outcomes, chosen, lanes }: Work, flags: SweepFlags): Promise<void> {
-  await makeDirectory(sweep.output);
+  await explainWriting(`${sweep.output} (the sweep)`, 'nothing was begun', () => makeDirectory(sweep.output));
   const progress = new ProgressLine();
   const say = (text: string) => {
     if (!flags.json) progress.print(text);

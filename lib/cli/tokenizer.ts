@@ -12,6 +12,7 @@ interface TrainFlags {
   vocabSize: number;
   minFrequency?: number;
   delimiter?: string;
+  textColumn?: string;
   json?: boolean;
 }
 
@@ -42,6 +43,7 @@ function trainCommand(): Command {
     )
     .option('--min-frequency <n>', 'merge only pairs that occur so often (default: 2)', integerAtLeast(1))
     .option('--delimiter <text>', 'split text files into documents on this text')
+    .option('--text-column <name>', 'field of .jsonl and column of .parquet that holds the text (default: text)')
     .option('--json', 'print the result as JSON')
     .addHelpText('after', '\nExample:\n  burgeon tokenizer train corpus/ --vocab-size 32000 -o tokenizers/corpus')
     .action(async (inputs: string[], flags: TrainFlags) => {
@@ -55,6 +57,7 @@ function trainCommand(): Command {
           vocabSize: flags.vocabSize,
           minFrequency: flags.minFrequency,
           delimiter: flags.delimiter,
+          textColumn: flags.textColumn,
           onProgress: ({ phase, done, total }) =>
             progress.update(() => {
               const [what, show] = phase === 'read' ? ['reading', bytes] : ['learning tokens:', count];

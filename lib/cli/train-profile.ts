@@ -1,10 +1,11 @@
 // burgeon train --profile: where the time of a step goes, as a table and as a trace.
 
-import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type OpTotals, phases, savingOf, traceOf } from '../bench/profile-events.ts';
 import { type Profile, type ProfiledStage, profileSteps } from '../bench/profile-steps.ts';
+import { explainWriting } from '../files/explain-writing.ts';
 import { makeDirectory } from '../files/make-directory.ts';
+import { replaceFile } from '../files/replace-file.ts';
 import type { TrainConfig } from '../train/train-config.ts';
 import { count, facts, percent, table } from './format.ts';
 import { interruptSignal } from './interrupt.ts';
@@ -36,9 +37,11 @@ export async function runProfile(
     }
     const text = describeProfile(profile, steps);
     const [tableFile, traceFile] = [path.join(config.output, tableName), path.join(config.output, traceName)];
-    await makeDirectory(config.output);
-    await writeFile(tableFile, `${text}\n`);
-    await writeFile(traceFile, JSON.stringify(traceOf(profile.stages)));
+    await explainWriting(`${config.output} (the profile)`, 'nothing else was changed', () =>
+      makeDirectory(config.output),
+    );
+    await replaceFile(tableFile, `${text}\n`, 'the profile');
+    await replaceFile(traceFile, JSON.stringify(traceOf(profile.stages)), 'the trace');
     if (flags.json) {
       const { stages, ...rest } = profile;
       console.log(

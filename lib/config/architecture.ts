@@ -2,6 +2,7 @@
 // memory plan need to know. Nobody else asks which architecture a model has, except for names on disk. Pure.
 
 import type { ModelConfig } from './model-config.ts';
+import { requireInteger, requireObject, wrong } from './require.ts';
 import { ropeFrequencies } from './rope.ts';
 
 export interface Architecture {
@@ -69,6 +70,22 @@ export interface BlockShape {
   nKvHead?: number;
   /** Default: nEmbd / nHead. */
   headSize?: number;
+}
+
+/** The largest sizes of a model, those of its configuration: lists of units of all layers fit in memory. */
+export const mostUnits = { nLayer: 1024, nHead: 1024, nInner: 2 ** 20 } as const;
+
+/** @throws {BurgeonError} ERR_BURGEON_CONFIG for what has not the sizes of a model. */
+export function requireBlocks(model: BlockShape): void {
+  requireObject('model', model);
+  for (const [name, most] of Object.entries(mostUnits)) {
+    requireInteger(`model.${name}`, model[name as keyof typeof mostUnits], 1, most);
+  }
+  const { nHead, nKvHead = nHead, headSize = 1, architecture = 'gpt2' } = model;
+  requireInteger('model.nKvHead', nKvHead, 1);
+  requireInteger('model.headSize', headSize, 1);
+  if (nHead % nKvHead !== 0) throw wrong('model.nKvHead', `a divisor of the ${nHead} query heads`, nKvHead);
+  if (!Object.hasOwn(isGated, architecture)) throw wrong('model.architecture', 'gpt2 or llama', architecture);
 }
 
 /** Heads and MLP matrices of a BlockShape, with its defaults. */

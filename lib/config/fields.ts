@@ -2,15 +2,11 @@
 // Only checks of single values; `validate.ts` runs a schema and words the report.
 
 import * as z from 'zod';
+import { quote as show } from '../quote.ts';
 import { nearestHint } from './nearest.ts';
 
-/** How a value looks in an error message: short, on one line, strings in quotes. */
-export function show(value: unknown): string {
-  if (value === undefined) return 'nothing';
-  if (typeof value === 'number' || typeof value === 'bigint') return String(value);
-  const text = JSON.stringify(value) ?? typeof value;
-  return text.length <= 60 ? text : `${text.slice(0, 57)}...`;
-}
+/** How a value looks in an error message. */
+export { quote as show } from '../quote.ts';
 
 /** A value that passes `accepts`; `expected` completes the sentence "expected ...". */
 export function value<T>(expected: string, accepts: (input: unknown) => boolean) {

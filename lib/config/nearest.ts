@@ -33,6 +33,8 @@ export function nearestName(name: string, candidates: Iterable<string>): string 
   let nearest: string | undefined;
   let nearestDistance = Number.POSITIVE_INFINITY;
   for (const candidate of candidates) {
+    // Gaps alone would cost more than is near, and computing it takes the product of the lengths.
+    if (name.length > 3 * candidate.length + 3) continue;
     const distance = editDistance(name, candidate);
     const limit = Math.max(1, Math.max(name.length, candidate.length) / 3);
     if (distance <= limit && distance < nearestDistance) {

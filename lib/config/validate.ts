@@ -100,11 +100,17 @@ function lastPart(key: string): string {
   return key.slice(key.lastIndexOf('.') + 1);
 }
 
+/** Configurations have five; many more would not fit on the stack. */
+const mostLevels = 100;
+
 /** A copy without empty values in mappings; undefined for an empty value itself. Lists keep their length. */
-function withoutEmpty(input: unknown): unknown {
+function withoutEmpty(input: unknown, level = 0): unknown {
   if (input === null) return undefined;
-  if (Array.isArray(input)) return input.map(withoutEmpty);
   if (typeof input !== 'object' || input === undefined) return input;
-  const entries = Object.entries(input).map(([key, inner]) => [key, withoutEmpty(inner)] as const);
+  if (level > mostLevels) {
+    throw new BurgeonError('ERR_BURGEON_CONFIG', `expected at most ${mostLevels} levels of sections and lists`);
+  }
+  if (Array.isArray(input)) return input.map((inner) => withoutEmpty(inner, level + 1));
+  const entries = Object.entries(input).map(([key, inner]) => [key, withoutEmpty(inner, level + 1)] as const);
   return Object.fromEntries(entries.filter(([, inner]) => inner !== undefined));
 }

@@ -4,6 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { requireText } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
 import { replaceFile } from '../files/replace-file.ts';
 import { parseDescription, type TokenizerDescription } from '../tokenizer/description.ts';
@@ -103,9 +104,10 @@ const schema = z.object({
 
 /**
  * Reads the manifest of a data set.
- * @throws {BurgeonError} ERR_BURGEON_DATA when it is missing, damaged, of another format or from a newer version.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG for what is no path; ERR_BURGEON_DATA when it is missing, damaged, of another format or from a newer version.
  */
 export async function readManifest(directory: string): Promise<DataManifest> {
+  requireText('directory', directory, 'the path of a data set');
   const path = join(directory, manifestFileName);
   let value: unknown;
   try {

@@ -2,9 +2,10 @@
 // and attention only; causal attention counts the lower triangle; backward is twice forward; recomputation is not
 // counted. Others count the full square, or 6 N + 12 L C T per token: say so when comparing. Pure arithmetic.
 
-import { type BlockShape, blockOf } from '../config/architecture.ts';
+import { type BlockShape, blockOf, requireBlocks } from '../config/architecture.ts';
+import { requireInteger, requireObject, wrong } from '../config/require.ts';
 import type { ActiveCounts } from './sampler.ts';
-import { resolveSubnetwork, type Subnetwork } from './subnetwork.ts';
+import { resolveSubnetwork, type Subnetwork, validateSubnetwork } from './subnetwork.ts';
 
 /** FLOPs by matrix product. */
 export interface FlopComponents {
@@ -38,8 +39,15 @@ export interface FlopShape {
 
 type FlopModel = BlockShape & { vocabSize: number };
 
-/** Counts a pass on a subnetwork; omit `subnetwork` for the full model. */
+/**
+ * Counts a pass on a subnetwork; omit `subnetwork` for the full model.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG for wrong arguments; ERR_BURGEON_SHAPE for lists that are not of this model.
+ */
 export function countFlops(model: FlopModel, shape: FlopShape & { subnetwork?: Subnetwork }): FlopCount {
+  requireModel(model);
+  requireShape(shape);
+  if (shape.subnetwork !== undefined)
+    validateSubnetwork({ ...model, nKvHead: blockOf(model).nKvHead }, shape.subnetwork);
   const active = resolveSubnetwork(model, shape.subnetwork);
   const totals = { heads: 0, kvHeads: 0, neurons: 0 };
   for (const { headCount, kvHeadCount, neuronCount } of active) {
@@ -52,8 +60,26 @@ export function countFlops(model: FlopModel, shape: FlopShape & { subnetwork?: S
 
 /** Counts a pass with `layers` active layers of `heads` heads and `neurons` neurons each. */
 export function countFlopsFromCounts(model: FlopModel, shape: FlopShape & ActiveCounts): FlopCount {
+  requireModel(model);
+  requireShape(shape);
   const { layers, heads, kvHeads = heads, neurons } = shape;
+  for (const [name, value] of Object.entries({ layers, heads, kvHeads, neurons })) {
+    if (!Number.isFinite(value) || value < 0) throw wrong(name, 'a number of at least 0', value);
+  }
   return countFromTotals(model, shape, { heads: layers * heads, kvHeads: layers * kvHeads, neurons: layers * neurons });
+}
+
+/** @throws {BurgeonError} ERR_BURGEON_CONFIG for what has not the sizes of a model. */
+export function requireModel(model: FlopModel): void {
+  requireBlocks(model);
+  requireInteger('model.nEmbd', model.nEmbd, 1);
+  requireInteger('model.vocabSize', model.vocabSize, 1);
+}
+
+function requireShape(shape: FlopShape): void {
+  requireObject('shape', shape);
+  requireInteger('batchSize', shape.batchSize, 1);
+  requireInteger('sequenceLength', shape.sequenceLength, 1);
 }
 
 /** Every cost is linear in the active heads or neurons, so their sums over all active layers are enough. */
@@ -80,12 +106,14 @@ function countFromTotals(
 
 /** Block FLOPs: attention and MLP of the layers, what the EST paper counts. Of a whole pass, or of one direction. */
 export function blockFlops(count: FlopCount | FlopComponents): number {
+  requireObject('FLOPs', count);
   if ('forward' in count) return blockFlops(count.forward) + blockFlops(count.backward);
   return count.qkv + count.scores + count.outProjection + count.mlp;
 }
 
 /** All FLOPs: block FLOPs and the language-model head. Of a whole pass, or of one direction. */
 export function allFlops(count: FlopCount | FlopComponents): number {
+  requireObject('FLOPs', count);
   if ('forward' in count) return allFlops(count.forward) + allFlops(count.backward);
   return blockFlops(count) + count.head;
 }

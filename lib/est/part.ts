@@ -1,8 +1,9 @@
 // The part of a model that a run has trained so far: the first layers, and the first heads and neurons of each. A stage
 // that draws from all units has trained all. What is not in it still has its initial weights. Pure.
 
-import { type BlockShape, blockOf } from '../config/architecture.ts';
+import { type BlockShape, blockOf, requireBlocks } from '../config/architecture.ts';
 import { show } from '../config/fields.ts';
+import { requireObject, wrong } from '../config/require.ts';
 import { withoutUndefined } from '../config/without-undefined.ts';
 import { BurgeonError } from '../errors.ts';
 import type { Rates } from './rates.ts';
@@ -47,9 +48,10 @@ export function samplerOf(
  * @param step 0-based.
  */
 export function trainedPart(model: BlockShape, schedule: Schedule, options: SamplerOptions, step: number): Part {
-  if (!Number.isInteger(step)) {
-    throw new BurgeonError('ERR_BURGEON_CONFIG', `trained part: expected a whole step, received ${show(step)}`);
-  }
+  if (!Number.isInteger(step)) throw wrong('trained part', 'a whole step', step);
+  requireBlocks(model);
+  requireSchedule(schedule);
+  requireObject('options', options);
   const part: Part = { layers: 0, heads: zeros(model.nLayer), neurons: zeros(model.nLayer) };
   for (const stage of schedule.stages) {
     if (stage.startStep === stage.endStep || stage.startStep > step) continue;
@@ -59,6 +61,12 @@ export function trainedPart(model: BlockShape, schedule: Schedule, options: Samp
       addReach(part, model, samplerOf(model, options, { ...stage.options, rates }));
   }
   return part;
+}
+
+/** @throws {BurgeonError} ERR_BURGEON_CONFIG for anything but a Schedule, such as its name. */
+export function requireSchedule(schedule: Schedule): void {
+  const { stages, at } = (schedule ?? {}) as Partial<Schedule>;
+  if (!Array.isArray(stages) || typeof at !== 'function') throw wrong('schedule', 'a Schedule', schedule);
 }
 
 /** What a sampler draws from. */
@@ -129,9 +137,10 @@ export function isSamePart(a: Part, b: Part): boolean {
 
 /**
  * The part as a subnetwork that computes what a model of its size would; undefined for the whole model.
- * @throws {BurgeonError} ERR_BURGEON_SHAPE for what is no part of the model.
+ * @throws {BurgeonError} ERR_BURGEON_SHAPE for what is no part of the model; ERR_BURGEON_CONFIG for what is no model.
  */
 export function partSubnetwork(part: Part, model: BlockShape): Subnetwork | undefined {
+  requireBlocks(model);
   checkPart(part, model, 'part');
   if (isWhole(part, model)) return undefined;
   const { nKvHead } = blockOf(model);

@@ -3,8 +3,17 @@
 // `flops.ts` for the rule. Measured time is not planned here.
 
 import { type BlockShape, blockOf } from '../config/architecture.ts';
-import { allFlops, blockFlops, countFlopsFromCounts, type FlopCount, type RunFlops, runFlops } from './flops.ts';
-import { samplerOf } from './part.ts';
+import { optional, requireInteger, requireObject } from '../config/require.ts';
+import {
+  allFlops,
+  blockFlops,
+  countFlopsFromCounts,
+  type FlopCount,
+  type RunFlops,
+  requireModel,
+  runFlops,
+} from './flops.ts';
+import { requireSchedule, samplerOf } from './part.ts';
 import type { Rates } from './rates.ts';
 import { type ActiveCounts, activeCounts, type SamplerOptions } from './sampler.ts';
 import { type ResolvedStage, Schedule } from './schedule.ts';
@@ -40,13 +49,22 @@ export interface SchedulePlan extends RunFlops {
   headShare: number;
 }
 
+/** Steps of a ramp that are counted, evenly spread where it has more: no run of today has. */
+const mostSamples = 2 ** 20;
+
 export type PlanModel = BlockShape & { vocabSize: number };
 
 /**
  * Plans a whole run.
- * @throws {BurgeonError} ERR_BURGEON_CONFIG if the sampler options do not fit the model or a stage's rates.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG for wrong arguments, or if the sampler options do not fit the model or a stage's rates.
  */
 export function planSchedule(model: PlanModel, schedule: Schedule, options: PlanOptions): SchedulePlan {
+  requireModel(model);
+  requireSchedule(schedule);
+  requireObject('options', options);
+  requireInteger('options.sequencesPerStep', options.sequencesPerStep, 1);
+  requireInteger('options.sequenceLength', options.sequenceLength, 1);
+  optional(requireObject, 'options.samplerOptions', options.samplerOptions);
   const stepCost = (counts: ActiveCounts) => costOfStep(model, options, counts);
   const countsOf = ({ options: stageOptions }: ResolvedStage, rates: Rates) =>
     activeCounts(samplerOf(model, options.samplerOptions ?? {}, { ...stageOptions, rates }));
@@ -63,10 +81,12 @@ export function planSchedule(model: PlanModel, schedule: Schedule, options: Plan
       block = steps * blockFlops(cost);
       all = steps * allFlops(cost);
     } else {
-      for (let step = stage.startStep; step < stage.endStep; step++) {
+      const samples = Math.min(steps, mostSamples);
+      for (let i = 0; i < samples; i++) {
+        const step = stage.startStep + Math.floor(i * (steps / samples));
         const cost = stepCost(countsOf(stage, schedule.at(step).rates));
-        block += blockFlops(cost);
-        all += allFlops(cost);
+        block += (steps / samples) * blockFlops(cost);
+        all += (steps / samples) * allFlops(cost);
       }
     }
     return {

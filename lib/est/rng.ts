@@ -4,6 +4,7 @@
 // Everything in burgeon that is random draws from here: subnetworks, initial weights, data order, sampling of text.
 
 import { BurgeonError } from '../errors.ts';
+import { quote } from '../quote.ts';
 
 /** Threefry's parity constant (the Skein key schedule). */
 const keyParity = 0x1bd11bda;
@@ -77,7 +78,7 @@ function requireSafeInteger(value: number, what: string): void {
   if (!Number.isSafeInteger(value)) {
     throw new BurgeonError(
       'ERR_BURGEON_CONFIG',
-      `${what}: expected an integer between -(2^53 - 1) and 2^53 - 1, received ${value}`,
+      `${what}: expected an integer between -(2^53 - 1) and 2^53 - 1, received ${quote(value)}`,
     );
   }
 }

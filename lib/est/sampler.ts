@@ -2,7 +2,9 @@
 // of (seed, step, group, layer, dimension), so any step can be replayed and a resumed run needs no generator state.
 // `schedule.ts` decides the rates of a step.
 
+import { mostUnits } from '../config/architecture.ts';
 import { show } from '../config/fields.ts';
+import { requireInteger, requireObject } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
 import { type Dimension, dimensionNames, isFull, isRate, type Rates, ratesOfLayers } from './rates.ts';
 import { CounterRng } from './rng.ts';
@@ -122,8 +124,8 @@ interface LayerCounts {
  */
 export function layerCounts(config: SamplerConfig): LayerCounts {
   const { nLayer, rates } = config;
-  const { units } = headUnits(config);
   checkOptions(config);
+  const { units } = headUnits(config);
   const shares = layerShares(config);
   return {
     shares,
@@ -193,9 +195,11 @@ export function isNested(config: SamplerConfig): boolean {
  * @throws {BurgeonError} ERR_BURGEON_CONFIG as `activeCounts`.
  */
 export function sampleSubnetwork(config: SamplerConfig, key: DrawKey): Subnetwork {
+  requireObject('config', config);
+  requireObject('key', key);
+  const counts = layerCounts(config);
   const { nLayer, nInner, neuronBlock = 1, choose = {}, rescale } = config;
   const { units, perUnit, isGrouped } = headUnits(config);
-  const counts = layerCounts(config);
   const stream = (dimension: keyof typeof dimensions, layer: number) =>
     new CounterRng(key.seed, streamTag, key.step, key.group, layer, dimensions[dimension]);
   const isRescaled = (dimension: Dimension) => rescale ?? choose[dimension] !== 'first';
@@ -332,19 +336,17 @@ function checkOptions(config: SamplerConfig): void {
       fail(`${name}: expected ${words.join(' or ')}, received ${show(value)}`);
     }
   }
-  for (const [name, value, least] of [
-    ['nLayer', nLayer, 1],
-    ['nHead', nHead, 1],
-    ['nKvHead', nKvHead, 1],
-    ['nInner', nInner, 1],
-    ['neuronMultiple', neuronMultiple, 1],
-    ['neuronBlock', neuronBlock, 1],
-    ['keepFirst', keepFirst, 0],
-    ['keepLast', keepLast, 0],
+  for (const [name, value, least, most] of [
+    ['nLayer', nLayer, 1, mostUnits.nLayer],
+    ['nHead', nHead, 1, mostUnits.nHead],
+    ['nKvHead', nKvHead, 1, mostUnits.nHead],
+    ['nInner', nInner, 1, mostUnits.nInner],
+    ['neuronMultiple', neuronMultiple, 1, mostUnits.nInner],
+    ['neuronBlock', neuronBlock, 1, mostUnits.nInner],
+    ['keepFirst', keepFirst, 0, mostUnits.nLayer],
+    ['keepLast', keepLast, 0, mostUnits.nLayer],
   ] as const) {
-    if (!Number.isInteger(value) || value < least) {
-      fail(`${name}: expected an integer of at least ${least}, received ${show(value)}`);
-    }
+    requireInteger(name, value, least, most);
   }
   if (nHead % nKvHead !== 0) fail(`nKvHead: expected a divisor of the ${nHead} query heads, received ${nKvHead}`);
   if (nInner % neuronBlock !== 0) {

@@ -4,6 +4,7 @@
 
 import { show } from '../config/fields.ts';
 import { nearestHint } from '../config/nearest.ts';
+import { requireInteger } from '../config/require.ts';
 import { withoutUndefined } from '../config/without-undefined.ts';
 import { BurgeonError } from '../errors.ts';
 import { canMix, dimensionNames, isFull, isRate, mixRates, type Rates } from './rates.ts';
@@ -54,7 +55,7 @@ export class Schedule {
    */
   constructor(stages: readonly StageConfig[] | ScheduleName, totalSteps: number) {
     if (!Number.isSafeInteger(totalSteps) || totalSteps < 1) {
-      fail(`schedule: expected a run of at least 1 step, received ${totalSteps}`);
+      fail(`schedule: expected a run of at least 1 step, received ${show(totalSteps)}`);
     }
     this.totalSteps = totalSteps;
     this.stages = resolveStages(typeof stages === 'string' ? definition(stages) : stages, totalSteps);
@@ -69,10 +70,9 @@ export class Schedule {
    * @throws {BurgeonError} ERR_BURGEON_CONFIG for a step outside the run.
    */
   at(step: number): ScheduledRates {
-    const stage = this.stages.find((candidate) => step < candidate.endStep);
-    if (stage === undefined || !Number.isInteger(step) || step < 0) {
-      fail(`schedule: expected a step from 0 to ${this.totalSteps - 1}, received ${step}`);
-    }
+    const isStep = Number.isInteger(step) && step >= 0;
+    const stage = isStep ? this.stages.find((candidate) => step < candidate.endStep) : undefined;
+    if (stage === undefined) fail(`schedule: expected a step from 0 to ${this.totalSteps - 1}, received ${show(step)}`);
     return { ...stage.options, stageIndex: stage.index, rates: ratesWithin(stage, step) };
   }
 
@@ -90,13 +90,17 @@ export class Schedule {
     totalSteps: number,
     stageSavings: readonly [number, number] = [0.75, 0.5],
   ): Schedule {
+    requireInteger('steps', totalSteps, 1);
+    if (!Array.isArray(stageSavings) || !stageSavings.every((saving) => saving > 0 && saving < 1)) {
+      fail(`stage savings: expected two shares between 0 and 1, received ${show(stageSavings)}`);
+    }
     const [first, second, last] = schedulePresets['est-gpt2'].stages;
     const share = first.endFraction / second.endFraction;
     const most = share * stageSavings[0] + (1 - share) * stageSavings[1];
-    if (!(target >= 0 && target <= most)) {
+    if (typeof target !== 'number' || !(target >= 0 && target <= most)) {
       fail(
         `target saving: expected a share of the block FLOPs from 0 to ${most.toFixed(4)} (both sampled stages filling ` +
-          `the whole run), received ${target}; use lower rates in stages of your own to save more`,
+          `the whole run), received ${show(target)}; use lower rates in stages of your own to save more`,
       );
     }
     const sampledFraction = target / most;
@@ -118,7 +122,7 @@ export class Schedule {
 
 function definition(name: ScheduleName): readonly StageConfig[] {
   if (!Object.hasOwn(schedulePresets, name)) {
-    fail(`schedule: expected ${scheduleNames.join(', ')} or a list of stages, received "${name}"`);
+    fail(`schedule: expected ${scheduleNames.join(', ')} or a list of stages, received ${show(name)}`);
   }
   return schedulePresets[name].stages;
 }
@@ -211,10 +215,12 @@ function transitionOf({ transition }: StageConfig, name: string, isFirst: boolea
 function exactEnd(stage: StageConfig, name: string, isLast: boolean, totalSteps: number): number {
   const { endStep, endFraction } = stage;
   if (endStep !== undefined && endFraction !== undefined) {
-    fail(`${name}: expected endStep or endFraction, received both (${endStep}, ${endFraction})`);
+    fail(`${name}: expected endStep or endFraction, received both (${show(endStep)}, ${show(endFraction)})`);
   }
   if (endStep !== undefined && !(Number.isSafeInteger(endStep) && endStep >= 1 && endStep <= totalSteps)) {
-    fail(`${name}: expected endStep to be an integer from 1 to the run's ${totalSteps} steps, received ${endStep}`);
+    fail(
+      `${name}: expected endStep to be an integer from 1 to the run's ${totalSteps} steps, received ${show(endStep)}`,
+    );
   }
   if (endFraction !== undefined && !(typeof endFraction === 'number' && endFraction > 0 && endFraction <= 1)) {
     fail(`${name}: expected endFraction above 0 and at most 1, received ${show(endFraction)}`);

@@ -2,6 +2,7 @@
 // means "all" and takes the dense path. This file defines, reads and checks it; `sampler.ts` draws it.
 
 import type { BlockShape } from '../config/architecture.ts';
+import { requireObject } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
 
 /** Active layers and, per active layer, active heads and neurons. All lists are strictly ascending. */
@@ -68,6 +69,7 @@ export function resolveSubnetwork(model: SubnetworkBounds, subnetwork: Subnetwor
  * @throws {BurgeonError} ERR_BURGEON_SHAPE, naming the list and the index.
  */
 export function validateSubnetwork(model: SubnetworkBounds, subnetwork: Subnetwork): void {
+  requireObject('subnetwork', subnetwork);
   const { layers, heads, queryHeads, neurons } = subnetwork;
   if (layers !== undefined) checkList('subnetwork.layers', layers, model.nLayer);
   const layerCount = layers?.length ?? model.nLayer;

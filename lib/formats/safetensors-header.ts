@@ -2,8 +2,9 @@
 // Pure: bytes in, plain data out; safetensors.ts does the I/O. Source of the rules: huggingface/safetensors, README.md
 // section "Format" and safetensors/src/tensor.rs.
 
+import { quote } from '../quote.ts';
 import { checkpointError } from './checkpoint-error.ts';
-import { isJsonObject } from './json.ts';
+import { isJsonObject, parseJson } from './json.ts';
 
 /** Bytes per element of every dtype a file may declare. Only the floating-point ones up to F64 can be read. */
 const elementBytes: Readonly<Record<string, number>> = {
@@ -24,8 +25,11 @@ const elementBytes: Readonly<Record<string, number>> = {
   BOOL: 1,
 };
 
-/** The longest header the format allows, in bytes. */
-export const maxHeaderBytes = 100_000_000;
+/**
+ * The longest header, in bytes. The format allows 100,000,000, which take gigabytes to parse; 100,000 tensors, more than any
+ * model has, need a tenth of it.
+ */
+export const maxHeaderBytes = 20_000_000;
 
 /** Where a tensor lies. Offsets are bytes from the end of the header, `end` exclusive; data is row-major. */
 export interface TensorLayout {
@@ -83,7 +87,7 @@ export function layOut<T extends TensorDescription>(
   const json = Buffer.from(`{${fields.join(',')}}`);
   const paddedBytes = Math.ceil(json.length / 8) * 8;
   if (paddedBytes > maxHeaderBytes) {
-    throw checkpointError(`${file}: a header of ${paddedBytes} bytes exceeds the format's limit of ${maxHeaderBytes}`);
+    throw checkpointError(`${file}: a header of ${paddedBytes} bytes exceeds the limit of ${maxHeaderBytes}`);
   }
   const head = Buffer.alloc(8 + paddedBytes, ' ');
   head.writeBigUInt64LE(BigInt(paddedBytes), 0);
@@ -106,13 +110,13 @@ export function parseHeader(file: string, header: Uint8Array, bufferBytes: numbe
   let json: Record<string, unknown>;
   try {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(header);
-    json = JSON.parse(text);
+    json = parseJson(text) as Record<string, unknown>;
   } catch (cause) {
     throw checkpointError(`${file}: the header is not UTF-8 JSON (${cause}): the file is damaged`, cause);
   }
   const { __metadata__: metadata = {}, ...entries } = json;
   if (!isJsonObject(metadata) || Object.values(metadata).some((value) => typeof value !== 'string')) {
-    throw checkpointError(`${file}: __metadata__: expected a map of strings, found ${JSON.stringify(metadata)}`);
+    throw checkpointError(`${file}: __metadata__: expected a map of strings, found ${quote(metadata)}`);
   }
   const layouts = Object.entries(entries).map(([name, entry]) => ({ name, ...parseEntry(file, name, entry) }));
   rejectDuplicates(file, text);
@@ -126,15 +130,15 @@ export function parseHeader(file: string, header: Uint8Array, bufferBytes: numbe
 
 function parseEntry(file: string, name: string, entry: unknown): TensorLayout {
   const fail = (problem: string) => checkpointError(`${file}: tensor ${name}: ${problem}`);
-  if (!isJsonObject(entry)) throw fail(`expected an object, found ${JSON.stringify(entry)}`);
+  if (!isJsonObject(entry)) throw fail(`expected an object, found ${quote(entry)}`);
   const { dtype, shape, data_offsets: offsets } = entry;
   const width = typeof dtype === 'string' && Object.hasOwn(elementBytes, dtype) ? elementBytes[dtype] : undefined;
-  if (typeof dtype !== 'string' || width === undefined) throw fail(`unknown dtype ${JSON.stringify(dtype)}`);
+  if (typeof dtype !== 'string' || width === undefined) throw fail(`unknown dtype ${quote(dtype)}`);
   const elements = Array.isArray(shape) ? elementCount(shape) : NaN;
-  if (Number.isNaN(elements)) throw fail(`expected a shape of counts, found ${JSON.stringify(shape)}`);
+  if (Number.isNaN(elements)) throw fail(`expected a shape of counts, found ${quote(shape)}`);
   const isRange =
     Array.isArray(offsets) && offsets.length === 2 && offsets.every((x) => Number.isSafeInteger(x) && x >= 0);
-  if (!isRange) throw fail(`expected data_offsets [begin, end], found ${JSON.stringify(offsets)}`);
+  if (!isRange) throw fail(`expected data_offsets [begin, end], found ${quote(offsets)}`);
   const [begin, end] = offsets as [number, number];
   if (end - begin !== elements * width) {
     throw fail(

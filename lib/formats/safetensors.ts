@@ -48,6 +48,9 @@ export function writeSafetensors(
   });
 }
 
+/** Elements of a tensor; float64 where its dtype is F64. */
+export type Values = Float32Array | Float64Array;
+
 /** An open safetensors file whose header has been validated. Reads may run at the same time. */
 export interface SafetensorsFile {
   readonly path: string;
@@ -62,6 +65,8 @@ export interface SafetensorsFile {
   read(name: string): Promise<Float32Array>;
   /** The tensor as float64; exact for all four dtypes. Fails as `read` does. */
   readDouble(name: string): Promise<Float64Array>;
+  /** The tensor front to back, a few MiB at a time, exactly. Fails as `read` does. */
+  pieces(name: string): AsyncGenerator<Values>;
   close(): Promise<void>;
 }
 
@@ -102,21 +107,30 @@ async function readHeader(path: string, handle: FileHandle): Promise<Safetensors
   await readExactly(path, handle, header, 8);
   const { metadata, tensors } = parseHeader(path, header, fileBytes - dataBegin);
 
-  const readAs = <T extends Float32Array | Float64Array>(name: string, allocate: (length: number) => T): Promise<T> =>
+  const layoutOf = (name: string): TensorLayout => {
+    const layout = tensors.get(name);
+    if (layout === undefined) throw checkpointError(`${path}: no tensor is called ${name}`);
+    return layout;
+  };
+  async function* pieces(name: string): AsyncGenerator<Values> {
+    const layout = layoutOf(name);
+    const decode = decoders[layout.dtype];
+    if (decode === undefined) {
+      const known = Object.keys(decoders).join(', ');
+      throw checkpointError(`${path}: tensor ${name}: expected dtype ${known}, found ${layout.dtype}`);
+    }
+    const piece = Buffer.from(new ArrayBuffer(Math.min(pieceBytes, layout.end - layout.begin)));
+    for (let begin = layout.begin; begin < layout.end; begin += pieceBytes) {
+      const bytes = piece.subarray(0, Math.min(pieceBytes, layout.end - begin));
+      await readExactly(path, handle, bytes, dataBegin + begin);
+      yield decode(bytes.buffer, bytes.byteLength);
+    }
+  }
+  const readAs = <T extends Values>(name: string, allocate: (length: number) => T): Promise<T> =>
     explainFailure(`reading tensor ${name} of ${path}`, async () => {
-      const layout = tensors.get(name);
-      if (layout === undefined) throw checkpointError(`${path}: no tensor is called ${name}`);
-      const decode = decoders[layout.dtype];
-      if (decode === undefined) {
-        const known = Object.keys(decoders).join(', ');
-        throw checkpointError(`${path}: tensor ${name}: expected dtype ${known}, found ${layout.dtype}`);
-      }
-      const result = allocate(elementCount(layout.shape));
-      const piece = Buffer.from(new ArrayBuffer(Math.min(pieceBytes, layout.end - layout.begin)));
-      for (let begin = layout.begin, filled = 0; begin < layout.end; begin += pieceBytes) {
-        const bytes = piece.subarray(0, Math.min(pieceBytes, layout.end - begin));
-        await readExactly(path, handle, bytes, dataBegin + begin);
-        const values = decode(bytes.buffer, bytes.byteLength);
+      const result = allocate(elementCount(layoutOf(name).shape));
+      let filled = 0;
+      for await (const values of pieces(name)) {
         result.set(values, filled);
         filled += values.length;
       }
@@ -130,6 +144,7 @@ async function readHeader(path: string, handle: FileHandle): Promise<Safetensors
     tensors,
     read: (name) => readAs(name, (length) => new Float32Array(length)),
     readDouble: (name) => readAs(name, (length) => new Float64Array(length)),
+    pieces,
     close: () => handle.close(),
   };
 }
@@ -144,7 +159,7 @@ async function readExactly(path: string, handle: FileHandle, target: Uint8Array,
   }
 }
 
-type Decoder = (buffer: ArrayBufferLike, byteLength: number) => Float32Array | Float64Array;
+type Decoder = (buffer: ArrayBufferLike, byteLength: number) => Values;
 
 /** Elements of one piece of a tensor, which starts at offset 0 of the buffer. */
 const decoders: Readonly<Record<string, Decoder>> = {

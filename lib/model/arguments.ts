@@ -2,6 +2,7 @@
 // argument, what was expected and what came. Counterpart of native/addon/arguments.cc.
 
 import { types } from 'node:util';
+import { requireObject } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
 
 /** B and T of a batch. */
@@ -35,14 +36,9 @@ export function readPrompt(prompt: ArrayLike<number>, vocabSize: number): number
   });
 }
 
-/** Anything but a plain object, for example targets in the place of options, would read as if no option was given. */
+/** @throws {BurgeonError} ERR_BURGEON_CONFIG for what is no object. */
 export function requireOptions(method: string, options: object): void {
-  const isObject = typeof options === 'object' && options !== null;
-  if (isObject && !Array.isArray(options) && !ArrayBuffer.isView(options)) return;
-  throw new BurgeonError(
-    'ERR_BURGEON_CONFIG',
-    `options of ${method}: expected an object, received ${describe(options)}`,
-  );
+  requireObject(`options of ${method}`, options);
 }
 
 export function requireOneOf<Value extends string>(name: string, allowed: readonly Value[], value: Value): Value {

@@ -4,11 +4,12 @@
 import type { NativeMicroBatch, NativeModel, NativeOpEvent, NativeStepResult, Role } from '../addon/binding.ts';
 import { roles } from '../addon/binding.ts';
 import { loadAddon, native, nativeSync } from '../addon/load.ts';
-import { type ModelContents, writeModelDirectory } from '../checkpoint/model-directory.ts';
+import { type ModelContents, requireContents, writeModelDirectory } from '../checkpoint/model-directory.ts';
 import { openModel } from '../checkpoint/open-model.ts';
 import { newSpecialIds, type SpecialIds } from '../checkpoint/special-ids.ts';
 import { transpose } from '../checkpoint/transpose.ts';
 import { type ModelConfig, parseModelConfig } from '../config/model-config.ts';
+import { requireText } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
 import { CounterRng } from '../est/rng.ts';
 import {
@@ -97,6 +98,7 @@ export class Model implements Disposable {
    * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT naming the file and what is wrong with it.
    */
   static async load(directory: string, options: ModelOptions = {}): Promise<Model> {
+    requireOptions('Model.load()', options);
     const source = await openModel(directory);
     try {
       return await Model.fromContents(source, options);
@@ -107,6 +109,8 @@ export class Model implements Disposable {
 
   /** A model with weights read from `contents`, for example an opened checkpoint. */
   static async fromContents(contents: ModelContents, options: ModelOptions = {}): Promise<Model> {
+    requireContents(contents);
+    requireOptions('Model.fromContents()', options);
     const { tokenizerFiles, endOfText, specialIds } = contents;
     const model = await Model.#allocate(contents.model, { ...options, tokenizerFiles, endOfText, specialIds });
     try {
@@ -277,7 +281,10 @@ export class Model implements Disposable {
    * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT.
    */
   save(directory: string): Promise<void> {
-    return this.#exclusively('save()', () => writeModelDirectory(directory, this.contents()));
+    return this.#exclusively('save()', () => {
+      requireText('directory', directory, 'the path of a directory to write');
+      return writeModelDirectory(directory, this.contents());
+    });
   }
 
   /**
@@ -293,7 +300,10 @@ export class Model implements Disposable {
     checkSamplingOptions(options);
     const { maxTokens = 100 } = options;
     if (!Number.isInteger(maxTokens) || maxTokens < 0) {
-      throw new BurgeonError('ERR_BURGEON_CONFIG', `maxTokens: expected an integer >= 0, received ${maxTokens}`);
+      throw new BurgeonError(
+        'ERR_BURGEON_CONFIG',
+        `maxTokens: expected an integer >= 0, received ${describe(maxTokens)}`,
+      );
     }
     const { contextLength } = this.config;
     const { sequenceLength = contextLength } = options;
@@ -397,7 +407,8 @@ export class Model implements Disposable {
   }
 
   #view(name: string): TensorView {
-    const view = this.#tensors.get(String(name).replace(/^(transformer|model)\./, ''));
+    const plain = typeof name === 'string' ? name.replace(/^(transformer|model)\./, '') : '';
+    const view = this.#tensors.get(plain);
     if (view !== undefined) return view;
     throw new BurgeonError(
       'ERR_BURGEON_CONFIG',

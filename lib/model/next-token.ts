@@ -1,6 +1,7 @@
 // Chooses the next token from logits: temperature, top-k, top-p. Pure.
 
 import { BurgeonError } from '../errors.ts';
+import { describe } from './arguments.ts';
 
 export interface SamplingOptions {
   /** Divides the logits; 0 takes the likeliest token. Default 1. */
@@ -14,13 +15,19 @@ export interface SamplingOptions {
 /** @throws {BurgeonError} ERR_BURGEON_CONFIG for a value out of range. */
 export function checkSamplingOptions({ temperature = 1, topK = 0, topP = 1 }: SamplingOptions): void {
   if (!(Number.isFinite(temperature) && temperature >= 0)) {
-    throw new BurgeonError('ERR_BURGEON_CONFIG', `temperature: expected a number >= 0, received ${temperature}`);
+    throw new BurgeonError(
+      'ERR_BURGEON_CONFIG',
+      `temperature: expected a number >= 0, received ${describe(temperature)}`,
+    );
   }
   if (!(Number.isInteger(topK) && topK >= 0)) {
-    throw new BurgeonError('ERR_BURGEON_CONFIG', `topK: expected an integer >= 0 (0 keeps all), received ${topK}`);
+    throw new BurgeonError(
+      'ERR_BURGEON_CONFIG',
+      `topK: expected an integer >= 0 (0 keeps all), received ${describe(topK)}`,
+    );
   }
-  if (!(topP > 0 && topP <= 1)) {
-    throw new BurgeonError('ERR_BURGEON_CONFIG', `topP: expected a number in (0, 1], received ${topP}`);
+  if (typeof topP !== 'number' || !(topP > 0 && topP <= 1)) {
+    throw new BurgeonError('ERR_BURGEON_CONFIG', `topP: expected a number in (0, 1], received ${describe(topP)}`);
   }
 }
 

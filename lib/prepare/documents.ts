@@ -4,6 +4,7 @@
 // split.ts.
 
 import { BurgeonError } from '../errors.ts';
+import { parseJson } from '../formats/json.ts';
 import { completeLength } from '../tokenizer/surrogates.ts';
 import { extensionsOf } from './file-blocks.ts';
 import { jsonFileAdvice, parseArray, peekArray } from './json-array.ts';
@@ -15,6 +16,14 @@ export const defaultTextColumn = 'text';
 
 /** UTF-16 units of a piece cut from a longer text that was in memory as a whole. */
 const pieceLength = 1 << 18;
+
+/**
+ * UTF-16 units of a line of .jsonl: more text than any book has. A line is in memory as a whole, and again as what it
+ * says; without a limit a small compressed file could take all of it.
+ */
+const maxLineLength = 2 ** 26;
+/** A line so short cannot have levels enough to matter. */
+const shortLineLength = 2 ** 20;
 
 /** The next part of a document's text, perhaps empty; `last` ends the document. */
 export interface DocumentPiece {
@@ -116,13 +125,17 @@ async function* readJsonLines(
   let lineNumber = 0;
   // Parts of a line longer than a piece, joined once: adding to a string again and again would copy it every time.
   let parts: string[] = [];
+  let length = 0;
   for await (const piece of pieces) {
     const lines = piece.split('\n');
     for (const [i, line] of lines.entries()) {
       parts.push(line);
+      length += line.length;
+      if (length > maxLineLength) throw longLine(path, lineNumber + 1);
       if (i === lines.length - 1) break;
       yield* parseLine(atLine(path, ++lineNumber), parts.join(''), options, advice);
       parts = [];
+      length = 0;
     }
   }
   yield* parseLine(atLine(path, ++lineNumber), parts.join(''), options, advice);
@@ -148,7 +161,7 @@ function* parseLine(
   if (line.trim() === '') return;
   let value: unknown;
   try {
-    value = JSON.parse(line);
+    value = line.length < shortLineLength ? JSON.parse(line) : parseJson(line);
   } catch (cause) {
     throw badValue(place.where, options, (cause as Error).message, advice, cause);
   }
@@ -192,6 +205,14 @@ function* piecesOf(number: number, text: string): Generator<DocumentPiece> {
 function kindOf(value: unknown): string {
   if (value === undefined) return 'missing';
   return value === null ? 'null' : `of type ${Array.isArray(value) ? 'array' : typeof value}`;
+}
+
+function longLine(path: string, number: number): BurgeonError {
+  return new BurgeonError(
+    'ERR_BURGEON_DATA',
+    `${path}:${number}: expected lines of at most ${maxLineLength} characters, found a longer one; split this document ` +
+      'into several, or give the text as .txt, which has no limit',
+  );
 }
 
 function badValue(

@@ -7,6 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 import { manifestFileName, readManifest } from '../data/manifest.ts';
 import { BurgeonError } from '../errors.ts';
 import { syncDirectory } from '../files/durable-file.ts';
+import { explainWriting } from '../files/explain-writing.ts';
 import type { HeldLock } from '../files/held-lock.ts';
 import { isMissing } from '../files/is-missing.ts';
 import { isOfLock } from '../files/lock-chain.ts';
@@ -68,7 +69,9 @@ export async function writeDirectory<Result>(
       isKept = true;
     };
     const requireHeld = () => lock.require(root, `output ${output} was being written`, 'start again');
-    const result = await write({ ...partial, keep, requireHeld }).catch(async (error) => {
+    const kept = 'nothing there was replaced; the same command goes on from where it stopped, or begins again';
+    const writing = explainWriting(output, kept, () => write({ ...partial, keep, requireHeld }));
+    const result = await writing.catch(async (error) => {
       // It may be no more than a consequence.
       await requireHeld();
       throw error;

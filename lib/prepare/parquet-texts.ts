@@ -4,7 +4,9 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import type { AsyncBuffer, FileMetaData } from 'hyparquet';
 import { BurgeonError } from '../errors.ts';
+import { listNames } from '../quote.ts';
 import { importOptional } from './optional-package.ts';
+import { checkFooter, checkMetadata } from './parquet-limits.ts';
 import { Utf8Decoder } from './utf8-decoder.ts';
 
 export interface ReadParquetOptions {
@@ -34,7 +36,12 @@ export async function* readParquetTexts(path: string, options: ReadParquetOption
   });
   try {
     const file = await bufferOf(handle);
-    const metadata = await damaged(path, 'its footer', () => parquetMetadataAsync(file));
+    const metadata = await damaged(path, 'its footer', async () => {
+      await checkFooter(file);
+      const read = await parquetMetadataAsync(file);
+      checkMetadata(read, file.byteLength);
+      return read;
+    });
     requireColumn(path, metadata, column);
     const progress = new RowGroupProgress(file.byteLength, metadata, options.onRead);
     let rowStart = 0;
@@ -100,7 +107,7 @@ function requireColumn(path: string, { schema }: FileMetaData, column: string): 
   if (names.includes(column)) return;
   throw new BurgeonError(
     'ERR_BURGEON_DATA',
-    `${path}: expected a column "${column}" with the text, found ${names.map((name) => `"${name}"`).join(', ')}; name ` +
+    `${path}: expected a column "${column}" with the text, found ${listNames(names.map((name) => `"${name}"`))}; name ` +
       'the column that holds the text (--text-column)',
   );
 }

@@ -6,9 +6,19 @@
 
 import { availableParallelism } from 'node:os';
 import { basename, join, resolve } from 'node:path';
+import {
+  optional,
+  requireFunction,
+  requireObject,
+  requireSignal,
+  requireText,
+  requireTexts,
+  wrong,
+} from '../config/require.ts';
 import { type DataManifest, type SplitManifest, writeManifest } from '../data/manifest.ts';
 import { BurgeonError } from '../errors.ts';
 import { makeDirectory } from '../files/make-directory.ts';
+import { quote } from '../quote.ts';
 import { createTokenizer } from '../tokenizer/open-tokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { type ScannedFile, skippedOf, sourceOf, total, validationChooser } from './corpus.ts';
@@ -72,6 +82,7 @@ const jobVersion = 2;
  *   else; ERR_BURGEON_BUSY when another process is writing it.
  */
 export async function prepare(options: PrepareOptions): Promise<DataManifest> {
+  requireObject('options', options);
   const settings = { ...options, ...defaultsOf(options) };
   checkOptions(settings);
   const files = await findInputFiles(options.inputs);
@@ -173,17 +184,26 @@ function workersFor(phase: PrepareProgress['phase'], { workers }: Settings, byte
 
 function checkOptions(settings: Settings): void {
   const fail = (message: string) => new BurgeonError('ERR_BURGEON_CONFIG', message);
-  const { tokenizer, delimiter, textColumn, validationFraction, workers = 0 } = settings;
+  const { inputs, output, tokenizer, delimiter, textColumn, validationFraction, workers = 0 } = settings;
+  requireTexts('inputs', inputs);
+  requireText('output', output, 'the path of a directory to write');
+  if (delimiter !== undefined && delimiter !== '') requireText('delimiter', delimiter);
+  if (textColumn !== undefined && textColumn !== '') requireText('textColumn', textColumn);
+  optional(requireFunction, 'onProgress', settings.onProgress);
+  optional(requireSignal, 'signal', settings.signal);
+  if (typeof settings.dropNearDuplicates !== 'boolean') {
+    throw wrong('dropNearDuplicates', 'true or false', settings.dropNearDuplicates);
+  }
   const isTokenizer = typeof (tokenizer as Partial<Tokenizer> | null)?.encode === 'function';
   if (!isTokenizer && !['gpt2', 'bytes', 'chars'].includes(tokenizer as string)) {
-    throw fail(`tokenizer: expected 'gpt2', 'bytes', 'chars' or a tokenizer, received ${JSON.stringify(tokenizer)}`);
+    throw fail(`tokenizer: expected 'gpt2', 'bytes', 'chars' or a tokenizer, received ${quote(tokenizer)}`);
   }
-  if (!(validationFraction >= 0 && validationFraction < 1)) {
-    throw fail(`validationFraction: expected a number from 0 to less than 1, received ${validationFraction}`);
+  if (typeof validationFraction !== 'number' || !(validationFraction >= 0 && validationFraction < 1)) {
+    throw fail(`validationFraction: expected a number from 0 to less than 1, received ${quote(validationFraction)}`);
   }
   requireTextOptions({ delimiter, textColumn });
   if (!(Number.isInteger(workers) && workers >= 0 && workers <= maxWorkers)) {
-    throw fail(`workers: expected an integer from 0 to ${maxWorkers}, received ${workers}`);
+    throw fail(`workers: expected an integer from 0 to ${maxWorkers}, received ${quote(workers)}`);
   }
   requireShardOptions(settings);
 }

@@ -8,6 +8,7 @@ import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promis
 import { join } from 'node:path';
 import { llmcHeaderBytes, llmcUint16, llmcUint32 } from '../data/token-layout.ts';
 import { BurgeonError } from '../errors.ts';
+import { quote } from '../quote.ts';
 
 /** llm.c's default. Its reader needs shards below 2 GiB, and fewer than 2^31 tokens fit the header. */
 const defaultShardTokens = 100_000_000;
@@ -48,13 +49,13 @@ export function requireShardOptions(options: {
   if (!Number.isInteger(shardTokens) || shardTokens < 1 || shardTokens > maxShardTokens) {
     throw new BurgeonError(
       'ERR_BURGEON_CONFIG',
-      `shardTokens: expected an integer from 1 to ${maxShardTokens} (a shard of 2 GiB), received ${shardTokens}`,
+      `shardTokens: expected an integer from 1 to ${maxShardTokens} (a shard of 2 GiB), received ${quote(shardTokens)}`,
     );
   }
-  if (!/^\w[\w.-]*$/.test(name)) {
+  if (typeof name !== 'string' || !/^\w[\w.-]*$/.test(name)) {
     throw new BurgeonError(
       'ERR_BURGEON_CONFIG',
-      `name: expected letters, digits, "_", "." and "-", as it begins file names, received ${JSON.stringify(name)}`,
+      `name: expected letters, digits, "_", "." and "-", as it begins file names, received ${quote(name)}`,
     );
   }
 }

@@ -5,8 +5,10 @@
 import { join } from 'node:path';
 import type { NativeBytePairTrainer } from '../addon/binding.ts';
 import { loadAddon, native, nativeSync } from '../addon/load.ts';
+import { optional, requireFunction, requireObject, requireText, requireTexts } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
 import { replaceFile } from '../files/replace-file.ts';
+import { quote } from '../quote.ts';
 import { toMerges, toTokens } from '../tokenizer/byte-pairs.ts';
 import { cutPoint } from '../tokenizer/gpt2-pieces.ts';
 import { gpt2TokenizerFiles } from '../tokenizer/huggingface.ts';
@@ -28,6 +30,8 @@ export interface TrainTokenizerOptions {
   delimiter?: string | undefined;
   /** Stops the work; the promise rejects with the reason, and nothing is written. */
   signal?: AbortSignal | undefined;
+  /** Field of .jsonl and column of .parquet that holds the text; "text" unless given. */
+  textColumn?: string | undefined;
   onProgress?: ((progress: TrainTokenizerProgress) => void) | undefined;
 }
 
@@ -57,7 +61,13 @@ const reportMs = 100;
  *   no text, or when `output` holds something else.
  */
 export async function trainTokenizer(options: TrainTokenizerOptions): Promise<TrainedTokenizer> {
-  const { vocabSize, minFrequency = 2, delimiter } = options;
+  requireObject('options', options);
+  const { vocabSize, minFrequency = 2, delimiter, textColumn, onProgress } = options;
+  requireTexts('inputs', options.inputs);
+  requireText('output', options.output, 'the path of a directory to write');
+  optional(requireText, 'textColumn', textColumn);
+  if (delimiter !== '') optional(requireText, 'delimiter', delimiter);
+  optional(requireFunction, 'onProgress', onProgress);
   checkOptions(vocabSize, minFrequency, delimiter);
   const inputs = await findInputFiles(options.inputs);
 
@@ -66,7 +76,12 @@ export async function trainTokenizer(options: TrainTokenizerOptions): Promise<Tr
     'tokenizer',
     async ({ data: directory }) => {
       const trainer = nativeSync(() => new (loadAddon().binding.NativeBytePairTrainer)());
-      const bytes = await countWords(inputs, delimiter, (text) => nativeSync(() => trainer.count(text)), options);
+      const bytes = await countWords(
+        inputs,
+        { delimiter, textColumn },
+        (text) => nativeSync(() => trainer.count(text)),
+        options,
+      );
       if (bytes === 0) {
         throw new BurgeonError(
           'ERR_BURGEON_DATA',
@@ -132,7 +147,7 @@ async function learn(
 /** Gives the text to `count` in parts that cut no word; returns its bytes. */
 async function countWords(
   inputs: readonly InputFile[],
-  delimiter: string | undefined,
+  how: Pick<TrainTokenizerOptions, 'delimiter' | 'textColumn'>,
   count: (text: string) => void,
   { signal, onProgress }: Pick<TrainTokenizerOptions, 'signal' | 'onProgress'>,
 ): Promise<number> {
@@ -146,7 +161,7 @@ async function countWords(
   };
   for (const { path } of inputs) {
     let cutter = new StreamCutter(cutPoint);
-    for await (const { text, last } of readDocuments(path, { delimiter, onRead })) {
+    for await (const { text, last } of readDocuments(path, { ...how, onRead })) {
       bytes += Buffer.byteLength(text);
       count(cutter.push(text));
       if (!last) continue;
@@ -161,11 +176,11 @@ function checkOptions(vocabSize: number, minFrequency: number, delimiter: string
   const fail = (message: string) => new BurgeonError('ERR_BURGEON_CONFIG', message);
   if (!(Number.isInteger(vocabSize) && vocabSize >= 257 && vocabSize <= 2 ** 24)) {
     throw fail(
-      `vocabSize: expected an integer from 257 (the bytes and <|endoftext|>) to 16777216, received ${vocabSize}`,
+      `vocabSize: expected an integer from 257 (the bytes and <|endoftext|>) to 16777216, received ${quote(vocabSize)}`,
     );
   }
   if (!(Number.isSafeInteger(minFrequency) && minFrequency >= 1)) {
-    throw fail(`minFrequency: expected an integer of at least 1, received ${minFrequency}`);
+    throw fail(`minFrequency: expected an integer of at least 1, received ${quote(minFrequency)}`);
   }
   requireTextOptions({ delimiter });
 }

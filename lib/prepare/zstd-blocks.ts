@@ -1,7 +1,8 @@
 // Zstandard in blocks, by the package fzstd: Node 20 has no decoder of its own. It streams, so a file of any size takes
-// the memory of its window (8 MiB at the usual levels).
+// the memory of its window (8 MiB at the usual levels; zstd-frames.ts has the limit).
 
 import { importOptional } from './optional-package.ts';
+import { ZstdFrames } from './zstd-frames.ts';
 
 /** Bytes given to the decoder at once: it answers with all they decompress to, which may be thousands of times as much. */
 const sliceBytes = 1 << 14;
@@ -23,8 +24,10 @@ export async function* decompressZstd(blocks: AsyncIterable<Buffer>, path: strin
     isComplete = isLast === true;
     if (data.length > 0) ready.push(Buffer.from(data.buffer, data.byteOffset, data.length));
   });
+  const frames = new ZstdFrames();
   const push = (bytes: Uint8Array, isLast = false): void => {
     try {
+      frames.push(bytes);
       decoder.push(bytes, isLast);
     } catch (cause) {
       throw failure((cause as Error).message);

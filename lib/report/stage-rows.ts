@@ -16,7 +16,8 @@ export function stageRows(
   const { config, model } = start;
   const schedule = new Schedule(config.est.schedule, config.steps);
   const plan = planSchedule(model, schedule, {
-    sequencesPerStep: config.batchSize * config.accumulationSteps,
+    // Shares do not depend on it, and a run of another version may not say.
+    sequencesPerStep: config.batchSize * config.accumulationSteps || 1,
     sequenceLength: config.sequenceLength,
     samplerOptions: config.est,
   });

@@ -37,7 +37,7 @@ export async function writeReport(
     runs: compared.runs.map(shortened),
     written: new Date().toISOString(),
   };
-  await replaceFile(file, await pageWith(data));
+  await replaceFile(file, await pageWith(data), 'the report');
 }
 
 /** The runs, losses in the unit of their comparison. */

@@ -4,6 +4,7 @@
 import path from 'node:path';
 import process from 'node:process';
 import { stringify } from 'yaml';
+import { explainWriting } from '../files/explain-writing.ts';
 import { HolderWatch } from '../files/holder-watch.ts';
 import { lockHolder } from '../files/lock-file.ts';
 import { makeDirectory } from '../files/make-directory.ts';
@@ -104,9 +105,9 @@ export class SweepRunner {
       if (this.#signal.aborted) return undefined;
       const before = await readStatus(run);
       if (before.state === 'complete' || (before.state === 'foreign' && !overwrite)) return before;
-      await makeDirectory(run.directory);
+      await explainWriting(`${run.directory} (a run)`, 'complete runs are kept', () => makeDirectory(run.directory));
       const config = path.join(run.directory, runConfigName);
-      await replaceFile(config, stringify(run.settings));
+      await replaceFile(config, stringify(run.settings), 'the configuration of a run');
       if (this.#signal.aborted) return undefined;
       // Resuming begins anew where there is nothing, and goes on where a process left from an earlier sweep was here since.
       const train = new TrainProcess(config, before.state === 'foreign' ? 'overwrite' : 'auto', threads);

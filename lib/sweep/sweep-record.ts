@@ -50,5 +50,9 @@ export function sweepRecord(
 }
 
 export async function writeSweepRecord(record: SweepRecord): Promise<void> {
-  await replaceFile(path.join(record.output, sweepRecordName), `${JSON.stringify(record, null, 2)}\n`);
+  await replaceFile(
+    path.join(record.output, sweepRecordName),
+    `${JSON.stringify(record, null, 2)}\n`,
+    'the record of the sweep',
+  );
 }

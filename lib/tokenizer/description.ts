@@ -3,6 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import { BurgeonError, type BurgeonErrorCode } from '../errors.ts';
+import { quote } from '../quote.ts';
 
 /**
  * Enough to make a tokenizer again; characters[i] is the character of token i, one Unicode code point each; `files` has
@@ -63,7 +64,7 @@ export function parseDescription(value: unknown, code: BurgeonErrorCode, source:
       throw new BurgeonError(
         code,
         `${source}: expected { name: 'gpt2' }, { name: 'bytes' }, { name: 'chars', characters: [...] } or ` +
-          `{ name: 'huggingface', files: {...} }, received name ${JSON.stringify(name) ?? 'undefined'}`,
+          `{ name: 'huggingface', files: {...} }, received name ${quote(name)}`,
       );
   }
 }
@@ -88,7 +89,7 @@ function charactersProblem(characters: unknown): string | undefined {
   const firstAt = new Map<string, number>();
   for (const [token, character] of characters.entries()) {
     if (typeof character !== 'string' || !oneCodePoint.test(character)) {
-      return `expected one Unicode code point per token, received ${JSON.stringify(character)} for token ${token}`;
+      return `expected one Unicode code point per token, received ${quote(character)} for token ${token}`;
     }
     const earlier = firstAt.get(character);
     if (earlier !== undefined) {

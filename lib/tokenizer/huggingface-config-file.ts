@@ -2,6 +2,7 @@
 // tokens or text.
 
 import { BurgeonError } from '../errors.ts';
+import { parseJson } from '../formats/json.ts';
 import { type AddedToken, asObject, isBytePairs, readAddedToken, type TokenizerJson } from './tokenizer-json.ts';
 
 /** What is read of them; the first wins over the second. */
@@ -11,7 +12,7 @@ export type TokenizerConfig = Readonly<Record<string, unknown>>;
 export function readTokenizerConfig(files: Readonly<Record<string, string>>, source: string): TokenizerConfig {
   const read = (name: string) => {
     try {
-      return asObject(JSON.parse(files[name] ?? '{}'));
+      return asObject(parseJson(files[name] ?? '{}'));
     } catch (cause) {
       const problem = `${name}: expected JSON, but ${(cause as Error).message}`;
       throw new BurgeonError('ERR_BURGEON_DATA', `${source}: ${problem}`, { cause });

@@ -3,6 +3,7 @@
 
 import { nativeSync } from '../addon/load.ts';
 import { BurgeonError } from '../errors.ts';
+import { bounded } from './bounded.ts';
 import { type BytePairVocabulary, createBytePairEncoder } from './byte-pairs.ts';
 import { descriptionFile, descriptionFileName, type TokenizerDescription } from './description.ts';
 import { cutPoint } from './gpt2-pieces.ts';
@@ -47,7 +48,7 @@ function createCore(file: TokenizerJson, endOfText: number | undefined, cleansUp
   try {
     return vocabulary
       ? nativeTokenizer(vocabulary, file, endOfText, cleansUp)
-      : createPipelineTokenizer(file, endOfText, cleansUp);
+      : bounded(createPipelineTokenizer(file, endOfText, cleansUp), file.source);
   } catch (error) {
     if (!(error instanceof BurgeonError)) throw error;
     throw new BurgeonError(error.code, `${file.source}: ${error.message}`, { cause: error });

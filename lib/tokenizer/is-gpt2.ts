@@ -1,6 +1,7 @@
 // Whether tokenizer files are GPT-2's: not by the vocabulary alone, which many others have too, but in all that changes tokens or
 // text, or would be lost. Only then does the gpt2 tokenizer stand for them.
 
+import { parseJson } from '../formats/json.ts';
 import { gpt2 } from './gpt2.ts';
 import { endOfTextContent, gpt2Vocabulary } from './huggingface.ts';
 import { cleansUp, endOfTextToken, readTokenizerConfig } from './huggingface-config-file.ts';
@@ -10,7 +11,7 @@ import { asObject, bytePairVocabulary, parseTokenizerJson } from './tokenizer-js
 export function isGpt2(files: Readonly<Record<string, string>>): boolean {
   try {
     // What is cheap to see comes first: most tokenizers are others.
-    const json = asObject(JSON.parse(files['tokenizer.json']!));
+    const json = asObject(parseJson(files['tokenizer.json']!));
     if (json.normalizer || (json.added_tokens as unknown[] | undefined)?.length !== 1) return false;
     const config = readTokenizerConfig(files, '');
     const more = ['added_tokens_decoder', 'additional_special_tokens', 'extra_special_tokens', 'chat_template'];

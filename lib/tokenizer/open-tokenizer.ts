@@ -3,9 +3,11 @@
 
 import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { requireText } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
 import { createBytesTokenizer } from './bytes.ts';
 import { createCharsTokenizer } from './chars.ts';
+import { checked } from './checked.ts';
 import { descriptionFileName, parseDescription, sha256, type TokenizerDescription } from './description.ts';
 import { createGpt2Tokenizer } from './gpt2.ts';
 import { createHuggingFaceTokenizer } from './huggingface-tokenizer.ts';
@@ -20,25 +22,29 @@ import { readJson, readVocabularyFiles } from './vocabulary-files.ts';
  *   damaged.
  */
 export function createTokenizer(description: TokenizerDescription): Tokenizer {
-  const checked = parseDescription(description, 'ERR_BURGEON_CONFIG', 'tokenizer');
-  switch (checked.name) {
+  return checked(make(parseDescription(description, 'ERR_BURGEON_CONFIG', 'tokenizer')));
+}
+
+function make(description: TokenizerDescription): Tokenizer {
+  switch (description.name) {
     case 'gpt2':
       return createGpt2Tokenizer();
     case 'bytes':
       return createBytesTokenizer();
     case 'chars':
-      return createCharsTokenizer(checked.characters);
+      return createCharsTokenizer(description.characters);
     case 'huggingface':
-      return createHuggingFaceTokenizer(checked, 'tokenizer.json');
+      return createHuggingFaceTokenizer(description, 'tokenizer.json');
   }
 }
 
 /**
  * Reads the tokenizer of a directory: burgeon_tokenizer.json, or else Hugging Face's tokenizer.json (its path will do,
  * too), or vocab.json with merges.txt. What is GPT-2's in all that it says becomes the gpt2 tokenizer.
- * @throws {BurgeonError} ERR_BURGEON_DATA when the files are missing or damaged.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG for what is no path; ERR_BURGEON_DATA when the files are missing or damaged.
  */
 export async function loadTokenizer(path: string): Promise<Tokenizer> {
+  requireText('path', path, 'the path of a tokenizer');
   const isFile = await stat(path).then(
     (info) => info.isFile(),
     () => false,
@@ -65,6 +71,6 @@ export async function loadTokenizer(path: string): Promise<Tokenizer> {
         `${descriptionFileName} to use it as it is`,
     );
   }
-  if (!own && isGpt2(files.contents)) return createGpt2Tokenizer();
-  return createHuggingFaceTokenizer({ name: 'huggingface', files: files.contents }, files.path);
+  if (!own && isGpt2(files.contents)) return createTokenizer({ name: 'gpt2' });
+  return checked(createHuggingFaceTokenizer({ name: 'huggingface', files: files.contents }, files.path));
 }

@@ -2,6 +2,7 @@
 // U+FFFD for what is not. A character may span several tokens, so the streaming form holds unfinished sequences back.
 
 import { BurgeonError } from '../errors.ts';
+import { quote } from '../quote.ts';
 import type { TokenDecoder } from './tokenizer.ts';
 
 /** The bytes of every token of a vocabulary, and how to get text from them. */
@@ -63,7 +64,7 @@ export class TokenBytes {
 export function unknownToken(tokenizerName: string, token: number, vocabSize: number): BurgeonError {
   return new BurgeonError(
     'ERR_BURGEON_DATA',
-    `token ${token}: expected an integer from 0 to ${vocabSize - 1}, the vocabulary of the ${tokenizerName} ` +
+    `token ${quote(token)}: expected an integer from 0 to ${vocabSize - 1}, the vocabulary of the ${tokenizerName} ` +
       'tokenizer; the tokens may come from a model or a data set with another tokenizer',
   );
 }

@@ -2,6 +2,8 @@
 // byte-level BPE with GPT-2's split pattern out of those that have it. What a file of another kind means is left to pipeline/.
 
 import { BurgeonError } from '../errors.ts';
+import { parseJson } from '../formats/json.ts';
+import { quote } from '../quote.ts';
 import type { BytePairVocabulary, Merge } from './byte-pairs.ts';
 import { fromPrintable, toPrintable } from './printable-bytes.ts';
 
@@ -49,7 +51,7 @@ export function parseTokenizerJson(
 ): TokenizerJson {
   let json: Record<string, unknown>;
   try {
-    json = asObject(JSON.parse(text));
+    json = asObject(parseJson(text));
   } catch (cause) {
     throw damaged(source, `expected JSON, but ${(cause as Error).message}`);
   }
@@ -121,7 +123,7 @@ function readAddedTokens(value: unknown, source: string): AddedToken[] {
   return value.map((entry, i) => {
     const token = readAddedToken(asObject(entry), asObject(entry).id);
     if (token !== undefined) return token;
-    throw damaged(source, `added_tokens[${i}]: expected an id and a content, received ${JSON.stringify(entry)}`);
+    throw damaged(source, `added_tokens[${i}]: expected an id and a content, received ${quote(entry)}`);
   });
 }
 
@@ -164,7 +166,10 @@ function readVocabulary(vocab: unknown, source: string): Map<number, string> {
   const contents = new Map<number, string>();
   const add = (content: string, id: unknown) => {
     if (!isId(id)) {
-      throw damaged(source, `model.vocab: expected an integer id for ${JSON.stringify(content)}, received ${id}`);
+      throw damaged(
+        source,
+        `model.vocab: expected an integer id for ${JSON.stringify(content)}, received ${quote(id)}`,
+      );
     }
     const other = contents.get(id);
     if (other !== undefined) throw damaged(source, `model.vocab: ${twice(id, other, content)}`);
@@ -185,7 +190,7 @@ function checkMerges(model: Record<string, unknown>, contents: ReadonlyMap<numbe
   for (const [i, entry] of model.merges.entries()) {
     const parts = mergeParts(entry);
     if (parts === undefined) {
-      throw damaged(source, `model.merges[${i}]: expected two tokens, received ${JSON.stringify(entry)}`);
+      throw damaged(source, `model.merges[${i}]: expected two tokens, received ${quote(entry)}`);
     }
     const [left, right] = parts;
     const token = left + right.slice(prefixLength);

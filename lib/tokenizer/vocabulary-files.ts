@@ -4,6 +4,8 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { BurgeonError } from '../errors.ts';
+import { parseJson } from '../formats/json.ts';
+import { quote } from '../quote.ts';
 import { huggingFaceFileNames } from './description.ts';
 import { bytePairTokenizerFile } from './huggingface.ts';
 import { asObject } from './tokenizer-json.ts';
@@ -55,7 +57,7 @@ function requireGpt2Class(tokenizerClass: unknown, path: string): void {
   if ([undefined, null, 'GPT2Tokenizer', 'GPT2TokenizerFast'].includes(tokenizerClass as string)) return;
   throw new BurgeonError(
     'ERR_BURGEON_DATA',
-    `${path}: tokenizer_class: expected GPT2Tokenizer beside vocab.json and merges.txt, found ${JSON.stringify(tokenizerClass)}, ` +
+    `${path}: tokenizer_class: expected GPT2Tokenizer beside vocab.json and merges.txt, found ${quote(tokenizerClass)}, ` +
       'which splits text in a way that these files do not say; make a tokenizer.json with AutoTokenizer and save_pretrained of ' +
       'transformers',
   );
@@ -80,7 +82,7 @@ function specialContents(named: Readonly<Record<string, unknown>>): Set<string> 
 
 function parse(text: string | undefined, path: string): Record<string, unknown> {
   try {
-    return asObject(JSON.parse(text ?? '{}'));
+    return asObject(parseJson(text ?? '{}'));
   } catch (cause) {
     throw new BurgeonError('ERR_BURGEON_DATA', `${path}: expected JSON, but ${(cause as Error).message}`, { cause });
   }
@@ -91,7 +93,7 @@ export async function readJson(path: string): Promise<{ path: string; value: unk
   const text = await readText(path);
   if (text === undefined) return undefined;
   try {
-    return { path, value: JSON.parse(text) };
+    return { path, value: parseJson(text) };
   } catch (cause) {
     throw new BurgeonError('ERR_BURGEON_DATA', `${path}: expected JSON, but ${(cause as Error).message}`, { cause });
   }

@@ -7,6 +7,7 @@ import { openModel } from '../checkpoint/open-model.ts';
 import { applyOverrides, readConfigFile } from '../config/config-file.ts';
 import { isPath } from '../config/fields.ts';
 import type { ModelConfig } from '../config/model-config.ts';
+import { optional, requireObject, requireText, requireTexts } from '../config/require.ts';
 import { isJsonObject } from '../formats/json.ts';
 import { parseTrainConfig, type TrainConfig } from './train-config.ts';
 
@@ -23,6 +24,9 @@ export async function loadTrainConfig(
   file: string,
   options: { set?: readonly string[]; resume?: boolean } = {},
 ): Promise<TrainConfig> {
+  requireText('file', file, 'the path of a configuration');
+  requireObject('options', options);
+  optional(requireTexts, 'options.set', options.set);
   const data = applyOverrides(await readConfigFile(file), options.set ?? []);
   return completeTrainConfig(data, file, options.resume ?? false);
 }

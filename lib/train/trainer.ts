@@ -3,6 +3,7 @@
 // run-recorder.ts, one step train-step.ts.
 
 import type { Peak } from '../addon/peak.ts';
+import { requireObject } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
 import type { Part } from '../est/part.ts';
 import { BigramModel } from '../eval/bigram.ts';
@@ -47,6 +48,7 @@ export class Trainer implements AsyncDisposable {
    * @throws {BurgeonError} ERR_BURGEON_CONFIG with one line per problem.
    */
   constructor(config: unknown, options: TrainerOptions = {}) {
+    requireObject('options of new Trainer()', options);
     this.#given = parseTrainConfig(config);
     this.#options = options;
   }

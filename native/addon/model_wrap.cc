@@ -78,12 +78,21 @@ double elapsed_ms(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
 
+// JavaScript's constructors of arrays, as they were when the addon was loaded: what takes their place later could give
+// out an array that somebody shrinks while a worker writes into it.
+struct ArrayTypes {
+  Napi::FunctionReference float32;
+  Napi::FunctionReference float64;
+};
+
 // A new array of the model's element type. Made by its JavaScript constructor, which throws where memory is short or
 // the length too great; Node-API's own functions end the process then.
 Napi::Object new_array(Napi::Env env, const char* name, int element_size, int64_t length) {
-  const char* type = element_size == sizeof(double) ? "Float64Array" : "Float32Array";
+  const bool is_double = element_size == sizeof(double);
+  const char* type = is_double ? "Float64Array" : "Float32Array";
+  const ArrayTypes& types = *env.GetInstanceData<ArrayTypes>();
   try {
-    return env.Global().Get(type).As<Napi::Function>().New({Napi::Number::New(env, static_cast<double>(length))});
+    return (is_double ? types.float64 : types.float32).New({Napi::Number::New(env, static_cast<double>(length))});
   } catch (const Napi::Error& error) {
     throw Error(ErrorCode::kOutOfMemory, std::string(name) + ": a " + type + " of length " + std::to_string(length) +
                                              " was refused (" + error.Message() + ")");
@@ -125,6 +134,10 @@ Role read_role(const Napi::Value& value) { return static_cast<Role>(read_integer
 }  // namespace
 
 Napi::Function ModelWrap::define(Napi::Env env) {
+  const auto constructor = [&](const char* type) {
+    return Napi::Persistent(env.Global().Get(type).As<Napi::Function>());
+  };
+  env.SetInstanceData(new ArrayTypes{constructor("Float32Array"), constructor("Float64Array")});
   return DefineClass(
       env, "NativeModel",
       {InstanceMethod<&ModelWrap::forward>("forward"), InstanceMethod<&ModelWrap::forward_backward>("forwardBackward"),

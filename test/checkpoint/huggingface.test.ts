@@ -83,9 +83,10 @@ test.for<[Record<string, unknown>, string]>([
   [{ scale_attn_weights: false }, 'scale_attn_weights: burgeon supports true, found false'],
   [{ add_cross_attention: true }, 'add_cross_attention: burgeon supports false, found true'],
   [{ tie_word_embeddings: false }, 'tie_word_embeddings: burgeon supports true, found false'],
-  [{ n_layer: undefined }, 'n_layer: expected a positive integer, found undefined'],
+  [{ n_layer: undefined }, 'n_layer: expected a positive integer, found nothing'],
   [{ n_head: 7 }, 'n_head: expected a divisor of n_embd (768), found 7'],
   [{ n_inner: 1.5 }, 'n_inner: expected a positive integer, found 1.5'],
+  [{ is_causal: false }, 'is_causal: burgeon supports true, found false'],
   [{ layer_norm_epsilon: '1e-5' }, 'layer_norm_epsilon: expected a positive number, found "1e-5"'],
 ])('refuses a config with %o', ([change, message]) => {
   expect(() => configFromHuggingFace({ ...publicGpt2, ...change }, 'dir/config.json')).toThrow(message);
@@ -134,6 +135,29 @@ test('finds names with and without prefix, past masks and a tied head', () => {
   }, 'transformer.');
   expect(resolveTensorNames(withExtras, tinyModel).get('ln_f.bias')).toBe('transformer.ln_f.bias');
   expect(resolveTensorNames(withExtras, tinyModel).get('wte.weight')).toBe('transformer.wte.weight');
+});
+
+test.for([
+  ['torch.compile', '_orig_mod.transformer.'],
+  ['DataParallel', 'module.transformer.'],
+  ['PEFT', 'base_model.model.transformer.'],
+  ['several of them', '_orig_mod.module.base_model.model.transformer.'],
+  ['a compiled inner model', 'transformer._orig_mod.'],
+])('finds names as %s leaves them', ([, prefix]) => {
+  const tensors = found(
+    (map) => map.set(`${prefix!.replace('transformer.', '')}lm_head.weight`, { shape: [7, 4] }),
+    prefix,
+  );
+  const names = resolveTensorNames(tensors, tinyModel);
+  expect(names.get('h.1.attn.c_proj.bias')).toBe(`${prefix}h.1.attn.c_proj.bias`);
+  expect(names.size).toBe(29);
+});
+
+test('an adapter is told from a model', () => {
+  const tensors = found((map) =>
+    map.set('base_model.model.transformer.h.0.attn.c_attn.lora_A.weight', { shape: [8, 4] }),
+  );
+  expect(() => resolveTensorNames(tensors, tinyModel)).toThrow('merge it first, with merge_and_unload of peft');
 });
 
 test('takes the embedding from the tied head where only that was saved', () => {

@@ -332,7 +332,9 @@ test('results that cannot be written end the sweep, and its runs with checkpoint
   await mkdir(workspace.path('full', 'sweep.json.new'), { recursive: true });
   const { code, stdout, stderr } = await workspace.burgeon(['sweep', 'full.yaml']);
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-  expect(stderr).toMatch(/^burgeon: EISDIR: .*full.sweep\.json\.new'$/m);
+  expect(stderr).toMatch(
+    /^burgeon: full.sweep\.json \(the record of the sweep\): cannot be written \(EISDIR: .* is kept$/m,
+  );
   expect(await lockHolder(workspace.path('full', 'long', 'seed1', '.burgeon.lock'))).toBeUndefined();
   expect(await readdir(workspace.path('full'))).not.toContain('.burgeon-sweep.lock');
 });

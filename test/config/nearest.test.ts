@@ -39,3 +39,9 @@ describe('nearestName', () => {
     expect(nearestName('x', [])).toBeUndefined();
   });
 });
+
+test('a name of a million characters is near to none, and known at once', () => {
+  expect(nearestName('heads '.repeat(200_000), ['heads', 'neurons', 'layers'])).toBeUndefined();
+  expect(nearestName('head_-_-_-_-_-_-_-s', ['heads'])).toBeUndefined();
+  expect(nearestName('head_-_s', ['heads'])).toBe('heads');
+});

@@ -295,9 +295,9 @@ describe('distribution', () => {
 
 describe('errors', () => {
   test.each<[string, Partial<SamplerConfig>]>([
-    ['neuronMultiple: expected an integer of at least 1, received 0', { neuronMultiple: 0 }],
-    ['neuronBlock: expected an integer of at least 1, received 1.5', { neuronBlock: 1.5 }],
-    ['keepFirst: expected an integer of at least 0, received -1', { keepFirst: -1 }],
+    ['neuronMultiple: expected an integer from 1 to 1048576, received 0', { neuronMultiple: 0 }],
+    ['neuronBlock: expected an integer from 1 to 1048576, received 1.5', { neuronBlock: 1.5 }],
+    ['keepFirst: expected an integer from 0 to 1024, received -1', { keepFirst: -1 }],
     ['neuronBlock: expected a divisor of the 3072 MLP neurons, received 5', { neuronBlock: 5 }],
     [
       'keepFirst + keepLast: expected at most the 6 of 12 layers that are active at layer rate 0.5, received 4 + 3',
@@ -314,7 +314,7 @@ describe('errors', () => {
     ['rescale: expected true or false, received "no"', { rescale: 'no' as never }],
     ['headSampling: expected group or query, received "head"', { headSampling: 'head' as never }],
     ['layerScale: expected none or inverse, received "inverted"', { layerScale: 'inverted' as never }],
-    ['nLayer: expected an integer of at least 1, received nothing', { nLayer: undefined as never }],
+    ['nLayer: expected an integer from 1 to 1024, received nothing', { nLayer: undefined as never }],
     ['nKvHead: expected a divisor of the 12 query heads, received 5', { nKvHead: 5 }],
   ])('%s', (message, change) => {
     const sample = () => sampleSubnetwork({ ...half, ...change }, key);

@@ -1,13 +1,14 @@
 // What burgeon writes, loaded by transformers, and the other way round: `npm run test:interop`. Needs a Python with torch
 // and transformers, BURGEON_PYTHON or python3; without one all of it is skipped, and says so.
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeModelDirectory } from '../../lib/checkpoint/model-directory.ts';
 import { subnetworkContents } from '../../lib/checkpoint/subnetwork-contents.ts';
+import type { LlamaConfig } from '../../lib/config/model-config.ts';
 import { sampleSubnetwork } from '../../lib/est/sampler.ts';
 import type { WeightType } from '../../lib/formats/shards.ts';
 import { Model } from '../../lib/model/model.ts';
@@ -115,6 +116,49 @@ describe.runIf(isThere).each(Object.entries(models))('%s', (name, config) => {
     expect(relativeDifference(logits!, Float32Array.from(answer.logits))).toBeLessThan(2e-5);
   });
 });
+
+describe.runIf(isThere)('changed by hand', () => {
+  const scaled = { rope_type: 'linear', factor: 2 };
+  it.each<[string, Partial<LlamaConfig>, Record<string, unknown>]>([
+    ['rope_scaling beside rope_parameters', {}, { rope_scaling: scaled }],
+    ['rope_scaling without a type', { ropeTheta: 5e5 }, { rope_scaling: { factor: 4 } }],
+    ['rope_scaling with a base of its own', { ropeTheta: 5e5 }, { rope_scaling: { ...scaled, rope_theta: 300 } }],
+    [
+      'rope_scaling, and the base in rope_parameters',
+      { ropeTheta: 5e5 },
+      { rope_scaling: scaled, rope_theta: undefined },
+    ],
+    ['an empty rope_scaling', { ropeScaling: { type: 'linear', factor: 4 } }, { rope_scaling: {} }],
+  ])('%s means what it does in transformers', async (name, config, changes) => {
+    using model = await Model.create(smallLlama(config), { threads: 1, seed: 3 });
+    await roughen(model);
+    const target = path.join(directory, name);
+    await model.save(target);
+    const file = path.join(target, 'config.json');
+    await writeFile(file, JSON.stringify({ ...JSON.parse(await readFile(file, 'utf8')), ...changes }));
+    await expectSameLogits(target);
+  });
+
+  it('a head of its own in a tied Llama is used, as in transformers', async () => {
+    using model = await Model.create(smallLlama({ tiedHead: false }), { threads: 1, seed: 3 });
+    await roughen(model);
+    const target = path.join(directory, 'own head');
+    await model.save(target);
+    const file = path.join(target, 'config.json');
+    await writeFile(
+      file,
+      (await readFile(file, 'utf8')).replace('"tie_word_embeddings": false', '"tie_word_embeddings": true'),
+    );
+    await expectSameLogits(target);
+  });
+});
+
+async function expectSameLogits(target: string): Promise<void> {
+  const answer = await askTransformers(target, { tokens });
+  using loaded = await Model.load(target, { threads: 1 });
+  const { logits } = await loaded.forward(Int32Array.from(tokens), { logits: 'all' });
+  expect(relativeDifference(logits!, Float32Array.from(answer.logits))).toBeLessThan(2e-5);
+}
 
 describe.runIf(isThere)('tokenizers', () => {
   it('of a saved GPT-2 vocabulary are the same in transformers', async () => {

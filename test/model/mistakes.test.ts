@@ -136,7 +136,7 @@ const optionMistakes: Mistake[] = [
     'optimizer options: nothing',
     (model) => model.optimizerStep(undefined as never),
     'ERR_BURGEON_CONFIG',
-    'options of optimizerStep(): expected an object, received undefined',
+    'options of optimizerStep(): expected an object, received nothing',
   ],
   ...['first', 1, true].map(
     (logits): Mistake => [

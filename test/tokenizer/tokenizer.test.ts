@@ -24,7 +24,7 @@ describe('createTokenizer', () => {
 
   it.each([
     [{ name: 'gpt4' }, 'received name "gpt4"'],
-    [undefined, 'received name undefined'],
+    [undefined, 'received name nothing'],
     [{ name: 'chars' }, 'expected a list of at least one character'],
     [{ name: 'chars', characters: [] }, 'expected a list of at least one character'],
     [{ name: 'chars', characters: ['a', 'bc'] }, 'received "bc" for token 1'],
