@@ -154,7 +154,7 @@ async function showTable(
     console.log(JSON.stringify({ ...record, report: report ?? null, reportProblem: problem }, null, 2));
   } else {
     console.log(rankingText(record.ranking, outcomes, sweep.output));
-    if (report !== undefined) console.log(problem ? `\n${report} is not written: ${problem}` : `\nwrote ${report}`);
+    if (report !== undefined) console.log(`\n${problem ?? `wrote ${report}`}`);
   }
 }
 

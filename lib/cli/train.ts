@@ -276,7 +276,7 @@ export function describeSummary(
         : baselineGainRows(gain)),
     );
   if (reportProblem !== undefined) {
-    rows.push(['report', `not written: ${reportProblem}; \`burgeon report ${config.output} -o FILE\` writes one`]);
+    rows.push(['report', `${reportProblem}; \`burgeon report ${config.output} -o FILE\` writes one`]);
   } else if (report !== undefined) rows.push(['report', report]);
   const head = isComplete
     ? `trained ${summary.steps} steps, ${count(summary.tokens)} tokens, in ${config.output}`

@@ -94,7 +94,7 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
     await eventually(step).toBeGreaterThan(20);
     // The token is in the tab's memory, not in its address.
     expect(page.url()).toBe(new URL('/', first.url).href);
-    expect(await page.locator('#live .facts').textContent()).toMatch(/left .*loss \d.*tokens\/s .*MFU /);
+    await eventually(() => page.locator('#live .facts').textContent()).toMatch(/left .*loss \d.*tokens\/s .*MFU /);
 
     await page.getByRole('button', { name: 'Pause' }).click();
     await eventually(() => page.locator('#live [role=status]').first().textContent()).toBe('paused');

@@ -10,13 +10,18 @@ test('train tells the summary of the run, and why there is no report', async () 
   await mkdir(path('run', 'report.html'), { recursive: true });
   const { stdout } = await succeed(['train', 'train.yaml', '--quiet']);
   expect(stdout).toMatch(/^trained 15 steps, .* in run\n {2}held-out loss /);
-  expect(stdout).toMatch(/^ {2}report +not written: E\w+: .*; `burgeon report run -o FILE` writes one$/m);
+  expect(stdout).toMatch(
+    /^ {2}report +run.report\.html \(the report\): cannot be written \(EISDIR.*; `burgeon report run -o FILE` writes one$/m,
+  );
   expect((await burgeon(['report', 'run', '-o', 'report.html'])).code).toBe(0);
 
   await mkdir(path('other', 'report.html.new'), { recursive: true });
   const json = await succeed(['train', 'train.yaml', '--json', '--set', 'output=other']);
   const last = JSON.parse(json.stdout.trimEnd().split('\n').at(-1)!);
-  expect(last).toMatchObject({ summary: { steps: 15 }, reportProblem: expect.stringMatching(/^EISDIR: /) });
+  expect(last).toMatchObject({
+    summary: { steps: 15 },
+    reportProblem: expect.stringMatching(/^other.report\.html \(the report\): cannot be written \(EISDIR/),
+  });
 });
 
 test('sweep shows its table', async () => {
@@ -26,11 +31,13 @@ test('sweep shows its table', async () => {
   await mkdir(path('runs', 'report.html'), { recursive: true });
   const { stdout } = await succeed(['sweep', 'sweep.yaml']);
   expect(stdout).toMatch(/ one +1 of 1 +\d\.\d{4} /);
-  expect(stdout).toMatch(/^runs.report\.html is not written: E\w+: /m);
+  expect(stdout).toMatch(/^runs.report\.html \(the report\): cannot be written \(EISDIR/m);
   // Where it was asked for, it is missed.
   const asked = await burgeon(['sweep', 'sweep.yaml', '-o', 'none/report.html']);
   expect(asked.code).toBe(1);
-  expect(asked.stdout).toMatch(/ one +1 of 1 +\d\.\d{4} [\s\S]*\nnone\/report\.html is not written: ENOENT: /m);
+  expect(asked.stdout).toMatch(
+    / one +1 of 1 +\d\.\d{4} [\s\S]*\nnone\/report\.html \(the report\): cannot be written \(ENOENT/m,
+  );
 });
 
 test('compare tells what it found', async () => {

@@ -209,7 +209,7 @@ describe('growth that is none', () => {
   const [half, all] = [part(gpt2, 2), part(gpt2, 4)];
   const stack: Transition = { layers: 'stack' };
   test.each<[string, string, unknown]>([
-    ['CONFIG', 'options of grow(): expected an object, received undefined', undefined],
+    ['CONFIG', 'options of grow(): expected an object, received nothing', undefined],
     ['SHAPE', 'from: expected layers, heads and neurons', { to: all, transition: stack }],
     [
       'SHAPE',

@@ -187,7 +187,7 @@ describe('load refuses', () => {
       code: 'ERR_BURGEON_CHECKPOINT',
       message: expect.stringContaining('expected a model directory with config.json and model.safetensors'),
     });
-    await expect(Model.load(undefined as never)).rejects.toMatchObject({ code: 'ERR_BURGEON_CHECKPOINT' });
+    await expect(Model.load(undefined as never)).rejects.toMatchObject({ code: 'ERR_BURGEON_CONFIG' });
   });
 
   it('options that the engine refuses, and closes its files', async () => {
