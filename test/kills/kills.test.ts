@@ -9,7 +9,7 @@ import { CounterRng } from '../../lib/est/rng.ts';
 import { readMetrics } from '../../lib/train/metrics.ts';
 import { createWorkspace, type Workspace } from '../cli/workspace.ts';
 import { main, runNode } from '../helpers/cli.ts';
-import { sha256OfFile } from './hash.ts';
+import { sha256OfFile } from '../helpers/hash.ts';
 
 const killer = path.join(import.meta.dirname, 'kill-at.mjs');
 const train = ['train', 'train.yaml', '--json', '--auto-resume', '--tensorboard'];
