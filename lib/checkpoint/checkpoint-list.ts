@@ -4,7 +4,7 @@
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { isMissing } from '../files/is-missing.ts';
-import { nameBehind, removeDirectory } from '../files/replace-directory.ts';
+import { clearLeftovers, nameBehind, removeDirectory } from '../files/replace-directory.ts';
 import { checkpointError, explainFailure } from '../formats/checkpoint-error.ts';
 import { checkpointName, stepOfName, verifyCheckpoint } from './checkpoint.ts';
 
@@ -59,6 +59,13 @@ export async function latestCheckpoint(
   const newestFirst = (await findCheckpoints(runDirectory)).reverse();
   const index = newestFirst.findIndex(({ valid }) => valid);
   return { latest: newestFirst[index], skipped: index < 0 ? newestFirst : newestFirst.slice(0, index) };
+}
+
+/** Finishes or undoes what a kill amid writing or deleting a checkpoint left. @throws {BurgeonError} ERR_BURGEON_CHECKPOINT. */
+export function clearInterrupted(runDirectory: string): Promise<void> {
+  return explainFailure(`clearing interrupted checkpoints in ${runDirectory}`, () =>
+    clearLeftovers(runDirectory, (name) => stepOfName(name) !== undefined),
+  );
 }
 
 /** Which checkpoints pruneCheckpoints leaves. */

@@ -46,6 +46,14 @@ export class LogFile<Item> {
     if (atOnce) this.#flush();
   }
 
+  /** Writes what waits, and waits until it is on disk; what cannot be written now is told and kept. */
+  async sync(): Promise<void> {
+    this.#flush();
+    await this.#options.handle
+      .sync()
+      .catch((error: Error) => this.#tell(`is perhaps not on disk yet (${error.message})`));
+  }
+
   /** Drops what waits and what comes: the file is another process's now. */
   discard(): void {
     this.#isDiscarded = true;

@@ -73,7 +73,7 @@ export async function existingDirectory(path: string): Promise<string> {
 }
 
 /** Finishes or undoes what an interrupted write left in `parent`, for the names that `owns` accepts. */
-async function clearLeftovers(parent: string, owns: (name: string) => boolean): Promise<void> {
+export async function clearLeftovers(parent: string, owns: (name: string) => boolean): Promise<void> {
   for (const entry of await readdir(parent)) {
     const path = join(parent, entry);
     const temporaryOf = temporaryName.exec(entry)?.[1];

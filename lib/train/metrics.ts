@@ -198,10 +198,13 @@ export interface MetricsListeners {
 
 export class MetricsWriter {
   readonly file: string;
+  /** What was there of the step that the run goes on from: a kill may have come between a checkpoint and the lines about it. */
+  readonly found: LinesOfStep;
   readonly #log: LogFile<MetricsLine>;
 
-  private constructor(file: string, log: LogFile<MetricsLine>) {
+  private constructor(file: string, found: LinesOfStep, log: LogFile<MetricsLine>) {
     this.file = file;
+    this.found = found;
     this.#log = log;
   }
 
@@ -210,8 +213,10 @@ export class MetricsWriter {
     await makeDirectory(runDirectory);
     const file = path.join(runDirectory, metricsFileName);
     const handle = await open(file, 'a');
+    let found: LinesOfStep;
     try {
-      await handle.truncate(step === 0 ? 0 : await endOfStep(file, step));
+      found = await linesOfStep(file, step);
+      await handle.truncate(step === 0 ? 0 : found.bytes);
     } catch (error) {
       await handle.close();
       throw error;
@@ -224,7 +229,7 @@ export class MetricsWriter {
       onWritten: listeners.onLine,
       onTrouble: listeners.onTrouble,
     });
-    return new MetricsWriter(file, log);
+    return new MetricsWriter(file, found, log);
   }
 
   /**
@@ -233,6 +238,11 @@ export class MetricsWriter {
    */
   write(line: MetricsLine): void {
     this.#log.add(line, line.kind !== 'step');
+  }
+
+  /** What was written is on disk then, as far as the disk takes it. */
+  sync(): Promise<void> {
+    return this.#log.sync();
   }
 
   /** Writes nothing any more: the file is another process's now. */
@@ -245,14 +255,27 @@ export class MetricsWriter {
   }
 }
 
-/** Bytes of the file up to the last whole line of `step` or before; what cannot be read between stays. */
-async function endOfStep(file: string, step: number): Promise<number> {
-  let bytes = 0;
+interface LinesOfStep {
+  /** Up to the last whole line of the step or before; what cannot be read between stays. */
+  bytes: number;
+  /** Whether a line says that the step has a checkpoint, and one that the run is complete with it. */
+  hasCheckpoint: boolean;
+  hasEnd: boolean;
+}
+
+async function linesOfStep(file: string, step: number): Promise<LinesOfStep> {
+  const found: LinesOfStep = { bytes: 0, hasCheckpoint: false, hasEnd: false };
   await scanLines(file, (line) => {
-    const isBefore = line.isWhole && (stepOfLine(line) ?? Infinity) <= step;
-    if (isBefore) bytes = line.offset + line.end - line.begin + 1;
+    const { chunk, begin, end, offset, isWhole } = line;
+    const lineStep = stepOfLine(line) ?? Infinity;
+    if (!isWhole || lineStep > step) return;
+    found.bytes = offset + end - begin + 1;
+    if (lineStep < step) return;
+    const text = chunk.toString('utf8', begin, end);
+    found.hasCheckpoint ||= text.startsWith('{"kind":"checkpoint"');
+    found.hasEnd ||= text.startsWith('{"kind":"end"') && text.includes('"state":"complete"');
   });
-  return bytes;
+  return found;
 }
 
 /**

@@ -1,7 +1,7 @@
 // The directory of a run: who may start in it, and that only one process trains in it at a time.
 
 import path from 'node:path';
-import { type FoundCheckpoint, latestCheckpoint } from '../checkpoint/checkpoint-list.ts';
+import { clearInterrupted, type FoundCheckpoint, latestCheckpoint } from '../checkpoint/checkpoint-list.ts';
 import { BurgeonError } from '../errors.ts';
 import { makeDirectoryDurably } from '../files/durable-file.ts';
 import type { HeldLock } from '../files/held-lock.ts';
@@ -70,6 +70,7 @@ export async function enterRunDirectory(
   try {
     // Of a process that was killed before its first step.
     await bringRunBack(directory);
+    await clearInterrupted(directory);
     const { latest, skipped } = await latestCheckpoint(directory);
     const begun = () => discardSetAside(directory);
     if (mode === 'resume' && latest === undefined) refuseToResume(directory, skipped);

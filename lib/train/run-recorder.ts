@@ -82,6 +82,17 @@ export class RunRecorder {
     }
   }
 
+  /** Writes the line of the checkpoint that the run goes on from, where a kill came before it. */
+  findAgain(directory: string): void {
+    const { metrics, state } = this.#run;
+    if (!metrics.found.hasCheckpoint) metrics.write({ kind: 'checkpoint', step: state.step, directory });
+  }
+
+  /** Whether the metrics said, when they were opened, that the run is complete. */
+  get isEnded(): boolean {
+    return this.#run.metrics.found.hasEnd;
+  }
+
   warn(text: string): void {
     const { metrics, state } = this.#run;
     metrics.write({ kind: 'warning', step: state.step, text });
@@ -206,6 +217,8 @@ export class RunRecorder {
     }
     let directory: string;
     try {
+      // Nothing that led to a checkpoint is younger than it after a power cut.
+      await metrics.sync();
       directory = await saveRun(model, state);
     } catch (error) {
       state.best = best;

@@ -129,7 +129,8 @@ export class Trainer implements AsyncDisposable {
       yield* this.#steps();
       if (this.#options.bigramBaseline && this.isComplete) this.#bigramLoss = await this.#bigramBaseline();
       const { recorder } = this.#opened(this.#run);
-      if (!wasComplete) recorder.end(this.isComplete ? 'complete' : 'stopped', this.summary);
+      // Also where a kill came between the last checkpoint and the word of it.
+      if (!wasComplete || !recorder.isEnded) recorder.end(this.isComplete ? 'complete' : 'stopped', this.summary);
     } catch (error) {
       await this.#fail(error);
       await this.#release().catch(() => {}); // The first error is the one to report.

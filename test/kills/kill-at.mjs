@@ -40,16 +40,16 @@ function guard(owner, name, half) {
   };
 }
 
-/** Of a write to a descriptor or handle: the first half of the data. */
-function halfOfWrite(real, args) {
-  const index = args.findIndex((value) => typeof value === 'string' || ArrayBuffer.isView(value));
-  const data = args[index];
-  const size = data.byteLength ?? data.length;
-  const first =
-    typeof data === 'string' ? data.slice(0, size >> 1) : Buffer.from(data.buffer, data.byteOffset, size >> 1);
-  const rest = typeof data === 'string' ? args.slice(index + 1) : [0, size >> 1, ...args.slice(index + 3)];
-  return real.apply(this, [...args.slice(0, index), first, ...rest]);
-}
+/** Of a write: the first half of the data, which are the argument with that index. */
+const halfOfWrite = (index) =>
+  function (real, args) {
+    const data = args[index];
+    const size = data.byteLength ?? data.length;
+    const first =
+      typeof data === 'string' ? data.slice(0, size >> 1) : Buffer.from(data.buffer, data.byteOffset, size >> 1);
+    const rest = typeof data === 'string' ? args.slice(index + 1) : [0, size >> 1, ...args.slice(index + 3)];
+    return real.apply(this, [...args.slice(0, index), first, ...rest]);
+  };
 
 const changing = [
   'open',
@@ -68,15 +68,15 @@ for (const name of changing) {
   guard(fs.promises, name);
   guard(fs, `${name}Sync`);
 }
-for (const name of ['writeFileSync', 'appendFileSync', 'writeSync', 'writevSync']) guard(fs, name, halfOfWrite);
-for (const name of ['writeFile', 'appendFile']) guard(fs.promises, name, halfOfWrite);
+for (const name of ['writeFileSync', 'appendFileSync', 'writeSync']) guard(fs, name, halfOfWrite(1));
+for (const name of ['writeFile', 'appendFile']) guard(fs.promises, name, halfOfWrite(1));
 for (const name of ['ftruncateSync', 'fsyncSync', 'fdatasyncSync']) guard(fs, name);
 
 // The class of what open gives is not exported.
 const probe = await fs.promises.open(new URL(import.meta.url));
 const FileHandle = Object.getPrototypeOf(probe);
 await probe.close();
-for (const name of ['write', 'writev', 'writeFile', 'appendFile']) guard(FileHandle, name, halfOfWrite);
-for (const name of ['truncate', 'sync', 'datasync', 'close']) guard(FileHandle, name);
+for (const name of ['write', 'writeFile', 'appendFile']) guard(FileHandle, name, halfOfWrite(0));
+for (const name of ['writev', 'truncate', 'sync', 'datasync', 'close']) guard(FileHandle, name);
 
 syncBuiltinESMExports();

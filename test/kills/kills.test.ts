@@ -56,7 +56,8 @@ async function outcome(run: string) {
   const lines = await readMetrics(workspace.path(run, 'metrics.jsonl'));
   const of = (kind: string) => lines.filter((line) => line.kind === kind);
   return {
-    names: names.filter((name) => !/^(events\.out\.|metrics-\d+\.jsonl)/.test(name)).sort(),
+    // The draft of a lock that was half written is taken for that of a process which is just starting, for ten seconds.
+    names: names.filter((name) => !/^(events\.out\.|metrics-\d+\.jsonl|\.burgeon\.lock\.new-)/.test(name)).sort(),
     hashes,
     steps: of('step').map((line) => [line.step, 'loss' in line && line.loss]),
     validations: of('validation').map((line) => [line.step, 'loss' in line && line.loss]),

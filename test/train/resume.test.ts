@@ -1,7 +1,7 @@
 // Interrupted anywhere and resumed, a run ends with the same bits as without. Within one process here; test/cli kills
 // real ones.
 
-import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { readCheckpoint } from '../../lib/checkpoint/checkpoint.ts';
@@ -108,6 +108,34 @@ describe('resuming', () => {
     const again = await train(settings, { start: 'resume' });
     expect(again).toEqual({ ...first, records: [] });
     expect(await readFile(path.join(settings.output, 'metrics.jsonl'), 'utf8')).toBe(before);
+  });
+
+  test.each([
+    ['a checkpoint', 'checkpoint', 10],
+    ['the end', 'end', 15],
+  ])('finds %s again whose line was lost to a kill', async (_, kind, step) => {
+    const settings = await config({ checkpoint: { every: 5 } });
+    const whole = await (step === 15 ? train(settings) : trainUntil(step, settings));
+    const file = path.join(settings.output, 'metrics.jsonl');
+    const lines = (await readFile(file, 'utf8')).trimEnd().split('\n');
+    const cut = lines.findIndex((line) => line.startsWith(`{"kind":"${kind}","step":${step},`));
+    expect(cut).toBeGreaterThan(0);
+    await writeFile(file, lines.slice(0, cut).join('\n') + '\n');
+    const again = await train(settings, { start: 'resume' });
+    const all = (await readMetrics(file)).filter((line) => line.kind === kind);
+    expect(all.map((line) => line.step)).toEqual(kind === 'checkpoint' ? [5, 10, 15] : [15]);
+    if (kind === 'end') {
+      expect(again.records).toEqual([]);
+      expect(all).toMatchObject([{ state: 'complete', summary: whole.summary }]);
+    }
+  });
+
+  test('clears what a kill amid a checkpoint left, of a complete run too', async () => {
+    const settings = await config();
+    await train(settings);
+    await mkdir(path.join(settings.output, '.tmp-checkpoint-00000015-0123abcd'));
+    await train(settings, { start: 'resume' });
+    expect((await readdir(settings.output)).sort()).toEqual(['checkpoint-00000015', 'metrics.jsonl']);
   });
 
   test('where nothing is: refused, unless it may begin', async () => {
