@@ -1,8 +1,9 @@
 // A parquet footer, checked before the package hyparquet makes arrays as long as it says: its lists are walked, its
-// schema is a tree, and no row group claims more rows than its bytes can hold. Sources: the Thrift compact protocol, and
+// schema is a tree, and no row group claims more rows than its bytes can hold; and the headers of its pages, which lead from one
+// to the next. Sources: the Thrift compact protocol, and
 // parquet.thrift of apache/parquet-format.
 
-import type { AsyncBuffer, FileMetaData } from 'hyparquet';
+import type { AsyncBuffer, ColumnMetaData, FileMetaData } from 'hyparquet';
 
 /** Footers have a few hundred bytes for each column of a row group. */
 const maxFooterBytes = 2 ** 26;
@@ -47,6 +48,51 @@ export function checkMetadata({ schema, row_groups }: FileMetaData, fileBytes: n
   }
 }
 
+/** What the footer says of a column of a row group. */
+export type ColumnSizes = Pick<ColumnMetaData, 'num_values' | 'total_uncompressed_size'>;
+
+/**
+ * The header of each kind of page, as a field of the page header, with its fields that count values, and those that count bytes of
+ * it: data (values), dictionary (values), and data of version 2 (values, nulls, rows; definition and repetition levels).
+ */
+const pageKinds = [
+  [5, [1], []],
+  [7, [1], []],
+  [8, [1, 2, 3], [5, 6]],
+] as const;
+
+/**
+ * @param bytes all pages of a column of a row group.
+ * @throws {Error} where a page claims more than there is, or leads back to itself.
+ */
+export function checkPages(bytes: Uint8Array, { num_values, total_uncompressed_size }: ColumnSizes): void {
+  const walk = new ThriftWalk(bytes);
+  for (let page = 0; walk.left > 1; page++) {
+    const header = walk.fields(0);
+    const [unpacked, packed] = [header.get(2), header.get(3)];
+    if (!isSize(packed, walk.left)) throw new Error(`page ${page} says it has ${packed} bytes of ${walk.left}`);
+    if (!isSize(unpacked, Number(total_uncompressed_size))) {
+      throw new Error(`page ${page} says it has ${unpacked} bytes unpacked, of ${total_uncompressed_size}`);
+    }
+    for (const [kind, counts, lengths] of pageKinds) {
+      const part = header.get(kind);
+      if (!(part instanceof Map)) continue;
+      const isSound =
+        counts.every((field) => isSize(part.get(field), Number(num_values))) &&
+        lengths.every((field) => isSize(part.get(field), packed));
+      if (!isSound) throw new Error(`page ${page} says it has more than the ${num_values} values of its column`);
+    }
+    walk.skip(packed);
+  }
+}
+
+function isSize(value: unknown, most: number): value is number {
+  return typeof value === 'number' && value >= 0 && value <= most;
+}
+
+/** Integers and structs among the fields of a struct, by their ids. */
+type Fields = Map<number, number | Fields>;
+
 /** Reads past every field of a Thrift struct. */
 class ThriftWalk {
   readonly #bytes: Uint8Array;
@@ -56,24 +102,36 @@ class ThriftWalk {
     this.#bytes = bytes;
   }
 
+  /** Bytes that are left. */
+  get left(): number {
+    return this.#bytes.length - this.#at;
+  }
+
   struct(level: number): void {
+    this.fields(level);
+  }
+
+  fields(level: number): Fields {
     if (level > maxLevels) throw new Error(`it has more than ${maxLevels} levels`);
-    for (;;) {
+    const fields: Fields = new Map();
+    for (let id = 0; ; ) {
       const head = this.#byte();
       const type = head & 0x0f;
-      if (type === 0) return;
-      if (head >> 4 === 0) this.#varint();
+      if (type === 0) return fields;
+      id = head >> 4 === 0 ? zigzag(this.#varint()) : id + (head >> 4);
+      if (type >= 4 && type <= 6) fields.set(id, zigzag(this.#varint()));
+      else if (type === 12) fields.set(id, this.fields(level + 1));
       // Booleans are in the type of the field.
-      if (type > 2) this.#value(type, level);
+      else if (type > 2) this.#value(type, level);
     }
   }
 
   #value(type: number, level: number): void {
     // Of a list: a boolean is a byte there.
-    if (type <= 3) this.#skip(1);
+    if (type <= 3) this.skip(1);
     else if (type <= 6) this.#varint();
-    else if (type === 7) this.#skip(8);
-    else if (type === 8) this.#skip(this.#varint());
+    else if (type === 7) this.skip(8);
+    else if (type === 8) this.skip(this.#varint());
     else if (type === 9 || type === 10) this.#list(level + 1);
     else if (type === 12) this.struct(level + 1);
     else throw new Error(`byte ${this.#at} of it has no known type`);
@@ -95,7 +153,7 @@ class ThriftWalk {
     return byte;
   }
 
-  #skip(count: number): void {
+  skip(count: number): void {
     this.#at += count;
     if (this.#at > this.#bytes.length) throw new Error('it ends within a value');
   }
@@ -109,4 +167,9 @@ class ThriftWalk {
     }
     throw new Error(`byte ${this.#at} of it belongs to a number that is too long`);
   }
+}
+
+/** 0, -1, 1, -2, ... of 0, 1, 2, 3, ... */
+function zigzag(value: number): number {
+  return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
 }

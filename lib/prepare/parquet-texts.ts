@@ -6,7 +6,7 @@ import type { AsyncBuffer, FileMetaData } from 'hyparquet';
 import { BurgeonError } from '../errors.ts';
 import { listNames } from '../quote.ts';
 import { importOptional } from './optional-package.ts';
-import { checkFooter, checkMetadata } from './parquet-limits.ts';
+import { checkFooter, checkMetadata, checkPages } from './parquet-limits.ts';
 import { Utf8Decoder } from './utf8-decoder.ts';
 
 export interface ReadParquetOptions {
@@ -43,12 +43,13 @@ export async function* readParquetTexts(path: string, options: ReadParquetOption
       return read;
     });
     requireColumn(path, metadata, column);
+    const pages = withCheckedPages(file, metadata, column);
     const progress = new RowGroupProgress(file.byteLength, metadata, options.onRead);
     let rowStart = 0;
     for (const [group, { num_rows }] of metadata.row_groups.entries()) {
       const rowEnd = rowStart + Number(num_rows);
       const read = () =>
-        parquetReadObjects({ file, metadata, columns: [column], rowStart, rowEnd, compressors, parsers });
+        parquetReadObjects({ file: pages, metadata, columns: [column], rowStart, rowEnd, compressors, parsers });
       const rows = await damaged(path, `row group ${group}`, async () => expectRows(await read(), rowEnd - rowStart));
       for (const [row, { [column]: text }] of rows.entries()) {
         if (typeof text !== 'string') throw badRow(path, group, row, column, text);
@@ -78,6 +79,25 @@ async function bufferOf(handle: FileHandle): Promise<AsyncBuffer> {
         done += bytesRead;
       }
       return bytes.buffer;
+    },
+  };
+}
+
+/** The same file; the pages of a column are checked when they are read. */
+function withCheckedPages(file: AsyncBuffer, { row_groups }: FileMetaData, column: string): AsyncBuffer {
+  const chunks = row_groups.flatMap(({ columns }) =>
+    columns.flatMap(({ meta_data }) => (meta_data && meta_data.path_in_schema[0] === column ? [meta_data] : [])),
+  );
+  return {
+    byteLength: file.byteLength,
+    async slice(start, end = file.byteLength) {
+      const bytes = await file.slice(start, end);
+      for (const chunk of chunks) {
+        const from = Number(chunk.dictionary_page_offset ?? chunk.data_page_offset);
+        const size = Number(chunk.total_compressed_size);
+        if (from >= start && from + size <= end) checkPages(new Uint8Array(bytes, from - start, size), chunk);
+      }
+      return bytes;
     },
   };
 }

@@ -223,7 +223,7 @@ async function tellBeginning(
     state.best = best;
     if (note) onNote(note);
   }
-  if (directory.latest) recorder.findAgain(directory.latest.directory);
+  if (directory.latest) await recorder.findAgain(directory.latest.directory, isComplete);
   // A complete run that is "resumed" trains nothing, and its metrics stay as they are.
   if (!isComplete) recorder.start(dataset.train.tokenCount);
   const isNew = state.step === 0;

@@ -82,10 +82,13 @@ export class RunRecorder {
     }
   }
 
-  /** Writes the line of the checkpoint that the run goes on from, where a kill came before it. */
-  findAgain(directory: string): void {
+  /** Does what follows the writing of the checkpoint that the run goes on from, where a kill came before it. */
+  async findAgain(directory: string, isComplete: boolean): Promise<void> {
     const { metrics, state } = this.#run;
-    if (!metrics.found.hasCheckpoint) metrics.write({ kind: 'checkpoint', step: state.step, directory });
+    const { hasCheckpoint, hasEnd } = metrics.found;
+    if (!hasCheckpoint) metrics.write({ kind: 'checkpoint', step: state.step, directory });
+    // Of a run that goes on, the next checkpoint will; one that an error ended keeps the older ones until then.
+    if (isComplete && !hasEnd) await this.#prune();
   }
 
   /** Whether the metrics said, when they were opened, that the run is complete. */
@@ -225,9 +228,15 @@ export class RunRecorder {
       throw error;
     }
     metrics.write({ kind: 'checkpoint', step: state.step, directory });
-    const { keepLast, keepBest } = config.checkpoint;
-    if (prunes) await pruneCheckpoints(config.output, { keepLast, best: keepBest ? state.best?.step : undefined });
+    if (prunes) await this.#prune();
     return directory;
+  }
+
+  /** Older checkpoints go that need not be kept. */
+  async #prune(): Promise<void> {
+    const { config, state } = this.#run;
+    const { keepLast, keepBest } = config.checkpoint;
+    await pruneCheckpoints(config.output, { keepLast, best: keepBest ? state.best?.step : undefined });
   }
 
   end(state: EndLine['state'], summary: RunSummary): void {
