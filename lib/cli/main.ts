@@ -18,6 +18,7 @@ const commands: Record<string, () => Promise<Command>> = {
   compare: async () => (await import('./compare.ts')).compareCommand(),
   eval: async () => (await import('./eval.ts')).evalCommand(),
   sample: async () => (await import('./sample.ts')).sampleCommand(),
+  inspect: async () => (await import('./inspect.ts')).inspectCommand(),
   export: async () => (await import('./export.ts')).exportCommand(),
   bench: async () => (await import('./bench.ts')).benchCommand(),
   selfcheck: async () => (await import('./selfcheck.ts')).selfcheckCommand(),

@@ -17,7 +17,7 @@ import type { RunState } from './run-state.ts';
  * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT for a state that cannot be read.
  */
 export async function checkpointPart(directory: string, model: ModelConfig): Promise<Part | undefined> {
-  const state = await readState(directory);
+  const state = await readRunState(directory);
   if (state === undefined) return undefined;
   const { config, step } = state;
   const schedule = new Schedule(config.est.schedule, config.steps);
@@ -30,12 +30,12 @@ export async function checkpointPart(directory: string, model: ModelConfig): Pro
  * @param directory as of `checkpointPart`.
  */
 export async function trainedLength(directory: string, model: ModelConfig): Promise<number | undefined> {
-  const length = (await readState(directory))?.config.sequenceLength;
+  const length = (await readRunState(directory))?.config.sequenceLength;
   return length !== undefined && length < model.contextLength ? length : undefined;
 }
 
-/** Undefined for a model that is no checkpoint. */
-async function readState(directory: string): Promise<RunState | undefined> {
+/** What a checkpoint remembers of its run; undefined for a model that is no checkpoint. */
+export async function readRunState(directory: string): Promise<RunState | undefined> {
   const file = path.join(directory, stateFile);
   if (!(await isFile(file))) return undefined;
   return (await readJsonObject(file)) as unknown as RunState;

@@ -52,6 +52,7 @@ test('examples of the help texts', { timeout: 240_000 }, async () => {
     ['compare'],
     ['eval'],
     ['sample'],
+    ['inspect'],
     ['export'],
     ['bench'],
   ]) {

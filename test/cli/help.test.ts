@@ -14,6 +14,7 @@ const commands = [
   'compare',
   'eval',
   'sample',
+  'inspect',
   'export',
   'bench',
   'doctor',
