@@ -5,7 +5,13 @@ export { measurePeak } from './addon/peak.ts';
 export type { SpecialIds } from './checkpoint/special-ids.ts';
 export { subnetworkContents } from './checkpoint/subnetwork-contents.ts';
 export type { Device } from './config/device.ts';
-export { type Gpt2Config, type LlamaConfig, type ModelConfig, parseModelConfig } from './config/model-config.ts';
+export {
+  type Gpt2Config,
+  type LlamaConfig,
+  type ModelConfig,
+  parseModelConfig,
+  type Qwen2Config,
+} from './config/model-config.ts';
 export { type ModelPresetName, modelPresetNames } from './config/presets.ts';
 export { type DataManifest, readManifest } from './data/manifest.ts';
 export { BurgeonError, type BurgeonErrorCode, errorCodes } from './errors.ts';

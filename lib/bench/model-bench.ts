@@ -147,6 +147,7 @@ function describeStep(
 const publishedSchedules: Record<ModelRow['config']['architecture'], ScheduleName> = {
   gpt2: 'est-gpt2',
   llama: 'est-tinyllama',
+  qwen2: 'est-tinyllama',
 };
 
 /** What a run of the schedule of the model's kind saves, from the steps of its stages and the dense step. */

@@ -1,7 +1,8 @@
-// Llama in Hugging Face terms. Pure. Source: transformers configuration_llama.py, modeling_llama.py and
+// Llama in Hugging Face terms, and what Qwen2 has in common with it. Pure. Source: transformers configuration_llama.py, modeling_llama.py and
 // modeling_rope_utils.py, versions 4 and 5.
 
 import type { LlamaConfig } from '../config/model-config.ts';
+import type { RotaryShape } from '../config/model-shape.ts';
 import type { RopeScaling } from '../config/rope.ts';
 import { BurgeonError } from '../errors.ts';
 import { isJsonObject } from '../formats/json.ts';
@@ -9,23 +10,43 @@ import { quote } from '../quote.ts';
 import { ConfigReader, isPositive, type Json } from './huggingface-config.ts';
 import type { Family, KeptCounts } from './huggingface-family.ts';
 
-export const llamaFamily: Family<LlamaConfig> = {
-  modelType: 'llama',
+/** Of all models with rotary positions. */
+export const rotaryNames = {
   prefix: 'model.',
   tokenEmbedding: 'embed_tokens.weight',
-  tiedHead: (model) => model.tiedHead,
+  tiedHead: (model: RotaryShape) => model.tiedHead,
   // Saved by early versions: recomputed from the config.
   buffers: /(^|\.)rotary_emb\.inv_freq$/,
-  toJson,
-  fromJson,
-  smaller,
 };
 
-function toJson(model: LlamaConfig): Record<string, unknown> {
-  const scaling = model.ropeScaling === undefined ? undefined : scalingToJson(model.ropeScaling);
-  return {
+export const llamaFamily: Family<LlamaConfig> = {
+  ...rotaryNames,
+  modelType: 'llama',
+  toJson: (model) => ({
     architectures: ['LlamaForCausalLM'],
     model_type: 'llama',
+    ...rotaryToJson(model),
+    attention_bias: model.attentionBias,
+    mlp_bias: model.mlpBias,
+    pretraining_tp: 1,
+  }),
+  fromJson(json, source) {
+    const read = new ConfigReader(json, source);
+    const model: LlamaConfig = {
+      architecture: 'llama',
+      ...readRotary(json, read, { contextLength: 2048 }),
+      attentionBias: read.flag('attention_bias', false),
+      mlpBias: read.flag('mlp_bias', false),
+    };
+    read.finish();
+    return model;
+  },
+  smaller: smallerRotary,
+};
+
+export function rotaryToJson(model: RotaryShape): Record<string, unknown> {
+  const scaling = model.ropeScaling === undefined ? undefined : scalingToJson(model.ropeScaling);
+  return {
     vocab_size: model.vocabSize,
     max_position_embeddings: model.contextLength,
     hidden_size: model.nEmbd,
@@ -40,31 +61,34 @@ function toJson(model: LlamaConfig): Record<string, unknown> {
     rope_theta: model.ropeTheta,
     rope_scaling: scaling ?? null,
     rope_parameters: { ...(scaling ?? { rope_type: 'default' }), rope_theta: model.ropeTheta },
-    attention_bias: model.attentionBias,
     attention_dropout: 0.0,
-    mlp_bias: model.mlpBias,
     initializer_range: 0.02,
-    pretraining_tp: 1,
     tie_word_embeddings: model.tiedHead,
   };
 }
 
-function fromJson(json: Json, source: string): LlamaConfig {
-  const read = new ConfigReader(json, source);
+/** @param defaults what transformers takes where a key is absent. */
+export function readRotary(
+  json: Json,
+  read: ConfigReader,
+  defaults: { contextLength: number; nKvHead?: number },
+): RotaryShape {
   const nHead = read.count('num_attention_heads');
   const nEmbd = read.count('hidden_size');
-  const nKvHead = read.count('num_key_value_heads', nHead);
+  const nKvHead = read.count(
+    'num_key_value_heads',
+    json.num_key_value_heads === undefined ? (defaults.nKvHead ?? nHead) : nHead,
+  );
   read.divisor('num_attention_heads', nHead, 'hidden_size', nEmbd);
   // Not divisible is one problem, not two.
   const defaultHeadSize = nEmbd % nHead === 0 ? nEmbd / nHead : 2;
   const { theta, scaling } = readRope(json, read);
-  const model: LlamaConfig = {
-    architecture: 'llama',
+  const model: RotaryShape = {
     nLayer: read.layers('num_hidden_layers'),
     nHead,
     nEmbd,
     nInner: read.count('intermediate_size'),
-    contextLength: read.count('max_position_embeddings', 2048),
+    contextLength: read.count('max_position_embeddings', defaults.contextLength),
     vocabSize: read.count('vocab_size'),
     nKvHead,
     headSize: read.count('head_dim', defaultHeadSize),
@@ -72,13 +96,10 @@ function fromJson(json: Json, source: string): LlamaConfig {
     ropeTheta: theta,
     ...(scaling === undefined ? {} : { ropeScaling: scaling }),
     tiedHead: read.flag('tie_word_embeddings', false),
-    attentionBias: read.flag('attention_bias', false),
-    mlpBias: read.flag('mlp_bias', false),
   };
   read.divisor('num_key_value_heads', nKvHead, 'num_attention_heads', nHead);
   read.even('head_dim', model.headSize);
   read.supports({ hidden_act: ['silu', 'swish'], is_causal: [true], partial_rotary_factor: [1] });
-  read.finish();
   return model;
 }
 
@@ -141,7 +162,10 @@ function scalingToJson(scaling: RopeScaling): Record<string, unknown> {
   };
 }
 
-function smaller(model: LlamaConfig, { layers, heads, kvHeads, neurons }: KeptCounts): LlamaConfig {
+export function smallerRotary<Config extends RotaryShape>(
+  model: Config,
+  { layers, heads, kvHeads, neurons }: KeptCounts,
+): Config {
   if (model.nEmbd % heads === 0) {
     return { ...model, nLayer: layers, nHead: heads, nKvHead: kvHeads, nInner: neurons };
   }

@@ -1,6 +1,6 @@
 // Models in Hugging Face terms: config.json both ways, the tensors of the causal language model, and matching the names
-// found in a file with them. Pure. What differs between architectures is in huggingface-gpt2.ts and
-// huggingface-llama.ts; files are weights.ts and model-directory.ts.
+// found in a file with them. Pure. What differs between architectures is in huggingface-gpt2.ts,
+// huggingface-llama.ts and huggingface-qwen2.ts; files are weights.ts and model-directory.ts.
 
 import type { ModelConfig } from '../config/model-config.ts';
 import { listTensors } from '../config/tensors.ts';
@@ -10,9 +10,10 @@ import type { Json } from './huggingface-config.ts';
 import type { Family, KeptCounts } from './huggingface-family.ts';
 import { gpt2Family } from './huggingface-gpt2.ts';
 import { llamaFamily } from './huggingface-llama.ts';
+import { qwen2Family } from './huggingface-qwen2.ts';
 
 const head = 'lm_head.weight';
-const families = { gpt2: gpt2Family, llama: llamaFamily };
+const families = { gpt2: gpt2Family, llama: llamaFamily, qwen2: qwen2Family };
 const modelTypes = Object.values(families).map(({ modelType }) => modelType);
 
 function familyOf(model: ModelConfig): Family<ModelConfig> {
@@ -42,7 +43,7 @@ export function configFromHuggingFace(json: Json, source = 'config.json'): Model
   if (family !== undefined) return family.fromJson(json, source);
   const known = modelTypes.map((type) => JSON.stringify(type)).join(' or ');
   throw checkpointError(
-    `${source}: model_type: expected ${known}, found ${quote(json.model_type)}; burgeon reads GPT-2 and Llama models only`,
+    `${source}: model_type: expected ${known}, found ${quote(json.model_type)}; burgeon reads GPT-2, Llama and Qwen2 models only`,
   );
 }
 
@@ -136,7 +137,7 @@ export function tiedHeadCopy(
  * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT where such a model cannot have a head of its own.
  */
 export function untied(model: ModelConfig, source: string): ModelConfig {
-  if (model.architecture === 'llama') return { ...model, tiedHead: false };
+  if (model.architecture !== 'gpt2') return { ...model, tiedHead: false };
   throw checkpointError(
     `${source}: ${head} differs from ${savedName(model, familyOf(model).tokenEmbedding)}, but the two are one in GPT-2 ` +
       '(tie_word_embeddings); burgeon has no GPT-2 with an output head of its own. Where the head is a left-over, delete ' +

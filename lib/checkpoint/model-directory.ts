@@ -129,7 +129,7 @@ function dtypeFields(dtype: WeightType): Record<string, string> {
 }
 
 /**
- * Opens a Hugging Face GPT-2 or Llama directory, one written by writeModelDirectory, or a checkpoint (its optimizer is not
+ * Opens a Hugging Face GPT-2, Llama or Qwen2 directory, one written by writeModelDirectory, or a checkpoint (its optimizer is not
  * needed). Checks the config, tensor names and shapes; not hashes, which only checkpoints have (readCheckpoint).
  * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT naming the file and what is wrong with it.
  */
@@ -177,6 +177,8 @@ async function checkIsModelDirectory(path: string): Promise<void> {
   }
   const isModel = entries.includes(configFile) && isKnownModelType(await readJsonObject(join(path, configFile)));
   if (!isModel) {
-    throw checkpointError(`${path}: expected a GPT-2 or Llama model directory, found no such ${configFile}; ${advice}`);
+    throw checkpointError(
+      `${path}: expected a GPT-2, Llama or Qwen2 model directory, found no such ${configFile}; ${advice}`,
+    );
   }
 }

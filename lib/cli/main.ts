@@ -33,7 +33,7 @@ function withHint(message: string, write: (text: string) => void): void {
 
 const program = new Command('burgeon')
   .description(
-    'Pretrains GPT-2 and Llama models by training a part first: sampled heads, neurons and layers (Evolving Subnetwork Training), or a part that grows. What a step leaves out is not computed.',
+    'Pretrains GPT-2, Llama and Qwen2 models by training a part first: sampled heads, neurons and layers (Evolving Subnetwork Training), or a part that grows. What a step leaves out is not computed.',
   )
   .version(packageVersion)
   .showHelpAfterError('(--help lists what there is)')

@@ -28,7 +28,7 @@ export interface Architecture {
 }
 
 /** SwiGLU, with a gate matrix; else GELU. */
-const isGated: Record<ModelConfig['architecture'], boolean> = { gpt2: false, llama: true };
+const isGated: Record<ModelConfig['architecture'], boolean> = { gpt2: false, llama: true, qwen2: true };
 
 export function architectureOf(model: ModelConfig): Architecture {
   if (model.architecture === 'gpt2') {
@@ -45,15 +45,16 @@ export function architectureOf(model: ModelConfig): Architecture {
       ropeFrequencies: null,
     };
   }
+  const { attentionBias, mlpBias } = model.architecture === 'llama' ? model : { attentionBias: false, mlpBias: false };
   return {
     nKvHead: model.nKvHead,
     headSize: model.headSize,
     normEpsilon: model.rmsNormEpsilon,
     rmsNorm: true,
-    gatedMlp: isGated.llama,
-    qkvBias: model.attentionBias,
-    attentionOutputBias: model.attentionBias,
-    mlpBias: model.mlpBias,
+    gatedMlp: isGated[model.architecture],
+    qkvBias: attentionBias || model.architecture === 'qwen2',
+    attentionOutputBias: attentionBias,
+    mlpBias,
     tiedHead: model.tiedHead,
     ropeFrequencies: ropeFrequencies(model.headSize, model.ropeTheta, model.ropeScaling),
   };
@@ -85,7 +86,8 @@ export function requireBlocks(model: BlockShape): void {
   requireInteger('model.nKvHead', nKvHead, 1);
   requireInteger('model.headSize', headSize, 1);
   if (nHead % nKvHead !== 0) throw wrong('model.nKvHead', `a divisor of the ${nHead} query heads`, nKvHead);
-  if (!Object.hasOwn(isGated, architecture)) throw wrong('model.architecture', 'gpt2 or llama', architecture);
+  if (!Object.hasOwn(isGated, architecture))
+    throw wrong('model.architecture', Object.keys(isGated).join(' or '), architecture);
 }
 
 /** Heads and MLP matrices of a BlockShape, with its defaults. */

@@ -9,7 +9,7 @@ import { modelPresetNames, modelPresets } from './presets.ts';
 import { ropeScalingSchema } from './rope.ts';
 import { validate } from './validate.ts';
 
-export type { Gpt2Config, LlamaConfig, ModelConfig } from './model-shape.ts';
+export type { Gpt2Config, LlamaConfig, ModelConfig, Qwen2Config } from './model-shape.ts';
 
 type WithOpenVocabulary<Config> = Config extends ModelConfig
   ? Omit<Config, 'vocabSize'> & { vocabSize?: number }
@@ -18,7 +18,7 @@ type WithOpenVocabulary<Config> = Config extends ModelConfig
 /** A model whose vocabulary size may still have to come from the data. */
 export type ModelSpec = WithOpenVocabulary<ModelConfig>;
 
-export const architectures = ['gpt2', 'llama'] as const;
+export const architectures = ['gpt2', 'llama', 'qwen2'] as const;
 
 const epsilon = () => number('a number above 0 and below 1', (input) => input > 0 && input < 1).exactOptional();
 
@@ -36,7 +36,9 @@ const modelFields = section(
     nEmbd: integer(1, 65_536).exactOptional().describe('Embedding width, C. Required without a preset'),
     nInner: integer(1, 1_048_576)
       .exactOptional()
-      .describe('MLP neurons per layer, F. Default: 4 * nEmbd; llama: 8/3 * nEmbd, rounded up to a multiple of 32'),
+      .describe(
+        'MLP neurons per layer, F. Default: 4 * nEmbd; llama and qwen2: 8/3 * nEmbd, rounded up to a multiple of 32',
+      ),
     contextLength: integer(1, 1_048_576)
       .exactOptional()
       .describe('Longest sequence, the number of positions. Required without a preset'),
@@ -46,16 +48,20 @@ const modelFields = section(
     layerNormEpsilon: epsilon().describe('gpt2: added to the variance in LayerNorm. Default: 1e-5'),
     nKvHead: integer(1, 1024)
       .exactOptional()
-      .describe('llama: key and value heads, KV, each shared by nHead / nKvHead query heads. Default: nHead'),
-    headSize: integer(2, 1024).exactOptional().describe('llama: width of a head, even. Default: nEmbd / nHead'),
-    rmsNormEpsilon: epsilon().describe('llama: added to the mean square in RMSNorm. Default: 1e-5'),
+      .describe('llama, qwen2: key and value heads, KV, each shared by nHead / nKvHead query heads. Default: nHead'),
+    headSize: integer(2, 1024).exactOptional().describe('llama, qwen2: width of a head, even. Default: nEmbd / nHead'),
+    rmsNormEpsilon: epsilon().describe('llama, qwen2: added to the mean square in RMSNorm. Default: 1e-5, qwen2: 1e-6'),
     ropeTheta: number('a number above 1', (input) => input > 1)
       .exactOptional()
-      .describe('llama: base of the rotary angles. Default: 10000'),
+      .describe('llama, qwen2: base of the rotary angles. Default: 10000'),
     ropeScaling: ropeScalingSchema
       .exactOptional()
-      .describe('llama: stretches the rotary angles, {type: linear, factor} or {type: llama3, ...}. Default: not'),
-    tiedHead: flag().exactOptional().describe('llama: whether the output head is the token embedding. Default: false'),
+      .describe(
+        'llama, qwen2: stretches the rotary angles, {type: linear, factor} or {type: llama3, ...}. Default: not',
+      ),
+    tiedHead: flag()
+      .exactOptional()
+      .describe('llama, qwen2: whether the output head is the token embedding. Default: false'),
     attentionBias: flag().exactOptional().describe('llama: biases in the projections of attention. Default: false'),
     mlpBias: flag().exactOptional().describe('llama: biases in the MLP. Default: false'),
   },
@@ -66,17 +72,13 @@ type Fields = z.output<typeof modelFields>;
 type Report = (name: keyof Fields, message: string) => void;
 
 const sizeNames = ['nLayer', 'nHead', 'nEmbd', 'contextLength'] as const;
-const gpt2Only = ['layerNormEpsilon'] as const;
-const llamaOnly = [
-  'nKvHead',
-  'headSize',
-  'rmsNormEpsilon',
-  'ropeTheta',
-  'ropeScaling',
-  'tiedHead',
-  'attentionBias',
-  'mlpBias',
-] as const;
+const rotaryNames = ['nKvHead', 'headSize', 'rmsNormEpsilon', 'ropeTheta', 'ropeScaling', 'tiedHead'] as const;
+/** Fields that not every architecture has. */
+const ownNames: Readonly<Record<ModelConfig['architecture'], readonly (keyof Fields)[]>> = {
+  gpt2: ['layerNormEpsilon'],
+  llama: [...rotaryNames, 'attentionBias', 'mlpBias'],
+  qwen2: rotaryNames,
+};
 
 /** The `model` section: checks it and turns it into a `ModelSpec`. */
 export const modelSchema = z.preprocess(
@@ -94,13 +96,13 @@ export const modelSchema = z.preprocess(
         report(name, `expected a value, received nothing; give it, or model.preset (${modelPresetNames.join(', ')})`);
       }
     }
-    for (const name of architecture === 'gpt2' ? llamaOnly : gpt2Only) {
-      if (fields[name] !== undefined) {
+    for (const name of new Set(Object.values(ownNames).flat())) {
+      if (fields[name] !== undefined && !ownNames[architecture].includes(name)) {
         report(name, `expected nothing, because architecture ${architecture} has no such field; leave it out`);
       }
     }
     if (failed) return z.NEVER;
-    const spec = architecture === 'gpt2' ? gpt2Spec(fields, report) : llamaSpec(fields, report);
+    const spec = specs[architecture](fields, report);
     if (failed) return z.NEVER;
     return spec;
   }),
@@ -119,6 +121,19 @@ function gpt2Spec(fields: Fields, report: Report): ModelSpec {
 }
 
 function llamaSpec(fields: Fields, report: Report): ModelSpec {
+  return {
+    architecture: 'llama',
+    ...rotarySpec(fields, report, 1e-5),
+    attentionBias: fields.attentionBias ?? false,
+    mlpBias: fields.mlpBias ?? false,
+  };
+}
+
+function qwen2Spec(fields: Fields, report: Report): ModelSpec {
+  return { architecture: 'qwen2', ...rotarySpec(fields, report, 1e-6) };
+}
+
+function rotarySpec(fields: Fields, report: Report, rmsNormEpsilon: number) {
   const shape = shapeOf(fields, (nEmbd) => Math.ceil((8 * nEmbd) / 3 / 32) * 32);
   // transformers insists on it, even where headSize is given.
   requireDivisor('nHead', shape.nHead, 'nEmbd', shape.nEmbd, report);
@@ -129,18 +144,17 @@ function llamaSpec(fields: Fields, report: Report): ModelSpec {
     report('headSize', `expected an even number, for rotary positions, received ${headSize}${source}`);
   }
   return {
-    architecture: 'llama',
     ...shape,
     nKvHead,
     headSize,
-    rmsNormEpsilon: fields.rmsNormEpsilon ?? 1e-5,
+    rmsNormEpsilon: fields.rmsNormEpsilon ?? rmsNormEpsilon,
     ropeTheta: fields.ropeTheta ?? 10_000,
     ...(fields.ropeScaling === undefined ? {} : { ropeScaling: fields.ropeScaling }),
     tiedHead: fields.tiedHead ?? false,
-    attentionBias: fields.attentionBias ?? false,
-    mlpBias: fields.mlpBias ?? false,
   };
 }
+
+const specs = { gpt2: gpt2Spec, llama: llamaSpec, qwen2: qwen2Spec };
 
 function requireDivisor(name: keyof Fields, divisor: number, of: string, dividend: number, report: Report): void {
   if (dividend % divisor !== 0) report(name, `expected a divisor of ${of} (${dividend}), received ${divisor}`);

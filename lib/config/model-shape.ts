@@ -25,9 +25,8 @@ export interface Gpt2Config extends ModelShape {
   layerNormEpsilon: number;
 }
 
-/** RMSNorm, rotary positions, SwiGLU, grouped queries. */
-export interface LlamaConfig extends ModelShape {
-  architecture: 'llama';
+/** RMSNorm, rotary positions, SwiGLU, grouped queries: what Llama and Qwen2 have in common. */
+export interface RotaryShape extends ModelShape {
   /** Key and value heads, KV; divides NH. NH / KV query heads share one. NH unless given. */
   nKvHead: number;
   /** Width of a head, HS; even. C / NH unless given. */
@@ -40,10 +39,19 @@ export interface LlamaConfig extends ModelShape {
   ropeScaling?: RopeScaling;
   /** Whether the output head is the token embedding. */
   tiedHead: boolean;
+}
+
+export interface LlamaConfig extends RotaryShape {
+  architecture: 'llama';
   /** Whether the four projections of attention have biases. */
   attentionBias: boolean;
   /** Whether the three matrices of the MLP have biases. */
   mlpBias: boolean;
 }
 
-export type ModelConfig = Gpt2Config | LlamaConfig;
+/** Llama with biases of queries, keys and values, and no others. */
+export interface Qwen2Config extends RotaryShape {
+  architecture: 'qwen2';
+}
+
+export type ModelConfig = Gpt2Config | LlamaConfig | Qwen2Config;

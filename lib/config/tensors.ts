@@ -99,6 +99,31 @@ const bias = (
 const transposed = (kind: TensorKind): TensorKind => ({ ...kind, stored: 'transposed' });
 const residual = (kind: TensorKind): TensorKind => ({ ...kind, role: 'residual' });
 
+// Linear stores [out, in].
+const llama: TensorTable = {
+  before: [matrix('wte', 'embed_tokens.weight', 'tokenEmbedding', 'vocabulary')],
+  layers: 'layers',
+  layer: [
+    norm('ln1w', 'input_layernorm.weight', 'gain'),
+    matrix('qkvw', 'self_attn.q_proj.weight', 'attention', 'queries'),
+    bias('qkvb', 'self_attn.q_proj.bias', 'attention', 'queries', 'qkvBias'),
+    matrix('qkvw', 'self_attn.k_proj.weight', 'attention', 'keys'),
+    bias('qkvb', 'self_attn.k_proj.bias', 'attention', 'keys', 'qkvBias'),
+    matrix('qkvw', 'self_attn.v_proj.weight', 'attention', 'values'),
+    bias('qkvb', 'self_attn.v_proj.bias', 'attention', 'values', 'qkvBias'),
+    residual(transposed(matrix('attprojw', 'self_attn.o_proj.weight', 'attention', 'queries'))),
+    bias('attprojb', 'self_attn.o_proj.bias', 'attention', 'width', 'attentionOutputBias'),
+    norm('ln2w', 'post_attention_layernorm.weight', 'gain'),
+    matrix('gatew', 'mlp.gate_proj.weight', 'mlp', 'neurons'),
+    bias('gateb', 'mlp.gate_proj.bias', 'mlp', 'neurons', 'mlpBias'),
+    matrix('fcw', 'mlp.up_proj.weight', 'mlp', 'neurons'),
+    bias('fcb', 'mlp.up_proj.bias', 'mlp', 'neurons', 'mlpBias'),
+    residual(transposed(matrix('fcprojw', 'mlp.down_proj.weight', 'mlp', 'neurons'))),
+    bias('fcprojb', 'mlp.down_proj.bias', 'mlp', 'width', 'mlpBias'),
+  ],
+  after: [norm('lnfw', 'norm.weight', 'gain'), matrix('headw', 'lm_head.weight', 'head', 'vocabulary')],
+};
+
 const tables: Readonly<Record<ModelConfig['architecture'], TensorTable>> = {
   // Conv1D stores [in, out].
   gpt2: {
@@ -123,28 +148,6 @@ const tables: Readonly<Record<ModelConfig['architecture'], TensorTable>> = {
     ],
     after: [norm('lnfw', 'ln_f.weight', 'gain'), norm('lnfb', 'ln_f.bias', 'bias')],
   },
-  // Linear stores [out, in].
-  llama: {
-    before: [matrix('wte', 'embed_tokens.weight', 'tokenEmbedding', 'vocabulary')],
-    layers: 'layers',
-    layer: [
-      norm('ln1w', 'input_layernorm.weight', 'gain'),
-      matrix('qkvw', 'self_attn.q_proj.weight', 'attention', 'queries'),
-      bias('qkvb', 'self_attn.q_proj.bias', 'attention', 'queries', 'qkvBias'),
-      matrix('qkvw', 'self_attn.k_proj.weight', 'attention', 'keys'),
-      bias('qkvb', 'self_attn.k_proj.bias', 'attention', 'keys', 'qkvBias'),
-      matrix('qkvw', 'self_attn.v_proj.weight', 'attention', 'values'),
-      bias('qkvb', 'self_attn.v_proj.bias', 'attention', 'values', 'qkvBias'),
-      residual(transposed(matrix('attprojw', 'self_attn.o_proj.weight', 'attention', 'queries'))),
-      bias('attprojb', 'self_attn.o_proj.bias', 'attention', 'width', 'attentionOutputBias'),
-      norm('ln2w', 'post_attention_layernorm.weight', 'gain'),
-      matrix('gatew', 'mlp.gate_proj.weight', 'mlp', 'neurons'),
-      bias('gateb', 'mlp.gate_proj.bias', 'mlp', 'neurons', 'mlpBias'),
-      matrix('fcw', 'mlp.up_proj.weight', 'mlp', 'neurons'),
-      bias('fcb', 'mlp.up_proj.bias', 'mlp', 'neurons', 'mlpBias'),
-      residual(transposed(matrix('fcprojw', 'mlp.down_proj.weight', 'mlp', 'neurons'))),
-      bias('fcprojb', 'mlp.down_proj.bias', 'mlp', 'width', 'mlpBias'),
-    ],
-    after: [norm('lnfw', 'norm.weight', 'gain'), matrix('headw', 'lm_head.weight', 'head', 'vocabulary')],
-  },
+  llama,
+  qwen2: llama,
 };

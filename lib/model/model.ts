@@ -93,7 +93,7 @@ export class Model implements Disposable {
   }
 
   /**
-   * A model from a Hugging Face GPT-2 or Llama directory, a directory written by `save`, a checkpoint (without its
+   * A model from a Hugging Face GPT-2, Llama or Qwen2 directory, a directory written by `save`, a checkpoint (without its
    * optimizer), or a model_*.bin of llm.c.
    * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT naming the file and what is wrong with it.
    */

@@ -15,6 +15,7 @@ export interface CheckCase {
 const llama = { architecture: 'llama', rmsNormEpsilon: 1e-5, ropeTheta: 10_000, tiedHead: false } as const;
 const noBias = { ...llama, attentionBias: false, mlpBias: false } as const;
 const biases = { ...llama, attentionBias: true, mlpBias: true } as const;
+const qwen2 = { architecture: 'qwen2', tiedHead: true } as const;
 const gpt2 = { architecture: 'gpt2', layerNormEpsilon: 1e-5 } as const;
 
 /** Sizes that fill the tiles of tensor cores and sizes that fill none; lengths are multiples of no tile. */
@@ -27,6 +28,13 @@ export function checkCases(isQuick: boolean): CheckCase[] {
       { ...biases, nLayer: 2, nHead: 4, nKvHead: 2, headSize: 10, nEmbd: 32, nInner: 44, vocabSize: 61 },
       1,
       13,
+      true,
+    ],
+    [
+      'qwen2, biases of queries, keys and values only',
+      { ...qwen2, nLayer: 2, nHead: 6, nKvHead: 2, headSize: 16, nEmbd: 96, nInner: 80, vocabSize: 61 },
+      1,
+      12,
       true,
     ],
     ['gpt2, heads of 64, longer', { ...gpt2, nLayer: 2, nHead: 4, nEmbd: 256, nInner: 512, vocabSize: 320 }, 2, 150],

@@ -74,7 +74,7 @@ test('gelu_pytorch_tanh is gelu_new', () => {
 });
 
 test.for<[Record<string, unknown>, string]>([
-  [{ model_type: 'bert' }, 'model_type: expected "gpt2" or "llama", found "bert"'],
+  [{ model_type: 'bert' }, 'model_type: expected "gpt2" or "llama" or "qwen2", found "bert"'],
   [
     { activation_function: 'relu' },
     'activation_function: burgeon supports "gelu_new" or "gelu_pytorch_tanh", found "relu"',

@@ -9,7 +9,7 @@ import { countParameters } from '../../lib/est/parameters.ts';
 import { sampleSubnetwork } from '../../lib/est/sampler.ts';
 import type { Subnetwork } from '../../lib/est/subnetwork.ts';
 import { Model } from '../../lib/model/model.ts';
-import { randomBatch, roughen, smallConfig, smallLlama } from '../helpers/models.ts';
+import { randomBatch, roughen, smallConfig, smallLlama, smallQwen2 } from '../helpers/models.ts';
 import { maskedFloat, relativeDifference } from '../helpers/tolerance.ts';
 import { temporaryDirectory } from './helpers.ts';
 
@@ -34,6 +34,11 @@ const cases: [string, ModelConfig, Subnetwork][] = [
   [
     'llama: all three',
     llamaWithBiases,
+    { layers: list(0, 2), heads: [list(0), list(1)], neurons: [list(0, 5, 80), list(1, 2, 87)] },
+  ],
+  [
+    'qwen2: all three',
+    smallQwen2(),
     { layers: list(0, 2), heads: [list(0), list(1)], neurons: [list(0, 5, 80), list(1, 2, 87)] },
   ],
 ];

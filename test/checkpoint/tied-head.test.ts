@@ -10,11 +10,12 @@ import {
 } from '../../lib/checkpoint/model-directory.ts';
 import type { ModelConfig } from '../../lib/config/model-config.ts';
 import { openSafetensors, type TensorSource, writeSafetensors } from '../../lib/formats/safetensors.ts';
-import { smallConfig, smallLlama } from '../helpers/models.ts';
+import { smallConfig, smallLlama, smallQwen2 } from '../helpers/models.ts';
 import { temporaryDirectory, values } from './helpers.ts';
 
 const head = 'lm_head.weight';
 const llama = smallLlama({ tiedHead: true });
+const qwen2 = smallQwen2({ tiedHead: true });
 const gpt2 = smallConfig({ nLayer: 1 });
 
 /** A directory of a tied model with a head in its file: the embedding's values after `change`, or other ones. */
@@ -30,7 +31,7 @@ async function withHead(
   await rename(path, join(directory, '../old.safetensors'));
   const old = await openSafetensors(join(directory, '../old.safetensors'));
   onTestFinished(() => old.close());
-  const name = model.architecture === 'llama' ? 'model.embed_tokens.weight' : 'transformer.wte.weight';
+  const name = model.architecture === 'gpt2' ? 'transformer.wte.weight' : 'model.embed_tokens.weight';
   const tensors = old.names.map(
     (each): TensorSource => ({ name: each, dtype, shape: old.tensors.get(each)!.shape, data: () => old.read(each) }),
   );
@@ -63,6 +64,11 @@ test.for([
   expect(opened.model).toEqual({ ...llama, tiedHead: false });
   const embedding = await opened.readTensor('embed_tokens.weight');
   expect(await opened.readTensor(head)).toEqual(change(embedding));
+});
+
+test('qwen2: another head is its own', async () => {
+  const opened = await open(await withHead(qwen2, (embedding) => embedding.with(3, 7)));
+  expect(opened.model).toEqual({ ...qwen2, tiedHead: false });
 });
 
 test('gpt2: another head is refused', async () => {

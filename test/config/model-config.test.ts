@@ -1,7 +1,7 @@
 // Models by preset, by preset with changes, and field by field; the vocabulary size; every error.
 
 import { describe, expect, test } from 'vitest';
-import { completeModel, parseModelConfig } from '../../lib/config/model-config.ts';
+import { completeModel, type LlamaConfig, parseModelConfig } from '../../lib/config/model-config.ts';
 import { modelPresetNames, modelPresets } from '../../lib/config/presets.ts';
 
 const fields = { nLayer: 2, nHead: 2, nEmbd: 8, contextLength: 16, vocabSize: 65 };
@@ -37,10 +37,29 @@ describe('parseModelConfig', () => {
     });
   });
 
-  test('its own result is valid and unchanged', () => {
-    const model = parseModelConfig('gpt2-medium');
-    expect(parseModelConfig(model)).toEqual(model);
+  test("Qwen2 has Llama's fields but its biases, and an epsilon of its own", () => {
+    const {
+      attentionBias: _,
+      mlpBias: __,
+      ...llama
+    } = parseModelConfig({
+      ...fields,
+      architecture: 'llama',
+    }) as LlamaConfig;
+    expect(parseModelConfig({ ...fields, architecture: 'qwen2' })).toEqual({
+      ...llama,
+      architecture: 'qwen2',
+      rmsNormEpsilon: 1e-6,
+    });
   });
+
+  test.each(['gpt2-medium', 'tinyllama-1.1b', { ...fields, architecture: 'qwen2' }])(
+    'its own result is valid and unchanged: %o',
+    (input) => {
+      const model = parseModelConfig(input);
+      expect(parseModelConfig(model)).toEqual(model);
+    },
+  );
 
   test('every preset is valid', () => {
     for (const name of modelPresetNames) expect(parseModelConfig(name, 32000)).toMatchObject(modelPresets[name]);
@@ -72,13 +91,17 @@ describe('errors', () => {
     ['vocabSize: expected an integer from 1 to 16777216, received "50257"', { ...fields, vocabSize: '50257' }],
     ['layerNormEpsilon: expected a number above 0 and below 1, received 0', { ...fields, layerNormEpsilon: 0 }],
     [
-      'architecture: expected one of gpt2, llama, received "lama"; did you mean llama?',
+      'architecture: expected one of gpt2, llama, qwen2, received "lama"; did you mean llama?',
       { ...fields, architecture: 'lama' },
     ],
     ['nKvHead: expected nothing, because architecture gpt2 has no such field; leave it out', { ...fields, nKvHead: 2 }],
     [
       'layerNormEpsilon: expected nothing, because architecture llama has no such field',
       { ...fields, architecture: 'llama', layerNormEpsilon: 1e-5 },
+    ],
+    [
+      'attentionBias: expected nothing, because architecture qwen2 has no such field; leave it out',
+      { ...fields, architecture: 'qwen2', attentionBias: false },
     ],
     ['nKvHead: expected a divisor of nHead', { ...fields, architecture: 'llama', nKvHead: 3 }],
     [

@@ -1,8 +1,8 @@
-"""Makes the Llama golden files of this folder; README.md says what they hold. Run by hand:
+"""Makes the Llama and Qwen2 golden files of this folder; README.md says what they hold. Run by hand:
 
     python3 test/golden/make_golden_llama.py && npx biome format --write test/golden
 
-Relies on torch and transformers only. LlamaForCausalLM computes the cosines of rotary positions in float32 whatever
+Relies on torch and transformers only. LlamaForCausalLM, and Qwen2ForCausalLM likewise, computes the cosines of rotary positions in float32 whatever
 its precision, so the values come from the masked-dense model below, in float64 throughout but for the angles, after it
 was checked against LlamaForCausalLM.
 """
@@ -31,7 +31,9 @@ def rope_parameters(config):
 
 
 def hf_config(config):
-    return transformers.LlamaConfig(
+    is_llama = config["architecture"] == "llama"
+    biases = {"attention_bias": config["attentionBias"], "mlp_bias": config["mlpBias"]} if is_llama else {}
+    return (transformers.LlamaConfig if is_llama else transformers.Qwen2Config)(
         num_hidden_layers=config["nLayer"],
         num_attention_heads=config["nHead"],
         num_key_value_heads=config["nKvHead"],
@@ -43,8 +45,7 @@ def hf_config(config):
         rms_norm_eps=config["rmsNormEpsilon"],
         rope_parameters=rope_parameters(config),
         tie_word_embeddings=config["tiedHead"],
-        attention_bias=config["attentionBias"],
-        mlp_bias=config["mlpBias"],
+        **biases,
         attn_implementation="eager",
         bos_token_id=0,
         eos_token_id=0,
@@ -53,7 +54,8 @@ def hf_config(config):
 
 def make_model(config, seed):
     """LlamaForCausalLM in float64 with weights large enough that every gradient is well exercised."""
-    model = transformers.LlamaForCausalLM(hf_config(config)).double().eval()
+    is_llama = config["architecture"] == "llama"
+    model = (transformers.LlamaForCausalLM if is_llama else transformers.Qwen2ForCausalLM)(hf_config(config)).double().eval()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in named_parameters(model):
@@ -139,9 +141,9 @@ def masked_forward(config, p, tokens, subnetwork):
     return norm(x, "norm") @ p["embed_tokens.weight" if config["tiedHead"] else "lm_head.weight"].T
 
 
-def make_config(L, NH, KV, HS, C, N, V, context, tied=False, bias=False, theta=10000.0, scaling=None):
+def make_config(L, NH, KV, HS, C, N, V, context, tied=False, bias=False, theta=10000.0, scaling=None, architecture="llama"):
     return {
-        "architecture": "llama",
+        "architecture": architecture,
         "nLayer": L,
         "nHead": NH,
         "nEmbd": C,
@@ -154,8 +156,7 @@ def make_config(L, NH, KV, HS, C, N, V, context, tied=False, bias=False, theta=1
         "ropeTheta": theta,
         **({} if scaling is None else {"ropeScaling": scaling}),
         "tiedHead": tied,
-        "attentionBias": bias,
-        "mlpBias": bias,
+        **({"attentionBias": bias, "mlpBias": bias} if architecture == "llama" else {}),
     }
 
 
@@ -199,6 +200,10 @@ def main():
     }
     sampled = make_config(L=3, NH=6, KV=3, HS=4, C=18, N=18, V=13, context=8)
     write_gradient_case("llama-groups", sampled, seed=900, batch=2, length=6, ignored=[3], subnetwork=groups)
+
+    qwen2 = make_config(L=3, NH=6, KV=3, HS=4, C=18, N=18, V=13, context=8, tied=True, theta=1e6, architecture="qwen2")
+    half = {"heads": [[1, 2], [0], None], "neurons": [[0, 3, 4, 11, 17], None, [2, 5]]}
+    write_gradient_case("qwen2", qwen2, seed=1100, batch=2, length=6, ignored=[3], subnetwork=half)
 
     queries = {"heads": [[1, 2, 4], None, [0, 3, 5]], "queryHeads": True, "neurons": [[2, 9], [0, 1, 17], None]}
     write_gradient_case("llama-queries", sampled, seed=1000, batch=2, length=6, ignored=[3], subnetwork=queries)

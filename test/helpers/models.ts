@@ -1,7 +1,7 @@
 // Small models and batches for tests.
 
 import { createHash } from 'node:crypto';
-import type { Gpt2Config, LlamaConfig, ModelConfig } from '../../lib/config/model-config.ts';
+import type { Gpt2Config, LlamaConfig, ModelConfig, Qwen2Config } from '../../lib/config/model-config.ts';
 import { CounterRng } from '../../lib/est/rng.ts';
 import type { Model } from '../../lib/model/model.ts';
 import type { GenerateOptions, TensorData } from '../../lib/model/options.ts';
@@ -40,6 +40,12 @@ export function smallLlama(overrides: Partial<LlamaConfig> = {}): LlamaConfig {
     mlpBias: false,
     ...overrides,
   };
+}
+
+/** The same sizes as `smallLlama`. */
+export function smallQwen2(overrides: Partial<Qwen2Config> = {}): Qwen2Config {
+  const { attentionBias: _, mlpBias: __, ...shape } = smallLlama();
+  return { ...shape, architecture: 'qwen2', rmsNormEpsilon: 1e-6, ropeTheta: 1e6, ...overrides };
 }
 
 /** (B, T) tokens and targets, pure functions of the seed. */

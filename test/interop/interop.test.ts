@@ -13,7 +13,7 @@ import { sampleSubnetwork } from '../../lib/est/sampler.ts';
 import type { WeightType } from '../../lib/formats/shards.ts';
 import { Model } from '../../lib/model/model.ts';
 import { createTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
-import { roughen, smallConfig, smallLlama } from '../helpers/models.ts';
+import { roughen, smallConfig, smallLlama, smallQwen2 } from '../helpers/models.ts';
 import { relativeDifference } from '../helpers/tolerance.ts';
 
 const python = process.env.BURGEON_PYTHON ?? 'python3';
@@ -61,6 +61,8 @@ const models = {
   'gpt2, wide MLP default': smallConfig({ nLayer: 1 }),
   llama: smallLlama(),
   'llama, tied and with biases': smallLlama({ tiedHead: true, attentionBias: true, mlpBias: true, ropeTheta: 5e5 }),
+  qwen2: smallQwen2(),
+  'qwen2, tied': smallQwen2({ tiedHead: true, nKvHead: 4 }),
   'llama, linear rope': smallLlama({ ropeScaling: { type: 'linear', factor: 4 } }),
   'llama, llama3 rope': smallLlama({
     contextLength: 64,
@@ -68,6 +70,7 @@ const models = {
   }),
 };
 const tokens = [5, 60, 0, 17, 3, 3, 41, 22, 9, 1, 58, 30];
+const classes = { gpt2: 'GPT2LMHeadModel', llama: 'LlamaForCausalLM', qwen2: 'Qwen2ForCausalLM' };
 const types: [WeightType, string, number][] = [
   ['F32', 'torch.float32', 2e-5],
   ['BF16', 'torch.bfloat16', 2e-5],
@@ -112,6 +115,7 @@ describe.runIf(isThere).each(Object.entries(models))('%s', (name, config) => {
     const answer = await askTransformers(theirs, { tokens });
     using loaded = await Model.load(theirs, { threads: 1 });
     expect(loaded.config).toEqual(config);
+    expect(answer.class).toBe(classes[config.architecture]);
     const { logits } = await loaded.forward(Int32Array.from(tokens), { logits: 'all' });
     expect(relativeDifference(logits!, Float32Array.from(answer.logits))).toBeLessThan(2e-5);
   });
@@ -139,6 +143,31 @@ describe.runIf(isThere)('changed by hand', () => {
     await expectSameLogits(target);
   });
 
+  it.each<[string, Record<string, unknown>]>([
+    ['a window that is not used', { use_sliding_window: false, sliding_window: 4, max_window_layers: 1 }],
+    ['a window from a layer on that is not there', { use_sliding_window: true, sliding_window: 4 }],
+    [
+      'a window as long as the context',
+      { use_sliding_window: true, sliding_window: 16, max_window_layers: 0, layer_types: undefined },
+    ],
+    [
+      'layer_types beside a window',
+      { use_sliding_window: true, sliding_window: 4, layer_types: all('full_attention') },
+    ],
+    ['biases that Qwen2 has not', { attention_bias: false, mlp_bias: true }],
+  ])('%s means what it does in transformers', async (name, changes) => {
+    await expectSameLogits(await changedQwen2(name, changes));
+  });
+
+  it('a window that is used makes another model of a Qwen2, which is refused', async () => {
+    const target = await changedQwen2('window', { use_sliding_window: true, sliding_window: 4, max_window_layers: 1 });
+    using model = await Model.load(path.join(directory, 'qwen2 window whole'), { threads: 1 });
+    const { logits } = await model.forward(Int32Array.from(tokens), { logits: 'all' });
+    const answer = await askTransformers(target, { tokens });
+    expect(relativeDifference(logits!, Float32Array.from(answer.logits))).toBeGreaterThan(0.01);
+    await expect(Model.load(target)).rejects.toThrow('use_sliding_window: burgeon supports false');
+  });
+
   it('a head of its own in a tied Llama is used, as in transformers', async () => {
     using model = await Model.create(smallLlama({ tiedHead: false }), { threads: 1, seed: 3 });
     await roughen(model);
@@ -152,6 +181,22 @@ describe.runIf(isThere)('changed by hand', () => {
     await expectSameLogits(target);
   });
 });
+
+function all(type: string): string[] {
+  return new Array<string>(smallQwen2().nLayer).fill(type);
+}
+
+/** A Qwen2 whose config.json has these changes; it is beside it as it was, with `whole` in its name. */
+async function changedQwen2(name: string, changes: Record<string, unknown>): Promise<string> {
+  using model = await Model.create(smallQwen2(), { threads: 1, seed: 3 });
+  await roughen(model);
+  const target = path.join(directory, `qwen2 ${name}`);
+  await model.save(target);
+  await model.save(`${target} whole`);
+  const file = path.join(target, 'config.json');
+  await writeFile(file, JSON.stringify({ ...JSON.parse(await readFile(file, 'utf8')), ...changes }));
+  return target;
+}
 
 async function expectSameLogits(target: string): Promise<void> {
   const answer = await askTransformers(target, { tokens });

@@ -30,6 +30,7 @@ describe.each(engines)('$device $precision', (engine) => {
     'llama-scaled',
     'llama-groups',
     'llama-queries',
+    'qwen2',
   ])('%s: logits, loss, all gradients', async (name) => {
     const golden = await readGolden(name);
     const { batch: batchSize, subnetwork, tokens, targets } = golden;

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { countFlops } from '../../lib/est/flops.ts';
 import { sampleSubnetwork } from '../../lib/est/sampler.ts';
 import { Model } from '../../lib/model/model.ts';
-import { allParameters, fingerprints, randomBatch, roughen, smallLlama } from '../helpers/models.ts';
+import { allParameters, fingerprints, randomBatch, roughen, smallLlama, smallQwen2 } from '../helpers/models.ts';
 
 const config = smallLlama();
 const batchSize = 2;
@@ -92,6 +92,8 @@ describe('a Llama model', () => {
   it.each([
     ['plain', config],
     ['tied, with biases', smallLlama({ tiedHead: true, attentionBias: true, mlpBias: true, ropeTheta: 5e5 })],
+    ['Qwen2', smallQwen2()],
+    ['Qwen2, tied', smallQwen2({ tiedHead: true })],
     ['linear rope', smallLlama({ ropeScaling: { type: 'linear', factor: 4 } })],
     [
       'llama3 rope',

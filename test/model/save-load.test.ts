@@ -120,7 +120,7 @@ describe('save refuses', () => {
     await mkdir(target);
     await writeFile(path.join(target, 'config.json'), '{"model_type": "bert"}');
     expect((await refusal(target)).message).toContain(
-      'expected a GPT-2 or Llama model directory, found no such config.json',
+      'expected a GPT-2, Llama or Qwen2 model directory, found no such config.json',
     );
     expect(await readdir(target)).toEqual(['config.json']);
   });
