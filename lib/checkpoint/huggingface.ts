@@ -13,7 +13,10 @@ import { llamaFamily } from './huggingface-llama.ts';
 import { qwen2Family } from './huggingface-qwen2.ts';
 
 const head = 'lm_head.weight';
-const families = { gpt2: gpt2Family, llama: llamaFamily, qwen2: qwen2Family };
+const families = { gpt2: gpt2Family, llama: llamaFamily, qwen2: qwen2Family } satisfies Record<
+  ModelConfig['architecture'],
+  unknown
+>;
 const modelTypes = Object.values(families).map(({ modelType }) => modelType);
 
 function familyOf(model: ModelConfig): Family<ModelConfig> {

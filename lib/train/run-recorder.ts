@@ -213,7 +213,7 @@ export class RunRecorder {
    */
   async checkpoint(validationLoss: number | undefined, { prunes = true } = {}): Promise<string> {
     await this.requirePlace({ isNow: true });
-    const { config, data, model, metrics, state } = this.#run;
+    const { data, model, metrics, state } = this.#run;
     const { best } = state;
     if (validationLoss !== undefined && validationLoss < (best?.loss ?? Infinity)) {
       state.best = { step: state.step, loss: validationLoss, evaluatedOn: data?.validation?.sha256 };

@@ -120,7 +120,7 @@ describe('resuming', () => {
     const lines = (await readFile(file, 'utf8')).trimEnd().split('\n');
     const cut = lines.findIndex((line) => line.startsWith(`{"kind":"${kind}","step":${step},`));
     expect(cut).toBeGreaterThan(0);
-    await writeFile(file, lines.slice(0, cut).join('\n') + '\n');
+    await writeFile(file, `${lines.slice(0, cut).join('\n')}\n`);
     const again = await train(settings, { start: 'resume' });
     const all = (await readMetrics(file)).filter((line) => line.kind === kind);
     expect(all.map((line) => line.step)).toEqual(kind === 'checkpoint' ? [5, 10, 15] : [15]);
