@@ -7,7 +7,7 @@ import { requireObject, wrong } from '../config/require.ts';
 import { withoutUndefined } from '../config/without-undefined.ts';
 import { BurgeonError } from '../errors.ts';
 import type { Rates } from './rates.ts';
-import { firstUnits, headUnits, layerCounts, type SamplerConfig, type SamplerOptions } from './sampler.ts';
+import { firstUnits, headUnits, layerCounts, type SamplerConfig, type SamplerOptions, takesFirst } from './sampler.ts';
 import type { Schedule, StageOptions } from './schedule.ts';
 import type { Subnetwork } from './subnetwork.ts';
 
@@ -81,11 +81,11 @@ function addReach(part: Part, model: BlockShape, sampler: SamplerConfig): void {
   const counts = layerCounts(sampler);
   const { nKvHead } = blockOf(model);
   const { units } = headUnits(sampler);
-  const layers = choose?.layers === 'first' ? counts.layers : model.nLayer;
+  const layers = takesFirst(choose?.layers) ? counts.layers : model.nLayer;
   part.layers = Math.max(part.layers, layers);
   for (let layer = 0; layer < layers; layer++) {
-    const heads = choose?.heads === 'first' && counts.heads[layer]! < units ? counts.heads[layer]! : nKvHead;
-    const neurons = choose?.neurons === 'first' ? counts.neurons[layer]! : model.nInner;
+    const heads = takesFirst(choose?.heads) && counts.heads[layer]! < units ? counts.heads[layer]! : nKvHead;
+    const neurons = takesFirst(choose?.neurons) ? counts.neurons[layer]! : model.nInner;
     part.heads[layer] = Math.max(part.heads[layer]!, heads);
     part.neurons[layer] = Math.max(part.neurons[layer]!, neurons);
   }

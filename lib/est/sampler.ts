@@ -17,6 +17,17 @@ import type { Subnetwork } from './subnetwork.ts';
 export const choices = ['uniform', 'first'] as const;
 export type Choice = (typeof choices)[number];
 
+/** Whether units are the first ones rather than drawn. Every choice is named here: one more does not compile until it is. */
+export function takesFirst(choice: Choice | undefined): boolean {
+  switch (choice) {
+    case 'first':
+      return true;
+    case 'uniform':
+    case undefined:
+      return false;
+  }
+}
+
 /** How to sample, apart from the rates. */
 export interface SamplerOptions {
   /** Rounds the number of active neurons to a multiple of this. Default 1. */
@@ -142,7 +153,7 @@ function layerShares({ nLayer, rates, choose, keepFirst = 0, keepLast = 0 }: Sam
     return ratesOfLayers(rates.layers, nLayer, 'rates.layers').map((rate, layer) => (kept(layer) ? 1 : rate));
   }
   const count = activeCount(rates.layers, nLayer);
-  if (choose?.layers === 'first') return Array.from({ length: nLayer }, (_, layer) => (layer < count ? 1 : 0));
+  if (takesFirst(choose?.layers)) return Array.from({ length: nLayer }, (_, layer) => (layer < count ? 1 : 0));
   const others = nLayer - keepFirst - keepLast;
   const share = others === 0 ? 1 : (count - keepFirst - keepLast) / others;
   return Array.from({ length: nLayer }, (_, layer) => (kept(layer) ? 1 : share));
@@ -181,9 +192,9 @@ export function isNested(config: SamplerConfig): boolean {
   const { nLayer, nHead, nInner, choose } = config;
   const { heads, neurons, layers } = activeCounts(config);
   return (
-    (layers === nLayer || choose?.layers === 'first') &&
-    (heads === nHead || choose?.heads === 'first') &&
-    (neurons === nInner || choose?.neurons === 'first')
+    (layers === nLayer || takesFirst(choose?.layers)) &&
+    (heads === nHead || takesFirst(choose?.heads)) &&
+    (neurons === nInner || takesFirst(choose?.neurons))
   );
 }
 
@@ -202,7 +213,7 @@ export function sampleSubnetwork(config: SamplerConfig, key: DrawKey): Subnetwor
   const { units, perUnit, isGrouped } = headUnits(config);
   const stream = (dimension: keyof typeof dimensions, layer: number) =>
     new CounterRng(key.seed, streamTag, key.step, key.group, layer, dimensions[dimension]);
-  const isRescaled = (dimension: Dimension) => rescale ?? choose[dimension] !== 'first';
+  const isRescaled = (dimension: Dimension) => rescale ?? !takesFirst(choose[dimension]);
 
   const subnetwork: Subnetwork = {};
   const layers = chooseLayers(config, counts, () => stream('layers', 0));
@@ -217,7 +228,7 @@ export function sampleSubnetwork(config: SamplerConfig, key: DrawKey): Subnetwor
     const byQuery = isGrouped && config.headSampling === 'query';
     subnetwork[byQuery ? 'queryHeads' : 'heads'] = Array.from(layers, (layer) => {
       const count = counts.heads[layer]!;
-      if (choose.heads === 'first') return firstUnits(count);
+      if (takesFirst(choose.heads)) return firstUnits(count);
       // Of query heads a unit is a place beside the others that share keys and values; every key and value head draws its own.
       return byQuery
         ? drawOfEach(stream('heads', layer), perUnit, units, count)
@@ -228,7 +239,7 @@ export function sampleSubnetwork(config: SamplerConfig, key: DrawKey): Subnetwor
   if (counts.neurons.some((count) => count < nInner)) {
     subnetwork.neurons = Array.from(layers, (layer) => {
       const count = counts.neurons[layer]!;
-      if (choose.neurons === 'first') return firstUnits(count);
+      if (takesFirst(choose.neurons)) return firstUnits(count);
       const blocks = drawSubset(stream('neurons', layer), nInner / neuronBlock, count / neuronBlock);
       return neuronBlock === 1 ? blocks : expandBlocks(blocks, neuronBlock);
     });
@@ -250,7 +261,7 @@ function chooseLayers(config: SamplerConfig, { shares, layers }: LayerCounts, st
     const active = Int32Array.from(shares.keys()).filter((layer) => rng.nextFloat() < shares[layer]!);
     return active.length > 0 ? active : Int32Array.of(shares.indexOf(Math.max(...shares)));
   }
-  if (layers === nLayer || choose?.layers === 'first') return firstUnits(layers);
+  if (layers === nLayer || takesFirst(choose?.layers)) return firstUnits(layers);
   return drawLayers(stream(), config, layers);
 }
 
@@ -352,16 +363,16 @@ function checkOptions(config: SamplerConfig): void {
   if (nInner % neuronBlock !== 0) {
     fail(`neuronBlock: expected a divisor of the ${nInner} MLP neurons, received ${neuronBlock}`);
   }
-  if (choose?.layers === 'first' && typeof rates.layers === 'object' && !isFull(rates.layers)) {
+  if (takesFirst(choose?.layers) && typeof rates.layers === 'object' && !isFull(rates.layers)) {
     fail('rates.layers: expected one number, because the first layers are chosen, received rates by layer');
   }
-  if (choose?.heads === 'first' && headSampling === 'query' && nKvHead < nHead && !isFull(rates.heads)) {
+  if (takesFirst(choose?.heads) && headSampling === 'query' && nKvHead < nHead && !isFull(rates.heads)) {
     fail('headSampling: expected group, because the first heads are chosen, received query');
   }
-  if (choose?.layers === 'first' && keepLast > 0 && !isFull(rates.layers)) {
+  if (takesFirst(choose?.layers) && keepLast > 0 && !isFull(rates.layers)) {
     fail(`keepLast: expected 0, because the first layers are chosen, received ${keepLast}`);
   }
-  if (typeof rates.layers === 'object' || choose?.layers === 'first') return;
+  if (typeof rates.layers === 'object' || takesFirst(choose?.layers)) return;
   const layers = activeCount(rates.layers, nLayer);
   if (keepFirst + keepLast > layers) {
     fail(

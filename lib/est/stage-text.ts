@@ -3,7 +3,7 @@
 import type { BlockShape } from '../config/architecture.ts';
 import { isSamePart, trainedPart } from './part.ts';
 import { dimensionNames, isFull } from './rates.ts';
-import type { SamplerOptions } from './sampler.ts';
+import { type SamplerOptions, takesFirst } from './sampler.ts';
 import type { ResolvedStage, Schedule } from './schedule.ts';
 import type { Transition } from './transition.ts';
 
@@ -11,7 +11,7 @@ import type { Transition } from './transition.ts';
 export function stageText(stage: ResolvedStage, grows: boolean): string {
   const { ratesFrom, ratesTo, options, transition } = stage;
   const sampled = dimensionNames.filter((dimension) => !isFull(ratesFrom[dimension]) || !isFull(ratesTo[dimension]));
-  const firsts = sampled.filter((dimension) => options.choose?.[dimension] === 'first');
+  const firsts = sampled.filter((dimension) => takesFirst(options.choose?.[dimension]));
   const which = sampled.length === 0 ? 'all' : firsts.length === 0 ? 'random' : 'first';
   const words = firsts.length > 0 && firsts.length < sampled.length ? 'mixed' : which;
   return transition === undefined ? words : `${words}, ${grows ? `from ${transitionText(transition)}` : 'nothing new'}`;

@@ -17,9 +17,15 @@ export function viewTensors(model: ModelConfig, tensors: readonly NativeTensor[]
     const key = `${tensor.engine} ${tensor.layer}`;
     views.set(key, [...(views.get(key) ?? []), tensor]);
   }
-  return tensors.flatMap(({ name, layer }, index) =>
-    views.get(`${name} ${layer}`)!.map((tensor) => ({ ...tensor, index })),
-  );
+  const missing = new Set(views.keys());
+  const viewed = tensors.flatMap(({ name, layer }, index) => {
+    missing.delete(`${name} ${layer}`);
+    return views.get(`${name} ${layer}`)!.map((tensor) => ({ ...tensor, index }));
+  });
+  // Otherwise the model would train as another, and only saving it would tell.
+  if (missing.size > 0)
+    throw new Error(`the engine has no tensors ${[...missing].join(', ')}, which config/tensors.ts lists`);
+  return viewed;
 }
 
 /** Names to show to someone who gave another. */
