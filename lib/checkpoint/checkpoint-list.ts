@@ -7,6 +7,7 @@ import { isMissing } from '../files/is-missing.ts';
 import { clearLeftovers, nameBehind, removeDirectory } from '../files/replace-directory.ts';
 import { checkpointError, explainFailure } from '../formats/checkpoint-error.ts';
 import { checkpointName, stepOfName, verifyCheckpoint } from './checkpoint.ts';
+import { findDamage } from './manifest.ts';
 
 /** One checkpoint directory. */
 export interface FoundCheckpoint {
@@ -59,6 +60,27 @@ export async function latestCheckpoint(
   const newestFirst = (await findCheckpoints(runDirectory)).reverse();
   const index = newestFirst.findIndex(({ valid }) => valid);
   return { latest: newestFirst[index], skipped: index < 0 ? newestFirst : newestFirst.slice(0, index) };
+}
+
+/**
+ * The newest checkpoint whose files have the hashes of its manifest: one pass over all bytes of it.
+ * @returns also newer ones that are incomplete or damaged.
+ * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT where one cannot be read.
+ */
+export function latestIntactCheckpoint(
+  runDirectory: string,
+): Promise<{ latest: FoundCheckpoint | undefined; skipped: FoundCheckpoint[] }> {
+  return explainFailure(`reading checkpoints in ${runDirectory}`, async () => {
+    const skipped: FoundCheckpoint[] = [];
+    for (const found of (await findCheckpoints(runDirectory)).reverse()) {
+      const damage = found.valid
+        ? await findDamage(found.directory, await verifyCheckpoint(found.directory))
+        : undefined;
+      if (found.valid && damage === undefined) return { latest: found, skipped };
+      skipped.push(damage === undefined ? found : { ...found, valid: false, problem: damage.message });
+    }
+    return { latest: undefined, skipped };
+  });
 }
 
 /** Finishes or undoes what a kill amid writing or deleting a checkpoint left. @throws {BurgeonError} ERR_BURGEON_CHECKPOINT. */

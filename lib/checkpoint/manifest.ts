@@ -3,6 +3,7 @@
 
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import type { BurgeonError } from '../errors.ts';
 import { digestFile, type FileDigest } from '../files/durable-file.ts';
 import { isMissing } from '../files/is-missing.ts';
 import { checkpointError } from '../formats/checkpoint-error.ts';
@@ -27,6 +28,16 @@ export interface Manifest {
  * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT naming the first file that is missing or of another size.
  */
 export async function readManifest(directory: string, required: readonly string[]): Promise<Manifest> {
+  const manifest = await parseManifest(directory, required);
+  for (const [name, { bytes }] of Object.entries(manifest.files)) {
+    const found = await fileSize(join(directory, name));
+    if (found !== bytes) throw damaged(directory, name, `expected ${bytes} bytes, found ${found ?? 'no file'}`);
+  }
+  return manifest;
+}
+
+/** Reads checkpoint.json alone. @throws {BurgeonError} ERR_BURGEON_CHECKPOINT as `readManifest`. */
+export async function parseManifest(directory: string, required: readonly string[] = []): Promise<Manifest> {
   const path = join(directory, manifestFile);
   const manifest = await readJsonObject(path);
   const { format, version, step, files } = manifest;
@@ -43,10 +54,6 @@ export async function readManifest(directory: string, required: readonly string[
   }
   const unlisted = required.find((name) => !Object.hasOwn(files, name));
   if (unlisted !== undefined) throw damaged(directory, manifestFile, `does not list ${unlisted}`);
-  for (const [name, { bytes }] of Object.entries(files as Record<string, FileDigest>)) {
-    const found = await fileSize(join(directory, name));
-    if (found !== bytes) throw damaged(directory, name, `expected ${bytes} bytes, found ${found ?? 'no file'}`);
-  }
   return manifest as unknown as Manifest;
 }
 
@@ -55,10 +62,17 @@ export async function readManifest(directory: string, required: readonly string[
  * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT naming the first file whose contents changed.
  */
 export async function verifyHashes(directory: string, manifest: Manifest): Promise<void> {
+  const damage = await findDamage(directory, manifest);
+  if (damage) throw damage;
+}
+
+/** The same, as an error that is not thrown: what cannot be read at all is another matter. */
+export async function findDamage(directory: string, manifest: Manifest): Promise<BurgeonError | undefined> {
   for (const [name, { sha256 }] of Object.entries(manifest.files)) {
     const found = await digestFile(join(directory, name));
-    if (found.sha256 !== sha256) throw damaged(directory, name, `expected SHA-256 ${sha256}, found ${found.sha256}`);
+    if (found.sha256 !== sha256) return damaged(directory, name, `expected SHA-256 ${sha256}, found ${found.sha256}`);
   }
+  return undefined;
 }
 
 function isFileEntry([name, digest]: [string, unknown]): boolean {

@@ -1,8 +1,12 @@
 // Any model that burgeon reads, from its path.
 
-import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { requireText } from '../config/require.ts';
+import { isFile } from '../files/path-kinds.ts';
+import { explainFailure } from '../formats/checkpoint-error.ts';
+import { optimizerFile } from './checkpoint.ts';
 import { openLlmc } from './llmc.ts';
+import { manifestFile, parseManifest, verifyHashes } from './manifest.ts';
 import { type OpenModelDirectory, readModelDirectory } from './model-directory.ts';
 
 /**
@@ -11,9 +15,18 @@ import { type OpenModelDirectory, readModelDirectory } from './model-directory.t
  */
 export async function openModel(path: string): Promise<OpenModelDirectory> {
   requireText('directory', path, 'the path of a model');
-  const isFile = await stat(path).then(
-    (found) => found.isFile(),
-    () => false,
-  );
-  return isFile ? openLlmc(path) : readModelDirectory(path);
+  if (await isFile(path)) return openLlmc(path);
+  await requireUndamaged(path);
+  return readModelDirectory(path);
+}
+
+/** What a checkpoint says of its model's files must hold here too: one flipped bit of a weight is a number like any other. */
+async function requireUndamaged(directory: string): Promise<void> {
+  if (!(await isFile(join(directory, manifestFile)))) return;
+  await explainFailure(`reading checkpoint ${directory}`, async () => {
+    const { files, ...manifest } = await parseManifest(directory);
+    // The optimizer is not read, and may be left out where a checkpoint is passed on.
+    const { [optimizerFile]: _, ...ofModel } = files;
+    await verifyHashes(directory, { ...manifest, files: ofModel });
+  });
 }

@@ -17,7 +17,7 @@ type ShardFlags = EvalFlags & { data: string };
 export async function evalShards(model: Model, directory: string, flags: ShardFlags): Promise<void> {
   const { split, dtype } = flags;
   const { source, manifest, check, close } = await openSplit(flags.data, {
-    ...{ split, dtype, vocabSize: model.config.vocabSize },
+    ...{ split, dtype, vocabSize: model.config.vocabSize, model: directory },
   });
   try {
     const tokenizer =

@@ -97,7 +97,9 @@ export async function chooseContents(
 
 async function choose(source: OpenModelDirectory, rules: KeepRules, flags: SubnetworkFlags): Promise<Subnetwork> {
   if (flags.calibrate === undefined) return chooseSubnetwork(source.model, rules);
-  const data = await openSplit(flags.calibrate, { split: 'train', vocabSize: source.model.vocabSize });
+  const data = await openSplit(flags.calibrate, {
+    ...{ split: 'train', vocabSize: source.model.vocabSize, model: source.directory },
+  });
   const progress = new ProgressLine();
   try {
     using model = await Model.fromContents(source, flags.threads === undefined ? {} : { threads: flags.threads });

@@ -130,7 +130,11 @@ export interface RunFlops {
 }
 
 export function runFlops(counts: Omit<RunFlops, 'blockSaving' | 'allSaving'>): RunFlops {
+  requireObject('counts', counts);
   const { blockFlops, allFlops, denseBlockFlops, denseAllFlops } = counts;
+  for (const [name, value] of Object.entries({ blockFlops, allFlops, denseBlockFlops, denseAllFlops })) {
+    if (typeof value !== 'number') throw wrong(`counts.${name}`, 'a number', value);
+  }
   const saving = (executed: number, dense: number) => (dense > 0 ? 1 - executed / dense : 0);
   return {
     blockFlops,

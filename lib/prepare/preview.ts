@@ -1,5 +1,6 @@
 // A dry run of prepare: reads all text as its first pass does, says what would be left out, and writes nothing.
 
+import { requireObject, requireTexts } from '../config/require.ts';
 import type { DataManifest } from '../data/manifest.ts';
 import { skippedOf, sourceOf, total } from './corpus.ts';
 import { requireTextOptions } from './documents.ts';
@@ -25,6 +26,8 @@ export type Preview = Pick<DataManifest, 'source' | 'skipped' | 'invalidUtf8'>;
  *   damaged, or when a line of .jsonl or a row of .parquet is bad. Rejects with the reason of `signal` when it is aborted.
  */
 export async function previewPrepare(options: PreviewOptions): Promise<Preview> {
+  requireObject('options', options);
+  requireTexts('inputs', options.inputs);
   const { inputs, dropNearDuplicates, delimiter, textColumn, onNearDuplicate } = options;
   requireTextOptions(options);
   const files = await findInputFiles(inputs);

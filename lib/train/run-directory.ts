@@ -1,7 +1,12 @@
 // The directory of a run: who may start in it, and that only one process trains in it at a time.
 
 import path from 'node:path';
-import { clearInterrupted, type FoundCheckpoint, latestCheckpoint } from '../checkpoint/checkpoint-list.ts';
+import {
+  clearInterrupted,
+  type FoundCheckpoint,
+  latestCheckpoint,
+  latestIntactCheckpoint,
+} from '../checkpoint/checkpoint-list.ts';
 import { BurgeonError } from '../errors.ts';
 import { makeDirectoryDurably } from '../files/durable-file.ts';
 import type { HeldLock } from '../files/held-lock.ts';
@@ -71,10 +76,11 @@ export async function enterRunDirectory(
     // Of a process that was killed before its first step.
     await bringRunBack(directory);
     await clearInterrupted(directory);
-    const { latest, skipped } = await latestCheckpoint(directory);
+    const continues = mode === 'resume' || mode === 'auto';
+    const { latest, skipped } = await (continues ? latestIntactCheckpoint : latestCheckpoint)(directory);
     const begun = () => discardSetAside(directory);
     if (mode === 'resume' && latest === undefined) refuseToResume(directory, skipped);
-    if (mode === 'resume' || mode === 'auto') return { latest, skipped, lock, begun, leave };
+    if (continues) return { latest, skipped, lock, begun, leave };
     if (mode === 'overwrite') {
       await setRunAside(directory);
     } else if (latest !== undefined || skipped.length > 0) {

@@ -212,7 +212,11 @@ describe('is refused, and nothing is written', () => {
     const broken = path.join(await temporaryDirectory(), 'broken');
     await cp(path.join(home, 'run/checkpoint-00000004'), broken, { recursive: true });
     await writeFile(path.join(broken, 'model.safetensors'), 'x');
-    await expectRefusal({ initFrom: broken }, 'ERR_BURGEON_CHECKPOINT', /model\.safetensors: .*too few/);
+    await expectRefusal(
+      { initFrom: broken },
+      'ERR_BURGEON_CHECKPOINT',
+      /model\.safetensors: expected SHA-256 .*: the checkpoint is damaged/,
+    );
     // An overwritten run is still there when what should replace it cannot start.
     const settings = await config();
     await train({ ...settings, steps: 2 });

@@ -160,7 +160,7 @@ describe('resuming', () => {
     expect(await loggedSteps(settings.output)).toEqual(allSteps);
   });
 
-  test('refuses a checkpoint with a flipped bit', async () => {
+  test('refuses a checkpoint with a flipped bit, where there is none before it', async () => {
     const settings = await config();
     await trainUntil(5, settings);
     const file = path.join(settings.output, 'checkpoint-00000005', 'optimizer.safetensors');
@@ -168,9 +168,23 @@ describe('resuming', () => {
     bytes[bytes.length - 100]! ^= 1;
     await writeFile(file, bytes);
     await expect(train(settings, { start: 'resume' })).rejects.toMatchObject({
-      code: 'ERR_BURGEON_CHECKPOINT',
+      code: 'ERR_BURGEON_CONFIG',
       message: expect.stringContaining('optimizer.safetensors'),
     });
+  });
+
+  test.each(['resume', 'auto'] as const)('passes over it for the one before: %s', async (start) => {
+    const settings = await config({ checkpoint: { every: 5 } });
+    const { fingerprint } = await train(settings);
+    const file = path.join(settings.output, 'checkpoint-00000015', 'model.safetensors');
+    const bytes = await readFile(file);
+    bytes[bytes.length - 100]! ^= 1;
+    await writeFile(file, bytes);
+    const notes: string[] = [];
+    const again = await train(settings, { start, onNote: (note) => notes.push(note) });
+    expect(notes).toEqual([expect.stringMatching(/^passed over checkpoint .*model\.safetensors: expected SHA-256/)]);
+    expect(again.records.map(({ step }) => step)).toEqual([11, 12, 13, 14, 15]);
+    expect(again.fingerprint).toEqual(fingerprint);
   });
 
   test('refuses other settings, listing them, and takes those that decide nothing', async () => {
