@@ -2,7 +2,7 @@
 // nothing stays open where opening fails.
 
 import { busyNote, measurePeak, type Peak, peakFlops } from '../addon/peak.ts';
-import { latestCheckpoint } from '../checkpoint/checkpoint-list.ts';
+import { latestIntactCheckpoint } from '../checkpoint/checkpoint-list.ts';
 import type { OpenModelDirectory } from '../checkpoint/model-directory.ts';
 import { completeModel, type ModelConfig } from '../config/model-config.ts';
 import type { Dataset } from '../data/dataset.ts';
@@ -137,7 +137,7 @@ async function openInitial(
 ): Promise<OpenModelDirectory | undefined> {
   if (config.initFrom === undefined) return undefined;
   const resumes = start === 'resume' || start === 'auto';
-  if (resumes && (await latestCheckpoint(config.output)).latest !== undefined) return undefined;
+  if (resumes && (await latestIntactCheckpoint(config.output)).latest !== undefined) return undefined;
   return openInitialModel(
     config.initFrom,
     config,

@@ -54,7 +54,7 @@ export async function startRun(context: RestoreContext, initial: ModelConfig | M
 
 /**
  * Restores a checkpoint. Changes are written into it at once: they hold from now on, whatever ends this process.
- * @param directory of the checkpoint.
+ * @param directory of the checkpoint, whose hashes were compared (enterRunDirectory).
  * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT, ERR_BURGEON_CONFIG or ERR_BURGEON_DATA where configuration or data are not
  *   those that the run began with, ERR_BURGEON_OUT_OF_MEMORY, ERR_BURGEON_BACKEND.
  */
@@ -83,7 +83,7 @@ export function saveRun(model: Model, state: RunState): Promise<string> {
 }
 
 async function restore({ tokenizer, ...context }: RestoreContext, directory: string) {
-  const checkpoint = await readCheckpoint(directory);
+  const checkpoint = await readCheckpoint(directory, { isVerified: true });
   try {
     const { state, model: shape } = checkpoint;
     const continuation = continueRunState(

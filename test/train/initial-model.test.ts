@@ -1,6 +1,6 @@
 // Runs that start from the weights of another model.
 
-import { cp, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readCheckpoint } from '../../lib/checkpoint/checkpoint.ts';
@@ -267,4 +267,17 @@ describe('loadTrainConfig', () => {
     const elsewhere = await file({ ...rest, initFrom: undefined, output: 'nowhere' });
     await expect(loadTrainConfig(elsewhere, { resume: true })).rejects.toThrow('model: expected');
   });
+});
+
+test('is begun from again where the only checkpoint of the run is damaged', async () => {
+  const initFrom = path.join(home, 'run/checkpoint-00000004');
+  const settings = await config({ initFrom });
+  const { fingerprint } = await train(settings);
+  const [last] = (await readdir(settings.output)).filter((name) => name.startsWith('checkpoint-'));
+  const file = path.join(settings.output, last!, 'model.safetensors');
+  const bytes = await readFile(file);
+  bytes[bytes.length - 100]! ^= 1;
+  await writeFile(file, bytes);
+  // From the model again, not from weights that are drawn.
+  expect((await train(settings, { start: 'auto' })).fingerprint).toEqual(fingerprint);
 });
