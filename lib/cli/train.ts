@@ -148,9 +148,13 @@ async function runTraining(file: string, flags: TrainFlags): Promise<void> {
     if (!trainer.isComplete || (interrupt.signal.aborted && lacksBaseline)) process.exitCode = interrupt.exitCode();
   } finally {
     progress.clear();
-    await trainer.close();
-    await watchers.close();
-    interrupt.release();
+    try {
+      await trainer.close();
+    } finally {
+      // Also then: a page that goes on being served keeps the process alive.
+      await watchers.close();
+      interrupt.release();
+    }
   }
 }
 

@@ -25,7 +25,8 @@ export async function writeDraft(lock: string, self: ProcessIdentity): Promise<D
   const { token, text } = newLock(self);
   const file = `${lock}.new-${token}`;
   await writeFile(file, text, { flag: 'wx' });
-  return { token, file, remove: () => rm(file, { force: true }) };
+  // What cannot be removed says nothing, and goes when the next process holds the lock (clearLeftovers).
+  return { token, file, remove: () => rm(file, { force: true }).catch(() => {}) };
 }
 
 /** Who holds the lock, or held it last; undefined when it is free. */
@@ -50,7 +51,7 @@ export async function takeOver(lock: string, from: SeenLock, draft: Draft): Prom
     return false;
   }
   await rename(draft.file, lock);
-  await rm(follower, { force: true });
+  await rm(follower, { force: true }).catch(() => {});
   return true;
 }
 

@@ -7,7 +7,7 @@
 // Relies on rename within one directory being atomic, and on one writer per <name> at a time.
 
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { access, constants, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { makeDirectoryDurably, syncDirectory } from './durable-file.ts';
 import { exists } from './path-kinds.ts';
@@ -35,7 +35,11 @@ export async function replaceDirectory(
   await makeDirectoryDurably(parent);
   await clearLeftovers(parent, owns);
   const isReplacing = await exists(target);
-  if (isReplacing) await checkExisting(target);
+  if (isReplacing) {
+    await checkExisting(target);
+    // It is to be deleted at the end.
+    await access(target, constants.W_OK);
+  }
 
   const temporary = temporaryPath(target);
   const aside = join(parent, `.replaced-${basename(target)}`);
@@ -49,13 +53,18 @@ export async function replaceDirectory(
     }
     await rename(temporary, target);
   } catch (error) {
-    if (isReplacing && !(await exists(target))) await rename(aside, target);
-    await rm(temporary, { recursive: true, force: true });
+    // The first error is the one to report. What cannot be undone now is found, and undone, by the next call.
+    if (isReplacing) await bringBack(aside, target).catch(() => {});
+    await rm(temporary, { recursive: true, force: true }).catch(() => {});
     throw error;
   }
   await syncDirectory(parent);
   // The new one is in place; what cannot be deleted now is tried again at the next write.
   if (isReplacing) await removeDirectory(aside).catch(() => {});
+}
+
+async function bringBack(aside: string, target: string): Promise<void> {
+  if (!(await exists(target))) await rename(aside, target);
 }
 
 /** Deletes a directory so that no reader ever sees part of it under its name. */

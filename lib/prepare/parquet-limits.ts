@@ -52,36 +52,36 @@ export function checkMetadata({ schema, row_groups }: FileMetaData, fileBytes: n
 export type ColumnSizes = Pick<ColumnMetaData, 'num_values' | 'total_uncompressed_size'>;
 
 /**
- * The header of each kind of page, as a field of the page header, with its fields that count values, and those that count bytes of
- * it: data (values), dictionary (values), and data of version 2 (values, nulls, rows; definition and repetition levels).
+ * The header of each kind of page, by the type of the page: a field of the page header, with its fields that count values, and those that
+ * count bytes of it: data (values), dictionary (values), and data of version 2 (values, nulls, rows; definition and repetition levels).
  */
-const pageKinds = [
-  [5, [1], []],
-  [7, [1], []],
-  [8, [1, 2, 3], [5, 6]],
-] as const;
+const pageKinds: Readonly<Record<number, { field: number; counts: readonly number[]; lengths: readonly number[] }>> = {
+  0: { field: 5, counts: [1], lengths: [] },
+  2: { field: 7, counts: [1], lengths: [] },
+  3: { field: 8, counts: [1, 2, 3], lengths: [5, 6] },
+};
 
 /**
  * @param bytes all pages of a column of a row group.
- * @throws {Error} where a page claims more than there is, or leads back to itself.
+ * @throws {Error} where a page claims more than there is, leads back to itself, or lacks what says how it is read.
  */
 export function checkPages(bytes: Uint8Array, { num_values, total_uncompressed_size }: ColumnSizes): void {
   const walk = new ThriftWalk(bytes);
   for (let page = 0; walk.left > 1; page++) {
     const header = walk.fields(0);
-    const [unpacked, packed] = [header.get(2), header.get(3)];
+    const [type, unpacked, packed] = [header.get(1), header.get(2), header.get(3)];
     if (!isSize(packed, walk.left)) throw new Error(`page ${page} says it has ${packed} bytes of ${walk.left}`);
     if (!isSize(unpacked, Number(total_uncompressed_size))) {
       throw new Error(`page ${page} says it has ${unpacked} bytes unpacked, of ${total_uncompressed_size}`);
     }
-    for (const [kind, counts, lengths] of pageKinds) {
-      const part = header.get(kind);
-      if (!(part instanceof Map)) continue;
-      const isSound =
-        counts.every((field) => isSize(part.get(field), Number(num_values))) &&
-        lengths.every((field) => isSize(part.get(field), packed));
-      if (!isSound) throw new Error(`page ${page} says it has more than the ${num_values} values of its column`);
-    }
+    const kind = typeof type === 'number' ? pageKinds[type] : undefined;
+    if (kind === undefined) throw new Error(`page ${page} is of the unknown type ${type}`);
+    const part = header.get(kind.field);
+    if (!(part instanceof Map)) throw new Error(`page ${page} does not say how many values it has`);
+    const isSound =
+      kind.counts.every((field) => isSize(part.get(field), Number(num_values))) &&
+      kind.lengths.every((field) => isSize(part.get(field), packed));
+    if (!isSound) throw new Error(`page ${page} says it has more than the ${num_values} values of its column`);
     walk.skip(packed);
   }
 }
@@ -90,7 +90,7 @@ function isSize(value: unknown, most: number): value is number {
   return typeof value === 'number' && value >= 0 && value <= most;
 }
 
-/** Integers and structs among the fields of a struct, by their ids. */
+/** Integers of 32 bits and structs among the fields of a struct, by their ids; of a field that comes twice, what comes last. */
 type Fields = Map<number, number | Fields>;
 
 /** Reads past every field of a Thrift struct. */
@@ -118,8 +118,9 @@ class ThriftWalk {
       const head = this.#byte();
       const type = head & 0x0f;
       if (type === 0) return fields;
-      id = head >> 4 === 0 ? zigzag(this.#varint()) : id + (head >> 4);
-      if (type >= 4 && type <= 6) fields.set(id, zigzag(this.#varint()));
+      id = head >> 4 === 0 ? this.#integer() : id + (head >> 4);
+      fields.delete(id);
+      if (type === 4 || type === 5) fields.set(id, this.#integer());
       else if (type === 12) fields.set(id, this.fields(level + 1));
       // Booleans are in the type of the field.
       else if (type > 2) this.#value(type, level);
@@ -156,6 +157,13 @@ class ThriftWalk {
   skip(count: number): void {
     this.#at += count;
     if (this.#at > this.#bytes.length) throw new Error('it ends within a value');
+  }
+
+  /** Of 32 bits at most: hyparquet drops those above, and would read another one. */
+  #integer(): number {
+    const value = this.#varint();
+    if (value >= 2 ** 32) throw new Error(`byte ${this.#at} of it belongs to a number that is too large`);
+    return zigzag(value);
   }
 
   #varint(): number {

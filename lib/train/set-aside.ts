@@ -8,6 +8,7 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { syncDirectory } from '../files/durable-file.ts';
+import { explainWriting } from '../files/explain-writing.ts';
 import { exists } from '../files/path-kinds.ts';
 
 const setAsideName = '.overwritten';
@@ -19,37 +20,54 @@ const isOfRun = (name: string) =>
   name === 'report.html' ||
   /^(\.replaced-)?checkpoint-\d+$|^metrics(-\d+)?\.jsonl$|^events\.out\.tfevents\./.test(name);
 
-/** Where nothing is set aside already (bringRunBack). */
-export async function setRunAside(directory: string): Promise<void> {
+/**
+ * Where nothing is set aside already (bringRunBack).
+ * @throws {BurgeonError} ERR_BURGEON_DATA where the file system refuses, as all functions here.
+ */
+export function setRunAside(directory: string): Promise<void> {
   const moving = path.join(directory, movingName);
-  await mkdir(moving);
-  await moveRun(directory, moving);
-  await rename(moving, path.join(directory, setAsideName));
-  await syncDirectory(directory);
+  return explain(directory, async () => {
+    await mkdir(moving);
+    await moveRun(directory, moving);
+    await rename(moving, path.join(directory, setAsideName));
+    await syncDirectory(directory);
+  });
 }
 
 /** Brings back what was set aside, in place of what has been begun since; does nothing where nothing was. */
-export async function bringRunBack(directory: string): Promise<void> {
+export function bringRunBack(directory: string): Promise<void> {
   const [aside, moving] = [path.join(directory, setAsideName), path.join(directory, movingName)];
-  if (await exists(aside)) {
-    for (const name of (await readdir(directory)).filter(isOfRun)) {
-      await rm(path.join(directory, name), { recursive: true });
+  return explain(directory, async () => {
+    if (await exists(aside)) {
+      for (const name of (await readdir(directory)).filter(isOfRun)) {
+        await rm(path.join(directory, name), { recursive: true });
+      }
+      await syncDirectory(directory);
+      await rename(aside, moving);
     }
-    await syncDirectory(directory);
-    await rename(aside, moving);
-  }
-  if (!(await exists(moving))) return;
-  await moveRun(moving, directory);
-  await rm(moving, { recursive: true });
+    if (!(await exists(moving))) return;
+    await moveRun(moving, directory);
+    await rm(moving, { recursive: true });
+  });
 }
 
 /** The new run has begun in earnest. */
 export async function discardSetAside(directory: string): Promise<void> {
   const [aside, doomed] = [path.join(directory, setAsideName), path.join(directory, discardedName)];
-  await rm(doomed, { recursive: true, force: true });
-  if (!(await exists(aside))) return;
-  await rename(aside, doomed);
-  await rm(doomed, { recursive: true });
+  await explain(directory, async () => {
+    await rm(doomed, { recursive: true, force: true });
+    if (await exists(aside)) await rename(aside, doomed);
+  });
+  await clearDiscarded(directory);
+}
+
+/** What cannot be deleted now is tried again at the next opening. */
+export async function clearDiscarded(directory: string): Promise<void> {
+  await rm(path.join(directory, discardedName), { recursive: true, force: true }).catch(() => {});
+}
+
+function explain(directory: string, work: () => Promise<void>): Promise<void> {
+  return explainWriting(`${directory} (a run that another one replaces)`, 'all of the old run is kept', work);
 }
 
 async function moveRun(from: string, to: string): Promise<void> {
