@@ -55,7 +55,7 @@ export function trainCommand(): Command {
       '--auto-resume',
       'as --resume where there is a checkpoint, else start anew: for jobs that are started again',
     )
-    .option('--overwrite', 'replace the run in the output directory, once the new one has done a step')
+    .option('--overwrite', 'replace the run in the output directory, once the new one has a checkpoint')
     .option(
       '--dashboard [port]',
       `serve a live page on this machine, with buttons to pause, save and stop (default port: ${defaultPort}; 0: any free one)`,

@@ -67,12 +67,12 @@ async function bringBack(aside: string, target: string): Promise<void> {
   if (!(await exists(target))) await rename(aside, target);
 }
 
-/** Deletes a directory so that no reader ever sees part of it under its name. */
+/** Deletes a directory so that no reader ever sees part of it under its name. What cannot be deleted now goes with the next write. */
 export async function removeDirectory(path: string): Promise<void> {
   const doomed = temporaryPath(join(dirname(path), nameBehind(basename(path))));
   await rename(path, doomed);
   await syncDirectory(dirname(path));
-  await rm(doomed, { recursive: true, force: true });
+  await rm(doomed, { recursive: true, force: true }).catch(() => {});
 }
 
 /** `path`, or where its contents are when a replacement was interrupted. Changes nothing. */
@@ -81,16 +81,16 @@ export async function existingDirectory(path: string): Promise<string> {
   return !(await exists(path)) && (await exists(aside)) ? aside : path;
 }
 
-/** Finishes or undoes what an interrupted write left in `parent`, for the names that `owns` accepts. */
+/** Finishes or undoes what an interrupted write left in `parent`, for the names that `owns` accepts; what nobody reads may stay. */
 export async function clearLeftovers(parent: string, owns: (name: string) => boolean): Promise<void> {
   for (const entry of await readdir(parent)) {
     const path = join(parent, entry);
     const temporaryOf = temporaryName.exec(entry)?.[1];
     const replaced = replacedName.exec(entry)?.[1];
     if (temporaryOf !== undefined && owns(temporaryOf)) {
-      await rm(path, { recursive: true, force: true });
+      await rm(path, { recursive: true, force: true }).catch(() => {});
     } else if (replaced !== undefined && owns(replaced)) {
-      if (await exists(join(parent, replaced))) await removeDirectory(path);
+      if (await exists(join(parent, replaced))) await removeDirectory(path).catch(() => {});
       else await rename(path, join(parent, replaced));
     }
   }

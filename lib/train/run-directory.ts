@@ -16,8 +16,8 @@ import { bringRunBack, clearDiscarded, discardSetAside, setRunAside } from './se
 
 /**
  * new: only where no run is; resume: continue the newest intact checkpoint, which must be there; auto: continue it, or start
- * anew where there is none; overwrite: replace what is there, which is deleted once the new run has done a step, and comes back
- * where it does none.
+ * anew where there is none; overwrite: replace what is there, which is deleted once the new run has a checkpoint, and comes back
+ * where it gets none.
  */
 export type StartMode = 'new' | 'resume' | 'auto' | 'overwrite';
 
@@ -34,9 +34,9 @@ export interface EnteredRun {
   skipped: FoundCheckpoint[];
   /** Of the directory; checked before anything is written there by name. */
   lock: HeldLock;
-  /** The run has done a step: what it replaces may go. */
+  /** The run has a checkpoint, or needs the room for one: what it replaces may go. */
   begun(): Promise<void>;
-  /** Gives the directory free for others; what was to be replaced by a run that did no step is there again. */
+  /** Gives the directory free for others; what was to be replaced by a run without a checkpoint is there again. */
   leave(): Promise<void>;
 }
 
@@ -78,7 +78,7 @@ export async function enterRunDirectory(
     }
   };
   try {
-    // Of a process that was killed before its first step.
+    // Of a process that was killed before its first checkpoint.
     await bringRunBack(directory);
     await clearDiscarded(directory);
     await clearInterrupted(directory);

@@ -1,7 +1,7 @@
-// A run that another one is to replace. It is set aside, in a directory inside its own, until the new run has done a step, and
+// A run that another one is to replace. It is set aside, in a directory inside its own, until the new run has a checkpoint, and
 // comes back if that never happens: whatever refuses or ends the new one before, nothing of the old one is lost. Names say what
 // a kill may leave:
-//   .overwritten   the whole old run; what lies beside it is of the new one
+//   .overwritten   the whole old run; what lies beside it is of the new one, which counts once a checkpoint is there
 //   .moving        part of the old run, on its way; the rest of it lies beside
 //   .discarded     part of what is to be deleted
 
@@ -20,6 +20,9 @@ const isOfRun = (name: string) =>
   name === 'report.html' ||
   /^(\.replaced-)?checkpoint-\d+$|^metrics(-\d+)?\.jsonl$|^events\.out\.tfevents\./.test(name);
 
+/** It appears whole. */
+const isCheckpoint = (name: string) => /^checkpoint-\d+$/.test(name);
+
 /**
  * Where nothing is set aside already (bringRunBack).
  * @throws {BurgeonError} ERR_BURGEON_DATA where the file system refuses, as all functions here.
@@ -34,12 +37,14 @@ export function setRunAside(directory: string): Promise<void> {
   });
 }
 
-/** Brings back what was set aside, in place of what has been begun since; does nothing where nothing was. */
+/** Brings back what was set aside, in place of what has been begun since; the other way round where that has a checkpoint. */
 export function bringRunBack(directory: string): Promise<void> {
   const [aside, moving] = [path.join(directory, setAsideName), path.join(directory, movingName)];
   return explain(directory, async () => {
     if (await exists(aside)) {
-      for (const name of (await readdir(directory)).filter(isOfRun)) {
+      const names = (await readdir(directory)).filter(isOfRun);
+      if (names.some(isCheckpoint)) return discardSetAside(directory);
+      for (const name of names) {
         await rm(path.join(directory, name), { recursive: true });
       }
       await syncDirectory(directory);
@@ -51,7 +56,7 @@ export function bringRunBack(directory: string): Promise<void> {
   });
 }
 
-/** The new run has begun in earnest. */
+/** The new run has a checkpoint, or needs the room for one. */
 export async function discardSetAside(directory: string): Promise<void> {
   const [aside, doomed] = [path.join(directory, setAsideName), path.join(directory, discardedName)];
   await explain(directory, async () => {

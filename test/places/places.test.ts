@@ -56,6 +56,7 @@ describe.runIf(isRoot).each(Object.keys(commands))('%s', { timeout: 3_600_000 },
         const kept = (directory: string) => `${directory}.kept`;
         return {
           what: `${place} is ${kind}`,
+          place,
           by,
           again: { by },
           disturb: async (directory) => {
@@ -100,9 +101,9 @@ describe.runIf(isRoot).each(Object.keys(commands))('%s', { timeout: 3_600_000 },
 });
 
 /** All that a command writes, the directories that hold it too, and what is there for a while. */
-function placesOf({ command, undisturbed, old }: Prepared): string[] {
+function placesOf({ command, undisturbed }: Prepared): string[] {
   const isOutput = (name: string) => command.outputs.some((output) => name === output || name.startsWith(`${output}/`));
-  const files = [...Object.keys(undisturbed), ...Object.keys(old)].filter(isOutput);
+  const files = Object.keys(undisturbed).filter(isOutput);
   const places = new Set(files);
   for (const file of files) for (let up = path.dirname(file); up !== '.'; up = path.dirname(up)) places.add(up);
   for (const output of command.outputs) {

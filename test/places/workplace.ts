@@ -85,8 +85,8 @@ export async function resultsOf(directory: string, { outputs }: WritingCommand):
   const results: Record<string, unknown> = {};
   for (const name of await namesIn(directory)) {
     const base = path.basename(name);
-    // The draft of a lock that was half written is taken for that of a process which is just starting, for ten seconds.
-    if (/^(events\.out\.|metrics-\d+\.jsonl|\.burgeon(-sweep)?\.lock\.new-)/.test(base)) continue;
+    // Of what nothing depends on, names differ. The draft of a lock that was half written is taken for that of a process which is just starting, for ten seconds.
+    if (/^(events\.out\.|metrics-\d+\.jsonl|\.burgeon\.token|\.burgeon(-sweep)?\.lock\.new-)/.test(base)) continue;
     const isOutput = outputs.some((output) => name === output || name.startsWith(`${output}/`));
     if (!isOutput) results[name] = 'there';
     else if (base === 'metrics.jsonl') results[name] = await linesOf(path.join(directory, name));
