@@ -65,7 +65,8 @@ export async function giveFree(lock: string, token: string, self: ProcessIdentit
   if (draft === undefined) return removeOwn();
   try {
     const follower = followerFile(lock, token);
-    if (!(await place(draft.file, follower))) return;
+    // Where it cannot follow itself, nobody else can do so either.
+    if (!(await place(draft.file, follower).catch(() => true))) return;
     await removeOwn();
     await rm(follower, { force: true });
   } finally {

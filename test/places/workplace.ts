@@ -12,8 +12,8 @@ import { type CommandResult, main } from '../helpers/cli.ts';
 import { sha256OfFile } from '../helpers/hash.ts';
 import type { WritingCommand } from './commands.ts';
 
-/** Nothing here takes longer, by far. */
-const limitMs = 60_000;
+/** Nothing here takes longer: a lock whose holder cannot be looked up is waited for, up to a minute. */
+const limitMs = 100_000;
 
 /** With `data`, `begun`, `other`, train.yaml, sweep.yaml, and a file of another time in the place of each that may be replaced. */
 export async function createTemplate(): Promise<Workspace> {
