@@ -102,6 +102,15 @@ test('a full disk under the first checkpoint of a run takes the room of the run 
   expect(await readdir(workspace.path('old'))).not.toContain('.overwritten');
 });
 
+test('an old checkpoint that cannot be deleted is in the way of none, and goes with the next', async () => {
+  const at = `${first(/^rm .*\.tmp-checkpoint-00000005/)}:EACCES:once`;
+  const { code, stderr } = await refused(at, [...train, '--set', 'output=kept']);
+  expect(code, stderr).toBe(0);
+  expect((await readdir(workspace.path('kept'))).filter((name) => name.includes('checkpoint'))).toEqual([
+    'checkpoint-00000015',
+  ]);
+});
+
 test.skipIf(process.platform === 'win32').each([24, 40, 64])('with %i descriptors there is one message', async (n) => {
   const command = `ulimit -n ${n} && exec "$0" "$@"`;
   const args = ['-c', command, process.execPath, main, 'plan', 'train.yaml'];
