@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { requireText } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
+import { refusePipe } from '../files/path-kinds.ts';
 import { replaceFile } from '../files/replace-file.ts';
 import { parseDescription, type TokenizerDescription } from '../tokenizer/description.ts';
 
@@ -107,6 +108,7 @@ export async function readManifest(directory: string): Promise<DataManifest> {
   const path = join(directory, manifestFileName);
   let value: unknown;
   try {
+    await refusePipe(path);
     value = JSON.parse(await readFile(path, 'utf8'));
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
