@@ -29,6 +29,15 @@ it('tells files from directories, and either from nothing', async () => {
   expect([await isDirectory(temp.path('in/a.txt/b')), await isFile(temp.path('in/a.txt/b'))]).toEqual([false, false]);
 });
 
+it('a lock that is a link to nothing is not waited for', async () => {
+  await temp.write('linked/other', '');
+  await symlink(temp.path('nowhere'), temp.path('linked/.lock'));
+  const claim = claimLock({ lock: temp.path('linked/.lock'), subject: 'output x', activity: 'is here' });
+  await expect(claim).rejects.toThrow(
+    /^output x: expected to make the lock .*found a link to nothing there; remove it$/,
+  );
+});
+
 it.skipIf(process.platform === 'win32').each<[string, (directory: string) => Promise<unknown>]>([
   ['config.json', readModelDirectory],
   ['manifest.json', readManifest],
