@@ -1,15 +1,23 @@
 // Whether CUDA can be used on this machine, and if not, why.
 
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { BurgeonError } from '../errors.ts';
 import type { NativeCuda } from './binding.ts';
-import { loadAddon, nativeSync, packageRoot } from './load.ts';
+import { loadAddon, nativeSync } from './load.ts';
+import { fileOfPackage, isClone, packageRoot, sourceRoot } from './package-root.ts';
+import { platformPackage } from './platform.ts';
 
-/** Where the CUDA library is looked for: BURGEON_CUDA_LIBRARY, else where `npm run build:cuda` puts it. */
+const library = 'libburgeon_cuda.so';
+
+/** Where the CUDA library is looked for: BURGEON_CUDA_LIBRARY, else a build of this machine, else the platform's package. */
 export function cudaLibraryPath(): string {
   const given = process.env.BURGEON_CUDA_LIBRARY;
-  return given ? path.resolve(given) : path.join(packageRoot, 'build', 'cuda', 'libburgeon_cuda.so');
+  if (given) return path.resolve(given);
+  const own = path.join(sourceRoot() ?? packageRoot, 'build', 'cuda', library);
+  if (isClone || existsSync(own)) return own;
+  return fileOfPackage(`${platformPackage()}-cuda`, library) ?? own;
 }
 
 /** As `cublasLt` of NativeModelOptions: BURGEON_CUBLASLT. */

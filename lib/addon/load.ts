@@ -1,24 +1,17 @@
 // Finds, checks and loads the native addon, once per thread, and turns its errors into BurgeonErrors.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import process from 'node:process';
 import { BurgeonError, errorCodes } from '../errors.ts';
 import type { NativeBinding } from './binding.ts';
+import { fileOfPackage, isClone, packageRoot, packageVersion, platformPackages, sourceRoot } from './package-root.ts';
+import { describePlatform, installCommand, platformPackage } from './platform.ts';
+
+export { packageRoot, packageVersion };
 
 const require = createRequire(import.meta.url);
-
-/** The package's own directory: two up from here, in lib/ and in dist/ alike. */
-export const packageRoot = path.dirname(path.dirname(path.dirname(fileURLToPath(import.meta.url))));
-
-/** Version of this package. */
-export const packageVersion: string = JSON.parse(readFileSync(path.join(packageRoot, 'package.json'), 'utf8')).version;
-
-/** Where a build may be, in the order they are tried: a Debug build was asked for by hand, so it comes first. */
-export const addonPaths: readonly string[] = ['Debug', 'Release'].map((kind) =>
-  path.join(packageRoot, 'build', kind, 'burgeon.node'),
-);
 
 export interface LoadedAddon {
   binding: NativeBinding;
@@ -33,30 +26,61 @@ let loaded: LoadedAddon | undefined;
  * @throws {BurgeonError} ERR_BURGEON_BACKEND listing every path tried, why it failed, and what to do.
  */
 export function loadAddon(): LoadedAddon {
-  loaded ??= findAddon(addonPaths);
+  loaded ??= findAddon(addonFiles());
   return loaded;
 }
 
-/** As `loadAddon`, without its memory; `paths` are tried in order. */
-export function findAddon(paths: readonly string[]): LoadedAddon {
+/**
+ * Where the addon may be, in the order they are tried: the file that BURGEON_ADDON names and no other; else what was
+ * built on this machine (Debug was asked for by hand, so it comes first); else the package of the platform.
+ */
+export function addonFiles(): string[] {
+  const given = process.env.BURGEON_ADDON;
+  if (given) return [path.resolve(given)];
+  const source = sourceRoot();
+  const own = source === undefined ? [] : ['Debug', 'Release'].map((kind) => path.join(source, 'build', kind));
+  const packaged = isClone ? undefined : fileOfPackage(platformPackage(), '');
+  return [...own, ...(packaged === undefined ? [] : [packaged])].map((folder) => path.join(folder, 'burgeon.node'));
+}
+
+/** As `loadAddon`, without its memory; `files` are tried in order. */
+export function findAddon(files: readonly string[]): LoadedAddon {
   const attempts: string[] = [];
-  for (const candidate of paths) {
-    if (!existsSync(candidate)) {
-      attempts.push(`${candidate}: not there`);
+  for (const file of files) {
+    if (!existsSync(file)) {
+      attempts.push(`${file}: not there`);
       continue;
     }
     try {
-      const binding = require(candidate) as NativeBinding | undefined;
-      if (binding?.version === packageVersion) return { binding, path: candidate };
+      const binding = require(file) as NativeBinding | undefined;
+      if (binding?.version === packageVersion) return { binding, path: file };
       const came = binding?.version === undefined ? 'no build of burgeon' : `built from version ${binding.version}`;
-      attempts.push(`${candidate}: ${came}, this is ${packageVersion}`);
+      attempts.push(`${file}: ${came}, this is ${packageVersion}`);
     } catch (error) {
-      attempts.push(`${candidate}: ${(error as Error).message}`);
+      attempts.push(`${file}: ${(error as Error).message}`);
     }
   }
   throw new BurgeonError(
     'ERR_BURGEON_BACKEND',
-    `the native addon could not be loaded:\n  ${attempts.join('\n  ')}\nbuild it with: npm rebuild burgeon (in a clone: npm run build:native)`,
+    [
+      `the native addon for ${describePlatform()} could not be loaded:`,
+      ...attempts.map((line) => `  ${line}`),
+      nextStep(),
+    ].join('\n'),
+  );
+}
+
+/** What to do about a missing addon. */
+function nextStep(): string {
+  if (process.env.BURGEON_ADDON) return 'BURGEON_ADDON names the only file that is tried: correct it, or leave it out';
+  if (isClone) return 'build it with: npm run build:native';
+  const name = platformPackage();
+  const build = 'build it on this machine with: npx burgeon build';
+  if (!platformPackages.includes(name)) return `there is no package for this platform; ${build}`;
+  if (fileOfPackage(name, '') !== undefined) return build;
+  return (
+    `  ${name}: not installed; it was left out (--omit=optional), or node_modules comes from another system\n` +
+    `install it with: ${installCommand(`${name}@${packageVersion}`)}\nor ${build}`
   );
 }
 

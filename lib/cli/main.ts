@@ -23,6 +23,7 @@ const commands: Record<string, () => Promise<Command>> = {
   bench: async () => (await import('./bench.ts')).benchCommand(),
   selfcheck: async () => (await import('./selfcheck.ts')).selfcheckCommand(),
   doctor: async () => (await import('./doctor.ts')).doctorCommand(),
+  build: async () => (await import('./build.ts')).buildCommand(),
 };
 
 /** `--set a=1 b=2` is the slip behind most arguments too many. */

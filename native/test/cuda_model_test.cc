@@ -310,7 +310,7 @@ TEST(cuda_loader_says_what_is_missing) {
   const std::string library = BURGEON_CUDA_HOST_LIBRARY;
   says(message_of("/nowhere/libburgeon_cuda.so", "1", 0), "is not built (/nowhere/libburgeon_cuda.so is not there)");
   says(message_of("/proc/self/maps", "1", 0), "could not be loaded");
-  const std::string rebuild = "; build it with: npm run build:cuda";
+  const std::string rebuild = "; build it with: npx burgeon build --cuda (in a clone: npm run build:cuda)";
   says(message_of(BURGEON_CUBLASLT_HOST_LIBRARY, "1", 0),
        "is no CUDA library of burgeon: it has no burgeon_cuda_get_api" + rebuild);
   says(message_of(BURGEON_OTHER_ABI_LIBRARY, "1", 0),
