@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { BurgeonError, errorCodes } from '../errors.ts';
+import { BurgeonError, errorCodes, isError } from '../errors.ts';
 import type { NativeBinding } from './binding.ts';
 
 const require = createRequire(import.meta.url);
@@ -79,7 +79,7 @@ export function nativeSync<Result>(call: () => Result): Result {
 }
 
 function toBurgeonError(error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof BurgeonError) return error;
+  if (!isError(error) || error instanceof BurgeonError) return error;
   const code = errorCodes.find((known) => known === (error as { code?: unknown }).code);
   return code === undefined ? error : new BurgeonError(code, error.message, { cause: error });
 }

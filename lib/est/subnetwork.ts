@@ -106,8 +106,13 @@ function checkEven(name: string, heads: Int32Array, groupSize: number, nKvHead: 
   }
 }
 
+/** By its tag: it may be of another realm, and this file is part of a page, where there is no node:util. */
+function isInt32Array(list: unknown): list is Int32Array {
+  return ArrayBuffer.isView(list) && Object.prototype.toString.call(list) === '[object Int32Array]';
+}
+
 function checkList(name: string, list: Int32Array, bound: number): void {
-  if (!(list instanceof Int32Array)) {
+  if (!isInt32Array(list)) {
     fail(`${name}: expected an Int32Array, received ${Array.isArray(list) ? 'a plain array' : typeof list}`);
   }
   if (list.length === 0)

@@ -4,6 +4,7 @@
 import { types } from 'node:util';
 import { requireObject } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
+import type { TensorData } from './options.ts';
 
 /** B and T of a batch. */
 export function batchShape(tokens: Int32Array, batchSize = 1): { batchSize: number; sequenceLength: number } {
@@ -51,8 +52,14 @@ export function requireMoment(which: 'm' | 'v'): 'm' | 'v' {
   return requireOneOf('moment', ['m', 'v'], which);
 }
 
+/** The numbers as the engine takes them, copied only where they are others. */
+export function typedNumbers(name: string, data: ArrayLike<number>, isDouble: boolean): TensorData {
+  if (isDouble) return types.isFloat64Array(data) ? data : Float64Array.from(requireNumbers(name, data));
+  return types.isFloat32Array(data) ? data : Float32Array.from(requireNumbers(name, data));
+}
+
 /** Anything else in an array would become NaN without a word. */
-export function requireNumbers(name: string, data: ArrayLike<number>): ArrayLike<number> {
+function requireNumbers(name: string, data: ArrayLike<number>): ArrayLike<number> {
   for (let i = 0; i < data.length && !ArrayBuffer.isView(data); i++) {
     if (typeof data[i] === 'number') continue;
     throw new BurgeonError('ERR_BURGEON_DTYPE', `${name}[${i}]: expected a number, received ${describe(data[i])}`);

@@ -17,9 +17,9 @@ import {
   describe,
   readPrompt,
   requireMoment,
-  requireNumbers,
   requireOneOf,
   requireOptions,
+  typedNumbers,
 } from './arguments.ts';
 import { type Growth, growthCopies } from './grow.ts';
 import { initialValues } from './initialise.ts';
@@ -431,8 +431,7 @@ export class Model implements Disposable {
         `${view.name}: expected ${size} numbers (${view.shape.join(' x ')}), received ${length ?? describe(data)}`,
       );
     }
-    const Elements = this.#native.info().precision === 'float64' ? Float64Array : Float32Array;
-    const typed = data instanceof Elements ? data : Elements.from(requireNumbers(view.name, data));
+    const typed = typedNumbers(view.name, data, this.#native.info().precision === 'float64');
     const [rows, cols] = view.shape;
     const stored = view.stored === 'transposed' ? transpose(typed, rows!, cols!) : typed;
     this.#native.write(roles[role], view.index, view.firstRow, view.rowCount, stored);
