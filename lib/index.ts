@@ -12,6 +12,7 @@ export {
   parseModelConfig,
   type Qwen2Config,
 } from './config/model-config.ts';
+export type { ModelConfigInput, ModelFields } from './config/model-config-input.ts';
 export { type ModelPresetName, modelPresetNames } from './config/presets.ts';
 export { type DataManifest, readManifest } from './data/manifest.ts';
 export { BurgeonError, type BurgeonErrorCode, errorCodes } from './errors.ts';
@@ -64,4 +65,5 @@ export { loadTrainConfig } from './train/load-train-config.ts';
 export type { StartMode } from './train/run-directory.ts';
 export type { RunSummary } from './train/summary.ts';
 export { parseTrainConfig, type TrainConfig } from './train/train-config.ts';
+export type { StageInput, TrainConfigInput } from './train/train-config-input.ts';
 export { type StepRecord, Trainer, type TrainerOptions } from './train/trainer.ts';

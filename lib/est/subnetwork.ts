@@ -8,18 +8,18 @@ import { BurgeonError } from '../errors.ts';
 /** Active layers and, per active layer, active heads and neurons. All lists are strictly ascending. */
 export interface Subnetwork {
   /** Active layers, each in [0, L); an inactive layer is the identity. Absent: all. */
-  layers?: Int32Array;
+  layers?: Int32Array | undefined;
   /**
    * `heads[i]`: active key and value heads of layer `layers[i]` (layer i when `layers` is absent), in [0, KV), each with
    * all query heads that share it. Absent: all.
    */
-  heads?: (Int32Array | undefined)[];
+  heads?: (Int32Array | undefined)[] | undefined;
   /**
    * Instead of `heads`: active query heads, in [0, NH), as many of every key and value head; these are then all active.
    */
-  queryHeads?: (Int32Array | undefined)[];
+  queryHeads?: (Int32Array | undefined)[] | undefined;
   /** `neurons[i]`: active MLP neurons of layer `layers[i]` (layer i when `layers` is absent), in [0, F). Absent: all. */
-  neurons?: (Int32Array | undefined)[];
+  neurons?: (Int32Array | undefined)[] | undefined;
   /** Multiplies both branches of active layers, biases included. Absent: 1. */
   layerScale?: Scale | undefined;
   /** Multiplies the sum over active heads, without the output's bias. Absent: heads / active heads, the mean over draws. */

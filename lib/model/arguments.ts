@@ -4,7 +4,6 @@
 import { types } from 'node:util';
 import { requireObject } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
-import type { TensorData } from './options.ts';
 
 /** B and T of a batch. */
 export function batchShape(tokens: Int32Array, batchSize = 1): { batchSize: number; sequenceLength: number } {
@@ -53,7 +52,7 @@ export function requireMoment(which: 'm' | 'v'): 'm' | 'v' {
 }
 
 /** The numbers as the engine takes them, copied only where they are others. */
-export function typedNumbers(name: string, data: ArrayLike<number>, isDouble: boolean): TensorData {
+export function typedNumbers(name: string, data: ArrayLike<number>, isDouble: boolean) {
   if (isDouble) return types.isFloat64Array(data) ? data : Float64Array.from(requireNumbers(name, data));
   return types.isFloat32Array(data) ? data : Float32Array.from(requireNumbers(name, data));
 }

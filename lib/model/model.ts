@@ -9,6 +9,7 @@ import { openModel } from '../checkpoint/open-model.ts';
 import { newSpecialIds, type SpecialIds } from '../checkpoint/special-ids.ts';
 import { transpose } from '../checkpoint/transpose.ts';
 import { type ModelConfig, parseModelConfig } from '../config/model-config.ts';
+import type { ModelConfigInput } from '../config/model-config-input.ts';
 import { requireText } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
 import { CounterRng } from '../est/rng.ts';
@@ -67,13 +68,10 @@ export class Model implements Disposable {
 
   /**
    * A new model with initial weights drawn from the seed.
-   * @param config a ModelConfig, a preset's name, or `{preset, ...overrides}`.
+   * @param config a preset's name, `{preset, ...overrides}`, or a ModelConfig, which `parseModelConfig` makes of data of any type.
    * @throws {BurgeonError} ERR_BURGEON_CONFIG, ERR_BURGEON_BACKEND, ERR_BURGEON_OUT_OF_MEMORY.
    */
-  static async create(
-    config: ModelConfig | string | (Partial<ModelConfig> & { preset?: string }),
-    options: CreateOptions = {},
-  ): Promise<Model> {
+  static async create(config: ModelConfigInput, options: CreateOptions = {}): Promise<Model> {
     requireOptions('Model.create()', options);
     const model = await Model.#allocate(parseModelConfig(config), options);
     try {

@@ -15,6 +15,7 @@ import { type OpenRun, openRun, releaseRun } from './open-run.ts';
 import type { Due, RunState } from './run-state.ts';
 import { type RunSummary, summarise } from './summary.ts';
 import { parseTrainConfig, type TrainConfig } from './train-config.ts';
+import type { TrainConfigInput } from './train-config-input.ts';
 import { trainStep } from './train-step.ts';
 import type { TrainerOptions } from './trainer-options.ts';
 import type { UnitShares } from './unit-usage.ts';
@@ -44,10 +45,10 @@ export class Trainer implements AsyncDisposable {
   #isClosed = false;
 
   /**
-   * @param config a TrainConfig, complete or with keys left out; see `parseTrainConfig`.
+   * @param config the keys of a configuration file, or a TrainConfig; `parseTrainConfig` makes one of data of any type.
    * @throws {BurgeonError} ERR_BURGEON_CONFIG with one line per problem.
    */
-  constructor(config: unknown, options: TrainerOptions = {}) {
+  constructor(config: TrainConfigInput, options: TrainerOptions = {}) {
     requireObject('options of new Trainer()', options);
     this.#given = parseTrainConfig(config);
     this.#options = options;

@@ -11,6 +11,7 @@ import { packageRoot } from '../../lib/addon/load.ts';
 import { sampleSubnetwork } from '../../lib/est/sampler.ts';
 import { Model } from '../../lib/model/model.ts';
 import { prepare } from '../../lib/prepare/prepare.ts';
+import type { TrainConfigInput } from '../../lib/train/train-config-input.ts';
 import { Trainer } from '../../lib/train/trainer.ts';
 import { randomBatch, smallConfig } from '../helpers/models.ts';
 
@@ -79,10 +80,10 @@ test('a worker may be terminated during a run, which another thread then resumes
   await writeFile(path.join(directory, 'book.txt'), 'It was the best of times. '.repeat(100));
   const data = path.join(directory, 'data');
   await prepare({ inputs: [path.join(directory, 'book.txt')], output: data, tokenizer: 'chars' });
-  const run = {
+  const run: TrainConfigInput = {
     ...{ model: 'gpt2-tiny', data: { directory: data }, output: path.join(directory, 'run'), threads: 1 },
     ...{ steps: 100_000, batchSize: 2, checkpoint: { every: 5 }, log: { peakFlops: 1e12 } },
-  } as const;
+  };
   const worker = start('trainer', 1, { run });
   expect(await firstMessage(worker)).toBe('a checkpoint');
   await worker.terminate();

@@ -92,10 +92,13 @@ describe('the tarball', () => {
       [
         ...compiled,
         'dist/report/page.html',
+        'dist/sweep.schema.json',
+        'dist/train-config.schema.json',
         'lib/tokenizer/gpt2-merges.bin',
         ...native.map((name) => `native/${name}`),
         ...(await inFolders('configs')),
         ...(await inFolders('docs')),
+        ...(await inFolders('examples')),
         'scripts/install.mjs',
         'scripts/build-cuda.mjs',
         'scripts/node-headers.mjs',
@@ -133,7 +136,8 @@ import {
   type BackwardOptions, BurgeonError, type BurgeonErrorCode, createTokenizer, errorCodes, flops, type GenerateOptions,
   loadTokenizer, loadTrainConfig, measurePeak, Model, type ModelConfig, modelPresetNames, parseModelConfig,
   parseTrainConfig, planSchedule, prepare, type Rates, readManifest, type RunSummary, Schedule, type StageConfig,
-  type StepRecord, sampleSubnetwork, type Subnetwork, type TensorData, type Tokenizer, type TrainConfig, Trainer,
+  type StepRecord, sampleSubnetwork, type Subnetwork, type TensorData, type Tokenizer, type TrainConfig,
+  type TrainConfigInput, Trainer,
 } from 'burgeon';
 
 export async function use(): Promise<RunSummary> {
@@ -170,6 +174,12 @@ export async function use(): Promise<RunSummary> {
   const schedule = new Schedule(stages, 100);
   const plan = planSchedule(config, schedule, { sequencesPerStep: 8, sequenceLength: 32 });
   const tokenizer: Tokenizer = createTokenizer({ name: 'bytes' });
+  // @ts-expect-error no such preset
+  Model.create('gtp2');
+  // @ts-expect-error no such key
+  new Trainer({ model: 'gpt2', output: 'a', steps: 1, batchSize: 1, optimizer: { lr: 1 } });
+  const input: TrainConfigInput = { model: { preset: 'gpt2-tiny' }, output: 'a', steps: 1, batchSize: 1, seed: undefined };
+  new Trainer(input, { signal: undefined });
   const train: TrainConfig = parseTrainConfig({});
   const trainer = new Trainer(train, { start: 'resume', onNote: (note: string) => void note });
   for await (const record of trainer.run()) {
@@ -183,14 +193,22 @@ export async function use(): Promise<RunSummary> {
 }
 `;
 
+/** The same in CommonJS. */
+const commonConsumer = `
+import type { TrainConfigInput } from 'burgeon' with { 'resolution-mode': 'import' };
+
+const config: TrainConfigInput = { model: 'gpt2-tiny', output: 'a', steps: 1, batchSize: 1 };
+module.exports = import('burgeon').then(({ Trainer }) => new Trainer(config));
+`;
+
 describe('the installed package', () => {
   let project: string;
+  const example = (name: string) => path.join('node_modules', 'burgeon', 'examples', name);
 
   beforeAll(async () => {
     project = path.join(directory, 'project');
     await mkdir(project);
     await writeFile(path.join(project, 'package.json'), '{"name": "project", "private": true, "type": "module"}');
-    await cp(path.join(packageRoot, 'examples'), path.join(project, 'examples'), { recursive: true });
     await run(project, 'npm', 'install', tarball, '--no-audit', '--no-fund', '--prefer-offline').catch((error) => {
       throw new Error(
         `npm could not install the packed package. This test needs the registry that npm is configured for (or a filled cache), and scripts/install.mjs must build the addon.\n${error.message}`,
@@ -202,6 +220,7 @@ describe('the installed package', () => {
     'type-checks in a strict project, libraries included',
     async () => {
       await writeFile(path.join(project, 'consumer.ts'), consumer);
+      await writeFile(path.join(project, 'common.cts'), commonConsumer);
       const compilerOptions = {
         target: 'es2022',
         lib: ['es2023'],
@@ -217,7 +236,7 @@ describe('the installed package', () => {
         types: ['node'],
         typeRoots: [path.join(packageRoot, 'node_modules', '@types')],
       };
-      const config = { compilerOptions, include: ['consumer.ts', 'examples'] };
+      const config = { compilerOptions, include: ['consumer.ts', 'common.cts', 'node_modules/burgeon/examples'] };
       await writeFile(path.join(project, 'tsconfig.json'), JSON.stringify(config));
       await run(
         project,
@@ -236,23 +255,23 @@ describe('the installed package', () => {
   });
 
   it('runs the example of embedding', async () => {
-    const output = await run(project, process.execPath, 'examples/embed.mjs', 'model');
+    const output = await run(project, process.execPath, example('embed.mjs'), 'model');
     expect(output).toContain('% of the block FLOPs were never executed');
     expect(output).toContain('saved to model; loaded, it has the same loss');
     expect(await readdir(path.join(project, 'model'))).toContain('model.safetensors');
   });
 
   it('runs the example of worker threads', async () => {
-    expect(await run(project, process.execPath, 'examples/worker.mjs')).toMatch(
+    expect(await run(project, process.execPath, example('worker.mjs'))).toMatch(
       /^seed 1: loss 0\.\d+\nseed 2: loss 0\.\d+\n$/,
     );
   });
 
   it('runs the example of a trainer, which goes on where it stopped', async () => {
-    const output = await run(project, process.execPath, 'examples/trainer.mjs', 'run');
+    const output = await run(project, process.execPath, example('trainer.mjs'), 'run');
     expect(output).toContain('step 60, stage 3');
     expect(output).toContain('% of the block FLOPs saved');
-    const again = await run(project, process.execPath, 'examples/trainer.mjs', 'run');
+    const again = await run(project, process.execPath, example('trainer.mjs'), 'run');
     expect(again).not.toContain('step 10,');
     expect(again).toContain('60 steps, ');
   });
