@@ -4,6 +4,7 @@
 import type { NativeMicroBatch, NativeModel, NativeOpEvent, NativeStepResult, Role } from '../addon/binding.ts';
 import { roles } from '../addon/binding.ts';
 import { loadAddon, native, nativeSync } from '../addon/load.ts';
+import { findModel } from '../checkpoint/find-model.ts';
 import { type ModelContents, requireContents, writeModelDirectory } from '../checkpoint/model-directory.ts';
 import { openModel } from '../checkpoint/open-model.ts';
 import { newSpecialIds, type SpecialIds } from '../checkpoint/special-ids.ts';
@@ -54,6 +55,8 @@ export class Model implements Disposable {
   readonly #tensors: ReadonlyMap<string, TensorView>;
   /** Number of optimizer steps taken: AdamW's bias correction depends on it. Restore it after restoring moments. */
   optimizerSteps = 0;
+  /** What to do where it is busy. @internal */
+  busyAdvice = 'await its promise first';
   #running: string | undefined;
 
   private constructor(config: ModelConfig, options: CreateOptions) {
@@ -92,12 +95,14 @@ export class Model implements Disposable {
 
   /**
    * A model from a Hugging Face GPT-2, Llama or Qwen2 directory, a directory written by `save`, a checkpoint (without its
-   * optimizer), or a model_*.bin of llm.c.
+   * optimizer), a run directory (its newest intact checkpoint), or a model_*.bin of llm.c. Of a checkpoint of a run that still grows,
+   * `whatIsTrained` says which part was trained.
    * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT naming the file and what is wrong with it.
    */
   static async load(directory: string, options: ModelOptions = {}): Promise<Model> {
     requireOptions('Model.load()', options);
-    const source = await openModel(directory);
+    requireText('directory', directory, 'the path of a model');
+    const source = await openModel(await findModel(directory));
     try {
       return await Model.fromContents(source, options);
     } finally {
@@ -384,7 +389,7 @@ export class Model implements Disposable {
     if (this.#running !== undefined) {
       throw new BurgeonError(
         'ERR_BURGEON_BUSY',
-        `model: ${name} was called while ${this.#running} is still running; await its promise first`,
+        `model: ${name} was called while ${this.#running} is still running; ${this.busyAdvice}`,
       );
     }
     this.#running = name;

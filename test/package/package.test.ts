@@ -203,7 +203,6 @@ module.exports = import('burgeon').then(({ Trainer }) => new Trainer(config));
 
 describe('the installed package', () => {
   let project: string;
-  const example = (name: string) => path.join('node_modules', 'burgeon', 'examples', name);
 
   beforeAll(async () => {
     project = path.join(directory, 'project');
@@ -213,6 +212,10 @@ describe('the installed package', () => {
       throw new Error(
         `npm could not install the packed package. This test needs the registry that npm is configured for (or a filled cache), and scripts/install.mjs must build the addon.\n${error.message}`,
       );
+    });
+    // As somebody would who wants to change them.
+    await cp(path.join(project, 'node_modules', 'burgeon', 'examples'), path.join(project, 'examples'), {
+      recursive: true,
     });
   }, 5 * minutes);
 
@@ -236,7 +239,7 @@ describe('the installed package', () => {
         types: ['node'],
         typeRoots: [path.join(packageRoot, 'node_modules', '@types')],
       };
-      const config = { compilerOptions, include: ['consumer.ts', 'common.cts', 'node_modules/burgeon/examples'] };
+      const config = { compilerOptions, include: ['consumer.ts', 'common.cts', 'examples'] };
       await writeFile(path.join(project, 'tsconfig.json'), JSON.stringify(config));
       await run(
         project,
@@ -255,23 +258,23 @@ describe('the installed package', () => {
   });
 
   it('runs the example of embedding', async () => {
-    const output = await run(project, process.execPath, example('embed.mjs'), 'model');
+    const output = await run(project, process.execPath, 'examples/embed.mjs', 'model');
     expect(output).toContain('% of the block FLOPs were never executed');
     expect(output).toContain('saved to model; loaded, it has the same loss');
     expect(await readdir(path.join(project, 'model'))).toContain('model.safetensors');
   });
 
   it('runs the example of worker threads', async () => {
-    expect(await run(project, process.execPath, example('worker.mjs'))).toMatch(
+    expect(await run(project, process.execPath, 'examples/worker.mjs')).toMatch(
       /^seed 1: loss 0\.\d+\nseed 2: loss 0\.\d+\n$/,
     );
   });
 
   it('runs the example of a trainer, which goes on where it stopped', async () => {
-    const output = await run(project, process.execPath, example('trainer.mjs'), 'run');
+    const output = await run(project, process.execPath, 'examples/trainer.mjs', 'run');
     expect(output).toContain('step 60, stage 3');
     expect(output).toContain('% of the block FLOPs saved');
-    const again = await run(project, process.execPath, example('trainer.mjs'), 'run');
+    const again = await run(project, process.execPath, 'examples/trainer.mjs', 'run');
     expect(again).not.toContain('step 10,');
     expect(again).toContain('60 steps, ');
   });

@@ -8,7 +8,7 @@ import { writeLlmc } from '../../lib/checkpoint/llmc.ts';
 import { writeModelDirectory } from '../../lib/checkpoint/model-directory.ts';
 import { Model } from '../../lib/model/model.ts';
 import { prepare } from '../../lib/prepare/prepare.ts';
-import { createTokenizer, loadTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
+import { createTokenizer, readTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
 import { loadTrainConfig } from '../../lib/train/load-train-config.ts';
 import type { TrainerOptions } from '../../lib/train/trainer.ts';
 import { temporaryDirectory } from '../checkpoint/helpers.ts';
@@ -120,7 +120,7 @@ describe('a run with initFrom', () => {
     await prepare({
       inputs: [path.join(directory, 'text.txt')],
       output: prepared,
-      tokenizer: await loadTokenizer(source),
+      tokenizer: await readTokenizer(source),
     });
     const settings = await config({ initFrom: source, data: { directory: prepared }, model, steps: 4 });
     await trainUntil(2, settings);
