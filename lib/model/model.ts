@@ -45,6 +45,7 @@ const generationStream = 0x6e7;
 /** Share of the context that is kept where a text outgrows it. */
 const keptContext = 0.75;
 
+/** A model with all it owns: weights, gradients, AdamW's moments, activations and threads. One call at a time. */
 export class Model implements Disposable {
   readonly config: Readonly<ModelConfig>;
   readonly tokenizerFiles: Readonly<Record<string, string>>;

@@ -33,6 +33,10 @@ export interface StepRecord extends Omit<StepLine, 'kind'> {
   checkpoint?: string;
 }
 
+/**
+ * A run: it trains a model as a configuration says, evaluates it, writes metrics and checkpoints into a run directory, and goes on
+ * from there with the same bits. `for await (const record of trainer.run())`, then `close()`.
+ */
 export class Trainer implements AsyncDisposable {
   readonly #given: TrainConfig;
   readonly #options: TrainerOptions;

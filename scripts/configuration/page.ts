@@ -44,7 +44,7 @@ function sections(node: JsonShape, prefix: string): string[] {
     for (const { section, isItem } of parts) inner.push(...sections(section, `${prefix}${key}${isItem ? '[]' : ''}.`));
   }
   const name = prefix.slice(0, -1);
-  const table = `| key | value | default | |\n|---|---|---|---|\n${rows.join('\n')}\n`;
+  const table = `| key | value | default | meaning |\n|---|---|---|---|\n${rows.join('\n')}\n`;
   return [`## ${titles[name] ?? name}\n\n${table}`, ...inner];
 }
 
