@@ -13,6 +13,6 @@ for (const [name, title, schema] of [
   ['train-config', 'Training configuration of burgeon', trainFileSchema()],
   ['sweep', 'Sweep of burgeon', sweepFileSchema()],
 ]) {
-  const text = JSON.stringify({ $schema: 'http://json-schema.org/draft-07/schema#', title, ...schema }, null, 2);
+  const text = JSON.stringify({ $schema: 'http://json-schema.org/draft-07/schema#', title, ...schema });
   writeFileSync(path.join(dist, `${name}.schema.json`), `${text}\n`);
 }

@@ -54,7 +54,7 @@ export function prepareCommand(): Command {
     .option('-o, --output <dir>', 'directory to write; a data set already there is replaced')
     .option(
       '-t, --tokenizer <name|path>',
-      'gpt2: byte pairs, 50257 tokens; bytes: 256 tokens; chars: one per character; or a tokenizer.json, or a directory with one',
+      'gpt2: byte pairs, 50257 tokens; bytes: 256 tokens; chars: one per character; or the path of a tokenizer.json, a directory with one, a run or a prepared data set',
       'gpt2',
     )
     .option('--val-fraction <f>', 'share of the text held out for validation', numberBetween(0, 0.99), 0.1)
