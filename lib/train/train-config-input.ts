@@ -69,6 +69,7 @@ export interface TrainConfigInput {
   model: ModelConfigInput;
   /** Model to start from, instead of new weights: a model directory, checkpoint, run directory or model_*.bin of llm.c. Default: none. */
   initFrom?: string | undefined;
+  /** What the model is trained on. */
   data?:
     | {
         /** Directory that `burgeon prepare` wrote. */
@@ -95,6 +96,7 @@ export interface TrainConfigInput {
   sequenceLength?: number | undefined;
   /** Micro-batches per optimizer step. Default: 1. */
   accumulationSteps?: number | undefined;
+  /** Which part of the model is trained in which step. */
   est?:
     | {
         /** Stages of the run: dense, est-gpt2, est-tinyllama, raptr, stack, stack-4, stack-8, one-layer, midas, layer-dropout, or a list of stages. */
@@ -115,6 +117,7 @@ export interface TrainConfigInput {
         layerScale?: 'none' | 'inverse' | undefined;
       }
     | undefined;
+  /** AdamW and its learning rate. */
   optimizer?:
     | {
         /** Highest learning rate. Default: 0.0006. */
@@ -141,6 +144,7 @@ export interface TrainConfigInput {
         inactive?: 'zero-grad' | 'freeze' | undefined;
       }
     | undefined;
+  /** Loss on held-out data. */
   evaluation?:
     | {
         /** Steps between evaluations; 0: only at the end. Default: 250. */
@@ -149,6 +153,7 @@ export interface TrainConfigInput {
         windows?: number | 'all' | undefined;
       }
     | undefined;
+  /** Text that is written during training. */
   sample?:
     | {
         /** Steps between samples of text; 0: none. Default: 0. */
@@ -165,6 +170,7 @@ export interface TrainConfigInput {
         topP?: number | undefined;
       }
     | undefined;
+  /** When checkpoints are written, and which of them stay. */
   checkpoint?:
     | {
         /** Steps between checkpoints; 0: none by steps. There is always one at the end and on interruption. Default: 0. */
@@ -177,6 +183,7 @@ export interface TrainConfigInput {
         keepBest?: boolean | undefined;
       }
     | undefined;
+  /** Metrics. */
   log?:
     | {
         /** Steps between lines of metrics. Default: 1. */

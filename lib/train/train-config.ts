@@ -236,7 +236,7 @@ const fields = section({
       'Model to start from, instead of new weights: a model directory, checkpoint, run directory or model_*.bin of llm.c. ' +
         'Default: none',
     ),
-  data: dataSection.prefault({}),
+  data: dataSection.prefault({}).meta({ title: 'What the model is trained on' }),
   baseline: paths('the path of a run, a pattern of metrics files, or a list of them')
     .exactOptional()
     .describe(
@@ -249,12 +249,14 @@ const fields = section({
   batchSize: integer(1, 1_048_576).describe('Sequences per micro-batch. Required'),
   sequenceLength: integer(1).exactOptional().describe('Tokens per sequence. Default: model.contextLength'),
   accumulationSteps: integer(1, 1_048_576).default(1).describe('Micro-batches per optimizer step'),
-  est: estSection.prefault({}),
-  optimizer: optimizerSection.prefault({}),
+  est: estSection.prefault({}).meta({ title: 'Which part of the model is trained in which step' }),
+  optimizer: optimizerSection.prefault({}).meta({ title: 'AdamW and its learning rate' }),
   evaluation: section({
     every: integer(0).default(250).describe('Steps between evaluations; 0: only at the end'),
     windows: integerOr(1, 'all').default(64).describe('Sequences of validation data per evaluation'),
-  }).prefault({}),
+  })
+    .prefault({})
+    .meta({ title: 'Loss on held-out data' }),
   sample: section({
     every: integer(0).default(0).describe('Steps between samples of text; 0: none'),
     prompt: text().default('').describe('Text to continue; may be empty'),
@@ -262,7 +264,9 @@ const fields = section({
     temperature: nonNegativeNumber().default(0.8).describe('Divides the logits; 0: always the likeliest token'),
     topK: integer(0).default(0).describe('Draws from the k likeliest tokens only; 0: off'),
     topP: share().default(1).describe('Draws from the likeliest tokens that make up this probability; 1: off'),
-  }).prefault({}),
+  })
+    .prefault({})
+    .meta({ title: 'Text that is written during training' }),
   checkpoint: section({
     every: integer(0)
       .default(0)
@@ -272,7 +276,9 @@ const fields = section({
       .describe('Minutes after which one is written in any case, which changes no result; 0: none by time'),
     keepLast: integer(1).default(2).describe('Newest checkpoints that stay on disk'),
     keepBest: flag().default(true).describe('Whether the checkpoint with the lowest validation loss stays as well'),
-  }).prefault({}),
+  })
+    .prefault({})
+    .meta({ title: 'When checkpoints are written, and which of them stay' }),
   log: section({
     every: integer(1).default(1).describe('Steps between lines of metrics'),
     peakFlops: value<number | 'measured'>(
@@ -282,7 +288,9 @@ const fields = section({
     )
       .default('measured')
       .describe("FLOPs per second that MFU is a share of: the processor's own figure, or measured at the start"),
-  }).prefault({}),
+  })
+    .prefault({})
+    .meta({ title: 'Metrics' }),
   device: value<Device>(deviceWords, isDevice, deviceShape)
     .default('auto')
     .describe(

@@ -179,12 +179,10 @@ export class Trainer implements AsyncDisposable {
    * @throws {BurgeonError} ERR_BURGEON_DISPOSED when the run is not open; what a full disk says.
    */
   checkpoint(): Promise<string | undefined> {
-    return this.#turns.take(() => this.#save());
-  }
-
-  async #save(): Promise<string | undefined> {
-    const { saver } = this.#opened(this.#run);
-    return saver.isSaved ? undefined : saver.save();
+    return this.#turns.take(async () => {
+      const { saver } = this.#opened(this.#run);
+      return saver.isSaved ? undefined : saver.save();
+    });
   }
 
   async *#steps(): AsyncGenerator<StepRecord, void, undefined> {
@@ -272,7 +270,7 @@ export class Trainer implements AsyncDisposable {
   async #requireSoundData(): Promise<void> {
     const { failure } = this.#opened(this.#run).check;
     if (failure === undefined) return;
-    await this.#save();
+    await this.checkpoint();
     const { step } = this;
     const saved =
       step === 0

@@ -45,7 +45,8 @@ function sections(node: JsonShape, prefix: string): string[] {
   }
   const name = prefix.slice(0, -1);
   const table = `| key | value | default | meaning |\n|---|---|---|---|\n${rows.join('\n')}\n`;
-  return [`## ${titles[name] ?? name}\n\n${table}`, ...inner];
+  const title = node.title === undefined ? '' : `${node.title}.\n\n`;
+  return [`## ${titles[name] ?? name}\n\n${title}${table}`, ...inner];
 }
 
 /** Sections that a value is, or may be, or may be a list of; not what one value of several keys is (ropeScaling, rates). */

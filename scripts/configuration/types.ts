@@ -68,9 +68,10 @@ const property =
   };
 
 function docstring(node: JsonShape): string {
-  if (node.description === undefined) return '';
+  const text = node.description ?? node.title;
+  if (text === undefined) return '';
   const fallback = defaultText(node);
-  return `/** ${node.description}.${fallback === undefined ? '' : ` Default: ${fallback}.`} */\n`;
+  return `/** ${text}.${fallback === undefined ? '' : ` Default: ${fallback}.`} */\n`;
 }
 
 /** The part of a schema that has a type of this name. */
