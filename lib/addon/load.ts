@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import process from 'node:process';
-import { BurgeonError, errorCodes } from '../errors.ts';
+import { BurgeonError, errorCodes, isError } from '../errors.ts';
 import type { NativeBinding } from './binding.ts';
 import { fileOfPackage, isClone, packageRoot, packageVersion, platformPackages, sourceRoot } from './package-root.ts';
 import { describePlatform, installCommand, platformPackage } from './platform.ts';
@@ -103,7 +103,7 @@ export function nativeSync<Result>(call: () => Result): Result {
 }
 
 function toBurgeonError(error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof BurgeonError) return error;
+  if (!isError(error) || error instanceof BurgeonError) return error;
   const code = errorCodes.find((known) => known === (error as { code?: unknown }).code);
   return code === undefined ? error : new BurgeonError(code, error.message, { cause: error });
 }

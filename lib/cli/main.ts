@@ -4,7 +4,7 @@
 import process from 'node:process';
 import { Command } from 'commander';
 import { packageVersion } from '../addon/load.ts';
-import { BurgeonError } from '../errors.ts';
+import { BurgeonError, isError } from '../errors.ts';
 import { listenAsFirstProcess, surviveLostOutput } from './interrupt.ts';
 
 /** In the order of the help. Only the command that is run is loaded: all of them take longer than some of them run. */
@@ -59,7 +59,7 @@ try {
   await program.parseAsync();
 } catch (error) {
   // A full disk or a missing permission is no fault of the program either; anything else shows where it came from.
-  const isSystemError = error instanceof Error && 'syscall' in error;
+  const isSystemError = isError(error) && 'syscall' in error;
   if (!(error instanceof BurgeonError || isSystemError)) throw error;
   console.error(`burgeon: ${error.message}`);
   process.exitCode = 1;

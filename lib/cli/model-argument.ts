@@ -1,11 +1,12 @@
 // A model on the command line, and the tokenizer that goes with it. Finding the model is lib/checkpoint/find-model.ts.
 
 import { stat } from 'node:fs/promises';
+import { loadTokenizer } from '../checkpoint/load-tokenizer.ts';
 import { BurgeonError } from '../errors.ts';
 import { partSubnetwork } from '../est/part.ts';
 import type { Subnetwork } from '../est/subnetwork.ts';
 import type { Model } from '../model/model.ts';
-import { createTokenizer, loadTokenizer } from '../tokenizer/open-tokenizer.ts';
+import { createTokenizer } from '../tokenizer/open-tokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { checkpointPart, describePart, trainedLength } from '../train/checkpoint-part.ts';
 

@@ -51,8 +51,14 @@ export function requireMoment(which: 'm' | 'v'): 'm' | 'v' {
   return requireOneOf('moment', ['m', 'v'], which);
 }
 
+/** The numbers as the engine takes them, copied only where they are others. */
+export function typedNumbers(name: string, data: ArrayLike<number>, isDouble: boolean) {
+  if (isDouble) return types.isFloat64Array(data) ? data : Float64Array.from(requireNumbers(name, data));
+  return types.isFloat32Array(data) ? data : Float32Array.from(requireNumbers(name, data));
+}
+
 /** Anything else in an array would become NaN without a word. */
-export function requireNumbers(name: string, data: ArrayLike<number>): ArrayLike<number> {
+function requireNumbers(name: string, data: ArrayLike<number>): ArrayLike<number> {
   for (let i = 0; i < data.length && !ArrayBuffer.isView(data); i++) {
     if (typeof data[i] === 'number') continue;
     throw new BurgeonError('ERR_BURGEON_DTYPE', `${name}[${i}]: expected a number, received ${describe(data[i])}`);

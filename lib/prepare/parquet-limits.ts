@@ -3,6 +3,7 @@
 // to the next. Sources: the Thrift compact protocol, and
 // parquet.thrift of apache/parquet-format.
 
+import { types } from 'node:util';
 import type { AsyncBuffer, ColumnMetaData, FileMetaData } from 'hyparquet';
 
 /** Footers have a few hundred bytes for each column of a row group. */
@@ -76,7 +77,7 @@ export function checkPages(bytes: Uint8Array, { num_values, total_uncompressed_s
     }
     for (const [kind, counts, lengths] of pageKinds) {
       const part = header.get(kind);
-      if (!(part instanceof Map)) continue;
+      if (!types.isMap(part)) continue;
       const isSound =
         counts.every((field) => isSize(part.get(field), Number(num_values))) &&
         lengths.every((field) => isSize(part.get(field), packed));

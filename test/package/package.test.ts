@@ -64,6 +64,8 @@ describe('burgeon', () => {
       [
         ...compiled,
         'dist/report/page.html',
+        'dist/sweep.schema.json',
+        'dist/train-config.schema.json',
         'lib/tokenizer/gpt2-merges.bin',
         ...(await inFolders('configs')),
         ...(await inFolders('docs')),
@@ -137,7 +139,8 @@ import {
   type BackwardOptions, BurgeonError, type BurgeonErrorCode, createTokenizer, errorCodes, flops, type GenerateOptions,
   loadTokenizer, loadTrainConfig, measurePeak, Model, type ModelConfig, modelPresetNames, parseModelConfig,
   parseTrainConfig, planSchedule, prepare, type Rates, readManifest, type RunSummary, Schedule, type StageConfig,
-  type StepRecord, sampleSubnetwork, type Subnetwork, type TensorData, type Tokenizer, type TrainConfig, Trainer,
+  type StepRecord, sampleSubnetwork, type Subnetwork, type TensorData, type Tokenizer, type TrainConfig,
+  type TrainConfigInput, Trainer,
 } from 'burgeon';
 
 export async function use(): Promise<RunSummary> {
@@ -174,6 +177,12 @@ export async function use(): Promise<RunSummary> {
   const schedule = new Schedule(stages, 100);
   const plan = planSchedule(config, schedule, { sequencesPerStep: 8, sequenceLength: 32 });
   const tokenizer: Tokenizer = createTokenizer({ name: 'bytes' });
+  // @ts-expect-error no such preset
+  Model.create('gtp2');
+  // @ts-expect-error no such key
+  new Trainer({ model: 'gpt2', output: 'a', steps: 1, batchSize: 1, optimizer: { lr: 1 } });
+  const input: TrainConfigInput = { model: { preset: 'gpt2-tiny' }, output: 'a', steps: 1, batchSize: 1, seed: undefined };
+  new Trainer(input, { signal: undefined });
   const train: TrainConfig = parseTrainConfig({});
   const trainer = new Trainer(train, { start: 'resume', onNote: (note: string) => void note });
   for await (const record of trainer.run()) {
@@ -187,6 +196,14 @@ export async function use(): Promise<RunSummary> {
 }
 `;
 
+/** The same in CommonJS. */
+const commonConsumer = `
+import type { TrainConfigInput } from 'burgeon' with { 'resolution-mode': 'import' };
+
+const config: TrainConfigInput = { model: 'gpt2-tiny', output: 'a', steps: 1, batchSize: 1 };
+module.exports = import('burgeon').then(({ Trainer }) => new Trainer(config));
+`;
+
 describe('the installed package', () => {
   let project: string;
 
@@ -194,15 +211,19 @@ describe('the installed package', () => {
     project = path.join(directory, 'project');
     await mkdir(project);
     await writeFile(path.join(project, 'package.json'), '{"name": "project", "private": true, "type": "module"}');
-    await cp(path.join(packageRoot, 'examples'), path.join(project, 'examples'), { recursive: true });
     await install(managers().npm, project, registry.url, 'burgeon');
     expect(registry.missing).not.toContain('burgeon');
+    // As somebody would who wants to change them.
+    await cp(path.join(project, 'node_modules', 'burgeon', 'examples'), path.join(project, 'examples'), {
+      recursive: true,
+    });
   }, 5 * minutes);
 
   it(
     'type-checks in a strict project, libraries included',
     async () => {
       await writeFile(path.join(project, 'consumer.ts'), consumer);
+      await writeFile(path.join(project, 'common.cts'), commonConsumer);
       const compilerOptions = {
         target: 'es2022',
         lib: ['es2023'],
@@ -218,7 +239,7 @@ describe('the installed package', () => {
         types: ['node'],
         typeRoots: [path.join(packageRoot, 'node_modules', '@types')],
       };
-      const config = { compilerOptions, include: ['consumer.ts', 'examples'] };
+      const config = { compilerOptions, include: ['consumer.ts', 'common.cts', 'examples'] };
       await writeFile(path.join(project, 'tsconfig.json'), JSON.stringify(config));
       const tsc = path.join(packageRoot, 'node_modules', 'typescript', 'bin', 'tsc');
       await run(project, process.execPath, [tsc, '-p', '.']);
