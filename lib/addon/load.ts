@@ -1,19 +1,15 @@
 // Finds, checks and loads the native addon, once per thread, and turns its errors into BurgeonErrors.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { BurgeonError, errorCodes } from '../errors.ts';
+import { packageRoot, packageVersion } from '../package.ts';
 import type { NativeBinding } from './binding.ts';
 
+export { packageRoot, packageVersion };
+
 const require = createRequire(import.meta.url);
-
-/** The package's own directory: two up from here, in lib/ and in dist/ alike. */
-export const packageRoot = path.dirname(path.dirname(path.dirname(fileURLToPath(import.meta.url))));
-
-/** Version of this package. */
-export const packageVersion: string = JSON.parse(readFileSync(path.join(packageRoot, 'package.json'), 'utf8')).version;
 
 /** Where a build may be, in the order they are tried: a Debug build was asked for by hand, so it comes first. */
 export const addonPaths: readonly string[] = ['Debug', 'Release'].map((kind) =>
