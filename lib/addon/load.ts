@@ -16,6 +16,9 @@ export const addonPaths: readonly string[] = ['Debug', 'Release'].map((kind) =>
   path.join(packageRoot, 'build', kind, 'burgeon.node'),
 );
 
+/** What to type where there is no addon. */
+export const addonRemedy = 'npm rebuild burgeon (in a clone: npm run build:native)';
+
 export interface LoadedAddon {
   binding: NativeBinding;
   /** File it was loaded from. */
@@ -31,6 +34,17 @@ let loaded: LoadedAddon | undefined;
 export function loadAddon(): LoadedAddon {
   loaded ??= findAddon(addonPaths);
   return loaded;
+}
+
+/** Why there is no addon; undefined where there is one. */
+export function addonProblem(): BurgeonError | undefined {
+  try {
+    loadAddon();
+    return undefined;
+  } catch (error) {
+    if (error instanceof BurgeonError) return error;
+    throw error;
+  }
 }
 
 /** As `loadAddon`, without its memory; `paths` are tried in order. */
@@ -52,7 +66,7 @@ export function findAddon(paths: readonly string[]): LoadedAddon {
   }
   throw new BurgeonError(
     'ERR_BURGEON_BACKEND',
-    `the native addon could not be loaded:\n  ${attempts.join('\n  ')}\nbuild it with: npm rebuild burgeon (in a clone: npm run build:native)`,
+    `the native addon could not be loaded:\n  ${attempts.join('\n  ')}\nbuild it with: ${addonRemedy}`,
   );
 }
 

@@ -24,15 +24,15 @@ export function facts(rows: readonly (readonly [string, string])[], indent = '  
 /** Widest line of a text; narrower than most terminals. */
 const lineWidth = 99;
 
-/** A text broken at spaces; lines after the first are indented further. What has no spaces is never broken. */
-export function wrapped(text: string, indent = ''): string {
+/** A text broken at spaces; lines after the first are indented further, by `hanging`. What has no spaces is never broken. */
+export function wrapped(text: string, indent = '', hanging = `${indent}  `): string {
   const lines: string[] = [];
   let line = indent;
   for (const word of text.split(' ')) {
     const isFirst = line.trim() === '';
     if (!isFirst && line.length + 1 + word.length > lineWidth) {
       lines.push(line);
-      line = `${indent}  ${word}`;
+      line = `${hanging}${word}`;
     } else line += isFirst ? word : ` ${word}`;
   }
   return [...lines, line].join('\n');

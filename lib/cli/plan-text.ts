@@ -27,7 +27,8 @@ export function presetText(schedule: PlanSubject['config']['est']['schedule']): 
   return `${schedule}: ${summary}${source === '' ? '' : ` (${source})`}`;
 }
 
-export function describePlan(subject: PlanSubject, plan: SchedulePlan, memory: readonly StageMemory[]): string {
+/** @param memory null where it is not known. */
+export function describePlan(subject: PlanSubject, plan: SchedulePlan, memory: readonly StageMemory[] | null): string {
   const { model, config } = subject;
   const { batchSize, accumulationSteps, sequenceLength, est } = config;
   const planner = new StepPlanner(model, config);
@@ -45,7 +46,7 @@ export function describePlan(subject: PlanSubject, plan: SchedulePlan, memory: r
     stageText(stage, growsAt(model, planner.schedule, est, stage)),
     percent(stage.blockFlopRatio),
     percent(stage.allFlopRatio),
-    bytes(memory[i]!.memory.activations),
+    ...(memory === null ? [] : [bytes(memory[i]!.memory.activations)]),
   ]);
   const steps = plan.stages.at(-1)!.endStep;
   const preset = presetText(est.schedule);
@@ -58,11 +59,11 @@ export function describePlan(subject: PlanSubject, plan: SchedulePlan, memory: r
     table([
       [
         ...['stage', 'steps', 'layers', 'heads', ...(isGrouped ? ['kv heads'] : []), 'neurons', 'which'],
-        ...['block FLOPs', 'all FLOPs', 'activations'],
+        ...['block FLOPs', 'all FLOPs', ...(memory === null ? [] : ['activations'])],
       ],
       ...rows,
     ]),
-    ...proposals(memory),
+    ...proposals(memory ?? []),
     ...planNotes(model, config).map((note) => `note: ${note}`),
     '',
     facts([
@@ -131,6 +132,17 @@ export function describeMemory({ modelOptions, config }: PlanSubject, memory: Na
       ['scratch', bytes(memory.scratch)],
       ['total', bytes(total)],
       ['there is', capacity > 0 ? `${bytes(capacity)}, ${deviceName}${fits}` : 'no such device here'],
+    ]),
+  ].join('\n');
+}
+
+/** Where there is no engine to ask. */
+export function describeUnknownMemory({ total }: ParameterCount): string {
+  return [
+    'memory',
+    facts([
+      ['weights, gradients, moments', `${bytes(4 * 4 * total)} in float32`],
+      ['the rest', 'not known without the native addon; `burgeon doctor` says what is wrong with it'],
     ]),
   ].join('\n');
 }

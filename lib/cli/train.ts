@@ -17,7 +17,7 @@ import { type StepRecord, Trainer } from '../train/trainer.ts';
 import { EtaClock } from './eta-clock.ts';
 import { count, duration, facts, percent, small } from './format.ts';
 import { interruptSignal } from './interrupt.ts';
-import { deviceOption, integerBetween, setOption } from './options.ts';
+import { configArgumentHelp, deviceOption, integerBetween, setOption } from './options.ts';
 import { planOptions } from './plan-subject.ts';
 import { ProgressLine } from './progress.ts';
 import { problemOfReport } from './report-problem.ts';
@@ -38,12 +38,12 @@ interface TrainFlags extends WatchFlags {
 
 export function trainCommand(): Command {
   return new Command('train')
-    .summary('pretrain a model from a configuration file')
+    .summary('pretrain a model from a configuration')
     .description(
-      'Pretrains a model from a configuration file. Ctrl-C stops after the current step with a checkpoint; --resume goes ' +
+      'Pretrains a model from a configuration. Ctrl-C stops after the current step with a checkpoint; --resume goes ' +
         'on from there with exactly the same result as if nothing had happened.',
     )
-    .argument('<config>', 'training configuration, YAML or JSON; see configs/')
+    .argument('<config>', configArgumentHelp)
     .addOption(setOption())
     .addOption(deviceOption())
     .option('--init-from <model>', 'start from the weights of this model, with a fresh optimizer (sets initFrom)')
@@ -75,7 +75,7 @@ export function trainCommand(): Command {
     .option('--json', 'print one JSON record per step, and the summary as the last line, to standard output')
     .addHelpText(
       'after',
-      '\nExamples:\n  burgeon train configs/shakespeare-char.yaml\n  burgeon train configs/shakespeare-char.yaml --set seed=2 --set output=runs/seed2\n  burgeon train configs/shakespeare-char.yaml --init-from runs/seed2 --set output=runs/tuned\n  burgeon train configs/shakespeare-char.yaml --resume\n  burgeon train configs/shakespeare-char.yaml --profile 5',
+      '\nExamples:\n  burgeon train shakespeare-char\n  burgeon train shakespeare-char --set seed=2 --set output=runs/seed2\n  burgeon train shakespeare-char --init-from runs/seed2 --set output=runs/tuned\n  burgeon train shakespeare-char --resume\n  burgeon train shakespeare-char --profile 5',
     )
     .addHelpText(
       'after',
