@@ -33,6 +33,9 @@ export class Palette {
   /** Beside the point. */
   aside = (text: string) => this.#styled('dim', text);
 
+  /** Something worth knowing beside the result. */
+  note = (text: string) => `${this.warning('note:')} ${text}`;
+
   /** Titles of a help text, and the lines that can be typed. */
   help = (text: string) =>
     this.#on

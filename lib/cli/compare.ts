@@ -14,6 +14,7 @@ import {
 import { curveRows, gainNote, gainRows, gainSentences, gainTitle } from '../report/gain-text.ts';
 import { readRun } from '../report/read-run.ts';
 import { withDistinctNames, writeReport } from '../report/write-report.ts';
+import { onStdout } from './colour.ts';
 import { shortened, table, wrapped } from './format.ts';
 
 interface CompareFlags {
@@ -66,7 +67,7 @@ function describe(comparison: Comparison): string {
     describeConfigurations(comparison),
     ...(gain ? [wrapped(gainNote(gain))] : []),
     wrapped(lossNote(comparison)),
-    ...notes.map((note) => wrapped(`note: ${note}`)),
+    ...notes.map((note) => wrapped(onStdout.note(note))),
   ].join('\n\n');
 }
 

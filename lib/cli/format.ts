@@ -1,14 +1,20 @@
 // Tables for terminals, and the numbers in them. Pure.
 
+import { stripVTControlCharacters } from 'node:util';
+
 export { bytes, count, duration, percent, small } from '../format.ts';
+
+/** Columns of a terminal that a text takes: its colours take none. */
+const widthOf = (text: string) => stripVTControlCharacters(text).length;
+const padding = (text: string, width: number) => ' '.repeat(Math.max(0, width - widthOf(text)));
 
 /** Aligned columns: the first to the left, the others to the right. */
 export function table(rows: readonly (readonly string[])[], indent = '  '): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => widthOf(row[column] ?? ''))));
   return rows
     .map((row) => {
       const cells = row.map((cell, column) =>
-        column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!),
+        column === 0 ? `${cell}${padding(cell, widths[column]!)}` : `${padding(cell, widths[column]!)}${cell}`,
       );
       return `${indent}${cells.join('  ')}`.trimEnd();
     })
@@ -30,7 +36,7 @@ export function wrapped(text: string, indent = '', hanging = `${indent}  `): str
   let line = indent;
   for (const word of text.split(' ')) {
     const isFirst = line.trim() === '';
-    if (!isFirst && line.length + 1 + word.length > lineWidth) {
+    if (!isFirst && widthOf(line) + 1 + widthOf(word) > lineWidth) {
       lines.push(line);
       line = `${hanging}${word}`;
     } else line += isFirst ? word : ` ${word}`;

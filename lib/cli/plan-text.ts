@@ -13,6 +13,7 @@ import type { CheckpointSpace } from '../train/checkpoint-space.ts';
 import { planNotes } from '../train/plan-notes.ts';
 import type { StageMemory } from '../train/stage-memory.ts';
 import { StepPlanner } from '../train/step-planner.ts';
+import { onStdout } from './colour.ts';
 import { bytes, count, facts, percent, table } from './format.ts';
 import type { PlanSubject } from './plan-subject.ts';
 
@@ -64,7 +65,7 @@ export function describePlan(subject: PlanSubject, plan: SchedulePlan, memory: r
       ...rows,
     ]),
     ...proposals(memory ?? []),
-    ...planNotes(model, config).map((note) => `note: ${note}`),
+    ...planNotes(model, config).map(onStdout.note),
     '',
     facts([
       ['block FLOPs saved', `${percent(plan.blockSaving, 2)} (attention and MLP of the layers)`],

@@ -14,6 +14,7 @@ import { RunControl } from '../train/run-control.ts';
 import type { RunSummary } from '../train/summary.ts';
 import { type TrainConfig, trainConfigKeys } from '../train/train-config.ts';
 import { type StepRecord, Trainer } from '../train/trainer.ts';
+import { onStderr, onStdout } from './colour.ts';
 import { EtaClock } from './eta-clock.ts';
 import { count, duration, facts, percent, small } from './format.ts';
 import { interruptSignal } from './interrupt.ts';
@@ -112,7 +113,7 @@ async function runTraining(file: string, flags: TrainFlags): Promise<void> {
   };
   const interrupt = interruptSignal(() => progress.print('stopping, with a checkpoint; once more to stop at once'));
   const control = new RunControl(interrupt.signal);
-  const onNote = (note: string) => progress.print(`note: ${note}`);
+  const onNote = (note: string) => progress.print(onStderr.note(note));
   const watchers = await openWatchers(flags, given, control, onNote);
   if (watchers.url !== undefined) progress.print(`live page: ${watchers.url}`);
   const trainer = new Trainer(given, {
@@ -196,10 +197,10 @@ function showStep(record: StepRecord, config: TrainConfig, progress: ProgressLin
   const { step, stage, active } = record;
   if (record.validation) {
     progress.print(
-      `step ${step}: held-out loss ${record.validation.loss.toFixed(4)} nats per token, training loss ${record.loss.toFixed(4)}`,
+      `step ${step}: held-out loss ${onStderr.title(record.validation.loss.toFixed(4))} nats per token, training loss ${record.loss.toFixed(4)}`,
     );
   }
-  if (record.sample !== undefined) progress.print(`step ${step}: sample\n${record.sample}\n`);
+  if (record.sample !== undefined) progress.print(`step ${step}: sample\n${onStderr.aside(record.sample)}\n`);
   // The most wanted first: a narrow terminal shows the beginning of the line.
   progress.update(() => {
     const left = eta.remainingMs(step);
@@ -279,7 +280,9 @@ export function describeSummary(
     rows.push(['report', `${reportProblem}; \`burgeon report ${config.output} -o FILE\` writes one`]);
   } else if (report !== undefined) rows.push(['report', report]);
   const head = isComplete
-    ? `trained ${summary.steps} steps, ${count(summary.tokens)} tokens, in ${config.output}`
-    : `stopped after step ${summary.steps} of ${config.steps}, checkpoint in ${config.output}; continue with --resume`;
+    ? onStdout.good(`trained ${summary.steps} steps, ${count(summary.tokens)} tokens, in ${config.output}`)
+    : onStdout.warning(
+        `stopped after step ${summary.steps} of ${config.steps}, checkpoint in ${config.output}; continue with --resume`,
+      );
   return `${head}\n${facts(rows)}`;
 }
