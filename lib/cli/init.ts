@@ -10,7 +10,7 @@ import { explainWriting } from '../files/explain-writing.ts';
 import { makeDirectory } from '../files/make-directory.ts';
 import { exists } from '../files/path-kinds.ts';
 import { onStdout } from './colour.ts';
-import { facts } from './format.ts';
+import { facts, wrapped } from './format.ts';
 import { type Template, templates, textFile } from './templates.ts';
 
 interface StartFile {
@@ -45,7 +45,10 @@ export function initCommand(): Command {
 }
 
 function describeTemplates(): string {
-  return facts(templates.map(({ name, summary }) => [name, summary] as const));
+  const width = Math.max(...templates.map(({ name }) => name.length)) + 4;
+  return templates
+    .map(({ name, summary }) => wrapped(`${name.padEnd(width - 2)}${summary}`, '  ', ' '.repeat(width)))
+    .join('\n');
 }
 
 function findTemplate(name: string): Template {
@@ -75,11 +78,13 @@ async function init(template: Template, directory: string, asJson: boolean): Pro
     return;
   }
   const list = (title: string, files: readonly StartFile[]) =>
-    files.length === 0 ? [] : [title, facts(files.map(({ name, what }) => [path.join(directory, name), what])), ''];
+    files.length === 0
+      ? []
+      : [onStdout.title(title), facts(files.map(({ name, what }) => [path.join(directory, name), what])), ''];
   const lines = [
     ...list('wrote', written),
     ...list('left as they were', kept),
-    'next',
+    onStdout.title('next'),
     ...next.map((command) => `  ${onStdout.command(command)}`),
   ];
   console.log(lines.join('\n'));
