@@ -6,28 +6,9 @@ import { Command } from 'commander';
 import { BurgeonError } from '../errors.ts';
 import { packageVersion } from '../package.ts';
 import { onStderr, onStdout } from './colour.ts';
+import { commands } from './commands.ts';
 import { withHint } from './hints.ts';
 import { listenAsFirstProcess, surviveLostOutput } from './interrupt.ts';
-
-/** In the order of the help. Only the command that is run is loaded: all of them take longer than some of them run. */
-const commands: Record<string, () => Promise<Command>> = {
-  init: async () => (await import('./init.ts')).initCommand(),
-  tokenizer: async () => (await import('./tokenizer.ts')).tokenizerCommand(),
-  prepare: async () => (await import('./prepare.ts')).prepareCommand(),
-  plan: async () => (await import('./plan.ts')).planCommand(),
-  presets: async () => (await import('./presets.ts')).presetsCommand(),
-  train: async () => (await import('./train.ts')).trainCommand(),
-  sweep: async () => (await import('./sweep.ts')).sweepCommand(),
-  report: async () => (await import('./report.ts')).reportCommand(),
-  compare: async () => (await import('./compare.ts')).compareCommand(),
-  eval: async () => (await import('./eval.ts')).evalCommand(),
-  sample: async () => (await import('./sample.ts')).sampleCommand(),
-  inspect: async () => (await import('./inspect.ts')).inspectCommand(),
-  export: async () => (await import('./export.ts')).exportCommand(),
-  bench: async () => (await import('./bench.ts')).benchCommand(),
-  selfcheck: async () => (await import('./selfcheck.ts')).selfcheckCommand(),
-  doctor: async () => (await import('./doctor.ts')).doctorCommand(),
-};
 
 /** Commands with --set, which changes keys of a training configuration. */
 const settable = ['plan', 'train', 'sweep'];
