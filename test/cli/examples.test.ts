@@ -44,6 +44,8 @@ test('examples of the help texts', { timeout: 240_000 }, async () => {
   const examples = [];
   for (const command of [
     [],
+    ['init'],
+    ['presets'],
     ['prepare'],
     ['plan'],
     ['train'],
