@@ -2,6 +2,9 @@
 // lead from there to text of the model's own.
 
 import path from 'node:path';
+import { type DataManifest, readManifest } from '../data/manifest.ts';
+import { BurgeonError } from '../errors.ts';
+import { isFile } from '../files/path-kinds.ts';
 import { packageRoot } from '../package.ts';
 
 export interface Template {
@@ -54,6 +57,22 @@ export const templates: readonly Template[] = [
     ],
   },
 ];
+
+/**
+ * The manifest of the data that a configuration asks for.
+ * @param given the configuration, as it was typed: of a template with a text, the error says how to get data.
+ * @throws {BurgeonError} ERR_BURGEON_DATA.
+ */
+export async function readManifestFor(given: string, directory: string): Promise<DataManifest> {
+  try {
+    return await readManifest(directory);
+  } catch (error) {
+    const template = templates.find(({ name }) => given === name || given === `${name}.yaml`);
+    if (!(error instanceof BurgeonError) || template?.text === undefined) throw error;
+    const next = (await isFile(template.text.file)) ? template.next[0] : `init ${template.name}`;
+    throw new BurgeonError(error.code, `${error.message}, to begin with: \`burgeon ${next}\``, { cause: error });
+  }
+}
 
 /** The packaged text of a template. */
 export const textFile = (name: string) => path.join(packageRoot, 'configs', 'texts', name);

@@ -22,6 +22,7 @@ import { configArgumentHelp, deviceOption, integerBetween, setOption } from './o
 import { planOptions } from './plan-subject.ts';
 import { ProgressLine } from './progress.ts';
 import { problemOfReport } from './report-problem.ts';
+import { readManifestFor } from './templates.ts';
 import { runProfile } from './train-profile.ts';
 import { defaultPort, openWatchers, type WatchFlags } from './train-watchers.ts';
 
@@ -102,6 +103,7 @@ async function runTraining(file: string, flags: TrainFlags): Promise<void> {
   const device = flags.device === undefined ? [] : [`device=${JSON.stringify(flags.device)}`];
   const set = [...flags.set, ...initFrom, ...device];
   const given = await loadTrainConfig(file, { set, resume: (flags.resume || flags.autoResume) ?? false });
+  if (given.data.directory !== undefined) await readManifestFor(file, given.data.directory);
   if (flags.profile !== undefined) {
     await runProfile(given, flags.profile, flags);
     return;

@@ -84,6 +84,23 @@ describe.concurrent('init', () => {
   });
 });
 
+test('a run of a template without its data says what comes before it', async () => {
+  const { cwd } = await emptyDirectory();
+  for (const command of ['train', 'plan']) {
+    const { code, stderr } = await burgeon([command, 'shakespeare-char'], { cwd });
+    expect(code).toBe(1);
+    expect(stderr).toContain(
+      'data/shakespeare/manifest.json: expected the manifest of a prepared data set, found none;',
+    );
+    expect(stderr).toContain('to begin with: `burgeon init shakespeare-char`');
+  }
+  const { next } = await init(cwd);
+  const { stderr } = await burgeon(['train', 'shakespeare-char.yaml'], { cwd });
+  expect(stderr).toContain(`to begin with: \`${next[0]!.replace('npx ', '')}\``);
+  // Others do not know which text is meant.
+  expect((await burgeon(['train', 'shakespeare-llama'], { cwd })).stderr).not.toContain('to begin with');
+});
+
 test('--list says what templates are for', async () => {
   const { stdout } = await burgeon(['init', '--list']);
   for (const { name } of templates) expect(stdout).toMatch(new RegExp(`^  ${name} +\\S`, 'm'));
