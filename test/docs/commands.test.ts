@@ -25,10 +25,13 @@ const pages = await Promise.all(
   })),
 );
 
+/** Words of the command, behind what it is fed by. */
+const wordsOf = (line: string) => line.slice(line.indexOf('burgeon ')).split(' ');
+
 /** Command lines of a page, without what is said about them. */
 function linesOf(text: string): string[] {
-  const lines = text.matchAll(/^(?: {4})?(?:npx )?(burgeon [a-z]+.*?)(?: +#.*| {2,}.*)?$/gm);
-  return [...lines].map(([, line]) => line!).filter((line) => Object.hasOwn(commands, line.split(' ')[1]!));
+  const lines = text.matchAll(/^(?: {4})?(?:npx )?((?:echo "[^"]*" \| )?burgeon [a-z]+.*?)(?: +#.*| {2,}.*)?$/gm);
+  return [...lines].map(([, line]) => line!).filter((line) => Object.hasOwn(commands, wordsOf(line)[1]!));
 }
 
 /** Commands within sentences, where they have more than a name. */
@@ -42,7 +45,7 @@ describe('commands and options exist', () => {
   const all = pages.flatMap(({ name, text }) => [...linesOf(text), ...spansOf(text)].map((line) => ({ name, line })));
   test('many are found', () => expect(all.length).toBeGreaterThan(90));
   test.each(all)('$name: $line', async ({ line }) => {
-    const [, name, sub] = line.split(' ');
+    const [, name, sub] = wordsOf(line);
     const load = commands[name!];
     expect(load, `burgeon ${name}`).toBeDefined();
     const command = await load!();
