@@ -4,9 +4,10 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { BurgeonError } from '../errors.ts';
+import { packageRoot } from '../package.ts';
 import type { NativeCuda } from './binding.ts';
 import { loadAddon, nativeSync } from './load.ts';
-import { fileOfPackage, isClone, packageRoot, sourceRoot } from './package-root.ts';
+import { fileOfPackage, isClone, sourceRoot } from './packages.ts';
 import { platformPackage } from './platform.ts';
 
 const library = 'libburgeon_cuda.so';

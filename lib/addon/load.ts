@@ -5,9 +5,11 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import process from 'node:process';
 import { BurgeonError, errorCodes, isError } from '../errors.ts';
+import { packageRoot, packageVersion } from '../package.ts';
 import type { NativeBinding } from './binding.ts';
-import { fileOfPackage, isClone, packageRoot, packageVersion, platformPackages, sourceRoot } from './package-root.ts';
-import { describePlatform, installCommand, platformPackage } from './platform.ts';
+import { fileOfPackage, isClone, sourceRoot } from './packages.ts';
+import { describePlatform, platformPackage } from './platform.ts';
+import { addonRemedy } from './remedy.ts';
 
 export { packageRoot, packageVersion };
 
@@ -28,6 +30,17 @@ let loaded: LoadedAddon | undefined;
 export function loadAddon(): LoadedAddon {
   loaded ??= findAddon(addonFiles());
   return loaded;
+}
+
+/** Why there is no addon; undefined where there is one. */
+export function addonProblem(): BurgeonError | undefined {
+  try {
+    loadAddon();
+    return undefined;
+  } catch (error) {
+    if (error instanceof BurgeonError) return error;
+    throw error;
+  }
 }
 
 /**
@@ -60,27 +73,14 @@ export function findAddon(files: readonly string[]): LoadedAddon {
       attempts.push(`${file}: ${(error as Error).message}`);
     }
   }
+  const { reason, command } = addonRemedy();
   throw new BurgeonError(
     'ERR_BURGEON_BACKEND',
     [
       `the native addon for ${describePlatform()} could not be loaded:`,
-      ...attempts.map((line) => `  ${line}`),
-      nextStep(),
+      ...[...attempts, ...(reason === '' ? [] : [reason])].map((line) => `  ${line}`),
+      `what helps: ${command}`,
     ].join('\n'),
-  );
-}
-
-/** What to do about a missing addon. */
-function nextStep(): string {
-  if (process.env.BURGEON_ADDON) return 'BURGEON_ADDON names the only file that is tried: correct it, or leave it out';
-  if (isClone) return 'build it with: npm run build:native';
-  const name = platformPackage();
-  const build = 'build it on this machine with: npx burgeon build';
-  if (!platformPackages.includes(name)) return `there is no package for this platform; ${build}`;
-  if (fileOfPackage(name, '') !== undefined) return build;
-  return (
-    `  ${name}: not installed; it was left out (--omit=optional), or node_modules comes from another system\n` +
-    `install it with: ${installCommand(`${name}@${packageVersion}`)}\nor ${build}`
   );
 }
 

@@ -6,9 +6,10 @@ import process from 'node:process';
 import { Command } from 'commander';
 import { cudaLibraryPath } from '../addon/cuda.ts';
 import { addonFiles, findAddon } from '../addon/load.ts';
-import { packageVersion, sourceRoot } from '../addon/package-root.ts';
+import { sourceRoot } from '../addon/packages.ts';
 import { installCommand } from '../addon/platform.ts';
 import { BurgeonError } from '../errors.ts';
+import { packageVersion } from '../package.ts';
 
 export function buildCommand(): Command {
   return new Command('build')

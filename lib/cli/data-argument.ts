@@ -7,6 +7,7 @@ import type { TokenType } from '../data/token-type.ts';
 import { BurgeonError } from '../errors.ts';
 import { isDirectory } from '../files/path-kinds.ts';
 import { createTokenizer } from '../tokenizer/open-tokenizer.ts';
+import { onStderr } from './colour.ts';
 import { findTokenizer } from './model-argument.ts';
 
 export interface SplitOptions {
@@ -55,7 +56,7 @@ async function requireSameTokenizer(data: string, { tokenizer }: DataManifest, m
 }
 
 function opened(dataset: Dataset, split: SplitOptions['split'], manifest: DataManifest | undefined) {
-  for (const finding of dataset.findings) console.error(`note: data: ${finding}`);
+  for (const finding of dataset.findings) console.error(onStderr.note(`data: ${finding}`));
   const check = new ShardCheck(dataset.hashed?.[split] ?? []);
   const close = async () => {
     await check.stop();

@@ -116,9 +116,8 @@ export async function readManifest(directory: string): Promise<DataManifest> {
     const { code, message } = cause as NodeJS.ErrnoException;
     const isMissing = code === 'ENOENT' || code === 'ENOTDIR';
     const problem = isMissing ? 'expected the manifest of a prepared data set, found none' : `unreadable (${message})`;
-    throw new BurgeonError('ERR_BURGEON_DATA', `${path}: ${problem}; make a data set with \`burgeon prepare\``, {
-      cause,
-    });
+    const command = `burgeon prepare FILE... -o ${directory}`;
+    throw new BurgeonError('ERR_BURGEON_DATA', `${path}: ${problem}; make a data set with \`${command}\``, { cause });
   }
   const { format, version } = (value ?? {}) as { format?: unknown; version?: unknown };
   if (format === manifestFormat && typeof version === 'number' && version > manifestVersion) {

@@ -179,7 +179,7 @@ const baseKeys = [
  * @throws {BurgeonError} ERR_BURGEON_CONFIG if the file is missing or no YAML, or with one line per problem.
  */
 export async function readSweep(file: string, set: readonly string[] = []): Promise<Sweep> {
-  return parseSweep(await readConfigFile(file), file, set);
+  return parseSweep(await readConfigFile(file, 'sweep'), file, set);
 }
 
 /** The same for data that have been read. */

@@ -38,7 +38,7 @@ describe('findAddon', () => {
     const paths = ['Debug', 'Release'].map((kind) => path.join(directory, kind, 'burgeon.node'));
     expect(failure(paths).message).toBe(
       `the native addon for ${describePlatform()} could not be loaded:\n  ${paths[0]}: not there\n  ${paths[1]}: not there\n` +
-        'build it with: npm run build:native',
+        'what helps: npm run build:native',
     );
   });
 
@@ -86,7 +86,7 @@ describe('loadAddon', () => {
     try {
       const file = path.resolve('somewhere/burgeon.node');
       expect(addonFiles()).toEqual([file]);
-      expect(failure(addonFiles()).message).toContain(`${file}: not there\nBURGEON_ADDON names the only file`);
+      expect(failure(addonFiles()).message).toContain(`${file}: not there\n  BURGEON_ADDON names the only file`);
     } finally {
       vi.unstubAllEnvs();
     }

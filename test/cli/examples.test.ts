@@ -39,11 +39,17 @@ test('examples of the help texts', { timeout: 240_000 }, async () => {
   await mkdir(at('web'));
   const columnData = [{ name: 'content', data: [text], type: 'STRING' as const }];
   await writeFile(at('web', 'a.parquet'), new Uint8Array(parquetWriteBuffer({ columnData })));
-  await succeed(['prepare', 'book.txt', '-o', 'data/shakespeare', '-t', 'chars']);
+  for (const data of ['data/book', 'data/shakespeare']) {
+    await succeed(['prepare', 'book.txt', '-o', data, '-t', 'chars']);
+  }
+  const book = ['data.directory=data/book', 'output=runs/book'].flatMap((setting) => ['--set', setting]);
+  await succeed(['train', 'shakespeare-char', ...book, ...briefly.train!, '--quiet']);
 
   const examples = [];
   for (const command of [
     [],
+    ['init'],
+    ['presets'],
     ['prepare'],
     ['plan'],
     ['train'],
@@ -61,6 +67,8 @@ test('examples of the help texts', { timeout: 240_000 }, async () => {
     examples.push(...found);
   }
   for (const args of examples) {
-    await succeed([...args, ...(briefly[args[0]!] ?? [])], { env: { BURGEON_THREADS: '2' } });
+    // Two of them train the same; the later one takes the place of the other.
+    const place = args[0] === 'train' && !args.includes('--resume') ? ['--overwrite'] : [];
+    await succeed([...args, ...place, ...(briefly[args[0]!] ?? [])], { env: { BURGEON_THREADS: '2' } });
   }
 });

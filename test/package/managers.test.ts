@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { packageVersion } from '../../lib/addon/package-root.ts';
+import { packageVersion } from '../../lib/package.ts';
 import { fetchManagers, install, managers } from './managers.ts';
 import { type Registry, serveRegistry } from './registry.ts';
 import { minutes, platform, release, run } from './release.ts';
@@ -65,8 +65,8 @@ describe('without the package of the platform', () => {
         'burgeon',
       );
       const failure = await run(folder, process.execPath, ['step.js']).catch((error: Error) => error.message);
-      expect(failure).toContain(`@burgeon/${platform}: not installed`);
-      expect(failure).toContain(`npm install @burgeon/${platform}@${packageVersion}`);
+      expect(failure).toContain(`@burgeon/${platform} is not installed`);
+      expect(failure).toContain(`what helps: npm install @burgeon/${platform}@${packageVersion}`);
       const burgeon = (...args: string[]) =>
         run(folder, process.execPath, ['node_modules/burgeon/dist/cli/main.js', ...args]);
       await expect(burgeon('build')).rejects.toThrow(`npm install @burgeon/source@${packageVersion}`);

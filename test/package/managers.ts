@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { packageRoot } from '../../lib/addon/package-root.ts';
+import { packageRoot } from '../../lib/package.ts';
 import { run } from './release.ts';
 
 export interface Manager {

@@ -5,7 +5,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
-import { packageRoot } from '../../lib/addon/package-root.ts';
+import { packageRoot } from '../../lib/package.ts';
 import { run } from './release.ts';
 
 interface Manifest {

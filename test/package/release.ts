@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { packageRoot } from '../../lib/addon/package-root.ts';
+import { packageRoot } from '../../lib/package.ts';
 
 export const minutes = 60_000;
 
