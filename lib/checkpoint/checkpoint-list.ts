@@ -5,7 +5,7 @@ import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { isMissing } from '../files/is-missing.ts';
 import { clearLeftovers, nameBehind, removeDirectory } from '../files/replace-directory.ts';
-import { checkpointError, explainFailure } from '../formats/checkpoint-error.ts';
+import { checkpointError, explainFailedWrite, explainFailure } from '../formats/checkpoint-error.ts';
 import { checkpointName, stepOfName, verifyCheckpoint } from './checkpoint.ts';
 import { findDamage } from './manifest.ts';
 
@@ -85,7 +85,7 @@ export function latestIntactCheckpoint(
 
 /** Finishes or undoes what a kill amid writing or deleting a checkpoint left. @throws {BurgeonError} ERR_BURGEON_CHECKPOINT. */
 export function clearInterrupted(runDirectory: string): Promise<void> {
-  return explainFailure(`clearing interrupted checkpoints in ${runDirectory}`, () =>
+  return explainFailedWrite(`clearing interrupted checkpoints in ${runDirectory}`, 'whole ones are kept', () =>
     clearLeftovers(runDirectory, (name) => stepOfName(name) !== undefined),
   );
 }
@@ -105,7 +105,7 @@ export interface KeepRule {
  * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT
  */
 export function pruneCheckpoints(runDirectory: string, { keepLast, best }: KeepRule): Promise<string[]> {
-  return explainFailure(`pruning checkpoints in ${runDirectory}`, async () => {
+  return explainFailedWrite(`pruning checkpoints in ${runDirectory}`, 'none but those is deleted', async () => {
     if (!Number.isSafeInteger(keepLast) || keepLast < 1) {
       throw checkpointError(`keepLast: expected a whole number from 1, received ${keepLast}`);
     }

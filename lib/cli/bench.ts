@@ -23,6 +23,7 @@ import { type BenchEntry, type BenchName, benchFile, readBenchFile, writeBenchFi
 import { isCuda, runsOnHost, type Target, targetOf } from '../bench/target.ts';
 import type { Device } from '../config/device.ts';
 import { BurgeonError } from '../errors.ts';
+import { explainWriting } from '../files/explain-writing.ts';
 import { chooseThreads } from '../model/native-options.ts';
 import {
   describeComparison,
@@ -220,7 +221,11 @@ async function run<Entry extends BenchEntry>(
 ): Promise<void> {
   requireRelease(loadAddon().path);
   // What is wrong with the files is told before minutes are spent.
-  if (flags.json !== undefined) await access(path.dirname(path.resolve(flags.json)), constants.W_OK);
+  const { json } = flags;
+  if (json !== undefined) {
+    const directory = path.dirname(path.resolve(json));
+    await explainWriting(`${json} (the result)`, 'nothing was measured', () => access(directory, constants.W_OK));
+  }
   const before = flags.compare === undefined ? undefined : await readBenchFile(flags.compare);
   const target = targetOf(flags.device, chooseThreads(flags.threads));
   const isTiny = flags.tiny ?? false;

@@ -57,7 +57,7 @@ export function trainCommand(): Command {
       '--auto-resume',
       'as --resume where there is a checkpoint, else start anew: for jobs that are started again',
     )
-    .option('--overwrite', 'replace the run in the output directory, once the new one has done a step')
+    .option('--overwrite', 'replace the run in the output directory, once the new one has a checkpoint')
     .option(
       '--dashboard [port]',
       `serve a live page on this machine, with buttons to pause, save and stop (default port: ${defaultPort}; 0: any free one)`,
@@ -151,9 +151,13 @@ async function runTraining(file: string, flags: TrainFlags): Promise<void> {
     if (!trainer.isComplete || (interrupt.signal.aborted && lacksBaseline)) process.exitCode = interrupt.exitCode();
   } finally {
     progress.clear();
-    await trainer.close();
-    await watchers.close();
-    interrupt.release();
+    try {
+      await trainer.close();
+    } finally {
+      // Also then: a page that goes on being served keeps the process alive.
+      await watchers.close();
+      interrupt.release();
+    }
   }
 }
 

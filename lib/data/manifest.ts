@@ -63,11 +63,7 @@ export async function writeManifest(
 ): Promise<DataManifest> {
   const manifest: DataManifest = { format: manifestFormat, version: manifestVersion, ...content };
   const path = join(directory, manifestFileName);
-  try {
-    await replaceFile(path, `${JSON.stringify(manifest, null, 2)}\n`);
-  } catch (cause) {
-    throw new BurgeonError('ERR_BURGEON_DATA', `${path}: cannot be written (${(cause as Error).message})`, { cause });
-  }
+  await replaceFile(path, `${JSON.stringify(manifest, null, 2)}\n`);
   return manifest;
 }
 

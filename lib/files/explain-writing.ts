@@ -11,7 +11,17 @@ const advice: Readonly<Record<string, string>> = {
   EISDIR: 'it is a directory: name a file in it',
   ENOTDIR: 'a part of its path is a file: choose another path',
   ENOENT: 'its directory does not exist: make it first, or choose another path',
+  ENXIO: 'it is a pipe that nobody reads: read it, or name a file',
+  EFBIG: 'files may not be that large: raise the limit (ulimit -f), or choose another place',
+  EIO: 'its disk does not work: look after it, or choose another place',
+  EMFILE: 'too many files are open: raise the limit (ulimit -n)',
+  ENFILE: 'too many files are open on this machine: close some programs',
 };
+
+/** What to do about an error of the file system, for a sentence; undefined where nothing is known. */
+export function whatToDo(error: unknown): string | undefined {
+  return advice[(error as NodeJS.ErrnoException | null)?.code ?? ''];
+}
 
 /**
  * Runs `work`; what the file system refuses becomes an error that says more. Other errors pass.
@@ -25,7 +35,7 @@ export async function explainWriting<Result>(what: string, kept: string, work: (
   } catch (cause) {
     const { code, message, syscall } = cause as NodeJS.ErrnoException;
     if (cause instanceof BurgeonError || code === undefined || syscall === undefined) throw cause;
-    const next = advice[code];
+    const next = whatToDo(cause);
     const sentence = `${what}: cannot be written (${message}); ${next === undefined ? '' : `${next}; `}${kept}`;
     throw new BurgeonError('ERR_BURGEON_DATA', sentence, { cause });
   }

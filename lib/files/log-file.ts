@@ -71,7 +71,7 @@ export class LogFile<Item> {
       if (lost > 0) this.#tell(`its last ${lost} lines are lost: ${this.#problem}`);
       this.#throwAgain();
     } finally {
-      await this.#options.handle.close();
+      await this.#options.handle.close().catch((error: Error) => this.#tell(`is perhaps not whole (${error.message})`));
     }
   }
 

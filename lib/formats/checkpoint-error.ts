@@ -2,6 +2,7 @@
 // I/O error into one that says what was being done. Callers supply the rest of the message.
 
 import { BurgeonError, isError } from '../errors.ts';
+import { whatToDo } from '../files/explain-writing.ts';
 
 /** A BurgeonError with code ERR_BURGEON_CHECKPOINT. */
 export function checkpointError(message: string, cause?: unknown): BurgeonError {
@@ -16,7 +17,27 @@ export async function explainFailure<T>(doing: string, work: () => Promise<T>): 
     // Work that a signal stopped did not fail.
     if (cause instanceof BurgeonError || (cause as Error | null)?.name === 'AbortError') throw cause;
     const reason = isError(cause) ? cause.message : String(cause);
-    const isFull = (cause as NodeJS.ErrnoException | null)?.code === 'ENOSPC';
-    throw checkpointError(`${doing}: ${reason}${isFull ? ' (free some space and try again)' : ''}`, cause);
+    throw checkpointError(`${doing}: ${reason}`, cause);
   }
+}
+
+/**
+ * The same of work that writes: what the file system refuses, in whatever part of the work, also comes with what to do, and what is left.
+ * @param kept "earlier checkpoints are kept".
+ */
+export async function explainFailedWrite<T>(doing: string, kept: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await explainFailure(doing, work);
+  } catch (error) {
+    const refused = refusalIn(error);
+    if (refused === undefined) throw error;
+    const next = whatToDo(refused);
+    throw checkpointError(`${doing}: ${refused.message}; ${next === undefined ? '' : `${next}; `}${kept}`, refused);
+  }
+}
+
+/** What the file system has said, where that is behind an error. */
+function refusalIn(error: unknown): Error | undefined {
+  for (let cause = error; isError(cause); cause = cause.cause) if ('syscall' in cause) return cause;
+  return undefined;
 }

@@ -200,9 +200,17 @@ async function record(
     data: input.description,
     place: new RunPlace(config.output, directory.lock),
     signal,
+    onNote,
     peakFlopsPerSecond: peak && peakFlops(peak, model.info.precision),
   });
-  const saver = new RunSaver({ config, state, recorder, isSaved: directory.latest !== undefined, onNote });
+  const saver = new RunSaver({
+    config,
+    state,
+    recorder,
+    isSaved: directory.latest !== undefined,
+    onNote,
+    begun: directory.begun,
+  });
   return { dataset, check, tokenizer, input, directory, model, state, peak, planner, recorder, saver };
 }
 

@@ -9,14 +9,15 @@ import {
 } from '../checkpoint/checkpoint-list.ts';
 import { BurgeonError } from '../errors.ts';
 import { makeDirectoryDurably } from '../files/durable-file.ts';
+import { whatToDo } from '../files/explain-writing.ts';
 import type { HeldLock } from '../files/held-lock.ts';
 import { claimLock, type LockRequest } from '../files/lock-file.ts';
-import { bringRunBack, discardSetAside, setRunAside } from './set-aside.ts';
+import { bringRunBack, clearDiscarded, discardSetAside, setRunAside } from './set-aside.ts';
 
 /**
  * new: only where no run is; resume: continue the newest intact checkpoint, which must be there; auto: continue it, or start
- * anew where there is none; overwrite: replace what is there, which is deleted once the new run has done a step, and comes back
- * where it does none.
+ * anew where there is none; overwrite: replace what is there, which is deleted once the new run has a checkpoint, and comes back
+ * where it gets none.
  */
 export type StartMode = 'new' | 'resume' | 'auto' | 'overwrite';
 
@@ -33,9 +34,9 @@ export interface EnteredRun {
   skipped: FoundCheckpoint[];
   /** Of the directory; checked before anything is written there by name. */
   lock: HeldLock;
-  /** The run has done a step: what it replaces may go. */
+  /** The run has a checkpoint, or needs the room for one: what it replaces may go. */
   begun(): Promise<void>;
-  /** Gives the directory free for others; what was to be replaced by a run that did no step is there again. */
+  /** Gives the directory free for others; what was to be replaced by a run without a checkpoint is there again. */
   leave(): Promise<void>;
 }
 
@@ -53,9 +54,10 @@ export async function enterRunDirectory(
   options: ClaimOptions = {},
 ): Promise<EnteredRun> {
   await makeDirectoryDurably(directory).catch((cause) => {
+    const next = whatToDo(cause) ?? 'choose another output';
     throw new BurgeonError(
       'ERR_BURGEON_CONFIG',
-      `output ${directory}: expected a directory that can be written, but ${(cause as Error).message}`,
+      `output ${directory}: expected a directory that can be written, but ${(cause as Error).message}; ${next}`,
       { cause },
     );
   });
@@ -69,12 +71,16 @@ export async function enterRunDirectory(
     const loss = await lock.check({ isNow: true });
     // What was set aside went with the directory, if that was moved; otherwise what is there is somebody else's.
     const isHeld = loss === undefined || (loss.what === 'moved' && (await lock.recover()) !== undefined);
-    if (isHeld) await bringRunBack(lock.directory);
-    await lock.release();
+    try {
+      if (isHeld) await bringRunBack(lock.directory);
+    } finally {
+      await lock.release();
+    }
   };
   try {
-    // Of a process that was killed before its first step.
+    // Of a process that was killed before its first checkpoint.
     await bringRunBack(directory);
+    await clearDiscarded(directory);
     await clearInterrupted(directory);
     const continues = mode === 'resume' || mode === 'auto';
     const { latest, skipped } = await (continues ? latestIntactCheckpoint : latestCheckpoint)(directory);
@@ -91,7 +97,8 @@ export async function enterRunDirectory(
     }
     return { latest: undefined, skipped: [], lock, begun, leave };
   } catch (error) {
-    await leave();
+    // The first error is the one to report.
+    await leave().catch(() => {});
     throw error;
   }
 }

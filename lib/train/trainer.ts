@@ -219,7 +219,6 @@ export class Trainer implements AsyncDisposable {
     );
     if (line === undefined) return undefined;
     this.#isWhole = true;
-    if (state.step === 1) await this.#opened(this.#run).directory.begun();
     const isLast = state.step === config.steps;
     if (isDue(config.log.every, state.step) || isLast) recorder.writeStep(line);
     const { kind: _, ...record }: StepLine & StepRecord = line;
