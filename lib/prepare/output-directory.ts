@@ -6,6 +6,7 @@ import { readdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { manifestFileName, readManifest } from '../data/manifest.ts';
 import { BurgeonError } from '../errors.ts';
+import { directoryKind, someNames } from '../files/directory-kind.ts';
 import { syncDirectory } from '../files/durable-file.ts';
 import { explainWriting } from '../files/explain-writing.ts';
 import type { HeldLock } from '../files/held-lock.ts';
@@ -142,7 +143,7 @@ async function claim(output: string, root: string): Promise<HeldLock> {
       throw new BurgeonError(
         'ERR_BURGEON_DATA',
         `${root}: expected what an interrupted burgeon has left, or nothing, found other files ` +
-          `(${listOf(foreign)}); choose another output, or move them`,
+          `(${someNames(foreign)}); choose another output, or move them`,
       );
     }
     try {
@@ -167,15 +168,15 @@ async function requireReplaceable(output: string, kind: OutputKind): Promise<boo
   if (names.length === 0) return true;
   const foreign = await kind.foreignNames(output, names);
   if (foreign.length === 0) return true;
+  const found = directoryKind(names);
+  const isOther = found !== undefined && found.what !== kind.name;
   throw new BurgeonError(
     'ERR_BURGEON_DATA',
-    `${output}: expected a new directory or ${kind.name} to replace, found other files (${listOf(foreign)}); ` +
-      'choose another output, or remove them',
+    `${output}: expected a new directory or ${kind.name} to replace, found ` +
+      (isOther
+        ? `${found.what} (${found.sign}); choose another output`
+        : `other files (${someNames([...foreign].sort())}); choose another output, or remove them`),
   );
-}
-
-function listOf(names: readonly string[]): string {
-  return `${names.slice(0, 3).join(', ')}${names.length > 3 ? ', ...' : ''}`;
 }
 
 /** Entries that the manifest does not account for; all of them when it is no manifest of ours. */

@@ -52,6 +52,13 @@ export async function discardSetAside(directory: string): Promise<void> {
   await rm(doomed, { recursive: true });
 }
 
+/** Whether a name may stand in the directory of a run because burgeon made it there: what the run leaves, and what it works with. */
+export function isRunName(name: string): boolean {
+  const isWork =
+    [setAsideName, movingName, discardedName].includes(name) || /^\.tmp-checkpoint-|^\.burgeon\.lock/.test(name);
+  return isWork || isOfRun(name.replace(/\.new$/, '')) || /^profile(\.txt|-trace\.json)(\.new)?$/.test(name);
+}
+
 async function moveRun(from: string, to: string): Promise<void> {
   for (const name of (await readdir(from)).filter(isOfRun)) await rename(path.join(from, name), path.join(to, name));
   await syncDirectory(to);

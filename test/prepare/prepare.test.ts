@@ -45,7 +45,7 @@ describe('prepare with one document', () => {
     const characters = ['\n', ' ', ',', 'd', 'e', 'h', 'l', 'o', 'r', 'w', 'é', 'ö', '🤯'];
     expect(manifest).toEqual({
       format: 'burgeon-data',
-      version: 1,
+      version: 2,
       tokenizer: { name: 'chars', characters },
       vocabSize: 13,
       delimiter: null,
