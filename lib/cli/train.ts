@@ -113,6 +113,7 @@ async function runTraining(file: string, flags: TrainFlags): Promise<void> {
   const interrupt = interruptSignal(() => progress.print('stopping, with a checkpoint; once more to stop at once'));
   const control = new RunControl(interrupt.signal);
   const onNote = (note: string) => progress.print(`note: ${note}`);
+  for (const note of baseline?.flatMap(({ damage }) => damage) ?? []) onNote(note);
   const watchers = await openWatchers(flags, given, control, onNote);
   if (watchers.url !== undefined) progress.print(`live page: ${watchers.url}`);
   const trainer = new Trainer(given, {
@@ -140,7 +141,7 @@ async function runTraining(file: string, flags: TrainFlags): Promise<void> {
     progress.clear();
     const { summary } = trainer;
     const report = summary.steps === 0 ? undefined : path.join(config.output, reportFileName);
-    const reportProblem = report && (await problemOfReport([config.output], report));
+    const reportProblem = report && (await problemOfReport([config.output], report, onNote));
     const gain = baseline && trainer.isComplete ? await toldGain(baseline, config.output) : undefined;
     if (flags.json) console.log(JSON.stringify({ summary, report, reportProblem, gain }));
     else console.log(describeSummary(summary, config, { isComplete: trainer.isComplete, report, reportProblem, gain }));

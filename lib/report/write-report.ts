@@ -21,14 +21,16 @@ export const reportFileName = 'report.html';
  * Writes a report of one or several runs.
  * @param directories of runs; the first is what the others are compared with.
  * @param options.mustCompare whether it is an error when they cannot be compared.
+ * @param options.onNote is told what of the runs cannot be read, and is missing in the report.
  * @throws {BurgeonError} ERR_BURGEON_DATA for what is no run, or cannot be compared; what the file system says of `file`.
  */
 export async function writeReport(
   directories: readonly string[],
   file: string,
-  options: { mustCompare?: boolean } = {},
+  options: { mustCompare?: boolean; onNote?: ((note: string) => void) | undefined } = {},
 ): Promise<void> {
   const runs = withDistinctNames(await Promise.all(directories.map((directory) => readRun(directory))));
+  for (const note of runs.flatMap(({ damage }) => damage)) options.onNote?.(note);
   const compared = comparisonOf(runs, options.mustCompare ?? false);
   const data: PageData = {
     kind: 'report',

@@ -190,12 +190,18 @@ async function record(
     notes.push(busy);
     onNote(busy);
   }
+  const metrics = await MetricsWriter.open(config.output, state.step, { onLine, onTrouble: onNote });
+  const lost = lostMetrics(metrics, state.step, config);
+  if (lost) {
+    notes.push(lost);
+    onNote(lost);
+  }
   const recorder = new RunRecorder({
     config,
     model,
     state: Object.assign(state, { units }),
     planner,
-    metrics: await MetricsWriter.open(config.output, state.step, { onLine, onTrouble: onNote }),
+    metrics,
     validation: input.validation,
     data: input.description,
     place: new RunPlace(config.output, directory.lock),
@@ -204,6 +210,13 @@ async function record(
   });
   const saver = new RunSaver({ config, state, recorder, isSaved: directory.latest !== undefined, onNote });
   return { dataset, check, tokenizer, input, directory, model, state, peak, planner, recorder, saver };
+}
+
+/** A kill may cost the lines of the last step; a file that ends earlier was shortened, or is another one. */
+function lostMetrics({ file, found: { last } }: MetricsWriter, step: number, { log }: TrainConfig): string | undefined {
+  if (last + log.every >= step) return undefined;
+  const found = last === 0 ? 'none' : `none after step ${last}`;
+  return `${file}: expected lines of the ${step} steps so far, found ${found}; reports and comparisons lack them`;
 }
 
 /** The first lines of its metrics; the best checkpoint of a run that goes on, on the present validation windows. */

@@ -55,7 +55,8 @@ export async function discardSetAside(directory: string): Promise<void> {
 /** Whether a name may stand in the directory of a run because burgeon made it there: what the run leaves, and what it works with. */
 export function isRunName(name: string): boolean {
   const isWork =
-    [setAsideName, movingName, discardedName].includes(name) || /^\.tmp-checkpoint-|^\.burgeon\.lock/.test(name);
+    [setAsideName, movingName, discardedName].includes(name) ||
+    /^\.tmp-checkpoint-|^\.burgeon\.(lock|token)/.test(name);
   return isWork || isOfRun(name.replace(/\.new$/, '')) || /^profile(\.txt|-trace\.json)(\.new)?$/.test(name);
 }
 
