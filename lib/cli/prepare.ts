@@ -90,8 +90,18 @@ export function prepareCommand(): Command {
       }
       const manifest = await withProgress(
         { passes: 2, stopping: 'the same command goes on from here later' },
-        (watched) =>
-          prepare({ ...rest, ...watched, inputs, output, tokenizer: chosen, validationFraction: valFraction }),
+        (watched, line) => {
+          const onNote = (note: string) => line.print(`note: ${note}`);
+          return prepare({
+            ...rest,
+            ...watched,
+            onNote,
+            inputs,
+            output,
+            tokenizer: chosen,
+            validationFraction: valFraction,
+          });
+        },
       );
       if (!manifest) return;
       for (const warning of manifest.warnings) console.error(`warning: ${warning}`);

@@ -52,6 +52,7 @@ function trainCommand(): Command {
       const trained = await interruptible(sayStopping, (signal) =>
         trainTokenizer({
           signal,
+          onNote: (note) => progress.print(`note: ${note}`),
           inputs,
           output: flags.output,
           vocabSize: flags.vocabSize,

@@ -12,7 +12,7 @@ import { explainWriting } from '../files/explain-writing.ts';
 import type { HeldLock } from '../files/held-lock.ts';
 import { isMissing } from '../files/is-missing.ts';
 import { isOfLock } from '../files/lock-chain.ts';
-import { claimLock } from '../files/lock-file.ts';
+import { claimLock, type LockRequest } from '../files/lock-file.ts';
 import { makeDirectory } from '../files/make-directory.ts';
 import { replaceFile } from '../files/replace-file.ts';
 
@@ -33,6 +33,13 @@ const dataSet: OutputKind = {
   foreignNames: (output, names) => (names.includes(manifestFileName) ? foreignNames(output, names) : names),
 };
 
+type Waiting = Pick<LockRequest, 'signal' | 'onNote'>;
+
+export interface WriteOptions extends Waiting {
+  /** A data set unless given. */
+  kind?: OutputKind;
+}
+
 /** `<output>.partial`, while it is filled. */
 export interface PartialDirectory {
   /** Becomes the output. */
@@ -49,6 +56,7 @@ export interface PartialDirectory {
  * Runs `write` in a partial directory; when it succeeds, the data there becomes `output`. When it fails, all is removed,
  * unless it is to be kept.
  * @param job what is being done: only the same job goes on with what another process has left.
+ * @param options.signal ends the wait for a process of which it is not known whether it lives; `onNote` is told of it.
  * @throws {BurgeonError} ERR_BURGEON_DATA when `output` holds anything but what `kind` says, or cannot be written;
  *   ERR_BURGEON_BUSY when another process is writing it.
  */
@@ -56,14 +64,14 @@ export async function writeDirectory<Result>(
   output: string,
   job: string,
   write: (partial: PartialDirectory) => Promise<Result>,
-  kind: OutputKind = dataSet,
+  { kind = dataSet, ...waiting }: WriteOptions = {},
 ): Promise<Result> {
   const target = resolve(output);
   await requireReplaceable(output, kind);
   const root = `${target}.partial`;
   const previous = `${target}.previous-${process.pid}`;
   const partial = { data: join(root, dataName), work: join(root, 'work') };
-  const lock = await enter(output, root, job, partial);
+  const lock = await enter(output, root, job, partial, waiting);
   let isKept = false;
   try {
     const keep = () => {
@@ -114,8 +122,9 @@ async function enter(
   root: string,
   job: string,
   { data, work }: { data: string; work: string },
+  waiting: Waiting,
 ): Promise<HeldLock> {
-  const lock = await claim(output, root);
+  const lock = await claim(output, root, waiting);
   try {
     await attempt(output, async () => {
       const jobPath = join(root, jobFileName);
@@ -134,7 +143,7 @@ async function enter(
   }
 }
 
-async function claim(output: string, root: string): Promise<HeldLock> {
+async function claim(output: string, root: string, waiting: Waiting): Promise<HeldLock> {
   for (;;) {
     await attempt(output, () => makeDirectory(root));
     const foreign = (await readdir(root).catch(() => [])).filter((name) => !isOfLock(name, lockName));
@@ -147,7 +156,8 @@ async function claim(output: string, root: string): Promise<HeldLock> {
       );
     }
     try {
-      return await claimLock({ lock: join(root, lockName), subject: `output ${output}`, activity: 'is writing it' });
+      const [lock, subject] = [join(root, lockName), `output ${output}`];
+      return await claimLock({ lock, subject, activity: 'is writing it', ...waiting });
     } catch (error) {
       // A process that is done removes the directory.
       if (!isMissing((error as Error).cause)) throw error;

@@ -62,6 +62,8 @@ export interface PrepareOptions {
   /** Stops the work; the promise rejects with the reason, and the same call goes on from there later. */
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: PrepareProgress) => void) | undefined;
+  /** Word for people, about another process that may be writing `output`. */
+  onNote?: ((note: string) => void) | undefined;
 }
 
 /** Below this many bytes of input, starting threads takes longer than they save. */
@@ -86,14 +88,16 @@ export async function prepare(options: PrepareOptions): Promise<DataManifest> {
   const settings = { ...options, ...defaultsOf(options) };
   checkOptions(settings);
   const files = await findInputFiles(options.inputs);
-  return writeDirectory(options.output, jobOf(settings, files), async (partial) => {
-    options.signal?.addEventListener('abort', partial.keep);
+  const { signal, onNote } = options;
+  const write = async (partial: PartialDirectory) => {
+    signal?.addEventListener('abort', partial.keep);
     try {
       return await fill(partial, settings, files);
     } finally {
-      options.signal?.removeEventListener('abort', partial.keep);
+      signal?.removeEventListener('abort', partial.keep);
     }
-  });
+  };
+  return writeDirectory(options.output, jobOf(settings, files), write, { signal, onNote });
 }
 
 type Settings = PrepareOptions & ReturnType<typeof defaultsOf>;
@@ -190,6 +194,7 @@ function checkOptions(settings: Settings): void {
   if (delimiter !== undefined && delimiter !== '') requireText('delimiter', delimiter);
   if (textColumn !== undefined && textColumn !== '') requireText('textColumn', textColumn);
   optional(requireFunction, 'onProgress', settings.onProgress);
+  optional(requireFunction, 'onNote', settings.onNote);
   optional(requireSignal, 'signal', settings.signal);
   if (typeof settings.dropNearDuplicates !== 'boolean') {
     throw wrong('dropNearDuplicates', 'true or false', settings.dropNearDuplicates);

@@ -33,6 +33,8 @@ export interface TrainTokenizerOptions {
   /** Field of .jsonl and column of .parquet that holds the text; "text" unless given. */
   textColumn?: string | undefined;
   onProgress?: ((progress: TrainTokenizerProgress) => void) | undefined;
+  /** Word for people, about another process that may be writing `output`. */
+  onNote?: ((note: string) => void) | undefined;
 }
 
 export interface TrainTokenizerProgress {
@@ -68,6 +70,7 @@ export async function trainTokenizer(options: TrainTokenizerOptions): Promise<Tr
   optional(requireText, 'textColumn', textColumn);
   if (delimiter !== '') optional(requireText, 'delimiter', delimiter);
   optional(requireFunction, 'onProgress', onProgress);
+  optional(requireFunction, 'onNote', options.onNote);
   checkOptions(vocabSize, minFrequency, delimiter);
   const inputs = await findInputFiles(options.inputs);
 
@@ -102,7 +105,7 @@ export async function trainTokenizer(options: TrainTokenizerOptions): Promise<Tr
         files: Object.keys(files),
       };
     },
-    tokenizerDirectory,
+    { kind: tokenizerDirectory, signal: options.signal, onNote: options.onNote },
   );
 }
 
