@@ -5,6 +5,8 @@ import { BurgeonError } from '../errors.ts';
 const advice: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full: free some space, or choose another place',
   EDQUOT: 'your share of the disk is used up: free some space, or choose another place',
+  EFBIG:
+    'files of this user may not be so large (ulimit -f), or those of this disk: raise the limit, or choose another place',
   EROFS: 'it is on a disk that cannot be written: choose another place',
   EACCES: 'you may not write there: change its permissions, or choose another place',
   EPERM: 'you may not write there: change its permissions, or choose another place',
