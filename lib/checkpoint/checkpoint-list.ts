@@ -2,7 +2,7 @@
 // sizes; contents are verified when one is opened (readCheckpoint in checkpoint.ts).
 
 import { readdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join, resolve, sep } from 'node:path';
 import { isMissing } from '../files/is-missing.ts';
 import { clearLeftovers, nameBehind, removeDirectory } from '../files/replace-directory.ts';
 import { checkpointError, explainFailure } from '../formats/checkpoint-error.ts';
@@ -17,6 +17,12 @@ export interface FoundCheckpoint {
   readonly valid: boolean;
   /** What is wrong with it; undefined when valid. */
   readonly problem: string | undefined;
+}
+
+/** "<directory>: <problem>", the directory once; for what is not valid. */
+export function damageText({ directory, problem = '' }: FoundCheckpoint): string {
+  const [isOfFile, isOfAll] = [problem.startsWith(`${directory}${sep}`), problem.startsWith(`${directory}: `)];
+  return `${directory}: ${isOfFile || isOfAll ? problem.slice(directory.length + 1).trimStart() : problem}`;
 }
 
 /** All checkpoints of a run, oldest step first; none when the directory does not exist. Changes nothing. */

@@ -9,7 +9,7 @@ import { busyNote, measurePeak } from '../addon/peak.ts';
 import { BurgeonError } from '../errors.ts';
 import { Model } from '../model/model.ts';
 import { chooseThreads } from '../model/native-options.ts';
-import { bytes, count, facts } from './format.ts';
+import { bytes, count, counted, facts } from './format.ts';
 import { threadsOption } from './options.ts';
 
 export function doctorCommand(): Command {
@@ -54,7 +54,7 @@ export function doctorCommand(): Command {
             ['burgeon', report.burgeon],
             ['node', report.node],
             ['system', report.system],
-            ['processor', `${report.processor}, ${report.cores} cores available`],
+            ['processor', `${report.processor}, ${counted(report.cores, 'core')} available`],
             ['memory', bytes(report.memoryBytes)],
             ['addon', report.addon],
             [

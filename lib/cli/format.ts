@@ -1,6 +1,6 @@
 // Tables for terminals, and the numbers in them. Pure.
 
-export { bytes, count, duration, percent, small } from '../format.ts';
+export { bytes, count, counted, duration, percent, plural, small } from '../format.ts';
 
 /** Aligned columns: the first to the left, the others to the right. */
 export function table(rows: readonly (readonly string[])[], indent = '  '): string {

@@ -2,6 +2,7 @@
 
 import path from 'node:path';
 import { Command } from 'commander';
+import { busyNote } from '../addon/peak.ts';
 import { overriddenKeys } from '../config/config-file.ts';
 import type { Device } from '../config/device.ts';
 import { planSchedule } from '../est/plan.ts';
@@ -15,7 +16,7 @@ import type { RunSummary } from '../train/summary.ts';
 import { type TrainConfig, trainConfigKeys } from '../train/train-config.ts';
 import { type StepRecord, Trainer } from '../train/trainer.ts';
 import { EtaClock } from './eta-clock.ts';
-import { count, duration, facts, percent, small } from './format.ts';
+import { count, counted, duration, facts, percent, small } from './format.ts';
 import { interruptSignal } from './interrupt.ts';
 import { deviceOption, integerBetween, setOption } from './options.ts';
 import { planOptions } from './plan-subject.ts';
@@ -178,11 +179,12 @@ function opening(trainer: Trainer): string {
   const { model, config, peak } = trainer;
   const { backend, isa, threads, reason } = model.info;
   const peakText = peak === null ? '' : `, peak ${count(peak.flopsPerSecond)}FLOP/s`;
-  const engine =
-    backend === 'cuda' ? `${isa}: ${reason}` : `${isa}, ${threads} thread${threads === 1 ? '' : 's'}${peakText}`;
+  const engine = backend === 'cuda' ? `${isa}: ${reason}` : `${isa}, ${counted(threads, 'thread')}${peakText}`;
   const size = model.tensorNames.reduce((sum, name) => sum + model.shape(name).reduce((a, b) => a * b, 1), 0);
+  const busy = peak && busyNote(peak);
   const lines = [
-    `training ${count(size)} parameters for ${config.steps} steps on ${backend} (${engine}) in ${config.output}`,
+    ...(busy ? [`note: ${busy}`] : []),
+    `training ${count(size)} parameters for ${counted(config.steps, 'step')} on ${backend} (${engine}) in ${config.output}`,
   ];
   if (trainer.step > 0) lines.push(`resumed after step ${trainer.step}`);
   else if (config.initFrom !== undefined) lines.push(`starting from the weights of ${config.initFrom}`);
@@ -218,11 +220,6 @@ function showStep(record: StepRecord, config: TrainConfig, progress: ProgressLin
   });
 }
 
-/** "1 layer", "2.4 layers": a mean, where layers are active by chance. */
-function counted(value: number, unit: string): string {
-  return `${Number(value.toFixed(1))} ${unit}${value === 1 ? '' : 's'}`;
-}
-
 interface Outcome {
   isComplete: boolean;
   report?: string | undefined;
@@ -239,7 +236,7 @@ export function describeSummary(
   { isComplete, report, reportProblem, gain }: Outcome,
 ): string {
   if (summary.steps === 0) {
-    return `stopped before the first of ${config.steps} steps, no checkpoint to continue from; start again`;
+    return `stopped before the first of ${counted(config.steps, 'step')}, no checkpoint to continue from; start again`;
   }
   const loss = (value: number | null) => (value === null ? 'not measured' : value.toFixed(4));
   const rows: [string, string][] = [
@@ -251,7 +248,7 @@ export function describeSummary(
   for (const stage of summary.stages) {
     rows.push([
       `stage ${stage.stage}`,
-      `${stage.steps} steps, ${duration(stage.ms)}, ${(stage.ms / stage.steps).toFixed(1)} ms per step, ${percent(stage.blockFlops / stage.denseBlockFlops)} of the dense block FLOPs`,
+      `${counted(stage.steps, 'step')}, ${duration(stage.ms)}, ${(stage.ms / stage.steps).toFixed(1)} ms per step, ${percent(stage.blockFlops / stage.denseBlockFlops)} of the dense block FLOPs`,
     ]);
   }
   rows.push(
@@ -280,7 +277,7 @@ export function describeSummary(
     rows.push(['report', `${reportProblem}; \`burgeon report ${config.output} -o FILE\` writes one`]);
   } else if (report !== undefined) rows.push(['report', report]);
   const head = isComplete
-    ? `trained ${summary.steps} steps, ${count(summary.tokens)} tokens, in ${config.output}`
+    ? `trained ${counted(summary.steps, 'step')}, ${count(summary.tokens)} tokens, in ${config.output}`
     : `stopped after step ${summary.steps} of ${config.steps}, checkpoint in ${config.output}; continue with --resume`;
   return `${head}\n${facts(rows)}`;
 }

@@ -7,6 +7,7 @@ import { nearestHint } from '../config/nearest.ts';
 import { requireInteger } from '../config/require.ts';
 import { withoutUndefined } from '../config/without-undefined.ts';
 import { BurgeonError } from '../errors.ts';
+import { counted } from '../format.ts';
 import { canMix, dimensionNames, isFull, isRate, mixRates, type Rates } from './rates.ts';
 import { checkChoice, choices, type StageSampling } from './sampler.ts';
 import { type ScheduleName, scheduleNames, schedulePresets } from './schedule-presets.ts';
@@ -219,7 +220,7 @@ function exactEnd(stage: StageConfig, name: string, isLast: boolean, totalSteps:
   }
   if (endStep !== undefined && !(Number.isSafeInteger(endStep) && endStep >= 1 && endStep <= totalSteps)) {
     fail(
-      `${name}: expected endStep to be an integer from 1 to the run's ${totalSteps} steps, received ${show(endStep)}`,
+      `${name}: expected endStep to be an integer from 1 to the run's ${counted(totalSteps, 'step')}, received ${show(endStep)}`,
     );
   }
   if (endFraction !== undefined && !(typeof endFraction === 'number' && endFraction > 0 && endFraction <= 1)) {

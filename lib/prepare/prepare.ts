@@ -18,6 +18,7 @@ import {
 import { type DataManifest, type SplitManifest, writeManifest } from '../data/manifest.ts';
 import { BurgeonError } from '../errors.ts';
 import { makeDirectory } from '../files/make-directory.ts';
+import { counted } from '../format.ts';
 import { quote } from '../quote.ts';
 import { createTokenizer } from '../tokenizer/open-tokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
@@ -232,7 +233,7 @@ const newline = 10;
 function noText(files: readonly ScannedFile[]): BurgeonError {
   return new BurgeonError(
     'ERR_BURGEON_DATA',
-    `inputs: expected some text, found none in ${files.length} files (${total(files, 'empty')} empty documents); check ` +
+    `inputs: expected some text, found none in ${counted(files.length, 'file')} (${counted(total(files, 'empty'), 'empty document')}); check ` +
       'the inputs',
   );
 }
@@ -243,8 +244,8 @@ function requireTokens(splits: DataManifest['splits'], validationFraction: numbe
     if (split.tokens >= 2) continue;
     throw new BurgeonError(
       'ERR_BURGEON_DATA',
-      `${name} split: expected at least 2 tokens, got ${split.tokens} (validationFraction ${validationFraction}); add ` +
-        'text, or set validationFraction to 0 to hold nothing out',
+      `${name} split: expected at least 2 tokens, got ${split.tokens}, with ${percent(validationFraction)} of the text held out; ` +
+        `add text, or hold ${name === 'validation' ? 'more or nothing' : 'less or nothing'} out`,
     );
   }
 }
@@ -257,8 +258,9 @@ function warningsOf(
   const warnings: string[] = [];
   const firstInvalid = files.find(({ summary }) => summary.invalidUtf8 > 0);
   if (firstInvalid) {
+    const invalid = total(files, 'invalidUtf8');
     warnings.push(
-      `${total(files, 'invalidUtf8')} invalid UTF-8 sequences were replaced by U+FFFD, the first in ` +
+      `${invalid === 1 ? '1 invalid UTF-8 sequence was' : `${invalid} invalid UTF-8 sequences were`} replaced by U+FFFD, the first in ` +
         basename(firstInvalid.path),
     );
   }

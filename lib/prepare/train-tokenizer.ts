@@ -8,6 +8,7 @@ import { loadAddon, native, nativeSync } from '../addon/load.ts';
 import { optional, requireFunction, requireObject, requireText, requireTexts } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
 import { replaceFile } from '../files/replace-file.ts';
+import { counted } from '../format.ts';
 import { quote } from '../quote.ts';
 import { toMerges, toTokens } from '../tokenizer/byte-pairs.ts';
 import { cutPoint } from '../tokenizer/gpt2-pieces.ts';
@@ -88,7 +89,7 @@ export async function trainTokenizer(options: TrainTokenizerOptions): Promise<Tr
       if (bytes === 0) {
         throw new BurgeonError(
           'ERR_BURGEON_DATA',
-          `inputs: expected some text to learn from, found none in ${inputs.length} files; check the inputs`,
+          `inputs: expected some text to learn from, found none in ${counted(inputs.length, 'file')}; check the inputs`,
         );
       }
       // <|endoftext|> comes on top.

@@ -5,6 +5,7 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { BurgeonError } from '../errors.ts';
 import { type FileLine, scanLines } from '../files/scan-lines.ts';
+import { counted } from '../format.ts';
 import { type MetricsLine, metricsFileName } from '../train/metrics.ts';
 import { addLine } from './add-line.ts';
 import { problemOf } from './check-line.ts';
@@ -96,7 +97,7 @@ function addDamage(run: RunData, file: string, damaged: readonly string[]): void
   const left = damaged.length - mostNamed;
   const named = [
     ...damaged.slice(0, mostNamed),
-    ...(left > 0 ? [`: ${left} more lines are left out for the like`] : []),
+    ...(left > 0 ? [`: ${counted(left, 'more line')} left out for the like`] : []),
   ];
   run.damage.push(...named.map((text) => `${file}${text}`));
   for (const text of named) run.warnings.push({ kind: 'warning', step: run.step, text: `${metricsFileName}${text}` });

@@ -4,6 +4,7 @@ import { readdir, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import {
   clearInterrupted,
+  damageText,
   type FoundCheckpoint,
   latestCheckpoint,
   latestIntactCheckpoint,
@@ -136,7 +137,7 @@ async function removeEmpty(made: readonly string[]): Promise<void> {
 }
 
 function refuseToResume(directory: string, damaged: readonly FoundCheckpoint[]): never {
-  const found = damaged.length === 0 ? 'none' : damaged.map((torn) => `${torn.directory}: ${torn.problem}`).join('; ');
+  const found = damaged.length === 0 ? 'none' : damaged.map(damageText).join('; ');
   throw new BurgeonError(
     'ERR_BURGEON_CONFIG',
     `output ${directory}: expected an intact checkpoint to resume, found ${found}; start without --resume, or with --auto-resume, which resumes where there is something to resume`,

@@ -13,7 +13,7 @@ test('a text file', async () => {
   expect(stdout).toBe(
     'wrote made/here (tokenizer bytes, vocabulary 256)\n' +
       '  read        1 document in 1 file, 7.81 KiB of text\n' +
-      '  left out    0 near-duplicate and 0 empty documents\n' +
+      '  left out    0 near-duplicate documents, 0 empty documents\n' +
       '  train       7.20 k tokens, 1 document, 7.03 KiB\n' +
       '  validation  800 tokens, 1 document, 800 B\n',
   );
@@ -57,7 +57,7 @@ test('near-duplicates are left out when asked', async () => {
   expect((await succeed(run)).stdout).toContain('3 documents');
   const { stdout } = await succeed([...run, '--drop-near-duplicates']);
   expect(stdout).toContain('2 documents');
-  expect(stdout).toContain('1 near-duplicate and 0 empty documents; listed in out/near-duplicates.jsonl\n');
+  expect(stdout).toContain('1 near-duplicate document, 0 empty documents; listed in out/near-duplicates.jsonl\n');
   expect(await readFile(path('out/near-duplicates.jsonl'), 'utf8')).toMatch(/^{"file":"twice.jsonl","number":3,.*}\n$/);
 });
 
@@ -78,7 +78,7 @@ test('a dry run lists near-duplicates and writes nothing', async () => {
       `c.parquet row 2  _ % of it in b.jsonl:1\n  dropped  ${start(2)}\n  kept     ${start(2)}\n` +
       'dry run, nothing was written\n' +
       '  read          5 documents in 3 files, 1.71 KiB of text\n' +
-      '  to leave out  2 near-duplicate and 0 empty documents\n',
+      '  to leave out  2 near-duplicate documents, 0 empty documents\n',
   );
   const json = JSON.parse((await succeed([...run, '--drop-near-duplicates', '--json', '-o', 'out'])).stdout);
   expect(json).toMatchObject({
@@ -111,7 +111,7 @@ test('warnings go to standard error', async () => {
     '--json',
   ]);
   expect(JSON.parse(stdout).invalidUtf8).toBe(1);
-  expect(stderr).toContain('warning: 1 invalid UTF-8 sequences were replaced by U+FFFD, the first in broken.txt');
+  expect(stderr).toContain('warning: 1 invalid UTF-8 sequence was replaced by U+FFFD, the first in broken.txt');
 });
 
 test('refuses, and leaves what was there', async () => {
