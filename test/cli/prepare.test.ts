@@ -75,7 +75,8 @@ test('a dry run lists near-duplicates and writes nothing', async () => {
   const { stdout } = await succeed([...run, '--drop-near-duplicates']);
   expect(stdout.replaceAll(/\d+\.\d %/g, '_ %')).toBe(
     `b.jsonl:2  _ % of it in earlier documents, _ % in b.jsonl:1\n  dropped  ${start(1)}\n  kept     ${start(2)}\n` +
-      `c.parquet row 2  _ % of it in b.jsonl:1\n  dropped  ${start(2)}\n  kept     ${start(2)}\n` +
+      '  repeats  w1n6 w1n7 w1n8 w1n9 w1n10 w1n11 w1n12 w1n13\n  new      w1n55 w1n56 w1n57 w1n58 w1n59 w2n0 w2n1 w2n2\n' +
+      `c.parquet row 2  _ % of it in b.jsonl:1\n  both     ${start(2)}\n  new      nothing\n` +
       'dry run, nothing was written\n' +
       '  read          5 documents in 3 files, 1.71 KiB of text\n' +
       '  to leave out  2 near-duplicate documents, 0 empty documents\n',
