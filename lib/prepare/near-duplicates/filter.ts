@@ -7,7 +7,7 @@
 
 import { BurgeonError } from '../../errors.ts';
 import { FingerprintMap } from './fingerprint-map.ts';
-import { Fingerprinter } from './fingerprints.ts';
+import { Fingerprinter, type Passage } from './fingerprints.ts';
 
 /** Which document is meant. */
 export interface DocumentPlace {
@@ -69,9 +69,9 @@ export class NearDuplicateFilter {
   document(place: DocumentPlace): FilteredDocument {
     const passages = new Passages();
     const first: { seen?: string; unseen?: string } = {};
-    const fingerprinter = new Fingerprinter((fingerprint, start, end) => {
-      const key = this.#seen.get(fingerprint) === undefined ? 'unseen' : 'seen';
-      first[key] ??= firstWords(passages.read(start, end));
+    const fingerprinter = new Fingerprinter((fingerprint, run, last) => {
+      if (this.#seen.get(fingerprint) !== undefined) first.seen ??= firstWords(passages.read(run));
+      else first.unseen ??= firstWords(passages.read(last));
     });
     let opening = '';
     return {
@@ -126,7 +126,7 @@ class Passages {
     this.#before += dropped;
   }
 
-  read(start: number, end: number): string {
+  read({ start, end }: Passage): string {
     const from = Math.max(0, start - this.#before);
     return this.#text.slice(from, Math.min(end - this.#before, from + excerptRead));
   }

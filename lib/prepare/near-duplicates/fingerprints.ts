@@ -10,8 +10,17 @@ const shingleWords = 8;
 /** Neighbouring runs of which one is kept. */
 const windowShingles = 8;
 
-/** Told of a fingerprint that is kept, and of the run of words it is of: UTF-16 units of the document, the end exclusive. */
-export type OnFingerprint = (fingerprint: number, start: number, end: number) => void;
+/** Words that stand together: UTF-16 units of the document, the end exclusive. */
+export interface Passage {
+  start: number;
+  end: number;
+}
+
+/**
+ * Told of a fingerprint that is kept, of the run of words it is of, and of the last run read: where a document begins to differ from
+ * one whose fingerprints are known, the first fingerprint that is not known comes while that run holds the first word that differs.
+ */
+export type OnFingerprint = (fingerprint: number, run: Passage, last: Passage) => void;
 
 /** Fingerprints the text of one document. */
 export class Fingerprinter {
@@ -113,10 +122,15 @@ class Winnowing {
     return this.#kept;
   }
 
+  /** Of the last run. */
+  get #lastStart(): number {
+    return this.#wordStarts[Math.max(0, this.#words - shingleWords) % shingleWords]!;
+  }
+
   #addShingle(fingerprint: number): void {
     const slot = this.#shingleCount % windowShingles;
     this.#shingles[slot] = fingerprint;
-    this.#starts[slot] = this.#wordStarts[Math.max(0, this.#words - shingleWords) % shingleWords]!;
+    this.#starts[slot] = this.#lastStart;
     this.#ends[slot] = this.#end;
     this.#shingleCount++;
     if (this.#shingleCount >= windowShingles) this.#keepSmallest(windowShingles);
@@ -131,7 +145,8 @@ class Winnowing {
     if (smallest === this.#lastKept) return;
     this.#lastKept = smallest;
     this.#kept.add(smallest, 0);
-    this.#onFingerprint?.(smallest, this.#starts[slot]!, this.#ends[slot]!);
+    const run = { start: this.#starts[slot]!, end: this.#ends[slot]! };
+    this.#onFingerprint?.(smallest, run, { start: this.#lastStart, end: this.#end });
   }
 
   /** A number in [1, 2^52] from `count` words, the first of them number `start`. */

@@ -152,7 +152,7 @@ describe('what a dropped document repeats', () => {
       '',
     );
     const [, second] = repetitions([ideographs, `${ideographs}${'新的'.repeat(4)}`]);
-    expect(second!.differs).toMatch(/新/);
+    expect(second!.differs).toMatch(/^.{0,7}新/);
     expect(ideographs).toContain(second!.repeats);
   });
 
