@@ -9,7 +9,7 @@ import { openModel } from '../checkpoint/open-model.ts';
 import { newSpecialIds, type SpecialIds } from '../checkpoint/special-ids.ts';
 import { transpose } from '../checkpoint/transpose.ts';
 import { type ModelConfig, parseModelConfig } from '../config/model-config.ts';
-import { requireText } from '../config/require.ts';
+import { requireReadable, requireText } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
 import { CounterRng } from '../est/rng.ts';
 import {
@@ -423,6 +423,7 @@ export class Model implements Disposable {
   }
 
   #write(role: Role, view: TensorView, data: ArrayLike<number>): void {
+    requireReadable(view.name, data);
     const size = sizeOf(view.shape);
     const length = typeof data === 'object' ? data?.length : undefined;
     if (length !== size) {
