@@ -382,7 +382,6 @@ export class Model implements Disposable {
 
   /** Makes the model busy with the call `name`; returns what ends that. */
   #claim(name: string, options: object): () => void {
-    requireOptions(name, options);
     if (this.#running !== undefined) {
       throw new BurgeonError(
         'ERR_BURGEON_BUSY',
@@ -390,9 +389,17 @@ export class Model implements Disposable {
       );
     }
     this.#running = name;
-    return () => {
+    const release = () => {
       this.#running = undefined;
     };
+    try {
+      // Reading them may run code of the caller's, to which the model is busy.
+      requireOptions(name, options);
+      return release;
+    } catch (error) {
+      release();
+      throw error;
+    }
   }
 
   #forward(tokens: Int32Array, options: ForwardOptions): Promise<NativeStepResult> {
