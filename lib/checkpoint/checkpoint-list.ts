@@ -69,24 +69,31 @@ export async function latestCheckpoint(
 }
 
 /**
- * The newest checkpoint whose files have the hashes of its manifest: one pass over all bytes of it.
+ * The newest checkpoint whose files have the hashes of its manifest: one pass over all bytes of it. Everything that reads from a run
+ * goes by this.
+ * @param isNeeded the files that will be read; all unless given.
  * @returns also newer ones that are incomplete or damaged.
  * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT where one cannot be read.
  */
 export function latestIntactCheckpoint(
   runDirectory: string,
+  isNeeded: (file: string) => boolean = () => true,
 ): Promise<{ latest: FoundCheckpoint | undefined; skipped: FoundCheckpoint[] }> {
   return explainFailure(`reading checkpoints in ${runDirectory}`, async () => {
     const skipped: FoundCheckpoint[] = [];
     for (const found of (await findCheckpoints(runDirectory)).reverse()) {
-      const damage = found.valid
-        ? await findDamage(found.directory, await verifyCheckpoint(found.directory))
-        : undefined;
+      const damage = found.valid ? await damageOf(found.directory, isNeeded) : undefined;
       if (found.valid && damage === undefined) return { latest: found, skipped };
       skipped.push(damage === undefined ? found : { ...found, valid: false, problem: damage.message });
     }
     return { latest: undefined, skipped };
   });
+}
+
+async function damageOf(directory: string, isNeeded: (file: string) => boolean) {
+  const manifest = await verifyCheckpoint(directory);
+  const files = Object.entries(manifest.files).filter(([name]) => isNeeded(name));
+  return findDamage(directory, { ...manifest, files: Object.fromEntries(files) });
 }
 
 /** Finishes or undoes what a kill amid writing or deleting a checkpoint left. @throws {BurgeonError} ERR_BURGEON_CHECKPOINT. */

@@ -15,7 +15,7 @@ import { curveRows, gainNote, gainRows, gainSentences, gainTitle } from '../repo
 import { readRun } from '../report/read-run.ts';
 import { withDistinctNames, writeReport } from '../report/write-report.ts';
 import { shortened, table, wrapped } from './format.ts';
-import { sayNote } from './report-problem.ts';
+import { sayNote } from './say-note.ts';
 
 interface CompareFlags {
   json?: boolean;

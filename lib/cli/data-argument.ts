@@ -9,6 +9,7 @@ import { isDirectory } from '../files/path-kinds.ts';
 import { tokenizerDifference } from '../tokenizer/difference.ts';
 import { createTokenizer } from '../tokenizer/open-tokenizer.ts';
 import { findTokenizer } from './model-argument.ts';
+import { sayNote } from './say-note.ts';
 
 export interface SplitOptions {
   split: 'train' | 'validation';
@@ -59,7 +60,7 @@ async function requireSameTokenizer(data: string, { tokenizer }: DataManifest, m
 }
 
 function opened(dataset: Dataset, split: SplitOptions['split'], manifest: DataManifest | undefined) {
-  for (const finding of dataset.findings) console.error(`note: data: ${finding}`);
+  for (const finding of dataset.findings) sayNote(`data: ${finding}`);
   const check = new ShardCheck(dataset.hashed?.[split] ?? []);
   const close = async () => {
     await check.stop();

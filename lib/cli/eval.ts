@@ -9,6 +9,7 @@ import type { EvalFlags } from './eval-flags.ts';
 import { evalShards } from './eval-shards.ts';
 import { modelArgumentHelp, whatIsTrained } from './model-argument.ts';
 import { countOrAll, deviceOption, engineOptions, integerAtLeast, threadsOption } from './options.ts';
+import { sayNote } from './say-note.ts';
 
 export function evalCommand(): Command {
   return new Command('eval')
@@ -59,10 +60,10 @@ export function evalCommand(): Command {
     .action(async (given: string, flags: EvalFlags, command: Command) => {
       const { data, choices } = flags;
       if (data === undefined && choices === undefined) command.error('error: expected --data or --choices');
-      const directory = await findModel(given);
+      const directory = await findModel(given, sayNote);
       using model = await Model.load(directory, engineOptions(flags));
       const { notes, ...trained } = await whatIsTrained(model, directory, flags.sequenceLength);
-      for (const note of notes) console.error(`note: ${note}`);
+      notes.forEach(sayNote);
       if (choices !== undefined) await evalChoices(model, directory, { ...flags, ...trained, choices });
       else await evalShards(model, directory, { ...flags, ...trained, data: data! });
     });

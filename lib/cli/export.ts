@@ -21,6 +21,7 @@ import {
 } from './export-subnetwork.ts';
 import { interruptible } from './interrupt.ts';
 import { modelArgumentHelp } from './model-argument.ts';
+import { sayNote } from './say-note.ts';
 
 interface ExportFlags extends SubnetworkFlags {
   output: string;
@@ -61,7 +62,7 @@ export function exportCommand(): Command {
         command.error('error: --max-shard-size: an llm.c model is one file');
       }
       const rules = keepRules(flags, command);
-      const source = await openModel(await findModel(given));
+      const source = await openModel(await findModel(given, sayNote));
       try {
         if ((await actualPath(source.directory)) === (await actualPath(output))) {
           throw new BurgeonError(
@@ -88,7 +89,7 @@ export function exportCommand(): Command {
         const length = await trainedLength(source.directory, source.model);
         if (length !== undefined) {
           const { contextLength } = source.model;
-          console.error(`note: it takes ${contextLength} tokens, and was trained on sequences of ${length}`);
+          sayNote(`it takes ${contextLength} tokens, and was trained on sequences of ${length}`);
         }
         console.log(`wrote ${output}`);
       } finally {

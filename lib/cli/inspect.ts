@@ -13,6 +13,7 @@ import { readRunState } from '../train/checkpoint-part.ts';
 import type { RunState } from '../train/run-state.ts';
 import { count, duration, facts, percent, small, table } from './format.ts';
 import { findTokenizer, modelArgumentHelp } from './model-argument.ts';
+import { sayNote } from './say-note.ts';
 
 export function inspectCommand(): Command {
   return new Command('inspect')
@@ -25,7 +26,7 @@ export function inspectCommand(): Command {
     .option('--json', 'print as JSON')
     .addHelpText('after', '\nExample:\n  burgeon inspect runs/shakespeare-char')
     .action(async (given: string, flags: { json?: boolean }) => {
-      const inspection = await inspect(await findModel(given));
+      const inspection = await inspect(await findModel(given, sayNote));
       console.log(flags.json ? JSON.stringify(inspection, null, 2) : describe(inspection));
     });
 }

@@ -1,8 +1,7 @@
 // A report beside results that are there without it.
 
 import { writeReport } from '../report/write-report.ts';
-
-export const sayNote = (note: string) => console.error(`note: ${note}`);
+import { sayNote } from './say-note.ts';
 
 /**
  * Writes a report of runs.

@@ -2,7 +2,7 @@
 
 import { Command } from 'commander';
 import { writeReport } from '../report/write-report.ts';
-import { sayNote } from './report-problem.ts';
+import { sayNote } from './say-note.ts';
 
 export function reportCommand(): Command {
   return new Command('report')

@@ -8,6 +8,7 @@ import { sampleText } from '../train/text-sample.ts';
 import { interruptSignal } from './interrupt.ts';
 import { modelArgumentHelp, modelTokenizer, whatIsTrained } from './model-argument.ts';
 import { deviceOption, engineOptions, integerAtLeast, numberBetween, threadsOption } from './options.ts';
+import { sayNote } from './say-note.ts';
 
 interface SampleFlags {
   prompt: string;
@@ -49,13 +50,13 @@ export function sampleCommand(): Command {
     .addOption(threadsOption())
     .addHelpText('after', '\nExample:\n  burgeon sample runs/shakespeare-char --prompt "ROMEO:" --tokens 500')
     .action(async (given: string, flags: SampleFlags) => {
-      const directory = await findModel(given);
+      const directory = await findModel(given, sayNote);
       const interrupt = interruptSignal(() => {});
       try {
         using model = await Model.load(directory, engineOptions(flags));
         const tokenizer = await modelTokenizer(directory, flags.tokenizer);
         const { subnetwork, sequenceLength, notes } = await whatIsTrained(model, directory);
-        for (const note of notes) console.error(`note: ${note}`);
+        notes.forEach(sayNote);
         const { tokens: maxTokens, temperature, topK, topP, seed } = flags;
         await sampleText(model, tokenizer, flags.prompt, {
           maxTokens,

@@ -37,7 +37,7 @@ import type {
   StepResult,
   TensorData,
 } from './options.ts';
-import { exampleNames, type TensorView, viewTensors } from './tensor-views.ts';
+import { exampleNames, sizeOf, type TensorView, viewTensors } from './tensor-views.ts';
 
 const generationStream = 0x6e7;
 /** Share of the context that is kept where a text outgrows it. */
@@ -445,8 +445,4 @@ export class Model implements Disposable {
     const stored = view.stored === 'transposed' ? transpose(typed, rows!, cols!) : typed;
     this.#native.write(roles[role], view.index, view.firstRow, view.rowCount, stored);
   }
-}
-
-function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((product, dimension) => product * dimension, 1);
 }

@@ -30,9 +30,9 @@ export async function openInitialModel(
   initFrom: string,
   config: TrainConfig,
   data: Data,
-  start: StartMode,
+  { start, onNote }: { start: StartMode; onNote?: ((note: string) => void) | undefined },
 ): Promise<OpenModelDirectory> {
-  const source = await openModel(await findModel(initFrom));
+  const source = await openModel(await findModel(initFrom, onNote));
   try {
     requireSameModel(initFrom, config, source);
     await requireSameTokens(initFrom, source, data);

@@ -132,7 +132,7 @@ async function refuseFirst(
 
 async function openInitial(
   config: TrainConfig,
-  { start = 'new' }: TrainerOptions,
+  { start = 'new', onNote }: TrainerOptions,
   { vocabSize }: Dataset,
   tokenizer: Tokenizer | undefined,
 ): Promise<OpenModelDirectory | undefined> {
@@ -143,7 +143,7 @@ async function openInitial(
     config.initFrom,
     config,
     { ...(vocabSize === undefined ? {} : { vocabSize }), tokenizer },
-    start,
+    { start, onNote },
   );
 }
 
