@@ -178,15 +178,26 @@ async function requireReplaceable(output: string, kind: OutputKind): Promise<boo
   if (names.length === 0) return true;
   const foreign = await kind.foreignNames(output, names);
   if (foreign.length === 0) return true;
-  const found = directoryKind(names);
-  const isOther = found !== undefined && found.what !== kind.name;
+  const [found, next] = whatIsThere(output, names, foreign, kind);
   throw new BurgeonError(
     'ERR_BURGEON_DATA',
-    `${output}: expected a new directory or ${kind.name} to replace, found ` +
-      (isOther
-        ? `${found.what} (${found.sign}); choose another output`
-        : `other files (${someNames([...foreign].sort())}); choose another output, or remove them`),
+    `${output}: expected a new directory or ${kind.name} to replace, found ${found}; choose another output${next}`,
   );
+}
+
+/** What is found, and what else could be done about it than to choose another output. */
+function whatIsThere(
+  output: string,
+  names: readonly string[],
+  foreign: readonly string[],
+  kind: OutputKind,
+): [found: string, next: string] {
+  const found = directoryKind(names);
+  if (found !== undefined && found.what !== kind.name) return [`${found.what} (${found.sign})`, ''];
+  if (found !== undefined && kind === dataSet && foreign.length === names.length) {
+    return [`${found.what} whose ${found.sign} cannot be read`, `, or remove ${output}`];
+  }
+  return [`other files (${someNames([...foreign].sort())})`, ', or remove them'];
 }
 
 /** Entries that the manifest does not account for; all of them when it is no manifest of ours. */

@@ -152,6 +152,7 @@ async function fill(partial: PartialDirectory, settings: Settings, files: readon
     saved,
     splitBy === 'tokens' ? validationFraction : 0,
   );
+  progress.onWritten(documents, train.tokens + validation.tokens);
   const splits = splitBy === null ? { train } : { train, validation };
   requireTokens(splits, validationFraction);
 

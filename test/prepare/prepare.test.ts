@@ -308,6 +308,16 @@ describe('the output of prepare', () => {
       { 'out/manifest.json': '{"name": "app"}' },
       /found other files \(manifest\.json\)/,
     ],
+    [
+      'a data set with a damaged manifest',
+      { 'out/manifest.json': '{', 'out/data_train_000000.bin': 'x' },
+      /found a data set whose manifest\.json cannot be read; choose another output, or remove .*out$/,
+    ],
+    [
+      'a run',
+      { 'out/metrics.jsonl': '', 'out/notes.txt': '' },
+      /found a run \(metrics\.jsonl\); choose another output$/,
+    ],
     ['a file of that name', { out: 'mine' }, /expected a directory or nothing/],
   ])('does not replace %s', async (_, files, message) => {
     await temp.write('in/a.txt', 'some text');
