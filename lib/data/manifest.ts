@@ -6,8 +6,10 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { requireText } from '../config/require.ts';
+import { formatKey } from '../config/validate.ts';
 import { BurgeonError } from '../errors.ts';
 import { replaceFile } from '../files/replace-file.ts';
+import { listNames } from '../quote.ts';
 import { parseDescription, type TokenizerDescription } from '../tokenizer/description.ts';
 import { vocabularySize } from '../tokenizer/vocabulary-size.ts';
 
@@ -137,13 +139,22 @@ export async function readManifest(directory: string): Promise<DataManifest> {
   if (!result.success) {
     throw new BurgeonError(
       'ERR_BURGEON_DATA',
-      `${path}: expected the manifest of a burgeon data set, but ${z.prettifyError(result.error)}; ${advice}`,
+      `${path}: expected the manifest of a burgeon data set, found ${problemsOf(result.error)}; ${advice}`,
     );
   }
   const manifest = { ...result.data, tokenizer: parseDescription(result.data.tokenizer, 'ERR_BURGEON_DATA', path) };
   const problem = contradiction(manifest, path);
   if (problem === undefined) return manifest;
   throw new BurgeonError('ERR_BURGEON_DATA', `${path}: ${problem}; ${advice}`);
+}
+
+function problemsOf({ issues }: z.ZodError): string {
+  const texts = issues.flatMap((issue) =>
+    issue.code === 'unrecognized_keys'
+      ? issue.keys.map((key) => `${formatKey([...issue.path, key])}: unknown key`)
+      : [`${formatKey(issue.path)}: ${issue.message.replace(/^Invalid input: /, '')}`],
+  );
+  return listNames(texts, 5);
 }
 
 const advice = 'it was edited or damaged after it was written, restore it or prepare the data again';
