@@ -3,7 +3,9 @@
 
 import { readdir } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
+import { BurgeonError } from '../errors.ts';
 import { isMissing } from '../files/is-missing.ts';
+import { exists } from '../files/path-kinds.ts';
 import { clearLeftovers, nameBehind, removeDirectory } from '../files/replace-directory.ts';
 import { checkpointError, explainFailedWrite, explainFailure } from '../formats/checkpoint-error.ts';
 import { checkpointName, stepOfName, verifyCheckpoint } from './checkpoint.ts';
@@ -83,6 +85,8 @@ export function latestIntactCheckpoint(
     const skipped: FoundCheckpoint[] = [];
     for (const found of (await findCheckpoints(runDirectory)).reverse()) {
       const damage = found.valid ? await damageOf(found.directory, isNeeded) : undefined;
+      // Its run goes on, and has replaced it by newer ones meanwhile.
+      if (damage === 'deleted') return latestIntactCheckpoint(runDirectory, isNeeded);
       if (found.valid && damage === undefined) return { latest: found, skipped };
       skipped.push(damage === undefined ? found : { ...found, valid: false, problem: damage.message });
     }
@@ -90,10 +94,19 @@ export function latestIntactCheckpoint(
   });
 }
 
-async function damageOf(directory: string, isNeeded: (file: string) => boolean) {
-  const manifest = await verifyCheckpoint(directory);
-  const files = Object.entries(manifest.files).filter(([name]) => isNeeded(name));
-  return findDamage(directory, { ...manifest, files: Object.fromEntries(files) });
+async function damageOf(
+  directory: string,
+  isNeeded: (file: string) => boolean,
+): Promise<BurgeonError | 'deleted' | undefined> {
+  try {
+    const manifest = await verifyCheckpoint(directory);
+    const files = Object.entries(manifest.files).filter(([name]) => isNeeded(name));
+    return await findDamage(directory, { ...manifest, files: Object.fromEntries(files) });
+  } catch (error) {
+    if (!(await exists(directory))) return 'deleted';
+    if (error instanceof BurgeonError) return error;
+    throw error;
+  }
 }
 
 /** Finishes or undoes what a kill amid writing or deleting a checkpoint left. @throws {BurgeonError} ERR_BURGEON_CHECKPOINT. */
