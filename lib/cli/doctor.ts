@@ -127,9 +127,7 @@ function describe(machine: Machine, engine: Engine): string {
   const verdict =
     backend === null
       ? onStdout.bad(`not ready: ${reason.replace(/:$/, '')}`)
-      : onStdout.good(
-          `ready: trains on ${backend.backend} (${backend.isa}), ${counted(threads ?? 0, 'thread')}`,
-        );
+      : onStdout.good(`ready: trains on ${backend.backend} (${backend.isa}), ${counted(threads ?? 0, 'thread')}`);
   return [facts(rows, ''), '', verdict, `next: ${onStdout.command(next)}`].join('\n');
 }
 
