@@ -9,6 +9,7 @@ import { requireFunction, requireInteger, requireObject } from '../config/requir
 import { listTensors } from '../config/tensors.ts';
 import { directoryKind } from '../files/directory-kind.ts';
 import { type FileDigest, writeTextDurably } from '../files/durable-file.ts';
+import { refusePipe } from '../files/path-kinds.ts';
 import { existingDirectory, replaceDirectory } from '../files/replace-directory.ts';
 import { checkpointError, explainFailedWrite, explainFailure } from '../formats/checkpoint-error.ts';
 import { readJsonObject, toJsonText } from '../formats/json.ts';
@@ -148,8 +149,10 @@ export function readModelDirectory(directory: string): Promise<OpenModelDirector
     const config = await readJsonObject(path);
     const configured = configFromHuggingFace(config, path);
     const tokenizerFiles: Record<string, string> = {};
-    for (const name of entries.filter(isTokenizerFile))
+    for (const name of entries.filter(isTokenizerFile)) {
+      await refusePipe(join(actual, name));
       tokenizerFiles[name] = await readFile(join(actual, name), 'utf8');
+    }
     const hasGeneration = entries.includes(generationConfigFile);
     const generation = hasGeneration ? await readJsonObject(join(actual, generationConfigFile)) : undefined;
     const weights = await openWeights(actual, configured);

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { requireText } from '../config/require.ts';
 import { formatKey } from '../config/validate.ts';
 import { BurgeonError } from '../errors.ts';
+import { refusePipe } from '../files/path-kinds.ts';
 import { replaceFile } from '../files/replace-file.ts';
 import { listNames } from '../quote.ts';
 import { parseDescription, type TokenizerDescription } from '../tokenizer/description.ts';
@@ -115,6 +116,7 @@ export async function readManifest(directory: string): Promise<DataManifest> {
   const path = join(directory, manifestFileName);
   let value: unknown;
   try {
+    await refusePipe(path);
     value = JSON.parse(await readFile(path, 'utf8'));
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;

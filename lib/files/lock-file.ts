@@ -1,6 +1,7 @@
 // A lock file: one process at a time, of all that share a directory, in whatever containers and on whatever machines they run. A lock
 // that was left by a process that no longer lives is taken over. docs/checkpoint-format.md tells users the rules.
 
+import { lstat, stat } from 'node:fs/promises';
 import { BurgeonError } from '../errors.ts';
 import { whatToDo } from './explain-writing.ts';
 import { HeldLock } from './held-lock.ts';
@@ -56,7 +57,10 @@ async function acquire(request: LockRequest, draft: Draft, watch: HolderWatch): 
     if (await take(lock, draft)) return;
     const last = await lastOfChain(lock);
     // Given free meanwhile; or it is ours, and a network file system lost its answer.
-    if (last === undefined) continue;
+    if (last === undefined) {
+      await refuseDangling(request);
+      continue;
+    }
     if (last.token === draft.token) return;
     const state = await watch.look(last);
     if (state === 'gone' && (await takeOver(lock, last, draft))) {
@@ -69,6 +73,14 @@ async function acquire(request: LockRequest, draft: Draft, watch: HolderWatch): 
     isTold = true;
     await watch.pause(signal);
   }
+}
+
+/** A link to nothing takes the name of the lock, and tells of no holder. */
+async function refuseDangling({ lock, subject }: LockRequest): Promise<void> {
+  if (!(await lstat(lock).catch(() => undefined))?.isSymbolicLink()) return;
+  if (await stat(lock).catch(() => undefined)) return;
+  const text = `${subject}: expected to make the lock ${lock}, found a link to nothing there; remove it`;
+  throw new BurgeonError('ERR_BURGEON_CONFIG', text);
 }
 
 /** The process that holds a lock, or may; undefined where none does. */

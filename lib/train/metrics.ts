@@ -12,6 +12,7 @@ import { explainWriting } from '../files/explain-writing.ts';
 import { isMissing } from '../files/is-missing.ts';
 import { LogFile } from '../files/log-file.ts';
 import { makeDirectory } from '../files/make-directory.ts';
+import { refusePipe } from '../files/path-kinds.ts';
 import { type FileLine, scanLines } from '../files/scan-lines.ts';
 import type { ConfigChange } from './config-changes.ts';
 import type { DataDescription } from './describe-data.ts';
@@ -254,6 +255,7 @@ export class MetricsWriter {
 /** The file, without what comes after a step. */
 async function openAfter(file: string, step: number): Promise<{ handle: FileHandle; found: LinesOfStep }> {
   await makeDirectory(path.dirname(file));
+  await refusePipe(file);
   const handle = await open(file, 'a');
   try {
     const found = await linesOfStep(file, step);

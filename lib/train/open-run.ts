@@ -13,7 +13,7 @@ import type { Model } from '../model/model.ts';
 import { createTokenizer } from '../tokenizer/open-tokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { bestOnPresentWindows } from './best-checkpoint.ts';
-import { checkpointSpace, checkSpace } from './checkpoint-space.ts';
+import { checkpointSpace, checkSpace, lacksRoom } from './checkpoint-space.ts';
 import type { FoundData } from './data-record.ts';
 import { openInitialModel, partNotes } from './initial-model.ts';
 import { keepMetricsAside, MetricsWriter } from './metrics.ts';
@@ -220,6 +220,7 @@ async function record(
     isSaved: directory.latest !== undefined,
     onNote,
     begun: directory.begun,
+    lacksRoom: () => lacksRoom(model.config, config.output),
   });
   return { dataset, check, tokenizer, input, directory, model, state, peak, planner, recorder, saver };
 }

@@ -60,8 +60,9 @@ export function bringRunBack(directory: string): Promise<void> {
 export async function discardSetAside(directory: string): Promise<void> {
   const [aside, doomed] = [path.join(directory, setAsideName), path.join(directory, discardedName)];
   await explain(directory, async () => {
+    if (!(await exists(aside))) return;
     await rm(doomed, { recursive: true, force: true });
-    if (await exists(aside)) await rename(aside, doomed);
+    await rename(aside, doomed);
   });
   await clearDiscarded(directory);
 }
