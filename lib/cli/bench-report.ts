@@ -8,7 +8,8 @@ import { type OpModelName, opModels } from '../bench/op-shapes.ts';
 import type { PeakEntry } from '../bench/peak-bench.ts';
 import { type Spread, spreadOf } from '../bench/statistics.ts';
 import { isCuda, type Target } from '../bench/target.ts';
-import { bytes, count, facts, percent, table } from './format.ts';
+import { onStdout } from './colour.ts';
+import { bytes, count, counted, facts, percent, plural, table } from './format.ts';
 
 /** Milliseconds with three or four digits. */
 export function milliseconds(ms: number): string {
@@ -20,9 +21,9 @@ function range({ low, high }: Spread, text: (value: number) => string): string {
 }
 
 const efficiency = (value: number | null) => (value === null ? '' : value.toFixed(2));
-const threadsOf = (threads: number) => `${threads} thread${threads === 1 ? '' : 's'}`;
+const threadsOf = (threads: number) => counted(threads, 'thread');
 const placeOf = (target: Target) => (isCuda(target) ? target.device : threadsOf(target.threads));
-const roundsOf = (rounds: number) => `${rounds} round${rounds === 1 ? '' : 's'}`;
+const roundsOf = (rounds: number) => counted(rounds, 'round');
 
 export function describeMachineLines(machine: Machine): string {
   const { processor, cores, memoryGiB, system, isa, threads, cuda, burgeon, commit, node } = machine;
@@ -30,7 +31,7 @@ export function describeMachineLines(machine: Machine): string {
   const peaks = `fp32 ${rate(machine.peakGflops, 'FLOP/s')}, bf16 ${rate(machine.peakBf16Gflops, 'FLOP/s')}, memory copy ${rate(machine.copyGBs, 'B/s')}`;
   return facts(
     [
-      ['processor', `${processor}, ${cores} cores available, ${memoryGiB} GiB, ${system}`],
+      ['processor', `${processor}, ${cores} ${plural(cores, 'core')} available, ${memoryGiB} GiB, ${system}`],
       ...(cuda
         ? ([
             ['device', `${cuda.device} ${cuda.name}, ${bytes(cuda.memoryBytes)}, ${isa}`],
@@ -84,7 +85,7 @@ export function describeOps(
     ];
   });
   return [
-    `ops of the ${options.model} model: C ${width}, F ${neurons}, ${heads} heads, T ${sequenceLength}, N ${tokens}, V ${vocabSize}`,
+    `ops of the ${options.model} model: C ${width}, F ${neurons}, ${counted(heads, 'head')}, T ${sequenceLength}, N ${tokens}, V ${vocabSize}`,
     `${options.precision}, ${placeOf(options)}, ${roundsOf(options.rounds)}, rates in turn, ${options.cold ? 'caches cold (evicted before each repetition)' : 'caches warm (after an untimed repetition)'}`,
     '',
     table([['op', 'rate', 'ms', 'quartiles', 'throughput', 'of peak', 'speed-up', 'ideal', 'skip eff.'], ...rows], ''),
@@ -114,7 +115,7 @@ export function describeRow(result: RowResult, options: Target & { precision: st
     efficiency(entry.skipEfficiency),
   ]);
   return [
-    `${row.name}: ${nLayer} layers, ${nHead} heads, width ${nEmbd}, T ${row.sequenceLength}, B ${row.batchSize}, V ${vocabSize}`,
+    `${row.name}: ${counted(nLayer, 'layer')}, ${counted(nHead, 'head')}, width ${nEmbd}, T ${row.sequenceLength}, B ${row.batchSize}, V ${vocabSize}`,
     `${options.precision}, ${placeOf(options)}, ${roundsOf(options.rounds)} in turn`,
     '',
     table(
@@ -124,7 +125,7 @@ export function describeRow(result: RowResult, options: Target & { precision: st
     '',
     ...savings.map(
       ({ schedule, groups, inactive, time, allFlops }) =>
-        `saving    ${schedule}, ${groups} group${groups === 1 ? '' : 's'}, ${inactive}: ${percent(time)} of the time of a dense run, ${percent(allFlops)} of its FLOPs`,
+        `saving    ${schedule}, ${counted(groups, 'group')}, ${inactive}: ${percent(time)} of the time of a dense run, ${percent(allFlops)} of its FLOPs`,
     ),
     ...entries
       .filter(({ isWithinGate }) => isWithinGate !== undefined)
@@ -145,7 +146,9 @@ export function describeDoubt(entries: readonly object[]): string[] {
   const most = Math.max(0, ...shares);
   if (most <= 1) return [];
   return [
-    `note: up to ${percent(most, 0)} of the measured peak: something else ran when that was measured; measure again`,
+    onStdout.note(
+      `up to ${percent(most, 0)} of the measured peak: something else ran when that was measured; measure again`,
+    ),
   ];
 }
 
@@ -170,7 +173,7 @@ export function describeComparison(comparison: Comparison, oldName: string, date
   const slower = comparison.entries.filter(({ verdict }) => verdict === 'slower').length;
   return [
     `against ${oldName} (${date})`,
-    ...comparison.differences.map((difference) => `note: another ${difference}`),
+    ...comparison.differences.map((difference) => onStdout.note(`another ${difference}`)),
     '',
     table([['', 'time', 'quartiles', ''], ...comparison.entries.map(row)], ''),
     '',

@@ -1,6 +1,6 @@
 // burgeon bench: how fast this machine is, each op, and whole steps; as tables, as a file, and against an earlier file.
 
-import { access, constants } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { Command, Option } from 'commander';
 import { cudaLibraryPath } from '../addon/cuda.ts';
@@ -213,6 +213,14 @@ interface Context {
   onProgress: (text: string) => void;
 }
 
+/** Where a file is, it has to be one of --json: a slip of the keyboard is not to cost another. */
+async function requireReplaceable(file: string): Promise<void> {
+  const directory = path.dirname(path.resolve(file));
+  await explainWriting(`${file} (the result)`, 'nothing was measured', () => access(directory, constants.W_OK));
+  const found = await stat(file).catch(() => undefined);
+  if (found?.isFile() && found.size > 0) await readBenchFile(file);
+}
+
 /** Measures, prints, writes and compares; `measure` gives undefined when the signal stopped it. */
 async function run<Entry extends BenchEntry>(
   bench: BenchName,
@@ -221,11 +229,7 @@ async function run<Entry extends BenchEntry>(
 ): Promise<void> {
   requireRelease(loadAddon().path);
   // What is wrong with the files is told before minutes are spent.
-  const { json } = flags;
-  if (json !== undefined) {
-    const directory = path.dirname(path.resolve(json));
-    await explainWriting(`${json} (the result)`, 'nothing was measured', () => access(directory, constants.W_OK));
-  }
+  if (flags.json !== undefined) await requireReplaceable(flags.json);
   const before = flags.compare === undefined ? undefined : await readBenchFile(flags.compare);
   const target = targetOf(flags.device, chooseThreads(flags.threads));
   const isTiny = flags.tiny ?? false;

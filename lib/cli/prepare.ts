@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { loadTokenizer } from '../checkpoint/load-tokenizer.ts';
 import type { DataManifest } from '../data/manifest.ts';
 import { BurgeonError } from '../errors.ts';
 import type { NearDuplicate } from '../prepare/near-duplicates/filter.ts';
@@ -10,8 +11,7 @@ import { nearDuplicateListName } from '../prepare/near-duplicates/list.ts';
 import { type PrepareOptions, prepare } from '../prepare/prepare.ts';
 import { type PreviewOptions, previewPrepare } from '../prepare/preview.ts';
 import type { PrepareProgress, ProgressOptions } from '../prepare/progress.ts';
-import { loadTokenizer } from '../tokenizer/open-tokenizer.ts';
-import { bytes, count, facts } from './format.ts';
+import { bytes, count, counted, facts } from './format.ts';
 import { interruptible } from './interrupt.ts';
 import { nearDuplicateText } from './near-duplicate-text.ts';
 import { integerAtLeast, integerBetween, numberBetween } from './options.ts';
@@ -38,7 +38,7 @@ async function chooseTokenizer(name: string): Promise<PrepareOptions['tokenizer'
   if (existsSync(name)) return loadTokenizer(name);
   throw new BurgeonError(
     'ERR_BURGEON_CONFIG',
-    `--tokenizer: expected gpt2, bytes, chars, or the path of a tokenizer.json or a directory with one, received "${name}"`,
+    `--tokenizer: expected gpt2, bytes, chars, or the path of a tokenizer.json, a model, a run or a prepared data set, received "${name}"`,
   );
 }
 
@@ -54,7 +54,7 @@ export function prepareCommand(): Command {
     .option('-o, --output <dir>', 'directory to write; a data set already there is replaced')
     .option(
       '-t, --tokenizer <name|path>',
-      'gpt2: byte pairs, 50257 tokens; bytes: 256 tokens; chars: one per character; or a tokenizer.json, or a directory with one',
+      'gpt2: byte pairs, 50257 tokens; bytes: 256 tokens; chars: one per character; or the path of a tokenizer.json, a directory with one, a run or a prepared data set',
       'gpt2',
     )
     .option('--val-fraction <f>', 'share of the text held out for validation', numberBetween(0, 0.99), 0.1)
@@ -90,8 +90,18 @@ export function prepareCommand(): Command {
       }
       const manifest = await withProgress(
         { passes: 2, stopping: 'the same command goes on from here later' },
-        (watched) =>
-          prepare({ ...rest, ...watched, inputs, output, tokenizer: chosen, validationFraction: valFraction }),
+        (watched, line) => {
+          const onNote = (note: string) => line.print(`note: ${note}`);
+          return prepare({
+            ...rest,
+            ...watched,
+            onNote,
+            inputs,
+            output,
+            tokenizer: chosen,
+            validationFraction: valFraction,
+          });
+        },
       );
       if (!manifest) return;
       for (const warning of manifest.warnings) console.error(`warning: ${warning}`);
@@ -147,10 +157,12 @@ async function withProgress<Result>(
     line.update(() => progress.text(report));
   };
   try {
-    return await interruptible(
+    const result = await interruptible(
       () => line.print(`stopping; ${stopping}`),
       (signal) => work({ signal, onProgress }, line),
     );
+    if (result !== undefined) line.finish();
+    return result;
   } finally {
     line.clear();
   }
@@ -169,13 +181,13 @@ function describe(output: string, { tokenizer, vocabSize, splits, source, skippe
 }
 
 function readText(source: DataManifest['source']): string {
-  return `${documents(source.documents)} in ${source.files} file${source.files === 1 ? '' : 's'}, ${bytes(source.bytes)} of text`;
+  return `${documents(source.documents)} in ${counted(source.files, 'file')}, ${bytes(source.bytes)} of text`;
 }
 
 function leftOutText({ nearDuplicates, empty }: DataManifest['skipped']): string {
-  return `${nearDuplicates} near-duplicate and ${empty} empty documents`;
+  return `${documents(nearDuplicates, 'near-duplicate ')}, ${documents(empty, 'empty ')}`;
 }
 
 function documents(n: number, kind = ''): string {
-  return `${n} ${kind}document${n === 1 ? '' : 's'}`;
+  return counted(n, `${kind}document`);
 }

@@ -1,33 +1,28 @@
-// What the burgeon command does. One file per subcommand; main.ts says what fails.
+// What the burgeon command does. One file per subcommand (commands.ts); main.ts says what fails.
 
 import process from 'node:process';
 import { Command } from 'commander';
-import { packageVersion } from '../addon/load.ts';
+import { packageVersion } from '../package.ts';
+import { onStderr, onStdout } from './colour.ts';
+import { commands } from './commands.ts';
+import { withHint } from './hints.ts';
 import { listenAsFirstProcess, surviveLostOutput } from './interrupt.ts';
 
-/** In the order of the help. Only the command that is run is loaded: all of them take longer than some of them run. */
-const commands: Record<string, () => Promise<Command>> = {
-  tokenizer: async () => (await import('./tokenizer.ts')).tokenizerCommand(),
-  prepare: async () => (await import('./prepare.ts')).prepareCommand(),
-  plan: async () => (await import('./plan.ts')).planCommand(),
-  train: async () => (await import('./train.ts')).trainCommand(),
-  sweep: async () => (await import('./sweep.ts')).sweepCommand(),
-  report: async () => (await import('./report.ts')).reportCommand(),
-  compare: async () => (await import('./compare.ts')).compareCommand(),
-  eval: async () => (await import('./eval.ts')).evalCommand(),
-  sample: async () => (await import('./sample.ts')).sampleCommand(),
-  inspect: async () => (await import('./inspect.ts')).inspectCommand(),
-  export: async () => (await import('./export.ts')).exportCommand(),
-  bench: async () => (await import('./bench.ts')).benchCommand(),
-  selfcheck: async () => (await import('./selfcheck.ts')).selfcheckCommand(),
-  doctor: async () => (await import('./doctor.ts')).doctorCommand(),
-};
+/** Commands with --set, which changes keys of a training configuration. */
+const settable = ['plan', 'train', 'sweep'];
 
-/** `--set a=1 b=2` is the slip behind most arguments too many. */
-function withHint(message: string, write: (text: string) => void): void {
-  const isLikely = message.includes('too many arguments') && process.argv.includes('--set');
-  write(isLikely ? `${message.trimEnd()} Every key=value needs a --set before it.\n` : message);
+/** Keys are loaded where the command loads them anyway. */
+async function keysFor(name: string): Promise<string[]> {
+  if (!settable.includes(name)) return [];
+  return (await import('../train/train-config.ts')).trainConfigKeys.map(({ key }) => key);
 }
+
+const helpNote = '(--help lists what there is)';
+const output = {
+  writeOut: (text: string) => process.stdout.write(onStdout.help(text)),
+  writeErr: (text: string) => process.stderr.write(onStderr.help(text)),
+};
+const styledError = (message: string) => message.replace(/^error:/, onStderr.bad('error:'));
 
 /** Runs the command that the arguments of the process name. @throws what the command throws. */
 export async function runProgram(): Promise<void> {
@@ -36,18 +31,25 @@ export async function runProgram(): Promise<void> {
       'Pretrains GPT-2, Llama and Qwen2 models by training a part first: sampled heads, neurons and layers (Evolving Subnetwork Training), or a part that grows. What a step leaves out is not computed.',
     )
     .version(packageVersion)
-    .showHelpAfterError('(--help lists what there is)')
+    .showHelpAfterError(helpNote)
+    .configureOutput({ ...output, outputError: (message, write) => write(styledError(message)) })
     .addHelpText(
       'after',
-      '\nA first run:\n  burgeon prepare book.txt -o data/book --tokenizer chars\n  burgeon plan configs/shakespeare-char.yaml --set data.directory=data/book\n  burgeon train configs/shakespeare-char.yaml --set data.directory=data/book --set output=runs/book\n  burgeon sample runs/book',
+      '\nA first run:\n  burgeon init\n  burgeon prepare romeo-and-juliet.txt -o data/shakespeare -t chars\n  burgeon train shakespeare-char\n  burgeon sample runs/shakespeare-char --prompt "ROMEO:"',
     );
 
   const wanted = process.argv[2] ?? '';
+  const keys = await keysFor(wanted);
   for (const name of Object.hasOwn(commands, wanted) ? [wanted] : Object.keys(commands)) {
     const command = await commands[name]!();
     program.addCommand(command);
     for (const each of [command, ...command.commands]) {
-      each.showHelpAfterError('(--help lists what there is)').configureOutput({ outputError: withHint });
+      const options = each.options.flatMap(({ long }) => long ?? []);
+      each.showHelpAfterError(helpNote).configureOutput({
+        ...output,
+        outputError: (message, write) =>
+          write(styledError(withHint({ message, args: process.argv.slice(3), options, keys }))),
+      });
     }
   }
 

@@ -6,8 +6,9 @@ import { type Profile, type ProfiledStage, profileSteps } from '../bench/profile
 import { explainWriting } from '../files/explain-writing.ts';
 import { makeDirectory } from '../files/make-directory.ts';
 import { replaceFile } from '../files/replace-file.ts';
+import { requireRunPlace } from '../train/run-directory.ts';
 import type { TrainConfig } from '../train/train-config.ts';
-import { count, facts, percent, table } from './format.ts';
+import { count, counted, facts, percent, table } from './format.ts';
 import { interruptSignal } from './interrupt.ts';
 import { ProgressLine } from './progress.ts';
 
@@ -19,6 +20,7 @@ export async function runProfile(
   steps: number,
   flags: { json?: boolean; quiet?: boolean },
 ): Promise<void> {
+  await requireRunPlace(config.output);
   const progress = new ProgressLine();
   const interrupt = interruptSignal(() => progress.print('stopping after this step; once more to stop at once'));
   try {
@@ -64,7 +66,7 @@ export function describeProfile(profile: Profile, steps: number): string {
   const { stages, peak, peakFlopsPerSecond, threads } = profile;
   const complete = stages.find(({ isDense }) => isDense)!;
   return [
-    `${steps} steps of every stage in turn, ${threads} thread${threads === 1 ? '' : 's'}; means of the faster half`,
+    `${counted(steps, 'step')} of every stage in turn, ${counted(threads, 'thread')}; means of the faster half`,
     '',
     table([
       ['', 'ms', ...phases],

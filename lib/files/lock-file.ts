@@ -18,7 +18,7 @@ export interface LockRequest {
   activity: string;
   /** Gives up waiting for a holder of which it is not known whether it lives. */
   signal?: AbortSignal | undefined;
-  /** Word for people, when that has to be waited for. */
+  /** Word for people, when that has to be waited for, or when nobody knows whose the lock was. */
   onNote?: ((note: string) => void) | undefined;
   /** Who this process is; for tests. */
   self?: ProcessIdentity;
@@ -63,7 +63,10 @@ async function acquire(request: LockRequest, draft: Draft, watch: HolderWatch): 
     }
     if (last.token === draft.token) return;
     const state = await watch.look(last);
-    if (state === 'gone' && (await takeOver(lock, last, draft))) return;
+    if (state === 'gone' && (await takeOver(lock, last, draft))) {
+      if (last.holder === undefined) request.onNote?.(unreadableNote(request, last));
+      return;
+    }
     if (state === 'held' || (state === 'unsure' && signal?.aborted)) throw busy(request, last);
     if (state !== 'unsure') continue;
     if (!isTold) request.onNote?.(waitingNote(request, last));
@@ -97,6 +100,14 @@ function busy({ lock, subject, activity }: LockRequest, last: SeenLock): Burgeon
   return new BurgeonError(
     'ERR_BURGEON_BUSY',
     `${subject}: ${holderText(last)} ${activity}; wait for it or choose another output (if no burgeon is running, delete ${lock})`,
+  );
+}
+
+function unreadableNote({ lock, subject }: LockRequest, { renewedMs }: SeenLock): string {
+  const since = new Date(renewedMs).toISOString().replace(/T(.*?)\.\d+Z$/, ' $1 UTC');
+  return (
+    `${subject}: took over the lock ${lock}, which does not say whose it was (damaged, or of another program) and was not renewed ` +
+    `since ${since}; should another burgeon be at work there, stop one of them`
   );
 }
 

@@ -1,7 +1,7 @@
 // How everything in this folder fails: one constructor for ERR_BURGEON_CHECKPOINT and one wrapper that turns a bare
 // I/O error into one that says what was being done. Callers supply the rest of the message.
 
-import { BurgeonError } from '../errors.ts';
+import { BurgeonError, isError } from '../errors.ts';
 import { whatToDo } from '../files/explain-writing.ts';
 
 /** A BurgeonError with code ERR_BURGEON_CHECKPOINT. */
@@ -16,7 +16,7 @@ export async function explainFailure<T>(doing: string, work: () => Promise<T>): 
   } catch (cause) {
     // Work that a signal stopped did not fail.
     if (cause instanceof BurgeonError || (cause as Error | null)?.name === 'AbortError') throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = isError(cause) ? cause.message : String(cause);
     throw checkpointError(`${doing}: ${reason}`, cause);
   }
 }
@@ -38,6 +38,6 @@ export async function explainFailedWrite<T>(doing: string, kept: string, work: (
 
 /** What the file system has said, where that is behind an error. */
 function refusalIn(error: unknown): Error | undefined {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) if ('syscall' in cause) return cause;
+  for (let cause = error; isError(cause); cause = cause.cause) if ('syscall' in cause) return cause;
   return undefined;
 }

@@ -2,7 +2,7 @@
 // argument, what was expected and what came. Counterpart of native/addon/arguments.cc.
 
 import { types } from 'node:util';
-import { requireObject } from '../config/require.ts';
+import { requireObject, requireReadable } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
 
 /** B and T of a batch. */
@@ -23,6 +23,7 @@ export function batchShape(tokens: Int32Array, batchSize = 1): { batchSize: numb
 
 /** A copy of the prompt, checked. */
 export function readPrompt(prompt: ArrayLike<number>, vocabSize: number): number[] {
+  requireReadable('prompt', prompt);
   if (!(prompt?.length >= 1)) {
     const came = prompt?.length === 0 ? 'none' : describe(prompt);
     throw new BurgeonError('ERR_BURGEON_SHAPE', `prompt: expected at least one token, received ${came}`);
@@ -51,8 +52,14 @@ export function requireMoment(which: 'm' | 'v'): 'm' | 'v' {
   return requireOneOf('moment', ['m', 'v'], which);
 }
 
+/** The numbers as the engine takes them, copied only where they are others. */
+export function typedNumbers(name: string, data: ArrayLike<number>, isDouble: boolean) {
+  if (isDouble) return types.isFloat64Array(data) ? data : Float64Array.from(requireNumbers(name, data));
+  return types.isFloat32Array(data) ? data : Float32Array.from(requireNumbers(name, data));
+}
+
 /** Anything else in an array would become NaN without a word. */
-export function requireNumbers(name: string, data: ArrayLike<number>): ArrayLike<number> {
+function requireNumbers(name: string, data: ArrayLike<number>): ArrayLike<number> {
   for (let i = 0; i < data.length && !ArrayBuffer.isView(data); i++) {
     if (typeof data[i] === 'number') continue;
     throw new BurgeonError('ERR_BURGEON_DTYPE', `${name}[${i}]: expected a number, received ${describe(data[i])}`);
@@ -63,5 +70,11 @@ export function requireNumbers(name: string, data: ArrayLike<number>): ArrayLike
 /** What came, in an error message. */
 export function describe(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value);
-  return typeof value === 'object' && value !== null ? Object.prototype.toString.call(value) : String(value);
+  if (typeof value !== 'object' || value === null) return String(value);
+  try {
+    return Object.prototype.toString.call(value);
+  } catch {
+    // A proxy that throws.
+    return 'an object';
+  }
 }

@@ -2,6 +2,7 @@
 // the next, and the runs in which levels and places in a dictionary are packed. A run may claim two thousand million values in five
 // bytes, and hyparquet makes them all. Sources: parquet.thrift and Encodings.md of apache/parquet-format.
 
+import { types } from 'node:util';
 import type { ColumnMetaData, Compressors } from 'hyparquet';
 import { type Fields, ThriftWalk } from './parquet-limits.ts';
 import { Runs } from './parquet-runs.ts';
@@ -123,7 +124,7 @@ function kindOf(header: Fields, number: number): { kind: PageKind; part: Fields 
   const kind = typeof type === 'number' ? pageKinds[type] : undefined;
   if (kind === undefined) throw new Error(`page ${number} is of the unknown type ${type}`);
   const part = header.get(kind.field);
-  if (part instanceof Map) return { kind, part };
+  if (types.isMap(part)) return { kind, part };
   throw new Error(`page ${number} does not say how many values it has`);
 }
 

@@ -7,7 +7,7 @@ import { createReadStream } from 'node:fs';
 import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { llmcHeaderBytes, llmcUint16, llmcUint32 } from '../data/token-layout.ts';
-import { BurgeonError } from '../errors.ts';
+import { BurgeonError, isError } from '../errors.ts';
 import { explainWriting } from '../files/explain-writing.ts';
 import { isMissing } from '../files/is-missing.ts';
 import { quote } from '../quote.ts';
@@ -291,7 +291,7 @@ async function requireSize(
 
 /** Whether the file system said no, other than that something is missing. */
 function isRefusal(error: unknown): boolean {
-  return error instanceof Error && 'syscall' in error && !isMissing(error);
+  return isError(error) && 'syscall' in error && !isMissing(error);
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): void {

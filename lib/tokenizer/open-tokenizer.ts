@@ -3,7 +3,7 @@
 
 import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { requireText } from '../config/require.ts';
+import { requireReadable, requireText } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
 import { createBytesTokenizer } from './bytes.ts';
 import { createCharsTokenizer } from './chars.ts';
@@ -22,6 +22,7 @@ import { readJson, readVocabularyFiles } from './vocabulary-files.ts';
  *   damaged.
  */
 export function createTokenizer(description: TokenizerDescription): Tokenizer {
+  requireReadable('tokenizer', description);
   return checked(make(parseDescription(description, 'ERR_BURGEON_CONFIG', 'tokenizer')));
 }
 
@@ -43,7 +44,7 @@ function make(description: TokenizerDescription): Tokenizer {
  * too), or vocab.json with merges.txt. What is GPT-2's in all that it says becomes the gpt2 tokenizer.
  * @throws {BurgeonError} ERR_BURGEON_CONFIG for what is no path; ERR_BURGEON_DATA when the files are missing or damaged.
  */
-export async function loadTokenizer(path: string): Promise<Tokenizer> {
+export async function readTokenizer(path: string): Promise<Tokenizer> {
   requireText('path', path, 'the path of a tokenizer');
   const isFile = await stat(path).then(
     (info) => info.isFile(),

@@ -273,15 +273,18 @@ interface LinesOfStep {
   /** Whether a line says that the step has a checkpoint, and one that the run is complete with it. */
   hasCheckpoint: boolean;
   hasEnd: boolean;
+  /** The last step that a line speaks of; 0 where none does. */
+  last: number;
 }
 
 async function linesOfStep(file: string, step: number): Promise<LinesOfStep> {
-  const found: LinesOfStep = { bytes: 0, hasCheckpoint: false, hasEnd: false };
+  const found: LinesOfStep = { bytes: 0, hasCheckpoint: false, hasEnd: false, last: 0 };
   await scanLines(file, (line) => {
     const { chunk, begin, end, offset, isWhole } = line;
     const lineStep = stepOfLine(line) ?? Infinity;
     if (!isWhole || lineStep > step) return;
     found.bytes = offset + end - begin + 1;
+    found.last = Math.max(found.last, lineStep);
     if (lineStep < step) return;
     const text = chunk.toString('utf8', begin, end);
     found.hasCheckpoint ||= text.startsWith('{"kind":"checkpoint"');

@@ -76,6 +76,14 @@ function explain(directory: string, work: () => Promise<void>): Promise<void> {
   return explainWriting(`${directory} (a run that another one replaces)`, 'all of the old run is kept', work);
 }
 
+/** Whether a name may stand in the directory of a run because burgeon made it there: what the run leaves, and what it works with. */
+export function isRunName(name: string): boolean {
+  const isWork =
+    [setAsideName, movingName, discardedName].includes(name) ||
+    /^\.tmp-checkpoint-|^\.burgeon\.(lock|token)/.test(name);
+  return isWork || isOfRun(name.replace(/\.new$/, '')) || /^profile(\.txt|-trace\.json)(\.new)?$/.test(name);
+}
+
 async function moveRun(from: string, to: string): Promise<void> {
   for (const name of (await readdir(from)).filter(isOfRun)) await rename(path.join(from, name), path.join(to, name));
   await syncDirectory(to);

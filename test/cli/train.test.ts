@@ -226,7 +226,7 @@ test('refuses with one message per problem', async () => {
     ],
     [['train.yaml', '--set', 'steps'], '--set steps: expected key=value, for example'],
     [['bad.yaml'], /bad\.yaml:\d+:\d+: not valid YAML/],
-    [['train.yaml', '--set', 'data.directory=none'], 'make a data set with `burgeon prepare`'],
+    [['train.yaml', '--set', 'data.directory=none'], 'make a data set with `burgeon prepare FILE... -o none`'],
     [['train.yaml', '--set', 'sample={every: 1, prompt: ROMEO}'], 'sample.prompt: character "R" (U+0052)'],
     [['train.yaml', '--set', 'output=file'], 'output file: expected a directory that can be written'],
     [['train.yaml', '--set', 'optimizer={learningRate: 1e30}'], /step 2 \(seed 1, .*A lower learning rate/],
@@ -248,7 +248,7 @@ test('--profile writes a table and a trace, and trains nothing', async () => {
   const { succeed, path } = await useWorkspace();
   const { stdout, stderr } = await succeed(['train', 'train.yaml', '--profile', '1']);
   expect(stderr).not.toContain('training');
-  expect(stdout).toMatch(/^1 steps of every stage in turn, 1 thread; /);
+  expect(stdout).toMatch(/^1 step of every stage in turn, 1 thread; /);
   expect(stdout).toMatch(/^ {2}stage 1 +[\d.]+( +-?[\d.]+ %){5}$/m);
   expect(stdout).toMatch(/^ {2}backward linear_weight_gradient +\d+ .*%$/m);
   expect((await readdir(path('run'))).sort()).toEqual(['profile-trace.json', 'profile.txt']);

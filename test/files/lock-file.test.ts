@@ -103,6 +103,8 @@ describe('a lock that was left behind', () => {
     ['by a process that is gone', () => ({ pid: goneProcess() })],
     ['by an earlier process with the id of this one', () => ({ start: '1' })],
     ['by an earlier process with the id of another one', () => ({ pid: process.ppid, start: '1' })],
+    ['by a thread of this process that is gone', () => ({ thread: { id: goneProcess(), start: '1' } })],
+    ['by an earlier thread with the id of this one', ({ pid }) => ({ thread: { id: pid, start: '1' } })],
   ])('%s is taken over at once', async (_, change) => {
     const lock = await newPath();
     const self = await thisProcess();
@@ -138,7 +140,13 @@ describe('a lock that was left behind', () => {
     await writeFile(lock, text);
     const given = await claim(lock, { timing: patient, signal: AbortSignal.abort() }).catch((error) => error);
     expect(given).toMatchObject({ ...busy, message: expect.stringContaining('another process is at work there') });
-    await canBeTaken(lock, { timing: brief });
+    const notes: string[] = [];
+    await canBeTaken(lock, { timing: brief, onNote: (note) => void notes.push(note) });
+    expect(notes).toContainEqual(
+      expect.stringMatching(
+        /^output x: took over the lock .*burgeon\.lock, which does not say whose it was .* since 20.* UTC; /,
+      ),
+    );
     await writeFile(lock, text);
     await utimes(lock, new Date('2020-01-01'), new Date('2020-01-01'));
     await canBeTaken(lock);

@@ -177,7 +177,7 @@ async function expectOld(
     expect(await filesOf(directory, command), said).toMatchObject(old);
   } else if (Object.keys(old).some((name) => name.includes('checkpoint-'))) {
     const places = ['', '.overwritten', '.moving'].map((name) => path.join(directory, command.outputs[0]!, name));
-    const found = await Promise.all(places.map(latestIntactCheckpoint));
+    const found = await Promise.all(places.map((place) => latestIntactCheckpoint(place)));
     const isThere = found.some(({ latest }) => latest !== undefined);
     expect(isThere, said).toBe(true);
   }

@@ -9,6 +9,7 @@ import type { LiveEvent } from '../../lib/report/live-events.ts';
 import { LiveServer, type LiveServerOptions, mostStreams } from '../../lib/report/live-server.ts';
 import type { MetricsLine } from '../../lib/train/metrics.ts';
 import { MetricsWriter } from '../../lib/train/metrics.ts';
+import type { TrainConfigInput } from '../../lib/train/train-config-input.ts';
 import { Trainer } from '../../lib/train/trainer.ts';
 import { temporaryDirectory } from '../checkpoint/helpers.ts';
 import { eventually } from '../helpers/browser.ts';
@@ -195,7 +196,7 @@ describe('beside connections that do not read', () => {
   });
 
   test('training does every step, and the same ones', async () => {
-    const config = async () => ({
+    const config = async (): Promise<TrainConfigInput> => ({
       model: { preset: 'gpt2-tiny', vocabSize: 64, nEmbd: 32, contextLength: 16 },
       data: { train: [await tokenFile()] },
       output: path.join(await temporaryDirectory(), 'run'),
@@ -204,7 +205,7 @@ describe('beside connections that do not read', () => {
       threads: 1,
       log: { peakFlops: 1e11 },
     });
-    const train = async (given: { output: string }, onLine?: (line: MetricsLine) => void) => {
+    const train = async (given: TrainConfigInput, onLine?: (line: MetricsLine) => void) => {
       await using trainer = new Trainer(given, onLine && { onLine });
       const losses: number[] = [];
       for await (const { loss } of trainer.run()) losses.push(loss);
@@ -265,6 +266,15 @@ describe('who may ask', () => {
     expect(await response.text()).toBe('not allowed: open the address that burgeon printed');
   });
 
+  test.each(['Bearer ', 'bearer ', 'BEARER ', 'Bearer   '])('the token, after %j', async (scheme) => {
+    const { at, token } = await served();
+    const ask = async (given: string) =>
+      (await fetch(at('/none'), { method: 'POST', headers: { authorization: given } })).status;
+    expect(await ask(`${scheme}${token}`)).toBe(404);
+    expect(await ask(`${scheme}${token.toLowerCase()}x`)).toBe(401);
+    expect(await ask(`${scheme.trim()}${token}`)).toBe(401);
+  });
+
   test('nor a token in the address, which others see', async () => {
     const { at, token } = await served();
     expect((await fetch(at(`/events?token=${token}`))).status).toBe(401);
@@ -287,7 +297,7 @@ describe('who may ask', () => {
     ]) {
       expect([name, await statusUnder(name, port)]).toEqual([name, 403]);
     }
-    for (const name of [`127.0.0.1:${port}`, 'localhost', `localhost:${port}`, `[::1]:${port}`]) {
+    for (const name of [`127.0.0.1:${port}`, 'localhost', `LocalHost:${port}`, `[::1]:${port}`]) {
       expect([name, await statusUnder(name, port)]).toEqual([name, 200]);
     }
     const elsewhere = await served({ host: '0.0.0.0' });
