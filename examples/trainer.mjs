@@ -18,6 +18,7 @@ const manifest = await prepare({
 console.log(`${manifest.splits.train.tokens} tokens to train on, a vocabulary of ${manifest.vocabSize}`);
 
 // The keys of a configuration file; what is left out has its default, what is wrong is reported all at once.
+/** @type {import('burgeon').TrainConfigInput} */
 const config = {
   model: { nLayer: 3, nHead: 3, nEmbd: 48, contextLength: 32 },
   data: { directory: data },

@@ -31,6 +31,14 @@ export class BurgeonError extends Error {
   }
 }
 
+/**
+ * Whether a value is an error. Under Jest, and wherever else a program runs in a realm of its own, errors of Node and of the addon are of
+ * another realm: `instanceof Error` says no to them.
+ */
+export function isError(value: unknown): value is Error {
+  return value instanceof Error || /^\[object (Error|DOMException)\]$/.test(Object.prototype.toString.call(value));
+}
+
 function shortened(message: string): string {
   if (message.length <= mostCharacters) return message;
   const half = mostCharacters / 2;

@@ -2,6 +2,7 @@
 
 export type { Peak } from './addon/peak.ts';
 export { measurePeak } from './addon/peak.ts';
+export { loadTokenizer } from './checkpoint/load-tokenizer.ts';
 export type { SpecialIds } from './checkpoint/special-ids.ts';
 export { subnetworkContents } from './checkpoint/subnetwork-contents.ts';
 export type { Device } from './config/device.ts';
@@ -12,6 +13,7 @@ export {
   parseModelConfig,
   type Qwen2Config,
 } from './config/model-config.ts';
+export type { ModelConfigInput, ModelFields } from './config/model-config-input.ts';
 export { type ModelPresetName, modelPresetNames } from './config/presets.ts';
 export { type DataManifest, readManifest } from './data/manifest.ts';
 export { BurgeonError, type BurgeonErrorCode, errorCodes } from './errors.ts';
@@ -58,10 +60,12 @@ export {
   type TrainTokenizerProgress,
   trainTokenizer,
 } from './prepare/train-tokenizer.ts';
-export { createTokenizer, loadTokenizer } from './tokenizer/open-tokenizer.ts';
+export { createTokenizer } from './tokenizer/open-tokenizer.ts';
 export type { Tokenizer, TokenizerDescription } from './tokenizer/tokenizer.ts';
 export { loadTrainConfig } from './train/load-train-config.ts';
 export type { StartMode } from './train/run-directory.ts';
 export type { RunSummary } from './train/summary.ts';
 export { parseTrainConfig, type TrainConfig } from './train/train-config.ts';
+export type { StageInput, TrainConfigInput } from './train/train-config-input.ts';
 export { type StepRecord, Trainer, type TrainerOptions } from './train/trainer.ts';
+export { type TrainedPart, whatIsTrained } from './train/what-is-trained.ts';

@@ -19,8 +19,6 @@ import { parseArgs } from 'node:util';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const usage = 'usage: node scripts/make-portable.mjs [--output FOLDER] [--archive]';
-/** Packages that only building needs. */
-const forBuilding = ['node-gyp', 'node-addon-api'];
 
 function fail(message, status = 1) {
   console.error(`make-portable: ${message}`);
@@ -45,7 +43,6 @@ const readPackage = (folder) => JSON.parse(readFileSync(path.join(folder, 'packa
 function packagesOf(folder, found = new Set()) {
   const { dependencies = {}, optionalDependencies = {} } = readPackage(folder);
   for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) {
-    if (forBuilding.includes(name)) continue;
     let place = folder;
     while (!existsSync(path.join(place, 'node_modules', name)) && place !== root) place = path.dirname(place);
     const installed = path.join(place, 'node_modules', name);

@@ -9,6 +9,7 @@ import path from 'node:path';
 import { describeMachine } from '../../lib/bench/machine.ts';
 import { percent, table } from '../../lib/cli/format.ts';
 import { prepare } from '../../lib/prepare/prepare.ts';
+import type { TrainConfigInput } from '../../lib/train/train-config-input.ts';
 import { Trainer } from '../../lib/train/trainer.ts';
 import { saveResults } from '../harness/results.ts';
 
@@ -96,7 +97,7 @@ export async function benchShakespeare(textFile: string): Promise<void> {
 
 async function train(recipe: Recipe, seed: number, data: string, output: string) {
   const { learningRate, steps, schedule, groupsPerStep, precision = 'float32' } = recipe;
-  const config = {
+  const config: TrainConfigInput = {
     model: 'gpt2-nano',
     data: { directory: data },
     output,

@@ -1,24 +1,19 @@
 // Finds, checks and loads the native addon, once per thread, and turns its errors into BurgeonErrors.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { BurgeonError, errorCodes } from '../errors.ts';
+import process from 'node:process';
+import { BurgeonError, errorCodes, isError } from '../errors.ts';
+import { packageRoot, packageVersion } from '../package.ts';
 import type { NativeBinding } from './binding.ts';
+import { fileOfPackage, isClone, sourceRoot } from './packages.ts';
+import { describePlatform, platformPackage } from './platform.ts';
+import { addonRemedy } from './remedy.ts';
+
+export { packageRoot, packageVersion };
 
 const require = createRequire(import.meta.url);
-
-/** The package's own directory: two up from here, in lib/ and in dist/ alike. */
-export const packageRoot = path.dirname(path.dirname(path.dirname(fileURLToPath(import.meta.url))));
-
-/** Version of this package. */
-export const packageVersion: string = JSON.parse(readFileSync(path.join(packageRoot, 'package.json'), 'utf8')).version;
-
-/** Where a build may be, in the order they are tried: a Debug build was asked for by hand, so it comes first. */
-export const addonPaths: readonly string[] = ['Debug', 'Release'].map((kind) =>
-  path.join(packageRoot, 'build', kind, 'burgeon.node'),
-);
 
 export interface LoadedAddon {
   binding: NativeBinding;
@@ -33,30 +28,59 @@ let loaded: LoadedAddon | undefined;
  * @throws {BurgeonError} ERR_BURGEON_BACKEND listing every path tried, why it failed, and what to do.
  */
 export function loadAddon(): LoadedAddon {
-  loaded ??= findAddon(addonPaths);
+  loaded ??= findAddon(addonFiles());
   return loaded;
 }
 
-/** As `loadAddon`, without its memory; `paths` are tried in order. */
-export function findAddon(paths: readonly string[]): LoadedAddon {
+/** Why there is no addon; undefined where there is one. */
+export function addonProblem(): BurgeonError | undefined {
+  try {
+    loadAddon();
+    return undefined;
+  } catch (error) {
+    if (error instanceof BurgeonError) return error;
+    throw error;
+  }
+}
+
+/**
+ * Where the addon may be, in the order they are tried: the file that BURGEON_ADDON names and no other; else what was
+ * built on this machine (Debug was asked for by hand, so it comes first); else the package of the platform.
+ */
+export function addonFiles(): string[] {
+  const given = process.env.BURGEON_ADDON;
+  if (given) return [path.resolve(given)];
+  const source = sourceRoot();
+  const own = source === undefined ? [] : ['Debug', 'Release'].map((kind) => path.join(source, 'build', kind));
+  const packaged = isClone ? undefined : fileOfPackage(platformPackage(), '');
+  return [...own, ...(packaged === undefined ? [] : [packaged])].map((folder) => path.join(folder, 'burgeon.node'));
+}
+
+/** As `loadAddon`, without its memory; `files` are tried in order. */
+export function findAddon(files: readonly string[]): LoadedAddon {
   const attempts: string[] = [];
-  for (const candidate of paths) {
-    if (!existsSync(candidate)) {
-      attempts.push(`${candidate}: not there`);
+  for (const file of files) {
+    if (!existsSync(file)) {
+      attempts.push(`${file}: not there`);
       continue;
     }
     try {
-      const binding = require(candidate) as NativeBinding | undefined;
-      if (binding?.version === packageVersion) return { binding, path: candidate };
+      const binding = require(file) as NativeBinding | undefined;
+      if (binding?.version === packageVersion) return { binding, path: file };
       const came = binding?.version === undefined ? 'no build of burgeon' : `built from version ${binding.version}`;
-      attempts.push(`${candidate}: ${came}, this is ${packageVersion}`);
+      attempts.push(`${file}: ${came}, this is ${packageVersion}`);
     } catch (error) {
-      attempts.push(`${candidate}: ${(error as Error).message}`);
+      attempts.push(`${file}: ${(error as Error).message}`);
     }
   }
+  const { reason, command } = addonRemedy();
   throw new BurgeonError(
     'ERR_BURGEON_BACKEND',
-    `the native addon could not be loaded:\n  ${attempts.join('\n  ')}\nbuild it with: npm rebuild burgeon (in a clone: npm run build:native)`,
+    [
+      `the native addon for ${describePlatform()} could not be loaded:`,
+      ...[...attempts, ...(reason === '' ? [] : [reason])].map((line) => `  ${line}`),
+      `what helps: ${command}`,
+    ].join('\n'),
   );
 }
 
@@ -86,7 +110,7 @@ const notFinite = (message: string) =>
   );
 
 function toBurgeonError(error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof BurgeonError) return error;
+  if (!isError(error) || error instanceof BurgeonError) return error;
   const code = errorCodes.find((known) => known === (error as { code?: unknown }).code);
   return code === undefined ? error : new BurgeonError(code, notFinite(error.message), { cause: error });
 }

@@ -7,7 +7,7 @@ import { BurgeonError } from '../errors.ts';
 import { isMissing } from '../files/is-missing.ts';
 import { exists } from '../files/path-kinds.ts';
 import { clearLeftovers, nameBehind, removeDirectory } from '../files/replace-directory.ts';
-import { checkpointError, explainFailure } from '../formats/checkpoint-error.ts';
+import { checkpointError, explainFailedWrite, explainFailure } from '../formats/checkpoint-error.ts';
 import { checkpointName, stepOfName, verifyCheckpoint } from './checkpoint.ts';
 import { findDamage } from './manifest.ts';
 
@@ -111,7 +111,7 @@ async function damageOf(
 
 /** Finishes or undoes what a kill amid writing or deleting a checkpoint left. @throws {BurgeonError} ERR_BURGEON_CHECKPOINT. */
 export function clearInterrupted(runDirectory: string): Promise<void> {
-  return explainFailure(`clearing interrupted checkpoints in ${runDirectory}`, () =>
+  return explainFailedWrite(`clearing interrupted checkpoints in ${runDirectory}`, 'whole ones are kept', () =>
     clearLeftovers(runDirectory, (name) => stepOfName(name) !== undefined),
   );
 }
@@ -131,7 +131,7 @@ export interface KeepRule {
  * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT
  */
 export function pruneCheckpoints(runDirectory: string, { keepLast, best }: KeepRule): Promise<string[]> {
-  return explainFailure(`pruning checkpoints in ${runDirectory}`, async () => {
+  return explainFailedWrite(`pruning checkpoints in ${runDirectory}`, 'none but those is deleted', async () => {
     if (!Number.isSafeInteger(keepLast) || keepLast < 1) {
       throw checkpointError(`keepLast: expected a whole number from 1, received ${keepLast}`);
     }

@@ -11,7 +11,7 @@ import type { ModelConfig } from '../config/model-config.ts';
 import { listTensors } from '../config/tensors.ts';
 import { writeTextDurably } from '../files/durable-file.ts';
 import { existingDirectory, replaceDirectory } from '../files/replace-directory.ts';
-import { checkpointError, explainFailure } from '../formats/checkpoint-error.ts';
+import { checkpointError, explainFailedWrite, explainFailure } from '../formats/checkpoint-error.ts';
 import { readJsonObject, toJsonText } from '../formats/json.ts';
 import { openSafetensors, type SafetensorsFile, writeSafetensors } from '../formats/safetensors.ts';
 import { weightsFile } from '../formats/shards.ts';
@@ -66,7 +66,7 @@ export function stepOfName(name: string): number | undefined {
  */
 export function writeCheckpoint(runDirectory: string, step: number, contents: CheckpointContents): Promise<string> {
   const target = resolve(runDirectory, checkpointName(step));
-  return explainFailure(`writing checkpoint ${target}`, async () => {
+  return explainFailedWrite(`writing checkpoint ${target}`, 'earlier checkpoints are kept', async () => {
     if (stepOfName(checkpointName(step)) === undefined) {
       throw checkpointError(`step: expected a whole number from 0, received ${step}`);
     }

@@ -6,7 +6,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import type { Gpt2Config, ModelConfig } from '../config/model-config.ts';
 import { listTensors } from '../config/tensors.ts';
 import { writeDurably } from '../files/durable-file.ts';
-import { checkpointError, explainFailure } from '../formats/checkpoint-error.ts';
+import { checkpointError, explainFailedWrite, explainFailure } from '../formats/checkpoint-error.ts';
 import { decodeBfloat16, encodeBfloat16 } from '../formats/half-floats.ts';
 import type { ModelContents, OpenModelDirectory } from './model-directory.ts';
 import { transpose } from './transpose.ts';
@@ -59,7 +59,7 @@ function storedTensors(model: Gpt2Config, paddedVocab: number): StoredTensor[] {
  * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT for a model that the format cannot hold.
  */
 export function writeLlmc(path: string, contents: ModelContents, dtype: LlmcType): Promise<void> {
-  return explainFailure(`writing ${path}`, async () => {
+  return explainFailedWrite(`writing ${path}`, 'no file is left', async () => {
     const model = requireLlmcModel(contents.model);
     const paddedVocab = Math.ceil(model.vocabSize / vocabMultiple) * vocabMultiple;
     const { contextLength, vocabSize, nLayer, nHead, nEmbd } = model;

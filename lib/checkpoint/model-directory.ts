@@ -10,7 +10,7 @@ import { listTensors } from '../config/tensors.ts';
 import { directoryKind } from '../files/directory-kind.ts';
 import { type FileDigest, writeTextDurably } from '../files/durable-file.ts';
 import { existingDirectory, replaceDirectory } from '../files/replace-directory.ts';
-import { checkpointError, explainFailure } from '../formats/checkpoint-error.ts';
+import { checkpointError, explainFailedWrite, explainFailure } from '../formats/checkpoint-error.ts';
 import { readJsonObject, toJsonText } from '../formats/json.ts';
 import { shardIndexFile, type WeightOptions, type WeightType, weightsFile, writeShards } from '../formats/shards.ts';
 import { listNames } from '../quote.ts';
@@ -82,7 +82,7 @@ export function writeModelDirectory(
   contents: ModelContents,
   options: WeightOptions = {},
 ): Promise<void> {
-  return explainFailure(`writing model ${directory}`, async () => {
+  return explainFailedWrite(`writing model ${directory}`, 'what was there before is kept', async () => {
     // A symbolic link stays, and what it points to is replaced.
     const target = await realpath(directory).catch(() => resolve(directory));
     const isTarget = (name: string) => name === basename(target);

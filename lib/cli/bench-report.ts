@@ -8,6 +8,7 @@ import { type OpModelName, opModels } from '../bench/op-shapes.ts';
 import type { PeakEntry } from '../bench/peak-bench.ts';
 import { type Spread, spreadOf } from '../bench/statistics.ts';
 import { isCuda, type Target } from '../bench/target.ts';
+import { onStdout } from './colour.ts';
 import { bytes, count, counted, facts, percent, plural, table } from './format.ts';
 
 /** Milliseconds with three or four digits. */
@@ -145,7 +146,9 @@ export function describeDoubt(entries: readonly object[]): string[] {
   const most = Math.max(0, ...shares);
   if (most <= 1) return [];
   return [
-    `note: up to ${percent(most, 0)} of the measured peak: something else ran when that was measured; measure again`,
+    onStdout.note(
+      `up to ${percent(most, 0)} of the measured peak: something else ran when that was measured; measure again`,
+    ),
   ];
 }
 
@@ -170,7 +173,7 @@ export function describeComparison(comparison: Comparison, oldName: string, date
   const slower = comparison.entries.filter(({ verdict }) => verdict === 'slower').length;
   return [
     `against ${oldName} (${date})`,
-    ...comparison.differences.map((difference) => `note: another ${difference}`),
+    ...comparison.differences.map((difference) => onStdout.note(`another ${difference}`)),
     '',
     table([['', 'time', 'quartiles', ''], ...comparison.entries.map(row)], ''),
     '',

@@ -23,6 +23,7 @@ import { type BenchEntry, type BenchName, benchFile, readBenchFile, writeBenchFi
 import { isCuda, runsOnHost, type Target, targetOf } from '../bench/target.ts';
 import type { Device } from '../config/device.ts';
 import { BurgeonError } from '../errors.ts';
+import { explainWriting } from '../files/explain-writing.ts';
 import { chooseThreads } from '../model/native-options.ts';
 import {
   describeComparison,
@@ -214,7 +215,8 @@ interface Context {
 
 /** Where a file is, it has to be one of --json: a slip of the keyboard is not to cost another. */
 async function requireReplaceable(file: string): Promise<void> {
-  await access(path.dirname(path.resolve(file)), constants.W_OK);
+  const directory = path.dirname(path.resolve(file));
+  await explainWriting(`${file} (the result)`, 'nothing was measured', () => access(directory, constants.W_OK));
   const found = await stat(file).catch(() => undefined);
   if (found?.isFile() && found.size > 0) await readBenchFile(file);
 }

@@ -14,6 +14,7 @@ import {
 import { curveRows, gainNote, gainRows, gainSentences, gainTitle } from '../report/gain-text.ts';
 import { readRun } from '../report/read-run.ts';
 import { withDistinctNames, writeReport } from '../report/write-report.ts';
+import { onStdout } from './colour.ts';
 import { shortened, table, wrapped } from './format.ts';
 import { sayNote } from './say-note.ts';
 
@@ -62,14 +63,24 @@ function describe(comparison: Comparison): string {
   return [
     ...describeGain(comparison),
     ...comparedGroups(comparison).flatMap((other) => [
-      wrapped(headline(comparison, other)),
-      table([comparisonHead(baseline, other).map((head) => shortened(head, nameWidth)), ...comparisonRows(other)]),
+      onStdout.title(wrapped(headline(comparison, other))),
+      table([
+        comparisonHead(baseline, other).map((head) => shortened(head, nameWidth)),
+        ...comparisonRows(other).map(withColour),
+      ]),
     ]),
     describeConfigurations(comparison),
     ...(gain ? [wrapped(gainNote(gain))] : []),
     wrapped(lossNote(comparison)),
-    ...notes.map((note) => wrapped(`note: ${note}`)),
+    ...notes.map((note) => wrapped(onStdout.note(note))),
   ].join('\n\n');
+}
+
+/** A difference against the baseline stands out: lower is better. */
+function withColour(row: string[]): string[] {
+  const style = (cell: string) =>
+    / lower$/.test(cell) ? onStdout.good(cell) : / higher$/.test(cell) ? onStdout.bad(cell) : cell;
+  return row.map(style);
 }
 
 function describeGain(comparison: Comparison): string[] {

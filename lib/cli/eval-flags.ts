@@ -17,6 +17,7 @@ export interface EvalFlags {
   batchSize: number;
   device?: Device;
   threads?: number;
+  best?: boolean;
   json?: boolean;
   /** What of the model is evaluated; not of the command line. */
   subnetwork?: Subnetwork | undefined;

@@ -1,14 +1,13 @@
 // burgeon eval: how good a model is, by its loss on token shards or by its answers to multiple-choice questions.
 
 import { Command, Option } from 'commander';
-import { findModel } from '../checkpoint/find-model.ts';
 import { tokenTypes } from '../data/token-type.ts';
 import { Model } from '../model/model.ts';
 import { evalChoices } from './eval-choices.ts';
 import type { EvalFlags } from './eval-flags.ts';
 import { evalShards } from './eval-shards.ts';
-import { modelArgumentHelp, whatIsTrained } from './model-argument.ts';
-import { countOrAll, deviceOption, engineOptions, integerAtLeast, threadsOption } from './options.ts';
+import { modelArgumentHelp, namedModel, whatIsTrained } from './model-argument.ts';
+import { bestOption, countOrAll, deviceOption, engineOptions, integerAtLeast, threadsOption } from './options.ts';
 import { sayNote } from './say-note.ts';
 
 export function evalCommand(): Command {
@@ -50,17 +49,18 @@ export function evalCommand(): Command {
       new Option('--tokenizer <name>', "tokenizer, where the model's directory has none").choices(['gpt2', 'bytes']),
     )
     .option('--batch-size <n>', 'sequences at once', integerAtLeast(1), 8)
+    .addOption(bestOption())
     .addOption(deviceOption())
     .addOption(threadsOption())
     .option('--json', 'print as JSON')
     .addHelpText(
       'after',
-      '\nExamples:\n  burgeon eval runs/shakespeare-char --data data/shakespeare\n  burgeon eval runs/shakespeare-char --choices questions.jsonl --limit 100',
+      '\nExamples:\n  burgeon eval runs/shakespeare-char --data data/shakespeare\n  burgeon eval runs/shakespeare-char --best --data data/shakespeare\n  burgeon eval runs/shakespeare-char --choices questions.jsonl --limit 100',
     )
     .action(async (given: string, flags: EvalFlags, command: Command) => {
       const { data, choices } = flags;
       if (data === undefined && choices === undefined) command.error('error: expected --data or --choices');
-      const directory = await findModel(given, sayNote);
+      const directory = await namedModel(given, flags.best);
       using model = await Model.load(directory, engineOptions(flags));
       const { notes, ...trained } = await whatIsTrained(model, directory, flags.sequenceLength);
       notes.forEach(sayNote);

@@ -3,7 +3,6 @@
 import { realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { findModel } from '../checkpoint/find-model.ts';
 import { writeLlmc } from '../checkpoint/llmc.ts';
 import { type ModelContents, type OpenModelDirectory, writeModelDirectory } from '../checkpoint/model-directory.ts';
 import { openModel } from '../checkpoint/open-model.ts';
@@ -20,7 +19,8 @@ import {
   subnetworkOptions,
 } from './export-subnetwork.ts';
 import { interruptible } from './interrupt.ts';
-import { modelArgumentHelp } from './model-argument.ts';
+import { modelArgumentHelp, namedModel } from './model-argument.ts';
+import { bestOption } from './options.ts';
 import { sayNote } from './say-note.ts';
 
 interface ExportFlags extends SubnetworkFlags {
@@ -29,6 +29,7 @@ interface ExportFlags extends SubnetworkFlags {
   dtype: 'f32' | 'bf16' | 'f16';
   maxShardSize?: number;
   full?: boolean;
+  best?: boolean;
 }
 
 export function exportCommand(): Command {
@@ -47,6 +48,7 @@ export function exportCommand(): Command {
     )
     .option('--max-shard-size <size>', 'most bytes per weight file, e.g. 5GB or 500MB (default: one file)', byteSize)
     .option('--full', 'of a checkpoint that has trained only a part so far: the full model, untrained units and all')
+    .addOption(bestOption())
     .addHelpText('after', subnetworkHelp)
     .addHelpText(
       'after',
@@ -62,7 +64,7 @@ export function exportCommand(): Command {
         command.error('error: --max-shard-size: an llm.c model is one file');
       }
       const rules = keepRules(flags, command);
-      const source = await openModel(await findModel(given, sayNote));
+      const source = await openModel(await namedModel(given, flags.best));
       try {
         if ((await actualPath(source.directory)) === (await actualPath(output))) {
           throw new BurgeonError(

@@ -1,14 +1,20 @@
 // Tables for terminals, and the numbers in them. Pure.
 
+import { stripVTControlCharacters } from 'node:util';
+
 export { bytes, count, counted, duration, percent, plural, small } from '../format.ts';
+
+/** Columns of a terminal that a text takes: its colours take none. */
+const widthOf = (text: string) => stripVTControlCharacters(text).length;
+const padding = (text: string, width: number) => ' '.repeat(Math.max(0, width - widthOf(text)));
 
 /** Aligned columns: the first to the left, the others to the right. */
 export function table(rows: readonly (readonly string[])[], indent = '  '): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => widthOf(row[column] ?? ''))));
   return rows
     .map((row) => {
       const cells = row.map((cell, column) =>
-        column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!),
+        column === 0 ? `${cell}${padding(cell, widths[column]!)}` : `${padding(cell, widths[column]!)}${cell}`,
       );
       return `${indent}${cells.join('  ')}`.trimEnd();
     })
@@ -24,15 +30,15 @@ export function facts(rows: readonly (readonly [string, string])[], indent = '  
 /** Widest line of a text; narrower than most terminals. */
 const lineWidth = 99;
 
-/** A text broken at spaces; lines after the first are indented further. What has no spaces is never broken. */
-export function wrapped(text: string, indent = ''): string {
+/** A text broken at spaces; lines after the first are indented further, by `hanging`. What has no spaces is never broken. */
+export function wrapped(text: string, indent = '', hanging = `${indent}  `): string {
   const lines: string[] = [];
   let line = indent;
   for (const word of text.split(' ')) {
     const isFirst = line.trim() === '';
-    if (!isFirst && line.length + 1 + word.length > lineWidth) {
+    if (!isFirst && widthOf(line) + 1 + widthOf(word) > lineWidth) {
       lines.push(line);
-      line = `${indent}  ${word}`;
+      line = `${hanging}${word}`;
     } else line += isFirst ? word : ` ${word}`;
   }
   return [...lines, line].join('\n');

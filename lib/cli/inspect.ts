@@ -11,6 +11,7 @@ import { growsAt, stageText } from '../est/stage-text.ts';
 import { valueText } from '../format.ts';
 import { readRunState } from '../train/checkpoint-part.ts';
 import type { RunState } from '../train/run-state.ts';
+import { onStdout } from './colour.ts';
 import { count, duration, facts, percent, small, table } from './format.ts';
 import { findTokenizer, modelArgumentHelp } from './model-argument.ts';
 import { sayNote } from './say-note.ts';
@@ -78,14 +79,15 @@ type Inspection = Awaited<ReturnType<typeof inspect>>;
 function describe({ path, model, parameters, tokenizer, training, tensors }: Inspection): string {
   return [
     path,
-    'configuration',
+    onStdout.title('configuration'),
     facts([
       ...Object.entries(model).map(([key, value]) => [key, plain(value)] as const),
       ['parameters', `${count(parameters)} (${parameters.toLocaleString('en')})`],
       ['tokenizer', tokenizer ?? 'none that burgeon knows'],
     ]),
-    ...(training === null ? [] : ['training', describeTraining(training)]),
-    'tensors',
+    ...(training === null ? [] : ['', onStdout.title('training'), describeTraining(training)]),
+    '',
+    onStdout.title('tensors'),
     table([['', 'shape', 'mean', 'norm', 'NaN', 'infinite'], ...tensors.map(tensorRow)]),
   ].join('\n');
 }

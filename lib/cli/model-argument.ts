@@ -1,16 +1,29 @@
 // A model on the command line, and the tokenizer that goes with it. Finding the model is lib/checkpoint/find-model.ts.
 
 import { stat } from 'node:fs/promises';
+import { findModel } from '../checkpoint/find-model.ts';
+import { loadTokenizer } from '../checkpoint/load-tokenizer.ts';
 import { BurgeonError } from '../errors.ts';
 import { partSubnetwork } from '../est/part.ts';
 import type { Subnetwork } from '../est/subnetwork.ts';
 import type { Model } from '../model/model.ts';
-import { createTokenizer, loadTokenizer } from '../tokenizer/open-tokenizer.ts';
+import { createTokenizer } from '../tokenizer/open-tokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { checkpointPart, describePart, trainedLength } from '../train/checkpoint-part.ts';
+import { findBestCheckpoint } from '../train/find-best.ts';
+import { sayNote } from './say-note.ts';
 
 export const modelArgumentHelp =
   'model directory, checkpoint, run directory (its newest checkpoint), or model_*.bin of llm.c';
+
+/**
+ * Where the model is that an argument names.
+ * @param best whether the best checkpoint of a run is meant, not the newest.
+ * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT when there is none.
+ */
+export function namedModel(given: string, best = false): Promise<string> {
+  return best ? findBestCheckpoint(given) : findModel(given, sayNote);
+}
 
 /**
  * The tokenizer of that name, or else the model's; a file of llm.c names none, its models have GPT-2's.

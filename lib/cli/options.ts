@@ -64,6 +64,12 @@ export function repeatable(flags: string, description: string): Option {
     .argParser((value: string, previous: string[]) => [...previous, value]);
 }
 
+export const configArgumentHelp =
+  'training configuration, YAML or JSON, or the name of one that comes with the package (`burgeon presets`)';
+
+export const bestOption = () =>
+  new Option('--best', 'of a run directory: the checkpoint with the lowest held-out loss, not the newest');
+
 export const setOption = () =>
   repeatable(
     '--set <key=value>',

@@ -1,12 +1,13 @@
 // burgeon plan --compare: every preset for one model, side by side.
 
+import { addonProblem } from '../addon/load.ts';
 import { measureSchedules } from '../bench/schedule-times.ts';
 import { BurgeonError } from '../errors.ts';
 import { planSchedule } from '../est/plan.ts';
 import { Schedule, type ScheduleName, scheduleNames } from '../est/schedule.ts';
 import { schedulePresets } from '../est/schedule-presets.ts';
 import { planStageMemory } from '../train/stage-memory.ts';
-import { bytes, count, counted, duration, percent, table } from './format.ts';
+import { bytes, count, counted, duration, percent, table, wrapped } from './format.ts';
 import { type PlanSubject, planOptions, withSchedule } from './plan-subject.ts';
 import { ProgressLine } from './progress.ts';
 
@@ -18,9 +19,9 @@ interface PresetRow {
   allRatio: number;
   /** Estimated from steps measured here; null where they were not. */
   seconds: number | null;
-  /** Activations of the first stage, and of the largest. */
-  firstActivations: number;
-  activations: number;
+  /** Activations of the first stage, and of the largest; null without the native addon. */
+  firstActivations: number | null;
+  activations: number | null;
   summary: string;
   source: string;
 }
@@ -43,11 +44,12 @@ export async function comparePresets(subject: PlanSubject, measures: boolean): P
       return [];
     }
   });
-  const runMs = measures ? await measured(fitting) : undefined;
+  const hasEngine = addonProblem() === undefined;
+  const runMs = measures && hasEngine ? await measured(fitting) : undefined;
   const presets = fitting.map((each, i): PresetRow => {
     const { schedule, model, config, modelOptions } = each;
     const plan = planSchedule(model, new Schedule(schedule, config.steps), planOptions(each));
-    const memory = planStageMemory(model, config, modelOptions);
+    const memory = hasEngine ? planStageMemory(model, config, modelOptions) : undefined;
     const { summary, source } = schedulePresets[schedule];
     return {
       schedule,
@@ -56,8 +58,8 @@ export async function comparePresets(subject: PlanSubject, measures: boolean): P
       allFlops: plan.allFlops,
       allRatio: 1 - plan.allSaving,
       seconds: runMs === undefined ? null : runMs[i]! / 1000,
-      firstActivations: memory[0]!.memory.activations,
-      activations: Math.max(...memory.map(({ memory: { activations } }) => activations)),
+      firstActivations: memory?.[0]?.memory.activations ?? null,
+      activations: memory ? Math.max(...memory.map(({ memory: { activations } }) => activations)) : null,
       summary,
       source,
     };
@@ -92,15 +94,19 @@ export function describePresets({ presets, left }: PresetComparison, steps: numb
     `${count(row.allFlops)}FLOP`,
     row.seconds === null ? 'not measured' : duration(1000 * row.seconds),
     row.seconds === null ? '' : percent(row.seconds / dense.seconds!),
-    `${bytes(row.firstActivations)}`,
-    `${bytes(row.activations)}`,
+    ...[row.firstActivations, row.activations].map((each) => (each === null ? 'not known' : bytes(each))),
   ]);
   return [
     `${counted(steps, 'step')} by each preset; shares are of the dense run`,
     table([['schedule', 'block FLOPs', 'all FLOPs', '', 'time, estimated', '', 'activations first', 'then'], ...rows]),
     '',
-    ...presets.map(({ schedule, summary, source }) => `${schedule}: ${summary}${source === '' ? '' : ` (${source})`}`),
-    ...left.map(({ schedule, reason }) => `${schedule} does not fit: ${reason}`),
+    ...presets.map(({ schedule, summary, source }) =>
+      wrapped(`${schedule}: ${summary}${source === '' ? '' : ` (${source})`}`),
+    ),
+    ...left.map(({ schedule, reason }) => wrapped(`${schedule} does not fit: ${reason}`)),
+    ...(dense.activations === null
+      ? ['', 'times and activations need the native addon; `burgeon doctor` says what is wrong with it']
+      : []),
     '',
     'less is not better by itself: docs/method.md has the loss that each reached',
   ].join('\n');

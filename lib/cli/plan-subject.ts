@@ -2,13 +2,13 @@
 
 import type { Device } from '../config/device.ts';
 import { completeModel, type ModelConfig, parseModelConfig } from '../config/model-config.ts';
-import { readManifest } from '../data/manifest.ts';
 import { BurgeonError } from '../errors.ts';
 import { planTargetSaving } from '../est/plan.ts';
 import { Schedule, type ScheduleName, type StageConfig } from '../est/schedule.ts';
 import type { ModelOptions } from '../model/options.ts';
 import { loadTrainConfig } from '../train/load-train-config.ts';
 import { parseTrainConfig, type TrainConfig } from '../train/train-config.ts';
+import { readManifestFor } from './templates.ts';
 
 export interface SubjectFlags {
   set: string[];
@@ -61,7 +61,7 @@ async function subjectFromFile(file: string, flags: SubjectFlags): Promise<PlanS
   // The vocabulary comes from the data where they are there, else from the option.
   const { directory } = loaded.data;
   const isOpen = loaded.model.vocabSize === undefined && flags.vocabSize === undefined;
-  const vocabSize = isOpen && directory !== undefined ? await vocabSizeOf(directory) : flags.vocabSize;
+  const vocabSize = isOpen && directory !== undefined ? await vocabSizeOf(file, directory) : flags.vocabSize;
   const { device, precision, threads } = loaded;
   return {
     model: completeModel(loaded.model, vocabSize),
@@ -81,9 +81,9 @@ function overrides({ schedule, steps, batchSize, sequenceLength }: SubjectFlags)
   );
 }
 
-async function vocabSizeOf(directory: string): Promise<number> {
+async function vocabSizeOf(file: string, directory: string): Promise<number> {
   try {
-    return (await readManifest(directory)).vocabSize;
+    return (await readManifestFor(file, directory)).vocabSize;
   } catch (error) {
     if (!(error instanceof BurgeonError)) throw error;
     throw new BurgeonError(error.code, `${error.message}, or give --vocab-size`, { cause: error });

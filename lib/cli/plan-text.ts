@@ -13,6 +13,7 @@ import type { CheckpointSpace } from '../train/checkpoint-space.ts';
 import { planNotes } from '../train/plan-notes.ts';
 import type { StageMemory } from '../train/stage-memory.ts';
 import { StepPlanner } from '../train/step-planner.ts';
+import { onStdout } from './colour.ts';
 import { bytes, count, counted, facts, percent, plural, table } from './format.ts';
 import type { PlanSubject } from './plan-subject.ts';
 
@@ -27,7 +28,8 @@ export function presetText(schedule: PlanSubject['config']['est']['schedule']): 
   return `${schedule}: ${summary}${source === '' ? '' : ` (${source})`}`;
 }
 
-export function describePlan(subject: PlanSubject, plan: SchedulePlan, memory: readonly StageMemory[]): string {
+/** @param memory null where it is not known. */
+export function describePlan(subject: PlanSubject, plan: SchedulePlan, memory: readonly StageMemory[] | null): string {
   const { model, config } = subject;
   const { batchSize, accumulationSteps, sequenceLength, est } = config;
   const planner = new StepPlanner(model, config);
@@ -45,7 +47,7 @@ export function describePlan(subject: PlanSubject, plan: SchedulePlan, memory: r
     stageText(stage, growsAt(model, planner.schedule, est, stage)),
     percent(stage.blockFlopRatio),
     percent(stage.allFlopRatio),
-    bytes(memory[i]!.memory.activations),
+    ...(memory === null ? [] : [bytes(memory[i]!.memory.activations)]),
   ]);
   const steps = plan.stages.at(-1)!.endStep;
   const preset = presetText(est.schedule);
@@ -54,16 +56,16 @@ export function describePlan(subject: PlanSubject, plan: SchedulePlan, memory: r
     `${counted(steps, 'step')} of ${batchSize * accumulationSteps} x ${sequenceLength} tokens = ${count(steps * batchSize * accumulationSteps * sequenceLength)} tokens, ${groupsText(subject)}`,
     '',
     ...(preset === undefined ? [] : [preset]),
-    'schedule (FLOPs against the same steps dense)',
+    onStdout.title('schedule (FLOPs against the same steps dense)'),
     table([
       [
         ...['stage', 'steps', 'layers', 'heads', ...(isGrouped ? ['kv heads'] : []), 'neurons', 'which'],
-        ...['block FLOPs', 'all FLOPs', 'activations'],
+        ...['block FLOPs', 'all FLOPs', ...(memory === null ? [] : ['activations'])],
       ],
       ...rows,
     ]),
-    ...proposals(memory),
-    ...planNotes(model, config).map((note) => `note: ${note}`),
+    ...proposals(memory ?? []),
+    ...planNotes(model, config).map(onStdout.note),
     '',
     facts([
       ['block FLOPs saved', `${percent(plan.blockSaving, 2)} (attention and MLP of the layers)`],
@@ -103,7 +105,7 @@ function proposals(memory: readonly StageMemory[]): string[] {
 }
 
 export function describeParameters(parameters: ParameterCount): string {
-  return `parameters\n${facts([
+  return `${onStdout.title('parameters')}\n${facts([
     [`token embedding${parameters.head === 0 ? ' (tied head)' : ''}`, count(parameters.tokenEmbedding)],
     ...(parameters.positionEmbedding === 0
       ? []
@@ -123,7 +125,7 @@ export function describeMemory({ modelOptions, config }: PlanSubject, memory: Na
   const device = backend === 'cuda' ? `cuda:${cudaDevice}` : backend;
   const fits = total <= capacity ? '' : ': does not fit';
   return [
-    `memory of ${device}`,
+    onStdout.title(`memory of ${device}`),
     facts([
       ['weights, gradients, moments', bytes(memory.weights + memory.gradients + memory.moments)],
       ['gathered weights and lists', bytes(memory.slots)],
@@ -135,13 +137,24 @@ export function describeMemory({ modelOptions, config }: PlanSubject, memory: Na
   ].join('\n');
 }
 
+/** Where there is no engine to ask. */
+export function describeUnknownMemory({ total }: ParameterCount): string {
+  return [
+    onStdout.title('memory'),
+    facts([
+      ['weights, gradients, moments', `${bytes(4 * 4 * total)} in float32`],
+      ['the rest', 'not known without the native addon; `burgeon doctor` says what is wrong with it'],
+    ]),
+  ].join('\n');
+}
+
 export function describeCheckpoints(
   { config }: PlanSubject,
   { bytes: each, count, available }: CheckpointSpace,
 ): string {
   const fits = available === null || count * each <= available ? '' : ': do not fit';
   return [
-    'checkpoints',
+    onStdout.title('checkpoints'),
     facts([
       ['each', bytes(each)],
       ['at once', `${bytes(count * each)}, up to ${count} of them (keepLast ${config.checkpoint.keepLast})`],
@@ -152,16 +165,17 @@ export function describeCheckpoints(
 
 export function describeDenseStep(dense: FlopCount): string {
   const total = allFlops(dense);
-  const component = (name: keyof FlopCount['forward']) => {
+  const component = (title: string, name: keyof FlopCount['forward']) => {
     const flops = dense.forward[name] + dense.backward[name];
-    return `${count(flops)}FLOP  ${percent(flops / total)}`;
+    return [title, `${count(flops)}FLOP`, percent(flops / total)];
   };
-  return `FLOPs of a dense step (forward and backward, causal attention, 2 per multiply-add)\n${facts([
-    ['QKV', component('qkv')],
-    ['scores', component('scores')],
-    ['out-projection', component('outProjection')],
-    ['MLP', component('mlp')],
-    ['head', component('head')],
-    ['all', `${count(total)}FLOP`],
+  const title = 'FLOPs of a dense step (forward and backward, causal attention, 2 per multiply-add)';
+  return `${onStdout.title(title)}\n${table([
+    component('QKV', 'qkv'),
+    component('scores', 'scores'),
+    component('out-projection', 'outProjection'),
+    component('MLP', 'mlp'),
+    component('head', 'head'),
+    ['all', `${count(total)}FLOP`, ''],
   ])}`;
 }

@@ -1,6 +1,7 @@
 // burgeon plan: what a run would cost, before any training.
 
 import { Command } from 'commander';
+import { addonProblem } from '../addon/load.ts';
 import { countFlops } from '../est/flops.ts';
 import { countParameters } from '../est/parameters.ts';
 import { planSchedule } from '../est/plan.ts';
@@ -11,7 +12,7 @@ import { planMemory } from '../model/native-options.ts';
 import { drawPlan, planColumns, planSvg } from '../report/plan-picture.ts';
 import { checkpointSpace } from '../train/checkpoint-space.ts';
 import { planStageMemory } from '../train/stage-memory.ts';
-import { deviceOption, integerAtLeast, numberBetween, setOption } from './options.ts';
+import { configArgumentHelp, deviceOption, integerAtLeast, numberBetween, setOption } from './options.ts';
 import { comparePresets, describePresets } from './plan-compare.ts';
 import { planOptions, planSubject, type SubjectFlags } from './plan-subject.ts';
 import {
@@ -20,6 +21,7 @@ import {
   describeMemory,
   describeParameters,
   describePlan,
+  describeUnknownMemory,
   titleOf,
 } from './plan-text.ts';
 
@@ -35,9 +37,9 @@ export function planCommand(): Command {
     .summary('parameters, memory, FLOPs and saving of a run, before training it')
     .description(
       'Prints parameters, memory, FLOPs by component, and the saving of every stage of a schedule, without training anything. ' +
-        'Describes a configuration file, or a model and a schedule given as options.',
+        'Describes a configuration, or a model and a schedule given as options. Needs the native addon for memory and times only.',
     )
-    .argument('[config]', 'training configuration, YAML or JSON')
+    .argument('[config]', configArgumentHelp)
     .addOption(setOption())
     .option('--model <preset>', 'model preset, instead of a configuration')
     .option('--vocab-size <n>', 'vocabulary size, where the preset has none', integerAtLeast(1))
@@ -57,7 +59,7 @@ export function planCommand(): Command {
     .option('--json', 'print as JSON')
     .addHelpText(
       'after',
-      '\nExamples:\n  burgeon plan configs/shakespeare-char.yaml\n  burgeon plan configs/shakespeare-char.yaml --compare\n  burgeon plan --model gpt2 --schedule stack-4 --svg plan.svg\n  burgeon plan --model gpt2 --target-saving 0.2',
+      '\nExamples:\n  burgeon plan shakespeare-char\n  burgeon plan shakespeare-char --compare\n  burgeon plan --model gpt2 --schedule stack-4 --svg plan.svg\n  burgeon plan --model gpt2 --target-saving 0.2',
     )
     .action(async (file: string | undefined, flags: PlanFlags, command: Command) => {
       if (file !== undefined && flags.model !== undefined) {
@@ -85,8 +87,10 @@ async function printPlan(file: string | undefined, flags: PlanFlags): Promise<vo
   const schedule = new Schedule(config.est.schedule, config.steps);
   const options = planOptions(subject);
   const plan = planSchedule(model, schedule, options);
-  const memory = planMemory(model, batchSize, sequenceLength, modelOptions);
-  const stageMemory = planStageMemory(model, config, modelOptions);
+  // Exact, because the engine itself says it; a plan is a plan without it too.
+  const hasEngine = addonProblem() === undefined;
+  const memory = hasEngine ? planMemory(model, batchSize, sequenceLength, modelOptions) : null;
+  const stageMemory = hasEngine ? planStageMemory(model, config, modelOptions) : null;
   const parameters = countParameters(model);
   // Without a configuration nobody has said where.
   const space = await checkpointSpace(model, config);
@@ -105,7 +109,7 @@ async function printPlan(file: string | undefined, flags: PlanFlags): Promise<vo
   console.log(describePlan(subject, plan, stageMemory));
   if (!schedule.isDense) console.log(`\n${drawPlan(planCurve(model, schedule, options, planColumns))}`);
   console.log(`\n${describeParameters(parameters)}`);
-  console.log(`\n${describeMemory(subject, memory)}`);
+  console.log(`\n${memory === null ? describeUnknownMemory(parameters) : describeMemory(subject, memory)}`);
   console.log(`\n${describeCheckpoints(subject, checkpoints)}`);
   console.log(`\n${describeDenseStep(dense)}`);
   if (flags.svg !== undefined) console.log(`\nwrote ${flags.svg}`);

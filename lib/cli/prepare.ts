@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { loadTokenizer } from '../checkpoint/load-tokenizer.ts';
 import type { DataManifest } from '../data/manifest.ts';
 import { BurgeonError } from '../errors.ts';
 import type { NearDuplicate } from '../prepare/near-duplicates/filter.ts';
@@ -10,7 +11,7 @@ import { nearDuplicateListName } from '../prepare/near-duplicates/list.ts';
 import { type PrepareOptions, prepare } from '../prepare/prepare.ts';
 import { type PreviewOptions, previewPrepare } from '../prepare/preview.ts';
 import type { PrepareProgress, ProgressOptions } from '../prepare/progress.ts';
-import { loadTokenizer } from '../tokenizer/open-tokenizer.ts';
+import { onStderr } from './colour.ts';
 import { bytes, count, counted, facts } from './format.ts';
 import { interruptible } from './interrupt.ts';
 import { nearDuplicateText } from './near-duplicate-text.ts';
@@ -38,7 +39,7 @@ async function chooseTokenizer(name: string): Promise<PrepareOptions['tokenizer'
   if (existsSync(name)) return loadTokenizer(name);
   throw new BurgeonError(
     'ERR_BURGEON_CONFIG',
-    `--tokenizer: expected gpt2, bytes, chars, or the path of a tokenizer.json or a directory with one, received "${name}"`,
+    `--tokenizer: expected gpt2, bytes, chars, or the path of a tokenizer.json, a model, a run or a prepared data set, received "${name}"`,
   );
 }
 
@@ -54,7 +55,7 @@ export function prepareCommand(): Command {
     .option('-o, --output <dir>', 'directory to write; a data set already there is replaced')
     .option(
       '-t, --tokenizer <name|path>',
-      'gpt2: byte pairs, 50257 tokens; bytes: 256 tokens; chars: one per character; or a tokenizer.json, or a directory with one',
+      'gpt2: byte pairs, 50257 tokens; bytes: 256 tokens; chars: one per character; or the path of a tokenizer.json, a directory with one, a run or a prepared data set',
       'gpt2',
     )
     .option('--val-fraction <f>', 'share of the text held out for validation', numberBetween(0, 0.99), 0.1)
@@ -91,7 +92,7 @@ export function prepareCommand(): Command {
       const manifest = await withProgress(
         { passes: 2, stopping: 'the same command goes on from here later' },
         (watched, line) => {
-          const onNote = (note: string) => line.print(`note: ${note}`);
+          const onNote = (note: string) => line.print(onStderr.note(note));
           return prepare({
             ...rest,
             ...watched,

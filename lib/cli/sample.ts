@@ -1,13 +1,13 @@
 // burgeon sample: text from a model, as it comes.
 
 import { Command, Option } from 'commander';
-import { findModel } from '../checkpoint/find-model.ts';
 import type { Device } from '../config/device.ts';
 import { Model } from '../model/model.ts';
 import { sampleText } from '../train/text-sample.ts';
 import { interruptSignal } from './interrupt.ts';
-import { modelArgumentHelp, modelTokenizer, whatIsTrained } from './model-argument.ts';
-import { deviceOption, engineOptions, integerAtLeast, numberBetween, threadsOption } from './options.ts';
+import { modelArgumentHelp, modelTokenizer, namedModel, whatIsTrained } from './model-argument.ts';
+import { bestOption, deviceOption, engineOptions, integerAtLeast, numberBetween, threadsOption } from './options.ts';
+import { readStdin } from './read-stdin.ts';
 import { sayNote } from './say-note.ts';
 
 interface SampleFlags {
@@ -20,6 +20,8 @@ interface SampleFlags {
   tokenizer?: 'gpt2' | 'bytes';
   device?: Device;
   threads?: number;
+  best?: boolean;
+  json?: boolean;
 }
 
 export function sampleCommand(): Command {
@@ -27,7 +29,7 @@ export function sampleCommand(): Command {
     .summary('write text with a model')
     .description('Writes text with a model, streaming to standard output. The same seed gives the same text.')
     .argument('<model>', modelArgumentHelp)
-    .option('-p, --prompt <text>', 'text to continue', '')
+    .option('-p, --prompt <text>', 'text to continue; - reads it from standard input', '')
     .option('-n, --tokens <n>', 'most tokens to add', integerAtLeast(0), 300)
     .option(
       '--temperature <t>',
@@ -46,11 +48,17 @@ export function sampleCommand(): Command {
     .addOption(
       new Option('--tokenizer <name>', "tokenizer, where the model's directory has none").choices(['gpt2', 'bytes']),
     )
+    .addOption(bestOption())
     .addOption(deviceOption())
     .addOption(threadsOption())
-    .addHelpText('after', '\nExample:\n  burgeon sample runs/shakespeare-char --prompt "ROMEO:" --tokens 500')
+    .option('--json', 'print prompt, continuation and settings as JSON, once all is there')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  burgeon sample runs/shakespeare-char --prompt "ROMEO:" --tokens 500\n  burgeon sample runs/shakespeare-char --prompt - --best --json < prompt.txt',
+    )
     .action(async (given: string, flags: SampleFlags) => {
-      const directory = await findModel(given, sayNote);
+      const directory = await namedModel(given, flags.best);
+      const prompt = flags.prompt === '-' ? await readStdin('the prompt') : flags.prompt;
       const interrupt = interruptSignal(() => {});
       try {
         using model = await Model.load(directory, engineOptions(flags));
@@ -58,7 +66,7 @@ export function sampleCommand(): Command {
         const { subnetwork, sequenceLength, notes } = await whatIsTrained(model, directory);
         notes.forEach(sayNote);
         const { tokens: maxTokens, temperature, topK, topP, seed } = flags;
-        await sampleText(model, tokenizer, flags.prompt, {
+        const text = await sampleText(model, tokenizer, prompt, {
           maxTokens,
           temperature,
           topK,
@@ -67,9 +75,13 @@ export function sampleCommand(): Command {
           subnetwork,
           sequenceLength,
           signal: interrupt.signal,
-          onText: (text) => process.stdout.write(text),
+          onText: (text) => {
+            if (!flags.json) process.stdout.write(text);
+          },
         });
-        process.stdout.write('\n');
+        const settings = { tokens: maxTokens, temperature, topK, topP, seed };
+        const asJson = { model: directory, prompt, continuation: text.slice(prompt.length), ...settings };
+        process.stdout.write(`${flags.json ? JSON.stringify(asJson) : ''}\n`);
       } finally {
         interrupt.release();
       }

@@ -49,7 +49,7 @@ export function sweepCommand(): Command {
         'ranks them by held-out loss. Every run is an ordinary run in a directory of its own. The same command goes on after ' +
         'Ctrl-C or a kill, and ends with the same table.',
     )
-    .argument('<file>', 'sweep, YAML or JSON; see configs/sweeps/')
+    .argument('<file>', 'sweep, YAML or JSON, or the name of one that comes with the package (`burgeon presets`)')
     .addOption(setOption())
     .addOption(repeatable('--only <variant>', 'only the runs of this variant; repeatable'))
     .addOption(repeatable('--seed <n>', 'only the runs with this seed; repeatable'))
@@ -65,7 +65,7 @@ export function sweepCommand(): Command {
     .option('--json', 'print as JSON')
     .addHelpText(
       'after',
-      '\nExamples:\n  burgeon sweep configs/sweeps/learning-rate.yaml --dry-run\n  burgeon sweep configs/sweeps/learning-rate.yaml\n  burgeon sweep configs/sweeps/learning-rate.yaml --table -o learning-rate.html',
+      '\nExamples:\n  burgeon sweep learning-rate --dry-run\n  burgeon sweep learning-rate\n  burgeon sweep learning-rate --table -o learning-rate.html',
     )
     .addHelpText(
       'after',

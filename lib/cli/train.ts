@@ -15,13 +15,15 @@ import { RunControl } from '../train/run-control.ts';
 import type { RunSummary } from '../train/summary.ts';
 import { type TrainConfig, trainConfigKeys } from '../train/train-config.ts';
 import { type StepRecord, Trainer } from '../train/trainer.ts';
+import { onStderr, onStdout } from './colour.ts';
 import { EtaClock } from './eta-clock.ts';
 import { count, counted, duration, facts, percent, small } from './format.ts';
 import { interruptSignal } from './interrupt.ts';
-import { deviceOption, integerBetween, setOption } from './options.ts';
+import { configArgumentHelp, deviceOption, integerBetween, setOption } from './options.ts';
 import { planOptions } from './plan-subject.ts';
 import { ProgressLine } from './progress.ts';
 import { problemOfReport } from './report-problem.ts';
+import { readManifestFor } from './templates.ts';
 import { runProfile } from './train-profile.ts';
 import { defaultPort, openWatchers, type WatchFlags } from './train-watchers.ts';
 
@@ -39,12 +41,12 @@ interface TrainFlags extends WatchFlags {
 
 export function trainCommand(): Command {
   return new Command('train')
-    .summary('pretrain a model from a configuration file')
+    .summary('pretrain a model from a configuration')
     .description(
-      'Pretrains a model from a configuration file. Ctrl-C stops after the current step with a checkpoint; --resume goes ' +
+      'Pretrains a model from a configuration. Ctrl-C stops after the current step with a checkpoint; --resume goes ' +
         'on from there with exactly the same result as if nothing had happened.',
     )
-    .argument('<config>', 'training configuration, YAML or JSON; see configs/')
+    .argument('<config>', configArgumentHelp)
     .addOption(setOption())
     .addOption(deviceOption())
     .option('--init-from <model>', 'start from the weights of this model, with a fresh optimizer (sets initFrom)')
@@ -56,7 +58,7 @@ export function trainCommand(): Command {
       '--auto-resume',
       'as --resume where there is a checkpoint, else start anew: for jobs that are started again',
     )
-    .option('--overwrite', 'replace the run in the output directory, once the new one has done a step')
+    .option('--overwrite', 'replace the run in the output directory, once the new one has a checkpoint')
     .option(
       '--dashboard [port]',
       `serve a live page on this machine, with buttons to pause, save and stop (default port: ${defaultPort}; 0: any free one)`,
@@ -76,7 +78,7 @@ export function trainCommand(): Command {
     .option('--json', 'print one JSON record per step, and the summary as the last line, to standard output')
     .addHelpText(
       'after',
-      '\nExamples:\n  burgeon train configs/shakespeare-char.yaml\n  burgeon train configs/shakespeare-char.yaml --set seed=2 --set output=runs/seed2\n  burgeon train configs/shakespeare-char.yaml --init-from runs/seed2 --set output=runs/tuned\n  burgeon train configs/shakespeare-char.yaml --resume\n  burgeon train configs/shakespeare-char.yaml --profile 5',
+      '\nExamples:\n  burgeon train shakespeare-char\n  burgeon train shakespeare-char --set seed=2 --set output=runs/seed2\n  burgeon train shakespeare-char --init-from runs/seed2 --set output=runs/tuned\n  burgeon train shakespeare-char --resume\n  burgeon train shakespeare-char --profile 5',
     )
     .addHelpText(
       'after',
@@ -102,6 +104,7 @@ async function runTraining(file: string, flags: TrainFlags): Promise<void> {
   const device = flags.device === undefined ? [] : [`device=${JSON.stringify(flags.device)}`];
   const set = [...flags.set, ...initFrom, ...device];
   const given = await loadTrainConfig(file, { set, resume: (flags.resume || flags.autoResume) ?? false });
+  if (given.data.directory !== undefined) await readManifestFor(file, given.data.directory);
   if (flags.profile !== undefined) {
     await runProfile(given, flags.profile, flags);
     return;
@@ -113,7 +116,7 @@ async function runTraining(file: string, flags: TrainFlags): Promise<void> {
   };
   const interrupt = interruptSignal(() => progress.print('stopping, with a checkpoint; once more to stop at once'));
   const control = new RunControl(interrupt.signal);
-  const onNote = (note: string) => progress.print(`note: ${note}`);
+  const onNote = (note: string) => progress.print(onStderr.note(note));
   for (const note of baseline?.flatMap(({ damage }) => damage) ?? []) onNote(note);
   const watchers = await openWatchers(flags, given, control, onNote);
   if (watchers.url !== undefined) progress.print(`live page: ${watchers.url}`);
@@ -150,9 +153,13 @@ async function runTraining(file: string, flags: TrainFlags): Promise<void> {
     if (!trainer.isComplete || (interrupt.signal.aborted && lacksBaseline)) process.exitCode = interrupt.exitCode();
   } finally {
     progress.clear();
-    await trainer.close();
-    await watchers.close();
-    interrupt.release();
+    try {
+      await trainer.close();
+    } finally {
+      // Also then: a page that goes on being served keeps the process alive.
+      await watchers.close();
+      interrupt.release();
+    }
   }
 }
 
@@ -183,7 +190,7 @@ function opening(trainer: Trainer): string {
   const size = model.tensorNames.reduce((sum, name) => sum + model.shape(name).reduce((a, b) => a * b, 1), 0);
   const busy = peak && busyNote(peak);
   const lines = [
-    ...(busy ? [`note: ${busy}`] : []),
+    ...(busy ? [onStderr.note(busy)] : []),
     `training ${count(size)} parameters for ${counted(config.steps, 'step')} on ${backend} (${engine}) in ${config.output}`,
   ];
   if (trainer.step > 0) lines.push(`resumed after step ${trainer.step}`);
@@ -199,10 +206,10 @@ function showStep(record: StepRecord, config: TrainConfig, progress: ProgressLin
   const { step, stage, active } = record;
   if (record.validation) {
     progress.print(
-      `step ${step}: held-out loss ${record.validation.loss.toFixed(4)} nats per token, training loss ${record.loss.toFixed(4)}`,
+      `step ${step}: held-out loss ${onStderr.title(record.validation.loss.toFixed(4))} nats per token, training loss ${record.loss.toFixed(4)}`,
     );
   }
-  if (record.sample !== undefined) progress.print(`step ${step}: sample\n${record.sample}\n`);
+  if (record.sample !== undefined) progress.print(`step ${step}: sample\n${onStderr.aside(record.sample)}\n`);
   // The most wanted first: a narrow terminal shows the beginning of the line.
   progress.update(() => {
     const left = eta.remainingMs(step);
@@ -277,7 +284,9 @@ export function describeSummary(
     rows.push(['report', `${reportProblem}; \`burgeon report ${config.output} -o FILE\` writes one`]);
   } else if (report !== undefined) rows.push(['report', report]);
   const head = isComplete
-    ? `trained ${counted(summary.steps, 'step')}, ${count(summary.tokens)} tokens, in ${config.output}`
-    : `stopped after step ${summary.steps} of ${config.steps}, checkpoint in ${config.output}; continue with --resume`;
+    ? onStdout.good(`trained ${counted(summary.steps, 'step')}, ${count(summary.tokens)} tokens, in ${config.output}`)
+    : onStdout.warning(
+        `stopped after step ${summary.steps} of ${config.steps}, checkpoint in ${config.output}; continue with --resume`,
+      );
   return `${head}\n${facts(rows)}`;
 }

@@ -62,15 +62,15 @@ export function architectureOf(model: ModelConfig): Architecture {
 
 /** What the cost of a model's blocks depends on; a ModelConfig is one. */
 export interface BlockShape {
-  architecture?: ModelConfig['architecture'];
+  architecture?: ModelConfig['architecture'] | undefined;
   nLayer: number;
   nHead: number;
   nEmbd: number;
   nInner: number;
   /** Default: nHead. */
-  nKvHead?: number;
+  nKvHead?: number | undefined;
   /** Default: nEmbd / nHead. */
-  headSize?: number;
+  headSize?: number | undefined;
 }
 
 /** The largest sizes of a model, those of its configuration: lists of units of all layers fit in memory. */

@@ -6,27 +6,29 @@ import path from 'node:path';
 import { parseDocument } from 'yaml';
 import { BurgeonError } from '../errors.ts';
 import { isPath, show } from './fields.ts';
+import { findConfig, packagedHint, type Shelf } from './find-config.ts';
 import { isSection, mergeSections, partsOfKey, withKey } from './merge.ts';
 
 /**
  * The content of a configuration file. A section with `extends: other.yaml`, as a rule the whole file, lies over the
  * content of that file, as `mergeSections` says; the path is relative to the file that names it. What comes back has
  * no `extends`.
- * @param file relative to the current working directory.
+ * @param file relative to the current working directory, with or without `.yaml`; or the name of a packaged configuration.
+ * @param shelf which of those the name may be of.
  * @throws {BurgeonError} ERR_BURGEON_CONFIG if there is no such file, with line and column if it is not valid YAML, or
  *   where files extend each other in a circle.
  */
-export function readConfigFile(file: string): Promise<unknown> {
-  return readExtended(file, []);
+export async function readConfigFile(file: string, shelf: Shelf = 'training'): Promise<unknown> {
+  return readExtended(await findConfig(file, { shelf }), [], shelf);
 }
 
 /** @param from the files that led here, each extending the next. */
-async function readExtended(file: string, from: readonly string[]): Promise<unknown> {
+async function readExtended(file: string, from: readonly string[], shelf: Shelf = 'training'): Promise<unknown> {
   const files = [...from, file];
   if (from.some((earlier) => path.resolve(earlier) === path.resolve(file))) {
     fail(`config file ${from[0]}: extends itself (${files.join(' -> ')}); expected an end to the chain`);
   }
-  return resolveExtends(parseYaml(await readText(file, from.at(-1)), file), files, file);
+  return resolveExtends(parseYaml(await readText(file, from.at(-1), shelf), file), files, file);
 }
 
 /** `data` of the last of `files` with every `extends` in it replaced by what it names. */
@@ -44,7 +46,7 @@ async function resolveExtends(data: unknown, files: readonly string[], source: s
   if (!isPath(base)) {
     fail(`${source}: extends: expected the path of a file, received ${show(base)}`);
   }
-  const file = path.isAbsolute(base) ? base : path.join(path.dirname(files.at(-1)!), base);
+  const file = await findConfig(base, { beside: path.dirname(files.at(-1)!) });
   const content = (await readExtended(file, files)) ?? {};
   if (!isSection(content)) {
     fail(`config file ${file}: expected a section (a mapping of keys) to extend, found ${show(content)}`);
@@ -52,14 +54,15 @@ async function resolveExtends(data: unknown, files: readonly string[], source: s
   return mergeSections(content, section);
 }
 
-async function readText(file: string, from: string | undefined): Promise<string> {
+async function readText(file: string, from: string | undefined, shelf: Shelf): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     const named = from === undefined ? '' : `, which ${from} extends`;
     if (code === 'ENOENT') {
-      fail(`config file ${file}${named}: not found in ${process.cwd()}; expected a YAML or JSON file`, cause);
+      const expected = `expected a YAML or JSON file, or ${packagedHint(file, shelf)}`;
+      fail(`config file ${file}${named}: not found in ${process.cwd()}; ${expected}`, cause);
     }
     fail(`config file ${file}${named}: cannot be read (${message}); expected a YAML or JSON file`, cause);
   }

@@ -8,6 +8,11 @@ export type Device = 'auto' | 'cpu' | 'cuda' | `cuda:${number}` | 'reference';
 
 export const deviceWords = 'auto, cpu, cuda, cuda:<number> or reference';
 
+const pattern = /^(?:auto|cpu|reference|cuda(?::\d{1,3})?)$/;
+
+/** As JSON Schema. */
+export const deviceShape = { type: 'string', pattern: pattern.source, 'x-type': 'Device' } as const;
+
 export function isDevice(value: unknown): value is Device {
-  return typeof value === 'string' && /^(?:auto|cpu|reference|cuda(?::\d{1,3})?)$/.test(value);
+  return typeof value === 'string' && pattern.test(value);
 }

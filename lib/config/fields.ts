@@ -1,5 +1,6 @@
 // Building blocks of the configuration schemas: values whose error says in plain words what was expected and what came.
-// Only checks of single values; `validate.ts` runs a schema and words the report.
+// Only checks of single values; `validate.ts` runs a schema and words the report. Each also says what it accepts as JSON Schema,
+// of which `json-schema.ts` makes what editors and docs/configuration.md show.
 
 import * as z from 'zod';
 import { quote as show } from '../quote.ts';
@@ -8,14 +9,32 @@ import { nearestHint } from './nearest.ts';
 /** How a value looks in an error message. */
 export { quote as show } from '../quote.ts';
 
-/** A value that passes `accepts`; `expected` completes the sentence "expected ...". */
-export function value<T>(expected: string, accepts: (input: unknown) => boolean) {
-  return z.custom<T>(accepts, { error: (issue) => `expected ${expected}, received ${show(issue.input)}` });
+/** JSON Schema, with what it cannot say. */
+export interface JsonShape extends z.core.JSONSchema.BaseSchema {
+  /** Completes the sentence "expected ...". */
+  'x-expected'?: string;
+  /** A name for its TypeScript type. */
+  'x-type'?: string;
+  /** Of a section: words that are short for one. */
+  'x-words'?: readonly string[];
+}
+
+/**
+ * A value that passes `accepts`; `expected` completes the sentence "expected ...".
+ * @param shape the same for editors, which may accept more.
+ */
+export function value<T>(expected: string, accepts: (input: unknown) => boolean, shape: JsonShape) {
+  const schema = z.custom<T>(accepts, { error: (issue) => `expected ${expected}, received ${show(issue.input)}` });
+  return schema.meta({ 'x-expected': expected, ...shape });
 }
 
 /** An integer from `least` to `most`. */
 export function integer(least: number, most: number = Number.MAX_SAFE_INTEGER) {
-  return value<number>(integerRange(least, most), (input) => isIntegerWithin(input, least, most));
+  return value<number>(
+    integerRange(least, most),
+    (input) => isIntegerWithin(input, least, most),
+    integerShape(least, most),
+  );
 }
 
 /** An integer from `least` up, or one of the given words. */
@@ -23,20 +42,22 @@ export function integerOr<const Word extends string>(least: number, ...words: Wo
   return value<number | Word>(
     `${integerRange(least, Number.MAX_SAFE_INTEGER)} or ${words.map(show).join(' or ')}`,
     (input) => isIntegerWithin(input, least, Number.MAX_SAFE_INTEGER) || words.includes(input as Word),
+    { anyOf: [integerShape(least), { enum: [...words] }] },
   );
 }
 
 /** A finite number for which `accepts` holds. */
-export function number(expected: string, accepts: (input: number) => boolean) {
-  return value<number>(expected, (input) => typeof input === 'number' && Number.isFinite(input) && accepts(input));
+export function number(expected: string, accepts: (input: number) => boolean, range: JsonShape) {
+  const isNumber = (input: unknown) => typeof input === 'number' && Number.isFinite(input) && accepts(input);
+  return value<number>(expected, isNumber, { type: 'number', ...range });
 }
 
 export function positiveNumber() {
-  return number('a number above 0', (input) => input > 0);
+  return number('a number above 0', (input) => input > 0, { exclusiveMinimum: 0 });
 }
 
 export function nonNegativeNumber() {
-  return number('a number of at least 0', (input) => input >= 0);
+  return number('a number of at least 0', (input) => input >= 0, { minimum: 0 });
 }
 
 /** The range of float32's normal numbers: what the engine computes in, where smaller ones are 0. */
@@ -49,30 +70,32 @@ function isFloat32(input: number): boolean {
 
 /** Above 0 in float32 as well. */
 export function positiveFloat32() {
-  return number('a number above 0 that float32 can hold (1.2e-38 to 3.4e38)', isFloat32);
+  return number('a number above 0 that float32 can hold (1.2e-38 to 3.4e38)', isFloat32, { exclusiveMinimum: 0 });
 }
 
 /** 0, or above 0 in float32 as well. */
 export function nonNegativeFloat32() {
-  return number('0, or a number that float32 can hold (1.2e-38 to 3.4e38)', (input) => input === 0 || isFloat32(input));
+  const accepts = (input: number) => input === 0 || isFloat32(input);
+  return number('0, or a number that float32 can hold (1.2e-38 to 3.4e38)', accepts, { minimum: 0 });
 }
 
 /** A share in [0, 1) that is not 1 in float32. */
 export function decayFloat32() {
-  return number('a number from 0 to below 1 in float32', (input) => input >= 0 && Math.fround(input) < 1);
+  const accepts = (input: number) => input >= 0 && Math.fround(input) < 1;
+  return number('a number from 0 to below 1 in float32', accepts, fromZeroToBelowOne);
 }
 
 /** A share in (0, 1]. */
 export function share() {
-  return number('a number above 0 and at most 1', (input) => input > 0 && input <= 1);
+  return number('a number above 0 and at most 1', (input) => input > 0 && input <= 1, shareShape);
 }
 
 export function flag() {
-  return value<boolean>('true or false', (input) => typeof input === 'boolean');
+  return value<boolean>('true or false', (input) => typeof input === 'boolean', { type: 'boolean' });
 }
 
 export function text() {
-  return value<string>('text', (input) => typeof input === 'string');
+  return value<string>('text', (input) => typeof input === 'string', { type: 'string' });
 }
 
 /** Whether a value can be a path: text that is not empty. */
@@ -81,24 +104,27 @@ export function isPath(input: unknown): input is string {
 }
 
 export function path(what: string) {
-  return value<string>(what, isPath);
+  return value<string>(what, isPath, pathShape);
 }
 
 /** A path or pattern, or a list of them; becomes a list. */
 export function paths(what: string) {
   const isOneOrMore = (input: unknown) =>
     isPath(input) || (Array.isArray(input) && input.length > 0 && input.every(isPath));
-  return value<string | string[]>(what, isOneOrMore).transform((input) => [input].flat());
+  const shape: JsonShape = { anyOf: [pathShape, { type: 'array', items: pathShape, minItems: 1 }] };
+  return value<string | readonly string[]>(what, isOneOrMore, shape).transform((input) => [input].flat());
 }
 
 /** One of a fixed set of words; a near miss is pointed out. `orElse` names what the schema around it accepts as well. */
 export function word<const Word extends string>(words: readonly Word[], orElse = '') {
-  return z.custom<Word>((input) => words.includes(input as Word), {
+  const expected = `${words.length === 1 ? '' : 'one of '}${words.join(', ')}${orElse}`;
+  const schema = z.custom<Word>((input) => words.includes(input as Word), {
     error: ({ input }) => {
       const hint = typeof input === 'string' ? nearestHint(input, words) : '';
-      return `expected ${words.length === 1 ? '' : 'one of '}${words.join(', ')}${orElse}, received ${show(input)}${hint}`;
+      return `expected ${expected}, received ${show(input)}${hint}`;
     },
   });
+  return schema.meta({ 'x-expected': expected, enum: [...words] } satisfies JsonShape);
 }
 
 /** A mapping with exactly these keys. `expected` names what else the schema around it accepts, if anything. */
@@ -108,6 +134,19 @@ export function section<Shape extends z.ZodRawShape>(shape: Shape, expected = 'a
     error: (issue) =>
       issue.code === 'invalid_type' ? `expected ${expected}, received ${show(issue.input)}` : undefined,
   });
+}
+
+export const shareShape = { type: 'number', exclusiveMinimum: 0, maximum: 1 } as const;
+export const fromZeroToBelowOne = { minimum: 0, exclusiveMaximum: 1 } as const;
+const pathShape = { type: 'string', minLength: 1 } as const;
+
+function integerShape(least: number, most: number = Number.MAX_SAFE_INTEGER) {
+  const isOpen = most === Number.MAX_SAFE_INTEGER;
+  return {
+    type: 'integer' as const,
+    ...(least === -most ? {} : { minimum: least }),
+    ...(isOpen ? {} : { maximum: most }),
+  };
 }
 
 function isIntegerWithin(input: unknown, least: number, most: number): boolean {

@@ -3,7 +3,7 @@
 
 import * as z from 'zod';
 import { BurgeonError } from '../errors.ts';
-import { flag, integer, number, section, word } from './fields.ts';
+import { flag, integer, type JsonShape, number, section, word } from './fields.ts';
 import type { ModelConfig } from './model-shape.ts';
 import { modelPresetNames, modelPresets } from './presets.ts';
 import { requireInteger } from './require.ts';
@@ -21,12 +21,16 @@ export type ModelSpec = WithOpenVocabulary<ModelConfig>;
 
 export const architectures = ['gpt2', 'llama', 'qwen2'] as const;
 
-const epsilon = () => number('a number above 0 and below 1', (input) => input > 0 && input < 1).exactOptional();
+const epsilon = () => {
+  const range = { exclusiveMinimum: 0, exclusiveMaximum: 1 };
+  return number('a number above 0 and below 1', (input) => input > 0 && input < 1, range).exactOptional();
+};
 
 // The maxima are far above any model trained here and only there to catch slips such as a width given in bytes.
 const modelFields = section(
   {
     preset: word(modelPresetNames)
+      .meta({ 'x-type': 'ModelPresetName' })
       .exactOptional()
       .describe(`A model size to start from: ${modelPresetNames.join(', ')}. The other fields override it`),
     architecture: word(architectures).exactOptional().describe("Kind of model. Default: the preset's, or gpt2"),
@@ -52,7 +56,7 @@ const modelFields = section(
       .describe('llama, qwen2: key and value heads, KV, each shared by nHead / nKvHead query heads. Default: nHead'),
     headSize: integer(2, 1024).exactOptional().describe('llama, qwen2: width of a head, even. Default: nEmbd / nHead'),
     rmsNormEpsilon: epsilon().describe('llama, qwen2: added to the mean square in RMSNorm. Default: 1e-5, qwen2: 1e-6'),
-    ropeTheta: number('a number above 1', (input) => input > 1)
+    ropeTheta: number('a number above 1', (input) => input > 1, { exclusiveMinimum: 1 })
       .exactOptional()
       .describe('llama, qwen2: base of the rotary angles. Default: 10000'),
     ropeScaling: ropeScalingSchema
@@ -81,33 +85,41 @@ const ownNames: Readonly<Record<ModelConfig['architecture'], readonly (keyof Fie
   qwen2: rotaryNames,
 };
 
+const modelShape: JsonShape = {
+  'x-expected': "a preset's name or a section of model fields",
+  'x-words': modelPresetNames,
+  'x-type': 'ModelConfigInput',
+};
+
 /** The `model` section: checks it and turns it into a `ModelSpec`. */
-export const modelSchema = z.preprocess(
-  (input) => (typeof input === 'string' ? { preset: input } : input),
-  modelFields.transform(({ preset, ...given }, context): ModelSpec => {
-    const fields: Fields = { ...(preset === undefined ? {} : modelPresets[preset]), ...given };
-    const { architecture = 'gpt2' } = fields;
-    let failed = false;
-    const report: Report = (name, message) => {
-      failed = true;
-      context.issues.push({ code: 'custom', input: fields[name], path: [name], message });
-    };
-    for (const name of sizeNames) {
-      if (fields[name] === undefined) {
-        report(name, `expected a value, received nothing; give it, or model.preset (${modelPresetNames.join(', ')})`);
+export const modelSchema = z
+  .preprocess(
+    (input) => (typeof input === 'string' ? { preset: input } : input),
+    modelFields.transform(({ preset, ...given }, context): ModelSpec => {
+      const fields: Fields = { ...(preset === undefined ? {} : modelPresets[preset]), ...given };
+      const { architecture = 'gpt2' } = fields;
+      let failed = false;
+      const report: Report = (name, message) => {
+        failed = true;
+        context.issues.push({ code: 'custom', input: fields[name], path: [name], message });
+      };
+      for (const name of sizeNames) {
+        if (fields[name] === undefined) {
+          report(name, `expected a value, received nothing; give it, or model.preset (${modelPresetNames.join(', ')})`);
+        }
       }
-    }
-    for (const name of new Set(Object.values(ownNames).flat())) {
-      if (fields[name] !== undefined && !ownNames[architecture].includes(name)) {
-        report(name, `expected nothing, because architecture ${architecture} has no such field; leave it out`);
+      for (const name of new Set(Object.values(ownNames).flat())) {
+        if (fields[name] !== undefined && !ownNames[architecture].includes(name)) {
+          report(name, `expected nothing, because architecture ${architecture} has no such field; leave it out`);
+        }
       }
-    }
-    if (failed) return z.NEVER;
-    const spec = specs[architecture](fields, report);
-    if (failed) return z.NEVER;
-    return spec;
-  }),
-);
+      if (failed) return z.NEVER;
+      const spec = specs[architecture](fields, report);
+      if (failed) return z.NEVER;
+      return spec;
+    }),
+  )
+  .meta(modelShape);
 
 function shapeOf(fields: Fields, nInner: (nEmbd: number) => number) {
   const { nLayer, nHead, nEmbd, contextLength } = fields as Required<Fields>;

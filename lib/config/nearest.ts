@@ -25,14 +25,18 @@ export function editDistance(a: string, b: string): number {
   return rows[a.length]![b.length]!;
 }
 
+/** Fewer letters begin too much. */
+const leastPrefix = 4;
+
 /**
- * The candidate nearest to `name`, or undefined if none is near: a distance of at most a third of the longer length.
- * Ties go to the earlier candidate.
+ * The candidate nearest to `name`: a distance of at most a third of the longer length. Ties go to the earlier candidate. If none is
+ * near, one that begins with `name`, else undefined.
  */
 export function nearestName(name: string, candidates: Iterable<string>): string | undefined {
   let nearest: string | undefined;
   let nearestDistance = Number.POSITIVE_INFINITY;
-  for (const candidate of candidates) {
+  const names = [...candidates];
+  for (const candidate of names) {
     // Gaps alone would cost more than is near, and computing it takes the product of the lengths.
     if (name.length > 3 * candidate.length + 3) continue;
     const distance = editDistance(name, candidate);
@@ -42,7 +46,8 @@ export function nearestName(name: string, candidates: Iterable<string>): string 
       nearestDistance = distance;
     }
   }
-  return nearest;
+  if (nearest !== undefined || name.length < leastPrefix) return nearest;
+  return names.find((candidate) => candidate.toLowerCase().startsWith(name.toLowerCase()));
 }
 
 /** What a message about an unknown name ends with: "; did you mean heads?", or nothing if none is near. */

@@ -2,7 +2,7 @@
 // stretch it. Formulas as in transformers' modeling_rope_utils.py, in float32 as there. Pure.
 
 import * as z from 'zod';
-import { integer, positiveNumber, section, value } from './fields.ts';
+import { integer, type JsonShape, positiveNumber, section, value } from './fields.ts';
 
 /** Every angle divided by `factor`. */
 export interface LinearRopeScaling {
@@ -34,10 +34,30 @@ const expected =
   '{type: linear, factor} or {type: llama3, factor, lowFreqFactor, highFreqFactor, originalContextLength}, ' +
   'all above 0 and lowFreqFactor below highFreqFactor';
 
-export const ropeScalingSchema = value<RopeScaling>(expected, (input) => {
+const above0 = { type: 'number', exclusiveMinimum: 0 } as const;
+const mapping = (type: RopeScaling['type'], factors: Record<string, JsonShape>): JsonShape => ({
+  type: 'object',
+  properties: { type: { enum: [type] }, ...factors },
+  required: ['type', ...Object.keys(factors)],
+  additionalProperties: false,
+});
+const shape: JsonShape = {
+  'x-type': 'RopeScaling',
+  anyOf: [
+    mapping('linear', { factor: above0 }),
+    mapping('llama3', {
+      ...{ factor: above0, lowFreqFactor: above0, highFreqFactor: above0 },
+      originalContextLength: { type: 'integer', minimum: 1 },
+    }),
+  ],
+};
+
+const accepts = (input: unknown) => {
   const parsed = z.union([linear, llama3]).safeParse(input);
   return parsed.success && (parsed.data.type === 'linear' || parsed.data.lowFreqFactor < parsed.data.highFreqFactor);
-});
+};
+
+export const ropeScalingSchema = value<RopeScaling>(expected, accepts, shape);
 
 /** Radians per position of each of the headSize / 2 pairs. */
 export function ropeFrequencies(headSize: number, theta: number, scaling?: RopeScaling): Float32Array {

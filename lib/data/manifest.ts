@@ -69,11 +69,7 @@ export async function writeManifest(
 ): Promise<DataManifest> {
   const manifest: DataManifest = { format: manifestFormat, version: manifestVersion, ...content };
   const path = join(directory, manifestFileName);
-  try {
-    await replaceFile(path, `${JSON.stringify(manifest, null, 2)}\n`);
-  } catch (cause) {
-    throw new BurgeonError('ERR_BURGEON_DATA', `${path}: cannot be written (${(cause as Error).message})`, { cause });
-  }
+  await replaceFile(path, `${JSON.stringify(manifest, null, 2)}\n`);
   return manifest;
 }
 
@@ -124,9 +120,8 @@ export async function readManifest(directory: string): Promise<DataManifest> {
     const { code, message } = cause as NodeJS.ErrnoException;
     const isMissing = code === 'ENOENT' || code === 'ENOTDIR';
     const problem = isMissing ? 'expected the manifest of a prepared data set, found none' : `unreadable (${message})`;
-    throw new BurgeonError('ERR_BURGEON_DATA', `${path}: ${problem}; make a data set with \`burgeon prepare\``, {
-      cause,
-    });
+    const command = `burgeon prepare FILE... -o ${directory}`;
+    throw new BurgeonError('ERR_BURGEON_DATA', `${path}: ${problem}; make a data set with \`${command}\``, { cause });
   }
   const { format, version } = (value ?? {}) as { format?: unknown; version?: unknown };
   if (format === manifestFormat && typeof version === 'number' && version > manifestVersion) {

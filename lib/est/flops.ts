@@ -34,7 +34,7 @@ export interface FlopShape {
   /** Tokens per sequence, T. */
   sequenceLength: number;
   /** Whether to count the backward pass. Default true. */
-  backward?: boolean;
+  backward?: boolean | undefined;
 }
 
 type FlopModel = BlockShape & { vocabSize: number };
@@ -43,7 +43,7 @@ type FlopModel = BlockShape & { vocabSize: number };
  * Counts a pass on a subnetwork; omit `subnetwork` for the full model.
  * @throws {BurgeonError} ERR_BURGEON_CONFIG for wrong arguments; ERR_BURGEON_SHAPE for lists that are not of this model.
  */
-export function countFlops(model: FlopModel, shape: FlopShape & { subnetwork?: Subnetwork }): FlopCount {
+export function countFlops(model: FlopModel, shape: FlopShape & { subnetwork?: Subnetwork | undefined }): FlopCount {
   requireModel(model);
   requireShape(shape);
   if (shape.subnetwork !== undefined)

@@ -23,7 +23,7 @@ export interface PlanOptions {
   sequencesPerStep: number;
   /** Tokens per sequence, T. */
   sequenceLength: number;
-  samplerOptions?: SamplerOptions;
+  samplerOptions?: SamplerOptions | undefined;
 }
 
 /** One stage of the plan. FLOPs are forward and backward of all its steps; where layers are active by chance, their mean. */

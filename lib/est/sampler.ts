@@ -31,32 +31,32 @@ export function takesFirst(choice: Choice | undefined): boolean {
 /** How to sample, apart from the rates. */
 export interface SamplerOptions {
   /** Rounds the number of active neurons to a multiple of this. Default 1. */
-  neuronMultiple?: number;
+  neuronMultiple?: number | undefined;
   /** Samples runs of this many adjacent neurons; divides nInner. Default 1. */
-  neuronBlock?: number;
+  neuronBlock?: number | undefined;
   /**
    * Unit of head sampling where query heads share keys and values: `group` takes whole groups, a key and value head with
    * its query heads; `query` keeps all keys and values and takes as many query heads of each. Default 'group'.
    */
-  headSampling?: 'group' | 'query';
+  headSampling?: 'group' | 'query' | undefined;
   /** The first layers that are always active; they count as active layers. Default 0. */
-  keepFirst?: number;
+  keepFirst?: number | undefined;
   /** The last layers that are always active; they count as active layers. Default 0. */
-  keepLast?: number;
+  keepLast?: number | undefined;
   /** `inverse` multiplies the branches of active layers, biases included, by layers / active layers. Default 'none'. */
-  layerScale?: 'none' | 'inverse';
+  layerScale?: 'none' | 'inverse' | undefined;
 }
 
 /** What a stage says of sampling beside its rates. */
 export interface StageSampling {
   /** Default: uniform, in every dimension. */
-  choose?: Partial<Record<Dimension, Choice>>;
+  choose?: { [Name in Dimension]?: Choice | undefined } | undefined;
   /**
    * Whether sums over sampled units are multiplied by N / |I|, and branches of layers that are active with a probability of
    * their own divided by it. Default: where the choice is uniform. Units that are always the same keep their function when
    * others join them only if they are not rescaled.
    */
-  rescale?: boolean;
+  rescale?: boolean | undefined;
 }
 
 export interface SamplerConfig extends SamplerOptions, StageSampling {
@@ -65,7 +65,7 @@ export interface SamplerConfig extends SamplerOptions, StageSampling {
   /** Query heads per layer, NH. */
   nHead: number;
   /** Key and value heads per layer, KV; divides NH. Default: NH. */
-  nKvHead?: number;
+  nKvHead?: number | undefined;
   /** MLP neurons per layer, F. */
   nInner: number;
   rates: Rates;
@@ -80,7 +80,7 @@ export interface ActiveCounts {
   /** Query heads. */
   heads: number;
   /** Key and value heads, where there are fewer of them than query heads in the model; else as many as `heads`. */
-  kvHeads?: number;
+  kvHeads?: number | undefined;
   neurons: number;
 }
 

@@ -8,18 +8,18 @@ import { BurgeonError } from '../errors.ts';
 /** Active layers and, per active layer, active heads and neurons. All lists are strictly ascending. */
 export interface Subnetwork {
   /** Active layers, each in [0, L); an inactive layer is the identity. Absent: all. */
-  layers?: Int32Array;
+  layers?: Int32Array | undefined;
   /**
    * `heads[i]`: active key and value heads of layer `layers[i]` (layer i when `layers` is absent), in [0, KV), each with
    * all query heads that share it. Absent: all.
    */
-  heads?: (Int32Array | undefined)[];
+  heads?: (Int32Array | undefined)[] | undefined;
   /**
    * Instead of `heads`: active query heads, in [0, NH), as many of every key and value head; these are then all active.
    */
-  queryHeads?: (Int32Array | undefined)[];
+  queryHeads?: (Int32Array | undefined)[] | undefined;
   /** `neurons[i]`: active MLP neurons of layer `layers[i]` (layer i when `layers` is absent), in [0, F). Absent: all. */
-  neurons?: (Int32Array | undefined)[];
+  neurons?: (Int32Array | undefined)[] | undefined;
   /** Multiplies both branches of active layers, biases included. Absent: 1. */
   layerScale?: Scale | undefined;
   /** Multiplies the sum over active heads, without the output's bias. Absent: heads / active heads, the mean over draws. */
@@ -106,8 +106,13 @@ function checkEven(name: string, heads: Int32Array, groupSize: number, nKvHead: 
   }
 }
 
+/** By its tag: it may be of another realm, and this file is part of a page, where there is no node:util. */
+function isInt32Array(list: unknown): list is Int32Array {
+  return ArrayBuffer.isView(list) && Object.prototype.toString.call(list) === '[object Int32Array]';
+}
+
 function checkList(name: string, list: Int32Array, bound: number): void {
-  if (!(list instanceof Int32Array)) {
+  if (!isInt32Array(list)) {
     fail(`${name}: expected an Int32Array, received ${Array.isArray(list) ? 'a plain array' : typeof list}`);
   }
   if (list.length === 0)

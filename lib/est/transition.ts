@@ -24,18 +24,18 @@ export const momentTransitions = ['copy', 'zero'] as const;
 
 export interface Transition {
   /** Default 'keep'. */
-  layers?: DepthTransition;
+  layers?: DepthTransition | undefined;
   /** Default 'keep'. */
-  width?: WidthTransition;
+  width?: WidthTransition | undefined;
   /**
    * Moments of copies: those of what was copied, or zero. Copies of a unit with equal moments would stay equal for ever.
    * Default: copy; where width is split, zero.
    */
-  moments?: (typeof momentTransitions)[number];
+  moments?: (typeof momentTransitions)[number] | undefined;
   /** Steps over which the learning rate climbs back to what it would be. Default 0. */
-  warmupSteps?: number;
+  warmupSteps?: number | undefined;
   /** The share of it with which that begins, in [0, 1). Default 0. */
-  warmupFrom?: number;
+  warmupFrom?: number | undefined;
 }
 
 const transitionKeys = ['layers', 'width', 'moments', 'warmupSteps', 'warmupFrom'];

@@ -46,7 +46,7 @@ export async function writeDurably(
     await file.close();
   } catch (error) {
     await file.close().catch(() => {});
-    await rm(path, { force: true });
+    await rm(path, { force: true }).catch(() => {});
     throw error;
   }
   return { bytes, sha256: hash.digest('hex') };

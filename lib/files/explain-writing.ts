@@ -5,15 +5,23 @@ import { BurgeonError } from '../errors.ts';
 const advice: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full: free some space, or choose another place',
   EDQUOT: 'your share of the disk is used up: free some space, or choose another place',
-  EFBIG:
-    'files of this user may not be so large (ulimit -f), or those of this disk: raise the limit, or choose another place',
   EROFS: 'it is on a disk that cannot be written: choose another place',
   EACCES: 'you may not write there: change its permissions, or choose another place',
   EPERM: 'you may not write there: change its permissions, or choose another place',
   EISDIR: 'it is a directory: name a file in it',
   ENOTDIR: 'a part of its path is a file: choose another path',
   ENOENT: 'its directory does not exist: make it first, or choose another path',
+  ENXIO: 'it is a pipe that nobody reads: read it, or name a file',
+  EFBIG: 'files may not be that large: raise the limit (ulimit -f), or choose another place',
+  EIO: 'its disk does not work: look after it, or choose another place',
+  EMFILE: 'too many files are open: raise the limit (ulimit -n)',
+  ENFILE: 'too many files are open on this machine: close some programs',
 };
+
+/** What to do about an error of the file system, for a sentence; undefined where nothing is known. */
+export function whatToDo(error: unknown): string | undefined {
+  return advice[(error as NodeJS.ErrnoException | null)?.code ?? ''];
+}
 
 /**
  * Runs `work`; what the file system refuses becomes an error that says more. Other errors pass.
@@ -27,7 +35,7 @@ export async function explainWriting<Result>(what: string, kept: string, work: (
   } catch (cause) {
     const { code, message, syscall } = cause as NodeJS.ErrnoException;
     if (cause instanceof BurgeonError || code === undefined || syscall === undefined) throw cause;
-    const next = advice[code];
+    const next = whatToDo(cause);
     const sentence = `${what}: cannot be written (${message}); ${next === undefined ? '' : `${next}; `}${kept}`;
     throw new BurgeonError('ERR_BURGEON_DATA', sentence, { cause });
   }

@@ -23,9 +23,16 @@ export type LockLoss =
   /** The directory is not there any more, and not to be found. */
   | { what: 'removed' };
 
+interface HoldOptions {
+  timing: LockTiming;
+  /** Word for people. */
+  onNote?: ((note: string) => void) | undefined;
+}
+
 export class HeldLock {
   readonly #self: ProcessIdentity;
   readonly #timing: LockTiming;
+  readonly #onNote: ((note: string) => void) | undefined;
   readonly #directory: FileHandle | undefined;
   readonly #timer: NodeJS.Timeout;
   #file: string;
@@ -39,8 +46,9 @@ export class HeldLock {
     lock: { file: string; token: string },
     directory: FileHandle | undefined,
     self: ProcessIdentity,
-    timing: LockTiming,
+    { timing, onNote }: HoldOptions,
   ) {
+    this.#onNote = onNote;
     this.#file = lock.file;
     this.#token = lock.token;
     this.#directory = directory;
@@ -51,10 +59,10 @@ export class HeldLock {
   }
 
   /** Looks after a lock that was taken just now. */
-  static async hold(file: string, token: string, self: ProcessIdentity, timing: LockTiming): Promise<HeldLock> {
+  static async hold(file: string, token: string, self: ProcessIdentity, options: HoldOptions): Promise<HeldLock> {
     // Windows opens no directories; it does not move open ones either.
     const directory = await open(dirname(file), 'r').catch(() => undefined);
-    const held = new HeldLock({ file, token }, directory, self, timing);
+    const held = new HeldLock({ file, token }, directory, self, options);
     await held.#renew();
     await clearLeftovers(file, token, self).catch(() => {});
     return held;
@@ -86,7 +94,10 @@ export class HeldLock {
     throw new BurgeonError('ERR_BURGEON_BUSY', `${subject}: ${lossText(loss)} while ${activity}; ${advice}`);
   }
 
-  /** Gives the lock free. One that is another's by now is left alone. */
+  /**
+   * Gives the lock free. One that is another's by now is left alone; one that cannot be removed is told: whoever comes after the end
+   * of this process takes it.
+   */
   async release(): Promise<void> {
     if (this.#isReleased) return;
     this.#isReleased = true;
@@ -96,9 +107,11 @@ export class HeldLock {
       if (this.#loss === undefined) await giveFree(this.#file, this.#token, this.#self);
     } catch (error) {
       // Nothing is held in a directory that is gone.
-      if (!isMissing(error)) throw error;
+      if (isMissing(error)) return;
+      const text = `the lock ${this.#file} cannot be removed (${(error as Error).message}); it counts until this process ends`;
+      this.#onNote?.(text);
     } finally {
-      await this.#directory?.close();
+      await this.#directory?.close().catch(() => {});
     }
   }
 

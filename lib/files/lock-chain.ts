@@ -25,7 +25,8 @@ export async function writeDraft(lock: string, self: ProcessIdentity): Promise<D
   const { token, text } = newLock(self);
   const file = `${lock}.new-${token}`;
   await writeFile(file, text, { flag: 'wx' });
-  return { token, file, remove: () => rm(file, { force: true }) };
+  // What cannot be removed says nothing, and goes when the next process holds the lock (clearLeftovers).
+  return { token, file, remove: () => rm(file, { force: true }).catch(() => {}) };
 }
 
 /** Who holds the lock, or held it last; undefined when it is free. */
@@ -50,7 +51,7 @@ export async function takeOver(lock: string, from: SeenLock, draft: Draft): Prom
     return false;
   }
   await rename(draft.file, lock);
-  await rm(follower, { force: true });
+  await rm(follower, { force: true }).catch(() => {});
   return true;
 }
 
@@ -64,7 +65,8 @@ export async function giveFree(lock: string, token: string, self: ProcessIdentit
   if (draft === undefined) return removeOwn();
   try {
     const follower = followerFile(lock, token);
-    if (!(await place(draft.file, follower))) return;
+    // Where it cannot follow itself, nobody else can do so either.
+    if (!(await place(draft.file, follower).catch(() => true))) return;
     await removeOwn();
     await rm(follower, { force: true });
   } finally {

@@ -19,6 +19,8 @@ const schema = z.object({
   pidNamespace: z.string().max(64).nullable(),
   pid: z.number().int().positive(),
   start: z.string().max(32).nullable(),
+  // Not in locks of earlier versions.
+  thread: z.object({ id: z.number().int().positive(), start: z.string().max(32) }).nullish(),
 });
 
 /** A lock file as it was found. */

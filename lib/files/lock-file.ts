@@ -2,6 +2,7 @@
 // that was left by a process that no longer lives is taken over. docs/checkpoint-format.md tells users the rules.
 
 import { BurgeonError } from '../errors.ts';
+import { whatToDo } from './explain-writing.ts';
 import { HeldLock } from './held-lock.ts';
 import { HolderWatch, type LockTiming, lockTiming } from './holder-watch.ts';
 import { type Draft, lastOfChain, take, takeOver, writeDraft } from './lock-chain.ts';
@@ -38,14 +39,14 @@ export async function claimLock(request: LockRequest): Promise<HeldLock> {
     } finally {
       await draft.remove();
     }
-    return await HeldLock.hold(lock, draft.token, self, timing);
+    return await HeldLock.hold(lock, draft.token, self, { timing, onNote: request.onNote });
   } catch (cause) {
     if (cause instanceof BurgeonError) throw cause;
-    throw new BurgeonError(
-      'ERR_BURGEON_CONFIG',
-      `${subject}: expected to make the lock ${lock}, but ${(cause as Error).message}`,
-      { cause },
-    );
+    const next = whatToDo(cause);
+    const reason = `${(cause as Error).message}${next === undefined ? '' : `; ${next}`}`;
+    throw new BurgeonError('ERR_BURGEON_CONFIG', `${subject}: expected to make the lock ${lock}, but ${reason}`, {
+      cause,
+    });
   }
 }
 

@@ -72,7 +72,7 @@ export class LogFile<Item> {
         this.#tell(`${lost === 1 ? 'its last line is' : `its last ${lost} lines are`} lost: ${this.#problem}`);
       this.#throwAgain();
     } finally {
-      await this.#options.handle.close();
+      await this.#options.handle.close().catch((error: Error) => this.#tell(`is perhaps not whole (${error.message})`));
     }
   }
 

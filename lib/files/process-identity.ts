@@ -1,6 +1,7 @@
 // Who a process is, so that another one can tell later whether it still lives. A process id alone does not say: ids come back,
 // and every container counts its own from 1. Linux gives all of it (proc(5)); elsewhere the start of a process is not known.
 
+import { readFileSync, readlinkSync } from 'node:fs';
 import { readFile, readlink } from 'node:fs/promises';
 import { hostname, uptime } from 'node:os';
 
@@ -13,6 +14,8 @@ export interface ProcessIdentity {
   pid: number;
   /** In clock ticks after the boot, as text; null where it cannot be had. */
   start: string | null;
+  /** The thread, which may be terminated while its process lives on; null, or absent, where it is not known. */
+  thread?: { id: number; start: string } | null | undefined;
 }
 
 /** unknown: the process is out of sight, or its id is there and may be another's by now. */
@@ -35,7 +38,25 @@ async function identify(): Promise<ProcessIdentity> {
   // A /proc of another PID namespace (`unshare --pid` alone) has other ids, so nothing can be looked up there.
   const start = Number.parseInt(stat, 10) === process.pid ? (parseStat(stat)?.start ?? null) : null;
   const boot = bootId?.trim() ?? String(Math.round(Date.now() / 1000 - uptime()));
-  return { host: hostname(), boot, pidNamespace, pid: process.pid, start };
+  return {
+    host: hostname(),
+    boot,
+    pidNamespace,
+    pid: process.pid,
+    start,
+    thread: start === null ? null : thisThread(),
+  };
+}
+
+/** Of Linux. Read at once, because what is read later is read by a thread of a pool. */
+function thisThread(): ProcessIdentity['thread'] {
+  try {
+    const id = Number(readlinkSync('/proc/thread-self').split('/').at(-1));
+    const start = parseStat(readFileSync('/proc/thread-self/stat', 'utf8'))?.start;
+    return start === undefined ? null : { id, start };
+  } catch {
+    return null;
+  }
 }
 
 /** Whether a process lives, as far as `self` can see. */
@@ -45,7 +66,15 @@ export async function processLife(other: ProcessIdentity, self: ProcessIdentity)
   if (other.start === null || self.start === null) return 'unknown';
   const stat = parseStat(await readFile(`/proc/${other.pid}/stat`, 'utf8').catch(() => ''));
   if (stat === undefined) return hasProcess(other.pid) ? 'unknown' : 'gone';
-  return stat.start === other.start && !stat.hasEnded ? 'lives' : 'gone';
+  if (stat.start !== other.start || stat.hasEnded) return 'gone';
+  return (await hasThread(other)) ? 'lives' : 'gone';
+}
+
+/** Whether the thread of a process that lives does so, too. */
+async function hasThread({ pid, thread }: ProcessIdentity): Promise<boolean> {
+  if (!thread) return true;
+  const stat = parseStat(await readFile(`/proc/${pid}/task/${thread.id}/stat`, 'utf8').catch(() => ''));
+  return stat?.start === thread.start && !stat.hasEnded;
 }
 
 /** Whether a process of this PID namespace has this id and has not ended. */

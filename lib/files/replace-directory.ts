@@ -7,7 +7,7 @@
 // Relies on rename within one directory being atomic, and on one writer per <name> at a time.
 
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { access, constants, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { makeDirectoryDurably, syncDirectory } from './durable-file.ts';
 import { exists } from './path-kinds.ts';
@@ -35,7 +35,11 @@ export async function replaceDirectory(
   await makeDirectoryDurably(parent);
   await clearLeftovers(parent, owns);
   const isReplacing = await exists(target);
-  if (isReplacing) await checkExisting(target);
+  if (isReplacing) {
+    await checkExisting(target);
+    // It is to be deleted at the end.
+    await access(target, constants.W_OK);
+  }
 
   const temporary = temporaryPath(target);
   const aside = join(parent, `.replaced-${basename(target)}`);
@@ -49,8 +53,9 @@ export async function replaceDirectory(
     }
     await rename(temporary, target);
   } catch (error) {
-    if (isReplacing && !(await exists(target))) await rename(aside, target);
-    await rm(temporary, { recursive: true, force: true });
+    // The first error is the one to report. What cannot be undone now is found, and undone, by the next call.
+    if (isReplacing) await bringBack(aside, target).catch(() => {});
+    await rm(temporary, { recursive: true, force: true }).catch(() => {});
     throw error;
   }
   await syncDirectory(parent);
@@ -58,12 +63,16 @@ export async function replaceDirectory(
   if (isReplacing) await removeDirectory(aside).catch(() => {});
 }
 
-/** Deletes a directory so that no reader ever sees part of it under its name. */
+async function bringBack(aside: string, target: string): Promise<void> {
+  if (!(await exists(target))) await rename(aside, target);
+}
+
+/** Deletes a directory so that no reader ever sees part of it under its name. What cannot be deleted now goes with the next write. */
 export async function removeDirectory(path: string): Promise<void> {
   const doomed = temporaryPath(join(dirname(path), nameBehind(basename(path))));
   await rename(path, doomed);
   await syncDirectory(dirname(path));
-  await rm(doomed, { recursive: true, force: true });
+  await rm(doomed, { recursive: true, force: true }).catch(() => {});
 }
 
 /** `path`, or where its contents are when a replacement was interrupted. Changes nothing. */
@@ -72,16 +81,16 @@ export async function existingDirectory(path: string): Promise<string> {
   return !(await exists(path)) && (await exists(aside)) ? aside : path;
 }
 
-/** Finishes or undoes what an interrupted write left in `parent`, for the names that `owns` accepts. */
+/** Finishes or undoes what an interrupted write left in `parent`, for the names that `owns` accepts; what nobody reads may stay. */
 export async function clearLeftovers(parent: string, owns: (name: string) => boolean): Promise<void> {
   for (const entry of await readdir(parent)) {
     const path = join(parent, entry);
     const temporaryOf = temporaryName.exec(entry)?.[1];
     const replaced = replacedName.exec(entry)?.[1];
     if (temporaryOf !== undefined && owns(temporaryOf)) {
-      await rm(path, { recursive: true, force: true });
+      await rm(path, { recursive: true, force: true }).catch(() => {});
     } else if (replaced !== undefined && owns(replaced)) {
-      if (await exists(join(parent, replaced))) await removeDirectory(path);
+      if (await exists(join(parent, replaced))) await removeDirectory(path).catch(() => {});
       else await rename(path, join(parent, replaced));
     }
   }

@@ -1,7 +1,7 @@
 // A small file that is replaced whole: after a crash it has the old content or the new, and what was on disk before the
 // call is not newer than it. One that cannot be written leaves the old one alone.
 
-import { open, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { constants, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { explainWriting } from './explain-writing.ts';
 
 /**
@@ -13,6 +13,7 @@ export function replaceFile(path: string, text: string, purpose?: string): Promi
   const what = purpose === undefined ? path : `${path} (${purpose})`;
   return explainWriting(what, 'what was there before is kept', async () => {
     const info = await stat(path).catch(() => undefined);
+    if (info?.isFIFO()) await requireReader(path);
     if (info !== undefined && !info.isFile()) return writeFile(path, text);
     const next = `${path}.new`;
     try {
@@ -29,4 +30,10 @@ export function replaceFile(path: string, text: string, purpose?: string): Promi
       throw error;
     }
   });
+}
+
+/** Opening a pipe that nobody reads would wait for a reader without end. @throws ENXIO. */
+async function requireReader(path: string): Promise<void> {
+  const handle = await open(path, constants.O_WRONLY | constants.O_NONBLOCK);
+  await handle.close();
 }

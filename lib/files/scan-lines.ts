@@ -1,6 +1,8 @@
 // Goes through the lines of a file of any size without making strings of them: a metrics file may have a million.
 
 import { open } from 'node:fs/promises';
+import { BurgeonError } from '../errors.ts';
+import { isMissing } from './is-missing.ts';
 
 const chunkBytes = 4 << 20;
 
@@ -17,10 +19,10 @@ export interface FileLine {
 
 /**
  * Calls `onLine` for every line in order, until it returns false; the same object each time.
- * @throws what the file system says, such as ENOENT.
+ * @throws {BurgeonError} ERR_BURGEON_DATA when the file cannot be read; ENOENT when it is missing.
  */
 export async function scanLines(file: string, onLine: (line: FileLine) => unknown): Promise<void> {
-  const handle = await open(file);
+  const handle = await refusing(file, () => open(file));
   try {
     let buffer = Buffer.allocUnsafe(chunkBytes);
     let kept = 0;
@@ -29,7 +31,8 @@ export async function scanLines(file: string, onLine: (line: FileLine) => unknow
     for (;;) {
       // A line longer than the buffer: go on with a larger one.
       if (kept === buffer.length) buffer = Buffer.concat([buffer], 2 * buffer.length);
-      const { bytesRead } = await handle.read(buffer, kept, buffer.length - kept, position + kept);
+      const into = buffer;
+      const { bytesRead } = await refusing(file, () => handle.read(into, kept, into.length - kept, position + kept));
       const filled = kept + bytesRead;
       line.chunk = buffer;
       let begin = 0;
@@ -48,5 +51,14 @@ export async function scanLines(file: string, onLine: (line: FileLine) => unknow
     }
   } finally {
     await handle.close();
+  }
+}
+
+async function refusing<Result>(file: string, read: () => Promise<Result>): Promise<Result> {
+  try {
+    return await read();
+  } catch (cause) {
+    if (isMissing(cause)) throw cause;
+    throw new BurgeonError('ERR_BURGEON_DATA', `${file}: cannot be read (${(cause as Error).message})`, { cause });
   }
 }

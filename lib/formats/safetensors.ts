@@ -3,6 +3,7 @@
 // format is; every platform burgeon is built for is.
 
 import { type FileHandle, open } from 'node:fs/promises';
+import { types } from 'node:util';
 import { type FileDigest, pieceBytes, writeDurably } from '../files/durable-file.ts';
 import { checkpointError, explainFailure } from './checkpoint-error.ts';
 import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from './half-floats.ts';
@@ -35,10 +36,10 @@ export function writeSafetensors(
       await write(head);
       for (const { name, dtype, shape, data } of ordered) {
         const array = await data();
-        const ArrayType = dtype === 'F64' ? Float64Array : Float32Array;
-        if (!(array instanceof ArrayType) || array.length !== elementCount(shape)) {
+        const isOfType = dtype === 'F64' ? types.isFloat64Array(array) : types.isFloat32Array(array);
+        if (!isOfType || array.length !== elementCount(shape)) {
           const found = `${(array as object)?.constructor?.name} of length ${(array as { length?: number })?.length}`;
-          const expected = `${ArrayType.name} of length ${elementCount(shape)}`;
+          const expected = `${dtype === 'F64' ? 'Float64Array' : 'Float32Array'} of length ${elementCount(shape)}`;
           throw checkpointError(`${path}: tensor ${name} [${shape}]: expected ${expected}, received ${found}`);
         }
         const stored = encode(dtype, array);

@@ -4,6 +4,7 @@
 import { types } from 'node:util';
 import { requireObject, requireReadable } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
+import { sizeOf } from './tensor-views.ts';
 
 /** B and T of a batch. */
 export function batchShape(tokens: Int32Array, batchSize = 1): { batchSize: number; sequenceLength: number } {
@@ -37,6 +38,18 @@ export function readPrompt(prompt: ArrayLike<number>, vocabSize: number): number
   });
 }
 
+/** As many numbers as a tensor of that shape has. */
+export function requireElements(name: string, shape: readonly number[], data: ArrayLike<number>): void {
+  requireReadable(name, data);
+  const size = sizeOf(shape);
+  const length = typeof data === 'object' ? data?.length : undefined;
+  if (length === size) return;
+  throw new BurgeonError(
+    'ERR_BURGEON_SHAPE',
+    `${name}: expected ${size} numbers (${shape.join(' x ')}), received ${length ?? describe(data)}`,
+  );
+}
+
 /** @throws {BurgeonError} ERR_BURGEON_CONFIG for what is no object. */
 export function requireOptions(method: string, options: object): void {
   requireObject(`options of ${method}`, options);
@@ -52,8 +65,14 @@ export function requireMoment(which: 'm' | 'v'): 'm' | 'v' {
   return requireOneOf('moment', ['m', 'v'], which);
 }
 
+/** The numbers as the engine takes them, copied only where they are others. */
+export function typedNumbers(name: string, data: ArrayLike<number>, isDouble: boolean) {
+  if (isDouble) return types.isFloat64Array(data) ? data : Float64Array.from(requireNumbers(name, data));
+  return types.isFloat32Array(data) ? data : Float32Array.from(requireNumbers(name, data));
+}
+
 /** Anything else in an array would become NaN without a word. */
-export function requireNumbers(name: string, data: ArrayLike<number>): ArrayLike<number> {
+function requireNumbers(name: string, data: ArrayLike<number>): ArrayLike<number> {
   for (let i = 0; i < data.length && !ArrayBuffer.isView(data); i++) {
     if (typeof data[i] === 'number') continue;
     throw new BurgeonError('ERR_BURGEON_DTYPE', `${name}[${i}]: expected a number, received ${describe(data[i])}`);

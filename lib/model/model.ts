@@ -4,22 +4,25 @@
 import type { NativeMicroBatch, NativeModel, NativeOpEvent, NativeStepResult, Role } from '../addon/binding.ts';
 import { roles } from '../addon/binding.ts';
 import { loadAddon, native, nativeSync } from '../addon/load.ts';
+import { findModel } from '../checkpoint/find-model.ts';
 import { type ModelContents, requireContents, writeModelDirectory } from '../checkpoint/model-directory.ts';
 import { openModel } from '../checkpoint/open-model.ts';
 import { newSpecialIds, type SpecialIds } from '../checkpoint/special-ids.ts';
 import { transpose } from '../checkpoint/transpose.ts';
 import { type ModelConfig, parseModelConfig } from '../config/model-config.ts';
-import { requireReadable, requireText } from '../config/require.ts';
+import type { ModelConfigInput } from '../config/model-config-input.ts';
+import { requireText } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
 import { CounterRng } from '../est/rng.ts';
 import {
   batchShape,
   describe,
   readPrompt,
+  requireElements,
   requireMoment,
-  requireNumbers,
   requireOneOf,
   requireOptions,
+  typedNumbers,
 } from './arguments.ts';
 import { type Growth, growthCopies } from './grow.ts';
 import { initialValues } from './initialise.ts';
@@ -43,6 +46,7 @@ const generationStream = 0x6e7;
 /** Share of the context that is kept where a text outgrows it. */
 const keptContext = 0.75;
 
+/** A model with all it owns: weights, gradients, AdamW's moments, activations and threads. One call at a time. */
 export class Model implements Disposable {
   readonly config: Readonly<ModelConfig>;
   readonly tokenizerFiles: Readonly<Record<string, string>>;
@@ -53,6 +57,8 @@ export class Model implements Disposable {
   readonly #tensors: ReadonlyMap<string, TensorView>;
   /** Number of optimizer steps taken: AdamW's bias correction depends on it. Restore it after restoring moments. */
   optimizerSteps = 0;
+  /** What to do where it is busy. @internal */
+  busyAdvice = 'await its promise first';
   #running: string | undefined;
 
   private constructor(config: ModelConfig, options: CreateOptions) {
@@ -67,13 +73,10 @@ export class Model implements Disposable {
 
   /**
    * A new model with initial weights drawn from the seed.
-   * @param config a ModelConfig, a preset's name, or `{preset, ...overrides}`.
+   * @param config a preset's name, `{preset, ...overrides}`, or a ModelConfig, which `parseModelConfig` makes of data of any type.
    * @throws {BurgeonError} ERR_BURGEON_CONFIG, ERR_BURGEON_BACKEND, ERR_BURGEON_OUT_OF_MEMORY.
    */
-  static async create(
-    config: ModelConfig | string | (Partial<ModelConfig> & { preset?: string }),
-    options: CreateOptions = {},
-  ): Promise<Model> {
+  static async create(config: ModelConfigInput, options: CreateOptions = {}): Promise<Model> {
     requireOptions('Model.create()', options);
     const model = await Model.#allocate(parseModelConfig(config), options);
     try {
@@ -94,12 +97,14 @@ export class Model implements Disposable {
 
   /**
    * A model from a Hugging Face GPT-2, Llama or Qwen2 directory, a directory written by `save`, a checkpoint (without its
-   * optimizer), or a model_*.bin of llm.c.
+   * optimizer), a run directory (its newest intact checkpoint), or a model_*.bin of llm.c. Of a checkpoint of a run that still grows,
+   * `whatIsTrained` says which part was trained.
    * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT naming the file and what is wrong with it.
    */
   static async load(directory: string, options: ModelOptions = {}): Promise<Model> {
     requireOptions('Model.load()', options);
-    const source = await openModel(directory);
+    requireText('directory', directory, 'the path of a model');
+    const source = await openModel(await findModel(directory));
     try {
       return await Model.fromContents(source, options);
     } finally {
@@ -385,7 +390,7 @@ export class Model implements Disposable {
     if (this.#running !== undefined) {
       throw new BurgeonError(
         'ERR_BURGEON_BUSY',
-        `model: ${name} was called while ${this.#running} is still running; await its promise first`,
+        `model: ${name} was called while ${this.#running} is still running; ${this.busyAdvice}`,
       );
     }
     this.#running = name;
@@ -430,17 +435,8 @@ export class Model implements Disposable {
   }
 
   #write(role: Role, view: TensorView, data: ArrayLike<number>): void {
-    requireReadable(view.name, data);
-    const size = sizeOf(view.shape);
-    const length = typeof data === 'object' ? data?.length : undefined;
-    if (length !== size) {
-      throw new BurgeonError(
-        'ERR_BURGEON_SHAPE',
-        `${view.name}: expected ${size} numbers (${view.shape.join(' x ')}), received ${length ?? describe(data)}`,
-      );
-    }
-    const Elements = this.#native.info().precision === 'float64' ? Float64Array : Float32Array;
-    const typed = data instanceof Elements ? data : Elements.from(requireNumbers(view.name, data));
+    requireElements(view.name, view.shape, data);
+    const typed = typedNumbers(view.name, data, this.#native.info().precision === 'float64');
     const [rows, cols] = view.shape;
     const stored = view.stored === 'transposed' ? transpose(typed, rows!, cols!) : typed;
     this.#native.write(roles[role], view.index, view.firstRow, view.rowCount, stored);

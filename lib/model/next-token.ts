@@ -5,11 +5,11 @@ import { describe } from './arguments.ts';
 
 export interface SamplingOptions {
   /** Divides the logits; 0 takes the likeliest token. Default 1. */
-  temperature?: number;
+  temperature?: number | undefined;
   /** Keeps the k likeliest tokens; 0 keeps all. Default 0. */
-  topK?: number;
+  topK?: number | undefined;
   /** Keeps the likeliest tokens whose probabilities reach p together, after topK. Default 1: all. */
-  topP?: number;
+  topP?: number | undefined;
 }
 
 /** @throws {BurgeonError} ERR_BURGEON_CONFIG for a value out of range. */

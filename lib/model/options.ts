@@ -15,27 +15,27 @@ export type TensorData = Float32Array | Float64Array;
 
 export interface ModelOptions {
   /** Threads of the processor's engine. Default: BURGEON_THREADS, or one per available core. Results do not depend on it. */
-  threads?: number;
+  threads?: number | undefined;
   /** Default 'auto'. */
-  device?: Device;
+  device?: Device | undefined;
   /** Default 'auto'. */
-  precision?: Precision;
+  precision?: Precision | undefined;
   /**
    * Of CUDA devices: whether what a micro-batch launches is kept as a graph and launched at once when its like comes again. The bits
    * are the same. Default true, unless BURGEON_CUDA_GRAPHS is 'off'.
    */
-  graphs?: boolean;
+  graphs?: boolean | undefined;
   /** The largest batch that will be trained with: where it does not fit, that is said before anything is allocated. */
-  largestBatch?: { batchSize: number; sequenceLength: number };
+  largestBatch?: { batchSize: number; sequenceLength: number } | undefined;
   /** Times every op, for `takeProfile`. Default false. @internal */
-  profile?: boolean;
+  profile?: boolean | undefined;
 }
 
 export interface CreateOptions extends ModelOptions {
   /** Seed of the initial weights. Default 1. */
-  seed?: number;
+  seed?: number | undefined;
   /** Tokenizer files kept with the model by `save`; see `Tokenizer.files()`. */
-  tokenizerFiles?: Readonly<Record<string, string>>;
+  tokenizerFiles?: Readonly<Record<string, string>> | undefined;
   /** Id of the end-of-text token, if the vocabulary has one. */
   endOfText?: number | undefined;
   /** Of a model that was read: what its files say of special tokens, instead of `endOfText` alone. @internal */
@@ -44,16 +44,16 @@ export interface CreateOptions extends ModelOptions {
 
 export interface BatchOptions {
   /** Sequences in the batch, B; tokens are (B, T) row-major, so T = tokens.length / B. Default 1. */
-  batchSize?: number;
+  batchSize?: number | undefined;
   /** Active layers, heads and neurons; omit for the full model. */
   subnetwork?: Subnetwork | undefined;
 }
 
 export interface ForwardOptions extends BatchOptions {
   /** (B, T) row-major; -1 is ignored. Without targets there is no loss. */
-  targets?: Int32Array;
+  targets?: Int32Array | undefined;
   /** Also return logits: of the last position (B, V), or of all (B, T, V). */
-  logits?: 'last' | 'all';
+  logits?: 'last' | 'all' | undefined;
 }
 
 export interface StepResult {
@@ -86,23 +86,23 @@ export interface BackwardOptions extends BatchOptions {
    */
   groups?: readonly SequenceGroup[] | undefined;
   /** Factor of the gradient that is added. Default 1. */
-  weight?: number;
+  weight?: number | undefined;
 }
 
 export interface OptimizerOptions {
   lr: number;
   /** Default 0.9. */
-  beta1?: number;
+  beta1?: number | undefined;
   /** Default 0.95. */
-  beta2?: number;
+  beta2?: number | undefined;
   /** Default 1e-8. */
-  epsilon?: number;
+  epsilon?: number | undefined;
   /** Decoupled, on matrices only. Default 0. */
-  weightDecay?: number;
+  weightDecay?: number | undefined;
   /** Largest global gradient norm; 0 turns clipping off. Default 0. */
-  gradientClip?: number;
+  gradientClip?: number | undefined;
   /** What happens to units no group of the step touched (docs/method.md). Default 'zero-grad'. */
-  inactive?: 'zero-grad' | 'freeze';
+  inactive?: 'zero-grad' | 'freeze' | undefined;
   /**
    * What any step so far has trained, all units with gradients among it; the rest is left alone, whatever `inactive` says. Default:
    * the full model.
@@ -112,11 +112,11 @@ export interface OptimizerOptions {
 
 export interface GenerateOptions extends SamplingOptions {
   /** Tokens to add. Default 100. */
-  maxTokens?: number;
+  maxTokens?: number | undefined;
   /** Tokens that the model looks back on at most. Default, and at most: its context length. */
   sequenceLength?: number | undefined;
   /** Default 1. */
-  seed?: number;
+  seed?: number | undefined;
   /** What takes part; omit for the full model. */
   subnetwork?: Subnetwork | undefined;
   /** Generation ends before this token, or one of these. */

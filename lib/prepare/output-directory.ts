@@ -2,8 +2,8 @@
 // its name together. What was there before is replaced only if it is of the same kind and nothing else: a data set of
 // ours, as manifest.ts describes it, unless told otherwise. A process that is killed leaves `<output>.partial` behind, and the next one with the same job goes on with it.
 
-import { readdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { access, constants, readdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { manifestFileName, readManifest } from '../data/manifest.ts';
 import { BurgeonError } from '../errors.ts';
 import { directoryKind, someNames } from '../files/directory-kind.ts';
@@ -19,6 +19,8 @@ import { replaceFile } from '../files/replace-file.ts';
 const jobFileName = '.burgeon-job.json';
 const lockName = '.burgeon.lock';
 const dataName = 'data';
+/** Before a process id: what is being replaced, for a moment. */
+const previousEnding = '.previous-';
 
 /** What may be replaced. */
 export interface OutputKind {
@@ -69,7 +71,7 @@ export async function writeDirectory<Result>(
   const target = resolve(output);
   await requireReplaceable(output, kind);
   const root = `${target}.partial`;
-  const previous = `${target}.previous-${process.pid}`;
+  const previous = `${target}${previousEnding}${process.pid}`;
   const partial = { data: join(root, dataName), work: join(root, 'work') };
   const lock = await enter(output, root, job, partial, waiting);
   let isKept = false;
@@ -97,16 +99,26 @@ export async function writeDirectory<Result>(
         throw cause;
       });
       await syncDirectory(dirname(target));
-      await rm(previous, { recursive: true, force: true });
     });
     isKept = false;
+    await clearPrevious(target);
     return result;
   } finally {
     const isLost = (await lock.check()) !== undefined;
-    if (!isKept && !isLost) await clear(root);
+    // What cannot be removed now is in nobody's way: the next process begins with that.
+    if (!isKept && !isLost) await clear(root).catch(() => {});
     await lock.release();
     // Not where the next process is in it already.
     if (!isKept && !isLost) await rmdir(root).catch(() => {});
+  }
+}
+
+/** Removes what was replaced, now or by a process that was killed then; the lock is held. */
+async function clearPrevious(target: string): Promise<void> {
+  const start = `${basename(target)}${previousEnding}`;
+  const names = await readdir(dirname(target)).catch(() => []);
+  for (const name of names.filter((other) => other.startsWith(start) && /^\d+$/.test(other.slice(start.length)))) {
+    await rm(join(dirname(target), name), { recursive: true, force: true }).catch(() => {});
   }
 }
 
@@ -139,6 +151,7 @@ async function enter(
     return lock;
   } catch (error) {
     await lock.release();
+    await rmdir(root).catch(() => {});
     throw error;
   }
 }
@@ -160,7 +173,10 @@ async function claim(output: string, root: string, waiting: Waiting): Promise<He
       return await claimLock({ lock, subject, activity: 'is writing it', ...waiting });
     } catch (error) {
       // A process that is done removes the directory.
-      if (!isMissing((error as Error).cause)) throw error;
+      if (isMissing((error as Error).cause)) continue;
+      // Unless there is something in it.
+      await rmdir(root).catch(() => {});
+      throw error;
     }
   }
 }
@@ -177,6 +193,8 @@ async function requireReplaceable(output: string, kind: OutputKind): Promise<boo
   }
   if (names.length === 0) return true;
   const foreign = await kind.foreignNames(output, names);
+  // It is to be deleted at the end.
+  if (foreign.length === 0) await attempt(output, () => access(output, constants.W_OK));
   if (foreign.length === 0) return true;
   const [found, next] = whatIsThere(output, names, foreign, kind);
   throw new BurgeonError(
@@ -210,9 +228,5 @@ async function foreignNames(output: string, names: readonly string[]): Promise<r
 }
 
 async function attempt(output: string, action: () => Promise<unknown>): Promise<void> {
-  try {
-    await action();
-  } catch (cause) {
-    throw new BurgeonError('ERR_BURGEON_DATA', `${output}: cannot be written (${(cause as Error).message})`, { cause });
-  }
+  await explainWriting(output, 'nothing there was replaced', action);
 }

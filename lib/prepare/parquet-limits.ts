@@ -1,9 +1,8 @@
 // A parquet footer, checked before the package hyparquet makes arrays as long as it says: its lists are walked, its
-// schema is a tree, and no row group claims more rows than its bytes can hold; and the headers of its pages, which lead from one
-// to the next. Sources: the Thrift compact protocol, and
-// parquet.thrift of apache/parquet-format.
+// schema is a tree, and no row group claims more rows than its bytes can hold. Its pages are parquet-pages.ts. Sources: the Thrift
+// compact protocol, and parquet.thrift of apache/parquet-format.
 
-import type { AsyncBuffer, ColumnMetaData, FileMetaData } from 'hyparquet';
+import type { AsyncBuffer, FileMetaData } from 'hyparquet';
 
 /** Footers have a few hundred bytes for each column of a row group. */
 const maxFooterBytes = 2 ** 26;
@@ -48,53 +47,11 @@ export function checkMetadata({ schema, row_groups }: FileMetaData, fileBytes: n
   }
 }
 
-/** What the footer says of a column of a row group. */
-export type ColumnSizes = Pick<ColumnMetaData, 'num_values' | 'total_uncompressed_size'>;
-
-/**
- * The header of each kind of page, as a field of the page header, with its fields that count values, and those that count bytes of
- * it: data (values), dictionary (values), and data of version 2 (values, nulls, rows; definition and repetition levels).
- */
-const pageKinds = [
-  [5, [1], []],
-  [7, [1], []],
-  [8, [1, 2, 3], [5, 6]],
-] as const;
-
-/**
- * @param bytes all pages of a column of a row group.
- * @throws {Error} where a page claims more than there is, or leads back to itself.
- */
-export function checkPages(bytes: Uint8Array, { num_values, total_uncompressed_size }: ColumnSizes): void {
-  const walk = new ThriftWalk(bytes);
-  for (let page = 0; walk.left > 1; page++) {
-    const header = walk.fields(0);
-    const [unpacked, packed] = [header.get(2), header.get(3)];
-    if (!isSize(packed, walk.left)) throw new Error(`page ${page} says it has ${packed} bytes of ${walk.left}`);
-    if (!isSize(unpacked, Number(total_uncompressed_size))) {
-      throw new Error(`page ${page} says it has ${unpacked} bytes unpacked, of ${total_uncompressed_size}`);
-    }
-    for (const [kind, counts, lengths] of pageKinds) {
-      const part = header.get(kind);
-      if (!(part instanceof Map)) continue;
-      const isSound =
-        counts.every((field) => isSize(part.get(field), Number(num_values))) &&
-        lengths.every((field) => isSize(part.get(field), packed));
-      if (!isSound) throw new Error(`page ${page} says it has more than the ${num_values} values of its column`);
-    }
-    walk.skip(packed);
-  }
-}
-
-function isSize(value: unknown, most: number): value is number {
-  return typeof value === 'number' && value >= 0 && value <= most;
-}
-
-/** Integers and structs among the fields of a struct, by their ids. */
-type Fields = Map<number, number | Fields>;
+/** Integers of 32 bits, booleans and structs among the fields of a struct, by their ids; of a field that comes twice, what comes last. */
+export type Fields = Map<number, number | boolean | Fields>;
 
 /** Reads past every field of a Thrift struct. */
-class ThriftWalk {
+export class ThriftWalk {
   readonly #bytes: Uint8Array;
   #at = 0;
 
@@ -115,23 +72,25 @@ class ThriftWalk {
     if (level > maxLevels) throw new Error(`it has more than ${maxLevels} levels`);
     const fields: Fields = new Map();
     for (let id = 0; ; ) {
-      const head = this.#byte();
+      const head = this.byte();
       const type = head & 0x0f;
       if (type === 0) return fields;
-      id = head >> 4 === 0 ? zigzag(this.#varint()) : id + (head >> 4);
-      if (type >= 4 && type <= 6) fields.set(id, zigzag(this.#varint()));
+      id = head >> 4 === 0 ? this.#integer() : id + (head >> 4);
+      fields.delete(id);
+      if (type === 4 || type === 5) fields.set(id, this.#integer());
       else if (type === 12) fields.set(id, this.fields(level + 1));
       // Booleans are in the type of the field.
-      else if (type > 2) this.#value(type, level);
+      else if (type <= 2) fields.set(id, type === 1);
+      else this.#value(type, level);
     }
   }
 
   #value(type: number, level: number): void {
     // Of a list: a boolean is a byte there.
     if (type <= 3) this.skip(1);
-    else if (type <= 6) this.#varint();
+    else if (type <= 6) this.varint();
     else if (type === 7) this.skip(8);
-    else if (type === 8) this.skip(this.#varint());
+    else if (type === 8) this.skip(this.varint());
     else if (type === 9 || type === 10) this.#list(level + 1);
     else if (type === 12) this.struct(level + 1);
     else throw new Error(`byte ${this.#at} of it has no known type`);
@@ -139,29 +98,43 @@ class ThriftWalk {
 
   #list(level: number): void {
     if (level > maxLevels) throw new Error(`it has more than ${maxLevels} levels`);
-    const head = this.#byte();
+    const head = this.byte();
     const short = head >> 4;
-    const count = short === 15 ? this.#varint() : short;
+    const count = short === 15 ? this.varint() : short;
     // Every element has a byte at least.
     if (count > this.#bytes.length - this.#at) throw new Error(`a list of ${count} elements is longer than it`);
     for (let i = 0; i < count; i++) this.#value(head & 0x0f, level);
   }
 
-  #byte(): number {
+  byte(): number {
     const byte = this.#bytes[this.#at++];
     if (byte === undefined) throw new Error('it ends within a value');
     return byte;
   }
 
   skip(count: number): void {
+    if (count > this.left) throw new Error('it ends within a value');
     this.#at += count;
-    if (this.#at > this.#bytes.length) throw new Error('it ends within a value');
   }
 
-  #varint(): number {
+  /** The next bytes, which are not copied. */
+  take(count: number): Uint8Array {
+    this.skip(count);
+    return this.#bytes.subarray(this.#at - count, this.#at);
+  }
+
+  /** Of 32 bits at most: hyparquet drops those above, and would read another one. */
+  #integer(): number {
+    const value = this.varint();
+    if (value >= 2 ** 32) throw new Error(`byte ${this.#at} of it belongs to a number that is too large`);
+    return zigzag(value);
+  }
+
+  /** Seven bits a byte, the lowest first. */
+  varint(): number {
     let value = 0;
     for (let scale = 1; scale <= 2 ** 63; scale *= 128) {
-      const byte = this.#byte();
+      const byte = this.byte();
       value += (byte & 0x7f) * scale;
       if (byte < 0x80) return value;
     }

@@ -2,11 +2,12 @@
 // that column is in memory at a time.
 
 import { type FileHandle, open } from 'node:fs/promises';
-import type { AsyncBuffer, FileMetaData } from 'hyparquet';
+import type { AsyncBuffer, FileMetaData, SchemaElement } from 'hyparquet';
 import { BurgeonError } from '../errors.ts';
 import { listNames } from '../quote.ts';
 import { importOptional } from './optional-package.ts';
-import { checkFooter, checkMetadata, checkPages } from './parquet-limits.ts';
+import { checkFooter, checkMetadata } from './parquet-limits.ts';
+import { PageCheck } from './parquet-pages.ts';
 import { Utf8Decoder } from './utf8-decoder.ts';
 
 export interface ReadParquetOptions {
@@ -42,14 +43,24 @@ export async function* readParquetTexts(path: string, options: ReadParquetOption
       checkMetadata(read, file.byteLength);
       return read;
     });
-    requireColumn(path, metadata, column);
-    const pages = withCheckedPages(file, metadata, column);
+    const { repetition_type } = requireColumn(path, metadata, column);
+    const check = new PageCheck(repetition_type === 'OPTIONAL');
+    const pages = withCheckedPages(file, metadata, { column, check });
+    const unpacking = check.unpacking(compressors);
     const progress = new RowGroupProgress(file.byteLength, metadata, options.onRead);
     let rowStart = 0;
     for (const [group, { num_rows }] of metadata.row_groups.entries()) {
       const rowEnd = rowStart + Number(num_rows);
       const read = () =>
-        parquetReadObjects({ file: pages, metadata, columns: [column], rowStart, rowEnd, compressors, parsers });
+        parquetReadObjects({
+          file: pages,
+          metadata,
+          columns: [column],
+          rowStart,
+          rowEnd,
+          compressors: unpacking,
+          parsers,
+        });
       const rows = await damaged(path, `row group ${group}`, async () => expectRows(await read(), rowEnd - rowStart));
       for (const [row, { [column]: text }] of rows.entries()) {
         if (typeof text !== 'string') throw badRow(path, group, row, column, text);
@@ -84,7 +95,11 @@ async function bufferOf(handle: FileHandle): Promise<AsyncBuffer> {
 }
 
 /** The same file; the pages of a column are checked when they are read. */
-function withCheckedPages(file: AsyncBuffer, { row_groups }: FileMetaData, column: string): AsyncBuffer {
+function withCheckedPages(
+  file: AsyncBuffer,
+  { row_groups }: FileMetaData,
+  { column, check }: { column: string; check: PageCheck },
+): AsyncBuffer {
   const chunks = row_groups.flatMap(({ columns }) =>
     columns.flatMap(({ meta_data }) => (meta_data && meta_data.path_in_schema[0] === column ? [meta_data] : [])),
   );
@@ -93,9 +108,9 @@ function withCheckedPages(file: AsyncBuffer, { row_groups }: FileMetaData, colum
     async slice(start, end = file.byteLength) {
       const bytes = await file.slice(start, end);
       for (const chunk of chunks) {
-        const from = Number(chunk.dictionary_page_offset ?? chunk.data_page_offset);
+        const from = Number(chunk.dictionary_page_offset || chunk.data_page_offset);
         const size = Number(chunk.total_compressed_size);
-        if (from >= start && from + size <= end) checkPages(new Uint8Array(bytes, from - start, size), chunk);
+        if (from >= start && from + size <= end) check.headers(new Uint8Array(bytes, from - start, size), chunk);
       }
       return bytes;
     },
@@ -116,19 +131,32 @@ async function damaged<Result>(path: string, part: string, read: () => Promise<R
   }
 }
 
-function requireColumn(path: string, { schema }: FileMetaData, column: string): void {
+function requireColumn(path: string, { schema }: FileMetaData, column: string): SchemaElement {
   // The root is first, its children follow; those of a nested column are skipped with it.
-  const names: string[] = [];
+  const columns: SchemaElement[] = [];
   for (let at = 1; at < schema.length; ) {
-    names.push(schema[at]!.name);
+    columns.push(schema[at]!);
     let open = 1;
     while (open > 0) open += (schema[at++]?.num_children ?? 0) - 1;
   }
-  if (names.includes(column)) return;
+  const found = columns.find(({ name }) => name === column);
+  if (found !== undefined) return requireStrings(path, found);
+  const names = columns.map(({ name }) => name);
   throw new BurgeonError(
     'ERR_BURGEON_DATA',
     `${path}: expected a column "${column}" with the text, found ${listNames(names.map((name) => `"${name}"`))}; name ` +
       'the column that holds the text (--text-column)',
+  );
+}
+
+function requireStrings(path: string, found: SchemaElement): SchemaElement {
+  const { name, type, num_children, repetition_type } = found;
+  const isFlat = !num_children && repetition_type !== 'REPEATED';
+  if (isFlat && type === 'BYTE_ARRAY') return found;
+  throw new BurgeonError(
+    'ERR_BURGEON_DATA',
+    `${path}: expected strings in column "${name}", found ${isFlat ? `the type ${type}` : 'lists or structures'}; name the ` +
+      'column that holds the text (--text-column)',
   );
 }
 

@@ -1,5 +1,6 @@
 // The side of task-pool.ts that runs in a worker thread.
 
+import { types } from 'node:util';
 import { parentPort, workerData } from 'node:worker_threads';
 import { BurgeonError } from '../errors.ts';
 import { createRunner, type Runner } from './prepare-tasks.ts';
@@ -26,6 +27,6 @@ function post(message: WorkerMessage, transfer: ArrayBuffer[] = []): void {
 /** Memory that can change hands instead of being copied. */
 function arraysOf(result: unknown): ArrayBuffer[] {
   return Object.values(result as object).flatMap((value) =>
-    value instanceof Int32Array ? [value.buffer as ArrayBuffer] : [],
+    types.isInt32Array(value) ? [value.buffer as ArrayBuffer] : [],
   );
 }

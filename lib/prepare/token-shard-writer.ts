@@ -7,7 +7,9 @@ import { createReadStream } from 'node:fs';
 import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { llmcHeaderBytes, llmcUint16, llmcUint32 } from '../data/token-layout.ts';
-import { BurgeonError } from '../errors.ts';
+import { BurgeonError, isError } from '../errors.ts';
+import { explainWriting } from '../files/explain-writing.ts';
+import { isMissing } from '../files/is-missing.ts';
 import { quote } from '../quote.ts';
 
 /** llm.c's default. Its reader needs shards below 2 GiB, and fewer than 2^31 tokens fit the header. */
@@ -108,6 +110,9 @@ export class TokenShardWriter {
       return writer;
     } catch (cause) {
       await writer.abort();
+      // What is there is sound, and the disk is not.
+      if (isRefusal(cause))
+        await explainWriting(options.directory, 'what was written is kept', () => Promise.reject(cause));
       throw new BurgeonError(
         'ERR_BURGEON_DATA',
         `${options.directory}: expected the shards of an interrupted run with ${tokenCount} tokens, but ` +
@@ -258,11 +263,7 @@ export class TokenShardWriter {
   }
 
   async #attempt(path: string, action: () => Promise<void>): Promise<void> {
-    try {
-      await action();
-    } catch (cause) {
-      throw new BurgeonError('ERR_BURGEON_DATA', `${path}: cannot be written (${(cause as Error).message})`, { cause });
-    }
+    await explainWriting(path, 'shards that are complete are kept', action);
   }
 }
 
@@ -286,6 +287,11 @@ async function requireSize(
   const { size } = await stat(path);
   if (relation === 'exactly' ? size === expected : size >= expected) return;
   throw new Error(`expected ${relation} ${expected} bytes in ${path}, found ${size}`);
+}
+
+/** Whether the file system said no, other than that something is missing. */
+function isRefusal(error: unknown): boolean {
+  return isError(error) && 'syscall' in error && !isMissing(error);
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): void {

@@ -20,8 +20,13 @@ export async function findToken(runDirectory: string): Promise<string> {
 export async function keepToken(runDirectory: string, token: string): Promise<void> {
   const file = path.join(runDirectory, tokenFileName);
   await rm(`${file}.new`, { force: true });
-  await writeFile(`${file}.new`, token, { mode: 0o600, flag: 'wx' });
-  await rename(`${file}.new`, file);
+  try {
+    await writeFile(`${file}.new`, token, { mode: 0o600, flag: 'wx' });
+    await rename(`${file}.new`, file);
+  } catch (error) {
+    await rm(`${file}.new`, { force: true }).catch(() => {});
+    throw error;
+  }
 }
 
 /** Whether a request's authorization header has the token; takes as long whatever that is. The scheme is of any case (RFC 7235). */

@@ -1,9 +1,10 @@
 // Event files for TensorBoard: TFRecords of protobuf messages, written as the run goes. Formats: tensorboard's
 // event_file_writer.py, event.proto and summary.proto.
 
-import { open } from 'node:fs/promises';
+import { type FileHandle, open, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { explainWriting } from '../files/explain-writing.ts';
 import { LogFile } from '../files/log-file.ts';
 import { makeDirectory } from '../files/make-directory.ts';
 import { changeText } from '../format.ts';
@@ -38,17 +39,13 @@ export class EventFile {
     options: { now?: () => number; onTrouble?: (text: string) => void } = {},
   ): Promise<EventFile> {
     const { now = () => Date.now() / 1000, onTrouble } = options;
-    await makeDirectory(directory);
     const seconds = String(Math.floor(now())).padStart(10, '0');
     const name = `events.out.tfevents.${seconds}.${os.hostname()}.${process.pid}.${counter++}`;
     const file = path.join(directory, name);
-    const handle = await open(file, 'wx');
-    try {
-      await handle.appendFile(record(fileVersionEvent(now())));
-    } catch (error) {
-      await handle.close();
-      throw error;
-    }
+    const handle = await explainWriting(`${file} (events for TensorBoard)`, 'nothing was trained', async () => {
+      await makeDirectory(directory);
+      return openWith(file, record(fileVersionEvent(now())));
+    });
     const log = new LogFile<TimedLine>({
       path: file,
       handle,
@@ -66,6 +63,19 @@ export class EventFile {
 
   close(): Promise<void> {
     return this.#log.close();
+  }
+}
+
+/** A new file that begins with these bytes; none where they cannot be written. */
+async function openWith(file: string, bytes: Uint8Array): Promise<FileHandle> {
+  const handle = await open(file, 'wx');
+  try {
+    await handle.appendFile(bytes);
+    return handle;
+  } catch (error) {
+    await handle.close().catch(() => {});
+    await rm(file, { force: true }).catch(() => {});
+    throw error;
   }
 }
 

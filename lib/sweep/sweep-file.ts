@@ -32,6 +32,7 @@ export interface Sweep {
 const plain = value<Plain>(
   'a number, text, true or false (lists and sections: give them names, under variants)',
   (input) => ['number', 'string', 'boolean'].includes(typeof input),
+  { type: ['number', 'string', 'boolean'] },
 );
 
 const mapping = (of: string) => ({
@@ -39,16 +40,20 @@ const mapping = (of: string) => ({
     code === 'invalid_type' ? `expected ${of}, received ${show(input)}` : undefined,
 });
 
-const sweepSchema = section({
+/** The whole of it. */
+export const sweepSchema = section({
   output: path('the path of a directory').describe('Directory for the runs: <output>/<variant>,<key>=<value>/seed<n>'),
   base: value<Section>(
     'a section with keys of a training configuration; { extends: train.yaml } takes those of a file',
     isSection,
+    { type: 'object', 'x-type': 'TrainConfig' },
   ).describe('Training configuration that all runs share; its output does not count'),
   variants: z
     .record(
       z.string(),
-      value<Section>('a section with keys of a training configuration', isSection),
+      value<Section>('a section with keys of a training configuration', isSection, {
+        ...{ type: 'object', 'x-type': 'TrainConfig' },
+      }),
       mapping('a mapping of names to sections with keys of a training configuration'),
     )
     .exactOptional()
@@ -68,12 +73,14 @@ const sweepSchema = section({
       input.length > 0 &&
       input.every((seed) => Number.isSafeInteger(seed)) &&
       new Set(input).size === input.length,
+    { type: 'array', items: { type: 'integer' }, minItems: 1, uniqueItems: true },
   )
     .exactOptional()
     .describe("Seeds, each of which everything is run with. Default: base's only"),
   baseline: value<string | string[]>(
     "a variant's name or a list of them",
     (input) => typeof input === 'string' || (Array.isArray(input) && input.every((name) => typeof name === 'string')),
+    { anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }] },
   )
     .exactOptional()
     .describe('Variants that others are measured by, as a rule dense ones'),
@@ -172,7 +179,7 @@ const baseKeys = [
  * @throws {BurgeonError} ERR_BURGEON_CONFIG if the file is missing or no YAML, or with one line per problem.
  */
 export async function readSweep(file: string, set: readonly string[] = []): Promise<Sweep> {
-  return parseSweep(await readConfigFile(file), file, set);
+  return parseSweep(await readConfigFile(file, 'sweep'), file, set);
 }
 
 /** The same for data that have been read. */

@@ -1,5 +1,6 @@
 // A tokenizer whose arguments are checked before anything is done with them.
 
+import { types } from 'node:util';
 import { requireObject, requireReadable, wrong } from '../config/require.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
@@ -25,7 +26,7 @@ function textOf(text: string): string {
 
 function listOf(tokens: ArrayLike<number>): ArrayLike<number> {
   requireReadable('tokens', tokens);
-  const isList = Array.isArray(tokens) || (ArrayBuffer.isView(tokens) && !(tokens instanceof DataView));
+  const isList = Array.isArray(tokens) || (ArrayBuffer.isView(tokens) && !types.isDataView(tokens));
   if (!isList) requireObject('tokens', tokens, 'a list of token numbers');
   if (!Number.isSafeInteger(tokens.length) || tokens.length < 0)
     throw wrong('tokens', 'a list of token numbers', tokens);

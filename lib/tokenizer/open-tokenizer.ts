@@ -44,7 +44,7 @@ function make(description: TokenizerDescription): Tokenizer {
  * too), or vocab.json with merges.txt. What is GPT-2's in all that it says becomes the gpt2 tokenizer.
  * @throws {BurgeonError} ERR_BURGEON_CONFIG for what is no path; ERR_BURGEON_DATA when the files are missing or damaged.
  */
-export async function loadTokenizer(path: string): Promise<Tokenizer> {
+export async function readTokenizer(path: string): Promise<Tokenizer> {
   requireText('path', path, 'the path of a tokenizer');
   const isFile = await stat(path).then(
     (info) => info.isFile(),

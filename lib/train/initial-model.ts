@@ -9,7 +9,7 @@ import { newSpecialIds } from '../checkpoint/special-ids.ts';
 import { BurgeonError } from '../errors.ts';
 import { descriptionFileName } from '../tokenizer/description.ts';
 import { tokenizerDifference } from '../tokenizer/difference.ts';
-import { loadTokenizer } from '../tokenizer/open-tokenizer.ts';
+import { readTokenizer } from '../tokenizer/open-tokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { checkpointPart, describePart } from './checkpoint-part.ts';
 import type { StartMode } from './run-directory.ts';
@@ -90,7 +90,7 @@ function requireSameModel(initFrom: string, config: TrainConfig, { model }: Open
 }
 
 async function requireSameTokens(initFrom: string, source: OpenModelDirectory, data: Data): Promise<void> {
-  const theirs = namesTokenizer(source) && data.tokenizer ? await loadTokenizer(source.directory) : undefined;
+  const theirs = namesTokenizer(source) && data.tokenizer ? await readTokenizer(source.directory) : undefined;
   const isSame = !theirs || JSON.stringify(theirs) === JSON.stringify(data.tokenizer);
   const { vocabSize } = source.model;
   if (isSame && (data.vocabSize ?? 0) <= vocabSize) return;

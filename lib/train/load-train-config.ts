@@ -23,7 +23,7 @@ import { parseTrainConfig, type TrainConfig } from './train-config.ts';
  */
 export async function loadTrainConfig(
   file: string,
-  options: { set?: readonly string[]; resume?: boolean } = {},
+  options: { set?: readonly string[] | undefined; resume?: boolean | undefined } = {},
 ): Promise<TrainConfig> {
   requireText('file', file, 'the path of a configuration');
   requireObject('options', options);

@@ -1,13 +1,14 @@
 // metrics.jsonl: one JSON object per line, appended as the run goes. docs/metrics.md describes the lines. A line that a
 // kill left half-written is ignored by readers and dropped on resume.
 
-import { open, readdir, readFile, rename } from 'node:fs/promises';
+import { type FileHandle, open, readdir, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import type { Host } from '../addon/host.ts';
 import type { ModelConfig } from '../config/model-config.ts';
 import { BurgeonError } from '../errors.ts';
 import type { PartSize } from '../est/part.ts';
 import type { ActiveCounts } from '../est/sampler.ts';
+import { explainWriting } from '../files/explain-writing.ts';
 import { isMissing } from '../files/is-missing.ts';
 import { LogFile } from '../files/log-file.ts';
 import { makeDirectory } from '../files/make-directory.ts';
@@ -210,17 +211,12 @@ export class MetricsWriter {
 
   /** Opens the metrics of a run that continues after `step`: later lines, written by what is now repeated, are dropped. */
   static async open(runDirectory: string, step: number, listeners: MetricsListeners = {}): Promise<MetricsWriter> {
-    await makeDirectory(runDirectory);
     const file = path.join(runDirectory, metricsFileName);
-    const handle = await open(file, 'a');
-    let found: LinesOfStep;
-    try {
-      found = await linesOfStep(file, step);
-      await handle.truncate(step === 0 ? 0 : found.bytes);
-    } catch (error) {
-      await handle.close();
-      throw error;
-    }
+    const { handle, found } = await explainWriting(
+      `${file} (the metrics)`,
+      'nothing was trained, nothing is lost',
+      () => openAfter(file, step),
+    );
     const log = new LogFile<MetricsLine>({
       path: file,
       handle,
@@ -252,6 +248,20 @@ export class MetricsWriter {
 
   close(): Promise<void> {
     return this.#log.close();
+  }
+}
+
+/** The file, without what comes after a step. */
+async function openAfter(file: string, step: number): Promise<{ handle: FileHandle; found: LinesOfStep }> {
+  await makeDirectory(path.dirname(file));
+  const handle = await open(file, 'a');
+  try {
+    const found = await linesOfStep(file, step);
+    await handle.truncate(step === 0 ? 0 : found.bytes);
+    return { handle, found };
+  } catch (error) {
+    await handle.close();
+    throw error;
   }
 }
 
@@ -301,6 +311,6 @@ export async function keepMetricsAside(runDirectory: string): Promise<{ file: st
   let number = 1;
   while (names.has(`metrics-${number}.jsonl`)) number++;
   const kept = path.join(runDirectory, `metrics-${number}.jsonl`);
-  await rename(file, kept);
+  await explainWriting(`${kept} (the metrics of before)`, `${file} is as it was`, () => rename(file, kept));
   return { file: kept, step: last };
 }

@@ -1,6 +1,7 @@
 // Opens everything that a run needs, in this order: what can be refused is refused before the run directory is touched, and
 // nothing stays open where opening fails.
 
+import { slowProductsNote } from '../addon/cuda.ts';
 import { busyNote, measurePeak, type Peak, peakFlops } from '../addon/peak.ts';
 import { damageText, latestIntactCheckpoint } from '../checkpoint/checkpoint-list.ts';
 import type { OpenModelDirectory } from '../checkpoint/model-directory.ts';
@@ -193,10 +194,10 @@ async function record(
   const busy = peak && busyNote(peak);
   if (busy) notes.push(busy);
   const metrics = await MetricsWriter.open(config.output, state.step, { onLine, onTrouble: onNote });
-  const lost = lostMetrics(metrics, state.step, config);
-  if (lost) {
-    notes.push(lost);
-    onNote(lost);
+  for (const note of [lostMetrics(metrics, state.step, config), model.info.backend === 'cuda' && slowProductsNote()]) {
+    if (!note) continue;
+    notes.push(note);
+    onNote(note);
   }
   const recorder = new RunRecorder({
     config,
@@ -208,9 +209,17 @@ async function record(
     data: input.description,
     place: new RunPlace(config.output, directory.lock),
     signal,
+    onNote,
     peakFlopsPerSecond: peak && peakFlops(peak, model.info.precision),
   });
-  const saver = new RunSaver({ config, state, recorder, isSaved: directory.latest !== undefined, onNote });
+  const saver = new RunSaver({
+    config,
+    state,
+    recorder,
+    isSaved: directory.latest !== undefined,
+    onNote,
+    begun: directory.begun,
+  });
   return { dataset, check, tokenizer, input, directory, model, state, peak, planner, recorder, saver };
 }
 

@@ -10,7 +10,7 @@ import { Model } from '../model/model.ts';
 import { choosePrecision } from '../model/native-options.ts';
 import { descriptionFileName } from '../tokenizer/description.ts';
 import { tokenizerDifference } from '../tokenizer/difference.ts';
-import { loadTokenizer } from '../tokenizer/open-tokenizer.ts';
+import { readTokenizer } from '../tokenizer/open-tokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { ConfigChange } from './config-changes.ts';
 import type { FoundData } from './data-record.ts';
@@ -88,7 +88,7 @@ async function refuseTokens(directory: string, { tokenizerFiles }: ModelContents
   const hasOwn = Object.keys(tokenizerFiles).length > 0;
   const found =
     hasOwn && tokenizer
-      ? `data of another tokenizer or vocabulary (${tokenizerDifference(await loadTokenizer(directory), tokenizer)})`
+      ? `data of another tokenizer or vocabulary (${tokenizerDifference(await readTokenizer(directory), tokenizer)})`
       : `${hasOwn ? 'token files, as the run has a tokenizer' : 'data of a tokenizer, as the run has none'}`;
   throw new BurgeonError(
     'ERR_BURGEON_DATA',

@@ -12,15 +12,16 @@ import {
 import { BurgeonError } from '../errors.ts';
 import { directoryKind, foreignContent } from '../files/directory-kind.ts';
 import { makeDirectoryDurably } from '../files/durable-file.ts';
+import { whatToDo } from '../files/explain-writing.ts';
 import type { HeldLock } from '../files/held-lock.ts';
 import { isMissing } from '../files/is-missing.ts';
 import { claimLock, type LockRequest } from '../files/lock-file.ts';
-import { bringRunBack, discardSetAside, isRunName, setRunAside } from './set-aside.ts';
+import { bringRunBack, clearDiscarded, discardSetAside, isRunName, setRunAside } from './set-aside.ts';
 
 /**
  * new: only where no run is; resume: continue the newest intact checkpoint, which must be there; auto: continue it, or start
- * anew where there is none; overwrite: replace what is there, which is deleted once the new run has done a step, and comes back
- * where it does none.
+ * anew where there is none; overwrite: replace what is there, which is deleted once the new run has a checkpoint, and comes back
+ * where it gets none.
  */
 export type StartMode = 'new' | 'resume' | 'auto' | 'overwrite';
 
@@ -37,10 +38,10 @@ export interface EnteredRun {
   skipped: FoundCheckpoint[];
   /** Of the directory; checked before anything is written there by name. */
   lock: HeldLock;
-  /** The run has done a step: what it replaces may go. */
+  /** The run has a checkpoint, or needs the room for one: what it replaces may go. */
   begun(): Promise<void>;
   /**
-   * Gives the directory free for others; what was to be replaced by a run that did no step is there again, and a directory that
+   * Gives the directory free for others; what was to be replaced by a run without a checkpoint is there again, and a directory that
    * was made for nothing is not.
    */
   leave(): Promise<void>;
@@ -62,9 +63,10 @@ export async function enterRunDirectory(
   const isThere = await requireRunPlace(directory);
   if (mode === 'resume' && !isThere) refuseToResume(directory, []);
   const made = await makeDirectoryDurably(directory).catch((cause) => {
+    const next = whatToDo(cause) ?? 'choose another output';
     throw new BurgeonError(
       'ERR_BURGEON_CONFIG',
-      `output ${directory}: expected a directory that can be written, but ${(cause as Error).message}`,
+      `output ${directory}: expected a directory that can be written, but ${(cause as Error).message}; ${next}`,
       { cause },
     );
   });
@@ -81,13 +83,17 @@ export async function enterRunDirectory(
     const loss = await lock.check({ isNow: true });
     // What was set aside went with the directory, if that was moved; otherwise what is there is somebody else's.
     const isHeld = loss === undefined || (loss.what === 'moved' && (await lock.recover()) !== undefined);
-    if (isHeld) await bringRunBack(lock.directory);
-    await lock.release();
-    if (loss === undefined) await removeEmpty(made);
+    try {
+      if (isHeld) await bringRunBack(lock.directory);
+    } finally {
+      await lock.release();
+      if (loss === undefined) await removeEmpty(made);
+    }
   };
   try {
-    // Of a process that was killed before its first step.
+    // Of a process that was killed before its first checkpoint.
     await bringRunBack(directory);
+    await clearDiscarded(directory);
     await clearInterrupted(directory);
     const continues = mode === 'resume' || mode === 'auto';
     const { latest, skipped } = await (continues ? latestIntactCheckpoint : latestCheckpoint)(directory);
@@ -104,7 +110,8 @@ export async function enterRunDirectory(
     }
     return { latest: undefined, skipped: [], lock, begun, leave };
   } catch (error) {
-    await leave();
+    // The first error is the one to report.
+    await leave().catch(() => {});
     throw error;
   }
 }

@@ -38,6 +38,8 @@ export interface RecordedRun {
   /** Absent where the signal came before they were read. */
   data: DataDescription | undefined;
   place: RunPlace;
+  /** Receives notes for people. */
+  onNote?: ((note: string) => void) | undefined;
   /** Measured; null where it was not, and `log.peakFlops` says. */
   peakFlopsPerSecond: number | null;
 }
@@ -232,11 +234,17 @@ export class RunRecorder {
     return directory;
   }
 
-  /** Older checkpoints go that need not be kept. */
+  /** Older checkpoints go that need not be kept; one that cannot be deleted is told, and tried again after the next. */
   async #prune(): Promise<void> {
-    const { config, state } = this.#run;
+    const { config, state, onNote } = this.#run;
     const { keepLast, keepBest } = config.checkpoint;
-    await pruneCheckpoints(config.output, { keepLast, best: keepBest ? state.best?.step : undefined });
+    try {
+      await pruneCheckpoints(config.output, { keepLast, best: keepBest ? state.best?.step : undefined });
+    } catch (error) {
+      const { message } = error as Error;
+      this.warn(message);
+      onNote?.(message);
+    }
   }
 
   end(state: EndLine['state'], summary: RunSummary): void {

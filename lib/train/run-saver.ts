@@ -15,6 +15,8 @@ export interface SavedRunParts {
   isSaved: boolean;
   /** Receives notes for people. */
   onNote: (note: string) => void;
+  /** What the run replaces may go. */
+  begun: () => Promise<void>;
 }
 
 export class RunSaver {
@@ -42,8 +44,20 @@ export class RunSaver {
   async save(validationLoss?: number): Promise<string> {
     // The clock starts again also where it fails, so that a full disk is not tried at every step.
     this.#lastMs = performance.now();
-    const directory = await this.#run.recorder.checkpoint(validationLoss);
-    this.#savedStep = this.#run.state.step;
+    return this.#write(() => this.#run.recorder.checkpoint(validationLoss));
+  }
+
+  /** What the run replaces goes with its first checkpoint, or before, where it takes the room of that. */
+  async #write(checkpoint: () => Promise<string>): Promise<string> {
+    const { begun, state } = this.#run;
+    const isFirst = this.#savedStep === 0;
+    const directory = await checkpoint().catch(async (error) => {
+      if (!isFirst || !isFull(error)) throw error;
+      await begun();
+      return checkpoint();
+    });
+    this.#savedStep = state.step;
+    if (isFirst) await begun();
     return directory;
   }
 
@@ -77,14 +91,19 @@ export class RunSaver {
       onNote(`no checkpoint of step ${state.step}, as the step after it has changed weights already; ${newest}`);
     } else {
       try {
-        const directory = await recorder.checkpoint(undefined, { prunes: false });
-        this.#savedStep = state.step;
+        const directory = await this.#write(() => recorder.checkpoint(undefined, { prunes: false }));
         onNote(`wrote ${directory}, the last good step; --resume goes on from there`);
       } catch (another) {
         onNote(`no checkpoint of step ${state.step}: ${(another as Error).message}; ${newest}`);
       }
     }
   }
+}
+
+/** Whether the disk is, or one's share of it. */
+function isFull(error: unknown): boolean {
+  const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
+  return code === 'ENOSPC' || code === 'EDQUOT';
 }
 
 function isCheckpointError(error: unknown): error is BurgeonError {

@@ -3,12 +3,14 @@
 // sampler's options) are checked by building that part, so they are stated once, in `lib/est/`.
 
 import * as z from 'zod';
-import { type Device, deviceWords, isDevice } from '../config/device.ts';
+import { type Device, deviceShape, deviceWords, isDevice } from '../config/device.ts';
 import {
   decayFloat32,
   flag,
+  fromZeroToBelowOne,
   integer,
   integerOr,
+  type JsonShape,
   nonNegativeFloat32,
   nonNegativeNumber,
   number,
@@ -17,6 +19,7 @@ import {
   positiveFloat32,
   section,
   share,
+  shareShape,
   text,
   value,
   word,
@@ -33,10 +36,26 @@ import { isStageRate, Schedule, type StageRate, scheduleNames } from '../est/sch
 import { depthTransitions, momentTransitions, widthTransitions } from '../est/transition.ts';
 import { learningRateSchedules } from '../optim/lr-schedule.ts';
 
+const rateShape: JsonShape = {
+  anyOf: [
+    shareShape,
+    {
+      type: 'object',
+      properties: { perLayer: { type: 'array', items: { type: 'number', minimum: 0, maximum: 1 }, minItems: 1 } },
+      required: ['perLayer'],
+      additionalProperties: false,
+    },
+  ],
+};
+
 const stageRate = (units: string) =>
   value<StageRate>(
     'a rate above 0 and at most 1 (a share, no number of units), {perLayer: [...]}, or a pair [from, to] of rates',
     isStageRate,
+    {
+      'x-type': 'StageRate',
+      anyOf: [...rateShape.anyOf!, { type: 'array', items: rateShape, minItems: 2, maxItems: 2 }],
+    },
   )
     .exactOptional()
     .describe(
@@ -62,10 +81,13 @@ const transitionSection = section({
     .exactOptional()
     .describe("AdamW's moments of copies. Default: copy; zero where width is split, or copies would stay equal"),
   warmupSteps: integer(0).exactOptional().describe('Steps over which the learning rate climbs again. Default: 0'),
-  warmupFrom: number('a number from 0 to below 1', (input) => input >= 0 && input < 1)
+  warmupFrom: number('a number from 0 to below 1', (input) => input >= 0 && input < 1, fromZeroToBelowOne)
     .exactOptional()
     .describe('Share of the learning rate at which that begins. Default: 0'),
 });
+
+/** Two integers, as in 2/15. */
+const fractionText = /^\s*(\d+)\s*\/\s*(\d+)\s*$/;
 
 const groupsPerStep = () => integerOr(1, 'auto', 'sequence');
 
@@ -76,6 +98,7 @@ const stage = section({
   endFraction: value<number | string>(
     'a number above 0 and at most 1, or a fraction such as "2/15"',
     (input) => readFraction(input) !== undefined,
+    { anyOf: [shareShape, { type: 'string', pattern: fractionText.source }] },
   )
     .transform((input) => readFraction(input)!)
     .exactOptional()
@@ -113,7 +136,10 @@ const files = (use: string) =>
 
 const estSection = section({
   schedule: z
-    .union([word(scheduleNames, ' or a list of stages'), z.array(stage)])
+    .union([
+      word(scheduleNames, ' or a list of stages').meta({ 'x-type': 'ScheduleName' }),
+      z.array(stage.meta({ 'x-type': 'StageInput' })),
+    ])
     .default('est-gpt2')
     .describe(`Stages of the run: ${scheduleNames.join(', ')}, or a list of stages`),
   groupsPerStep: groupsPerStep()
@@ -211,7 +237,7 @@ const fields = section({
       'Model to start from, instead of new weights: a model directory, checkpoint, run directory or model_*.bin of llm.c. ' +
         'Default: none',
     ),
-  data: dataSection.prefault({}),
+  data: dataSection.prefault({}).meta({ title: 'What the model is trained on' }),
   baseline: paths('the path of a run, a pattern of metrics files, or a list of them')
     .exactOptional()
     .describe(
@@ -224,12 +250,14 @@ const fields = section({
   batchSize: integer(1, 1_048_576).describe('Sequences per micro-batch. Required'),
   sequenceLength: integer(1).exactOptional().describe('Tokens per sequence. Default: model.contextLength'),
   accumulationSteps: integer(1, 1_048_576).default(1).describe('Micro-batches per optimizer step'),
-  est: estSection.prefault({}),
-  optimizer: optimizerSection.prefault({}),
+  est: estSection.prefault({}).meta({ title: 'Which part of the model is trained in which step' }),
+  optimizer: optimizerSection.prefault({}).meta({ title: 'AdamW and its learning rate' }),
   evaluation: section({
     every: integer(0).default(250).describe('Steps between evaluations; 0: only at the end'),
     windows: integerOr(1, 'all').default(64).describe('Sequences of validation data per evaluation'),
-  }).prefault({}),
+  })
+    .prefault({})
+    .meta({ title: 'Loss on held-out data' }),
   sample: section({
     every: integer(0).default(0).describe('Steps between samples of text; 0: none'),
     prompt: text().default('').describe('Text to continue; may be empty'),
@@ -237,7 +265,9 @@ const fields = section({
     temperature: nonNegativeNumber().default(0.8).describe('Divides the logits; 0: always the likeliest token'),
     topK: integer(0).default(0).describe('Draws from the k likeliest tokens only; 0: off'),
     topP: share().default(1).describe('Draws from the likeliest tokens that make up this probability; 1: off'),
-  }).prefault({}),
+  })
+    .prefault({})
+    .meta({ title: 'Text that is written during training' }),
   checkpoint: section({
     every: integer(0)
       .default(0)
@@ -247,17 +277,22 @@ const fields = section({
       .describe('Minutes after which one is written in any case, which changes no result; 0: none by time'),
     keepLast: integer(1).default(2).describe('Newest checkpoints that stay on disk'),
     keepBest: flag().default(true).describe('Whether the checkpoint with the lowest validation loss stays as well'),
-  }).prefault({}),
+  })
+    .prefault({})
+    .meta({ title: 'When checkpoints are written, and which of them stay' }),
   log: section({
     every: integer(1).default(1).describe('Steps between lines of metrics'),
     peakFlops: value<number | 'measured'>(
       'a number of FLOPs per second above 0, or "measured"',
       (input) => input === 'measured' || (typeof input === 'number' && Number.isFinite(input) && input > 0),
+      { anyOf: [{ type: 'number', exclusiveMinimum: 0 }, { enum: ['measured'] }] },
     )
       .default('measured')
       .describe("FLOPs per second that MFU is a share of: the processor's own figure, or measured at the start"),
-  }).prefault({}),
-  device: value<Device>(deviceWords, isDevice)
+  })
+    .prefault({})
+    .meta({ title: 'Metrics' }),
+  device: value<Device>(deviceWords, isDevice, deviceShape)
     .default('auto')
     .describe(
       'What computes: cpu, cuda, cuda:1, ..., or reference, plain loops. auto: BURGEON_DEVICE, else CUDA where it works',
@@ -270,7 +305,8 @@ const fields = section({
   threads: integerOr(1, 'auto').default('auto').describe('Threads on the processor'),
 });
 
-const trainSchema = fields.transform((config, context) => {
+/** The whole of it. */
+export const trainSchema = fields.transform((config, context) => {
   const { model, est, steps, sequenceLength = model.contextLength } = config;
   const report = (path: string[], input: unknown, message: string) =>
     context.issues.push({ code: 'custom', input, path, message });
@@ -339,7 +375,7 @@ export function parseTrainConfig(input: unknown, file?: string): TrainConfig {
 function readFraction(input: unknown): number | undefined {
   let fraction = input;
   if (typeof input === 'string') {
-    const [, numerator, denominator] = /^\s*(\d+)\s*\/\s*(\d+)\s*$/.exec(input) ?? [];
+    const [, numerator, denominator] = fractionText.exec(input) ?? [];
     fraction = Number(numerator) / Number(denominator);
   }
   return typeof fraction === 'number' && fraction > 0 && fraction <= 1 ? fraction : undefined;

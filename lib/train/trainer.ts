@@ -5,7 +5,8 @@
 import type { Peak } from '../addon/peak.ts';
 import { requireObject } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
-import type { Part } from '../est/part.ts';
+import { type Part, partSubnetwork } from '../est/part.ts';
+import type { Subnetwork } from '../est/subnetwork.ts';
 import { BigramModel } from '../eval/bigram.ts';
 import type { Model } from '../model/model.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
@@ -15,9 +16,12 @@ import { type OpenRun, openRun, releaseRun } from './open-run.ts';
 import type { Due, RunState } from './run-state.ts';
 import { type RunSummary, summarise } from './summary.ts';
 import { parseTrainConfig, type TrainConfig } from './train-config.ts';
+import type { TrainConfigInput } from './train-config-input.ts';
 import { trainStep } from './train-step.ts';
 import type { TrainerOptions } from './trainer-options.ts';
+import { Turns } from './turns.ts';
 import type { UnitShares } from './unit-usage.ts';
+import type { TrainedPart } from './what-is-trained.ts';
 
 export type { TrainerOptions } from './trainer-options.ts';
 
@@ -29,6 +33,10 @@ export interface StepRecord extends Omit<StepLine, 'kind'> {
   checkpoint?: string;
 }
 
+/**
+ * A run: it trains a model as a configuration says, evaluates it, writes metrics and checkpoints into a run directory, and goes on
+ * from there with the same bits. `for await (const record of trainer.run())`, then `close()`.
+ */
 export class Trainer implements AsyncDisposable {
   readonly #given: TrainConfig;
   readonly #options: TrainerOptions;
@@ -37,17 +45,21 @@ export class Trainer implements AsyncDisposable {
   #tokenizer: Tokenizer | undefined;
   #state: RunState | undefined;
   #peak: Peak | null | undefined;
+  /** The model does one thing at a time. */
+  readonly #turns = new Turns();
   #bigramLoss: number | null = null;
+  /** Of the run that is over. */
+  #lastTrained: Subnetwork | undefined;
   /** Whether weights and moments are those of the last step. */
   #isWhole = true;
   #isOver = false;
   #isClosed = false;
 
   /**
-   * @param config a TrainConfig, complete or with keys left out; see `parseTrainConfig`.
+   * @param config the keys of a configuration file, or a TrainConfig; `parseTrainConfig` makes one of data of any type.
    * @throws {BurgeonError} ERR_BURGEON_CONFIG with one line per problem.
    */
-  constructor(config: unknown, options: TrainerOptions = {}) {
+  constructor(config: TrainConfigInput, options: TrainerOptions = {}) {
     requireObject('options of new Trainer()', options);
     this.#given = parseTrainConfig(config);
     this.#options = options;
@@ -58,7 +70,7 @@ export class Trainer implements AsyncDisposable {
     return this.#state?.config ?? this.#given;
   }
 
-  /** The model being trained; available once the trainer is open. */
+  /** The model being trained; available once the trainer is open. Busy during a step: see `withModel`. */
   get model(): Model {
     return this.#opened(this.#model);
   }
@@ -110,6 +122,27 @@ export class Trainer implements AsyncDisposable {
     const run = await openRun(this.#given, this.#options);
     this.#run = run;
     ({ model: this.#model, state: this.#state, tokenizer: this.#tokenizer, peak: this.#peak } = run);
+    run.model.busyAdvice = 'it belongs to a Trainer, whose withModel() waits for the end of the step';
+  }
+
+  /**
+   * Does something with the model between two steps: generates, evaluates, saves. The next step waits for it, and the run comes to the
+   * same bits, as long as `work` changes no weights, moments or gradients. May be called at any time while the trainer is open, also
+   * when the run is over; calls take turns.
+   * @param work gets the model and, as options of `generate` and `forward`, what of it has been trained so far.
+   * @throws {BurgeonError} ERR_BURGEON_DISPOSED when the trainer is not open; what `work` throws.
+   */
+  withModel<Result>(work: (model: Model, trained: TrainedPart) => Promise<Result>): Promise<Result> {
+    return this.#turns.take(async () => work(this.model, this.#trained()));
+  }
+
+  #trained(): TrainedPart {
+    const { sequenceLength } = this.config;
+    const { contextLength } = this.model.config;
+    return {
+      subnetwork: this.#run ? partSubnetwork(this.part, this.model.config) : this.#lastTrained,
+      sequenceLength: sequenceLength < contextLength ? sequenceLength : undefined,
+    };
   }
 
   /**
@@ -132,7 +165,7 @@ export class Trainer implements AsyncDisposable {
       // Also where a kill came between the last checkpoint and the word of it.
       if (!wasComplete || !recorder.isEnded) recorder.end(this.isComplete ? 'complete' : 'stopped', this.summary);
     } catch (error) {
-      await this.#fail(error);
+      await this.#turns.take(() => this.#fail(error));
       await this.#release().catch(() => {}); // The first error is the one to report.
       throw error;
     }
@@ -140,66 +173,78 @@ export class Trainer implements AsyncDisposable {
   }
 
   /**
-   * Writes a checkpoint of the last step now, without an evaluation; between steps only: while the consumer of `run` holds
-   * a record. Does nothing for a step that has one.
+   * Writes a checkpoint of the last step, without an evaluation, once the step under way is done. Does nothing for a step that has
+   * one.
    * @returns its directory; undefined where there is none to write.
    * @throws {BurgeonError} ERR_BURGEON_DISPOSED when the run is not open; what a full disk says.
    */
-  async checkpoint(): Promise<string | undefined> {
-    const { saver } = this.#opened(this.#run);
-    return saver.isSaved ? undefined : saver.save();
+  checkpoint(): Promise<string | undefined> {
+    return this.#turns.take(async () => {
+      const { saver } = this.#opened(this.#run);
+      return saver.isSaved ? undefined : saver.save();
+    });
   }
 
   async *#steps(): AsyncGenerator<StepRecord, void, undefined> {
-    const { config } = this;
-    const { input, model, planner, recorder, saver } = this.#opened(this.#run);
-    const { loader } = input;
+    const { steps } = this.config;
     const firstStep = this.step;
     const state = this.#opened(this.#state);
     const { signal } = this.#options;
-    const onChange = () => {
-      this.#isWhole = false;
-    };
-    if (state.owed) await this.#doOwed(state.owed);
-    while (state.step < config.steps && !signal?.aborted) {
-      await recorder.requirePlace();
-      await this.#requireSoundData();
-      const line = await recorder.step((onGroup) =>
-        trainStep({ config, model, loader, planner, signal, onGroup, onChange }, state.step),
-      );
-      if (line === undefined) break;
-      this.#isWhole = true;
-      if (state.step === 1) await this.#opened(this.#run).directory.begun();
-      const isLast = state.step === config.steps;
-      if (isDue(config.log.every, state.step) || isLast) recorder.writeStep(line);
-      const { kind: _, ...record }: StepLine & StepRecord = line;
-
-      const isSaveDue = isLast || isDue(config.checkpoint.every, state.step);
-      // A checkpoint's validation loss decides whether it is the best, so it is taken there too. Not where the clock decides:
-      // what is evaluated is a matter of steps alone.
-      const evaluates = isSaveDue || isDue(config.evaluation.every, state.step);
-      if (evaluates) {
-        const validation = await recorder.evaluate();
-        if (validation) record.validation = validation;
-      }
-      if (isDue(config.sample.every, state.step)) {
-        const sample = await recorder.sample(this.#opened(this.#tokenizer));
-        if (sample !== undefined) record.sample = sample;
-      }
-      const isStopping = signal?.aborted === true;
-      const saves = isSaveDue || isStopping || saver.isTime;
-      const endsStage = !isLast && planner.at(state.step).stage.index + 1 !== line.stage;
-      if (evaluates || saves || endsStage) recorder.writeTotals();
-      if (saves) {
-        const loss = record.validation?.loss;
-        const checkpoint = isLast || isStopping ? await saver.save(loss) : await saver.trySave(loss);
-        if (checkpoint !== undefined) record.checkpoint = checkpoint;
-      }
+    const { owed } = state;
+    if (owed) await this.#turns.take(() => this.#doOwed(owed));
+    while (state.step < steps && !signal?.aborted) {
+      const record = await this.#turns.take(() => this.#step());
+      if (record === undefined) break;
       yield record;
     }
     // The signal came while the consumer held the record of a step that was not saved, or in the step after it.
     await this.checkpoint();
     if (state.step > firstStep && !signal?.aborted) await this.#finishCheck();
+  }
+
+  /** A step and what is due after it; undefined where the signal stopped it. */
+  async #step(): Promise<StepRecord | undefined> {
+    const { config } = this;
+    const { input, model, planner, recorder, saver } = this.#opened(this.#run);
+    const { loader } = input;
+    const state = this.#opened(this.#state);
+    const { signal } = this.#options;
+    const onChange = () => {
+      this.#isWhole = false;
+    };
+    await recorder.requirePlace();
+    await this.#requireSoundData();
+    const line = await recorder.step((onGroup) =>
+      trainStep({ config, model, loader, planner, signal, onGroup, onChange }, state.step),
+    );
+    if (line === undefined) return undefined;
+    this.#isWhole = true;
+    const isLast = state.step === config.steps;
+    if (isDue(config.log.every, state.step) || isLast) recorder.writeStep(line);
+    const { kind: _, ...record }: StepLine & StepRecord = line;
+
+    const isSaveDue = isLast || isDue(config.checkpoint.every, state.step);
+    // A checkpoint's validation loss decides whether it is the best, so it is taken there too. Not where the clock decides:
+    // what is evaluated is a matter of steps alone.
+    const evaluates = isSaveDue || isDue(config.evaluation.every, state.step);
+    if (evaluates) {
+      const validation = await recorder.evaluate();
+      if (validation) record.validation = validation;
+    }
+    if (isDue(config.sample.every, state.step)) {
+      const sample = await recorder.sample(this.#opened(this.#tokenizer));
+      if (sample !== undefined) record.sample = sample;
+    }
+    const isStopping = signal?.aborted === true;
+    const saves = isSaveDue || isStopping || saver.isTime;
+    const endsStage = !isLast && planner.at(state.step).stage.index + 1 !== line.stage;
+    if (evaluates || saves || endsStage) recorder.writeTotals();
+    if (saves) {
+      const loss = record.validation?.loss;
+      const checkpoint = isLast || isStopping ? await saver.save(loss) : await saver.trySave(loss);
+      if (checkpoint !== undefined) record.checkpoint = checkpoint;
+    }
+    return record;
   }
 
   /** Waits until all data are checked, or for the signal: a short run may be over before. */
@@ -279,6 +324,7 @@ export class Trainer implements AsyncDisposable {
   /** Gives data and run directory free; the run cannot go on. */
   async #release(): Promise<void> {
     const run = this.#run;
+    if (run) this.#lastTrained = partSubnetwork(this.part, run.model.config);
     this.#run = undefined;
     this.#isOver = true;
     if (run) await releaseRun(run);

@@ -9,10 +9,12 @@
 #include "addon/model_wrap.h"
 #include "addon/tokenizer_wrap.h"
 #include "backend/cpu/isa.h"
+#include "core/system.h"
 
 namespace {
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+  burgeon::system::stay_loaded();
   exports.Set("version", BURGEON_VERSION);
   exports.Set("bestIsa", burgeon::best_isa());
   exports.Set("NativeModel", burgeon::ModelWrap::define(env));

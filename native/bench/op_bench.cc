@@ -1,7 +1,5 @@
 #include "bench/op_bench.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -11,6 +9,7 @@
 #include "core/arena.h"
 #include "core/bfloat16.h"
 #include "core/error.h"
+#include "core/system.h"
 #include "core/thread_pool.h"
 
 namespace burgeon::bench {
@@ -191,10 +190,7 @@ class Mover {
   // Larger than the last-level cache, as far as the system says how large that is; that of a GPU has 50 MB or so.
   size_t eviction_bytes() const {
     size_t bytes = size_t{256} << 20;
-#ifdef _SC_LEVEL3_CACHE_SIZE
-    const long cache = device_.queue() ? 0 : sysconf(_SC_LEVEL3_CACHE_SIZE);
-    if (cache > 0) bytes = std::max(bytes, 2 * static_cast<size_t>(cache));
-#endif
+    if (!device_.queue()) bytes = std::max(bytes, 2 * system::last_level_cache());
     return std::min(bytes, size_t{2} << 30);
   }
 

@@ -1,10 +1,8 @@
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <chrono>
 #include <cstring>
 
 #include "core/device.h"
+#include "core/system.h"
 
 namespace burgeon {
 
@@ -12,19 +10,9 @@ namespace {
 
 class HostDevice final : public Device {
  public:
-  void* allocate(size_t bytes) override {
-    void* block = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (block == MAP_FAILED) return nullptr;
-#ifdef MADV_HUGEPAGE
-    // First touch of 4 KiB pages runs at a fraction of memory speed; the advice may be refused, which costs only time.
-    if (bytes >= (size_t{2} << 20)) madvise(block, bytes, MADV_HUGEPAGE);
-#endif
-    return block;
-  }
-  void release(void* block, size_t bytes) override { munmap(block, bytes); }
-  size_t capacity() const override {
-    return static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  }
+  void* allocate(size_t bytes) override { return system::allocate_pages(bytes); }
+  void release(void* block, size_t bytes) override { system::release_pages(block, bytes); }
+  size_t capacity() const override { return system::physical_memory(); }
   const char* name() const override { return "this machine"; }
 
   void write(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }

@@ -263,6 +263,11 @@ TEST(cuda_recordings_replay_a_kind_from_its_second_time_on) {
         refused = error.code() == ErrorCode::kCuda;
       }
       CHECK(refused);
+      // What failed is recorded no longer: this thread may take memory again.
+      const auto other = cuda::open_device(cuda::load_library(BURGEON_CUDA_HOST_LIBRARY), 0, "off");
+      void* const block = other->allocate(256);
+      CHECK(block);
+      other->release(block, 256);
     }
   }
   device->release(memory, 256);
@@ -310,7 +315,7 @@ TEST(cuda_loader_says_what_is_missing) {
   const std::string library = BURGEON_CUDA_HOST_LIBRARY;
   says(message_of("/nowhere/libburgeon_cuda.so", "1", 0), "is not built (/nowhere/libburgeon_cuda.so is not there)");
   says(message_of("/proc/self/maps", "1", 0), "could not be loaded");
-  const std::string rebuild = "; build it with: npm run build:cuda";
+  const std::string rebuild = "; build it with: npx burgeon build --cuda (in a clone: npm run build:cuda)";
   says(message_of(BURGEON_CUBLASLT_HOST_LIBRARY, "1", 0),
        "is no CUDA library of burgeon: it has no burgeon_cuda_get_api" + rebuild);
   says(message_of(BURGEON_OTHER_ABI_LIBRARY, "1", 0),

@@ -3,8 +3,9 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { addonPaths, findAddon, loadAddon, packageRoot, packageVersion } from '../../lib/addon/load.ts';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { addonFiles, findAddon, loadAddon, packageRoot, packageVersion } from '../../lib/addon/load.ts';
+import { describePlatform } from '../../lib/addon/platform.ts';
 import { BurgeonError } from '../../lib/errors.ts';
 
 let directory: string;
@@ -36,8 +37,8 @@ describe('findAddon', () => {
   it('says what is missing, and how to build it', () => {
     const paths = ['Debug', 'Release'].map((kind) => path.join(directory, kind, 'burgeon.node'));
     expect(failure(paths).message).toBe(
-      `the native addon could not be loaded:\n  ${paths[0]}: not there\n  ${paths[1]}: not there\n` +
-        'build it with: npm rebuild burgeon (in a clone: npm run build:native)',
+      `the native addon for ${describePlatform()} could not be loaded:\n  ${paths[0]}: not there\n  ${paths[1]}: not there\n` +
+        'what helps: npm run build:native',
     );
   });
 
@@ -68,15 +69,26 @@ describe('findAddon', () => {
 });
 
 describe('loadAddon', () => {
-  it('looks in the Debug and the Release build of this package, once', async () => {
-    expect(addonPaths).toEqual(
+  it('looks in the Debug and the Release build of a clone, once', async () => {
+    expect(addonFiles()).toEqual(
       ['Debug', 'Release'].map((kind) => path.join(packageRoot, 'build', kind, 'burgeon.node')),
     );
     expect(JSON.parse(await readFile(path.join(packageRoot, 'package.json'), 'utf8'))).toMatchObject({
       name: 'burgeon',
       version: packageVersion,
     });
-    expect(addonPaths).toContain(good);
+    expect(addonFiles()).toContain(good);
     expect(loadAddon()).toBe(loadAddon());
+  });
+
+  it('takes the file that BURGEON_ADDON names, and no other', () => {
+    vi.stubEnv('BURGEON_ADDON', 'somewhere/burgeon.node');
+    try {
+      const file = path.resolve('somewhere/burgeon.node');
+      expect(addonFiles()).toEqual([file]);
+      expect(failure(addonFiles()).message).toContain(`${file}: not there\n  BURGEON_ADDON names the only file`);
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 });

@@ -115,7 +115,11 @@ const cases: Record<string, readonly Case[]> = {
     [burgeon.trainTokenizer, { ...prepare, vocabSize: 300, inputs: [7] }, 'inputs[0]: expected a string, received 7'],
     [burgeon.loadTrainConfig, undefined, 'file: expected the path of a configuration, received nothing'],
     [(given) => burgeon.loadTrainConfig('x', given), { set: 'a=1' }, 'options.set: expected a list of strings'],
-    [(given) => new burgeon.Trainer({}, given), null, 'options of new Trainer(): expected an object, received null'],
+    [
+      (given) => new burgeon.Trainer({} as never, given),
+      null,
+      'options of new Trainer(): expected an object, received null',
+    ],
     [burgeon.measurePeak, '2', 'threads: expected an integer of at least 1, received "2"'],
   ],
   tokenizers: (['bytes', 'gpt2'] as const).flatMap((name): Case[] => {

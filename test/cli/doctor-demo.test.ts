@@ -27,6 +27,7 @@ describe.concurrent('doctor', () => {
     expect(stdout).toMatch(/^bf16 peak +[\d.]+ [GT]FLOP\/s on 1 thread/m);
     expect(stdout).toMatch(/^memory copy +[\d.]+ GB\/s on 1 thread/m);
     expect(stdout).toContain('BURGEON_THREADS=1');
+    expect(stdout).toMatch(/\n\nready: trains on cpu \(\w+\), 1 thread\nnext: burgeon init\n$/);
   });
 
   test('as JSON', async () => {
@@ -37,8 +38,23 @@ describe.concurrent('doctor', () => {
       isa: 'baseline',
       threads: 1,
       environment: { BURGEON_MAX_ISA: 'baseline' },
+      ready: true,
+      problem: null,
+      next: 'burgeon init',
     });
     expect(report.peakFlopsPerSecond.allThreads).toBeGreaterThan(1e8);
+  });
+
+  test.each([
+    ['BURGEON_THREADS', 'many', 'expected an integer from 1 to 1024, received "many"'],
+    ['BURGEON_DEVICE', 'gpu', 'expected auto, cpu, cuda, cuda:<number> or reference, received "gpu"'],
+    ['BURGEON_MAX_ISA', 'sse', 'expected amx, avx512bf16, avx512, avx2 or baseline, received "sse"'],
+  ])('prints its table all the same with a wrong %s', async (name, value, reason) => {
+    const { code, stdout, stderr } = await burgeon(['doctor'], { env: { [name]: value } });
+    expect({ code, stderr }).toEqual({ code: 1, stderr: '' });
+    expect(stdout).toMatch(/^burgeon +\d/);
+    expect(stdout).toContain(`\nbackend      none\n`);
+    expect(stdout).toContain(`\n\nnot ready: ${name}: ${reason}\nnext: burgeon doctor, once that is mended\n`);
   });
 });
 

@@ -2,7 +2,7 @@
 
 import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { loadTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
+import { readTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
 import { llmcEvalFile } from '../helpers/llmc-eval-file.ts';
 import { createWorkspace, type Workspace } from './workspace.ts';
 
@@ -60,7 +60,7 @@ describe.concurrent('eval --choices', () => {
   });
 
   test("llm.c's format gives the same", async () => {
-    const tokenizer = await loadTokenizer(workspace.path('run', 'checkpoint-00000015'));
+    const tokenizer = await readTokenizer(workspace.path('run', 'checkpoint-00000015'));
     const encode = (text: string) => [...tokenizer.encode(text)];
     const examples = records.map(({ ctx, endings, label }) => ({
       label,

@@ -117,6 +117,29 @@ describe.concurrent('sample', () => {
     expect(stdout).toMatch(/^the [a-z .\n]*\n$/);
   });
 
+  test('reads the prompt from standard input, without its last line break', async () => {
+    const asked = await sample('run', '-n', '20', '-p', 'the\nold ');
+    for (const stdin of ['the\nold ', 'the\nold \n', 'the\nold \r\n']) {
+      const { stdout } = await workspace.succeed(['sample', 'run', '-n', '20', '--prompt', '-'], { stdin });
+      expect(stdout).toBe(asked);
+    }
+    const { code, stderr } = await workspace.burgeon(['sample', 'run', '-p', '-'], { stdin: Uint8Array.of(0xff) });
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: 'burgeon: standard input: expected the prompt in UTF-8, found other bytes\n',
+    });
+  });
+
+  test('as JSON: the prompt, what follows, and the settings', async () => {
+    const options = ['run', '-p', 'the ', '-n', '20', '--seed', '3', '--top-k', '4'];
+    const { continuation, ...rest } = JSON.parse(await sample(...options, '--json'));
+    expect(`the ${continuation}\n`).toBe(await sample(...options));
+    expect(rest).toEqual({
+      model: workspace.path('run', 'checkpoint-00000015'),
+      ...{ prompt: 'the ', tokens: 20, temperature: 0.8, topK: 4, topP: 1, seed: 3 },
+    });
+  });
+
   test('refuses a prompt that the vocabulary cannot encode, before it prints anything', async () => {
     expect(await failure('sample', 'run', '--prompt', 'Émile')).toMatch(
       /^burgeon: character "É" \(U\+00C9\): expected one of the \d+ characters of the vocabulary/,
@@ -141,5 +164,50 @@ describe.concurrent('sample', () => {
     await workspace.succeed(['train', 'train.yaml', '--quiet', '--set', 'output=damaged', '--set', 'steps=1']);
     await writeFile(workspace.path('damaged', 'checkpoint-00000001', 'model.safetensors'), 'x');
     expect(await failure('sample', 'damaged/checkpoint-00000001')).toContain('model.safetensors');
+  });
+});
+
+describe.concurrent('--best', () => {
+  // Far too high a rate: the loss rises, so that the best checkpoint is an old one.
+  const settings = ['output=best', 'optimizer.learningRate=0.5', 'optimizer.warmupSteps=6', 'est.schedule=dense'];
+  const every = ['steps=8', 'evaluation.every=1', 'checkpoint.every=1', 'checkpoint.keepLast=1'];
+  let best: number;
+  beforeAll(async () => {
+    const set = [...settings, ...every].flatMap((setting) => ['--set', setting]);
+    const { stdout } = await workspace.succeed(['train', 'train.yaml', '--json', ...set]);
+    best = (jsonLines(stdout).at(-1) as { summary: { bestStep: number } }).summary.bestStep;
+    expect(best).toBeLessThan(8);
+  });
+
+  test('is the checkpoint with the lowest held-out loss, for sample, eval and export', async () => {
+    const directory = workspace.path('best', `checkpoint-0000000${best}`);
+    expect(JSON.parse(await sample('best', '--best', '--json', '-n', '5')).model).toBe(directory);
+    expect(JSON.parse(await sample('best', '--json', '-n', '5')).model).toBe(
+      workspace.path('best', 'checkpoint-00000008'),
+    );
+    const { loss } = await evaluate('best', '--best', '--data', 'data');
+    expect(loss).toBe((await evaluate(directory, '--data', 'data')).loss);
+    expect(loss).toBeLessThan((await evaluate('best', '--data', 'data')).loss);
+    await workspace.succeed(['export', 'best', '--best', '-o', 'best-model']);
+    expect((await evaluate('best-model', '--data', 'data')).loss).toBe(loss);
+  });
+
+  test('says why there is none', async () => {
+    expect(await failure('sample', 'best/checkpoint-00000008', '--best')).toContain(
+      'expected a run directory with checkpoints to find the best of, found none in it',
+    );
+    const set = ['data={train: "data/*_train_*.bin"}', 'model.vocabSize=32', 'output=unmeasured', 'steps=1'].flatMap(
+      (setting) => ['--set', setting],
+    );
+    await workspace.succeed(['train', 'train.yaml', '--quiet', ...set]);
+    expect(await failure('eval', 'unmeasured', '--best', '--data', 'data')).toContain(
+      'unmeasured: expected a checkpoint with a held-out loss, none was evaluated',
+    );
+    const lost = ['output=lost', 'checkpoint.keepBest=false'].flatMap((setting) => ['--set', setting]);
+    const all = [...settings.slice(1), ...every].flatMap((setting) => ['--set', setting]);
+    await workspace.succeed(['train', 'train.yaml', '--quiet', ...all, ...lost]);
+    expect(await failure('sample', 'lost', '--best')).toMatch(
+      /checkpoint-0000000\d: expected the best checkpoint, with held-out loss \d\.\d{4}, found none; checkpoint\.keepBest/,
+    );
   });
 });

@@ -1,7 +1,7 @@
 // Every example in the help texts works when typed, in the order of the texts, in a directory that holds what they speak
 // of. Training is cut to two steps and measurements to one round, which decides nothing; nothing else is changed.
 
-import { cp, mkdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { parquetWriteBuffer } from 'hyparquet-writer';
@@ -30,6 +30,7 @@ test('examples of the help texts', { timeout: 240_000 }, async () => {
   await mkdir(at('corpus'));
   await mkdir(at('more', 'deep'), { recursive: true });
   await writeFile(at('book.txt'), text);
+  await writeFile(at('prompt.txt'), 'the old river\n');
   await writeFile(
     at('questions.jsonl'),
     `${JSON.stringify({ ctx: 'the old river', endings: ['sings.', 'bird.'], label: 0 })}\n`,
@@ -39,11 +40,17 @@ test('examples of the help texts', { timeout: 240_000 }, async () => {
   await mkdir(at('web'));
   const columnData = [{ name: 'content', data: [text], type: 'STRING' as const }];
   await writeFile(at('web', 'a.parquet'), new Uint8Array(parquetWriteBuffer({ columnData })));
-  await succeed(['prepare', 'book.txt', '-o', 'data/shakespeare', '-t', 'chars']);
+  for (const data of ['data/book', 'data/shakespeare']) {
+    await succeed(['prepare', 'book.txt', '-o', data, '-t', 'chars']);
+  }
+  const book = ['data.directory=data/book', 'output=runs/book'].flatMap((setting) => ['--set', setting]);
+  await succeed(['train', 'shakespeare-char', ...book, ...briefly.train!, '--quiet']);
 
   const examples = [];
   for (const command of [
     [],
+    ['init'],
+    ['presets'],
     ['prepare'],
     ['plan'],
     ['train'],
@@ -61,6 +68,11 @@ test('examples of the help texts', { timeout: 240_000 }, async () => {
     examples.push(...found);
   }
   for (const args of examples) {
-    await succeed([...args, ...(briefly[args[0]!] ?? [])], { env: { BURGEON_THREADS: '2' } });
+    // Two of them train the same; the later one takes the place of the other.
+    const place = args[0] === 'train' && !args.includes('--resume') ? ['--overwrite'] : [];
+    const [given, source] = args.includes('<') ? [args.slice(0, args.indexOf('<')), args.at(-1)!] : [args];
+    const stdin = source === undefined ? {} : { stdin: await readFile(at(source)) };
+    const env = { BURGEON_THREADS: '2' };
+    await succeed([...given, ...place, ...(briefly[args[0]!] ?? [])], { env, ...stdin });
   }
 });

@@ -5,6 +5,8 @@ import { describe, expect, test } from 'vitest';
 import { burgeon } from '../helpers/cli.ts';
 
 const commands = [
+  'init',
+  'presets',
   'tokenizer',
   'prepare',
   'plan',
@@ -25,7 +27,7 @@ describe.concurrent('help', () => {
     const { code, stdout, stderr } = await burgeon(['--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     for (const command of commands) expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'));
-    expect(stdout).toMatch(/A first run:\n(?: {2}burgeon (?:prepare|plan|train|sample) .*\n){4}/);
+    expect(stdout).toMatch(/A first run:\n(?: {2}burgeon (?:init|prepare|train|sample)\b.*\n){4}/);
   });
 
   test('without a command is the same, as an error', async () => {
@@ -41,7 +43,7 @@ describe.concurrent('help', () => {
     // Lines break where the width ends, not where the source does.
     for (const line of description.split('\n').slice(0, -1)) expect(line.length).toBeGreaterThan(60);
     for (const line of description.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
-    if (command !== 'doctor') expect(stdout).toMatch(new RegExp(`\\nExamples?:\n  burgeon ${command} `));
+    if (command !== 'doctor') expect(stdout).toMatch(new RegExp(`\\nExamples?:\\n  burgeon ${command}\\b`));
     expect((await burgeon(['help', command])).stdout).toBe(stdout);
   });
 });
@@ -56,14 +58,19 @@ describe.concurrent('mistakes', () => {
     ['trian', "unknown command 'trian'\n(Did you mean train?)"],
     ['train --resum x.yaml', "unknown option '--resum'\n(Did you mean --resume?)"],
     ['sample run --promt x', "unknown option '--promt'\n(Did you mean --prompt?)"],
-    ['train', "missing required argument 'config'"],
+    ['train', "missing required argument 'config'\n(`burgeon init` writes one"],
     ['tokenizer train x.txt -o y', "required option '--vocab-size <n>' not specified"],
     ['tokenizer train x.txt -o y --vocab-size 256', "'256' is invalid. Expected an integer from 257 to 16777216."],
     ['prepare x.txt', "required option '-o, --output <dir>' not specified"],
     ['doctor extra', "too many arguments for 'doctor'"],
     ['report', "missing required argument 'runs'"],
     ['compare runs/a', 'runs/a is one run; expected others to compare with it'],
-    ['train x.yaml --set a=1 b=2', 'Expected 1 argument but got 2. Every key=value needs a --set before it.'],
+    [
+      'train x.yaml --set a=1 b=2',
+      'Expected 1 argument but got 2.\n(Every key=value needs a --set before it: --set b=2)\n',
+    ],
+    ['train x.yaml --steps 100', "unknown option '--steps'\n(Did you mean --set steps=100?)\n"],
+    ['sample run --gpu', "unknown option '--gpu'\n(Did you mean --device cuda?)\n"],
     ['sweep', "missing required argument 'file'"],
     ['sweep x.yaml --dry-run --table', '--dry-run and --table exclude each other'],
     ['sweep x.yaml --parallel 0', "'0' is invalid. Expected an integer from 1 to 1024."],
@@ -91,6 +98,10 @@ describe.concurrent('mistakes', () => {
 
   test.each([
     ['train none.yaml', 'burgeon: config file none.yaml: not found in '],
+    ['train shakespeare', 'tinyllama-1.1b-est); did you mean shakespeare-char?'],
+    ['sweep learning', 'or a sweep of the package (learning-rate); did you mean learning-rate?'],
+    ['init shakespear', 'burgeon: template shakespear: expected one of shakespeare-char, own-text, '],
+    ['sample lib --best', 'burgeon: lib: expected a run directory with checkpoints to find the best of, found none'],
     ['tokenizer train none.txt --vocab-size 300 -o none', 'none.txt: no such file'],
     ['prepare package.json -o none -t gtp2', 'burgeon: --tokenizer: expected gpt2, bytes, chars, or the path'],
     ['plan --model gpt3', 'received "gpt3"; did you mean gpt2?'],
@@ -115,7 +126,7 @@ describe.concurrent('mistakes', () => {
   });
 
   test('a wrong environment variable is named', async () => {
-    const { code, stderr } = await burgeon(['doctor'], { env: { BURGEON_THREADS: 'many' } });
+    const { code, stderr } = await burgeon(['plan', '--model', 'gpt2'], { env: { BURGEON_THREADS: 'many' } });
     expect(code).toBe(1);
     expect(stderr).toMatch(/^burgeon: BURGEON_THREADS: expected an integer .*received "?many"?$/m);
   });

@@ -226,7 +226,7 @@ test('refuses with one message per problem', async () => {
     ],
     [['train.yaml', '--set', 'steps'], '--set steps: expected key=value, for example'],
     [['bad.yaml'], /bad\.yaml:\d+:\d+: not valid YAML/],
-    [['train.yaml', '--set', 'data.directory=none'], 'make a data set with `burgeon prepare`'],
+    [['train.yaml', '--set', 'data.directory=none'], 'make a data set with `burgeon prepare FILE... -o none`'],
     [['train.yaml', '--set', 'sample={every: 1, prompt: ROMEO}'], 'sample.prompt: character "R" (U+0052)'],
     [['train.yaml', '--set', 'output=file'], 'output file: expected a directory that can be written'],
     [['train.yaml', '--set', 'optimizer={learningRate: 1e30}'], /step 2 \(seed 1, .*A lower learning rate/],

@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findAddon, packageRoot } from '../../lib/addon/load.ts';
+import { describePlatform } from '../../lib/addon/platform.ts';
 import { type BurgeonError, type BurgeonErrorCode, errorCodes } from '../../lib/errors.ts';
 import { Model } from '../../lib/model/model.ts';
 import { parseTrainConfig } from '../../lib/train/train-config.ts';
@@ -84,7 +85,8 @@ function portable(message: string): string {
   return message
     .replace(`${process.cwd()}/`, '')
     .replace(/this machine has [\d.]+ GiB/, 'this machine has some GiB')
-    .replace('-nan', 'nan');
+    .replace('-nan', 'nan')
+    .replace(describePlatform(), 'linux-x64, glibc 2.36');
 }
 
 describe('docs/errors.md', () => {

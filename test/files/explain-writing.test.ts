@@ -1,5 +1,6 @@
 // What is said when files cannot be written, and what is left then.
 
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -62,6 +63,19 @@ it.runIf(existsSync('/dev/full'))('a device is written to, not replaced', async 
     /^\/dev\/full: cannot be written \(ENOSPC.*; what was/,
   );
   expect((await stat('/dev/full')).isCharacterDevice()).toBe(true);
+});
+
+it.runIf(process.platform !== 'win32')('a pipe that nobody reads is not waited for', async () => {
+  const pipe = join(await temporaryDirectory(), 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  await expect(replaceFile(pipe, 'text')).rejects.toThrow(
+    /pipe: cannot be written \(ENXIO.*; it is a pipe that nobody reads/,
+  );
+  const reading = readFile(pipe, 'utf8');
+  // The reader opens it in a thread of its own.
+  const write = (): Promise<void> => replaceFile(pipe, 'text').catch(write);
+  await write();
+  expect(await reading).toBe('text');
 });
 
 it('the text column of a tokenizer is the one that is named', async () => {

@@ -17,6 +17,8 @@ export interface CommandResult {
 export interface CommandOptions {
   cwd?: string;
   env?: Record<string, string>;
+  /** What it reads from standard input, which is empty otherwise. */
+  stdin?: string | Uint8Array;
   /** Signals that the process receives, each right after it has written `after` for the first time. */
   signals?: SignalAfter[];
   /** Kills the process so many milliseconds after its first output. */
@@ -40,24 +42,27 @@ export function burgeon(args: readonly string[], options: CommandOptions = {}): 
 
 /** Runs `node <args>` in the root of the repository, or elsewhere. */
 export function runNode(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+  // A terminal that the tests run in has no say in what is printed.
+  const { NO_COLOR: _, FORCE_COLOR: __, ...inherited } = process.env;
   const child = spawn(process.execPath, args, {
     cwd: options.cwd ?? root,
     // One thread, as several of these processes may run at once.
-    env: { ...process.env, BURGEON_THREADS: '1', ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...inherited, BURGEON_THREADS: '1', ...options.env },
+    stdio: [options.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });
+  child.stdin?.end(options.stdin);
   let stdout = '';
   let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+  child.stdout!.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;
-    if (options.closesStdout) child.stdout.destroy();
+    if (options.closesStdout) child.stdout!.destroy();
   });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
   });
   if (options.killAfterMs !== undefined) {
     const kill = () => setTimeout(() => child.kill('SIGKILL'), options.killAfterMs);
-    for (const stream of [child.stdout, child.stderr]) stream.once('data', kill);
+    for (const stream of [child.stdout!, child.stderr!]) stream.once('data', kill);
   }
   return new Promise((resolve, reject) => {
     child.on('error', reject);

@@ -42,24 +42,44 @@ export interface Claims {
   groups?: number;
   compressedBytes?: number;
   schemaElements?: number;
+  /** 0: none, 2: gzip. */
+  codec?: number;
 }
 
-/** A file with one column "text" and one row group, without any data. */
-export function claimedParquet({
-  rows = 1,
-  values = rows,
-  children = 1,
-  groups = 1,
-  compressedBytes = 10,
-  schemaElements = 2,
-}: Claims): Buffer {
+/** A page of a column that may hold nulls: its header as numbers and structs by field, and its bytes. */
+export interface ParquetPage {
+  header: PageHeader;
+  data: readonly number[];
+}
+export type PageHeader = readonly (readonly [id: number, value: number | boolean | PageHeader])[];
+
+function pageHeader(fields: PageHeader): number[] {
+  return struct(
+    fields.map(([id, value]): Field => {
+      if (typeof value === 'boolean') return [id, value ? 1 : 2, []];
+      return typeof value === 'number' ? [id, i32, integer(value)] : [id, structure, pageHeader(value)];
+    }),
+  );
+}
+
+/** A file with one column "text" of one row group with `values` values. */
+export function parquetOf(pages: readonly ParquetPage[], values: number, codec: 'none' | 'gzip' = 'none'): Buffer {
+  const bytes = pages.flatMap(({ header, data }) => [...pageHeader(header), ...data]);
+  return claimedParquet({ rows: values, compressedBytes: bytes.length, codec: codec === 'none' ? 0 : 2 }, bytes);
+}
+
+/** A file with one column "text" and one row group, with whatever bytes it is said to have. */
+export function claimedParquet(
+  { rows = 1, values = rows, children = 1, groups = 1, compressedBytes = 10, schemaElements = 2, codec = 0 }: Claims,
+  bytes: readonly number[] = [],
+): Buffer {
   const column = struct([
     [1, i32, integer(6)],
     [2, list, listOf(i32, [integer(0)])],
     [3, list, listOf(binary, [text('text')])],
-    [4, i32, integer(0)],
+    [4, i32, integer(codec)],
     [5, i64, integer(values)],
-    [6, i64, integer(compressedBytes)],
+    [6, i64, integer(compressedBytes + 1000)],
     [7, i64, integer(compressedBytes)],
     [9, i64, integer(4)],
   ]);
@@ -90,5 +110,5 @@ export function claimedParquet({
   ]);
   const length = Buffer.alloc(4);
   length.writeUInt32LE(footer.length);
-  return Buffer.concat([Buffer.from('PAR1'), Buffer.from(footer), length, Buffer.from('PAR1')]);
+  return Buffer.concat([Buffer.from('PAR1'), Buffer.from(bytes), Buffer.from(footer), length, Buffer.from('PAR1')]);
 }

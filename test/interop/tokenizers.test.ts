@@ -8,7 +8,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { CounterRng } from '../../lib/est/rng.ts';
-import { createTokenizer, loadTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
+import { createTokenizer, readTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
 import { type Kind, kinds, texts, withoutSpecials } from '../tokenizer/kinds.ts';
 import { encodeOrRefuse, makeKind, streamed } from '../tokenizer/tokens-of.ts';
 
@@ -180,13 +180,13 @@ it.runIf(hasTransformers)('directories of transformers, as they are and as burge
   };
   await write('gpt2', createTokenizer({ name: 'gpt2' }).files());
   run('make', inside('gpt2'), directory);
-  for (const name of ['added', 'legacy']) await write(`${name} again`, (await loadTokenizer(inside(name))).files());
+  for (const name of ['added', 'legacy']) await write(`${name} again`, (await readTokenizer(inside(name))).files());
 
   const text = 'hello <name> and covid19, <|im_end|> <|endoftext|>the  end';
   const names = ['gpt2', 'added', 'added again', 'legacy', 'legacy again'];
   const answers = JSON.parse(run('ask', text, ...names.map(inside)));
   for (const [i, name] of names.entries()) {
-    const tokenizer = await loadTokenizer(inside(name));
+    const tokenizer = await readTokenizer(inside(name));
     const ids = [...tokenizer.encode(text)];
     const found = { ids, text: tokenizer.decode(ids), endOfText: tokenizer.endOfText };
     expect(found, name).toEqual({ ids: answers[i].ids, text: answers[i].text, endOfText: answers[i].endOfText });

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BurgeonError } from '../../lib/errors.ts';
 import { Model } from '../../lib/model/model.ts';
-import { createTokenizer, loadTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
+import { createTokenizer, readTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
 import { allParameters, fingerprints, randomBatch, roughen, smallConfig } from '../helpers/models.ts';
 
 const config = smallConfig({ layerNormEpsilon: 1e-6, nInner: 50 });
@@ -55,7 +55,7 @@ describe('save and load', () => {
     using loaded = await Model.load(target);
     expect(loaded.tokenizerFiles).toEqual(tokenizer.files());
     expect(loaded.endOfText).toBe(2);
-    expect((await loadTokenizer(target)).decode([0, 1, 2])).toBe('abc');
+    expect((await readTokenizer(target)).decode([0, 1, 2])).toBe('abc');
   });
 
   it('work in float64, whose weights are stored in float32', async () => {
@@ -185,7 +185,9 @@ describe('load refuses', () => {
     await mkdir(path.join(directory, 'empty'));
     await expect(Model.load(path.join(directory, 'empty'))).rejects.toMatchObject({
       code: 'ERR_BURGEON_CHECKPOINT',
-      message: expect.stringContaining('expected a model directory with config.json and model.safetensors'),
+      message: expect.stringContaining(
+        'expected a model directory (with config.json) or a run directory with checkpoints, found neither',
+      ),
     });
     await expect(Model.load(undefined as never)).rejects.toMatchObject({ code: 'ERR_BURGEON_CONFIG' });
   });

@@ -1,9 +1,13 @@
 // What the worker threads of worker.test.ts run, on the compiled package: either trains a small model and posts its losses
 // and weights, or keeps the engine busy until it is terminated.
 import { parentPort, workerData } from 'node:worker_threads';
-import { Model, sampleSubnetwork } from 'burgeon';
+import { Model, sampleSubnetwork, Trainer } from 'burgeon';
 
 const { task, config, batchSize, tokens, targets, seed, steps } = workerData;
+if (task === 'trainer') {
+  const trainer = new Trainer(workerData.run);
+  for await (const { checkpoint } of trainer.run()) if (checkpoint) parentPort.postMessage('a checkpoint');
+}
 const model = await Model.create(config, { seed, threads: 2 });
 
 if (task === 'train') {

@@ -1,13 +1,18 @@
 // Models in worker threads, which share one process and one addon: they compute what they compute alone, and a thread or
 // process that ends in the middle of a native call takes nothing down with it and does not wait for ever.
 import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, test } from 'vitest';
 import { packageRoot } from '../../lib/addon/load.ts';
 import { sampleSubnetwork } from '../../lib/est/sampler.ts';
 import { Model } from '../../lib/model/model.ts';
+import { prepare } from '../../lib/prepare/prepare.ts';
+import type { TrainConfigInput } from '../../lib/train/train-config-input.ts';
+import { Trainer } from '../../lib/train/trainer.ts';
 import { randomBatch, smallConfig } from '../helpers/models.ts';
 
 const config = smallConfig();
@@ -67,6 +72,25 @@ describe('worker threads', () => {
       expect(await trainHere(3)).toEqual(before);
     },
   );
+});
+
+test('a worker may be terminated during a run, which another thread then resumes', async () => {
+  const directory = await mkdtemp(path.join(os.tmpdir(), 'burgeon-worker-'));
+  onTestFinished(() => rm(directory, { recursive: true }));
+  await writeFile(path.join(directory, 'book.txt'), 'It was the best of times. '.repeat(100));
+  const data = path.join(directory, 'data');
+  await prepare({ inputs: [path.join(directory, 'book.txt')], output: data, tokenizer: 'chars' });
+  const run: TrainConfigInput = {
+    ...{ model: 'gpt2-tiny', data: { directory: data }, output: path.join(directory, 'run'), threads: 1 },
+    ...{ steps: 100_000, batchSize: 2, checkpoint: { every: 5 }, log: { peakFlops: 1e12 } },
+  };
+  const worker = start('trainer', 1, { run });
+  expect(await firstMessage(worker)).toBe('a checkpoint');
+  await worker.terminate();
+
+  await using trainer = new Trainer(run, { start: 'resume' });
+  await trainer.open();
+  expect(trainer.step).toBeGreaterThanOrEqual(5);
 });
 
 describe('the process', () => {

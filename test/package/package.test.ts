@@ -1,30 +1,36 @@
-// The package as its users get it: packed, installed into an empty project from the registry that npm is configured for
-// (which builds the addon), type-checked, and used there. Works on a copy of the tree, so that packing does not rewrite
-// the dist/ that other tests are reading.
-import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+// The packages as their users get them: made as for a release, installed into an empty project from a registry on this
+// machine, type-checked, and used there.
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { packageRoot, packageVersion } from '../../lib/addon/load.ts';
+import { packageRoot, packageVersion } from '../../lib/package.ts';
+import { install, managers } from './managers.ts';
+import { type Registry, serveRegistry } from './registry.ts';
+import { minutes, platform, release, run } from './release.ts';
 
-const minutes = 60_000;
 let directory: string;
+let tarballs: string[];
+let registry: Registry;
 
 beforeAll(async () => {
   directory = await mkdtemp(path.join(os.tmpdir(), 'burgeon-package-'));
+  tarballs = await release(path.join(directory, 'release'));
+  registry = await serveRegistry(tarballs, directory);
+}, 10 * minutes);
+afterAll(async () => {
+  registry?.close();
+  await rm(directory, { recursive: true });
 });
-afterAll(() => rm(directory, { recursive: true }));
 
-/** Runs a program to its end and returns what it printed; a failure says everything it printed. */
-async function run(cwd: string, command: string, ...args: string[]): Promise<string> {
-  try {
-    return (await promisify(execFile)(command, args, { cwd, timeout: 4 * minutes, maxBuffer: 2 ** 26 })).stdout;
-  } catch (error) {
-    const { message, stdout, stderr } = error as Error & { stdout: string; stderr: string };
-    throw new Error(`${message}\n${stdout}\n${stderr}`);
-  }
+const tarball = (name: string) => tarballs.find((file) => path.basename(file) === `${name}-${packageVersion}.tgz`)!;
+
+/** Unpacks a tarball of the release and returns its folder. */
+async function unpack(name: string): Promise<string> {
+  const folder = path.join(directory, name);
+  await mkdir(folder);
+  await run(folder, 'tar', ['-xzf', tarball(name)]);
+  return path.join(folder, 'package');
 }
 
 /** Files below a directory, relative to it, with forward slashes. */
@@ -35,43 +41,12 @@ async function filesBelow(root: string): Promise<string[]> {
     .map((entry) => path.relative(root, path.join(entry.parentPath, entry.name)).replaceAll('\\', '/'));
 }
 
-/** Packs a copy of the tree that also holds what must not be packed; returns the tarball. */
-async function pack(): Promise<string> {
-  const tree = path.join(directory, 'tree');
-  const left = /^(\.git|node_modules|build.*|dist|runs|data|.*\.tgz)$/;
-  for (const name of await readdir(packageRoot)) {
-    if (!left.test(name)) await cp(path.join(packageRoot, name), path.join(tree, name), { recursive: true });
-  }
-  await symlink(path.join(packageRoot, 'node_modules'), path.join(tree, 'node_modules'));
-  for (const output of [
-    'build/Release/burgeon.node',
-    'build-native/test',
-    'runs/demo/log',
-    'data/text.bin',
-    'old.tgz',
-  ]) {
-    await mkdir(path.dirname(path.join(tree, output)), { recursive: true });
-    await writeFile(path.join(tree, output), 'not for users');
-  }
-  await run(tree, 'npm', 'pack', '--pack-destination', directory);
-  const name = `burgeon-${packageVersion}.tgz`;
-  expect(await readdir(directory)).toContain(name);
-  return path.join(directory, name);
-}
-
-let tarball: string;
-
-beforeAll(async () => {
-  tarball = await pack();
-}, 2 * minutes);
-
-describe('the tarball', () => {
+describe('burgeon', () => {
   let unpacked: string;
   let files: string[];
 
   beforeAll(async () => {
-    await run(directory, 'tar', '-xzf', tarball);
-    unpacked = path.join(directory, 'package');
+    unpacked = await unpack('burgeon');
     files = await filesBelow(unpacked);
   });
 
@@ -83,47 +58,78 @@ describe('the tarball', () => {
     const compiled = sources.flatMap((name) =>
       ['.js', '.d.ts'].map((ending) => `dist/${name.replace(/\.ts$/, ending)}`),
     );
-    const native = (await filesBelow(path.join(packageRoot, 'native'))).filter(
-      (name) => !/^test\/|^kernels\/cuda\/host\//.test(name),
-    );
     const inFolders = async (folder: string) =>
       (await filesBelow(path.join(packageRoot, folder))).map((name) => `${folder}/${name}`);
     expect(files.sort()).toEqual(
       [
         ...compiled,
         'dist/report/page.html',
+        'dist/sweep.schema.json',
+        'dist/train-config.schema.json',
         'lib/tokenizer/gpt2-merges.bin',
-        ...native.map((name) => `native/${name}`),
         ...(await inFolders('configs')),
         ...(await inFolders('docs')),
-        'scripts/install.mjs',
-        'scripts/build-cuda.mjs',
-        'scripts/node-headers.mjs',
-        'scripts/nvcc.mjs',
-        'binding.gyp',
-        'CMakeLists.txt',
+        ...(await inFolders('examples')),
         'package.json',
         'README.md',
         'LICENSE',
         'CHANGELOG.md',
       ].sort(),
     );
-    expect(native.length).toBeGreaterThan(50);
     expect(files).toContain('docs/api.md');
     expect(files).toContain('docs/errors.md');
   });
 
-  it('holds every source that binding.gyp compiles', async () => {
-    const sources: Record<string, string[]> = JSON.parse(
-      await readFile(path.join(unpacked, 'native', 'sources.json'), 'utf8'),
-    );
-    for (const list of ['engine', 'perIsa', 'addon']) expect(files).toEqual(expect.arrayContaining(sources[list]!));
+  it('runs nothing when it is installed, and wants the packages of all platforms at its own version', async () => {
+    const manifest = JSON.parse(await readFile(path.join(unpacked, 'package.json'), 'utf8'));
+    expect(manifest.scripts).toBeUndefined();
+    expect(manifest.optionalDependencies).toMatchObject({
+      [`@burgeon/${platform}`]: packageVersion,
+      '@burgeon/darwin-arm64': packageVersion,
+      '@burgeon/linux-x64-cuda': packageVersion,
+    });
+    expect(Object.keys(manifest.dependencies)).not.toContain('node-gyp');
   });
 
   it('is small', async () => {
     for (const name of files) expect((await stat(path.join(unpacked, name))).size, name).toBeLessThan(500_000);
-    // 170 kB of it are the merges of GPT-2.
-    expect((await stat(tarball)).size).toBeLessThan(1_200_000);
+    // 170 kB of it are the merges of GPT-2, 40 kB the text of `burgeon init`.
+    expect((await stat(tarball('burgeon'))).size).toBeLessThan(1_300_000);
+  });
+});
+
+describe('@burgeon/source', () => {
+  it('holds every source that binding.gyp compiles, where no package manager compiles it unasked', async () => {
+    const unpacked = await unpack('burgeon-source');
+    const files = await filesBelow(unpacked);
+    const sources: Record<string, string[]> = JSON.parse(
+      await readFile(path.join(unpacked, 'source', 'native', 'sources.json'), 'utf8'),
+    );
+    for (const list of ['engine', 'perIsa', 'addon', 'cuda', 'cudaSm90', 'cudaDevice']) {
+      expect(files).toEqual(expect.arrayContaining(sources[list]!.map((name) => `source/${name}`)));
+    }
+    expect(files).not.toContain('binding.gyp');
+    const manifest = JSON.parse(await readFile(path.join(unpacked, 'package.json'), 'utf8'));
+    expect(manifest.scripts).toBeUndefined();
+  });
+});
+
+describe(`@burgeon/${platform}`, () => {
+  it('is the addon of this platform alone, stripped', async () => {
+    const unpacked = await unpack(`burgeon-${platform}`);
+    expect((await filesBelow(unpacked)).sort()).toEqual(['LICENSE', 'README.md', 'burgeon.node', 'package.json']);
+    const { os, cpu } = JSON.parse(await readFile(path.join(unpacked, 'package.json'), 'utf8'));
+    expect([os, cpu]).toEqual([[process.platform], [process.arch]]);
+    expect((await stat(tarball(`burgeon-${platform}`))).size).toBeLessThan(4_000_000);
+  });
+
+  it.runIf(process.platform === 'linux')('runs on glibc 2.28 and newer', async () => {
+    const addon = path.join(directory, `burgeon-${platform}`, 'package', 'burgeon.node');
+    const symbols = await run(directory, 'objdump', ['-T', addon]);
+    const versions = [...symbols.matchAll(/GLIBC_2\.(\d+)/g)].map(([, minor]) => Number(minor));
+    expect(versions.length).toBeGreaterThan(10);
+    expect(Math.max(...versions)).toBeLessThanOrEqual(28);
+    expect(symbols).not.toContain('GLIBCXX');
   });
 });
 
@@ -133,7 +139,8 @@ import {
   type BackwardOptions, BurgeonError, type BurgeonErrorCode, createTokenizer, errorCodes, flops, type GenerateOptions,
   loadTokenizer, loadTrainConfig, measurePeak, Model, type ModelConfig, modelPresetNames, parseModelConfig,
   parseTrainConfig, planSchedule, prepare, type Rates, readManifest, type RunSummary, Schedule, type StageConfig,
-  type StepRecord, sampleSubnetwork, type Subnetwork, type TensorData, type Tokenizer, type TrainConfig, Trainer,
+  type StepRecord, sampleSubnetwork, type Subnetwork, type TensorData, type Tokenizer, type TrainConfig,
+  type TrainConfigInput, Trainer,
 } from 'burgeon';
 
 export async function use(): Promise<RunSummary> {
@@ -170,6 +177,12 @@ export async function use(): Promise<RunSummary> {
   const schedule = new Schedule(stages, 100);
   const plan = planSchedule(config, schedule, { sequencesPerStep: 8, sequenceLength: 32 });
   const tokenizer: Tokenizer = createTokenizer({ name: 'bytes' });
+  // @ts-expect-error no such preset
+  Model.create('gtp2');
+  // @ts-expect-error no such key
+  new Trainer({ model: 'gpt2', output: 'a', steps: 1, batchSize: 1, optimizer: { lr: 1 } });
+  const input: TrainConfigInput = { model: { preset: 'gpt2-tiny' }, output: 'a', steps: 1, batchSize: 1, seed: undefined };
+  new Trainer(input, { signal: undefined });
   const train: TrainConfig = parseTrainConfig({});
   const trainer = new Trainer(train, { start: 'resume', onNote: (note: string) => void note });
   for await (const record of trainer.run()) {
@@ -183,6 +196,14 @@ export async function use(): Promise<RunSummary> {
 }
 `;
 
+/** The same in CommonJS. */
+const commonConsumer = `
+import type { TrainConfigInput } from 'burgeon' with { 'resolution-mode': 'import' };
+
+const config: TrainConfigInput = { model: 'gpt2-tiny', output: 'a', steps: 1, batchSize: 1 };
+module.exports = import('burgeon').then(({ Trainer }) => new Trainer(config));
+`;
+
 describe('the installed package', () => {
   let project: string;
 
@@ -190,11 +211,11 @@ describe('the installed package', () => {
     project = path.join(directory, 'project');
     await mkdir(project);
     await writeFile(path.join(project, 'package.json'), '{"name": "project", "private": true, "type": "module"}');
-    await cp(path.join(packageRoot, 'examples'), path.join(project, 'examples'), { recursive: true });
-    await run(project, 'npm', 'install', tarball, '--no-audit', '--no-fund', '--prefer-offline').catch((error) => {
-      throw new Error(
-        `npm could not install the packed package. This test needs the registry that npm is configured for (or a filled cache), and scripts/install.mjs must build the addon.\n${error.message}`,
-      );
+    await install(managers().npm, project, registry.url, 'burgeon');
+    expect(registry.missing).not.toContain('burgeon');
+    // As somebody would who wants to change them.
+    await cp(path.join(project, 'node_modules', 'burgeon', 'examples'), path.join(project, 'examples'), {
+      recursive: true,
     });
   }, 5 * minutes);
 
@@ -202,6 +223,7 @@ describe('the installed package', () => {
     'type-checks in a strict project, libraries included',
     async () => {
       await writeFile(path.join(project, 'consumer.ts'), consumer);
+      await writeFile(path.join(project, 'common.cts'), commonConsumer);
       const compilerOptions = {
         target: 'es2022',
         lib: ['es2023'],
@@ -217,49 +239,44 @@ describe('the installed package', () => {
         types: ['node'],
         typeRoots: [path.join(packageRoot, 'node_modules', '@types')],
       };
-      const config = { compilerOptions, include: ['consumer.ts', 'examples'] };
+      const config = { compilerOptions, include: ['consumer.ts', 'common.cts', 'examples'] };
       await writeFile(path.join(project, 'tsconfig.json'), JSON.stringify(config));
-      await run(
-        project,
-        process.execPath,
-        path.join(packageRoot, 'node_modules', 'typescript', 'bin', 'tsc'),
-        '-p',
-        '.',
-      );
+      const tsc = path.join(packageRoot, 'node_modules', 'typescript', 'bin', 'tsc');
+      await run(project, process.execPath, [tsc, '-p', '.']);
     },
     2 * minutes,
   );
 
   it('has the command', async () => {
-    expect(await run(project, 'npx', 'burgeon', '--version')).toBe(`${packageVersion}\n`);
-    expect(await run(project, 'npx', 'burgeon', 'doctor', '--help')).toContain('burgeon doctor');
+    expect(await run(project, 'npx', ['burgeon', '--version'])).toBe(`${packageVersion}\n`);
+    expect(await run(project, 'npx', ['burgeon', 'doctor', '--help'])).toContain('burgeon doctor');
   });
 
   it('runs the example of embedding', async () => {
-    const output = await run(project, process.execPath, 'examples/embed.mjs', 'model');
+    const output = await run(project, process.execPath, ['examples/embed.mjs', 'model']);
     expect(output).toContain('% of the block FLOPs were never executed');
     expect(output).toContain('saved to model; loaded, it has the same loss');
     expect(await readdir(path.join(project, 'model'))).toContain('model.safetensors');
   });
 
   it('runs the example of worker threads', async () => {
-    expect(await run(project, process.execPath, 'examples/worker.mjs')).toMatch(
+    expect(await run(project, process.execPath, ['examples/worker.mjs'])).toMatch(
       /^seed 1: loss 0\.\d+\nseed 2: loss 0\.\d+\n$/,
     );
   });
 
   it('runs the example of a trainer, which goes on where it stopped', async () => {
-    const output = await run(project, process.execPath, 'examples/trainer.mjs', 'run');
+    const output = await run(project, process.execPath, ['examples/trainer.mjs', 'run']);
     expect(output).toContain('step 60, stage 3');
     expect(output).toContain('% of the block FLOPs saved');
-    const again = await run(project, process.execPath, 'examples/trainer.mjs', 'run');
+    const again = await run(project, process.execPath, ['examples/trainer.mjs', 'run']);
     expect(again).not.toContain('step 10,');
     expect(again).toContain('60 steps, ');
   });
 
   it('offers nothing but its public names', async () => {
     const deep = "await import('burgeon/dist/model/model.js').catch((error) => console.log(error.code))";
-    expect(await run(project, process.execPath, '--input-type=module', '-e', deep)).toBe(
+    expect(await run(project, process.execPath, ['--input-type=module', '-e', deep])).toBe(
       'ERR_PACKAGE_PATH_NOT_EXPORTED\n',
     );
   });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type TrainTokenizerOptions, trainTokenizer } from '../../lib/prepare/train-tokenizer.ts';
 import { createGpt2Tokenizer } from '../../lib/tokenizer/gpt2.ts';
-import { loadTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
+import { readTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
 import { useTempDirectory } from '../data/temp-directory.ts';
 
 const { path } = useTempDirectory();
@@ -17,7 +17,7 @@ describe('trainTokenizer', () => {
     const text = await readFile('README.md', 'utf8');
     expect(trained).toMatchObject({ vocabSize: 600, merges: 343, bytes: Buffer.byteLength(text) });
     expect(phases[0]).toBe('read');
-    const tokenizer = await loadTokenizer(path('out'));
+    const tokenizer = await readTokenizer(path('out'));
     expect(tokenizer).toMatchObject({ name: 'huggingface', vocabSize: 600, endOfText: 599 });
     const tokens = tokenizer.encode(text);
     expect(tokenizer.decode(tokens)).toBe(text);
@@ -62,7 +62,7 @@ describe('trainTokenizer', () => {
     await writeFile(path('few.txt'), 'ab ab cd');
     expect(await train({ inputs: [path('few.txt')] })).toMatchObject({ vocabSize: 256 + 2, merges: 1 });
     expect(await train({ inputs: [path('few.txt')], minFrequency: 3 })).toMatchObject({ vocabSize: 257, merges: 0 });
-    const tokenizer = await loadTokenizer(path('out'));
+    const tokenizer = await readTokenizer(path('out'));
     expect(tokenizer.encode('ab')).toHaveLength(2);
     expect(await train({ inputs: [path('few.txt')], minFrequency: 1 })).toMatchObject({ merges: 4 });
   });

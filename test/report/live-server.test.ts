@@ -9,6 +9,7 @@ import type { LiveEvent } from '../../lib/report/live-events.ts';
 import { LiveServer, type LiveServerOptions, mostStreams } from '../../lib/report/live-server.ts';
 import type { MetricsLine } from '../../lib/train/metrics.ts';
 import { MetricsWriter } from '../../lib/train/metrics.ts';
+import type { TrainConfigInput } from '../../lib/train/train-config-input.ts';
 import { Trainer } from '../../lib/train/trainer.ts';
 import { temporaryDirectory } from '../checkpoint/helpers.ts';
 import { eventually } from '../helpers/browser.ts';
@@ -195,7 +196,7 @@ describe('beside connections that do not read', () => {
   });
 
   test('training does every step, and the same ones', async () => {
-    const config = async () => ({
+    const config = async (): Promise<TrainConfigInput> => ({
       model: { preset: 'gpt2-tiny', vocabSize: 64, nEmbd: 32, contextLength: 16 },
       data: { train: [await tokenFile()] },
       output: path.join(await temporaryDirectory(), 'run'),
@@ -204,7 +205,7 @@ describe('beside connections that do not read', () => {
       threads: 1,
       log: { peakFlops: 1e11 },
     });
-    const train = async (given: { output: string }, onLine?: (line: MetricsLine) => void) => {
+    const train = async (given: TrainConfigInput, onLine?: (line: MetricsLine) => void) => {
       await using trainer = new Trainer(given, onLine && { onLine });
       const losses: number[] = [];
       for await (const { loss } of trainer.run()) losses.push(loss);

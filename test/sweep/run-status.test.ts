@@ -68,7 +68,9 @@ describe('planRuns', () => {
   });
 
   test('looks at the data', async () => {
-    await expect(plan({}, { data: { directory: 'none' } })).rejects.toThrow('make a data set with `burgeon prepare`');
+    await expect(plan({}, { data: { directory: 'none' } })).rejects.toThrow(
+      'make a data set with `burgeon prepare FILE... -o none`',
+    );
     await expect(plan({}, { model: { preset: 'gpt2-tiny', vocabSize: 3 } })).rejects.toThrow("at least the data's");
     const all = path.join(path.dirname(data), 'all');
     const input = path.join(path.dirname(data), 'text.txt');

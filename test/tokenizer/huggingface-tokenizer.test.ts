@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createGpt2Tokenizer } from '../../lib/tokenizer/gpt2.ts';
-import { createTokenizer, loadTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
+import { createTokenizer, readTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
 import { printableByte } from '../../lib/tokenizer/printable-bytes.ts';
 import { anyText, mixedText } from './texts.ts';
 
@@ -188,7 +188,7 @@ describe('other kinds', () => {
   });
 });
 
-describe('loadTokenizer', () => {
+describe('readTokenizer', () => {
   let directory = '';
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), 'burgeon-huggingface-'));
@@ -200,22 +200,22 @@ describe('loadTokenizer', () => {
     const text = 'the thetha é';
     const ids = [...make(smallFile()).encode(text)];
     await write('tokenizer.json', smallFile());
-    expect([...(await loadTokenizer(directory)).encode(text)]).toEqual(ids);
-    expect([...(await loadTokenizer(join(directory, 'tokenizer.json'))).encode(text)]).toEqual(ids);
+    expect([...(await readTokenizer(directory)).encode(text)]).toEqual(ids);
+    expect([...(await readTokenizer(join(directory, 'tokenizer.json'))).encode(text)]).toEqual(ids);
     await rm(join(directory, 'tokenizer.json'));
     const { vocab, merges } = JSON.parse(smallFile()).model;
     await write('vocab.json', JSON.stringify({ ...vocab, '<|endoftext|>': 263 }));
     await write('merges.txt', ['#version: 0.2', ...merges].join('\n'));
-    const tokenizer = await loadTokenizer(directory);
+    const tokenizer = await readTokenizer(directory);
     expect([...tokenizer.encode(text)]).toEqual(ids);
     expect(tokenizer.endOfText).toBe(263);
   });
 
   it('comes back from what it writes, and notices when that changed', async () => {
     for (const [name, content] of Object.entries(make(smallFile()).files())) await write(name, content);
-    expect((await loadTokenizer(directory)).toJSON()).toEqual(make(smallFile()).toJSON());
+    expect((await readTokenizer(directory)).toJSON()).toEqual(make(smallFile()).toJSON());
     await write('tokenizer.json', smallFile({}, { merges: ['t h'] }));
-    await expect(loadTokenizer(directory)).rejects.toThrow(
+    await expect(readTokenizer(directory)).rejects.toThrow(
       expect.objectContaining({
         code: 'ERR_BURGEON_DATA',
         message: expect.stringMatching(/expected the file that .*burgeon_tokenizer\.json names/),

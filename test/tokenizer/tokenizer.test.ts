@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createTokenizer, loadTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
+import { createTokenizer, readTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
 import type { TokenizerDescription } from '../../lib/tokenizer/tokenizer.ts';
 
 const descriptions: TokenizerDescription[] = [
@@ -40,7 +40,7 @@ describe('createTokenizer', () => {
   });
 });
 
-describe('loadTokenizer', () => {
+describe('readTokenizer', () => {
   let directory = '';
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), 'burgeon-tokenizer-'));
@@ -52,12 +52,12 @@ describe('loadTokenizer', () => {
 
   it.each(descriptions)('loads the files of $name', async (description) => {
     for (const [name, content] of Object.entries(createTokenizer(description).files())) await write(name, content);
-    expect((await loadTokenizer(directory)).toJSON()).toEqual(description);
+    expect((await readTokenizer(directory)).toJSON()).toEqual(description);
   });
 
   it.each([[['vocab.json', 'merges.txt']], [['tokenizer.json']]])('recognizes GPT-2 by %j alone', async (names) => {
     for (const name of names) await write(name, gpt2Files[name]!);
-    expect((await loadTokenizer(directory)).name).toBe('gpt2');
+    expect((await readTokenizer(directory)).name).toBe('gpt2');
   });
 
   it('reports a directory without a tokenizer', async () => {
@@ -65,11 +65,11 @@ describe('loadTokenizer', () => {
       code: 'ERR_BURGEON_DATA',
       message: expect.stringContaining('found none of these files'),
     });
-    await expect(loadTokenizer(directory)).rejects.toThrow(expected);
-    await expect(loadTokenizer(join(directory, 'missing'))).rejects.toThrow(expected);
+    await expect(readTokenizer(directory)).rejects.toThrow(expected);
+    await expect(readTokenizer(join(directory, 'missing'))).rejects.toThrow(expected);
     // vocab.json counts only together with merges.txt, as it does not say in which order to merge.
     await write('vocab.json', gpt2Files['vocab.json']!);
-    await expect(loadTokenizer(directory)).rejects.toThrow(expected);
+    await expect(readTokenizer(directory)).rejects.toThrow(expected);
   });
 
   it("takes GPT-2's files with another id for another tokenizer", async () => {
@@ -78,7 +78,7 @@ describe('loadTokenizer', () => {
       '"Ġthe":50255$1"Ġgazed":262',
     );
     await write('tokenizer.json', swapped);
-    const tokenizer = await loadTokenizer(directory);
+    const tokenizer = await readTokenizer(directory);
     expect(tokenizer).toMatchObject({ name: 'huggingface', vocabSize: 50257, endOfText: 50256 });
     expect([...tokenizer.encode('the the gazed')]).toEqual([1169, 50255, 262]);
   });
@@ -96,12 +96,12 @@ describe('loadTokenizer', () => {
     });
     const tokens = [...(own.added_tokens as Json[]), added(50257, '<name>'), added(50258, 'covid19')];
     const writeJson = (name: string, content: object) => write(name, JSON.stringify(content));
-    const ids = async () => [...(await loadTokenizer(directory)).encode(text)];
+    const ids = async () => [...(await readTokenizer(directory)).encode(text)];
 
     it('added tokens and another end of text, in tokenizer.json', async () => {
       await writeJson('tokenizer.json', { ...own, added_tokens: [...tokens, added(50259, '<|im_end|>', true)] });
       await writeJson('tokenizer_config.json', { eos_token: '<|im_end|>', tokenizer_class: 'GPT2Tokenizer' });
-      const tokenizer = await loadTokenizer(directory);
+      const tokenizer = await readTokenizer(directory);
       expect([...tokenizer.encode(text)]).toEqual(withTokens);
       expect(tokenizer).toMatchObject({ name: 'huggingface', endOfText: 50259, vocabSize: 50260 });
       expect(tokenizer.decode(withTokens)).toBe(text);
@@ -120,12 +120,12 @@ describe('loadTokenizer', () => {
       for (const name of ['vocab.json', 'merges.txt']) await write(name, gpt2Files[name]!);
       await writeJson('added_tokens.json', { covid19: 50258, '<name>': 50257, '<|im_end|>': 50259 });
       await writeJson('special_tokens_map.json', { eos_token: { content: '<|im_end|>' } });
-      const tokenizer = await loadTokenizer(directory);
+      const tokenizer = await readTokenizer(directory);
       expect([...tokenizer.encode(text)]).toEqual(withTokens);
       expect(tokenizer.endOfText).toBe(50259);
       expect([...tokenizer.encode('<|im_end|>')]).not.toContain(50259);
       for (const [name, content] of Object.entries(tokenizer.files())) await write(name, content);
-      expect((await loadTokenizer(directory)).toJSON()).toEqual(tokenizer.toJSON());
+      expect((await readTokenizer(directory)).toJSON()).toEqual(tokenizer.toJSON());
     });
 
     it.each<[string, Json, number[]]>([
@@ -142,7 +142,7 @@ describe('loadTokenizer', () => {
       ],
     ])('%s', async (_, change, expected) => {
       await writeJson('tokenizer.json', { ...own, ...change });
-      const tokenizer = await loadTokenizer(directory);
+      const tokenizer = await readTokenizer(directory);
       expect(tokenizer.name).toBe('huggingface');
       expect([...tokenizer.encode(text)]).toEqual(expected);
     });
@@ -159,7 +159,7 @@ describe('loadTokenizer', () => {
     ])('%s is kept', async (_, name, content) => {
       await write('tokenizer.json', gpt2Files['tokenizer.json']!);
       await write(name, content);
-      const tokenizer = await loadTokenizer(directory);
+      const tokenizer = await readTokenizer(directory);
       expect(tokenizer.name).toBe('huggingface');
       expect(tokenizer.files()[name]).toBe(content);
       expect([...tokenizer.encode(text)]).toEqual(plain);
@@ -174,7 +174,7 @@ describe('loadTokenizer', () => {
         tokenizer_class: 'GPT2Tokenizer',
         pad_token: null,
       });
-      expect((await loadTokenizer(directory)).name).toBe('gpt2');
+      expect((await readTokenizer(directory)).name).toBe('gpt2');
     });
   });
 
@@ -220,7 +220,7 @@ describe('loadTokenizer', () => {
       await write('vocab.json', JSON.stringify(vocab));
       await write('merges.txt', '#version: 0.2\nh i\n');
       for (const [name, content] of Object.entries(files)) await write(name, content);
-      await expect(loadTokenizer(directory)).rejects.toMatchObject({
+      await expect(readTokenizer(directory)).rejects.toMatchObject({
         code: 'ERR_BURGEON_DATA',
         message: expect.stringMatching(message),
       });
@@ -231,7 +231,7 @@ describe('loadTokenizer', () => {
     await write('merges.txt', '#version: 0.2\n');
     for (const content of ['null', '{}', '{"model":{"vocab":{}}}']) {
       await write('tokenizer.json', content);
-      await expect(loadTokenizer(directory)).rejects.toThrow(
+      await expect(readTokenizer(directory)).rejects.toThrow(
         expect.objectContaining({
           code: 'ERR_BURGEON_DATA',
           message: expect.stringMatching(/tokenizer\.json: expected a vocabulary \(model\.vocab\), found none/),
@@ -242,14 +242,14 @@ describe('loadTokenizer', () => {
 
   it('reports a damaged description', async () => {
     await write('burgeon_tokenizer.json', '{"name": "gp');
-    await expect(loadTokenizer(directory)).rejects.toThrow(
+    await expect(readTokenizer(directory)).rejects.toThrow(
       expect.objectContaining({
         code: 'ERR_BURGEON_DATA',
         message: expect.stringMatching(/burgeon_tokenizer\.json: expected JSON/),
       }),
     );
     await write('burgeon_tokenizer.json', '{"name": "chars", "characters": "abc"}');
-    await expect(loadTokenizer(directory)).rejects.toThrow(
+    await expect(readTokenizer(directory)).rejects.toThrow(
       expect.objectContaining({
         code: 'ERR_BURGEON_DATA',
         message: expect.stringMatching(/burgeon_tokenizer\.json: characters: expected a list/),

@@ -6,8 +6,8 @@ import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readCheckpoint, writeCheckpoint } from '../../lib/checkpoint/checkpoint.ts';
 import { readMetrics } from '../../lib/train/metrics.ts';
-import { Trainer, type TrainerOptions } from '../../lib/train/trainer.ts';
-import { prepareText, type Settings, tinyConfig, train, trainUntil } from './helpers.ts';
+import type { TrainerOptions } from '../../lib/train/trainer.ts';
+import { prepareText, type Settings, tinyConfig, train, trainerOf, trainUntil } from './helpers.ts';
 
 let data: string;
 beforeAll(async () => {
@@ -159,11 +159,11 @@ describe('another learning rate', () => {
 
   test('stays when the process ends before its next checkpoint, even before its first step', async () => {
     const settings = await stopped();
-    const trainer = new Trainer({ ...settings, optimizer: lower }, rate);
+    const trainer = trainerOf({ ...settings, optimizer: lower }, rate);
     await trainer.open();
     await trainer.close();
     // Left without a checkpoint, as by a kill.
-    await using killed = new Trainer(settings, { start: 'resume' });
+    await using killed = trainerOf(settings, { start: 'resume' });
     for await (const { step } of killed.run()) if (step === 8) break;
     await killed.close();
     const { records, fingerprint } = await train(settings, { start: 'resume' });
@@ -175,7 +175,7 @@ describe('another learning rate', () => {
 
   test('can be taken back', async () => {
     const settings = await stopped();
-    const trainer = new Trainer({ ...settings, optimizer: lower }, rate);
+    const trainer = trainerOf({ ...settings, optimizer: lower }, rate);
     await trainer.open();
     await trainer.close();
     expect((await train(settings, rate)).fingerprint).toEqual(unchanged);

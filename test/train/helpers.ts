@@ -7,6 +7,7 @@ import path from 'node:path';
 import { CounterRng } from '../../lib/est/rng.ts';
 import { prepare } from '../../lib/prepare/prepare.ts';
 import type { RunSummary } from '../../lib/train/summary.ts';
+import type { TrainConfigInput } from '../../lib/train/train-config-input.ts';
 import { type StepRecord, Trainer, type TrainerOptions } from '../../lib/train/trainer.ts';
 import { fingerprints } from '../helpers/models.ts';
 
@@ -56,6 +57,11 @@ export function tinyConfig(data: string, output: string, overrides: Settings = {
   };
 }
 
+/** Of settings whose types nobody knows, as of a file's. */
+export function trainerOf(settings: Settings, options?: TrainerOptions): Trainer {
+  return new Trainer(settings as object as TrainConfigInput, options);
+}
+
 export interface Outcome {
   records: StepRecord[];
   summary: RunSummary;
@@ -68,7 +74,7 @@ export async function train(
   options: TrainerOptions = {},
   onRecord: (record: StepRecord, trainer: Trainer) => unknown = () => {},
 ): Promise<Outcome> {
-  await using trainer = new Trainer(config, options);
+  await using trainer = trainerOf(config, options);
   const records: StepRecord[] = [];
   for await (const record of trainer.run()) {
     records.push(record);

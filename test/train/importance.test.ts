@@ -10,10 +10,9 @@ import { Model } from '../../lib/model/model.ts';
 import { chooseSubnetwork } from '../../lib/train/choose-subnetwork.ts';
 import { evaluate } from '../../lib/train/evaluator.ts';
 import { layerImportance, unitImportance } from '../../lib/train/importance.ts';
-import { Trainer } from '../../lib/train/trainer.ts';
 import { temporaryDirectory } from '../checkpoint/helpers.ts';
 import { allParameters, fingerprints, randomBatch, roughen, smallConfig, smallLlama } from '../helpers/models.ts';
-import { prepareText, tinyConfig } from './helpers.ts';
+import { prepareText, tinyConfig, trainerOf } from './helpers.ts';
 
 /** Windows of one sequence each. */
 async function* windowsOf(tokens: Int32Array, targets: Int32Array, length: number): AsyncGenerator<FixedBatch> {
@@ -128,7 +127,7 @@ describe('on a trained model', () => {
       steps: 150,
       batchSize: 16,
     });
-    await using trainer = new Trainer(settings);
+    await using trainer = trainerOf(settings);
     for await (const _ of trainer.run());
     const { model } = trainer;
     const dataset = await loadDataset({ directory: data });

@@ -8,17 +8,17 @@ import { writeLlmc } from '../../lib/checkpoint/llmc.ts';
 import { writeModelDirectory } from '../../lib/checkpoint/model-directory.ts';
 import { Model } from '../../lib/model/model.ts';
 import { prepare } from '../../lib/prepare/prepare.ts';
-import { createTokenizer, loadTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
+import { createTokenizer, readTokenizer } from '../../lib/tokenizer/open-tokenizer.ts';
 import { loadTrainConfig } from '../../lib/train/load-train-config.ts';
-import { Trainer, type TrainerOptions } from '../../lib/train/trainer.ts';
+import type { TrainerOptions } from '../../lib/train/trainer.ts';
 import { temporaryDirectory } from '../checkpoint/helpers.ts';
 import { allParameters, fingerprints, roughen, smallLlama } from '../helpers/models.ts';
 import { kinds } from '../tokenizer/kinds.ts';
 import { makeKind } from '../tokenizer/tokens-of.ts';
-import { prepareText, type Settings, someText, tinyConfig, train, trainUntil } from './helpers.ts';
+import { prepareText, type Settings, someText, tinyConfig, train, trainerOf, trainUntil } from './helpers.ts';
 
 const vocabSize = new Set(someText()).size;
-const model = { preset: 'gpt2-tiny', nEmbd: 32, contextLength: 16 };
+const model = { preset: 'gpt2-tiny', nEmbd: 32, contextLength: 16 } as const;
 let data: string;
 /** A directory with a trained run, \`run\`. */
 let home: string;
@@ -44,7 +44,7 @@ async function config(overrides: Settings = {}): Promise<Settings & { output: st
 }
 
 async function refusal(settings: Settings, options: TrainerOptions = {}) {
-  await using trainer = new Trainer(settings, options);
+  await using trainer = trainerOf(settings, options);
   return trainer.open().then(
     () => undefined,
     (error: unknown) => error as Error & { code: string },
@@ -53,7 +53,7 @@ async function refusal(settings: Settings, options: TrainerOptions = {}) {
 
 describe('a run with initFrom', () => {
   test('begins with exactly those weights, and a fresh optimizer', async () => {
-    await using trainer = new Trainer(await config());
+    await using trainer = trainerOf(await config());
     await trainer.open();
     expect(fingerprints(await allParameters(trainer.model))).toEqual(trained);
     expect([trainer.step, trainer.model.optimizerSteps]).toEqual([0, 0]);
@@ -65,7 +65,7 @@ describe('a run with initFrom', () => {
     expect(trainer.model.config).toMatchObject({ vocabSize });
     expect(trainer.model.tokenizerFiles).toHaveProperty('burgeon_tokenizer.json');
     const { initialValidationLoss } = trainer.summary;
-    await using fresh = new Trainer({ ...(await config()), initFrom: undefined });
+    await using fresh = trainerOf({ ...(await config()), initFrom: undefined });
     await fresh.open();
     expect(initialValidationLoss).toBeLessThan(fresh.summary.initialValidationLoss!);
   });
@@ -77,7 +77,7 @@ describe('a run with initFrom', () => {
     await writeLlmc(path.join(directory, 'model.bin'), checkpoint, 'F32');
     await checkpoint.close();
     for (const initFrom of [checkpoint.directory, path.join(directory, 'plain'), path.join(directory, 'model.bin')]) {
-      await using trainer = new Trainer(await config({ initFrom }));
+      await using trainer = trainerOf(await config({ initFrom }));
       await trainer.open();
       expect(fingerprints(await allParameters(trainer.model)), initFrom).toEqual(trained);
       // What the model does not say, the data do.
@@ -120,7 +120,7 @@ describe('a run with initFrom', () => {
     await prepare({
       inputs: [path.join(directory, 'text.txt')],
       output: prepared,
-      tokenizer: await loadTokenizer(source),
+      tokenizer: await readTokenizer(source),
     });
     const settings = await config({ initFrom: source, data: { directory: prepared }, model, steps: 4 });
     await trainUntil(2, settings);
@@ -138,7 +138,7 @@ describe('a run with initFrom', () => {
     await roughen(llama);
     await llama.save(source);
     const { vocabSize: _, ...shape } = llama.config;
-    await using trainer = new Trainer(await config({ initFrom: source, model: shape }));
+    await using trainer = trainerOf(await config({ initFrom: source, model: shape }));
     await trainer.open();
     expect(trainer.model.config).toEqual(llama.config);
   });

@@ -134,7 +134,7 @@ describe('modes', () => {
     return { directory, entries: (await readdir(directory)).sort() };
   }
 
-  test('overwrite deletes the run once the new one has begun, and nothing else', async () => {
+  test('overwrite deletes the run once the new one has a checkpoint, and nothing else', async () => {
     const { directory } = await oldRun();
     const { latest, begun, leave } = await enterRunDirectory(directory, 'overwrite');
     expect(latest).toBeUndefined();
@@ -145,7 +145,7 @@ describe('modes', () => {
     expect(await readFile(path.join(directory, 'metrics.jsonl'), 'utf8')).toBe('new\n');
   });
 
-  test('overwrite by a run that does no step leaves the old one', async () => {
+  test('overwrite by a run without a checkpoint leaves the old one', async () => {
     const { directory, entries } = await oldRun();
     const { leave } = await enterRunDirectory(directory, 'overwrite');
     await writeFile(path.join(directory, 'metrics.jsonl'), 'new\n');
@@ -155,7 +155,7 @@ describe('modes', () => {
   });
 
   test.each(['new', 'resume', 'overwrite'] as const)(
-    '%s after a kill before the first step finds the old run',
+    '%s after a kill before the first checkpoint finds the old run',
     async (mode) => {
       const { directory, entries } = await oldRun();
       await enterRunDirectory(directory, 'overwrite');
@@ -168,6 +168,17 @@ describe('modes', () => {
       expect(await readFile(path.join(directory, 'metrics.jsonl'), 'utf8')).toBe('{}\n');
     },
   );
+
+  test('after a kill between the first checkpoint and the deleting, the new run counts', async () => {
+    const { directory } = await oldRun();
+    await enterRunDirectory(directory, 'overwrite');
+    await writeCheckpoint(directory, 2, tinyContents(2));
+    await rm(path.join(directory, lockName));
+    const { latest, leave } = await enterRunDirectory(directory, 'resume');
+    expect(latest).toMatchObject({ step: 2 });
+    await leave();
+    expect((await readdir(directory)).sort()).toEqual(['checkpoint-00000002', 'notes.txt']);
+  });
 
   test.each([
     // Killed while the old run was moved away, or while it came back: part of it is in either place, and nothing is new.

@@ -6,9 +6,9 @@ import path from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { readCheckpoint } from '../../lib/checkpoint/checkpoint.ts';
 import { type MetricsLine, readMetrics } from '../../lib/train/metrics.ts';
-import { Trainer, type TrainerOptions } from '../../lib/train/trainer.ts';
+import type { TrainerOptions } from '../../lib/train/trainer.ts';
 import { temporaryDirectory } from '../checkpoint/helpers.ts';
-import { type Outcome, prepareText, type Settings, tinyConfig, train } from './helpers.ts';
+import { type Outcome, prepareText, type Settings, tinyConfig, train, trainerOf } from './helpers.ts';
 
 let data: string;
 beforeEach(async () => {
@@ -227,7 +227,7 @@ describe('try and catch around a run', () => {
 
   test('sees a run directory that has gone, once there is something to save', async () => {
     const settings = await config({ checkpoint: { everyMinutes: 0 } });
-    await using trainer = new Trainer(settings);
+    await using trainer = trainerOf(settings);
     const run = async () => {
       for await (const { step } of trainer.run()) {
         if (step === 3) {

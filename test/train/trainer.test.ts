@@ -12,11 +12,10 @@ import { sampleSubnetwork } from '../../lib/est/sampler.ts';
 import { Schedule } from '../../lib/est/schedule.ts';
 import { Model } from '../../lib/model/model.ts';
 import { type MetricsLine, readMetrics } from '../../lib/train/metrics.ts';
-import { Trainer } from '../../lib/train/trainer.ts';
 import { temporaryDirectory } from '../checkpoint/helpers.ts';
 import { allParameters, fingerprints } from '../helpers/models.ts';
 import { relativeDifference } from '../helpers/tolerance.ts';
-import { prepareText, type Settings, someText, stageEnds, tinyConfig, train } from './helpers.ts';
+import { prepareText, type Settings, someText, stageEnds, tinyConfig, train, trainerOf } from './helpers.ts';
 
 let data: string;
 const vocabSize = new Set(someText()).size;
@@ -34,7 +33,7 @@ async function config(overrides: Settings = {}): Promise<Settings & { output: st
 
 /** All weights after training. */
 async function trained(settings: Settings) {
-  await using trainer = new Trainer(settings);
+  await using trainer = trainerOf(settings);
   for await (const _ of trainer.run());
   return await allParameters(trainer.model);
 }
@@ -120,7 +119,7 @@ describe('a run', () => {
 
   test('passes through the stages, and counts what it executes', async () => {
     const settings = await config({ accumulationSteps: 2, evaluation: { every: 0, windows: 4 } });
-    await using trainer = new Trainer(settings);
+    await using trainer = trainerOf(settings);
     const records = [];
     for await (const record of trainer.run()) records.push(record);
 
@@ -269,7 +268,7 @@ describe('a run', () => {
   });
 
   test('compares with a bigram model on the same windows', async () => {
-    await using trainer = new Trainer(await config({ steps: 1 }), { bigramBaseline: true });
+    await using trainer = trainerOf(await config({ steps: 1 }), { bigramBaseline: true });
     await trainer.open();
     expect(trainer.summary.bigramLoss).toBeNull();
     for await (const _ of trainer.run());
@@ -347,7 +346,7 @@ describe('starting', () => {
 
   test('one trainer at a time in a directory', async () => {
     const settings = await config();
-    await using first = new Trainer(settings);
+    await using first = trainerOf(settings);
     await first.open();
     await expect(train(settings)).rejects.toMatchObject({ code: 'ERR_BURGEON_BUSY' });
   });
@@ -411,7 +410,7 @@ describe('leaving', () => {
 
   test('breaking out of the loop leaves no checkpoint; the run can be gone on with', async () => {
     const settings = await config();
-    await using trainer = new Trainer(settings);
+    await using trainer = trainerOf(settings);
     for await (const { step } of trainer.run()) if (step === 4) break;
     expect(trainer.step).toBe(4);
     expect(trainer.isComplete).toBe(false);
@@ -424,7 +423,7 @@ describe('leaving', () => {
 
   test('closing frees model and directory, as often as one likes', async () => {
     const settings = await config({ steps: 2 });
-    const trainer = new Trainer(settings);
+    const trainer = trainerOf(settings);
     for await (const _ of trainer.run());
     const { model } = trainer;
     // Another process may enter once the run is over; the model stays.
@@ -441,7 +440,7 @@ describe('leaving', () => {
   });
 
   test('nothing is there before open', () => {
-    const trainer = new Trainer(tinyConfig(data, 'unused'));
+    const trainer = trainerOf(tinyConfig(data, 'unused'));
     for (const key of ['model', 'step', 'summary', 'peak', 'isComplete'] as const) {
       expect(() => trainer[key], key).toThrow(expect.objectContaining({ code: 'ERR_BURGEON_DISPOSED' }));
     }

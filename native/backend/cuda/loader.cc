@@ -1,9 +1,9 @@
 #include "backend/cuda/loader.h"
 
-#include <dlfcn.h>
-#include <unistd.h>
+#include <filesystem>
 
 #include "core/error.h"
+#include "core/system.h"
 
 namespace burgeon::cuda {
 
@@ -11,7 +11,7 @@ namespace {
 
 [[noreturn]] void fail(const std::string& message) { throw Error(ErrorCode::kCuda, message); }
 
-constexpr const char* kRebuild = "; build it with: npm run build:cuda";
+constexpr const char* kRebuild = "; build it with: npx burgeon build --cuda (in a clone: npm run build:cuda)";
 
 class CudaDevice final : public Device {
  public:
@@ -87,10 +87,12 @@ class CudaDevice final : public Device {
 }  // namespace
 
 const Api& load_library(const std::string& path) {
-  if (access(path.c_str(), F_OK) != 0) fail("the CUDA library is not built (" + path + " is not there)" + kRebuild);
-  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!library) fail("the CUDA library could not be loaded: " + std::string(dlerror()));
-  const auto get_api = reinterpret_cast<const Api* (*)(int)>(dlsym(library, "burgeon_cuda_get_api"));
+  if (!std::filesystem::exists(std::filesystem::u8path(path)))
+    fail("the CUDA library is not built (" + path + " is not there)" + kRebuild);
+  std::string why;
+  void* library = system::open_library(path, &why);
+  if (!library) fail("the CUDA library could not be loaded: " + why);
+  const auto get_api = reinterpret_cast<const Api* (*)(int)>(system::find_symbol(library, "burgeon_cuda_get_api"));
   if (!get_api) fail(path + " is no CUDA library of burgeon: it has no burgeon_cuda_get_api" + kRebuild);
   const Api* api = get_api(kApiVersion);
   if (!api || api->layout != kApiLayout || std::string(api->package) != BURGEON_VERSION) {

@@ -67,7 +67,11 @@ function pureCalls(directory: string): Call[] {
     [burgeon.createTokenizer, { name: 'huggingface', files: { 'tokenizer.json': '{}' } }],
     [burgeon.prepare, { ...text, tokenizer: 'bytes', validationFraction: 0.1, workers: 0, shardTokens: 1000 }],
     [burgeon.trainTokenizer, { ...text, vocabSize: 300, minFrequency: 2 }],
-    [(config: unknown, options: unknown) => new burgeon.Trainer(config, options as never).open(), training, {}],
+    [
+      (config: unknown, options: unknown) => new burgeon.Trainer(config as never, options as never).open(),
+      training,
+      {},
+    ],
     [burgeon.Model.load, join(directory, 'nothing'), { threads: 1 }],
     ...tokenizerCalls(),
   ];

@@ -1,11 +1,11 @@
-// The install script says what is missing before it tries to build.
+// The build script says what is missing before it tries to build.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 
-const script = path.join(import.meta.dirname, '..', '..', 'scripts', 'install.mjs');
+const script = path.join(import.meta.dirname, '..', '..', 'scripts', 'build-addon.mjs');
 const bin = mkdtempSync(path.join(os.tmpdir(), 'burgeon-path-'));
 afterAll(() => rmSync(bin, { recursive: true }));
 
@@ -14,7 +14,7 @@ function install() {
   return spawnSync(process.execPath, [script], { env: { ...environment, PATH: bin }, encoding: 'utf8' });
 }
 
-describe('install script', () => {
+describe('build script', () => {
   it('names every missing tool and what to install', () => {
     const { status, stderr } = install();
     expect(status).toBe(1);
