@@ -8,7 +8,8 @@ import { isDirectory, isFile } from '../files/path-kinds.ts';
 import { descriptionFileName } from '../tokenizer/description.ts';
 import { createTokenizer, readTokenizer } from '../tokenizer/open-tokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import { latestCheckpoint } from './checkpoint-list.ts';
+import { latestIntactCheckpoint } from './checkpoint-list.ts';
+import { isTokenizerFile } from './model-directory.ts';
 
 /**
  * Reads a tokenizer: of a directory with one (a model, a checkpoint, what `trainTokenizer` wrote), of a tokenizer.json, of a run
@@ -20,7 +21,7 @@ export async function loadTokenizer(given: string): Promise<Tokenizer> {
   if (given.endsWith('.bin') && (await isFile(given))) return createTokenizer({ name: 'gpt2' });
   if (!(await isDirectory(given)) || (await hasTokenizer(given))) return readTokenizer(given);
   if (await isFile(path.join(given, manifestFileName))) return createTokenizer((await readManifest(given)).tokenizer);
-  const { latest } = await latestCheckpoint(given);
+  const { latest } = await latestIntactCheckpoint(given, isTokenizerFile);
   return readTokenizer(latest?.directory ?? given);
 }
 

@@ -22,7 +22,7 @@ export const modelArgumentHelp =
  * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT when there is none.
  */
 export function namedModel(given: string, best = false): Promise<string> {
-  return best ? findBestCheckpoint(given, sayNote) : findModel(given, sayNote);
+  return best ? findBestCheckpoint(given) : findModel(given, sayNote);
 }
 
 /**

@@ -11,6 +11,7 @@ import { nearDuplicateListName } from '../prepare/near-duplicates/list.ts';
 import { type PrepareOptions, prepare } from '../prepare/prepare.ts';
 import { type PreviewOptions, previewPrepare } from '../prepare/preview.ts';
 import type { PrepareProgress, ProgressOptions } from '../prepare/progress.ts';
+import { onStderr } from './colour.ts';
 import { bytes, count, counted, facts } from './format.ts';
 import { interruptible } from './interrupt.ts';
 import { nearDuplicateText } from './near-duplicate-text.ts';
@@ -91,7 +92,7 @@ export function prepareCommand(): Command {
       const manifest = await withProgress(
         { passes: 2, stopping: 'the same command goes on from here later' },
         (watched, line) => {
-          const onNote = (note: string) => line.print(`note: ${note}`);
+          const onNote = (note: string) => line.print(onStderr.note(note));
           return prepare({
             ...rest,
             ...watched,

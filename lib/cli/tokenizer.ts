@@ -2,6 +2,7 @@
 
 import { Command } from 'commander';
 import { trainTokenizer } from '../prepare/train-tokenizer.ts';
+import { onStderr } from './colour.ts';
 import { bytes, count, facts, percent } from './format.ts';
 import { interruptible } from './interrupt.ts';
 import { integerAtLeast, integerBetween } from './options.ts';
@@ -52,7 +53,7 @@ function trainCommand(): Command {
       const trained = await interruptible(sayStopping, (signal) =>
         trainTokenizer({
           signal,
-          onNote: (note) => progress.print(`note: ${note}`),
+          onNote: (note) => progress.print(onStderr.note(note)),
           inputs,
           output: flags.output,
           vocabSize: flags.vocabSize,

@@ -190,7 +190,7 @@ function opening(trainer: Trainer): string {
   const size = model.tensorNames.reduce((sum, name) => sum + model.shape(name).reduce((a, b) => a * b, 1), 0);
   const busy = peak && busyNote(peak);
   const lines = [
-    ...(busy ? [`note: ${busy}`] : []),
+    ...(busy ? [onStderr.note(busy)] : []),
     `training ${count(size)} parameters for ${counted(config.steps, 'step')} on ${backend} (${engine}) in ${config.output}`,
   ];
   if (trainer.step > 0) lines.push(`resumed after step ${trainer.step}`);

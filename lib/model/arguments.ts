@@ -4,6 +4,7 @@
 import { types } from 'node:util';
 import { requireObject, requireReadable } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
+import { sizeOf } from './tensor-views.ts';
 
 /** B and T of a batch. */
 export function batchShape(tokens: Int32Array, batchSize = 1): { batchSize: number; sequenceLength: number } {
@@ -35,6 +36,18 @@ export function readPrompt(prompt: ArrayLike<number>, vocabSize: number): number
       `prompt[${i}]: expected a token in [0, ${vocabSize}), received ${describe(token)}`,
     );
   });
+}
+
+/** As many numbers as a tensor of that shape has. */
+export function requireElements(name: string, shape: readonly number[], data: ArrayLike<number>): void {
+  requireReadable(name, data);
+  const size = sizeOf(shape);
+  const length = typeof data === 'object' ? data?.length : undefined;
+  if (length === size) return;
+  throw new BurgeonError(
+    'ERR_BURGEON_SHAPE',
+    `${name}: expected ${size} numbers (${shape.join(' x ')}), received ${length ?? describe(data)}`,
+  );
 }
 
 /** @throws {BurgeonError} ERR_BURGEON_CONFIG for what is no object. */

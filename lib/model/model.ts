@@ -11,13 +11,14 @@ import { newSpecialIds, type SpecialIds } from '../checkpoint/special-ids.ts';
 import { transpose } from '../checkpoint/transpose.ts';
 import { type ModelConfig, parseModelConfig } from '../config/model-config.ts';
 import type { ModelConfigInput } from '../config/model-config-input.ts';
-import { requireReadable, requireText } from '../config/require.ts';
+import { requireText } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
 import { CounterRng } from '../est/rng.ts';
 import {
   batchShape,
   describe,
   readPrompt,
+  requireElements,
   requireMoment,
   requireOneOf,
   requireOptions,
@@ -434,15 +435,7 @@ export class Model implements Disposable {
   }
 
   #write(role: Role, view: TensorView, data: ArrayLike<number>): void {
-    requireReadable(view.name, data);
-    const size = sizeOf(view.shape);
-    const length = typeof data === 'object' ? data?.length : undefined;
-    if (length !== size) {
-      throw new BurgeonError(
-        'ERR_BURGEON_SHAPE',
-        `${view.name}: expected ${size} numbers (${view.shape.join(' x ')}), received ${length ?? describe(data)}`,
-      );
-    }
+    requireElements(view.name, view.shape, data);
     const typed = typedNumbers(view.name, data, this.#native.info().precision === 'float64');
     const [rows, cols] = view.shape;
     const stored = view.stored === 'transposed' ? transpose(typed, rows!, cols!) : typed;

@@ -1,8 +1,8 @@
 // The checkpoint of a run with the lowest held-out loss, as its newest checkpoint remembers it.
 
 import path from 'node:path';
-import { checkpointName } from '../checkpoint/checkpoint.ts';
-import { damageText, findCheckpoints, latestIntactCheckpoint } from '../checkpoint/checkpoint-list.ts';
+import { checkpointName, stateFile } from '../checkpoint/checkpoint.ts';
+import { findCheckpoints, latestIntactCheckpoint } from '../checkpoint/checkpoint-list.ts';
 import { checkpointError } from '../formats/checkpoint-error.ts';
 import { readRunState } from './checkpoint-part.ts';
 
@@ -12,9 +12,8 @@ import { readRunState } from './checkpoint-part.ts';
  * @returns directory of the checkpoint.
  * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT where it has none, none was evaluated, or the best is no longer there.
  */
-export async function findBestCheckpoint(run: string, onNote: (note: string) => void = () => {}): Promise<string> {
-  const { latest, skipped } = await latestIntactCheckpoint(run);
-  for (const damaged of skipped) onNote(`passed over checkpoint ${damageText(damaged)}`);
+export async function findBestCheckpoint(run: string): Promise<string> {
+  const { latest } = await latestIntactCheckpoint(run, (file) => file === stateFile);
   if (latest === undefined) {
     throw checkpointError(`${run}: expected a run directory with checkpoints to find the best of, found none in it`);
   }

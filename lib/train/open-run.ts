@@ -194,8 +194,7 @@ async function record(
   const busy = peak && busyNote(peak);
   if (busy) notes.push(busy);
   const metrics = await MetricsWriter.open(config.output, state.step, { onLine, onTrouble: onNote });
-  const slow = model.info.backend === 'cuda' ? slowProductsNote() : undefined;
-  for (const note of [slow, lostMetrics(metrics, state.step, config)]) {
+  for (const note of [lostMetrics(metrics, state.step, config), model.info.backend === 'cuda' && slowProductsNote()]) {
     if (!note) continue;
     notes.push(note);
     onNote(note);

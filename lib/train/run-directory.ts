@@ -41,7 +41,7 @@ export interface EnteredRun {
   /** The run has a checkpoint, or needs the room for one: what it replaces may go. */
   begun(): Promise<void>;
   /**
-   * Gives the directory free for others; what was to be replaced by a run that did no step is there again, and a directory that
+   * Gives the directory free for others; what was to be replaced by a run without a checkpoint is there again, and a directory that
    * was made for nothing is not.
    */
   leave(): Promise<void>;
@@ -87,8 +87,8 @@ export async function enterRunDirectory(
       if (isHeld) await bringRunBack(lock.directory);
     } finally {
       await lock.release();
+      if (loss === undefined) await removeEmpty(made);
     }
-    if (loss === undefined) await removeEmpty(made);
   };
   try {
     // Of a process that was killed before its first checkpoint.
