@@ -1,6 +1,6 @@
 // A report that cannot be written hides nothing of what is there without it.
 
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { useWorkspace } from './workspace.ts';
@@ -22,6 +22,32 @@ test('train tells the summary of the run, and why there is no report', async () 
     summary: { steps: 15 },
     reportProblem: expect.stringMatching(/^other.report\.html \(the report\): cannot be written \(EISDIR/),
   });
+});
+
+test('a run that fails leaves its report too, and the error is the last word', async () => {
+  const { burgeon, path } = await useWorkspace();
+  const diverge = ['--set', 'optimizer.learningRate=1e30'];
+  const failed = await burgeon(['train', 'train.yaml', '--quiet', ...diverge]);
+  expect(failed.code).toBe(1);
+  expect(failed.stderr).toMatch(/note: report of the failed run: run.report\.html\nburgeon: step \d+ .*\n$/);
+  expect(await readFile(path('run', 'report.html'), 'utf8')).toContain('expected a finite number');
+
+  // Where it cannot be written either, and where nothing began.
+  await mkdir(path('other', 'report.html'), { recursive: true });
+  const other = await burgeon(['train', 'train.yaml', '--quiet', ...diverge, '--set', 'output=other']);
+  expect(other.stderr).not.toContain('report of');
+  expect(other.stderr).toMatch(/burgeon: step \d+ .*\n$/);
+  const refused = await burgeon([
+    'train',
+    'train.yaml',
+    '--quiet',
+    '--set',
+    'output=new',
+    '--set',
+    'data.directory=no',
+  ]);
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).not.toContain('report');
 });
 
 test('sweep shows its table', async () => {

@@ -2,6 +2,7 @@
 
 import { count, duration } from '../../format.ts';
 import type { Axis } from '../run-data.ts';
+import type { TickKind } from './ticks.ts';
 
 /** With the unit, where the values do not name it. */
 export const axisNames: Record<Axis, string> = {
@@ -9,7 +10,7 @@ export const axisNames: Record<Axis, string> = {
   tokens: 'tokens',
   executedBlockFlops: 'block FLOPs',
   executedFlops: 'FLOPs, with the output head',
-  trainSeconds: 'time of training (h:mm:ss)',
+  trainSeconds: 'time of training',
 };
 
 /** What a value on the axis is called where there is little room. */
@@ -19,7 +20,13 @@ export const shortAxisNames: Record<Axis, string> = {
   trainSeconds: 'time',
 };
 
+/** What the ticks of an axis are. */
+export function axisKind(axis: Axis): TickKind {
+  return axis === 'trainSeconds' ? 'time' : 'whole';
+}
+
 export function axisValue(axis: Axis, value: number): string {
+  if (axis === 'step') return String(value);
   if (axis !== 'trainSeconds') return count(value);
   return value === 0 ? '0' : duration(1000 * value);
 }
