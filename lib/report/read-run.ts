@@ -95,7 +95,7 @@ export async function readRun(directory: string, options: ReadRunOptions = {}): 
 }
 
 /** The line, or why it is left out. */
-function decodeLine(text: string, isWhole: boolean): { read?: MetricsLine; problem?: string } {
+export function decodeLine(text: string, isWhole: boolean): { read?: MetricsLine; problem?: string } {
   try {
     const read: MetricsLine = JSON.parse(text);
     const problem = problemOf(read);
@@ -122,6 +122,6 @@ async function sizeOf(file: string, directory: string): Promise<number> {
 }
 
 /** Whether it begins with {"kind":"step"; asked a million times, so byte by byte. */
-function isStep({ chunk, begin }: FileLine): boolean {
+export function isStep({ chunk, begin }: FileLine): boolean {
   return chunk[begin + 9] === 0x73 && chunk[begin + 10] === 0x74 && chunk[begin + 11] === 0x65;
 }

@@ -62,6 +62,8 @@ export class Page {
   #gain: Chart | undefined;
   readonly #subnetwork = new SubnetworkView();
   readonly #head = h('header');
+  /** All but the head; hidden while there is no run. */
+  readonly #rest = h('div', { hidden: true });
   readonly #runsBox = h('section', { id: 'runs' });
   readonly #comparisonBox = h('div');
   readonly #detail = h('div');
@@ -74,12 +76,11 @@ export class Page {
   #groups: PageGroup[] = [];
   #chosen = 0;
 
-  /** @param root gets the page's content. @param extra elements between head and curves: the live page's controls. */
-  constructor(root: HTMLElement, ...extra: Child[]) {
+  /** @param root gets the page's content. @param parts of the live page: above all, and between head and curves. */
+  constructor(root: HTMLElement, { above, extra }: { above?: Child; extra?: Child } = {}) {
+    fill(root, above, this.#head, extra, this.#rest);
     fill(
-      root,
-      this.#head,
-      ...extra,
+      this.#rest,
       this.#runsBox,
       this.#comparisonBox,
       this.#toolbar.element,
@@ -97,6 +98,7 @@ export class Page {
   /** Shows these runs. */
   draw({ runs, groups = runs.map((_, i) => [i]), comparison = null, notCompared, written }: ShownRuns): void {
     const isFirst = this.#runs.length === 0;
+    this.#rest.hidden = false;
     this.#runs = runs;
     this.#groups = groups.map((indices, i) => {
       const members = indices.map((index) => runs[index]!);
