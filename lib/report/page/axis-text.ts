@@ -45,5 +45,15 @@ export function logTicks(low: number, high: number, most: number): number[] {
     }
     if (ticks.length <= most) break;
   }
-  return ticks;
+  return ticks.length < 3 && most >= 3 ? evenTicks(low, high) : ticks;
+}
+
+/** Within a part of a power of ten: three to six multiples of a round step. */
+function evenTicks(low: number, high: number): number[] {
+  const power = 10 ** Math.floor(Math.log10((high - low) / 3));
+  const step = [5, 2, 1].map((mantissa) => mantissa * power).find((size) => (high - low) / size >= 3) ?? power;
+  const first = Math.ceil(low / step);
+  return Array.from({ length: Math.floor(high / step) - first + 1 }, (_, i) =>
+    Number(((first + i) * step).toPrecision(12)),
+  );
 }

@@ -304,7 +304,9 @@ export class Chart {
     ctx.textBaseline = 'alphabetic';
     ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
     for (const [i, { from, to, label }] of this.#bands.entries()) {
-      const [left, right] = [from, to].map((value) => plot.valToPos(value, 'x', true)) as [number, number];
+      // One that is going on has no end yet.
+      const end = Math.min(to, plot.scales.x!.max!);
+      const [left, right] = [from, end].map((value) => plot.valToPos(value, 'x', true)) as [number, number];
       ctx.fillStyle = cssColor(i % 2 === 0 ? '--band' : '--band-other');
       ctx.fillRect(left, bbox.top, right - left, bbox.height);
       ctx.fillStyle = cssColor('--muted');

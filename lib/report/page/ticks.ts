@@ -60,7 +60,7 @@ function plain(values: readonly number[]): string[] {
 /** The fewest with which every value is what it is, but for what arithmetic did to its last digits. */
 function decimalsOf(values: readonly number[]): number {
   const gaps = values.slice(1).map((value, i) => value - values[i]!);
-  const error = 1e-3 * Math.min(...(gaps.length > 0 ? gaps : values.map(Math.abs)).filter((gap) => gap > 0));
+  const error = gaps.length > 0 ? 1e-3 * Math.min(...gaps) : 1e-9 * Math.abs(values[0] ?? 0);
   for (let decimals = 0; decimals < mostDecimals; decimals++) {
     if (values.every((value) => Math.abs(value - Number(value.toFixed(decimals))) <= error)) return decimals;
   }

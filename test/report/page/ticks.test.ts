@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { smoothingFor } from '../../../lib/report/curves.ts';
+import { logTicks } from '../../../lib/report/page/axis-text.ts';
 import { type TickKind, tickSteps, tickTexts } from '../../../lib/report/page/ticks.ts';
 
 describe('ticks', () => {
@@ -54,6 +55,31 @@ describe('ticks', () => {
     expect(tickSteps('bytes')!.slice(0, 4)).toEqual([1, 2, 4, 8]);
     expect(tickSteps('number')).toBeUndefined();
   });
+});
+
+test('a logarithmic axis has ticks enough, also within a part of a power of ten', () => {
+  const texts = (low: number, high: number, most = Infinity) =>
+    logTicks(low, high, most)
+      .flatMap((value) => tickTexts('number', [value]))
+      .join(' ');
+  expect(texts(2.9, 4.3)).toBe('3 3.2 3.4 3.6 3.8 4 4.2');
+  expect(texts(4.1865, 4.1935)).toBe('4.188 4.19 4.192');
+  expect(texts(1, 12)).toBe('1 1.5 2 2.5 3 4 5 6 8 10');
+  expect(texts(1, 1000, 4)).toBe('1 10 100 1000');
+  expect(logTicks(0, 5, 10)).toEqual([]);
+  fc.assert(
+    fc.property(
+      fc.double({ min: 1e-6, max: 1e9, noNaN: true }),
+      fc.double({ min: 1.001, max: 1e4, noNaN: true }),
+      (low, factor) => {
+        const ticks = logTicks(low, low * factor, Infinity);
+        expect(ticks.length).toBeGreaterThanOrEqual(3);
+        expect(ticks.every((tick) => tick >= low * (1 - 1e-9) && tick <= low * factor * (1 + 1e-9))).toBe(true);
+        const named = ticks.flatMap((tick) => tickTexts('number', [tick]));
+        expect(new Set(named).size, named.join(' ')).toBe(ticks.length);
+      },
+    ),
+  );
 });
 
 test('smoothing goes by the number of points', () => {
