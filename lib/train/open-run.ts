@@ -1,6 +1,7 @@
 // Opens everything that a run needs, in this order: what can be refused is refused before the run directory is touched, and
 // nothing stays open where opening fails.
 
+import { slowProductsNote } from '../addon/cuda.ts';
 import { busyNote, measurePeak, type Peak, peakFlops } from '../addon/peak.ts';
 import { latestIntactCheckpoint } from '../checkpoint/checkpoint-list.ts';
 import type { OpenModelDirectory } from '../checkpoint/model-directory.ts';
@@ -185,10 +186,10 @@ async function record(
   const planner = new StepPlanner(model.config, config);
   const isMeasured = config.log.peakFlops === 'measured' && model.info.backend !== 'cuda' && !signal?.aborted;
   const peak = isMeasured ? await measurePeak(model.info.threads) : null;
-  const busy = peak && busyNote(peak);
-  if (busy) {
-    notes.push(busy);
-    onNote(busy);
+  for (const note of [peak && busyNote(peak), model.info.backend === 'cuda' && slowProductsNote()]) {
+    if (!note) continue;
+    notes.push(note);
+    onNote(note);
   }
   const recorder = new RunRecorder({
     config,

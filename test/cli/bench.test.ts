@@ -131,7 +131,7 @@ describe.concurrent('mistakes', () => {
       'ops norm --compare none.json',
       'burgeon: none.json: expected a file written by `burgeon bench --json`, found nothing',
     ],
-    ['ops norm --json none/here.json', 'burgeon: ENOENT'],
+    ['ops norm --json none/here.json', 'burgeon: none/here.json (the result): cannot be written (ENOENT'],
     ['model z', 'burgeon: rows: expected letters of a, b, c, d, e, f, g, for example "a,b", received "z"'],
     ['model --rates 0.5,2', 'Expected rates above 0 and at most 1, separated by commas.'],
     ['model --batch 2', 'error: --batch, --length and --vocab-size need --preset'],
