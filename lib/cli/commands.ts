@@ -11,6 +11,7 @@ export const commands: Record<string, () => Promise<Command>> = {
   presets: async () => (await import('./presets.ts')).presetsCommand(),
   train: async () => (await import('./train.ts')).trainCommand(),
   sweep: async () => (await import('./sweep.ts')).sweepCommand(),
+  dashboard: async () => (await import('./dashboard.ts')).dashboardCommand(),
   report: async () => (await import('./report.ts')).reportCommand(),
   compare: async () => (await import('./compare.ts')).compareCommand(),
   eval: async () => (await import('./eval.ts')).evalCommand(),

@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { busyNote } from '../addon/peak.ts';
 import { overriddenKeys } from '../config/config-file.ts';
 import type { Device } from '../config/device.ts';
+import { BurgeonError } from '../errors.ts';
 import { planSchedule } from '../est/plan.ts';
 import { Schedule } from '../est/schedule.ts';
 import { type BaselineGain, baselineGainRows, gainAgainst, readBaseline } from '../report/baseline-gain.ts';
@@ -136,11 +137,16 @@ async function runTraining(file: string, flags: TrainFlags): Promise<void> {
     const plan = planSchedule(model.config, new Schedule(config.est.schedule, config.steps), planOptions({ config }));
     const eta = new EtaClock(plan, trainer.step);
     await watchers.watch(trainer, () => eta.remainingMs(trainer.step));
-    for await (const record of trainer.run()) {
-      eta.stepDone();
-      if (flags.json) console.log(JSON.stringify(record));
-      else if (!flags.quiet) showStep(record, config, progress, eta);
-      await eta.without(() => control.betweenSteps(trainer));
+    try {
+      for await (const record of trainer.run()) {
+        eta.stepDone();
+        if (flags.json) console.log(JSON.stringify(record));
+        else if (!flags.quiet) showStep(record, config, progress, eta);
+        await eta.without(() => control.betweenSteps(trainer));
+      }
+    } catch (error) {
+      await reportFailure(error, config.output, onNote);
+      throw error;
     }
     progress.clear();
     const { summary } = trainer;
@@ -161,6 +167,13 @@ async function runTraining(file: string, flags: TrainFlags): Promise<void> {
       interrupt.release();
     }
   }
+}
+
+/** The report of a run that an error ended, where there is a run to report on and its directory is still its own. */
+async function reportFailure(error: unknown, output: string, onNote: (note: string) => void): Promise<void> {
+  if (error instanceof BurgeonError && error.code === 'ERR_BURGEON_BUSY') return;
+  const file = path.join(output, reportFileName);
+  if ((await problemOfReport([output], file)) === undefined) onNote(`report of the failed run: ${file}`);
 }
 
 /** The compute gain, or why there is none: what was trained is complete either way. */

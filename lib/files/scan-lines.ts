@@ -5,7 +5,14 @@ import { BurgeonError } from '../errors.ts';
 import { isMissing } from './is-missing.ts';
 import { refusePipe } from './path-kinds.ts';
 
-const chunkBytes = 4 << 20;
+const mostChunkBytes = 4 << 20;
+
+export interface ScanOptions {
+  /** Where a line begins, from which it goes on. Default 0. */
+  from?: number;
+  /** About as many bytes are expected: less of them need less memory. Default: many. */
+  about?: number;
+}
 
 /** One line: bytes `begin` to `end` - 1 of `chunk`, which is overwritten after the call. */
 export interface FileLine {
@@ -22,13 +29,17 @@ export interface FileLine {
  * Calls `onLine` for every line in order, until it returns false; the same object each time.
  * @throws {BurgeonError} ERR_BURGEON_DATA when the file cannot be read; ENOENT when it is missing.
  */
-export async function scanLines(file: string, onLine: (line: FileLine) => unknown): Promise<void> {
+export async function scanLines(
+  file: string,
+  onLine: (line: FileLine) => unknown,
+  { from = 0, about = mostChunkBytes }: ScanOptions = {},
+): Promise<void> {
   await refusePipe(file);
   const handle = await refusing(file, () => open(file));
   try {
-    let buffer = Buffer.allocUnsafe(chunkBytes);
+    let buffer = Buffer.allocUnsafe(Math.min(mostChunkBytes, Math.max(4096, about)));
     let kept = 0;
-    let position = 0;
+    let position = from;
     const line: FileLine = { chunk: buffer, begin: 0, end: 0, offset: 0, isWhole: true };
     for (;;) {
       // A line longer than the buffer: go on with a larger one.

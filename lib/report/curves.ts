@@ -15,6 +15,22 @@ export function smooth(values: readonly (number | null)[], weight: number): (num
   });
 }
 
+/** A smoothed curve lags behind by a hundredth of the run, not more. */
+const pointsPerLag = 100;
+
+/** The weight that suits a curve of so many points: 0.9 for a thousand, none for a hundred, which it would draw too high. */
+export function smoothingFor(points: number): number {
+  const weight = points > pointsPerLag ? 1 - pointsPerLag / points : 0;
+  return Math.min(0.98, Math.round(100 * weight) / 100);
+}
+
+/** Share of the past in each value of a curve; auto: what suits its number of points. */
+export type Smoothing = number | 'auto';
+
+export function weightOf(smoothing: Smoothing, points: number): number {
+  return smoothing === 'auto' ? smoothingFor(points) : smoothing;
+}
+
 /**
  * The value of a curve at x, linear between its points.
  * @param xs ascending. @param ys as many; points with null are passed over.

@@ -11,15 +11,18 @@ import { stageRows } from './stage-rows.ts';
 
 export class LiveHistory {
   readonly #directory: string;
+  readonly #taken: () => number;
   #run: RunData | undefined;
   #loading: Promise<void> | undefined;
   /** Lines that were written while the file was being read, and are not in what is read. */
   #early: MetricsLine[] = [];
-  /** Start lines taken. */
+  /** How often it began anew. */
   #starts = 0;
 
-  constructor(directory: string) {
+  /** @param taken bytes of the file whose lines have been taken; those beyond will be. Default: all that is there. */
+  constructor(directory: string, taken?: () => number) {
     this.#directory = directory;
+    this.#taken = taken ?? (() => statSync(path.join(directory, metricsFileName)).size);
   }
 
   /** The run so far; undefined before `load`, and while there is none. */
@@ -31,12 +34,16 @@ export class LiveHistory {
 
   /** A line of metrics, once it is in the file. After a start line, where the file may have been cut, it has to be loaded again. */
   take(line: MetricsLine): void {
-    if (line.kind === 'start') {
-      this.#starts++;
-      this.#run = undefined;
-      this.#loading = undefined;
-    } else if (this.#run) addBounded(this.#run, line);
+    if (line.kind === 'start') this.restart();
+    else if (this.#run) addBounded(this.#run, line);
     else if (this.#loading) this.#early.push(line);
+  }
+
+  /** The file is another one, or was cut. */
+  restart(): void {
+    this.#starts++;
+    this.#run = undefined;
+    this.#loading = undefined;
   }
 
   /** Reads the file, once, however many ask. */
@@ -58,8 +65,6 @@ export class LiveHistory {
   }
 
   async #readFile(): Promise<RunData> {
-    // Lines up to here have been taken; those beyond will be.
-    const { size } = statSync(path.join(this.#directory, metricsFileName));
-    return readRun(this.#directory, { upTo: size });
+    return readRun(this.#directory, { upTo: this.#taken() });
   }
 }

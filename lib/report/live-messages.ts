@@ -1,7 +1,7 @@
 // What the pages are sent, made once for all of them: the newest news, and a snapshot of the run for those who have missed
 // more than that. So what is kept does not grow with the number of pages, nor with how slowly they read.
 
-import type { LiveEvent } from './live-events.ts';
+import type { DashboardEvent, LiveEvent } from './live-events.ts';
 
 /** News that are kept, in bytes: half a minute of a hundred steps a second. */
 const mostNewsBytes = 1 << 20;
@@ -10,7 +10,7 @@ const mostNewsBytes = 1 << 20;
 export const nothingRead = -1;
 
 export class LiveMessages {
-  readonly #snapshotOf: () => LiveEvent | undefined;
+  readonly #snapshotOf: () => LiveEvent | DashboardEvent | undefined;
   readonly #news: Buffer[] = [];
   #newsBytes = 0;
   /** The place of the oldest news. */
@@ -19,7 +19,7 @@ export class LiveMessages {
   #snapshot: { message: Buffer; next: number } | undefined;
 
   /** @param snapshotOf the run as it is, without news that have not been added; undefined while there is none. */
-  constructor(snapshotOf: () => LiveEvent | undefined) {
+  constructor(snapshotOf: () => LiveEvent | DashboardEvent | undefined) {
     this.#snapshotOf = snapshotOf;
   }
 
@@ -63,6 +63,6 @@ export class LiveMessages {
 }
 
 /** As a server-sent event. */
-function encode(event: LiveEvent): Buffer {
+function encode(event: LiveEvent | DashboardEvent): Buffer {
   return Buffer.from(`data: ${JSON.stringify(event)}\n\n`);
 }

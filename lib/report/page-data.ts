@@ -21,4 +21,9 @@ export interface LiveData {
   kind: 'live';
 }
 
-export type PageData = ReportData | LiveData;
+/** Of many runs; at its address the list, at /run/NAME the run. */
+export interface DashboardData {
+  kind: 'dashboard';
+}
+
+export type PageData = ReportData | LiveData | DashboardData;

@@ -104,7 +104,7 @@ function addDamage(run: RunData, file: string, damaged: readonly string[]): void
 }
 
 /** The line, or why it is left out. */
-function decodeLine(text: string, isWhole: boolean): { read?: MetricsLine; problem?: string } {
+export function decodeLine(text: string, isWhole: boolean): { read?: MetricsLine; problem?: string } {
   try {
     const read: MetricsLine = JSON.parse(text);
     const problem = problemOf(read);
@@ -136,6 +136,6 @@ async function sizeOf(file: string, directory: string): Promise<number> {
 }
 
 /** Whether it begins with {"kind":"step"; asked a million times, so byte by byte. */
-function isStep({ chunk, begin }: FileLine): boolean {
+export function isStep({ chunk, begin }: FileLine): boolean {
   return chunk[begin + 9] === 0x73 && chunk[begin + 10] === 0x74 && chunk[begin + 11] === 0x65;
 }

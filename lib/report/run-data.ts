@@ -11,6 +11,7 @@ import type {
   ValidationLine,
   WarningLine,
 } from '../train/metrics.ts';
+import type { StageTotals } from '../train/run-state.ts';
 
 /** What a curve can be drawn over. */
 export const axes = ['step', 'tokens', 'executedBlockFlops', 'executedFlops', 'trainSeconds'] as const;
@@ -113,4 +114,20 @@ export function halve<Name extends string>(columns: Columns<Name>): void {
     const middle = Math.floor(values.length / 2);
     columns[name] = values.filter((_, i) => i >= middle || i % 2 === 0);
   }
+}
+
+/** Whether all its steps are done. */
+export function isOver({ start, step }: Pick<RunData, 'start' | 'step'>): boolean {
+  return start !== undefined && step >= start.config.steps;
+}
+
+/** Share of all FLOPs that the steps so far left out; null before the first totals. */
+export function savedSoFar(stages: readonly Pick<StageTotals, 'allFlops' | 'denseAllFlops'>[]): number | null {
+  const sum = (key: 'allFlops' | 'denseAllFlops') => stages.reduce((total, stage) => total + stage[key], 0);
+  return sum('denseAllFlops') > 0 ? 1 - sum('allFlops') / sum('denseAllFlops') : null;
+}
+
+/** What ended a run that failed, the last of its warnings; undefined of others. */
+export function failureReason({ state, warnings }: Pick<RunData, 'state' | 'warnings'>): string | undefined {
+  return state === 'failed' ? (warnings.at(-1)?.text ?? 'no reason given') : undefined;
 }

@@ -1,11 +1,24 @@
 // The stages of a run, planned beside measured. Pure.
 
-import { planSchedule } from '../est/plan.ts';
+import { planSchedule, type SchedulePlan } from '../est/plan.ts';
 import { Schedule } from '../est/schedule.ts';
 import { growsAt, stageText } from '../est/stage-text.ts';
 import type { StartLine } from '../train/metrics.ts';
 import type { StageTotals } from '../train/run-state.ts';
 import type { RunData, StageRow } from './run-data.ts';
+
+/** The plan of a run. */
+export function planOf(
+  { config, model }: StartLine,
+  schedule = new Schedule(config.est.schedule, config.steps),
+): SchedulePlan {
+  return planSchedule(model, schedule, {
+    // Shares do not depend on it, and a run of another version may not say.
+    sequencesPerStep: config.batchSize * config.accumulationSteps || 1,
+    sequenceLength: config.sequenceLength,
+    samplerOptions: config.est,
+  });
+}
 
 /** @param totals what was measured so far. */
 export function stageRows(
@@ -15,12 +28,7 @@ export function stageRows(
   if (start === undefined) return { stages: [], plannedSaving: null };
   const { config, model } = start;
   const schedule = new Schedule(config.est.schedule, config.steps);
-  const plan = planSchedule(model, schedule, {
-    // Shares do not depend on it, and a run of another version may not say.
-    sequencesPerStep: config.batchSize * config.accumulationSteps || 1,
-    sequenceLength: config.sequenceLength,
-    samplerOptions: config.est,
-  });
+  const plan = planOf(start, schedule);
   const denseSteps = totals.reduce((sum, stage) => sum + stage.denseSteps, 0);
   const denseMs = totals.reduce((sum, stage) => sum + stage.denseMs, 0) / denseSteps;
   const stages = plan.stages.map((planned): StageRow => {

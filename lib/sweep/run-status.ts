@@ -6,7 +6,7 @@ import { latestCheckpoint, latestIntactCheckpoint } from '../checkpoint/checkpoi
 import { isSameData } from '../data/data-identity.ts';
 import { BurgeonError } from '../errors.ts';
 import { readRun } from '../report/read-run.ts';
-import type { RunData } from '../report/run-data.ts';
+import { failureReason, type RunData } from '../report/run-data.ts';
 import { metricsFileName } from '../train/metrics.ts';
 import { configDifferences, type PlannedRun, storedConfig } from './plan-runs.ts';
 
@@ -55,8 +55,8 @@ export async function readStatus(run: PlannedRun): Promise<RunStatus> {
     const isComplete = data.end?.state === 'complete' || step === run.config.steps;
     const result = isComplete ? resultOf(run, data) : undefined;
     if (result !== undefined) return { state: 'complete', result };
-    if (data.end?.state !== 'failed') return { state: 'unfinished', step };
-    return { state: 'failed', step, reason: data.warnings.at(-1)?.text ?? 'no reason given' };
+    const reason = failureReason(data);
+    return reason === undefined ? { state: 'unfinished', step } : { state: 'failed', step, reason };
   } catch (error) {
     if (!(error instanceof BurgeonError)) throw error;
     return { state: 'foreign', reason: `a run that cannot be read: ${error.message}` };

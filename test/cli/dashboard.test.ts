@@ -8,7 +8,7 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { mostStreams } from '../../lib/report/live-server.ts';
+import { mostStreams } from '../../lib/report/live-streams.ts';
 import { readMetrics } from '../../lib/train/metrics.ts';
 import { chartData, chromiumPath, eventually, launchBrowser, watchedPage } from '../helpers/browser.ts';
 import { main } from '../helpers/cli.ts';

@@ -12,6 +12,7 @@ const commands = [
   'plan',
   'train',
   'sweep',
+  'dashboard',
   'report',
   'compare',
   'eval',

@@ -24,6 +24,32 @@ test('train tells the summary of the run, and why there is no report', async () 
   });
 });
 
+test('a run that fails leaves its report too, and the error is the last word', async () => {
+  const { burgeon, path } = await useWorkspace();
+  const diverge = ['--set', 'optimizer.learningRate=1e30'];
+  const failed = await burgeon(['train', 'train.yaml', '--quiet', ...diverge]);
+  expect(failed.code).toBe(1);
+  expect(failed.stderr).toMatch(/note: report of the failed run: run.report\.html\nburgeon: step \d+ .*\n$/);
+  expect(await readFile(path('run', 'report.html'), 'utf8')).toContain('expected a finite number');
+
+  // Where it cannot be written either, and where nothing began.
+  await mkdir(path('other', 'report.html'), { recursive: true });
+  const other = await burgeon(['train', 'train.yaml', '--quiet', ...diverge, '--set', 'output=other']);
+  expect(other.stderr).not.toContain('report of');
+  expect(other.stderr).toMatch(/burgeon: step \d+ .*\n$/);
+  const refused = await burgeon([
+    'train',
+    'train.yaml',
+    '--quiet',
+    '--set',
+    'output=new',
+    '--set',
+    'data.directory=no',
+  ]);
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).not.toContain('report');
+});
+
 test('sweep shows its table', async () => {
   const { burgeon, succeed, path } = await useWorkspace();
   const sweep = { output: 'runs', base: { extends: 'train.yaml' }, seeds: [1], variants: { one: null } };

@@ -80,6 +80,10 @@ const isTooMuch = (line: string) => /^burgeon (bench|sweep|build) ?|--device cud
 function briefly(line: string, resumed: number): string {
   const exported = /^burgeon export .*-o (\S+)/.exec(line)?.[1];
   if (exported !== undefined) return `rm -rf ${exported}; ${line}`;
+  // It serves until a signal ends it.
+  if (/^burgeon dashboard/.test(line)) {
+    return `${line} --port 0 > out & until grep -q Ctrl-C out; do sleep 0.1; done; kill $!; wait $!`;
+  }
   if (!/^burgeon train /.test(line)) return line;
   const steps = line.includes('--resume') ? 2 + 2 * resumed : 2;
   const place = line.includes('--resume') ? '' : ' --overwrite';

@@ -3,11 +3,11 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Browser } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { unitsOfStep } from '../../lib/report/units-of-step.ts';
 import { writeReport } from '../../lib/report/write-report.ts';
-import type { MetricsLine } from '../../lib/train/metrics.ts';
+import type { EndLine, MetricsLine } from '../../lib/train/metrics.ts';
 import { temporaryDirectory } from '../checkpoint/helpers.ts';
 import { chartData, chromiumPath, eventually, launchBrowser, watchedPage } from '../helpers/browser.ts';
 import { dataDescription, startLine, stepLine, textOf, validationLine } from './metrics-lines.ts';
@@ -255,9 +255,9 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
       );
     expect(await labels('loss')).toEqual(['step', 'loss (nats per token)']);
     expect(await labels('gain')).toEqual(['block FLOPs', 'loss (nats per token)']);
-    expect(await labels('memory')).toEqual(['step', 'bytes']);
+    expect(await labels('memory')).toEqual(['step', 'memory of the process']);
     await page.getByRole('radio', { name: 'seconds' }).check({ force: true });
-    expect(await labels('throughput')).toEqual(['time of training (h:mm:ss)', 'tokens per second']);
+    expect(await labels('throughput')).toEqual(['time of training', 'tokens per second']);
   });
 
   test('runs that cannot be compared are shown, and why', async () => {
@@ -278,9 +278,131 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
     const { page } = await open(await reportOf(await runDirectory('run'), other));
     const columns = await chartData(page, 'loss');
     const lastOf = (column: (number | null)[]) => column.findLast((value) => typeof value === 'number');
-    const heldOut = columns.map(lastOf).filter((_, i) => [3, 6].includes(i));
+    const heldOut = columns.map(lastOf).filter((_, i) => [2, 4].includes(i));
     expect(heldOut).toEqual([1, 0.25].map((factor) => expect.closeTo((1.2 * factor) / Math.LN2, 6)));
     expect(await page.evaluate("document.getElementById('loss').uplot.axes[1].label")).toBe('loss (bits per byte)');
+  });
+
+  /** What an element looks like to the reader. */
+  const colorOf = (page: Page, selector: string) =>
+    page.evaluate<string>(`getComputedStyle(document.querySelector('${selector}')).color`);
+
+  test('a run that failed says why before anything else, in colour', async () => {
+    const reason = 'step 31: loss: expected a finite number, computed nan';
+    const end = { kind: 'end', time: '2026-01-02T03:05:05.000Z', state: 'failed', summary: {} } as unknown as EndLine;
+    const broken = await runDirectory('broken', [
+      ...lines,
+      { kind: 'warning', step: 30, text: reason },
+      { ...end, step: 30 },
+    ]);
+    for (const [directories, said] of [
+      [[broken], `Failed after step 30: ${reason}`],
+      [[await runDirectory('good'), broken], `broken failed after step 30: ${reason}`],
+    ] as const) {
+      const { page, expectNoErrors } = await open(await reportOf(...directories));
+      expect(await page.getByRole('alert').textContent()).toBe(said);
+      const [failure, table] = await page.evaluate<number[]>(
+        `['#failures', '#runs'].map((id) => document.querySelector(id).getBoundingClientRect().top)`,
+      );
+      expect(failure).toBeLessThan(table!);
+      const [red, ink] = [await colorOf(page, '#failures b'), await colorOf(page, 'body')];
+      expect(red).not.toBe(ink);
+      expect(await colorOf(page, '.state.failed')).toBe(red);
+      expectNoErrors();
+    }
+    const { page } = await open(await reportOf(await runDirectory('fine')));
+    expect(await page.locator('#failures').count()).toBe(0);
+  });
+
+  test('what is saved so far stands beside what the run will save', async () => {
+    const sum = { stage: 1, steps: 4, ms: 40, blockFlops: 1e5, denseBlockFlops: 1e6, denseSteps: 0, denseMs: 0 };
+    const shares = { layers: [1, 1], heads: [[1], [1]], neurons: [1, 1] };
+    const totals = (step: number, allFlops: number): MetricsLine => ({
+      ...{ kind: 'totals', step, units: { step: shares, run: shares } },
+      stages: [{ ...sum, allFlops, denseAllFlops: 1e6 }],
+    });
+    const early = await runDirectory('early', [...lines.slice(0, 6), totals(4, 2.6e5)]);
+    const over = await runDirectory('over', [...lines, totals(30, 7e5)]);
+    const { page } = await open(await reportOf(early, over));
+    const saved = await page.locator('#runs td[data-label="FLOPs saved"]').allTextContents();
+    expect(saved).toEqual([expect.stringMatching(/^74\.0 % so far, \d\d\.\d % planned$/), '30.0 %']);
+  });
+
+  test('short runs are drawn where they are: smoothing goes by their length', async () => {
+    const { page } = await open(await reportOf(await runDirectory('run')));
+    const [, training] = await chartData(page, 'loss');
+    expect(training!.at(-1)).toBe(Number(lossAt(30).toPrecision(7)));
+    const auto = page.getByRole('button', { name: 'auto' });
+    expect(await auto.getAttribute('aria-pressed')).toBe('true');
+    await page.getByRole('slider', { name: 'smoothing' }).fill('0.9');
+    expect(await auto.getAttribute('aria-pressed')).toBe('false');
+    expect(page.url()).toMatch(/smoothing=0\.9$/);
+    expect((await chartData(page, 'loss'))[2]!.at(-1)).toBeGreaterThan(1.15); // behind the raw points, now drawn too
+    await auto.click();
+    expect((await chartData(page, 'loss'))[1]!.at(-1)).toBe(training!.at(-1));
+    expect(page.url()).not.toContain('smoothing');
+  });
+
+  test('ticks of an axis are distinct, on every axis and scale', async () => {
+    const flat = await runDirectory(
+      'flat',
+      lines.map((line) =>
+        line.kind === 'step' || line.kind === 'validation' ? { ...line, loss: 4.19 + line.step / 1e5 } : line,
+      ),
+    );
+    const { page } = await open(await reportOf(flat));
+    const ticks = () =>
+      page.evaluate<string[][]>(`[...document.querySelectorAll('.chart')].flatMap(({ uplot }) =>
+        uplot.axes.map((axis) => axis._values.filter((text) => text !== null && text !== '')))`);
+    for (const axis of ['steps', 'tokens', 'block FLOPs', 'all FLOPs', 'seconds']) {
+      await page.getByRole('radio', { name: axis }).check({ force: true });
+      for (const scale of ['linear', 'log']) {
+        await page.getByRole('radio', { name: scale }).check({ force: true });
+        // A chart is drawn in the next microtask.
+        for (const texts of await ticks()) {
+          expect(texts.length).toBeGreaterThan(0);
+          expect(new Set(texts).size, texts.join(' ')).toBe(texts.length);
+        }
+      }
+    }
+  });
+
+  test('a chart without curves says so', async () => {
+    const device = await runDirectory(
+      'device',
+      lines.map((line) => (line.kind === 'step' ? { ...line, mfu: null } : line)),
+    );
+    const { page, expectNoErrors } = await open(await reportOf(device));
+    expect(await page.locator('#mfu .words').textContent()).toMatch(/^Not known: the peak .* log\.peakFlops/);
+    const heights = await page.evaluate<number[]>(
+      "['#mfu', '#throughput'].map((id) => document.querySelector(id).getBoundingClientRect().height)",
+    );
+    expect(heights[0]).toBe(heights[1]);
+    for (const name of ['training', 'held-out']) await page.locator('#loss').getByRole('button', { name }).click();
+    expect(await page.locator('#loss .words').textContent()).toMatch(/^All lines are switched off/);
+    await page.locator('#loss').getByRole('button', { name: 'training' }).click();
+    expect(await page.locator('#loss .words').textContent()).toBe('');
+    expectNoErrors();
+  });
+
+  test('on a narrow screen no table hides its answer', async () => {
+    const { page } = await open(await sweepReport(), { width: 400 });
+    await page.evaluate("document.querySelectorAll('details').forEach((each) => each.setAttribute('open', ''))");
+    const cells = await page.evaluate<
+      { right: number; hides: boolean }[]
+    >(`[...document.querySelectorAll('td')].map((cell) => ({
+      right: cell.getBoundingClientRect().right, hides: cell.scrollWidth > cell.clientWidth + 1 }))`);
+    expect(cells.length).toBeGreaterThan(100);
+    expect(cells.filter(({ right, hides }) => right > 400 || hides)).toEqual([]);
+    // Heading and answer share a line, with the name of its column.
+    const [answer, heading] = await page.evaluate<
+      { x: number; y: number; label: string }[]
+    >(`['td.answer', 'th[scope=row]'].map((each) => {
+      const element = document.querySelector('#runs tbody ' + each);
+      const { x, y } = element.getBoundingClientRect(); return { x, y, label: element.dataset.label }; })`);
+    expect(answer).toMatchObject({ label: 'held-out loss' });
+    expect(Math.abs(answer!.y - heading!.y)).toBeLessThan(8);
+    expect(await page.getByRole('rowheader').count()).toBeGreaterThan(10);
   });
 
   test('narrow and wide, light and dark', async () => {

@@ -2,6 +2,7 @@
 
 import { count, duration } from '../../format.ts';
 import type { Axis } from '../run-data.ts';
+import type { TickKind } from './ticks.ts';
 
 /** With the unit, where the values do not name it. */
 export const axisNames: Record<Axis, string> = {
@@ -9,7 +10,7 @@ export const axisNames: Record<Axis, string> = {
   tokens: 'tokens',
   executedBlockFlops: 'block FLOPs',
   executedFlops: 'FLOPs, with the output head',
-  trainSeconds: 'time of training (h:mm:ss)',
+  trainSeconds: 'time of training',
 };
 
 /** What a value on the axis is called where there is little room. */
@@ -19,7 +20,13 @@ export const shortAxisNames: Record<Axis, string> = {
   trainSeconds: 'time',
 };
 
+/** What the ticks of an axis are. */
+export function axisKind(axis: Axis): TickKind {
+  return axis === 'trainSeconds' ? 'time' : 'whole';
+}
+
 export function axisValue(axis: Axis, value: number): string {
+  if (axis === 'step') return String(value);
   if (axis !== 'trainSeconds') return count(value);
   return value === 0 ? '0' : duration(1000 * value);
 }
@@ -38,5 +45,15 @@ export function logTicks(low: number, high: number, most: number): number[] {
     }
     if (ticks.length <= most) break;
   }
-  return ticks;
+  return ticks.length < 3 && most >= 3 ? evenTicks(low, high) : ticks;
+}
+
+/** Within a part of a power of ten: three to six multiples of a round step. */
+function evenTicks(low: number, high: number): number[] {
+  const power = 10 ** Math.floor(Math.log10((high - low) / 3));
+  const step = [5, 2, 1].map((mantissa) => mantissa * power).find((size) => (high - low) / size >= 3) ?? power;
+  const first = Math.ceil(low / step);
+  return Array.from({ length: Math.floor(high / step) - first + 1 }, (_, i) =>
+    Number(((first + i) * step).toPrecision(12)),
+  );
 }

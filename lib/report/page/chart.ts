@@ -3,9 +3,10 @@
 
 import uPlot from 'uplot';
 import type { Axis } from '../run-data.ts';
-import { axisNames, axisValue, logTicks, shortAxisNames } from './axis-text.ts';
+import { axisKind, axisNames, axisValue, logTicks, shortAxisNames } from './axis-text.ts';
 import { cssColor, h } from './dom.ts';
 import { Legend } from './legend.ts';
+import { type TickKind, tickSteps, tickTexts } from './ticks.ts';
 import type { View } from './view.ts';
 
 export interface Curve {
@@ -35,8 +36,10 @@ export interface ChartOptions {
   height: number;
   /** A value for people. */
   format: (value: number) => string;
-  /** A value beside the axis. Default: `format`. */
-  tick?: (value: number) => string;
+  /** What the ticks beside y are. Default: number. */
+  ticks?: TickKind;
+  /** What stands in place of the curves where there are none. */
+  empty: string;
   /** Whether the scale of the view may be logarithmic here. */
   hasLog?: boolean;
   /** Whether y begins at zero. */
@@ -68,6 +71,8 @@ export class Chart {
   readonly element: HTMLElement;
   readonly #options: ChartOptions;
   readonly #plot: HTMLElement;
+  /** Over the plot, where there is nothing in it. */
+  readonly #words = h('p', { class: 'words' });
   readonly #legend: Legend;
   #uplot: uPlot | undefined;
   #curves: Curve[] = [];
@@ -92,7 +97,7 @@ export class Chart {
       { class: 'chart', id: options.id },
       h('header', {}, h('h2', {}, options.title), this.#legend.place),
       this.#legend.element,
-      this.#plot,
+      h('div', { class: 'area', style: `--height: ${options.height}px` }, this.#plot, this.#words),
     );
     new ResizeObserver(() => this.#uplot?.setSize(this.#size())).observe(this.#plot);
   }
@@ -106,8 +111,10 @@ export class Chart {
     this.#curves = curves.filter(({ x, y }) => y.some((value, i) => value !== null && x[i] !== null));
     this.#bands = [...bands];
     this.#view = view;
-    this.element.hidden = this.#curves.length === 0;
-    if (this.element.hidden) return;
+    if (this.#curves.length === 0) {
+      this.#clear();
+      return;
+    }
     const data = uPlot.join([
       ...this.#curves.map(({ x, y }) => table(x, y)),
       ...this.#ranged().map(({ x, range }) => table(x, range.high, range.low)),
@@ -115,7 +122,7 @@ export class Chart {
     const made = JSON.stringify([
       view.axis,
       this.#isLog(),
-      this.#curves.map(({ label, kind, color, range }) => [label, kind, color, range !== undefined]),
+      this.#curves.map(({ label, kind, color, range, y }) => [label, kind, color, range !== undefined, isAlone(y)]),
     ]);
     if (this.#uplot && this.#made === made) this.#renew(this.#uplot, data);
     else {
@@ -125,9 +132,20 @@ export class Chart {
       this.#made = made;
       this.#legend.draw(this.#entries().map((curve) => ({ ...curve, isDashed: curve.isDashed ?? false })));
     }
-    this.#legend.mark(view.hidden);
+    this.#mark(view);
     this.#describe();
     this.#read(this.#uplot.cursor.idx ?? null);
+  }
+
+  /** Words instead of curves; as high as they will be. */
+  #clear(): void {
+    this.#uplot?.destroy();
+    this.#uplot = undefined;
+    this.#made = '';
+    this.#legend.draw([]);
+    this.#legend.read([], '');
+    this.#plot.removeAttribute('aria-label');
+    this.#words.textContent = this.#options.empty;
   }
 
   /** New points; whoever has zoomed in stays there. */
@@ -154,7 +172,14 @@ export class Chart {
       for (const [i, { label }] of this.#lines().entries()) plot.setSeries(i + 1, { show: !view.hidden.has(label) });
     });
     this.#heldRange = undefined;
-    this.#legend.mark(view.hidden);
+    this.#mark(view);
+  }
+
+  /** Which lines are switched off; words where all are. */
+  #mark({ hidden }: View): void {
+    this.#legend.mark(hidden);
+    const isBlank = this.#curves.every(({ label }) => hidden.has(label));
+    this.#words.textContent = isBlank ? 'All lines are switched off: press one of the legend.' : '';
   }
 
   /** Curves that are the mean of several runs. */
@@ -212,12 +237,12 @@ export class Chart {
     };
   }
 
-  #series({ label, color, kind, x, isDashed }: Curve): uPlot.Series {
+  #series({ label, color, kind, x, y, isDashed }: Curve): uPlot.Series {
     const stroke = cssColor(color);
     const points =
       kind === 'point'
         ? { show: true, size: 10, fill: stroke }
-        : { show: kind === 'strong' && x.length <= 60, size: 5 };
+        : { show: isAlone(y) || (kind === 'strong' && x.length <= 60), size: 5 };
     return {
       label,
       show: !this.#view!.hidden.has(label),
@@ -253,18 +278,18 @@ export class Chart {
       ...axisLook(axisNames[axis]),
       space: 70,
       size: 30,
-      values: (_, splits) => splits.map((value) => axisValue(axis, value)),
+      ...tickTextsOf(axisKind(axis), this.#options.logAxis !== undefined),
       ...(this.#options.logAxis ? logAxis((plot) => plot.width / 80) : {}),
     };
   }
 
   #yAxis(): uPlot.Axis {
-    const { format, tick = format, height, yLabel } = this.#options;
+    const { ticks = 'number', height, yLabel } = this.#options;
     return {
       ...axisLook(typeof yLabel === 'string' ? yLabel : yLabel()),
       size: tickRoom,
       space: height > 250 ? 40 : 30,
-      values: (_, splits) => splits.map((value) => tick(value)),
+      ...tickTextsOf(ticks, this.#isLog()),
       ...(this.#isLog() ? logAxis(() => Infinity) : {}),
     };
   }
@@ -279,7 +304,9 @@ export class Chart {
     ctx.textBaseline = 'alphabetic';
     ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
     for (const [i, { from, to, label }] of this.#bands.entries()) {
-      const [left, right] = [from, to].map((value) => plot.valToPos(value, 'x', true)) as [number, number];
+      // One that is going on has no end yet.
+      const end = Math.min(to, plot.scales.x!.max!);
+      const [left, right] = [from, end].map((value) => plot.valToPos(value, 'x', true)) as [number, number];
       ctx.fillStyle = cssColor(i % 2 === 0 ? '--band' : '--band-other');
       ctx.fillRect(left, bbox.top, right - left, bbox.height);
       ctx.fillStyle = cssColor('--muted');
@@ -339,12 +366,25 @@ function axisLook(label: string): uPlot.Axis {
   return { stroke, grid, ticks: grid, font, label, labelFont: font, labelSize: labelRoom };
 }
 
+function tickTextsOf(kind: TickKind, isLog: boolean): uPlot.Axis {
+  const steps = tickSteps(kind);
+  return {
+    ...(steps && !isLog ? { incrs: steps } : {}),
+    values: (_, splits) => (isLog ? splits.flatMap((value) => tickTexts(kind, [value])) : tickTexts(kind, splits)),
+  };
+}
+
 /** Round ticks of a logarithmic axis, which uPlot would have at powers of ten only. */
 function logAxis(most: (plot: uPlot) => number): uPlot.Axis {
   return {
     splits: (plot, _, low, high) => logTicks(low, high, most(plot)),
     filter: (_, splits) => splits,
   };
+}
+
+/** Whether a line would show nothing. */
+function isAlone(values: readonly (number | null)[]): boolean {
+  return values.filter((value) => value !== null).length === 1;
 }
 
 /** A little room above and below; some where all values are the same. */

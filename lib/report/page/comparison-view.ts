@@ -38,9 +38,9 @@ function gainParts(comparison: Comparison): Child[] {
   const [gainHead, ...gains] = gainRows(gain);
   return [
     h('h2', {}, gainTitle),
-    gains.length > 0 && table(gainHead!, gains),
+    gains.length > 0 && table(gainHead!, gains, { answer: 2, isEven: true }),
     sentencesOf(comparison),
-    table(curveHead!, lengths),
+    table(curveHead!, lengths, { isEven: true }),
     h('p', { class: 'note' }, gainNote(gain)),
   ];
 }
@@ -55,8 +55,16 @@ function comparedPart(comparison: Comparison, other: ComparedGroup, isOnly: bool
     'details',
     { open: isOnly },
     h('summary', { class: 'headline' }, headline(comparison, other)),
-    table(comparisonHead(comparison.baseline, other), comparisonRows(other)),
+    table(comparisonHead(comparison.baseline, other), comparisonRows(other).map(withColour)),
   );
+}
+
+/** A difference against the baseline stands out: lower is better. */
+function withColour(row: readonly string[]): Child[] {
+  return row.map((cell) => {
+    const word = / (lower|higher)$/.exec(cell)?.[1];
+    return word === undefined ? cell : h('span', { class: word }, cell);
+  });
 }
 
 function configurations({ baseline, others }: Comparison): HTMLElement {

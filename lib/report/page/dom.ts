@@ -18,18 +18,37 @@ export function h<Tag extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** A table whose first column is a heading of its row. */
-export function table(head: readonly Child[], rows: readonly (readonly Child[])[]): HTMLElement {
-  const cells = (row: readonly Child[]) =>
-    row.map((cell, i) => h(i === 0 ? 'th' : 'td', i === 0 ? { scope: 'row' } : {}, cell));
+export interface TableOptions {
+  /** Place of the column that answers what the table is asked: on a narrow screen it stands beside the first. */
+  answer?: number;
+  /** Whether columns have equal widths, as in a table below a similar one. */
+  isEven?: boolean;
+}
+
+/**
+ * A table whose first column is a heading of its row. On a narrow screen each row is a block: heading and answer in its first line,
+ * the other cells below with the heads of their columns.
+ */
+export function table(
+  head: readonly Child[],
+  rows: readonly (readonly Child[])[],
+  { answer = head.length - 1, isEven = false }: TableOptions = {},
+): HTMLElement {
+  const labels = head.map((cell) => (typeof cell === 'string' ? cell : ''));
+  // Roles, because a row that is a block is none otherwise.
+  const cell = (content: Child, i: number) =>
+    i === 0
+      ? h('th', { scope: 'row', role: 'rowheader' }, content)
+      : h('td', { role: 'cell', 'data-label': labels[i], class: i === answer ? 'answer' : undefined }, content);
+  const heads = head.map((content) => h('th', { scope: 'col', role: 'columnheader' }, content));
   return h(
     'div',
     { class: 'scroll', tabindex: 0 },
     h(
       'table',
-      {},
-      h('thead', {}, h('tr', {}, ...head.map((cell) => h('th', { scope: 'col' }, cell)))),
-      h('tbody', {}, ...rows.map((row) => h('tr', {}, ...cells(row)))),
+      { role: 'table', class: isEven ? 'even' : undefined },
+      h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, ...heads)),
+      h('tbody', { role: 'rowgroup' }, ...rows.map((row) => h('tr', { role: 'row' }, ...row.map(cell)))),
     ),
   );
 }

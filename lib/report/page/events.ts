@@ -1,9 +1,7 @@
 // Server-sent events of a response. EventSource would send no token, and tell nothing of an answer that is no stream.
 
-import type { LiveEvent } from '../live-events.ts';
-
 /** Ends with the connection; throws when that breaks. */
-export async function* eventsOf(body: ReadableStream<Uint8Array>): AsyncGenerator<LiveEvent> {
+export async function* eventsOf<Event>(body: ReadableStream<Uint8Array>): AsyncGenerator<Event> {
   const reader = body.getReader();
   const decoder = new TextDecoder();
   // A large event comes in many pieces, which are put together once.

@@ -29,7 +29,7 @@ export function createGainChart(
     yLabel: `loss (${unit})`,
     height: 380,
     format: (value) => value.toFixed(4),
-    tick: (value) => value.toPrecision(3),
+    empty: 'No final losses.',
     logAxis: budget,
     overlay: (plot) => drawOverlay(plot, gain, budget, line, view),
     onToggle,

@@ -1,6 +1,6 @@
 // Runs of one configuration as one curve: of a single run its points, of several their mean and range.
 
-import { meanAndRange, smooth } from '../curves.ts';
+import { meanAndRange, type Smoothing, smooth, weightOf } from '../curves.ts';
 import type { RunData } from '../run-data.ts';
 import type { Curve } from './chart.ts';
 
@@ -29,12 +29,15 @@ export function lookOf(index: number): GroupLook {
 /** Columns over which a curve is drawn. */
 type Column = (run: RunData) => readonly (number | null)[];
 
-/** @param smoothing share of the past in each value. */
 export function groupCurve(
   { runs, color, isDashed }: PageGroup,
-  { x, y, smoothing = 0 }: { x: Column; y: Column; smoothing?: number },
+  { x, y, smoothing = 0 }: { x: Column; y: Column; smoothing?: Smoothing },
 ): Pick<Curve, 'x' | 'y' | 'range' | 'color' | 'isDashed'> {
-  const curves = runs.map((run) => ({ x: x(run), y: smoothing > 0 ? smooth(y(run), smoothing) : y(run) }));
+  const smoothed = (values: readonly (number | null)[]) => {
+    const weight = weightOf(smoothing, values.length);
+    return weight > 0 ? smooth(values, weight) : values;
+  };
+  const curves = runs.map((run) => ({ x: x(run), y: smoothed(y(run)) }));
   if (curves.length === 1) return { ...curves[0]!, color, isDashed };
   const { x: places, mean, low, high } = meanAndRange(curves);
   return { x: places, y: mean, range: { low, high }, color, isDashed };

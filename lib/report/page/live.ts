@@ -1,37 +1,44 @@
-// The live page: the run as it goes, and the buttons. History and news come as server-sent events; when the connection
-// breaks, the page connects again and gets the whole history anew.
+// The page of a run as it goes, with buttons where the process that trains serves it. History and news come as server-sent events.
 
 import { count, duration, percent } from '../../format.ts';
 import { addBounded } from '../bounded-run.ts';
 import type { LiveEvent, LiveProgress } from '../live-events.ts';
 import type { RunData } from '../run-data.ts';
-import { fill, h } from './dom.ts';
-import { eventsOf } from './events.ts';
+import { follow, reloadForNewToken } from './connection.ts';
+import { type Child, fill, h } from './dom.ts';
 import { showLocked } from './locked.ts';
 import { Page } from './page.ts';
 import { takeToken } from './token.ts';
 
-/** Time to the next attempt when the connection is lost. */
-const retryMs = 1000;
-
 /** Least time between drawings. */
 const drawEveryMs = 250;
 
-export function showLive(root: HTMLElement): void {
-  // Another address of the same page, pasted over this one, loads nothing by itself.
-  addEventListener('hashchange', () => {
-    if (new URLSearchParams(location.hash.slice(1)).has('token')) location.reload();
-  });
+/** Who serves the page, and what the page can do there. */
+export interface LiveOptions {
+  /** Path of the events. */
+  events: string;
+  /** The command that prints the address, and where its token is. */
+  command: string;
+  tokenPlace: string;
+  /** Whether the process that serves the page is the one that trains: it has buttons, and its end is that of the run. */
+  isTraining: boolean;
+  /** Stands above the rest. */
+  above?: Child;
+}
+
+export function showLive(root: HTMLElement, options: LiveOptions): void {
+  reloadForNewToken();
   const token = takeToken();
-  if (token === '') showLocked(root, false);
-  else void new LivePage(root, token).listen();
+  if (token === '') showLocked(root, options, false);
+  else void new LivePage(root, token, options).listen();
 }
 
 class LivePage {
   readonly #root: HTMLElement;
+  readonly #options: LiveOptions;
   readonly #headers: Record<string, string>;
   readonly #state = h('b', { role: 'status' }, 'connecting');
-  readonly #bar = h('progress', { max: 1, value: 0, 'aria-label': 'part of the steps that is done' });
+  readonly #bar = h('progress', { max: 1, value: 0, hidden: true, 'aria-label': 'part of the steps that is done' });
   readonly #facts = h('div', { class: 'facts' });
   readonly #said = h('span', { class: 'note', role: 'status' });
   readonly #pause = this.#button('pause', 'Pause');
@@ -42,49 +49,42 @@ class LivePage {
   #lastDrawn = 0;
   #timer: number | undefined;
 
-  constructor(root: HTMLElement, token: string) {
+  constructor(root: HTMLElement, token: string, options: LiveOptions) {
     this.#root = root;
+    this.#options = options;
     this.#headers = { authorization: `Bearer ${token}` };
-    const buttons = h('div', { class: 'buttons' }, ...this.#buttons);
-    this.#page = new Page(root, h('section', { id: 'live' }, this.#state, this.#bar, buttons, this.#said, this.#facts));
+    const buttons = options.isTraining && h('div', { class: 'buttons' }, ...this.#buttons);
+    const live = h('section', { id: 'live' }, this.#state, this.#bar, buttons, this.#said, this.#facts);
+    this.#page = new Page(root, { above: options.above, extra: live });
   }
 
   /** Follows the run, over connections that break, to its end. */
-  async listen(): Promise<void> {
-    for (;;) {
-      const waitMs = await this.#follow();
-      if (waitMs === undefined) return;
-      await new Promise((resolve) => setTimeout(resolve, waitMs));
-    }
+  listen(): Promise<void> {
+    return follow<LiveEvent>(this.#options.events, this.#headers, {
+      onEvent: (event) => this.#take(event),
+      onBreak: (why) => this.#break(why),
+      onLocked: () => {
+        window.clearTimeout(this.#timer);
+        showLocked(this.#root, this.#options, true);
+      },
+    });
   }
 
-  /** Follows one connection to its end. @returns when to try again; undefined: never. */
-  async #follow(): Promise<number | undefined> {
-    let waitMs = retryMs;
-    let why = 'connection lost, trying again';
-    try {
-      const response = await fetch('/events', { headers: this.#headers });
-      if (response.status === 401) {
-        window.clearTimeout(this.#timer);
-        showLocked(this.#root, true);
-        return undefined;
-      }
-      if (response.ok && response.body) for await (const event of eventsOf(response.body)) this.#take(event);
-      else {
-        why = await response.text();
-        waitMs = 1000 * Number(response.headers.get('retry-after') ?? 1);
-      }
-    } catch {
-      // Broken off, or nobody there.
-    }
+  #break(why: string): boolean {
     window.clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#draw();
     const state = this.#progress?.state;
     for (const button of this.#buttons) button.disabled = true;
     const isOver = state !== undefined && ['complete', 'stopped', 'failed'].includes(state);
-    this.#state.textContent = isOver ? `${state}; the process has ended` : why;
-    return isOver ? undefined : waitMs;
+    const hasEnded = isOver && this.#options.isTraining;
+    this.#showState(hasEnded ? `${state}; the process has ended` : why, hasEnded ? state : '');
+    return !hasEnded;
+  }
+
+  #showState(text: string, state: string): void {
+    this.#state.textContent = text;
+    this.#state.className = `state ${state}`;
   }
 
   #button(name: string, label: string): HTMLButtonElement {
@@ -137,8 +137,9 @@ class LivePage {
 
   #drawProgress({ step, steps, etaMs, state }: LiveProgress): void {
     const isRunning = state === 'running' || this.#isPausing();
-    this.#state.textContent = state;
-    this.#bar.value = step / steps;
+    this.#showState(state, state);
+    this.#bar.hidden = false;
+    this.#bar.value = steps > 0 ? step / steps : 0;
     for (const button of this.#buttons) button.disabled = !isRunning;
     this.#pause.textContent = this.#isPausing() ? 'Go on' : 'Pause';
     const run = this.#run;

@@ -1,19 +1,22 @@
 // The page: runs, comparison, curves, subnetworks and what concerns one run. Report and live page are the same; the live
 // page calls `draw` again when there is news.
 
-import { bytes, count, duration, percent, small } from '../../format.ts';
+import { bytes, count, percent, small } from '../../format.ts';
 import type { Comparison } from '../compare-runs.ts';
 import { groupName } from '../comparison-text.ts';
+import { type Smoothing, weightOf } from '../curves.ts';
 import type { ReportData } from '../page-data.ts';
-import { type Axis, axes, type RunData, type StepColumn } from '../run-data.ts';
+import type { Axis, RunData, StepColumn } from '../run-data.ts';
 import { sharedName } from '../shared-name.ts';
-import { type Band, Chart, type Curve } from './chart.ts';
+import { type Band, Chart, type ChartOptions, type Curve } from './chart.ts';
 import { comparisonSections } from './comparison-view.ts';
 import { changes, localTime, samples, settings, stages, warnings } from './details.ts';
-import { type Child, fill, h, swatch, table } from './dom.ts';
+import { type Child, fill, h } from './dom.ts';
 import { createGainChart } from './gain-chart.ts';
 import { type GroupLook, groupCurve, lookOf, type PageGroup } from './group-curves.ts';
+import { failures, runsTable } from './runs-view.ts';
 import { SubnetworkView } from './subnetwork-view.ts';
+import { Toolbar } from './toolbar.ts';
 import { keepView, readView, type View } from './view.ts';
 
 /** A run that is going on is shown by itself. */
@@ -21,6 +24,7 @@ export type ShownRuns = Pick<ReportData, 'runs'> & Partial<ReportData>;
 
 export class Page {
   readonly #view: View = readView();
+  readonly #toolbar = new Toolbar(this.#view, () => this.#drawCurves());
   readonly #loss = new Chart({
     id: 'loss',
     title: 'Loss',
@@ -28,22 +32,38 @@ export class Page {
     height: 400,
     hasLog: true,
     format: (value) => value.toPrecision(4),
-    tick: (value) => value.toPrecision(3),
+    empty: 'No losses over this yet: they come with the first step.',
     onToggle: (label) => this.#toggle(label),
   });
   readonly #small = [
-    this.#smallChart('tokensPerSecond', 'throughput', 'Throughput', 'tokens per second', count),
-    this.#smallChart('mfu', 'mfu', 'Share of the peak (MFU)', 'share of the peak', (value) => percent(value)),
-    this.#smallChart('learningRate', 'learning-rate', 'Learning rate', 'learning rate', small, rateTick),
-    this.#smallChart('gradientNorm', 'gradient-norm', 'Gradient norm before clipping', 'norm', (value) =>
-      value.toPrecision(3),
-    ),
-    this.#smallChart('rssBytes', 'memory', 'Memory of the process', 'bytes', bytes),
+    this.#smallChart('tokensPerSecond', {
+      ...{ id: 'throughput', title: 'Throughput', yLabel: 'tokens per second', ticks: 'count', format: count },
+      empty: 'No steps yet.',
+    }),
+    this.#smallChart('mfu', {
+      ...{ id: 'mfu', title: 'MFU', yLabel: 'share of the peak', ticks: 'percent', format: percent },
+      empty: 'Not known: the peak of this device is not measured. Set log.peakFlops.',
+    }),
+    this.#smallChart('learningRate', {
+      ...{ id: 'learning-rate', title: 'Learning rate', yLabel: 'learning rate', ticks: 'rate', format: small },
+      empty: 'No steps yet.',
+    }),
+    this.#smallChart('gradientNorm', {
+      ...{ id: 'gradient-norm', title: 'Gradient norm', yLabel: 'norm before clipping', ticks: 'number' },
+      format: (value) => value.toPrecision(3),
+      empty: 'No steps yet.',
+    }),
+    this.#smallChart('rssBytes', {
+      ...{ id: 'memory', title: 'Memory', yLabel: 'memory of the process', ticks: 'bytes', format: bytes },
+      empty: 'Not in these metrics.',
+    }),
   ];
   /** Of final losses; in reports with dense runs of several lengths. */
   #gain: Chart | undefined;
   readonly #subnetwork = new SubnetworkView();
   readonly #head = h('header');
+  /** All but the head; hidden while there is no run. */
+  readonly #rest = h('div', { hidden: true });
   readonly #runsBox = h('section', { id: 'runs' });
   readonly #comparisonBox = h('div');
   readonly #detail = h('div');
@@ -56,15 +76,14 @@ export class Page {
   #groups: PageGroup[] = [];
   #chosen = 0;
 
-  /** @param root gets the page's content. @param extra elements between head and curves: the live page's controls. */
-  constructor(root: HTMLElement, ...extra: Child[]) {
+  /** @param root gets the page's content. @param parts of the live page: above all, and between head and curves. */
+  constructor(root: HTMLElement, { above, extra }: { above?: Child; extra?: Child } = {}) {
+    fill(root, above, this.#head, extra, this.#rest);
     fill(
-      root,
-      this.#head,
-      ...extra,
+      this.#rest,
       this.#runsBox,
       this.#comparisonBox,
-      this.#toolbar(),
+      this.#toolbar.element,
       this.#loss.element,
       h('div', { class: 'small-charts' }, ...this.#small.map(({ chart }) => chart.element)),
       this.#choice,
@@ -79,6 +98,7 @@ export class Page {
   /** Shows these runs. */
   draw({ runs, groups = runs.map((_, i) => [i]), comparison = null, notCompared, written }: ShownRuns): void {
     const isFirst = this.#runs.length === 0;
+    this.#rest.hidden = false;
     this.#runs = runs;
     this.#groups = groups.map((indices, i) => {
       const members = indices.map((index) => runs[index]!);
@@ -120,83 +140,14 @@ export class Page {
 
   #smallChart<Column extends StepColumn>(
     column: Column,
-    id: string,
-    title: string,
-    yLabel: string,
-    format: (value: number) => string,
-    tick = format,
+    options: Pick<ChartOptions, 'id' | 'title' | 'yLabel' | 'ticks' | 'format' | 'empty'>,
   ): { column: Column; chart: Chart } {
     const onToggle = (label: string) => this.#toggle(label);
-    return {
-      column,
-      chart: new Chart({ id, title, yLabel, height: 190, format, tick, fromZero: true, isCompact: true, onToggle }),
-    };
+    return { column, chart: new Chart({ ...options, height: 190, fromZero: true, isCompact: true, onToggle }) };
   }
 
   #charts(): Chart[] {
     return [this.#loss, ...this.#small.map(({ chart }) => chart), ...(this.#gain ? [this.#gain] : [])];
-  }
-
-  #toolbar(): HTMLElement {
-    const view = this.#view;
-    const change = () => {
-      keepView(view);
-      this.#drawCurves();
-    };
-    const radio = (name: string, value: string, label: string, isOn: boolean, choose: () => void) =>
-      h(
-        'label',
-        {},
-        h('input', { type: 'radio', name, value, checked: isOn, change: () => [choose(), change()] }),
-        h('span', {}, label),
-      );
-    const axisLabels: Record<Axis, string> = {
-      step: 'steps',
-      tokens: 'tokens',
-      executedBlockFlops: 'block FLOPs',
-      executedFlops: 'all FLOPs',
-      trainSeconds: 'seconds',
-    };
-    const shown = h('output', {}, view.smoothing.toFixed(2));
-    return h(
-      'form',
-      { class: 'toolbar', 'aria-label': 'how curves are drawn' },
-      h(
-        'fieldset',
-        {},
-        h('legend', {}, 'over'),
-        ...axes.map((axis) =>
-          radio('axis', axis, axisLabels[axis], view.axis === axis, () => Object.assign(view, { axis })),
-        ),
-      ),
-      h(
-        'fieldset',
-        {},
-        h('legend', {}, 'loss'),
-        ...(['linear', 'log'] as const).map((scale) =>
-          radio('scale', scale, scale, view.scale === scale, () => Object.assign(view, { scale })),
-        ),
-      ),
-      h(
-        'label',
-        { class: 'smoothing' },
-        'smoothing',
-        h('input', {
-          type: 'range',
-          name: 'smoothing',
-          min: 0,
-          max: 0.99,
-          step: 0.01,
-          value: view.smoothing,
-          input: (event) => {
-            view.smoothing = Number((event.target as HTMLInputElement).value);
-            shown.textContent = view.smoothing.toFixed(2);
-            change();
-          },
-        }),
-        shown,
-      ),
-    );
   }
 
   #drawHead(written: string | undefined): void {
@@ -206,35 +157,10 @@ export class Page {
       this.#head,
       h('h1', {}, title),
       h('p', { class: 'note' }, written ? `burgeon report of ${localTime(written)}` : 'burgeon, live'),
+      failures(runs),
     );
-    const flops = (run: RunData) => run.steps.executedFlops.at(-1) ?? null;
-    const seconds = (run: RunData) => run.steps.trainSeconds.at(-1) ?? null;
-    const saved = (run: RunData) => {
-      const totals = run.totals?.stages ?? [];
-      const sum = (key: 'allFlops' | 'denseAllFlops') => totals.reduce((total, stage) => total + stage[key], 0);
-      return totals.length === 0 ? null : 1 - sum('allFlops') / sum('denseAllFlops');
-    };
-    const or = (value: number | null | undefined, format: (value: number) => string) =>
-      value === null || value === undefined ? '–' : format(value);
-    const validation = (run: RunData) => run.validation.loss.filter((loss) => loss !== null);
     const lookOfRun = (run: RunData) => this.#groups.find((group) => group.runs.includes(run))!;
-    fill(
-      this.#runsBox,
-      table(
-        ['run', 'state', 'steps', 'held-out loss', 'best', 'tokens', 'executed FLOPs', 'FLOPs saved', 'training time'],
-        runs.map((run) => [
-          h('span', { class: 'key' }, swatch('strong', lookOfRun(run)), run.name),
-          this.liveState ?? run.state,
-          run.start ? `${run.step} of ${run.start.config.steps}` : String(run.step),
-          or(validation(run).at(-1), (value) => value.toFixed(4)),
-          or(validation(run).length > 0 ? Math.min(...validation(run)) : null, (value) => value.toFixed(4)),
-          or(run.steps.tokens.at(-1), count),
-          or(flops(run), count),
-          or(saved(run), (value) => percent(value)),
-          or(seconds(run), (value) => duration(1000 * value)),
-        ]),
-      ),
-    );
+    fill(this.#runsBox, runsTable(runs, lookOfRun, this.liveState));
   }
 
   #drawCurves(): void {
@@ -242,13 +168,16 @@ export class Page {
     const { axis, smoothing } = view;
     const groups = this.#groups;
     const isOnly = this.#runs.length === 1;
+    const points = Math.max(...this.#runs.map(({ steps }) => steps.step.length));
+    this.#toolbar.show(points);
+    const isSmoothed = weightOf(smoothing, points) > 0;
     const named = ({ name }: PageGroup, what: string) => (isOnly ? what : `${name} ${what}`.trim());
     const loss = groups.flatMap((group): Curve[] => {
       const [training, heldOut] = [named(group, 'training'), named(group, 'held-out')];
       const steps = { x: (run: RunData) => run.steps[axis], y: (run: RunData) => run.steps.loss };
       const evaluations = { x: (run: RunData) => run.validation[axis], y: (run: RunData) => run.validation.loss };
       return [
-        ...(smoothing > 0 && this.#runs.length <= 2 && groups.length === this.#runs.length
+        ...(isSmoothed && this.#runs.length <= 2 && groups.length === this.#runs.length
           ? [{ label: training, ...groupCurve(group, steps), kind: 'raw' as const }]
           : []),
         { label: training, ...groupCurve(group, { ...steps, smoothing }), kind: 'line' },
@@ -263,16 +192,15 @@ export class Page {
     const bands = bandsOf(this.#runs, axis);
     this.#loss.draw(loss, bands, view);
     for (const { column, chart } of this.#small) {
-      const isNoisy = column !== 'learningRate' && column !== 'rssBytes';
       const curves = groups.flatMap((group): Curve[] => {
         const columns = { x: (run: RunData) => run.steps[axis], y: (run: RunData) => run.steps[column] };
         const label = isOnly ? '' : group.name;
         const line: Curve = {
           label,
-          ...groupCurve(group, { ...columns, smoothing: isNoisy ? smoothing : 0 }),
+          ...groupCurve(group, { ...columns, smoothing: smoothingOf(column, smoothing, points) }),
           kind: 'line',
         };
-        return column === 'gradientNorm' && smoothing > 0 && group.runs.length === 1
+        return column === 'gradientNorm' && isSmoothed && group.runs.length === 1
           ? [{ label, ...groupCurve(group, columns), kind: 'raw' }, line]
           : [line];
       });
@@ -318,9 +246,11 @@ export class Page {
   }
 }
 
-/** 0.0005 -> "5e-4". */
-function rateTick(value: number): string {
-  return value === 0 ? '0' : String(Number(value.toPrecision(2)).toExponential());
+/** Time per step is noise about a level, so more of it is smoothed away than of what goes down; what is exact is not smoothed. */
+function smoothingOf(column: StepColumn, smoothing: Smoothing, points: number): Smoothing {
+  if (column === 'learningRate' || column === 'rssBytes') return 0;
+  const isSpeed = column === 'tokensPerSecond' || column === 'mfu';
+  return isSpeed && smoothing === 'auto' ? Math.max(0.8, weightOf(smoothing, points)) : smoothing;
 }
 
 /** Stages as stretches of an axis; none where runs have different ones. */
