@@ -18,7 +18,7 @@ export function nearDuplicateText({ repeated, like, ...document }: NearDuplicate
 }
 
 /** As editors and error messages name it, where there is such a name. */
-function placeText({ file, number }: DocumentPlace, isDelimited: boolean): string {
+export function placeText({ file, number }: DocumentPlace, isDelimited: boolean): string {
   const [kind] = extensionsOf(file);
   if (kind === '.jsonl' || kind === '.ndjson') return `${file}:${number}`;
   if (kind === '.json') return `${file} element ${number}`;
