@@ -6,8 +6,8 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 
 const root = path.dirname(import.meta.dirname);
-/** Sources of the page, which become one file. */
-const page = path.join('report', 'page');
+/** Sources of the pages, which become one file each. */
+const pages = [path.join('report', 'page'), path.join('bench', 'page')];
 
 export default function setup(): void {
   if (isPageStale()) execFileSync(process.execPath, ['scripts/build-page.mjs'], { cwd: root });
@@ -23,7 +23,7 @@ export default function setup(): void {
 function isStale(): boolean {
   const settings = Math.max(...['tsconfig.json', 'tsconfig.build.json'].map((name) => modified(name)));
   return readdirSync(path.join(root, 'lib'), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts') && !name.startsWith(page))
+    .filter((name) => name.endsWith('.ts') && !pages.some((page) => name.startsWith(page)))
     .some((name) => {
       const output = path.join('dist', name.replace(/\.ts$/, '.js'));
       return (
@@ -32,13 +32,14 @@ function isStale(): boolean {
     });
 }
 
-/** Whether a file that may be part of the page is newer than it. */
+/** Whether a file that may be part of a page is newer than the last of them. */
 function isPageStale(): boolean {
-  const output = path.join('dist', 'report', 'page.html');
-  if (!existsSync(path.join(root, output))) return true;
+  const outputs = pages.map((page) => path.join('dist', `${page}.html`));
+  if (!outputs.every((output) => existsSync(path.join(root, output)))) return true;
+  const built = Math.min(...outputs.map(modified));
   return readdirSync(path.join(root, 'lib'), { recursive: true, encoding: 'utf8' })
     .filter((name) => /\.(?:ts|css|html)$/.test(name))
-    .some((name) => modified(path.join('lib', name)) > modified(output));
+    .some((name) => modified(path.join('lib', name)) > built);
 }
 
 function modified(name: string): number {

@@ -22,9 +22,14 @@ export function peakFlops(peak: Peak, precision: string): number {
 /** Timings are little worth where other processes run for a larger share than this. */
 const quietShare = 0.9;
 
+/** Whether other processes ran while the peak was measured. */
+export function isBusy({ processorShare }: Pick<Peak, 'processorShare'>): boolean {
+  return processorShare < quietShare;
+}
+
 /** For people; undefined on a machine that is not busy. */
 export function busyNote({ processorShare }: Peak): string | undefined {
-  if (processorShare >= quietShare) return undefined;
+  if (!isBusy({ processorShare })) return undefined;
   return `other processes took ${Math.round(100 * (1 - processorShare))} % of the processor while its peak was measured: the peak is right all the same, but times, MFU and ETA are of a busy machine`;
 }
 

@@ -17,6 +17,8 @@ export interface Machine extends Host {
   peakGflops: number;
   peakBf16Gflops: number;
   copyGBs: number;
+  /** Of the processor, on average while its peak was measured; less than 1 where other processes ran. Earlier files have none. */
+  processorShare?: number;
 }
 
 const isas = ['baseline', 'avx2', 'avx512', 'avx512bf16', 'amx'];
@@ -39,6 +41,7 @@ export async function describeMachine(target: Target, isTiny = false): Promise<M
     peakGflops: Math.round(peak.flopsPerSecond / 1e9),
     peakBf16Gflops: Math.round(peak.bf16FlopsPerSecond / 1e9),
     copyGBs: Math.round(peak.bytesPerSecond / 1e8) / 10,
+    processorShare: Number(peak.processorShare.toFixed(3)),
   };
 }
 
@@ -60,12 +63,14 @@ async function describeDevice(target: Target, isTiny: boolean): Promise<Machine>
 /** Measurements whose best counts: what else runs for a moment then does not make the peak too low. */
 const peakMeasurements = 5;
 
+/** The best speeds, and the mean share of the processor. */
 async function bestPeak(threads: number): Promise<Peak> {
   const best: Peak = { flopsPerSecond: 0, bf16FlopsPerSecond: 0, bytesPerSecond: 0, processorShare: 0 };
   for (let i = 0; i < peakMeasurements; i++) {
     const peak = await native(() => loadAddon().binding.measurePeak(threads, process.env.BURGEON_MAX_ISA ?? ''));
     for (const name of Object.keys(best) as (keyof Peak)[]) {
-      best[name] = Math.max(best[name], peak[name]);
+      if (name !== 'processorShare') best[name] = Math.max(best[name], peak[name]);
+      else best[name] += peak[name] / peakMeasurements;
     }
   }
   return best;

@@ -26,24 +26,26 @@ const placeOf = (target: Target) => (isCuda(target) ? target.device : threadsOf(
 const roundsOf = (rounds: number) => counted(rounds, 'round');
 
 export function describeMachineLines(machine: Machine): string {
+  return facts(machineFacts(machine), '');
+}
+
+/** Names and values. */
+export function machineFacts(machine: Machine): (readonly [string, string])[] {
   const { processor, cores, memoryGiB, system, isa, threads, cuda, burgeon, commit, node } = machine;
   const rate = (giga: number, unit: string) => (cuda ? `${count(giga * 1e9)}${unit}` : `${giga} G${unit}`);
   const peaks = `fp32 ${rate(machine.peakGflops, 'FLOP/s')}, bf16 ${rate(machine.peakBf16Gflops, 'FLOP/s')}, memory copy ${rate(machine.copyGBs, 'B/s')}`;
-  return facts(
-    [
-      ['processor', `${processor}, ${cores} ${plural(cores, 'core')} available, ${memoryGiB} GiB, ${system}`],
-      ...(cuda
-        ? ([
-            ['device', `${cuda.device} ${cuda.name}, ${bytes(cuda.memoryBytes)}, ${isa}`],
-            ['library', `built with ${cuda.toolkit} for ${cuda.architectures}`],
-            ['products', cuda.products],
-          ] as const)
-        : []),
-      ['peak', cuda ? peaks : `${peaks} on ${threadsOf(threads)}, ${isa}`],
-      ['burgeon', `${burgeon}${commit === null ? '' : ` (${commit})`}, node ${node}`],
-    ],
-    '',
-  );
+  return [
+    ['processor', `${processor}, ${cores} ${plural(cores, 'core')} available, ${memoryGiB} GiB, ${system}`],
+    ...(cuda
+      ? ([
+          ['device', `${cuda.device} ${cuda.name}, ${bytes(cuda.memoryBytes)}, ${isa}`],
+          ['library', `built with ${cuda.toolkit} for ${cuda.architectures}`],
+          ['products', cuda.products],
+        ] as const)
+      : []),
+    ['peak', cuda ? peaks : `${peaks} on ${threadsOf(threads)}, ${isa}`],
+    ['burgeon', `${burgeon}${commit === null ? '' : ` (${commit})`}, node ${node}`],
+  ];
 }
 
 export function describePeaks(entries: readonly PeakEntry[], rounds: number): string {
@@ -138,7 +140,7 @@ export function describeRow(result: RowResult, options: Target & { precision: st
 }
 
 /** Products faster than their peak mean that the peak was disturbed; every share of this run is then too high. */
-export function describeDoubt(entries: readonly object[]): string[] {
+export function describeDoubt(entries: readonly object[], note: (text: string) => string = onStdout.note): string[] {
   const shares = entries.map((entry) => {
     const { flops = 0, shareOfPeak = 0 } = entry as { flops?: number; shareOfPeak?: number };
     return flops > 0 ? shareOfPeak : 0;
@@ -146,9 +148,7 @@ export function describeDoubt(entries: readonly object[]): string[] {
   const most = Math.max(0, ...shares);
   if (most <= 1) return [];
   return [
-    onStdout.note(
-      `up to ${percent(most, 0)} of the measured peak: something else ran when that was measured; measure again`,
-    ),
+    note(`up to ${percent(most, 0)} of the measured peak: something else ran when that was measured; measure again`),
   ];
 }
 

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { Command, Option } from 'commander';
 import { cudaLibraryPath } from '../addon/cuda.ts';
 import { loadAddon } from '../addon/load.ts';
+import { modelPage, opsPage, type PageHead, peakPage } from '../bench/bench-page.ts';
 import { compareBenches } from '../bench/compare.ts';
 import { describeMachine, type Machine, requireRelease } from '../bench/machine.ts';
 import { benchModel, type RowResult } from '../bench/model-bench.ts';
@@ -16,11 +17,13 @@ import {
   presetRow,
   tinyModelRow,
 } from '../bench/model-rows.ts';
-import { benchOps } from '../bench/op-bench.ts';
+import { benchOps, type OpEntry } from '../bench/op-bench.ts';
 import { defaultOpModel, type OpModelName, opModels } from '../bench/op-shapes.ts';
+import type { BenchPageData } from '../bench/page-data.ts';
 import { benchDevicePeak, benchPeak } from '../bench/peak-bench.ts';
 import { type BenchEntry, type BenchName, benchFile, readBenchFile, writeBenchFile } from '../bench/result-file.ts';
 import { isCuda, runsOnHost, type Target, targetOf } from '../bench/target.ts';
+import { writeBenchPage } from '../bench/write-page.ts';
 import type { Device } from '../config/device.ts';
 import { BurgeonError } from '../errors.ts';
 import { explainWriting } from '../files/explain-writing.ts';
@@ -32,6 +35,7 @@ import {
   describeOps,
   describePeaks,
   describeRow,
+  machineFacts,
   modelLegend,
 } from './bench-report.ts';
 import { interruptSignal } from './interrupt.ts';
@@ -44,6 +48,7 @@ interface CommonFlags {
   tiny?: boolean;
   rounds: number;
   json?: string;
+  html?: string;
   compare?: string;
   threshold: number;
 }
@@ -72,7 +77,7 @@ export function benchCommand(): Command {
     )
     .addHelpText(
       'after',
-      '\nExamples:\n  burgeon bench peak\n  burgeon bench ops attention\n  burgeon bench model a\n  burgeon bench ops norm --json before.json\n  burgeon bench ops norm --compare before.json',
+      '\nExamples:\n  burgeon bench peak\n  burgeon bench ops attention\n  burgeon bench model a\n  burgeon bench ops norm --json before.json\n  burgeon bench ops norm --compare before.json\n  burgeon bench ops --html ops.html',
     );
   for (const command of [peakCommand(), opsCommand(), modelCommand()]) {
     bench.addCommand(command.showHelpAfterError('(--help lists what there is)'));
@@ -91,7 +96,13 @@ function peakCommand(): Command {
         const entries = isCuda(target)
           ? await benchDevicePeak(target, { ...options, isTiny })
           : await benchPeak({ ...options, threads: threads === 1 ? [1] : [1, threads] });
-        return entries && { entries, text: describePeaks(entries, flags.rounds) };
+        return (
+          entries && {
+            entries,
+            text: describePeaks(entries, flags.rounds),
+            page: (head) => peakPage(entries, flags.rounds, head),
+          }
+        );
       }),
     );
 }
@@ -108,13 +119,25 @@ function opsCommand(): Command {
       ).choices(Object.keys(opModels)),
     )
     .addOption(precisionOption())
-    .option('--cold', 'evict the caches before every repetition (default: warm)')
+    .option('--cold', 'evict the caches before every repetition (default: warm; with --html both)')
     .action((op: string | undefined, flags: OpsFlags) =>
       run('ops', flags, async (context) => {
         const model = flags.model ?? (context.isTiny ? 'tiny' : defaultOpModel(isCuda(context.target)));
-        const settings = { ...common(flags, context), model, cold: flags.cold ?? false };
-        const entries = await benchOps(op === undefined ? settings : { ...settings, op });
-        return entries && { entries, text: describeOps(entries, settings) };
+        const settings = { ...common(flags, context), model, ...(op === undefined ? {} : { op }) };
+        // A page shows both, unless only one was asked for.
+        const kinds = flags.html !== undefined && !flags.cold ? [false, true] : [flags.cold ?? false];
+        const measured: { cold: boolean; entries: OpEntry[] }[] = [];
+        for (const cold of kinds) {
+          const entries = await benchOps({ ...settings, cold });
+          if (entries === undefined) return undefined;
+          measured.push({ cold, entries });
+        }
+        const entries = measured.flatMap((each) => each.entries);
+        return {
+          entries,
+          text: measured.map(({ cold, entries }) => describeOps(entries, { ...settings, cold })).join('\n\n'),
+          page: (head) => opsPage(entries, settings, head),
+        };
       }),
     );
 }
@@ -165,6 +188,7 @@ function modelCommand(): Command {
             entries.map((entry) => ({ ...entry, ...ofRow, config, batchSize, sequenceLength })),
           ),
           text: `${texts.join('\n\n')}\n\n${modelLegend}`,
+          page: (head) => modelPage(results, settings.precision, head),
         };
       });
     });
@@ -190,6 +214,7 @@ function withCommonOptions(command: Command, rounds: number): Command {
     .option('--tiny', 'shapes that kernels of CUDA take when they run on the host: shows that everything works')
     .option('--rounds <n>', 'timed repetitions', integerBetween(1, 10_000), rounds)
     .option('--json <file>', 'write machine, command and samples to a file')
+    .option('--html <file>', 'write a page: what each op is bound by and why, and whether the machine was quiet')
     .option('--compare <file>', 'compare with a file of --json; exits with 1 where something became slower')
     .option(
       '--threshold <percent>',
@@ -215,20 +240,32 @@ interface Context {
 
 /** Where a file is, it has to be one of --json: a slip of the keyboard is not to cost another. */
 async function requireReplaceable(file: string): Promise<void> {
-  const directory = path.dirname(path.resolve(file));
-  await explainWriting(`${file} (the result)`, 'nothing was measured', () => access(directory, constants.W_OK));
   const found = await stat(file).catch(() => undefined);
   if (found?.isFile() && found.size > 0) await readBenchFile(file);
+}
+
+interface Measured<Entry> {
+  entries: Entry[];
+  text: string;
+  page: (head: PageHead) => BenchPageData;
 }
 
 /** Measures, prints, writes and compares; `measure` gives undefined when the signal stopped it. */
 async function run<Entry extends BenchEntry>(
   bench: BenchName,
   flags: CommonFlags,
-  measure: (context: Context) => Promise<{ entries: Entry[]; text: string } | undefined>,
+  measure: (context: Context) => Promise<Measured<Entry> | undefined>,
 ): Promise<void> {
   requireRelease(loadAddon().path);
   // What is wrong with the files is told before minutes are spent.
+  for (const [file, what] of [
+    [flags.json, 'the result'],
+    [flags.html, 'the page'],
+  ] as const) {
+    if (file === undefined) continue;
+    const directory = path.dirname(path.resolve(file));
+    await explainWriting(`${file} (${what})`, 'nothing was measured', () => access(directory, constants.W_OK));
+  }
   if (flags.json !== undefined) await requireReplaceable(flags.json);
   const before = flags.compare === undefined ? undefined : await readBenchFile(flags.compare);
   const target = targetOf(flags.device, chooseThreads(flags.threads));
@@ -259,6 +296,13 @@ async function run<Entry extends BenchEntry>(
     if (flags.json !== undefined) {
       await writeBenchFile(flags.json, content);
       console.log(`\nwrote ${flags.json}`);
+    }
+    if (flags.html !== undefined) {
+      const { command, date: written } = content;
+      const warnings = describeDoubt(result.entries, (text) => text);
+      const head = { command, written, machine: machineFacts(machine), warnings, host: machine };
+      await writeBenchPage(flags.html, result.page(head));
+      console.log(`\nwrote ${flags.html}`);
     }
     if (before === undefined) return;
     const threshold = flags.threshold / 100;

@@ -22,6 +22,10 @@ export class Palette {
     this.#on = hasColours(stream);
   }
 
+  get hasColours(): boolean {
+    return this.#on;
+  }
+
   /** What a block of text is about. */
   title = (text: string) => this.#styled('bold', text);
   /** What can be typed. */
@@ -32,6 +36,8 @@ export class Palette {
   bad = (text: string) => this.#styled('red', text);
   /** Beside the point. */
   aside = (text: string) => this.#styled('dim', text);
+  /** Every second of things that stand side by side: a ground that can be read on whatever the terminal has. */
+  second = (text: string) => this.#styled(['bgGray', 'whiteBright'], text);
 
   /** Something worth knowing beside the result. */
   note = (text: string) => `${this.warning('note:')} ${text}`;

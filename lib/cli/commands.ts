@@ -7,6 +7,7 @@ export const commands: Record<string, () => Promise<Command>> = {
   init: async () => (await import('./init.ts')).initCommand(),
   tokenizer: async () => (await import('./tokenizer.ts')).tokenizerCommand(),
   prepare: async () => (await import('./prepare.ts')).prepareCommand(),
+  data: async () => (await import('./data.ts')).dataCommand(),
   plan: async () => (await import('./plan.ts')).planCommand(),
   presets: async () => (await import('./presets.ts')).presetsCommand(),
   train: async () => (await import('./train.ts')).trainCommand(),

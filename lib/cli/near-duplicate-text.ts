@@ -30,7 +30,7 @@ export function nearDuplicateText(
 }
 
 /** As editors and error messages name it, where there is such a name. */
-function placeText({ file, number }: DocumentPlace, isDelimited: boolean): string {
+export function placeText({ file, number }: DocumentPlace, isDelimited: boolean): string {
   const [kind] = extensionsOf(file);
   if (kind === '.jsonl' || kind === '.ndjson') return `${file}:${number}`;
   if (kind === '.json') return `${file} element ${number}`;

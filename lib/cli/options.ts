@@ -57,10 +57,10 @@ export function countOrAll(text: string): number | 'all' {
   return text === 'all' ? text : integerAtLeast(1)(text);
 }
 
-/** An option that may be given several times. */
-export function repeatable(flags: string, description: string): Option {
+/** An option that may be given several times. @param unless what holds without it, in words. */
+export function repeatable(flags: string, description: string, unless = 'none'): Option {
   return new Option(flags, description)
-    .default([], 'none')
+    .default([], unless)
     .argParser((value: string, previous: string[]) => [...previous, value]);
 }
 
@@ -74,6 +74,13 @@ export const setOption = () =>
   repeatable(
     '--set <key=value>',
     'change a key of the configuration, e.g. --set optimizer.learningRate=1e-3; repeatable',
+  );
+
+export const textColumnOption = () =>
+  repeatable(
+    '--text-column <[input=]name>',
+    'field of .jsonl and .json, and column of .parquet that holds the text; of one input: INPUT=NAME, the input as it is given; repeatable',
+    'text',
   );
 
 export const deviceOption = () =>

@@ -6,16 +6,19 @@ import { Command } from 'commander';
 import { loadTokenizer } from '../checkpoint/load-tokenizer.ts';
 import type { DataManifest } from '../data/manifest.ts';
 import { BurgeonError } from '../errors.ts';
+import { type FileReport, fileListName, readFileList } from '../prepare/file-list.ts';
 import type { NearDuplicate } from '../prepare/near-duplicates/filter.ts';
 import { nearDuplicateListName } from '../prepare/near-duplicates/list.ts';
 import { type PrepareOptions, prepare } from '../prepare/prepare.ts';
 import { type PreviewOptions, previewPrepare } from '../prepare/preview.ts';
 import type { PrepareProgress, ProgressOptions } from '../prepare/progress.ts';
+import { parseTextColumns } from '../prepare/text-columns.ts';
 import { onStderr } from './colour.ts';
+import { fileTable } from './file-list-text.ts';
 import { bytes, count, counted, facts } from './format.ts';
 import { interruptible } from './interrupt.ts';
 import { nearDuplicateText } from './near-duplicate-text.ts';
-import { integerAtLeast, integerBetween, numberBetween } from './options.ts';
+import { integerAtLeast, integerBetween, numberBetween, textColumnOption } from './options.ts';
 import { PrepareProgressText } from './prepare-progress.ts';
 import { ProgressLine } from './progress.ts';
 
@@ -26,7 +29,7 @@ interface PrepareFlags {
   valFraction: number;
   dropNearDuplicates?: boolean;
   delimiter?: string;
-  textColumn?: string;
+  textColumn: string[];
   shardTokens?: number;
   workers?: number;
   dryRun?: boolean;
@@ -65,10 +68,7 @@ export function prepareCommand(): Command {
     )
     .option('--dry-run', 'read everything, list the near-duplicates that would be left out, and write nothing')
     .option('--delimiter <text>', 'split text files into documents on this text')
-    .option(
-      '--text-column <name>',
-      'field of .jsonl and .json, and column of .parquet that holds the text (default: text)',
-    )
+    .addOption(textColumnOption())
     .option('--name <name>', 'beginning of the shard names (default: data)')
     .option('--shard-tokens <n>', 'tokens per shard (default: 100 million)', integerAtLeast(1))
     .option(
@@ -80,10 +80,11 @@ export function prepareCommand(): Command {
     .option('--json', 'print the manifest as JSON; with --dry-run what was found')
     .addHelpText(
       'after',
-      '\nExamples:\n  burgeon prepare book.txt -o data/book --tokenizer chars\n  burgeon prepare corpus/ "more/**/*.jsonl.gz" -o data/corpus\n  burgeon prepare "web/*.parquet" -o data/web --text-column content\n  burgeon prepare corpus/ --drop-near-duplicates --dry-run',
+      '\nExamples:\n  burgeon prepare book.txt -o data/book --tokenizer chars\n  burgeon prepare corpus/ "more/**/*.jsonl.gz" -o data/corpus\n  burgeon prepare "web/*.parquet" -o data/web --text-column content\n  burgeon prepare corpus/ "web/*.parquet" -o data/all --text-column "web/*.parquet=content"\n  burgeon prepare corpus/ --drop-near-duplicates --dry-run',
     )
     .action(async (inputs: string[], { dryRun, json, ...flags }: PrepareFlags, command: Command) => {
-      const { tokenizer, valFraction, output, ...rest } = flags;
+      const { tokenizer, valFraction, output, textColumn, ...others } = flags;
+      const rest = { ...others, ...parseTextColumns(textColumn, inputs) };
       const chosen = await chooseTokenizer(tokenizer);
       if (dryRun) return showPreview({ ...rest, inputs }, json);
       if (output === undefined) {
@@ -106,7 +107,8 @@ export function prepareCommand(): Command {
       );
       if (!manifest) return;
       for (const warning of manifest.warnings) console.error(`warning: ${warning}`);
-      console.log(json ? JSON.stringify(manifest, null, 2) : `wrote ${output} ${describe(output, manifest)}`);
+      if (json) console.log(JSON.stringify(manifest, null, 2));
+      else console.log(`wrote ${output} ${describe(output, manifest, await readFileList(output))}`);
     });
 }
 
@@ -129,16 +131,15 @@ async function showPreview(options: PreviewOptions, json: boolean | undefined): 
     console.log(JSON.stringify({ ...preview, nearDuplicates }, null, 2));
     return;
   }
-  const { source, skipped } = preview;
+  const { source, skipped, files } = preview;
   const leftOut = options.dropNearDuplicates
     ? leftOutText(skipped)
-    : `${documents(skipped.empty, 'empty ')}; near-duplicates are looked for with --drop-near-duplicates`;
-  console.log(
-    `dry run, nothing was written\n${facts([
-      ['read', readText(source)],
-      ['to leave out', leftOut],
-    ])}`,
-  );
+    : `${documents(skipped.empty, 'empty ')}${blankText(skipped)}; near-duplicates are looked for with --drop-near-duplicates`;
+  const head = facts([
+    ['read', readText(source)],
+    ['to leave out', leftOut],
+  ]);
+  console.log(`dry run, nothing was written\n${head}${files.length > 1 ? `\n\n${fileTable(files)}` : ''}`);
 }
 
 /**
@@ -169,7 +170,11 @@ async function withProgress<Result>(
   }
 }
 
-function describe(output: string, { tokenizer, vocabSize, splits, source, skipped }: DataManifest): string {
+function describe(
+  output: string,
+  { tokenizer, vocabSize, splits, source, skipped }: DataManifest,
+  files: readonly FileReport[],
+): string {
   const { train, validation } = splits;
   const split = (tokens: number, n: number, size: number) => `${count(tokens)} tokens, ${documents(n)}, ${bytes(size)}`;
   const listed = skipped.nearDuplicates > 0 ? `; listed in ${join(output, nearDuplicateListName)}` : '';
@@ -178,15 +183,19 @@ function describe(output: string, { tokenizer, vocabSize, splits, source, skippe
     ['left out', `${leftOutText(skipped)}${listed}`],
     ['train', split(train.tokens, train.documents, train.bytes)],
     ['validation', validation ? split(validation.tokens, validation.documents, validation.bytes) : 'none'],
-  ])}`;
+  ])}${files.length > 1 ? `\n\n${fileTable(files, join(output, fileListName))}` : ''}`;
 }
 
 function readText(source: DataManifest['source']): string {
   return `${documents(source.documents)} in ${counted(source.files, 'file')}, ${bytes(source.bytes)} of text`;
 }
 
-function leftOutText({ nearDuplicates, empty }: DataManifest['skipped']): string {
-  return `${documents(nearDuplicates, 'near-duplicate ')}, ${documents(empty, 'empty ')}`;
+function leftOutText({ nearDuplicates, empty, ...lines }: DataManifest['skipped']): string {
+  return `${documents(nearDuplicates, 'near-duplicate ')}, ${documents(empty, 'empty ')}${blankText(lines)}`;
+}
+
+function blankText({ blankLines = 0 }: Pick<DataManifest['skipped'], 'blankLines'>): string {
+  return blankLines === 0 ? '' : `, ${counted(blankLines, 'blank line')}`;
 }
 
 function documents(n: number, kind = ''): string {

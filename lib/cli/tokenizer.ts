@@ -1,11 +1,12 @@
 // burgeon tokenizer: learns one from text.
 
 import { Command } from 'commander';
+import { parseTextColumns } from '../prepare/text-columns.ts';
 import { trainTokenizer } from '../prepare/train-tokenizer.ts';
 import { onStderr } from './colour.ts';
 import { bytes, count, facts, percent } from './format.ts';
 import { interruptible } from './interrupt.ts';
-import { integerAtLeast, integerBetween } from './options.ts';
+import { integerAtLeast, integerBetween, textColumnOption } from './options.ts';
 import { ProgressLine } from './progress.ts';
 
 interface TrainFlags {
@@ -13,7 +14,7 @@ interface TrainFlags {
   vocabSize: number;
   minFrequency?: number;
   delimiter?: string;
-  textColumn?: string;
+  textColumn: string[];
   json?: boolean;
 }
 
@@ -44,7 +45,7 @@ function trainCommand(): Command {
     )
     .option('--min-frequency <n>', 'merge only pairs that occur so often (default: 2)', integerAtLeast(1))
     .option('--delimiter <text>', 'split text files into documents on this text')
-    .option('--text-column <name>', 'field of .jsonl and column of .parquet that holds the text (default: text)')
+    .addOption(textColumnOption())
     .option('--json', 'print the result as JSON')
     .addHelpText('after', '\nExample:\n  burgeon tokenizer train corpus/ --vocab-size 32000 -o tokenizers/corpus')
     .action(async (inputs: string[], flags: TrainFlags) => {
@@ -59,7 +60,7 @@ function trainCommand(): Command {
           vocabSize: flags.vocabSize,
           minFrequency: flags.minFrequency,
           delimiter: flags.delimiter,
-          textColumn: flags.textColumn,
+          ...parseTextColumns(flags.textColumn, inputs),
           onProgress: ({ phase, done, total }) =>
             progress.update(() => {
               const [what, show] = phase === 'read' ? ['reading', bytes] : ['learning tokens:', count];

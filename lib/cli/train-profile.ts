@@ -1,19 +1,24 @@
 // burgeon train --profile: where the time of a step goes, as a table and as a trace.
 
 import path from 'node:path';
+import { describeHost } from '../addon/host.ts';
+import { busyNote } from '../addon/peak.ts';
 import { type OpTotals, phases, savingOf, traceOf } from '../bench/profile-events.ts';
+import { disturbedStages, profilePage } from '../bench/profile-page.ts';
 import { type Profile, type ProfiledStage, profileSteps } from '../bench/profile-steps.ts';
+import { commandLine } from '../bench/result-file.ts';
+import { writeBenchPage } from '../bench/write-page.ts';
 import { explainWriting } from '../files/explain-writing.ts';
 import { makeDirectory } from '../files/make-directory.ts';
 import { replaceFile } from '../files/replace-file.ts';
 import { requireRunPlace } from '../train/run-directory.ts';
 import type { TrainConfig } from '../train/train-config.ts';
-import { count, counted, facts, percent, table } from './format.ts';
+import { count, counted, facts, percent, table, wrapped } from './format.ts';
 import { interruptSignal } from './interrupt.ts';
 import { ProgressLine } from './progress.ts';
 
 /** Files in the output directory. */
-const [tableName, traceName] = ['profile.txt', 'profile-trace.json'];
+const [tableName, traceName, pageName] = ['profile.txt', 'profile-trace.json', 'profile.html'];
 
 export async function runProfile(
   config: TrainConfig,
@@ -38,12 +43,15 @@ export async function runProfile(
       return;
     }
     const text = describeProfile(profile, steps);
-    const [tableFile, traceFile] = [path.join(config.output, tableName), path.join(config.output, traceName)];
+    const [tableFile, traceFile, pageFile] = [tableName, traceName, pageName].map((name) =>
+      path.join(config.output, name),
+    ) as [string, string, string];
     await explainWriting(`${config.output} (the profile)`, 'nothing else was changed', () =>
       makeDirectory(config.output),
     );
     await replaceFile(tableFile, `${text}\n`, 'the profile');
     await replaceFile(traceFile, JSON.stringify(traceOf(profile.stages)), 'the trace');
+    await writeBenchPage(pageFile, profilePage(profile, headOf(config, profile, steps)));
     if (flags.json) {
       const { stages, ...rest } = profile;
       console.log(
@@ -52,13 +60,40 @@ export async function runProfile(
           stages: stages.map(({ steps: _, ...stage }) => stage),
           table: tableFile,
           trace: traceFile,
+          page: pageFile,
+          warnings: busyWarnings(profile),
         }),
       );
-    } else console.log(`${text}\n\nwrote ${tableFile} and ${traceFile} (for chrome://tracing or ui.perfetto.dev)`);
+    } else {
+      console.log(
+        `${text}\n\nwrote ${pageFile}, ${tableFile} and ${traceFile} (for chrome://tracing or ui.perfetto.dev)`,
+      );
+    }
   } finally {
     progress.clear();
     interrupt.release();
   }
+}
+
+/** Where other processes had a part in the times. */
+function busyWarnings({ stages, peak }: Profile): string[] {
+  const busy = busyNote(peak);
+  return [...(busy ? [busy] : []), ...disturbedStages(stages)];
+}
+
+function headOf(config: TrainConfig, { threads }: Profile, steps: number) {
+  const { processor, cores, memoryGiB, system, node, burgeon, commit } = describeHost();
+  return {
+    title: `profile of ${config.output}, ${steps} steps of every stage`,
+    command: commandLine(process.argv.slice(2)),
+    written: new Date().toISOString(),
+    precision: config.precision,
+    machine: [
+      ['processor', `${processor}, ${cores} cores available, ${memoryGiB} GiB, ${system}`],
+      ['threads', String(threads)],
+      ['burgeon', `${burgeon}${commit === null ? '' : ` (${commit})`}, node ${node}`],
+    ] as const,
+  };
 }
 
 /** Tables of all stages. */
@@ -67,6 +102,7 @@ export function describeProfile(profile: Profile, steps: number): string {
   const complete = stages.find(({ isDense }) => isDense)!;
   return [
     `${counted(steps, 'step')} of every stage in turn, ${counted(threads, 'thread')}; means of the faster half`,
+    ...busyWarnings(profile).map((warning) => wrapped(`note: ${warning}`)),
     '',
     table([
       ['', 'ms', ...phases],

@@ -47,10 +47,13 @@ export interface DataManifest {
   /** Whether whole documents went to one split or the other, or the one document was cut; null without validation. */
   splitBy: 'documents' | 'tokens' | null;
   splits: { train: SplitManifest; validation?: SplitManifest | undefined };
-  /** What was read: files, documents in them, bytes of their text. */
-  source: { files: number; documents: number; bytes: number };
-  /** Documents left out, and the file in the directory of the manifest that lists the near-duplicates, if they were looked for. */
-  skipped: { empty: number; nearDuplicates: number; list?: string | undefined };
+  /**
+   * What was read: files, documents in them, bytes of their text; and the file in the directory of the manifest that says what became of
+   * each. Data sets of earlier versions have none.
+   */
+  source: { files: number; documents: number; bytes: number; list?: string | undefined };
+  /** Documents left out, lines of .jsonl with nothing on them (earlier versions do not count those), and the file in the directory of the manifest that lists the near-duplicates, if they were looked for. */
+  skipped: { empty: number; nearDuplicates: number; blankLines?: number | undefined; list?: string | undefined };
   /** Replacement characters (U+FFFD) put in for bytes that were not UTF-8. */
   invalidUtf8: number;
   /** The options that shaped the data. */
@@ -95,8 +98,13 @@ const schema = z.strictObject({
   delimiter: z.strictObject({ token: count, position: z.literal('before') }).nullable(),
   splitBy: z.enum(['documents', 'tokens']).nullable(),
   splits: z.strictObject({ train: split, validation: split.optional() }),
-  source: z.strictObject({ files: count, documents: count, bytes: count }),
-  skipped: z.strictObject({ empty: count, nearDuplicates: count, list: plainName.optional() }),
+  source: z.strictObject({ files: count, documents: count, bytes: count, list: plainName.optional() }),
+  skipped: z.strictObject({
+    empty: count,
+    nearDuplicates: count,
+    blankLines: count.optional(),
+    list: plainName.optional(),
+  }),
   invalidUtf8: count,
   options: z.strictObject({
     validationFraction: z.number().min(0).lt(1),

@@ -24,7 +24,7 @@ export interface DocumentFate {
 /** Sum of a number over all files. */
 export function total(
   files: readonly Pick<ScannedFile, 'summary'>[],
-  field: 'documents' | 'bytes' | 'keptDocuments' | 'empty' | 'nearDuplicates' | 'invalidUtf8',
+  field: 'documents' | 'bytes' | 'keptDocuments' | 'empty' | 'nearDuplicates' | 'invalidUtf8' | 'blankLines',
 ): number {
   return files.reduce((sum, { summary }) => sum + summary[field], 0);
 }
@@ -36,7 +36,11 @@ export function sourceOf(files: readonly Pick<ScannedFile, 'summary'>[]): DataMa
 
 /** What was left out, likewise. */
 export function skippedOf(files: readonly Pick<ScannedFile, 'summary'>[]): DataManifest['skipped'] {
-  return { empty: total(files, 'empty'), nearDuplicates: total(files, 'nearDuplicates') };
+  return {
+    empty: total(files, 'empty'),
+    nearDuplicates: total(files, 'nearDuplicates'),
+    blankLines: total(files, 'blankLines'),
+  };
 }
 
 /** Decides, for the kept documents by their number among those, which are for validation. */

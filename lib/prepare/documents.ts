@@ -38,6 +38,8 @@ export interface ReadDocumentsOptions extends ReadTextOptions {
   delimiter?: string | undefined;
   /** "text" unless given. */
   textColumn?: string | undefined;
+  /** Told of every line of .jsonl that is blank, which is no document. */
+  onBlankLine?: (() => void) | undefined;
 }
 
 /** @throws {BurgeonError} ERR_BURGEON_CONFIG when one of them is empty. */
@@ -138,7 +140,9 @@ async function* readJsonLines(
       length = 0;
     }
   }
-  yield* parseLine(atLine(path, ++lineNumber), parts.join(''), options, advice);
+  // What follows the last line break is a line only where there is something.
+  const rest = parts.join('');
+  if (rest !== '') yield* parseLine(atLine(path, ++lineNumber), rest, options, advice);
 }
 
 /** Which document of a file, and what messages call it. */
@@ -158,7 +162,10 @@ function* parseLine(
   options: ReadDocumentsOptions,
   advice: string,
 ): Generator<DocumentPiece> {
-  if (line.trim() === '') return;
+  if (line.trim() === '') {
+    options.onBlankLine?.();
+    return;
+  }
   let value: unknown;
   try {
     value = line.length < shortLineLength ? JSON.parse(line) : parseJson(line);

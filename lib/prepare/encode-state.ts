@@ -21,6 +21,8 @@ const schema = z.object({
   documentBytes: count,
   train: stream,
   validation: stream,
+  /** Tokens of each input file in each split, by the number of the file; without those that have not begun. */
+  fileTokens: z.object({ train: z.array(count), validation: z.array(count) }),
   /** Whether the one document has been cut: the tokens of train beyond its count are in validation too. */
   isCut: z.boolean(),
 });
@@ -36,6 +38,7 @@ export const initialState: EncodeState = {
   documentBytes: 0,
   train: emptyStream,
   validation: emptyStream,
+  fileTokens: { train: [], validation: [] },
   isCut: false,
 };
 

@@ -7,7 +7,7 @@ import type { SplitManifest } from '../data/manifest.ts';
 import { openTokenFile } from '../data/token-file.ts';
 import { type EncodeState, initialState, type StreamState } from './encode-state.ts';
 import { type Batch, type ReadBatchesOptions, readBatches } from './segment-batches.ts';
-import type { Segment, Split, SplitTokens } from './segments.ts';
+import type { EncodedSegments, Segment, Split } from './segments.ts';
 import { TaskPool } from './task-pool.ts';
 import { TokenShardWriter, type TokenShardWriterOptions } from './token-shard-writer.ts';
 
@@ -33,14 +33,14 @@ export interface EncodeOptions extends ReadBatchesOptions {
  * Writes the shards of both splits, or those that are missing.
  * @param saved the state of an earlier run, if there was one.
  * @param cutFraction share of the only document to hold out; 0 where whole documents are.
- * @returns what is in the splits; no validation where nothing was held out.
+ * @returns what is in the splits, and how many tokens each file has in them; no validation where nothing was held out.
  * @throws {BurgeonError} ERR_BURGEON_DATA when a file changed since the scan, or on a failed read or write.
  */
 export async function encodeCorpus(
   options: EncodeOptions,
   saved: EncodeState | undefined,
   cutFraction: number,
-): Promise<Record<Split, SplitManifest>> {
+): Promise<Record<Split, SplitManifest> & Pick<EncodeState, 'fileTokens'>> {
   let lastSaved = saved;
   const tracked: EncodeOptions = {
     ...options,
@@ -49,17 +49,19 @@ export async function encodeCorpus(
       lastSaved = state;
     },
   };
-  let state = saved ?? initialState;
+  let state = saved ?? structuredClone(initialState);
   if (!state.isCut) state = await encodeDocuments(tracked, state);
   if (cutFraction > 0 && !state.isCut) state = await cutDocument(tracked, state, cutFraction);
   // A saved state must not count tokens that are about to be cut off. Where none was saved, there is nothing to lose.
   if (lastSaved) await tracked.save(state);
-  return { train: await finish(options, 'train', state), validation: await finish(options, 'validation', state) };
+  const { fileTokens } = state;
+  const [train, validation] = [await finish(options, 'train', state), await finish(options, 'validation', state)];
+  return { train, validation, fileTokens };
 }
 
 async function encodeDocuments(options: EncodeOptions, start: EncodeState): Promise<EncodeState> {
   const { tokenizer, workers, save, onWritten } = options;
-  const pool = new TaskPool<Segment[], SplitTokens>(workers, { kind: 'encode', tokenizer: tokenizer.toJSON() });
+  const pool = new TaskPool<Segment[], EncodedSegments>(workers, { kind: 'encode', tokenizer: tokenizer.toJSON() });
   const train = await openStream(options, 'train', start);
   const validation = await openStream(options, 'validation', start);
   let state = start;
@@ -77,7 +79,8 @@ async function encodeDocuments(options: EncodeOptions, start: EncodeState): Prom
     await encodeInOrder(pool, readBatches(options, start), workers === 0 ? 0 : workers + 1, async (batch, tokens) => {
       await train.write(tokens.train);
       await validation.write(tokens.validation);
-      state = withTokens(batch.after, train, validation);
+      addFileTokens(state.fileTokens, batch.origins, tokens.counts);
+      state = withTokens({ ...batch.after, fileTokens: state.fileTokens }, train, validation);
       const isShardComplete = train.shardCount + validation.shardCount > savedShards;
       if (isShardComplete || performance.now() - savedMs > saveIntervalMs) await saveState();
       try {
@@ -99,12 +102,12 @@ async function encodeDocuments(options: EncodeOptions, start: EncodeState): Prom
 
 /** Encodes batches, at most `ahead` beyond the one that is being written. */
 async function encodeInOrder(
-  pool: TaskPool<Segment[], SplitTokens>,
+  pool: TaskPool<Segment[], EncodedSegments>,
   batches: AsyncIterable<Batch>,
   ahead: number,
-  write: (batch: Batch, tokens: SplitTokens) => Promise<void>,
+  write: (batch: Batch, tokens: EncodedSegments) => Promise<void>,
 ): Promise<void> {
-  const underWay: { batch: Batch; tokens: Promise<SplitTokens> }[] = [];
+  const underWay: { batch: Batch; tokens: Promise<EncodedSegments> }[] = [];
   const writeFirst = async () => {
     const { batch, tokens } = underWay.shift()!;
     await write(batch, await tokens);
@@ -114,7 +117,7 @@ async function encodeInOrder(
     // If an earlier batch fails, nobody will wait for this one.
     tokens.catch(() => {});
     // The text may be forgotten.
-    underWay.push({ batch: { segments: [], after: batch.after }, tokens });
+    underWay.push({ batch: { ...batch, segments: [] }, tokens });
     if (underWay.length > ahead) await writeFirst();
   }
   while (underWay.length > 0) await writeFirst();
@@ -147,8 +150,12 @@ async function cutDocument(options: EncodeOptions, state: EncodeState, fraction:
     await validation.abort();
   }
   const { hashes } = validation;
+  // Of one file, as all of the document is.
+  const file = state.fileTokens.train.findIndex((tokens) => tokens > 0);
+  const only = (tokens: number) => Array.from({ length: file + 1 }, (_, i) => (i === file ? tokens : 0));
   return {
     ...state,
+    fileTokens: { train: only(trainTokens), validation: only(allTokens - trainTokens) },
     train: { ...state.train, tokens: trainTokens, bytes: allBytes - bytes },
     validation: { ...state.validation, tokens: allTokens - trainTokens, documents: 1, bytes, hashes: [...hashes] },
     isCut: true,
@@ -189,6 +196,19 @@ function openStream({ tokenizer, shards }: EncodeOptions, split: Split, state: E
   const writerOptions = { ...shards, split: split === 'train' ? ('train' as const) : ('val' as const) };
   const { tokens, hashes } = state[split];
   return TokenShardWriter.continue({ ...writerOptions, vocabSize: tokenizer.vocabSize }, tokens, hashes);
+}
+
+/** Counts the tokens of segments that were written; in place, as there may be very many files. */
+function addFileTokens(
+  fileTokens: EncodeState['fileTokens'],
+  origins: Batch['origins'],
+  counts: ArrayLike<number>,
+): void {
+  for (const [i, { file, split }] of origins.entries()) {
+    const tokens = fileTokens[split];
+    while (tokens.length <= file) tokens.push(0);
+    tokens[file]! += counts[i]!;
+  }
 }
 
 function withTokens(state: EncodeState, train: TokenShardWriter, validation: TokenShardWriter): EncodeState {

@@ -223,7 +223,13 @@ async function foreignNames(output: string, names: readonly string[]): Promise<r
   const manifest = await readManifest(output).catch(() => undefined);
   if (!manifest) return names;
   const { train, validation } = manifest.splits;
-  const own = new Set([manifestFileName, manifest.skipped.list, ...train.files, ...(validation?.files ?? [])]);
+  const own = new Set([
+    manifestFileName,
+    manifest.source.list,
+    manifest.skipped.list,
+    ...train.files,
+    ...(validation?.files ?? []),
+  ]);
   return names.filter((name) => !own.has(name));
 }
 

@@ -26,14 +26,16 @@ import { type ScannedFile, skippedOf, sourceOf, total, validationChooser } from 
 import { requireTextOptions } from './documents.ts';
 import { encodeCorpus } from './encode.ts';
 import { readState, writeState } from './encode-state.ts';
+import { fileListName, writeFileList } from './file-list.ts';
 import { findInputFiles, type InputFile } from './input-files.ts';
 import { nearDuplicateListName } from './near-duplicates/list.ts';
 import { type PartialDirectory, writeDirectory } from './output-directory.ts';
 import { type PrepareProgress, ProgressReporter } from './progress.ts';
 import { scanCorpus } from './scan-corpus.ts';
+import { requireTextColumns, type TextColumns } from './text-columns.ts';
 import { defaultShardName, requireShardOptions } from './token-shard-writer.ts';
 
-export interface PrepareOptions {
+export interface PrepareOptions extends TextColumns {
   /**
    * Text files, directories (searched for .txt, .md, .jsonl, .ndjson, these with .gz or .zst, and .parquet) and patterns, such as
    * "docs/*.md" (see globs.ts).
@@ -51,8 +53,6 @@ export interface PrepareOptions {
   dropNearDuplicates?: boolean | undefined;
   /** Splits text files, other than those of JSON, into documents on this string, which is not kept. */
   delimiter?: string | undefined;
-  /** Field of .jsonl and .json, and column of .parquet that holds the text; "text" unless given. */
-  textColumn?: string | undefined;
   /** Tokens per shard; 100 million unless given. */
   shardTokens?: number | undefined;
   /**
@@ -75,7 +75,7 @@ const defaultEncodeWorkers = 1;
 const maxWorkers = 1024;
 
 /** Increased when the same job would give other bytes, so that no run goes on with those of another version. */
-const jobVersion = 2;
+const jobVersion = 3;
 
 /**
  * Makes a data set from text files.
@@ -88,7 +88,7 @@ export async function prepare(options: PrepareOptions): Promise<DataManifest> {
   requireObject('options', options);
   const settings = { ...options, ...defaultsOf(options) };
   checkOptions(settings);
-  const files = await findInputFiles(options.inputs);
+  const files = await findInputFiles(options.inputs, options);
   const { signal, onNote } = options;
   const write = async (partial: PartialDirectory) => {
     signal?.addEventListener('abort', partial.keep);
@@ -112,12 +112,12 @@ function defaultsOf({ name, validationFraction, dropNearDuplicates }: PrepareOpt
 }
 
 async function fill(partial: PartialDirectory, settings: Settings, files: readonly InputFile[]): Promise<DataManifest> {
-  const { delimiter, textColumn, dropNearDuplicates, validationFraction } = settings;
+  const { delimiter, dropNearDuplicates, validationFraction } = settings;
   const progress = new ProgressReporter(files, settings);
   const recordDirectory = join(partial.work, 'scan');
   await makeDirectory(recordDirectory);
   const isChars = settings.tokenizer === 'chars';
-  const text = { delimiter, textColumn, onRead: progress.onRead };
+  const text = { delimiter, onRead: progress.onRead };
   const scanned = await scanCorpus(files, {
     ...text,
     collectCharacters: isChars,
@@ -133,7 +133,7 @@ async function fill(partial: PartialDirectory, settings: Settings, files: readon
   const statePath = join(partial.work, 'state.json');
   const saved = await readState(statePath);
   progress.startEncoding();
-  const { train, validation } = await encodeCorpus(
+  const { fileTokens, train, validation } = await encodeCorpus(
     {
       ...text,
       files: scanned,
@@ -155,6 +155,7 @@ async function fill(partial: PartialDirectory, settings: Settings, files: readon
   progress.onWritten(documents, train.tokens + validation.tokens);
   const splits = splitBy === null ? { train } : { train, validation };
   requireTokens(splits, validationFraction);
+  await writeFileList(partial.data, scanned, fileTokens);
 
   return writeManifest(partial.data, {
     tokenizer: tokenizer.toJSON(),
@@ -162,7 +163,7 @@ async function fill(partial: PartialDirectory, settings: Settings, files: readon
     delimiter: tokenizer.endOfText === undefined ? null : { token: tokenizer.endOfText, position: 'before' },
     splitBy,
     splits,
-    source: sourceOf(scanned),
+    source: { ...sourceOf(scanned), list: fileListName },
     skipped: { ...skippedOf(scanned), ...(dropNearDuplicates ? { list: nearDuplicateListName } : {}) },
     invalidUtf8: total(scanned, 'invalidUtf8'),
     options: { validationFraction, dropNearDuplicates, delimiter: delimiter ?? null },
@@ -172,12 +173,12 @@ async function fill(partial: PartialDirectory, settings: Settings, files: readon
 
 /** Everything that the output depends on. */
 function jobOf(settings: Settings, files: readonly InputFile[]): string {
-  const { tokenizer, name, validationFraction, dropNearDuplicates, delimiter, textColumn, shardTokens } = settings;
+  const { tokenizer, name, validationFraction, dropNearDuplicates, delimiter, shardTokens } = settings;
   const job = {
     version: jobVersion,
     // A tokenizer becomes its description.
-    options: { tokenizer, name, validationFraction, dropNearDuplicates, delimiter, textColumn, shardTokens },
-    files: files.map(({ path, nBytes, modifiedMs }) => [resolve(path), nBytes, modifiedMs]),
+    options: { tokenizer, name, validationFraction, dropNearDuplicates, delimiter, shardTokens },
+    files: files.map(({ path, nBytes, modifiedMs, textColumn }) => [resolve(path), nBytes, modifiedMs, textColumn]),
   };
   return `${JSON.stringify(job)}\n`;
 }
@@ -194,7 +195,7 @@ function checkOptions(settings: Settings): void {
   requireTexts('inputs', inputs);
   requireText('output', output, 'the path of a directory to write');
   if (delimiter !== undefined && delimiter !== '') requireText('delimiter', delimiter);
-  if (textColumn !== undefined && textColumn !== '') requireText('textColumn', textColumn);
+  requireTextColumns(inputs, settings);
   optional(requireFunction, 'onProgress', settings.onProgress);
   optional(requireFunction, 'onNote', settings.onNote);
   optional(requireSignal, 'signal', settings.signal);

@@ -4,21 +4,28 @@ import { requireObject, requireTexts } from '../config/require.ts';
 import type { DataManifest } from '../data/manifest.ts';
 import { skippedOf, sourceOf, total } from './corpus.ts';
 import { requireTextOptions } from './documents.ts';
-import { findInputFiles } from './input-files.ts';
+import { type FileReport, fileReport } from './file-list.ts';
+import { findInputFiles, type InputFile } from './input-files.ts';
 import { NearDuplicateFilter } from './near-duplicates/filter.ts';
 import type { PrepareOptions } from './prepare.ts';
 import { ProgressReporter } from './progress.ts';
 import { type OnNearDuplicate, scanDocuments } from './scan.ts';
 import type { FileSummary } from './scan-record.ts';
+import { requireTextColumns } from './text-columns.ts';
 
 export interface PreviewOptions
-  extends Pick<PrepareOptions, 'inputs' | 'dropNearDuplicates' | 'delimiter' | 'textColumn' | 'signal' | 'onProgress'> {
+  extends Pick<
+    PrepareOptions,
+    'inputs' | 'dropNearDuplicates' | 'delimiter' | 'textColumn' | 'textColumns' | 'signal' | 'onProgress'
+  > {
   /** Told of every document that `dropNearDuplicates` leaves out, in order, and of what it repeats. */
   onNearDuplicate?: OnNearDuplicate | undefined;
 }
 
-/** These fields of the manifest that `prepare` would write. */
-export type Preview = Pick<DataManifest, 'source' | 'skipped' | 'invalidUtf8'>;
+/** These fields of the manifest that `prepare` would write, and what it would say of each file. */
+export interface Preview extends Pick<DataManifest, 'source' | 'skipped' | 'invalidUtf8'> {
+  files: FileReport[];
+}
 
 /**
  * Tells what `prepare` would read and leave out.
@@ -28,21 +35,23 @@ export type Preview = Pick<DataManifest, 'source' | 'skipped' | 'invalidUtf8'>;
 export async function previewPrepare(options: PreviewOptions): Promise<Preview> {
   requireObject('options', options);
   requireTexts('inputs', options.inputs);
-  const { inputs, dropNearDuplicates, delimiter, textColumn, onNearDuplicate } = options;
+  const { inputs, dropNearDuplicates, delimiter, onNearDuplicate } = options;
   requireTextOptions(options);
-  const files = await findInputFiles(inputs);
+  requireTextColumns(inputs, options);
+  const files = await findInputFiles(inputs, options);
   const { onRead } = new ProgressReporter(files, options);
   const deduplication = dropNearDuplicates
     ? { filter: new NearDuplicateFilter(), onDropped: onNearDuplicate ?? (() => {}) }
     : undefined;
-  const scanned: { summary: FileSummary }[] = [];
-  for (const { path } of files) {
-    const scanOptions = { delimiter, textColumn, collectCharacters: false };
-    scanned.push({ summary: await scanDocuments(path, scanOptions, onRead, () => {}, deduplication) });
+  const scanned: (InputFile & { summary: FileSummary })[] = [];
+  for (const file of files) {
+    const scanOptions = { delimiter, collectCharacters: false };
+    scanned.push({ ...file, summary: await scanDocuments(file, scanOptions, onRead, () => {}, deduplication) });
   }
   return {
     source: sourceOf(scanned),
     skipped: skippedOf(scanned),
     invalidUtf8: total(scanned, 'invalidUtf8'),
+    files: scanned.map((file) => fileReport(file)),
   };
 }

@@ -29,7 +29,11 @@ type Scan = (task: ScanTask, onRead: (nBytes: number) => void) => Promise<FileSu
 /** @throws {BurgeonError} ERR_BURGEON_DATA of the first file, in their order, that cannot be used. */
 export async function scanCorpus(files: readonly InputFile[], options: ScanCorpusOptions): Promise<ScannedFile[]> {
   const { nearDuplicateList, directory, workers, onRead, ...scanOptions } = options;
-  const tasks = files.map(({ path }, index) => ({ path, recordPath: join(directory, String(index).padStart(6, '0')) }));
+  const tasks = files.map(({ path, textColumn }, index) => ({
+    path,
+    textColumn,
+    recordPath: join(directory, String(index).padStart(6, '0')),
+  }));
   const scanned: ScannedFile[] = [];
   const scanOne = async (index: number, scan: Scan) => {
     const [file, task] = [files[index]!, tasks[index]!];
@@ -64,8 +68,8 @@ async function scanInOrder(
   for (const path of [listPath, ...tasks.map(({ recordPath }) => recordPath)]) await rm(path, { force: true });
   const list = await NearDuplicateListWriter.create(listPath);
   const filter = new NearDuplicateFilter();
-  const scan: Scan = ({ path, recordPath }, onRead) =>
-    scanFile(path, recordPath, options, onRead, { filter, onDropped: (document) => list.add(document) });
+  const scan: Scan = (task, onRead) =>
+    scanFile(task, task.recordPath, options, onRead, { filter, onDropped: (document) => list.add(document) });
   try {
     for (const index of tasks.keys()) await scanOne(index, scan);
     await list.end();

@@ -13,6 +13,8 @@ export interface FileSummary {
   /** Documents of white space only. */
   empty: number;
   nearDuplicates: number;
+  /** Lines of .jsonl with nothing on them, which are no documents. */
+  blankLines: number;
   invalidUtf8: number;
   /** Characters of the kept documents, sorted code points, if they were asked for. */
   codePoints: number[];

@@ -8,7 +8,6 @@ import { type FileSummary, ScanRecordWriter } from './scan-record.ts';
 
 export interface ScanOptions {
   delimiter: string | undefined;
-  textColumn: string | undefined;
   /** Whether to collect the characters of the kept documents. */
   collectCharacters: boolean;
 }
@@ -23,6 +22,12 @@ export interface Deduplication {
   onDropped: OnNearDuplicate;
 }
 
+/** Which file, and where its text is. */
+export interface ScanSource {
+  path: string;
+  textColumn?: string | undefined;
+}
+
 /**
  * Scans one file and writes its record.
  * @param onRead told how many bytes were read, after every block.
@@ -30,7 +35,7 @@ export interface Deduplication {
  * @throws {BurgeonError} ERR_BURGEON_DATA when the file cannot be read, is damaged or binary, or has a bad line or row.
  */
 export async function scanFile(
-  path: string,
+  source: ScanSource,
   recordPath: string,
   options: ScanOptions,
   onRead: (nBytes: number) => void,
@@ -39,7 +44,7 @@ export async function scanFile(
   const record = await ScanRecordWriter.create(recordPath);
   try {
     const add = (nBytes: number, isKept: boolean) => record.add(nBytes, isKept);
-    const summary = await scanDocuments(path, options, onRead, add, deduplication);
+    const summary = await scanDocuments(source, options, onRead, add, deduplication);
     await record.end(summary);
     return summary;
   } catch (error) {
@@ -50,7 +55,7 @@ export async function scanFile(
 
 /** The same without a record: `onDocument` is told of the documents in order. */
 export async function scanDocuments(
-  path: string,
+  { path, textColumn }: ScanSource,
   { collectCharacters, ...options }: ScanOptions,
   onRead: (nBytes: number) => void,
   onDocument: (nBytes: number, isKept: boolean) => void | Promise<void>,
@@ -62,6 +67,7 @@ export async function scanDocuments(
     keptDocuments: 0,
     empty: 0,
     nearDuplicates: 0,
+    blankLines: 0,
     invalidUtf8: 0,
     codePoints: [],
     lacksFinalNewline: false,
@@ -69,9 +75,13 @@ export async function scanDocuments(
   const onInvalid = (count: number) => {
     summary.invalidUtf8 += count;
   };
+  const onBlankLine = () => {
+    summary.blankLines++;
+  };
+  const reading = { ...options, textColumn, onRead, onInvalid, onBlankLine };
   const characters = charsFromText();
   let document: ScannedDocument | undefined;
-  for await (const { number, text, last } of readDocuments(path, { ...options, onRead, onInvalid })) {
+  for await (const { number, text, last } of readDocuments(path, reading)) {
     document ??= newDocument(deduplication?.filter.document({ file: path, number }));
     document.nBytes += Buffer.byteLength(text, 'utf8');
     document.isBlank &&= !/\P{White_Space}/u.test(text);

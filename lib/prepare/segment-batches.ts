@@ -15,13 +15,14 @@ const batchLength = 1 << 16;
 /** Segments, and how far all splits are once their tokens are written; those are not counted yet. */
 export interface Batch {
   segments: Segment[];
-  after: EncodeState;
+  /** Of each segment: the number of its file, and its split. */
+  origins: { file: number; split: Split }[];
+  after: Omit<EncodeState, 'fileTokens'>;
 }
 
 export interface ReadBatchesOptions {
   files: readonly ScannedFile[];
   delimiter: string | undefined;
-  textColumn: string | undefined;
   tokenizer: Tokenizer;
   isValidation: (kept: number) => boolean;
   /** Told how many bytes were read, and of files that need not be read again. */
@@ -37,7 +38,8 @@ export async function* readBatches(options: ReadBatchesOptions, start: EncodeSta
   const batch = new BatchBuilder(options.tokenizer, start);
   let document = 0;
   let kept = 0;
-  for (const file of options.files) {
+  for (const [number, file] of options.files.entries()) {
+    batch.file = number;
     const { documents, keptDocuments } = file.summary;
     if (document + documents <= start.document) options.onRead(file.nBytes);
     else yield* readFile(file, options, batch, document, start, readFates(file, kept, options.isValidation));
@@ -48,8 +50,8 @@ export async function* readBatches(options: ReadBatchesOptions, start: EncodeSta
 }
 
 async function* readFile(
-  { path }: ScannedFile,
-  { delimiter, textColumn, onRead }: ReadBatchesOptions,
+  { path, textColumn }: ScannedFile,
+  { delimiter, onRead }: ReadBatchesOptions,
   batch: BatchBuilder,
   firstDocument: number,
   start: EncodeState,
@@ -100,7 +102,10 @@ class BatchBuilder {
   readonly #tokenizer: Tokenizer;
   readonly #streams: Record<Split, StreamState>;
   readonly #cutter: StreamCutter;
+  /** The number of the file that is read. */
+  file = 0;
   #segments: Segment[] = [];
+  #origins: Batch['origins'] = [];
   #length = 0;
   /** Bytes of the document under way that are in segments. */
   #documentBytes: number;
@@ -132,8 +137,9 @@ class BatchBuilder {
     const { train, validation } = this.#streams;
     const streams = { train: { ...train }, validation: { ...validation } };
     const after = { document, documentBytes: this.#documentBytes, ...streams, isCut: false };
-    const batch = { segments: this.#segments, after };
+    const batch = { segments: this.#segments, origins: this.#origins, after };
     this.#segments = [];
+    this.#origins = [];
     this.#length = 0;
     return batch;
   }
@@ -151,6 +157,7 @@ class BatchBuilder {
   /** @returns the UTF-8 bytes of the text. */
   #push(split: Split, text: string, startsDocument: boolean): number {
     this.#segments.push({ split, text, startsDocument });
+    this.#origins.push({ file: this.file, split });
     this.#length += text.length;
     const stream = this.#streams[split];
     const nBytes = Buffer.byteLength(text, 'utf8');

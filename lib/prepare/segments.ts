@@ -11,21 +11,27 @@ export interface Segment {
   startsDocument: boolean;
 }
 
-/** Tokens for each split. */
-export type SplitTokens = Record<Split, Int32Array>;
+/** Tokens for each split, and how many of them each segment has, endOfText included. */
+export interface EncodedSegments extends Record<Split, Int32Array> {
+  counts: Int32Array;
+}
 
 /**
  * Encodes segments in order.
  * @throws {BurgeonError} ERR_BURGEON_DATA for a character that the vocabulary lacks.
  */
-export function encodeSegments(tokenizer: Tokenizer, segments: readonly Segment[]): SplitTokens {
+export function encodeSegments(tokenizer: Tokenizer, segments: readonly Segment[]): EncodedSegments {
   const parts: Record<Split, Int32Array[]> = { train: [], validation: [] };
-  for (const { split, text, startsDocument } of segments) {
-    const { endOfText } = tokenizer;
-    if (startsDocument && endOfText !== undefined) parts[split].push(Int32Array.of(endOfText));
-    parts[split].push(tokenizer.encode(text));
+  const counts = new Int32Array(segments.length);
+  const { endOfText } = tokenizer;
+  for (const [i, { split, text, startsDocument }] of segments.entries()) {
+    const tokens = tokenizer.encode(text);
+    const isSeparated = startsDocument && endOfText !== undefined;
+    if (isSeparated) parts[split].push(Int32Array.of(endOfText));
+    parts[split].push(tokens);
+    counts[i] = tokens.length + (isSeparated ? 1 : 0);
   }
-  return { train: concatenate(parts.train), validation: concatenate(parts.validation) };
+  return { train: concatenate(parts.train), validation: concatenate(parts.validation), counts };
 }
 
 function concatenate(parts: readonly Int32Array[]): Int32Array {

@@ -17,8 +17,9 @@ import { StreamCutter } from '../tokenizer/stream-encoder.ts';
 import { readDocuments, requireTextOptions } from './documents.ts';
 import { findInputFiles, type InputFile } from './input-files.ts';
 import { type OutputKind, writeDirectory } from './output-directory.ts';
+import { requireTextColumns, type TextColumns } from './text-columns.ts';
 
-export interface TrainTokenizerOptions {
+export interface TrainTokenizerOptions extends TextColumns {
   /** Text files, directories and patterns, as for `prepare`. */
   inputs: string[];
   /** Directory to write; must not exist, or be empty, or hold a tokenizer and nothing else, which is replaced. */
@@ -31,8 +32,6 @@ export interface TrainTokenizerOptions {
   delimiter?: string | undefined;
   /** Stops the work; the promise rejects with the reason, and nothing is written. */
   signal?: AbortSignal | undefined;
-  /** Field of .jsonl and column of .parquet that holds the text; "text" unless given. */
-  textColumn?: string | undefined;
   onProgress?: ((progress: TrainTokenizerProgress) => void) | undefined;
   /** Word for people, about another process that may be writing `output`. */
   onNote?: ((note: string) => void) | undefined;
@@ -65,27 +64,22 @@ const reportMs = 100;
  */
 export async function trainTokenizer(options: TrainTokenizerOptions): Promise<TrainedTokenizer> {
   requireObject('options', options);
-  const { vocabSize, minFrequency = 2, delimiter, textColumn, onProgress } = options;
+  const { vocabSize, minFrequency = 2, delimiter, onProgress } = options;
   requireTexts('inputs', options.inputs);
   requireText('output', options.output, 'the path of a directory to write');
-  optional(requireText, 'textColumn', textColumn);
+  requireTextColumns(options.inputs, options);
   if (delimiter !== '') optional(requireText, 'delimiter', delimiter);
   optional(requireFunction, 'onProgress', onProgress);
   optional(requireFunction, 'onNote', options.onNote);
   checkOptions(vocabSize, minFrequency, delimiter);
-  const inputs = await findInputFiles(options.inputs);
+  const inputs = await findInputFiles(options.inputs, options);
 
   return writeDirectory(
     options.output,
     'tokenizer',
     async ({ data: directory }) => {
       const trainer = nativeSync(() => new (loadAddon().binding.NativeBytePairTrainer)());
-      const bytes = await countWords(
-        inputs,
-        { delimiter, textColumn },
-        (text) => nativeSync(() => trainer.count(text)),
-        options,
-      );
+      const bytes = await countWords(inputs, delimiter, (text) => nativeSync(() => trainer.count(text)), options);
       if (bytes === 0) {
         throw new BurgeonError(
           'ERR_BURGEON_DATA',
@@ -151,7 +145,7 @@ async function learn(
 /** Gives the text to `count` in parts that cut no word; returns its bytes. */
 async function countWords(
   inputs: readonly InputFile[],
-  how: Pick<TrainTokenizerOptions, 'delimiter' | 'textColumn'>,
+  delimiter: string | undefined,
   count: (text: string) => void,
   { signal, onProgress }: Pick<TrainTokenizerOptions, 'signal' | 'onProgress'>,
 ): Promise<number> {
@@ -163,9 +157,9 @@ async function countWords(
     done += nBytes;
     onProgress?.({ phase: 'read', done, total });
   };
-  for (const { path } of inputs) {
+  for (const { path, textColumn } of inputs) {
     let cutter = new StreamCutter(cutPoint);
-    for await (const { text, last } of readDocuments(path, { ...how, onRead })) {
+    for await (const { text, last } of readDocuments(path, { delimiter, textColumn, onRead })) {
       bytes += Buffer.byteLength(text);
       count(cutter.push(text));
       if (!last) continue;

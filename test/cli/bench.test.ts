@@ -19,6 +19,12 @@ afterAll(() => rm(directory, { recursive: true }));
 const at = (name: string) => path.join(directory, name);
 const read = async (name: string) => JSON.parse(await readFile(at(name), 'utf8'));
 
+/** What is in a page. */
+async function pageData(name: string) {
+  const page = await readFile(at(name), 'utf8');
+  return JSON.parse(/id="data">(.*?)<\/script>/s.exec(page)![1]!);
+}
+
 /** Runs `burgeon bench` in a directory of its own, and expects it to succeed. */
 async function bench(...args: string[]) {
   const result = await burgeon(['bench', ...args], { cwd: directory });
@@ -78,6 +84,29 @@ describe('ops', () => {
     expect(await bench(...args, '--compare', 'fast.json', '--threshold', '1e15')).toContain('no regression');
   });
 
+  test('a page has warm and cold caches, unless only cold ones are asked for', async () => {
+    const run = ['ops', 'norm_forward', '--rounds', '4', '--html', 'ops.html'];
+    const stdout = await bench(...run, '--json', 'both.json');
+    expect(stdout).toMatch(/caches warm.*caches cold.*\nwrote both\.json\n.*\nwrote ops\.html\n$/s);
+    const { entries } = await read('both.json');
+    expect(entries.map(({ key }: { key: string }) => key.split(' ').at(-1))).toEqual(['warm', 'cold']);
+    const { title, command, series, dots, sentences, tables, machine } = await pageData('ops.html');
+    expect(title).toBe('ops of the small model, float32, 4 rounds');
+    expect(command).toContain('burgeon bench ops norm_forward');
+    expect([series, dots.length, sentences.length, machine[0][0]]).toEqual([
+      ['caches warm', 'caches cold'],
+      2,
+      1,
+      'processor',
+    ]);
+    expect(tables[0].rows.map((row: string[]) => [row[0], row[3]])).toEqual([
+      ['norm_forward', 'warm'],
+      ['norm_forward', 'cold'],
+    ]);
+    await bench(...run, '--cold');
+    expect((await pageData('ops.html')).series).toEqual(['caches cold']);
+  });
+
   test('tables fit 100 columns at the widest', () => {
     const machine = { peakGflops: 1, peakBf16Gflops: 1, copyGBs: 1, processor: '', isa: 'avx512bf16', threads: 128 };
     const cases = opCases(opModels.gpt2);
@@ -113,9 +142,13 @@ describe('model', () => {
       '1',
       '--json',
       'model.json',
+      '--html',
+      'model.html',
     );
     expect(stdout).toMatch(/^dense +1, freeze +/m);
     expect(stdout).toMatch(/^stage 2 +4, zero-grad +.* 51\.9 %/m);
+    const { tables, dots } = await pageData('model.html');
+    expect([tables[0].rows.length, dots]).toEqual([8, []]);
     const { entries } = await read('model.json');
     expect(entries).toHaveLength(8);
     expect(entries[0]).toMatchObject({ key: expect.stringContaining('gpt2-tiny V=65 B=4 T=32 dense'), batchSize: 4 });
@@ -132,6 +165,7 @@ describe.concurrent('mistakes', () => {
       'burgeon: none.json: expected a file written by `burgeon bench --json`, found nothing',
     ],
     ['ops norm --json none/here.json', 'burgeon: none/here.json (the result): cannot be written (ENOENT'],
+    ['ops norm --html none/here.html', 'burgeon: none/here.html (the page): cannot be written (ENOENT'],
     ['model z', 'burgeon: rows: expected letters of a, b, c, d, e, f, g, for example "a,b", received "z"'],
     ['model --rates 0.5,2', 'Expected rates above 0 and at most 1, separated by commas.'],
     ['model --batch 2', 'error: --batch, --length and --vocab-size need --preset'],

@@ -9,6 +9,7 @@ const commands = [
   'presets',
   'tokenizer',
   'prepare',
+  'data',
   'plan',
   'train',
   'sweep',

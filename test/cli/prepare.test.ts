@@ -44,7 +44,7 @@ test('several kinds of input at once, with every option', async () => {
   expect(manifest.splits.validation).toBeUndefined();
   const files: string[] = manifest.splits.train.files;
   expect(files.length).toBeGreaterThan(1);
-  expect((await readdir(path('out'))).sort()).toEqual([...files, 'manifest.json'].sort());
+  expect((await readdir(path('out'))).sort()).toEqual([...files, 'files.jsonl', 'manifest.json'].sort());
   for (const file of files) expect(file).toMatch(/^mine_train_\d+\.bin$/);
 });
 
@@ -79,7 +79,11 @@ test('a dry run lists near-duplicates and writes nothing', async () => {
       `c.parquet row 2  _ % of it in b.jsonl:1\n  both     ${start(2)}\n  new      nothing\n` +
       'dry run, nothing was written\n' +
       '  read          5 documents in 3 files, 1.71 KiB of text\n' +
-      '  to leave out  2 near-duplicate documents, 0 empty documents\n',
+      '  to leave out  2 near-duplicate documents, 0 empty documents\n\n' +
+      '  file       documents      text          left out\n' +
+      '  a.txt              1     349 B                 -\n' +
+      '  b.jsonl            2  1.02 KiB  1 near-duplicate\n' +
+      '  c.parquet          2     354 B  1 near-duplicate\n',
   );
   const json = JSON.parse((await succeed([...run, '--drop-near-duplicates', '--json', '-o', 'out'])).stdout);
   expect(json).toMatchObject({
@@ -95,6 +99,64 @@ test('a dry run lists near-duplicates and writes nothing', async () => {
     'to leave out  0 empty documents; near-duplicates are looked for with --drop-near-duplicates',
   );
   expect(await readdir(path())).toEqual(before);
+});
+
+test('says what it did with each file, shortly and in a list', async () => {
+  const { path, succeed } = await useWorkspace();
+  await mkdir(path('many'));
+  for (let i = 0; i < 14; i++) await writeFile(path('many', `${String(i).padStart(2, '0')}.txt`), 'x'.repeat(10 + i));
+  await writeFile(path('lines.jsonl'), '{"text":"one"}\n\n{"text":" "}\n  \n{"text":"two"}');
+  await writeFile(path('bad.txt'), Buffer.from([0x61, 0xff]));
+  const args = ['-o', 'out', '-t', 'gpt2', '--val-fraction', '0'];
+  const { stdout } = await succeed(['prepare', 'lines.jsonl', 'bad.txt', ...args]);
+  expect(stdout).toContain('  left out    0 near-duplicate and 1 empty documents, 2 blank lines\n');
+  expect(stdout).toContain(
+    '  file         documents  text  tokens                left out\n' +
+      '  bad.txt              1   4 B       3         1 bad character\n' +
+      '  lines.jsonl          3   7 B       4  1 empty, 2 blank lines\n',
+  );
+  const { stdout: long } = await succeed(['prepare', 'many', ...args]);
+  expect(long).toMatch(
+    /^ {2}many\/13\.txt .*\n(?:.*\n){9} {2}4 more +4 +46 B .*\n {2}all of them: out\/files\.jsonl$/m,
+  );
+  const list = (await readFile(path('out/files.jsonl'), 'utf8'))
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(list.map(({ file, bytes }) => [file, bytes]).at(-1)).toEqual(['many/13.txt', 23]);
+  const { splits } = await readManifest(path('out'));
+  expect(list.reduce((sum, { tokens }) => sum + tokens.train, 0)).toBe(splits.train.tokens);
+});
+
+test('the one document that is cut is of its file in both splits', async () => {
+  const { path, succeed } = await useWorkspace();
+  await writeFile(path('blank.txt'), ' ');
+  await succeed(['prepare', 'blank.txt', 'text.txt', '-o', 'out', '-t', 'bytes']);
+  const lines = (await readFile(path('out/files.jsonl'), 'utf8'))
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(lines.map(({ tokens }) => tokens)).toEqual([
+    { train: 0, validation: 0 },
+    { train: 7200, validation: 800 },
+  ]);
+});
+
+test('a column of its own for each input', async () => {
+  const { path, succeed } = await useWorkspace();
+  await mkdir(path('year=2024'));
+  await writeFile(path('year=2024/a.jsonl'), '{"body":"first","text":"wrong"}\n');
+  await writeFile(path('b.jsonl'), '{"a=b":"second"}\n');
+  await writeFile(path('c.jsonl'), '{"content":"third"}\n');
+  const columns = ['year=2024/a.jsonl=body', 'b.jsonl=a=b', 'content'].flatMap((text) => ['--text-column', text]);
+  const run = ['year=2024/a.jsonl', 'b.jsonl', 'c.jsonl', ...columns];
+  await succeed(['prepare', ...run, '-o', 'out', '-t', 'bytes', '--val-fraction', '0']);
+  expect((await readFile(path('out/data_train_000000.bin'))).subarray(1024).toString('utf16le')).toBe(
+    'second\nthird\nfirst',
+  );
+  const json = JSON.parse((await succeed(['prepare', ...run, '--dry-run', '--json'])).stdout);
+  expect(json.files.map(({ textColumn }: { textColumn: string }) => textColumn)).toEqual(['a=b', 'content', 'body']);
+  expect((await succeed(['tokenizer', 'train', ...run, '-o', 'tok', '--vocab-size', '257'])).stdout).toContain('16 B');
 });
 
 test('warnings go to standard error', async () => {
@@ -127,6 +189,20 @@ test('refuses, and leaves what was there', async () => {
     [['empty.txt', '-o', 'data'], 'expected some text, found none'],
     [['text.txt', '-o', '.'], 'expected a new directory or a data set to replace, found other files'],
     [['text.txt', '-o', 'empty.txt'], 'empty.txt: expected a directory'],
+    [
+      ['bad.jsonl', '--text-column', 'bed.jsonl=body', '-o', 'out'],
+      'expected one of the inputs as it was given (bad.jsonl), received "bed.jsonl"',
+    ],
+    [
+      ['bad.jsonl', '--text-column', 'a', '--text-column', 'b', '-o', 'out'],
+      'expected one column for all inputs, received "a" and "b"',
+    ],
+    [['bad.jsonl', '--text-column', 'bad.jsonl=', '-o', 'out'], 'expected a column after "bad.jsonl="'],
+    [['text.txt', '--text-column', 'text.txt=body', '-o', 'out'], 'text.txt has none; leave the column out'],
+    [
+      ['bad.jsonl', './bad.jsonl', '--text-column', 'bad.jsonl=a', '--text-column', './bad.jsonl=b', '-o', 'out'],
+      'received "a" with the input bad.jsonl and "b" with ./bad.jsonl',
+    ],
   ];
   for (const [args, message] of cases) {
     const { code, stdout, stderr } = await burgeon(['prepare', '-t', 'bytes', ...args]);

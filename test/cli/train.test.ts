@@ -244,14 +244,15 @@ test('refuses with one message per problem', async () => {
   expect(await readdir(path('run'))).toEqual(['metrics.jsonl']);
 });
 
-test('--profile writes a table and a trace, and trains nothing', async () => {
+test('--profile writes a page, a table and a trace, and trains nothing', async () => {
   const { succeed, path } = await useWorkspace();
   const { stdout, stderr } = await succeed(['train', 'train.yaml', '--profile', '1']);
   expect(stderr).not.toContain('training');
   expect(stdout).toMatch(/^1 step of every stage in turn, 1 thread; /);
   expect(stdout).toMatch(/^ {2}stage 1 +[\d.]+( +-?[\d.]+ %){5}$/m);
   expect(stdout).toMatch(/^ {2}backward linear_weight_gradient +\d+ .*%$/m);
-  expect((await readdir(path('run'))).sort()).toEqual(['profile-trace.json', 'profile.txt']);
+  expect((await readdir(path('run'))).sort()).toEqual(['profile-trace.json', 'profile.html', 'profile.txt']);
+  expect(await readFile(path('run', 'profile.html'), 'utf8')).toContain('"series":["stage 1","stage 2","stage 3"]');
   expect(stdout).toContain(await readFile(path('run', 'profile.txt'), 'utf8').then((text) => text.trimEnd()));
   expect(JSON.parse(await readFile(path('run', 'profile-trace.json'), 'utf8')).traceEvents.length).toBeGreaterThan(50);
   const { stages } = JSON.parse((await succeed(['train', 'train.yaml', '--profile', '1', '--json'])).stdout);

@@ -66,8 +66,8 @@ describe('prepare with one document', () => {
           bytes: 6,
         },
       },
-      source: { files: 1, documents: 1, bytes: 32 },
-      skipped: { empty: 0, nearDuplicates: 0 },
+      source: { files: 1, documents: 1, bytes: 32, list: 'files.jsonl' },
+      skipped: { empty: 0, nearDuplicates: 0, blankLines: 0 },
       invalidUtf8: 0,
       options: { validationFraction: 0.1, dropNearDuplicates: false, delimiter: null },
       warnings: [expect.stringContaining('validation has 18.8 %')],
@@ -76,6 +76,7 @@ describe('prepare with one document', () => {
     expect((await readdir(temp.path('out'))).sort()).toEqual([
       'data_train_000000.bin',
       'data_val_000000.bin',
+      'files.jsonl',
       'manifest.json',
     ]);
     expect(await textOf('train')).toBe('hello world, héllo wörld');
@@ -180,7 +181,7 @@ describe('prepare with several documents', () => {
     await temp.write('in/50-copy.txt', words(3));
     await temp.write('in/60-bundle.txt', Array.from({ length: 12 }, (_, i) => words(i)).join('\n'));
     const kept = await run({ dropNearDuplicates: true });
-    expect(kept.skipped).toEqual({ empty: 0, nearDuplicates: 2, list: 'near-duplicates.jsonl' });
+    expect(kept.skipped).toEqual({ empty: 0, nearDuplicates: 2, blankLines: 0, list: 'near-duplicates.jsonl' });
     expect(kept.splits.train.documents + kept.splits.validation!.documents).toBe(12);
     const train = new Set((await textOf('train')).split(/\s/));
     for (const word of (await textOf('validation')).split(/\s/)) expect(train.has(word)).toBe(false);
@@ -297,7 +298,11 @@ describe('the output of prepare', () => {
     await mkdir(temp.path('out'));
     await run({ name: 'first', validationFraction: 0 });
     await run({ name: 'second', validationFraction: 0 });
-    expect((await readdir(temp.path('out'))).sort()).toEqual(['manifest.json', 'second_train_000000.bin']);
+    expect((await readdir(temp.path('out'))).sort()).toEqual([
+      'files.jsonl',
+      'manifest.json',
+      'second_train_000000.bin',
+    ]);
     expect((await readdir(temp.path())).sort()).toEqual(['in', 'out']);
   });
 
@@ -333,7 +338,7 @@ describe('the output of prepare', () => {
     await run({ validationFraction: 0 });
     await writeFile(temp.path('out/checkpoint.bin'), 'precious');
     await expect(run()).rejects.toThrow(failure('DATA', /found other files \(checkpoint\.bin\)/));
-    expect(await readdir(temp.path('out'))).toHaveLength(3);
+    expect(await readdir(temp.path('out'))).toHaveLength(4);
   });
 
   it('keeps an earlier data set when it fails', async () => {

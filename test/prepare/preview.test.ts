@@ -2,6 +2,7 @@
 
 import { readdir, readFile } from 'node:fs/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { readFileList } from '../../lib/prepare/file-list.ts';
 import type { NearDuplicate } from '../../lib/prepare/near-duplicates/filter.ts';
 import { prepare } from '../../lib/prepare/prepare.ts';
 import { previewPrepare } from '../../lib/prepare/preview.ts';
@@ -26,7 +27,7 @@ async function preview(more = {}) {
 
 describe('previewPrepare', () => {
   it('finds what a real run lists, and writes nothing', async () => {
-    const { nearDuplicates, ...found } = await preview();
+    const { nearDuplicates, files, ...found } = await preview();
     expect(await readdir(temp.path())).toEqual(['in']);
     const { source, skipped, invalidUtf8 } = await prepare({
       inputs: [temp.path('in')],
@@ -37,12 +38,16 @@ describe('previewPrepare', () => {
     const listed = (await readFile(temp.path('out/near-duplicates.jsonl'), 'utf8')).trimEnd().split('\n');
     expect(nearDuplicates).toEqual(listed.map((line) => JSON.parse(line)));
     const { list: _, ...counts } = skipped;
-    expect(found).toEqual({ source, skipped: counts, invalidUtf8 });
+    const { list: __, ...counted } = source;
+    expect(found).toEqual({ source: counted, skipped: counts, invalidUtf8 });
+    const made = await readFileList(temp.path('out'));
+    expect(files).toEqual(made.map(({ tokens, ...file }) => file));
+    expect(made.map(({ tokens }) => tokens!.train + tokens!.validation)).not.toContain(0);
   });
 
   it('drops nothing unless asked', async () => {
     const { nearDuplicates, skipped } = await preview({ dropNearDuplicates: false });
-    expect([nearDuplicates, skipped]).toEqual([[], { empty: 1, nearDuplicates: 0 }]);
+    expect([nearDuplicates, skipped]).toEqual([[], { empty: 1, nearDuplicates: 0, blankLines: 1 }]);
   });
 
   it('refuses what prepare refuses', async () => {

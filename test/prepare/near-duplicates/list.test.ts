@@ -34,7 +34,7 @@ async function readList(): Promise<NearDuplicate[]> {
 describe('the list', () => {
   it('names each dropped document and the kept one that it is like', async () => {
     const manifest = await run();
-    expect(manifest.skipped).toEqual({ empty: 1, nearDuplicates: 3, list: 'near-duplicates.jsonl' });
+    expect(manifest.skipped).toEqual({ empty: 1, nearDuplicates: 3, blankLines: 1, list: 'near-duplicates.jsonl' });
     const begins = (seed: number) => expect.stringContaining(`w${seed}n0 w${seed}n1 `);
     const [a, b, c] = [temp.path('in/a.txt'), temp.path('in/b.jsonl'), temp.path('in/c.txt')];
     const share = expect.any(Number);
@@ -71,7 +71,7 @@ describe('the list', () => {
     await run({ inputs: [temp.path('in/a.txt')] });
     expect(await readList()).toEqual([]);
     const { skipped } = await run({ dropNearDuplicates: false });
-    expect(skipped).toEqual({ empty: 1, nearDuplicates: 0 });
+    expect(skipped).toEqual({ empty: 1, nearDuplicates: 0, blankLines: 1 });
     expect(existsSync(temp.path('out/near-duplicates.jsonl'))).toBe(false);
   });
 
@@ -82,6 +82,7 @@ describe('the list', () => {
     expect((await readdir(temp.path('out'))).sort()).toEqual([
       'data_train_000000.bin',
       'data_val_000000.bin',
+      'files.jsonl',
       'manifest.json',
       'near-duplicates.jsonl',
     ]);
