@@ -1,7 +1,7 @@
 import { configDefaults, defineConfig } from 'vitest/config';
 
-// Folders with a mode of their own, which `npm test` leaves out: interop wants Python with transformers, package installs the
-// packed package and so compiles the addon once more, damage, kills and places take minutes, cuda wants a library of kernels in
+// Folders with a mode of their own, which `npm test` leaves out: interop wants Python with transformers, package makes and installs a
+// release and so compiles the addon twice, damage, kills and places take minutes, cuda wants a library of kernels in
 // BURGEON_CUDA_LIBRARY (npm run test:interop, test:package, ...).
 export default defineConfig(({ mode }) => ({
   test: {
@@ -19,5 +19,7 @@ export default defineConfig(({ mode }) => ({
     pool: 'forks',
     // By default one core is left idle.
     maxWorkers: '100%',
+    // Each of the package's tests makes a release anew.
+    fileParallelism: mode !== 'package',
   },
 }));

@@ -56,7 +56,11 @@ export async function benchGrowth(task: string, text: string, options: readonly 
   }
   const isParallel = options.some((option) => option.startsWith('--parallel'));
   const status = burgeon(['sweep', file, ...(isParallel ? [] : ['--parallel', '1']), ...options], true);
-  const record = JSON.parse(await readFile(path.join(root, output, 'sweep.json'), 'utf8')) as SweepRecord;
+  process.exitCode = status;
+  const recordFile = path.join(root, output, 'sweep.json');
+  // A dry run, or one that was refused, has nothing to keep.
+  if (options.includes('--dry-run') || !existsSync(recordFile)) return;
+  const record = JSON.parse(await readFile(recordFile, 'utf8')) as SweepRecord;
   const machine = await describeMachine({ device: 'cpu', threads: chooseThreads() });
 
   const earlier = (await readResults(`growth-${task}`)) as { runs: KeptRun[] } | undefined;
@@ -76,7 +80,6 @@ export async function benchGrowth(task: string, text: string, options: readonly 
   });
   const groups = rankGroups(runs).map(({ directories: _, ...group }) => group);
   await saveResults(`growth-${task}`, machine, { groups, runs: kept });
-  process.exitCode = status;
 }
 
 /** As far as what is kept of a run tells. */

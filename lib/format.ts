@@ -24,6 +24,16 @@ export function duration(ms: number): string {
   return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }
 
+/** "step" or "steps". */
+export function plural(value: number, unit: string): string {
+  return value === 1 ? unit : `${unit}s`;
+}
+
+/** "1 layer", "2.4 layers": a mean, where layers are active by chance. */
+export function counted(value: number, unit: string): string {
+  return `${Number(value.toFixed(1))} ${plural(value, unit)}`;
+}
+
 /** Learning rates and other small numbers: "6.00e-4". */
 export function small(value: number): string {
   return value.toExponential(2);

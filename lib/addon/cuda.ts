@@ -36,3 +36,17 @@ export function findCuda(): NativeCuda | { notUsed: string } {
     throw error;
   }
 }
+
+/**
+ * What is lost where cuBLASLt is not there: on capability 9 its products are a good deal faster than the kernels' own.
+ * @returns undefined where it is there, is off on purpose, or matters less.
+ */
+export function slowProductsNote(): string | undefined {
+  const cuda = findCuda();
+  if ('notUsed' in cuda || cublasLtPath() === 'off' || !cuda.products.startsWith('own kernels')) return undefined;
+  if (!cuda.devices.some(({ capability }) => capability.startsWith('9.'))) return undefined;
+  return (
+    `products are computed by ${cuda.products}: training is slower than it could be. ` +
+    'Install it (pip install nvidia-cublas), or name it with BURGEON_CUBLASLT; BURGEON_CUBLASLT=off says that this is meant'
+  );
+}

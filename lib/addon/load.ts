@@ -102,8 +102,15 @@ export function nativeSync<Result>(call: () => Result): Result {
   }
 }
 
+/** Numbers that are none as JavaScript writes them: native code says "-nan" and "inf". */
+const notFinite = (message: string) =>
+  message.replace(
+    /\bcomputed (-?)(nan|inf)\b/g,
+    (_, sign, word) => `computed ${word === 'nan' ? 'NaN' : `${sign}Infinity`}`,
+  );
+
 function toBurgeonError(error: unknown): unknown {
   if (!isError(error) || error instanceof BurgeonError) return error;
   const code = errorCodes.find((known) => known === (error as { code?: unknown }).code);
-  return code === undefined ? error : new BurgeonError(code, error.message, { cause: error });
+  return code === undefined ? error : new BurgeonError(code, notFinite(error.message), { cause: error });
 }

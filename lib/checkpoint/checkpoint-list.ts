@@ -2,8 +2,10 @@
 // sizes; contents are verified when one is opened (readCheckpoint in checkpoint.ts).
 
 import { readdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join, resolve, sep } from 'node:path';
+import { BurgeonError } from '../errors.ts';
 import { isMissing } from '../files/is-missing.ts';
+import { exists } from '../files/path-kinds.ts';
 import { clearLeftovers, nameBehind, removeDirectory } from '../files/replace-directory.ts';
 import { checkpointError, explainFailedWrite, explainFailure } from '../formats/checkpoint-error.ts';
 import { checkpointName, stepOfName, verifyCheckpoint } from './checkpoint.ts';
@@ -17,6 +19,12 @@ export interface FoundCheckpoint {
   readonly valid: boolean;
   /** What is wrong with it; undefined when valid. */
   readonly problem: string | undefined;
+}
+
+/** "<directory>: <problem>", the directory once; for what is not valid. */
+export function damageText({ directory, problem = '' }: FoundCheckpoint): string {
+  const [isOfFile, isOfAll] = [problem.startsWith(`${directory}${sep}`), problem.startsWith(`${directory}: `)];
+  return `${directory}: ${isOfFile || isOfAll ? problem.slice(directory.length + 1).trimStart() : problem}`;
 }
 
 /** All checkpoints of a run, oldest step first; none when the directory does not exist. Changes nothing. */
@@ -63,24 +71,42 @@ export async function latestCheckpoint(
 }
 
 /**
- * The newest checkpoint whose files have the hashes of its manifest: one pass over all bytes of it.
+ * The newest checkpoint whose files have the hashes of its manifest: one pass over all bytes of it. Everything that reads from a run
+ * goes by this.
+ * @param isNeeded the files that will be read; all unless given.
  * @returns also newer ones that are incomplete or damaged.
  * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT where one cannot be read.
  */
 export function latestIntactCheckpoint(
   runDirectory: string,
+  isNeeded: (file: string) => boolean = () => true,
 ): Promise<{ latest: FoundCheckpoint | undefined; skipped: FoundCheckpoint[] }> {
   return explainFailure(`reading checkpoints in ${runDirectory}`, async () => {
     const skipped: FoundCheckpoint[] = [];
     for (const found of (await findCheckpoints(runDirectory)).reverse()) {
-      const damage = found.valid
-        ? await findDamage(found.directory, await verifyCheckpoint(found.directory))
-        : undefined;
+      const damage = found.valid ? await damageOf(found.directory, isNeeded) : undefined;
+      // Its run goes on, and has replaced it by newer ones meanwhile.
+      if (damage === 'deleted') return latestIntactCheckpoint(runDirectory, isNeeded);
       if (found.valid && damage === undefined) return { latest: found, skipped };
       skipped.push(damage === undefined ? found : { ...found, valid: false, problem: damage.message });
     }
     return { latest: undefined, skipped };
   });
+}
+
+async function damageOf(
+  directory: string,
+  isNeeded: (file: string) => boolean,
+): Promise<BurgeonError | 'deleted' | undefined> {
+  try {
+    const manifest = await verifyCheckpoint(directory);
+    const files = Object.entries(manifest.files).filter(([name]) => isNeeded(name));
+    return await findDamage(directory, { ...manifest, files: Object.fromEntries(files) });
+  } catch (error) {
+    if (!(await exists(directory))) return 'deleted';
+    if (error instanceof BurgeonError) return error;
+    throw error;
+  }
 }
 
 /** Finishes or undoes what a kill amid writing or deleting a checkpoint left. @throws {BurgeonError} ERR_BURGEON_CHECKPOINT. */

@@ -4,17 +4,28 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { checkpointError } from '../formats/checkpoint-error.ts';
-import { latestCheckpoint } from './checkpoint-list.ts';
+import { optimizerFile } from './checkpoint.ts';
+import { damageText, latestIntactCheckpoint } from './checkpoint-list.ts';
 import { configFile } from './model-directory.ts';
 
-/** @throws {BurgeonError} ERR_BURGEON_CHECKPOINT when there is no model. */
-export async function findModel(given: string): Promise<string> {
+/**
+ * @param onNote is told of newer checkpoints that are damaged, and passed over.
+ * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT when there is no model.
+ */
+export async function findModel(given: string, onNote: (note: string) => void = () => {}): Promise<string> {
   const found = await stat(given).catch(() => undefined);
   if (found?.isFile()) return given;
   if (found?.isDirectory()) {
     if (await stat(path.join(given, configFile)).catch(() => undefined)) return given;
-    const { latest } = await latestCheckpoint(given);
-    if (latest !== undefined) return latest.directory;
+    const { latest, skipped } = await latestIntactCheckpoint(given, (file) => file !== optimizerFile);
+    if (latest !== undefined) {
+      for (const damaged of skipped) onNote(`passed over checkpoint ${damageText(damaged)}`);
+      return latest.directory;
+    }
+    if (skipped.length > 0) {
+      const found = skipped.map(damageText).join('; ');
+      throw checkpointError(`${given}: expected a run with an intact checkpoint, found damaged ones only: ${found}`);
+    }
   }
   throw checkpointError(
     `${given}: expected a model directory (with ${configFile}) or a run directory with checkpoints, found ${found ? 'neither' : 'nothing'}; burgeon train makes one`,

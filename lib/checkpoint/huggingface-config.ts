@@ -1,6 +1,8 @@
-// Reading a config.json with every problem collected, for huggingface-gpt2.ts and huggingface-llama.ts. Pure.
+// Reading a config.json with every problem collected, for huggingface-gpt2.ts and the
+// other families, and what is refused of all of them. Pure.
 
 import { checkpointError } from '../formats/checkpoint-error.ts';
+import { isJsonObject } from '../formats/json.ts';
 import { quote } from '../quote.ts';
 
 export type Json = Readonly<Record<string, unknown>>;
@@ -78,5 +80,37 @@ export class ConfigReader {
   finish(): void {
     if (this.#problems.length === 0) return;
     throw checkpointError(`${this.#source}: not a model burgeon can read:\n  ${this.#problems.join('\n  ')}`);
+  }
+}
+
+/** Types in which transformers runs the three; what their names say is how weights were rounded, and the file has its own. */
+const weightTypes = ['float32', 'bfloat16', 'float16', 'float64', 'float', 'half', 'double', 'auto'];
+
+/** Keys under which quantization libraries say what they made of the weights. */
+const quantizationKeys = ['quantization_config', 'compression_config', 'quantization'];
+
+/**
+ * Integers with scales beside them pass for weights by their names, and mean something else.
+ * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT for a model that is quantized, or of a type that is not one of weights.
+ */
+export function requirePlainWeights(json: Json, source: string): void {
+  const advice = 'in transformers, load it and save it dequantized, as bfloat16 for example';
+  for (const key of quantizationKeys) {
+    const value = json[key];
+    if (value === undefined || value === null) continue;
+    const { quant_method: method, format } = isJsonObject(value) ? value : {};
+    const how = method ?? format;
+    throw checkpointError(
+      `${source}: ${key}: expected weights that are not quantized, found a model that is${how === undefined ? '' : ` (${quote(how)})`}; ${advice}`,
+    );
+  }
+  for (const key of ['torch_dtype', 'dtype']) {
+    const value = json[key] ?? undefined;
+    if (value === undefined || (typeof value === 'string' && weightTypes.includes(value.replace(/^torch\./, ''))))
+      continue;
+    throw checkpointError(
+      `${source}: ${key}: expected float32, bfloat16, float16 or float64, found ${quote(value)}; ${advice}, or correct ${key} where ` +
+        'it is wrong',
+    );
   }
 }

@@ -6,7 +6,7 @@ import type { ModelConfig } from '../config/model-config.ts';
 import { listTensors } from '../config/tensors.ts';
 import { checkpointError } from '../formats/checkpoint-error.ts';
 import { listNames, quote } from '../quote.ts';
-import type { Json } from './huggingface-config.ts';
+import { type Json, requirePlainWeights } from './huggingface-config.ts';
 import type { Family, KeptCounts } from './huggingface-family.ts';
 import { gpt2Family } from './huggingface-gpt2.ts';
 import { llamaFamily } from './huggingface-llama.ts';
@@ -43,7 +43,10 @@ export function isKnownModelType(json: Json): boolean {
  */
 export function configFromHuggingFace(json: Json, source = 'config.json'): ModelConfig {
   const family = Object.values(families).find(({ modelType }) => modelType === json.model_type);
-  if (family !== undefined) return family.fromJson(json, source);
+  if (family !== undefined) {
+    requirePlainWeights(json, source);
+    return family.fromJson(json, source);
+  }
   const known = modelTypes.map((type) => JSON.stringify(type)).join(' or ');
   throw checkpointError(
     `${source}: model_type: expected ${known}, found ${quote(json.model_type)}; burgeon reads GPT-2, Llama and Qwen2 models only`,

@@ -2,10 +2,12 @@
 // tensors, each of all layers together, matrices [out, in]; the vocabulary is padded to a multiple of 128. Source: llm.c
 // train_gpt2.py and train_gpt2.cu.
 
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Gpt2Config, ModelConfig } from '../config/model-config.ts';
 import { listTensors } from '../config/tensors.ts';
-import { writeDurably } from '../files/durable-file.ts';
+import { syncDirectory, writeDurably } from '../files/durable-file.ts';
+import { exists } from '../files/path-kinds.ts';
 import { checkpointError, explainFailedWrite, explainFailure } from '../formats/checkpoint-error.ts';
 import { decodeBfloat16, encodeBfloat16 } from '../formats/half-floats.ts';
 import type { ModelContents, OpenModelDirectory } from './model-directory.ts';
@@ -65,7 +67,8 @@ export function writeLlmc(path: string, contents: ModelContents, dtype: LlmcType
     const { contextLength, vocabSize, nLayer, nHead, nEmbd } = model;
     const header = new Int32Array(headerInts);
     header.set([magic, versions[dtype], contextLength, vocabSize, nLayer, nHead, nEmbd, paddedVocab]);
-    await writeDurably(path, async (write) => {
+    if (await exists(path)) throw checkpointError(`${path}: expected no such file, found one`);
+    await writeWhole(path, async (write) => {
       await write(new Uint8Array(header.buffer));
       for (const stored of storedTensors(model, paddedVocab)) {
         const { rows, cols } = stored;
@@ -79,6 +82,20 @@ export function writeLlmc(path: string, contents: ModelContents, dtype: LlmcType
       }
     });
   });
+}
+
+/** A file that has its name when it is whole: a kill leaves one that nobody takes for a model. */
+async function writeWhole(path: string, body: Parameters<typeof writeDurably>[1]): Promise<void> {
+  const next = `${path}.new`;
+  await rm(next, { force: true });
+  await writeDurably(next, body);
+  try {
+    await rename(next, path);
+  } catch (error) {
+    await rm(next, { force: true }).catch(() => {});
+    throw error;
+  }
+  await syncDirectory(dirname(path));
 }
 
 function requireLlmcModel(model: ModelConfig): Gpt2Config {

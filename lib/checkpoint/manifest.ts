@@ -6,6 +6,7 @@ import { basename, join } from 'node:path';
 import type { BurgeonError } from '../errors.ts';
 import { digestFile, type FileDigest } from '../files/durable-file.ts';
 import { isMissing } from '../files/is-missing.ts';
+import { exists } from '../files/path-kinds.ts';
 import { checkpointError } from '../formats/checkpoint-error.ts';
 import { isJsonObject, readJsonObject } from '../formats/json.ts';
 import { quote } from '../quote.ts';
@@ -39,6 +40,7 @@ export async function readManifest(directory: string, required: readonly string[
 /** Reads checkpoint.json alone. @throws {BurgeonError} ERR_BURGEON_CHECKPOINT as `readManifest`. */
 export async function parseManifest(directory: string, required: readonly string[] = []): Promise<Manifest> {
   const path = join(directory, manifestFile);
+  if (!(await exists(path))) throw damaged(directory, manifestFile, 'no such file, which is written last');
   const manifest = await readJsonObject(path);
   const { format, version, step, files } = manifest;
   if (format !== 'burgeon-checkpoint') {
@@ -95,7 +97,7 @@ async function fileSize(path: string): Promise<number | undefined> {
 
 function damaged(directory: string, file: string, problem: string) {
   return checkpointError(
-    `${join(directory, file)}: ${problem}: the checkpoint is damaged; restore it from a copy, or delete ${directory} and ` +
+    `${join(directory, file)}: ${problem}: the checkpoint is damaged or incomplete; restore it from a copy, or delete ${directory} and ` +
       'resume from an earlier one',
   );
 }

@@ -7,11 +7,14 @@ import { basename, join, resolve } from 'node:path';
 import { type ModelConfig, parseModelConfig } from '../config/model-config.ts';
 import { requireFunction, requireInteger, requireObject } from '../config/require.ts';
 import { listTensors } from '../config/tensors.ts';
+import { directoryKind } from '../files/directory-kind.ts';
 import { type FileDigest, writeTextDurably } from '../files/durable-file.ts';
+import { refusePipe } from '../files/path-kinds.ts';
 import { existingDirectory, replaceDirectory } from '../files/replace-directory.ts';
 import { checkpointError, explainFailedWrite, explainFailure } from '../formats/checkpoint-error.ts';
 import { readJsonObject, toJsonText } from '../formats/json.ts';
 import { shardIndexFile, type WeightOptions, type WeightType, weightsFile, writeShards } from '../formats/shards.ts';
+import { listNames } from '../quote.ts';
 import {
   configFromHuggingFace,
   configToHuggingFace,
@@ -146,8 +149,10 @@ export function readModelDirectory(directory: string): Promise<OpenModelDirector
     const config = await readJsonObject(path);
     const configured = configFromHuggingFace(config, path);
     const tokenizerFiles: Record<string, string> = {};
-    for (const name of entries.filter(isTokenizerFile))
+    for (const name of entries.filter(isTokenizerFile)) {
+      await refusePipe(join(actual, name));
       tokenizerFiles[name] = await readFile(join(actual, name), 'utf8');
+    }
     const hasGeneration = entries.includes(generationConfigFile);
     const generation = hasGeneration ? await readJsonObject(join(actual, generationConfigFile)) : undefined;
     const weights = await openWeights(actual, configured);
@@ -172,8 +177,14 @@ async function checkIsModelDirectory(path: string): Promise<void> {
   const entries = await readdir(path);
   if (entries.length === 0) return;
   const strangers = entries.filter((name) => !isModelFile(name));
+  const kind = directoryKind(entries);
+  if (kind !== undefined && kind.what !== 'a model' && strangers.length > 0) {
+    throw checkpointError(
+      `${path}: expected a model directory, found ${kind.what} (${kind.sign}); nothing was written; choose another directory`,
+    );
+  }
   if (strangers.length > 0) {
-    throw checkpointError(`${path}: expected a model directory, found also ${strangers.join(', ')}; ${advice}`);
+    throw checkpointError(`${path}: expected a model directory, found also ${listNames(strangers, 5)}; ${advice}`);
   }
   const isModel = entries.includes(configFile) && isKnownModelType(await readJsonObject(join(path, configFile)));
   if (!isModel) {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { requireText } from '../config/require.ts';
 import { isFile } from '../files/path-kinds.ts';
 import { explainFailure } from '../formats/checkpoint-error.ts';
-import { optimizerFile } from './checkpoint.ts';
+import { optimizerFile, stateFile } from './checkpoint.ts';
 import { openLlmc } from './llmc.ts';
 import { manifestFile, parseManifest, verifyHashes } from './manifest.ts';
 import { type OpenModelDirectory, readModelDirectory } from './model-directory.ts';
@@ -22,7 +22,10 @@ export async function openModel(path: string): Promise<OpenModelDirectory> {
 
 /** What a checkpoint says of its model's files must hold here too: one flipped bit of a weight is a number like any other. */
 async function requireUndamaged(directory: string): Promise<void> {
-  if (!(await isFile(join(directory, manifestFile)))) return;
+  const [hasManifest, isCheckpoint] = await Promise.all(
+    [manifestFile, stateFile].map((name) => isFile(join(directory, name))),
+  );
+  if (!hasManifest && !isCheckpoint) return;
   await explainFailure(`reading checkpoint ${directory}`, async () => {
     const { files, ...manifest } = await parseManifest(directory);
     // The optimizer is not read, and may be left out where a checkpoint is passed on.

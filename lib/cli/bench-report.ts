@@ -9,7 +9,7 @@ import type { PeakEntry } from '../bench/peak-bench.ts';
 import { type Spread, spreadOf } from '../bench/statistics.ts';
 import { isCuda, type Target } from '../bench/target.ts';
 import { onStdout } from './colour.ts';
-import { bytes, count, facts, percent, table } from './format.ts';
+import { bytes, count, counted, facts, percent, plural, table } from './format.ts';
 
 /** Milliseconds with three or four digits. */
 export function milliseconds(ms: number): string {
@@ -21,9 +21,9 @@ function range({ low, high }: Spread, text: (value: number) => string): string {
 }
 
 const efficiency = (value: number | null) => (value === null ? '' : value.toFixed(2));
-const threadsOf = (threads: number) => `${threads} thread${threads === 1 ? '' : 's'}`;
+const threadsOf = (threads: number) => counted(threads, 'thread');
 const placeOf = (target: Target) => (isCuda(target) ? target.device : threadsOf(target.threads));
-const roundsOf = (rounds: number) => `${rounds} round${rounds === 1 ? '' : 's'}`;
+const roundsOf = (rounds: number) => counted(rounds, 'round');
 
 export function describeMachineLines(machine: Machine): string {
   return facts(machineFacts(machine), '');
@@ -35,7 +35,7 @@ export function machineFacts(machine: Machine): (readonly [string, string])[] {
   const rate = (giga: number, unit: string) => (cuda ? `${count(giga * 1e9)}${unit}` : `${giga} G${unit}`);
   const peaks = `fp32 ${rate(machine.peakGflops, 'FLOP/s')}, bf16 ${rate(machine.peakBf16Gflops, 'FLOP/s')}, memory copy ${rate(machine.copyGBs, 'B/s')}`;
   return [
-    ['processor', `${processor}, ${cores} cores available, ${memoryGiB} GiB, ${system}`],
+    ['processor', `${processor}, ${cores} ${plural(cores, 'core')} available, ${memoryGiB} GiB, ${system}`],
     ...(cuda
       ? ([
           ['device', `${cuda.device} ${cuda.name}, ${bytes(cuda.memoryBytes)}, ${isa}`],
@@ -87,7 +87,7 @@ export function describeOps(
     ];
   });
   return [
-    `ops of the ${options.model} model: C ${width}, F ${neurons}, ${heads} heads, T ${sequenceLength}, N ${tokens}, V ${vocabSize}`,
+    `ops of the ${options.model} model: C ${width}, F ${neurons}, ${counted(heads, 'head')}, T ${sequenceLength}, N ${tokens}, V ${vocabSize}`,
     `${options.precision}, ${placeOf(options)}, ${roundsOf(options.rounds)}, rates in turn, ${options.cold ? 'caches cold (evicted before each repetition)' : 'caches warm (after an untimed repetition)'}`,
     '',
     table([['op', 'rate', 'ms', 'quartiles', 'throughput', 'of peak', 'speed-up', 'ideal', 'skip eff.'], ...rows], ''),
@@ -117,7 +117,7 @@ export function describeRow(result: RowResult, options: Target & { precision: st
     efficiency(entry.skipEfficiency),
   ]);
   return [
-    `${row.name}: ${nLayer} layers, ${nHead} heads, width ${nEmbd}, T ${row.sequenceLength}, B ${row.batchSize}, V ${vocabSize}`,
+    `${row.name}: ${counted(nLayer, 'layer')}, ${counted(nHead, 'head')}, width ${nEmbd}, T ${row.sequenceLength}, B ${row.batchSize}, V ${vocabSize}`,
     `${options.precision}, ${placeOf(options)}, ${roundsOf(options.rounds)} in turn`,
     '',
     table(
@@ -127,7 +127,7 @@ export function describeRow(result: RowResult, options: Target & { precision: st
     '',
     ...savings.map(
       ({ schedule, groups, inactive, time, allFlops }) =>
-        `saving    ${schedule}, ${groups} group${groups === 1 ? '' : 's'}, ${inactive}: ${percent(time)} of the time of a dense run, ${percent(allFlops)} of its FLOPs`,
+        `saving    ${schedule}, ${counted(groups, 'group')}, ${inactive}: ${percent(time)} of the time of a dense run, ${percent(allFlops)} of its FLOPs`,
     ),
     ...entries
       .filter(({ isWithinGate }) => isWithinGate !== undefined)

@@ -1,6 +1,6 @@
 // burgeon bench: how fast this machine is, each op, and whole steps; as tables, as a file, and against an earlier file.
 
-import { access, constants } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { Command, Option } from 'commander';
 import { cudaLibraryPath } from '../addon/cuda.ts';
@@ -28,6 +28,7 @@ import type { Device } from '../config/device.ts';
 import { BurgeonError } from '../errors.ts';
 import { explainWriting } from '../files/explain-writing.ts';
 import { chooseThreads } from '../model/native-options.ts';
+import { requirePage } from '../report/write-report.ts';
 import {
   describeComparison,
   describeDoubt,
@@ -244,6 +245,14 @@ interface Measured<Entry> {
   page: (head: PageHead) => BenchPageData;
 }
 
+/** Where a file is, it has to be one of --json: a slip of the keyboard is not to cost another. */
+async function requireReplaceable(file: string): Promise<void> {
+  const directory = path.dirname(path.resolve(file));
+  await explainWriting(`${file} (the result)`, 'nothing was measured', () => access(directory, constants.W_OK));
+  const found = await stat(file).catch(() => undefined);
+  if (found?.isFile() && found.size > 0) await readBenchFile(file);
+}
+
 /** Measures, prints, writes and compares; `measure` gives undefined when the signal stopped it. */
 async function run<Entry extends BenchEntry>(
   bench: BenchName,
@@ -252,13 +261,11 @@ async function run<Entry extends BenchEntry>(
 ): Promise<void> {
   requireRelease(loadAddon().path);
   // What is wrong with the files is told before minutes are spent.
-  for (const [file, what] of [
-    [flags.json, 'the result'],
-    [flags.html, 'the page'],
-  ] as const) {
-    if (file === undefined) continue;
-    const directory = path.dirname(path.resolve(file));
-    await explainWriting(`${file} (${what})`, 'nothing was measured', () => access(directory, constants.W_OK));
+  if (flags.json !== undefined) await requireReplaceable(flags.json);
+  if (flags.html !== undefined) {
+    const directory = path.dirname(path.resolve(flags.html));
+    await explainWriting(`${flags.html} (the page)`, 'nothing was measured', () => access(directory, constants.W_OK));
+    await requirePage(flags.html);
   }
   const before = flags.compare === undefined ? undefined : await readBenchFile(flags.compare);
   const target = targetOf(flags.device, chooseThreads(flags.threads));

@@ -6,7 +6,7 @@ import process from 'node:process';
 import { Command } from 'commander';
 import { cudaLibraryPath } from '../addon/cuda.ts';
 import { addonFiles, findAddon } from '../addon/load.ts';
-import { sourceRoot } from '../addon/packages.ts';
+import { isClone, sourceRoot } from '../addon/packages.ts';
 import { installCommand } from '../addon/platform.ts';
 import { BurgeonError } from '../errors.ts';
 import { packageVersion } from '../package.ts';
@@ -26,7 +26,7 @@ export function buildCommand(): Command {
           `build: the sources are not installed; install them with: ${installCommand(`@burgeon/source@${packageVersion}`)}, then build again`,
         );
       }
-      const script = flags.cuda ? ['build-cuda.mjs'] : ['build-addon.mjs', '--clean'];
+      const script = flags.cuda ? ['build-cuda.mjs'] : ['build-addon.mjs', ...(isClone ? [] : ['--clean'])];
       const { status } = spawnSync(process.execPath, [path.join(source, 'scripts', script[0]!), ...script.slice(1)], {
         stdio: 'inherit',
       });

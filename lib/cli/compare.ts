@@ -16,6 +16,7 @@ import { readRun } from '../report/read-run.ts';
 import { withDistinctNames, writeReport } from '../report/write-report.ts';
 import { onStdout } from './colour.ts';
 import { shortened, table, wrapped } from './format.ts';
+import { sayNote } from './say-note.ts';
 
 interface CompareFlags {
   json?: boolean;
@@ -47,6 +48,7 @@ export function compareCommand(): Command {
       if (others.length === 0) command.error(`error: ${baseline} is one run; expected others to compare with it`);
       const directories = [baseline, ...others];
       const runs = await Promise.all(directories.map((directory) => readRun(directory)));
+      for (const note of runs.flatMap(({ damage }) => damage)) sayNote(note);
       const comparison = compareRuns(withDistinctNames(runs));
       if (flags.json) console.log(JSON.stringify(comparison, null, 2));
       else console.log(describe(comparison));

@@ -6,9 +6,10 @@ import { ShardCheck } from '../data/shard-check.ts';
 import type { TokenType } from '../data/token-type.ts';
 import { BurgeonError } from '../errors.ts';
 import { isDirectory } from '../files/path-kinds.ts';
+import { tokenizerDifference } from '../tokenizer/difference.ts';
 import { createTokenizer } from '../tokenizer/open-tokenizer.ts';
-import { onStderr } from './colour.ts';
 import { findTokenizer } from './model-argument.ts';
+import { sayNote } from './say-note.ts';
 
 export interface SplitOptions {
   split: 'train' | 'validation';
@@ -48,15 +49,18 @@ export async function openSplit(data: string, { split, vocabSize, model, dtype }
 /** Ids of another tokenizer may all be in the vocabulary, and mean something else. */
 async function requireSameTokenizer(data: string, { tokenizer }: DataManifest, model: string): Promise<void> {
   const own = await findTokenizer(model);
-  if (own === undefined || JSON.stringify(own) === JSON.stringify(createTokenizer(tokenizer))) return;
+  if (own === undefined) return;
+  const found = createTokenizer(tokenizer);
+  if (JSON.stringify(own) === JSON.stringify(found)) return;
   throw new BurgeonError(
     'ERR_BURGEON_DATA',
-    `${data}: expected tokens of the model's tokenizer (${own.name}, vocabulary ${own.vocabSize}), found those of another (${tokenizer.name}); prepare the text with -t ${model}`,
+    `${data}: expected tokens of the model's tokenizer (${own.name}, vocabulary ${own.vocabSize}), found those of another ` +
+      `(${tokenizerDifference(own, found)}); prepare the text with -t ${model}`,
   );
 }
 
 function opened(dataset: Dataset, split: SplitOptions['split'], manifest: DataManifest | undefined) {
-  for (const finding of dataset.findings) console.error(onStderr.note(`data: ${finding}`));
+  for (const finding of dataset.findings) sayNote(`data: ${finding}`);
   const check = new ShardCheck(dataset.hashed?.[split] ?? []);
   const close = async () => {
     await check.stop();

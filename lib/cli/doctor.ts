@@ -13,7 +13,7 @@ import { Model } from '../model/model.ts';
 import { chooseThreads } from '../model/native-options.ts';
 import { packageVersion } from '../package.ts';
 import { onStdout } from './colour.ts';
-import { bytes, count, facts } from './format.ts';
+import { bytes, count, counted, facts } from './format.ts';
 import { threadsOption } from './options.ts';
 
 export function doctorCommand(): Command {
@@ -108,7 +108,7 @@ function describe(machine: Machine, engine: Engine): string {
     ['burgeon', machine.burgeon],
     ['node', machine.node],
     ['system', machine.system],
-    ['processor', `${machine.processor}, ${machine.cores} cores available`],
+    ['processor', `${machine.processor}, ${counted(machine.cores, 'core')} available`],
     ['memory', bytes(machine.memoryBytes)],
     ...(addon === null
       ? attempts.map((attempt, i): [string, string] => [i === 0 ? 'addon' : '', attempt])
@@ -127,9 +127,7 @@ function describe(machine: Machine, engine: Engine): string {
   const verdict =
     backend === null
       ? onStdout.bad(`not ready: ${reason.replace(/:$/, '')}`)
-      : onStdout.good(
-          `ready: trains on ${backend.backend} (${backend.isa}), ${threads} thread${threads === 1 ? '' : 's'}`,
-        );
+      : onStdout.good(`ready: trains on ${backend.backend} (${backend.isa}), ${counted(threads ?? 0, 'thread')}`);
   return [facts(rows, ''), '', verdict, `next: ${onStdout.command(next)}`].join('\n');
 }
 

@@ -8,7 +8,7 @@ import { type Accuracy, judge, type Question } from '../eval/multiple-choice.ts'
 import type { Model } from '../model/model.ts';
 import { requireFit } from '../train/text-sample.ts';
 import type { EvalFlags } from './eval-flags.ts';
-import { count, duration, facts, percent } from './format.ts';
+import { count, counted, duration, facts, percent } from './format.ts';
 import { findTokenizer, modelTokenizer } from './model-argument.ts';
 import { ProgressLine } from './progress.ts';
 
@@ -26,10 +26,10 @@ export async function evalChoices(model: Model, directory: string, flags: Choice
     onProgress: (done, total) =>
       progress.update(() => {
         const leftMs = ((performance.now() - start) / done) * (total - done);
-        return `${done} of ${total} endings, ${duration(leftMs)} left at most`;
+        return `${done} of ${counted(total, 'ending')}, ${duration(leftMs)} left at most`;
       }),
   });
-  progress.clear();
+  progress.finish();
   const { total, perByte, perToken } = judge(questions, logLikelihoods);
   const tokensPerSecond = tokens / (ms / 1000);
   if (flags.json) {
@@ -55,7 +55,10 @@ export async function evalChoices(model: Model, directory: string, flags: Choice
         ['accuracy', `${share(total)}  by log-likelihood (acc)`],
         ['', perByte ? `${share(perByte)}  per byte (acc_norm)` : 'unknown per byte (no tokenizer)'],
         ['', `${share(perToken)}  per token`],
-        ['questions', `${questions.length}, ${cut === 0 ? 'all contexts whole' : `contexts cut for ${cut} endings`}`],
+        [
+          'questions',
+          `${questions.length}, ${cut === 0 ? 'all contexts whole' : `contexts cut for ${counted(cut, 'ending')}`}`,
+        ],
         ['tokens', `${count(tokens)} in ${duration(ms)} (${count(tokensPerSecond)} per second)`],
       ],
       '',

@@ -3,12 +3,12 @@
 import { Command, Option } from 'commander';
 import { tokenTypes } from '../data/token-type.ts';
 import { Model } from '../model/model.ts';
-import { onStderr } from './colour.ts';
 import { evalChoices } from './eval-choices.ts';
 import type { EvalFlags } from './eval-flags.ts';
 import { evalShards } from './eval-shards.ts';
 import { modelArgumentHelp, namedModel, whatIsTrained } from './model-argument.ts';
 import { bestOption, countOrAll, deviceOption, engineOptions, integerAtLeast, threadsOption } from './options.ts';
+import { sayNote } from './say-note.ts';
 
 export function evalCommand(): Command {
   return new Command('eval')
@@ -63,7 +63,7 @@ export function evalCommand(): Command {
       const directory = await namedModel(given, flags.best);
       using model = await Model.load(directory, engineOptions(flags));
       const { notes, ...trained } = await whatIsTrained(model, directory, flags.sequenceLength);
-      for (const note of notes) console.error(onStderr.note(note));
+      notes.forEach(sayNote);
       if (choices !== undefined) await evalChoices(model, directory, { ...flags, ...trained, choices });
       else await evalShards(model, directory, { ...flags, ...trained, data: data! });
     });

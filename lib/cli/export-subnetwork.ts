@@ -12,7 +12,7 @@ import { Model } from '../model/model.ts';
 import { trainedLength } from '../train/checkpoint-part.ts';
 import { chooseSubnetwork } from '../train/choose-subnetwork.ts';
 import { openSplit } from './data-argument.ts';
-import { count } from './format.ts';
+import { count, counted } from './format.ts';
 import { integerAtLeast, listOrShare, threadsOption } from './options.ts';
 import { ProgressLine } from './progress.ts';
 
@@ -90,7 +90,7 @@ export async function chooseContents(
   const subnetwork = await choose(source, rules, flags);
   const layers = subnetwork.layers === undefined ? '' : ` (${subnetwork.layers.join(', ')})`;
   const parameters = (config: ModelConfig) => count(countParameters(config).total);
-  const summary = `kept ${smaller.nLayer} of ${model.nLayer} layers${layers}, ${heads} of ${model.nHead} heads and ${smaller.nInner} of ${model.nInner} neurons per layer: ${parameters(smaller)} of ${parameters(model)} parameters`;
+  const summary = `kept ${smaller.nLayer} of ${counted(model.nLayer, 'layer')}${layers}, ${heads} of ${counted(model.nHead, 'head')} and ${smaller.nInner} of ${counted(model.nInner, 'neuron')} per layer: ${parameters(smaller)} of ${parameters(model)} parameters`;
   const factors = flags.rescale ? {} : { headScale: 1, neuronScale: 1 };
   return { contents: subnetworkContents(source, { ...subnetwork, ...factors }), summary };
 }
@@ -108,8 +108,10 @@ async function choose(source: OpenModelDirectory, rules: KeepRules, flags: Subne
       source: data.source,
       windows: flags.calibrationWindows ?? 32,
       sequenceLength: await trainedLength(source.directory, source.model),
-      onProgress: (done, total) => progress.update(() => `measuring importance: ${done} of ${total} sequences`),
+      onProgress: (done, total) =>
+        progress.update(() => `measuring importance: ${done} of ${counted(total, 'sequence')}`),
     });
+    progress.finish();
     await data.check.finish();
     return chosen;
   } finally {

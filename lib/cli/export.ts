@@ -11,7 +11,6 @@ import { BurgeonError } from '../errors.ts';
 import { partSubnetwork } from '../est/part.ts';
 import type { WeightType } from '../formats/shards.ts';
 import { checkpointPart, describePart, trainedLength } from '../train/checkpoint-part.ts';
-import { onStderr } from './colour.ts';
 import {
   chooseContents,
   keepRules,
@@ -22,6 +21,7 @@ import {
 import { interruptible } from './interrupt.ts';
 import { modelArgumentHelp, namedModel } from './model-argument.ts';
 import { bestOption } from './options.ts';
+import { sayNote } from './say-note.ts';
 
 interface ExportFlags extends SubnetworkFlags {
   output: string;
@@ -91,7 +91,7 @@ export function exportCommand(): Command {
         const length = await trainedLength(source.directory, source.model);
         if (length !== undefined) {
           const { contextLength } = source.model;
-          console.error(onStderr.note(`it takes ${contextLength} tokens, and was trained on sequences of ${length}`));
+          sayNote(`it takes ${contextLength} tokens, and was trained on sequences of ${length}`);
         }
         console.log(`wrote ${output}`);
       } finally {

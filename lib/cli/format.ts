@@ -2,7 +2,7 @@
 
 import { stripVTControlCharacters } from 'node:util';
 
-export { bytes, count, duration, percent, small } from '../format.ts';
+export { bytes, count, counted, duration, percent, plural, small } from '../format.ts';
 
 /** Columns of a terminal that a text takes: its colours take none. */
 const widthOf = (text: string) => stripVTControlCharacters(text).length;

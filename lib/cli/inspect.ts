@@ -14,6 +14,7 @@ import type { RunState } from '../train/run-state.ts';
 import { onStdout } from './colour.ts';
 import { count, duration, facts, percent, small, table } from './format.ts';
 import { findTokenizer, modelArgumentHelp } from './model-argument.ts';
+import { sayNote } from './say-note.ts';
 
 export function inspectCommand(): Command {
   return new Command('inspect')
@@ -26,7 +27,7 @@ export function inspectCommand(): Command {
     .option('--json', 'print as JSON')
     .addHelpText('after', '\nExample:\n  burgeon inspect runs/shakespeare-char')
     .action(async (given: string, flags: { json?: boolean }) => {
-      const inspection = await inspect(await findModel(given));
+      const inspection = await inspect(await findModel(given, sayNote));
       console.log(flags.json ? JSON.stringify(inspection, null, 2) : describe(inspection));
     });
 }

@@ -1,11 +1,20 @@
-// Ctrl-C, SIGTERM and a terminal that is closed (SIGHUP): the first asks to stop in an orderly way, the second stops at once. Commands
-// that leave nothing behind do not listen, and end at the first. A
+// Signals that end a process. Those of people and of the system (Ctrl-C, Ctrl-\\, SIGTERM, and SIGHUP of a terminal that is closed): the
+// first asks to stop in an orderly way, the second stops at once. Those with which batch systems and limits warn of an end that is
+// near ask for the same, however often they come. Commands that leave nothing behind do not listen, and end at the first. A
 // reader of our output that went away (`burgeon sample ... | head`) asks for the same, quietly: there is nobody left to write to.
-// Output that cannot be written for another reason (a full disk) is lost; the work goes on.
+// Output that cannot be written for another reason (a full disk) is lost; the work goes on. docs/reliability.md lists them all.
 
-const exitCodes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
-type SignalName = keyof typeof exitCodes;
-const signals = Object.keys(exitCodes) as SignalName[];
+import { constants } from 'node:os';
+
+/** A second one of them ends the process at once. */
+const requests = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+/** SIGXCPU comes every second from then on; SIGUSR1 and SIGUSR2 are what Slurm and LSF are told to send some time before they kill. */
+const warnings = ['SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGXCPU', 'SIGPWR'] as const;
+type Request = (typeof requests)[number];
+type SignalName = Request | (typeof warnings)[number];
+
+/** As a shell has it of a process that a signal ended. Not every system has every signal. */
+const exitCodeOf = (name: SignalName) => 128 + (constants.signals[name] ?? constants.signals.SIGTERM);
 
 /** The work that is to be stopped in an orderly way, if there is any. */
 let running: AbortController | undefined;
@@ -19,34 +28,45 @@ export interface Interrupt {
 }
 
 /**
- * Aborts the returned signal at the first SIGINT, SIGTERM or SIGHUP; `onFirst` may say so. Where no output is a terminal, SIGHUP is
+ * Aborts the returned signal at the first of those signals; `onFirst` may say so. Where no output is a terminal, SIGHUP is
  * that of one the process does not need, as under nohup, and means nothing: Node hides whether it was to be ignored.
  */
 export function interruptSignal(onFirst: () => void): Interrupt {
   const controller = new AbortController();
-  let exitCode = exitCodes.SIGINT;
-  const handle = (name: SignalName) => {
+  let exitCode = exitCodeOf('SIGINT');
+  let isRequested = false;
+  const stop = (name: SignalName) => {
+    if (!controller.signal.aborted) exitCode = exitCodeOf(name);
+    controller.abort();
+    onFirst();
+  };
+  const onWarning = (name: SignalName) => {
+    if (!controller.signal.aborted) stop(name);
+  };
+  const onRequest = (name: Request) => {
     if (name === 'SIGHUP') {
       if (!process.stdout.isTTY && !process.stderr.isTTY) return;
       // Node aborts when it cannot reset a terminal that is gone.
       endBySignal(name);
     }
-    if (controller.signal.aborted) {
+    // A terminal that is closed sends SIGHUP, and so does its shell.
+    if (isRequested && name !== 'SIGHUP') {
       endBySignal(name);
-      process.exit(exitCodes[name]);
+      process.exit(exitCodeOf(name));
     }
-    exitCode = exitCodes[name];
-    controller.abort();
-    onFirst();
+    if (!isRequested) stop(name);
+    isRequested = true;
   };
   running = controller;
-  for (const name of signals) process.on(name, handle);
+  for (const name of requests) process.on(name, onRequest);
+  for (const name of warnings) process.on(name, onWarning);
   return {
     signal: controller.signal,
     exitCode: () => exitCode,
     release() {
       running = undefined;
-      for (const name of signals) process.off(name, handle);
+      for (const name of requests) process.off(name, onRequest);
+      for (const name of warnings) process.off(name, onWarning);
     },
   };
 }
@@ -71,10 +91,10 @@ export async function interruptible<Result>(
   }
 }
 
-let endingSignal: SignalName | undefined;
+let endingSignal: Request | undefined;
 
 /** Whenever the process exits, it is by this signal: process.exit() alone waits for what native code is computing. */
-function endBySignal(name: SignalName): void {
+function endBySignal(name: Request): void {
   if (endingSignal === undefined) {
     process.on('exit', () => {
       process.removeAllListeners(endingSignal!);
@@ -87,9 +107,9 @@ function endBySignal(name: SignalName): void {
 /** The first process of a container dies of no signal that it does not listen to: commands that stop at once do, then. */
 export function listenAsFirstProcess(): void {
   if (process.pid !== 1) return;
-  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGQUIT'] as const) {
     process.on(name, () => {
-      if (running === undefined) process.exit(exitCodes[name]);
+      if (running === undefined) process.exit(exitCodeOf(name));
     });
   }
 }

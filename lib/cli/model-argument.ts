@@ -11,17 +11,18 @@ import { createTokenizer } from '../tokenizer/open-tokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { checkpointPart, describePart, trainedLength } from '../train/checkpoint-part.ts';
 import { findBestCheckpoint } from '../train/find-best.ts';
+import { sayNote } from './say-note.ts';
 
 export const modelArgumentHelp =
   'model directory, checkpoint, run directory (its newest checkpoint), or model_*.bin of llm.c';
 
 /**
- * Where the model is that an argument names.
+ * Where the model is that an argument names; a note says which damaged checkpoints are passed over.
  * @param best whether the best checkpoint of a run is meant, not the newest.
  * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT when there is none.
  */
 export function namedModel(given: string, best = false): Promise<string> {
-  return best ? findBestCheckpoint(given) : findModel(given);
+  return best ? findBestCheckpoint(given, sayNote) : findModel(given, sayNote);
 }
 
 /**

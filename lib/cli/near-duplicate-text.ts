@@ -5,16 +5,28 @@ import type { DocumentPlace, NearDuplicate } from '../prepare/near-duplicates/fi
 import { percent } from './format.ts';
 
 /**
- * Three lines: what repeats what, and how both begin.
+ * What repeats what, how both begin, and where they agree and differ: where both begin in the same way, that is said once.
  * @param isDelimited whether text files hold several documents.
  */
-export function nearDuplicateText({ repeated, like, ...document }: NearDuplicate, isDelimited: boolean): string {
+export function nearDuplicateText(
+  { repeated, repeats, differs, like, ...document }: NearDuplicate,
+  isDelimited: boolean,
+): string {
   const source = placeText(like, isDelimited);
   const shares =
     like.share === repeated
       ? `${percent(repeated)} of it in ${source}`
       : `${percent(repeated)} of it in earlier documents, ${percent(like.share)} in ${source}`;
-  return `${placeText(document, isDelimited)}  ${shares}\n  dropped  ${document.begins}\n  kept     ${like.begins}`;
+  const passages =
+    document.begins === like.begins
+      ? [['both', document.begins]]
+      : [
+          ['dropped', document.begins],
+          ['kept', like.begins],
+          ['repeats', repeats],
+        ];
+  const lines = [...passages, ['new', differs ?? 'nothing']].map(([name, text]) => `  ${name!.padEnd(7)}  ${text}`);
+  return [`${placeText(document, isDelimited)}  ${shares}`, ...lines].join('\n');
 }
 
 /** As editors and error messages name it, where there is such a name. */

@@ -7,7 +7,7 @@ import { planSchedule } from '../est/plan.ts';
 import { Schedule, type ScheduleName, scheduleNames } from '../est/schedule.ts';
 import { schedulePresets } from '../est/schedule-presets.ts';
 import { planStageMemory } from '../train/stage-memory.ts';
-import { bytes, count, duration, percent, table, wrapped } from './format.ts';
+import { bytes, count, counted, duration, percent, table, wrapped } from './format.ts';
 import { type PlanSubject, planOptions, withSchedule } from './plan-subject.ts';
 import { ProgressLine } from './progress.ts';
 
@@ -97,7 +97,7 @@ export function describePresets({ presets, left }: PresetComparison, steps: numb
     ...[row.firstActivations, row.activations].map((each) => (each === null ? 'not known' : bytes(each))),
   ]);
   return [
-    `${steps} steps by each preset; shares are of the dense run`,
+    `${counted(steps, 'step')} by each preset; shares are of the dense run`,
     table([['schedule', 'block FLOPs', 'all FLOPs', '', 'time, estimated', '', 'activations first', 'then'], ...rows]),
     '',
     ...presets.map(({ schedule, summary, source }) =>

@@ -14,11 +14,11 @@ import { planNotes } from '../train/plan-notes.ts';
 import type { StageMemory } from '../train/stage-memory.ts';
 import { StepPlanner } from '../train/step-planner.ts';
 import { onStdout } from './colour.ts';
-import { bytes, count, facts, percent, table } from './format.ts';
+import { bytes, count, counted, facts, percent, plural, table } from './format.ts';
 import type { PlanSubject } from './plan-subject.ts';
 
 export function titleOf({ model }: PlanSubject, { blockSaving, stages }: SchedulePlan): string {
-  return `${model.nLayer} layers, ${model.nHead} heads, width ${model.nEmbd}: ${percent(blockSaving)} of the block FLOPs saved over ${count(stages.at(-1)!.endStep)} steps`;
+  return `${counted(model.nLayer, 'layer')}, ${counted(model.nHead, 'head')}, width ${model.nEmbd}: ${percent(blockSaving)} of the block FLOPs saved over ${count(stages.at(-1)!.endStep)} ${plural(stages.at(-1)!.endStep, 'step')}`;
 }
 
 /** What a preset does and where it comes from; nothing for stages of one's own. */
@@ -52,8 +52,8 @@ export function describePlan(subject: PlanSubject, plan: SchedulePlan, memory: r
   const steps = plan.stages.at(-1)!.endStep;
   const preset = presetText(est.schedule);
   return [
-    `${model.nLayer} layers, ${model.nHead} heads${isGrouped ? ` (${nKvHead} key-value heads)` : ''}, width ${model.nEmbd}, ${model.nInner} neurons, vocabulary ${model.vocabSize}`,
-    `${steps} steps of ${batchSize * accumulationSteps} x ${sequenceLength} tokens = ${count(steps * batchSize * accumulationSteps * sequenceLength)} tokens, ${groupsText(subject)}`,
+    `${counted(model.nLayer, 'layer')}, ${counted(model.nHead, 'head')}${isGrouped ? ` (${counted(nKvHead, 'key-value head')})` : ''}, width ${model.nEmbd}, ${model.nInner} neurons, vocabulary ${model.vocabSize}`,
+    `${counted(steps, 'step')} of ${batchSize * accumulationSteps} x ${sequenceLength} tokens = ${count(steps * batchSize * accumulationSteps * sequenceLength)} tokens, ${groupsText(subject)}`,
     '',
     ...(preset === undefined ? [] : [preset]),
     onStdout.title('schedule (FLOPs against the same steps dense)'),
@@ -91,7 +91,7 @@ function groupsText({ model, config }: PlanSubject): string {
     .filter(({ startStep, endStep }) => startStep < endStep)
     .map(({ startStep }) => planner.groups(startStep, 0).length);
   const groups = Math.max(...counts);
-  return `${counts.every((each) => each === groups) ? '' : 'up to '}${groups} group${groups === 1 ? '' : 's'} per micro-batch`;
+  return `${counts.every((each) => each === groups) ? '' : 'up to '}${counted(groups, 'group')} per micro-batch`;
 }
 
 /** Larger micro-batches for which a smaller part has room. */
@@ -129,7 +129,7 @@ export function describeMemory({ modelOptions, config }: PlanSubject, memory: Na
     facts([
       ['weights, gradients, moments', bytes(memory.weights + memory.gradients + memory.moments)],
       ['gathered weights and lists', bytes(memory.slots)],
-      ['activations', `${bytes(memory.activations)} of ${batchSize} sequence${batchSize === 1 ? '' : 's'} at a time`],
+      ['activations', `${bytes(memory.activations)} of ${counted(batchSize, 'sequence')} at a time`],
       ['scratch', bytes(memory.scratch)],
       ['total', bytes(total)],
       ['there is', capacity > 0 ? `${bytes(capacity)}, ${deviceName}${fits}` : 'no such device here'],

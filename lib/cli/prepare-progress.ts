@@ -1,7 +1,7 @@
 // The progress of `burgeon prepare` in words: a bar where it can be redrawn, and when the pass at hand will be over.
 
 import type { PrepareProgress } from '../prepare/progress.ts';
-import { bytes, count, duration, percent } from './format.ts';
+import { bytes, count, duration, percent, plural } from './format.ts';
 
 const barWidth = 20;
 /** An estimate from less time than this says nothing. */
@@ -38,7 +38,8 @@ export class PrepareProgressText {
       `${this.#isLive ? `[${'#'.repeat(filled)}${'.'.repeat(barWidth - filled)}] ` : ''}${percent(share, 0)}`,
       `${phase === 'scan' ? reading : 'encoding (2 of 2)'} ${bytes(bytesDone)} of ${bytes(bytesTotal)}`,
     ];
-    if (phase === 'encode') parts.push(`${count(documents)} documents`, `${count(tokens)} tokens`);
+    if (phase === 'encode')
+      parts.push(`${count(documents)} ${plural(documents, 'document')}`, `${count(tokens)} ${plural(tokens, 'token')}`);
     const leftMs = this.#leftMs(progress);
     if (leftMs !== undefined) parts.push(`ETA ${duration(leftMs)}`);
     return parts.join('  ');
@@ -48,6 +49,8 @@ export class PrepareProgressText {
     if (!this.#begin) return undefined;
     const elapsedMs = this.#now() - this.#begin.ms;
     const done = bytesDone - this.#begin.bytesDone;
-    return elapsedMs < leastElapsedMs || done <= 0 ? undefined : (elapsedMs * (bytesTotal - bytesDone)) / done;
+    return elapsedMs < leastElapsedMs || done <= 0 || bytesDone >= bytesTotal
+      ? undefined
+      : (elapsedMs * (bytesTotal - bytesDone)) / done;
   }
 }

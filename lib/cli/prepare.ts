@@ -14,7 +14,7 @@ import { type PreviewOptions, previewPrepare } from '../prepare/preview.ts';
 import type { PrepareProgress, ProgressOptions } from '../prepare/progress.ts';
 import { parseTextColumns } from '../prepare/text-columns.ts';
 import { fileTable } from './file-list-text.ts';
-import { bytes, count, facts } from './format.ts';
+import { bytes, count, counted, facts } from './format.ts';
 import { interruptible } from './interrupt.ts';
 import { nearDuplicateText } from './near-duplicate-text.ts';
 import { integerAtLeast, integerBetween, numberBetween, textColumnOption } from './options.ts';
@@ -91,8 +91,18 @@ export function prepareCommand(): Command {
       }
       const manifest = await withProgress(
         { passes: 2, stopping: 'the same command goes on from here later' },
-        (watched) =>
-          prepare({ ...rest, ...watched, inputs, output, tokenizer: chosen, validationFraction: valFraction }),
+        (watched, line) => {
+          const onNote = (note: string) => line.print(`note: ${note}`);
+          return prepare({
+            ...rest,
+            ...watched,
+            onNote,
+            inputs,
+            output,
+            tokenizer: chosen,
+            validationFraction: valFraction,
+          });
+        },
       );
       if (!manifest) return;
       for (const warning of manifest.warnings) console.error(`warning: ${warning}`);
@@ -148,10 +158,12 @@ async function withProgress<Result>(
     line.update(() => progress.text(report));
   };
   try {
-    return await interruptible(
+    const result = await interruptible(
       () => line.print(`stopping; ${stopping}`),
       (signal) => work({ signal, onProgress }, line),
     );
+    if (result !== undefined) line.finish();
+    return result;
   } finally {
     line.clear();
   }
@@ -174,17 +186,17 @@ function describe(
 }
 
 function readText(source: DataManifest['source']): string {
-  return `${documents(source.documents)} in ${source.files} file${source.files === 1 ? '' : 's'}, ${bytes(source.bytes)} of text`;
+  return `${documents(source.documents)} in ${counted(source.files, 'file')}, ${bytes(source.bytes)} of text`;
 }
 
 function leftOutText({ nearDuplicates, empty, ...lines }: DataManifest['skipped']): string {
-  return `${nearDuplicates} near-duplicate and ${empty} empty documents${blankText(lines)}`;
+  return `${documents(nearDuplicates, 'near-duplicate ')}, ${documents(empty, 'empty ')}${blankText(lines)}`;
 }
 
 function blankText({ blankLines = 0 }: Pick<DataManifest['skipped'], 'blankLines'>): string {
-  return blankLines === 0 ? '' : `, ${blankLines} blank line${blankLines === 1 ? '' : 's'}`;
+  return blankLines === 0 ? '' : `, ${counted(blankLines, 'blank line')}`;
 }
 
 function documents(n: number, kind = ''): string {
-  return `${n} ${kind}document${n === 1 ? '' : 's'}`;
+  return counted(n, `${kind}document`);
 }

@@ -12,6 +12,8 @@ export class ProgressLine {
   readonly isLive: boolean;
   #lastMs = -Infinity;
   #isShown = false;
+  /** What was not shown because it was not time. */
+  #unshown: (() => string) | undefined;
 
   constructor(stream: NodeJS.WriteStream = process.stderr) {
     this.#stream = stream;
@@ -21,7 +23,9 @@ export class ProgressLine {
   /** Shows the text, if it is time; `text` is only made then. */
   update(text: () => string, force = false): void {
     const now = performance.now();
-    if (!force && now - this.#lastMs < (this.isLive ? liveIntervalMs : plainIntervalMs)) return;
+    const isTime = force || now - this.#lastMs >= (this.isLive ? liveIntervalMs : plainIntervalMs);
+    this.#unshown = isTime ? undefined : text;
+    if (!isTime) return;
     this.#lastMs = now;
     if (!this.isLive) {
       this.#stream.write(`${text()}\n`);
@@ -36,6 +40,12 @@ export class ProgressLine {
   print(text: string): void {
     this.clear();
     this.#stream.write(`${text}\n`);
+  }
+
+  /** The work is done: where lines stay, the last of them says so. */
+  finish(): void {
+    if (!this.isLive && this.#unshown) this.update(this.#unshown, true);
+    this.clear();
   }
 
   /** Removes the live line. */

@@ -2,6 +2,7 @@
 
 import { Command } from 'commander';
 import { writeReport } from '../report/write-report.ts';
+import { sayNote } from './say-note.ts';
 
 export function reportCommand(): Command {
   return new Command('report')
@@ -18,7 +19,7 @@ export function reportCommand(): Command {
       '\nExamples:\n  burgeon report runs/seed2\n  burgeon report runs/seed2 runs/tuned -o both.html',
     )
     .action(async (runs: string[], { output, json }: { output: string; json?: boolean }) => {
-      await writeReport(runs, output);
+      await writeReport(runs, output, { onNote: sayNote });
       console.log(json ? JSON.stringify({ report: output, runs }) : `wrote ${output}`);
     });
 }

@@ -4,11 +4,11 @@ import { Command, Option } from 'commander';
 import type { Device } from '../config/device.ts';
 import { Model } from '../model/model.ts';
 import { sampleText } from '../train/text-sample.ts';
-import { onStderr } from './colour.ts';
 import { interruptSignal } from './interrupt.ts';
 import { modelArgumentHelp, modelTokenizer, namedModel, whatIsTrained } from './model-argument.ts';
 import { bestOption, deviceOption, engineOptions, integerAtLeast, numberBetween, threadsOption } from './options.ts';
 import { readStdin } from './read-stdin.ts';
+import { sayNote } from './say-note.ts';
 
 interface SampleFlags {
   prompt: string;
@@ -64,7 +64,7 @@ export function sampleCommand(): Command {
         using model = await Model.load(directory, engineOptions(flags));
         const tokenizer = await modelTokenizer(directory, flags.tokenizer);
         const { subnetwork, sequenceLength, notes } = await whatIsTrained(model, directory);
-        for (const note of notes) console.error(onStderr.note(note));
+        notes.forEach(sayNote);
         const { tokens: maxTokens, temperature, topK, topP, seed } = flags;
         const text = await sampleText(model, tokenizer, prompt, {
           maxTokens,

@@ -6,7 +6,7 @@ import { gainBudgetNames, gainText } from '../report/gain-text.ts';
 import type { ExpectedTime } from '../sweep/expected-time.ts';
 import type { RankedGroup } from '../sweep/rank.ts';
 import type { Outcome } from '../sweep/run-status.ts';
-import { count, duration, facts, table } from './format.ts';
+import { count, counted, duration, facts, table } from './format.ts';
 
 const gainHead = gainBudgets.map((budget) => `gain, ${gainBudgetNames[budget]}`);
 
@@ -19,7 +19,7 @@ export interface Lanes {
 }
 
 export function lanesText({ parallel, threads }: Lanes): string {
-  return `${parallel} at a time, ${threads} thread${threads === 1 ? '' : 's'} each`;
+  return `${parallel} at a time, ${counted(threads, 'thread')} each`;
 }
 
 /** One line on a run that is done. @param width of the longest name. */
@@ -38,7 +38,7 @@ export function outcomeText({ run, status }: Outcome, width = 0): string {
 export function planText(outcomes: readonly Outcome[], lanes: Lanes, time: ExpectedTime): string {
   const total = (key: 'blockFlops' | 'allFlops') => outcomes.reduce((sum, { run }) => sum + run.plan[key], 0);
   return [
-    `${outcomes.length} run${outcomes.length === 1 ? '' : 's'}, ${lanesText(lanes)}`,
+    `${counted(outcomes.length, 'run')}, ${lanesText(lanes)}`,
     table([
       ['', 'steps', 'parameters', 'block FLOPs', 'all FLOPs', ''],
       ...outcomes.map(({ run, status }) => [
@@ -87,7 +87,7 @@ export function rankingText(ranking: readonly RankedGroup[], outcomes: readonly 
   const failed = outcomes.filter(({ status }) => 'reason' in status).map((outcome) => `  ${outcomeText(outcome)}`);
   const threads = new Set(outcomes.flatMap(({ status }) => (status.state === 'complete' ? status.result.threads : [])));
   return [
-    `${complete} of ${outcomes.length} runs complete, in ${output}`,
+    `${complete} of ${counted(outcomes.length, 'run')} complete, in ${output}`,
     table([['', 'seeds', 'held-out loss', 'block FLOPs', 'time', ...(hasGain ? gainHead : [])], ...rows]),
     ...(hasGain ? ['gain: what the baseline needs for the loss a run ends with, over what the run took'] : []),
     ...failed,

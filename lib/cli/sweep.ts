@@ -20,8 +20,9 @@ import { remainingMs } from '../sweep/progress.ts';
 import { type Outcome, readStatus } from '../sweep/run-status.ts';
 import { SweepRunner } from '../sweep/run-sweep.ts';
 import { readSweep, type Sweep, sweepKeys } from '../sweep/sweep-file.ts';
+import { requireSweepPlace, sweepLockName } from '../sweep/sweep-place.ts';
 import { type SweepRecord, sweepRecord, writeSweepRecord } from '../sweep/sweep-record.ts';
-import { duration } from './format.ts';
+import { counted, duration } from './format.ts';
 import { interruptSignal } from './interrupt.ts';
 import { integerBetween, repeatable, setOption } from './options.ts';
 import { ProgressLine } from './progress.ts';
@@ -76,6 +77,7 @@ export function sweepCommand(): Command {
       const sweep = await readSweep(file, flags.set);
       requireKnown('--only', flags.only, [...sweep.variants.keys()], `a variant of ${file}`, nearestHint);
       requireKnown('--seed', flags.seed, sweep.seeds.map(String), `a seed of ${file}`);
+      if (!flags.table) await requireSweepPlace(sweep.output);
       const runs = await planRuns(expandRuns(sweep), file);
       const outcomes: Outcome[] = [];
       for (const run of runs) outcomes.push({ run, status: await readStatus(run) });
@@ -184,7 +186,7 @@ async function runSweep({ sweep, outcomes, chosen, lanes }: Work, flags: SweepFl
   let lock: HeldLock | undefined;
   try {
     lock = await claimLock({
-      lock: path.join(sweep.output, '.burgeon-sweep.lock'),
+      lock: path.join(sweep.output, sweepLockName),
       subject: `output ${sweep.output}`,
       activity: 'runs a sweep there',
       signal: interrupt.signal,
@@ -193,7 +195,7 @@ async function runSweep({ sweep, outcomes, chosen, lanes }: Work, flags: SweepFl
     const held = lock;
     const width = Math.max(...chosen.map(({ run }) => run.group.length));
     const left = chosen.filter(({ status }) => status.state !== 'complete');
-    say(`${left.length} of ${chosen.length} runs to train, ${lanesText(lanes)}, in ${sweep.output}`);
+    say(`${left.length} of ${counted(chosen.length, 'run')} to train, ${lanesText(lanes)}, in ${sweep.output}`);
     const runner = new SweepRunner({
       ...lanes,
       overwrite: flags.overwrite ?? false,
@@ -242,7 +244,7 @@ function followRuns(runner: SweepRunner, outcomes: readonly Outcome[], progress:
     const ms = remainingMs(left, sum(doneOf) - before, performance.now() - start);
     const complete = outcomes.filter(({ status }) => status.state === 'complete').length;
     return [
-      `${complete}/${outcomes.length} runs`,
+      `${complete}/${counted(outcomes.length, 'run')}`,
       ...(ms === null ? [] : [`ETA ${duration(ms)}`]),
       ...[...running].map(([{ name, config }, latest]) =>
         latest === undefined ? `${name} starting` : `${name} ${latest.step}/${config.steps} ${latest.loss.toFixed(3)}`,

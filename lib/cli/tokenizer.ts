@@ -53,6 +53,7 @@ function trainCommand(): Command {
       const trained = await interruptible(sayStopping, (signal) =>
         trainTokenizer({
           signal,
+          onNote: (note) => progress.print(`note: ${note}`),
           inputs,
           output: flags.output,
           vocabSize: flags.vocabSize,
@@ -67,6 +68,7 @@ function trainCommand(): Command {
         }),
       ).finally(() => progress.clear());
       if (trained === undefined) return;
+      progress.finish();
       if (trained.vocabSize < flags.vocabSize) {
         console.error(
           `warning: the text has pairs for a vocabulary of ${trained.vocabSize}, not ${flags.vocabSize}; give it more ` +

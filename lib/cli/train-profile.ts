@@ -11,8 +11,9 @@ import { writeBenchPage } from '../bench/write-page.ts';
 import { explainWriting } from '../files/explain-writing.ts';
 import { makeDirectory } from '../files/make-directory.ts';
 import { replaceFile } from '../files/replace-file.ts';
+import { requireRunPlace } from '../train/run-directory.ts';
 import type { TrainConfig } from '../train/train-config.ts';
-import { count, facts, percent, table, wrapped } from './format.ts';
+import { count, counted, facts, percent, table, wrapped } from './format.ts';
 import { interruptSignal } from './interrupt.ts';
 import { ProgressLine } from './progress.ts';
 
@@ -24,6 +25,7 @@ export async function runProfile(
   steps: number,
   flags: { json?: boolean; quiet?: boolean },
 ): Promise<void> {
+  await requireRunPlace(config.output);
   const progress = new ProgressLine();
   const interrupt = interruptSignal(() => progress.print('stopping after this step; once more to stop at once'));
   try {
@@ -99,7 +101,7 @@ export function describeProfile(profile: Profile, steps: number): string {
   const { stages, peak, peakFlopsPerSecond, threads } = profile;
   const complete = stages.find(({ isDense }) => isDense)!;
   return [
-    `${steps} steps of every stage in turn, ${threads} thread${threads === 1 ? '' : 's'}; means of the faster half`,
+    `${counted(steps, 'step')} of every stage in turn, ${counted(threads, 'thread')}; means of the faster half`,
     ...busyWarnings(profile).map((warning) => wrapped(`note: ${warning}`)),
     '',
     table([

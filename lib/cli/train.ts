@@ -2,6 +2,7 @@
 
 import path from 'node:path';
 import { Command } from 'commander';
+import { busyNote } from '../addon/peak.ts';
 import { overriddenKeys } from '../config/config-file.ts';
 import type { Device } from '../config/device.ts';
 import { planSchedule } from '../est/plan.ts';
@@ -16,7 +17,7 @@ import { type TrainConfig, trainConfigKeys } from '../train/train-config.ts';
 import { type StepRecord, Trainer } from '../train/trainer.ts';
 import { onStderr, onStdout } from './colour.ts';
 import { EtaClock } from './eta-clock.ts';
-import { count, duration, facts, percent, small } from './format.ts';
+import { count, counted, duration, facts, percent, small } from './format.ts';
 import { interruptSignal } from './interrupt.ts';
 import { configArgumentHelp, deviceOption, integerBetween, setOption } from './options.ts';
 import { planOptions } from './plan-subject.ts';
@@ -116,6 +117,7 @@ async function runTraining(file: string, flags: TrainFlags): Promise<void> {
   const interrupt = interruptSignal(() => progress.print('stopping, with a checkpoint; once more to stop at once'));
   const control = new RunControl(interrupt.signal);
   const onNote = (note: string) => progress.print(onStderr.note(note));
+  for (const note of baseline?.flatMap(({ damage }) => damage) ?? []) onNote(note);
   const watchers = await openWatchers(flags, given, control, onNote);
   if (watchers.url !== undefined) progress.print(`live page: ${watchers.url}`);
   const trainer = new Trainer(given, {
@@ -143,7 +145,7 @@ async function runTraining(file: string, flags: TrainFlags): Promise<void> {
     progress.clear();
     const { summary } = trainer;
     const report = summary.steps === 0 ? undefined : path.join(config.output, reportFileName);
-    const reportProblem = report && (await problemOfReport([config.output], report));
+    const reportProblem = report && (await problemOfReport([config.output], report, onNote));
     const gain = baseline && trainer.isComplete ? await toldGain(baseline, config.output) : undefined;
     if (flags.json) console.log(JSON.stringify({ summary, report, reportProblem, gain }));
     else console.log(describeSummary(summary, config, { isComplete: trainer.isComplete, report, reportProblem, gain }));
@@ -184,11 +186,12 @@ function opening(trainer: Trainer): string {
   const { model, config, peak } = trainer;
   const { backend, isa, threads, reason } = model.info;
   const peakText = peak === null ? '' : `, peak ${count(peak.flopsPerSecond)}FLOP/s`;
-  const engine =
-    backend === 'cuda' ? `${isa}: ${reason}` : `${isa}, ${threads} thread${threads === 1 ? '' : 's'}${peakText}`;
+  const engine = backend === 'cuda' ? `${isa}: ${reason}` : `${isa}, ${counted(threads, 'thread')}${peakText}`;
   const size = model.tensorNames.reduce((sum, name) => sum + model.shape(name).reduce((a, b) => a * b, 1), 0);
+  const busy = peak && busyNote(peak);
   const lines = [
-    `training ${count(size)} parameters for ${config.steps} steps on ${backend} (${engine}) in ${config.output}`,
+    ...(busy ? [`note: ${busy}`] : []),
+    `training ${count(size)} parameters for ${counted(config.steps, 'step')} on ${backend} (${engine}) in ${config.output}`,
   ];
   if (trainer.step > 0) lines.push(`resumed after step ${trainer.step}`);
   else if (config.initFrom !== undefined) lines.push(`starting from the weights of ${config.initFrom}`);
@@ -224,11 +227,6 @@ function showStep(record: StepRecord, config: TrainConfig, progress: ProgressLin
   });
 }
 
-/** "1 layer", "2.4 layers": a mean, where layers are active by chance. */
-function counted(value: number, unit: string): string {
-  return `${Number(value.toFixed(1))} ${unit}${value === 1 ? '' : 's'}`;
-}
-
 interface Outcome {
   isComplete: boolean;
   report?: string | undefined;
@@ -245,7 +243,7 @@ export function describeSummary(
   { isComplete, report, reportProblem, gain }: Outcome,
 ): string {
   if (summary.steps === 0) {
-    return `stopped before the first of ${config.steps} steps, no checkpoint to continue from; start again`;
+    return `stopped before the first of ${counted(config.steps, 'step')}, no checkpoint to continue from; start again`;
   }
   const loss = (value: number | null) => (value === null ? 'not measured' : value.toFixed(4));
   const rows: [string, string][] = [
@@ -257,7 +255,7 @@ export function describeSummary(
   for (const stage of summary.stages) {
     rows.push([
       `stage ${stage.stage}`,
-      `${stage.steps} steps, ${duration(stage.ms)}, ${(stage.ms / stage.steps).toFixed(1)} ms per step, ${percent(stage.blockFlops / stage.denseBlockFlops)} of the dense block FLOPs`,
+      `${counted(stage.steps, 'step')}, ${duration(stage.ms)}, ${(stage.ms / stage.steps).toFixed(1)} ms per step, ${percent(stage.blockFlops / stage.denseBlockFlops)} of the dense block FLOPs`,
     ]);
   }
   rows.push(
@@ -286,7 +284,7 @@ export function describeSummary(
     rows.push(['report', `${reportProblem}; \`burgeon report ${config.output} -o FILE\` writes one`]);
   } else if (report !== undefined) rows.push(['report', report]);
   const head = isComplete
-    ? onStdout.good(`trained ${summary.steps} steps, ${count(summary.tokens)} tokens, in ${config.output}`)
+    ? onStdout.good(`trained ${counted(summary.steps, 'step')}, ${count(summary.tokens)} tokens, in ${config.output}`)
     : onStdout.warning(
         `stopped after step ${summary.steps} of ${config.steps}, checkpoint in ${config.output}; continue with --resume`,
       );

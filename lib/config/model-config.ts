@@ -6,6 +6,7 @@ import { BurgeonError } from '../errors.ts';
 import { flag, integer, type JsonShape, number, section, word } from './fields.ts';
 import type { ModelConfig } from './model-shape.ts';
 import { modelPresetNames, modelPresets } from './presets.ts';
+import { requireInteger } from './require.ts';
 import { ropeScalingSchema } from './rope.ts';
 import { validate } from './validate.ts';
 
@@ -179,6 +180,7 @@ function requireDivisor(name: keyof Fields, divisor: number, of: string, dividen
  * @throws {BurgeonError} ERR_BURGEON_CONFIG, listing every problem.
  */
 export function parseModelConfig(input: unknown, dataVocabSize?: number): ModelConfig {
+  if (dataVocabSize !== undefined) requireInteger('dataVocabSize', dataVocabSize, 1);
   return completeModel(validate(modelSchema, input, 'invalid model configuration'), dataVocabSize);
 }
 

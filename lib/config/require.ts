@@ -4,8 +4,45 @@
 import { BurgeonError } from '../errors.ts';
 import { quote } from '../quote.ts';
 
+/** Levels and entries of an argument that are looked at. */
+const [mostLevels, mostEntries] = [4, 1000];
+
+/**
+ * Reading an argument may run code of the caller's, a getter or a proxy that throws. What reads many of its fields looks first, so that
+ * nothing has been begun then.
+ */
+export function requireReadable(name: string, value: unknown): void {
+  try {
+    read(value, mostLevels);
+  } catch (cause) {
+    throw new BurgeonError(
+      'ERR_BURGEON_CONFIG',
+      `${name}: expected what can be read, received what throws when it is`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+function read(value: unknown, levels: number): void {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return;
+  // A proxy that throws does so whatever it is asked.
+  Object.getPrototypeOf(value);
+  void (value as { readable?: unknown }).readable;
+  const fields = value as Record<string, unknown>;
+  const keys = Array.isArray(value)
+    ? [...value.slice(0, mostEntries).keys()]
+    : Object.keys(value).slice(0, mostEntries);
+  for (const key of keys) {
+    const item = fields[key];
+    if (levels > 1) read(item, levels - 1);
+  }
+}
+
 /** Anything but a plain object, for example targets in the place of options, would read as if no option was given. */
 export function requireObject(name: string, value: unknown, expected = 'an object'): void {
+  requireReadable(name, value);
   const isObject = typeof value === 'object' && value !== null;
   if (isObject && !Array.isArray(value) && !ArrayBuffer.isView(value)) return;
   throw wrong(name, expected, value);
@@ -17,6 +54,7 @@ export function requireText(name: string, value: unknown, expected = 'a string')
 }
 
 export function requireTexts(name: string, value: unknown): void {
+  requireReadable(name, value);
   if (!Array.isArray(value)) throw wrong(name, 'a list of strings', value);
   for (const [i, item] of value.entries()) requireText(`${name}[${i}]`, item);
 }

@@ -5,6 +5,7 @@ import type * as z from 'zod';
 import { BurgeonError } from '../errors.ts';
 import { familiarKey, normalizeName } from './familiar-names.ts';
 import { hintOf, nearestName } from './nearest.ts';
+import { requireReadable } from './require.ts';
 import { keysAt, listKeys } from './schema-keys.ts';
 
 /**
@@ -19,6 +20,7 @@ export function validate<Schema extends z.ZodType>(
   source: string,
   elsewhere: readonly string[] = [],
 ): z.output<Schema> {
+  requireReadable(source, input);
   const result = schema.safeParse(withoutEmpty(input) ?? {}, { reportInput: true });
   if (result.success) return result.data;
   const lines = result.error.issues.flatMap((issue) => describe(schema, issue, [], elsewhere));

@@ -1,24 +1,31 @@
 // The manifest of a prepared data set: what is in its directory and how it came about. Written last by prepare.ts, read
-// by dataset.ts; it names files relative to its own directory, so a data set can be moved.
+// by dataset.ts; it names files relative to its own directory, so a data set can be moved. What it says is believed, so it has
+// to be whole and to agree with itself: someone may have edited it.
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { requireText } from '../config/require.ts';
+import { formatKey } from '../config/validate.ts';
 import { BurgeonError } from '../errors.ts';
+import { refusePipe } from '../files/path-kinds.ts';
 import { replaceFile } from '../files/replace-file.ts';
+import { listNames } from '../quote.ts';
 import { parseDescription, type TokenizerDescription } from '../tokenizer/description.ts';
+import { vocabularySize } from '../tokenizer/vocabulary-size.ts';
 
 export const manifestFileName = 'manifest.json';
 const manifestFormat = 'burgeon-data';
-const manifestVersion = 1;
+const manifestVersion = 2;
+/** Its shards may have no hashes; otherwise the same. */
+const versionBefore = 1;
 
 /** One split of a prepared data set. */
 export interface SplitManifest {
   /** Token shards, in order, in the directory of the manifest. */
   files: string[];
   /**
-   * SHA-256 of the tokens of each, as they are stored, without the header of the file, in hex. Data sets of earlier versions have
+   * SHA-256 of the tokens of each, as they are stored, without the header of the file, in hex. Data sets of version 1 may have
    * none.
    */
   sha256?: string[] | undefined;
@@ -31,7 +38,7 @@ export interface SplitManifest {
 
 export interface DataManifest {
   format: 'burgeon-data';
-  version: 1;
+  version: 1 | 2;
   tokenizer: TokenizerDescription;
   /** V. */
   vocabSize: number;
@@ -73,28 +80,34 @@ export async function writeManifest(
 const count = z.number().int().nonnegative();
 // A manifest cannot point at files outside its directory.
 const plainName = z.string().regex(/^[^/\\]+$/, 'expected a file name without directories');
+const hash = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hexadecimal digits');
 const split = z
-  .object({
+  .strictObject({
     files: z.array(plainName).min(1),
-    sha256: z.array(z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hexadecimal digits')).optional(),
+    sha256: z.array(hash).optional(),
     tokens: count,
     documents: count,
     bytes: count,
   })
   .refine(({ files, sha256 }) => sha256 === undefined || sha256.length === files.length, 'expected a hash per file');
-const schema = z.object({
+const schema = z.strictObject({
   format: z.literal(manifestFormat),
-  version: z.literal(manifestVersion),
+  version: z.union([z.literal(versionBefore), z.literal(manifestVersion)]),
   tokenizer: z.unknown(),
   vocabSize: z.number().int().positive(),
-  delimiter: z.object({ token: count, position: z.literal('before') }).nullable(),
+  delimiter: z.strictObject({ token: count, position: z.literal('before') }).nullable(),
   splitBy: z.enum(['documents', 'tokens']).nullable(),
-  splits: z.object({ train: split, validation: split.optional() }),
-  source: z.object({ files: count, documents: count, bytes: count, list: plainName.optional() }),
-  skipped: z.object({ empty: count, nearDuplicates: count, blankLines: count.optional(), list: plainName.optional() }),
+  splits: z.strictObject({ train: split, validation: split.optional() }),
+  source: z.strictObject({ files: count, documents: count, bytes: count, list: plainName.optional() }),
+  skipped: z.strictObject({
+    empty: count,
+    nearDuplicates: count,
+    blankLines: count.optional(),
+    list: plainName.optional(),
+  }),
   invalidUtf8: count,
-  options: z.object({
-    validationFraction: z.number(),
+  options: z.strictObject({
+    validationFraction: z.number().min(0).lt(1),
     dropNearDuplicates: z.boolean(),
     delimiter: z.string().nullable(),
   }),
@@ -103,13 +116,15 @@ const schema = z.object({
 
 /**
  * Reads the manifest of a data set.
- * @throws {BurgeonError} ERR_BURGEON_CONFIG for what is no path; ERR_BURGEON_DATA when it is missing, damaged, of another format or from a newer version.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG for what is no path; ERR_BURGEON_DATA when it is missing, damaged, of another format, from a newer version, or
+ *   contradicts itself.
  */
 export async function readManifest(directory: string): Promise<DataManifest> {
   requireText('directory', directory, 'the path of a data set');
   const path = join(directory, manifestFileName);
   let value: unknown;
   try {
+    await refusePipe(path);
     value = JSON.parse(await readFile(path, 'utf8'));
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
@@ -129,8 +144,52 @@ export async function readManifest(directory: string): Promise<DataManifest> {
   if (!result.success) {
     throw new BurgeonError(
       'ERR_BURGEON_DATA',
-      `${path}: expected the manifest of a burgeon data set, but ${z.prettifyError(result.error)}; prepare the data again`,
+      `${path}: expected the manifest of a burgeon data set, found ${problemsOf(result.error)}; ${advice}`,
     );
   }
-  return { ...result.data, tokenizer: parseDescription(result.data.tokenizer, 'ERR_BURGEON_DATA', path) };
+  const manifest = { ...result.data, tokenizer: parseDescription(result.data.tokenizer, 'ERR_BURGEON_DATA', path) };
+  const problem = contradiction(manifest, path);
+  if (problem === undefined) return manifest;
+  throw new BurgeonError('ERR_BURGEON_DATA', `${path}: ${problem}; ${advice}`);
+}
+
+function problemsOf({ issues }: z.ZodError): string {
+  const texts = issues.flatMap((issue) =>
+    issue.code === 'unrecognized_keys'
+      ? issue.keys.map((key) => `${formatKey([...issue.path, key])}: unknown key`)
+      : [`${formatKey(issue.path)}: ${issue.message.replace(/^Invalid input: /, '')}`],
+  );
+  return listNames(texts, 5);
+}
+
+const advice = 'it was edited or damaged after it was written, restore it or prepare the data again';
+
+/** What cannot be so in a manifest that `prepare` wrote; undefined where all fits together. */
+function contradiction(manifest: DataManifest, path: string): string | undefined {
+  const { version, tokenizer, vocabSize, delimiter, splitBy, splits, source, skipped } = manifest;
+  const tokens = vocabularySize(tokenizer, path);
+  if (vocabSize !== tokens) {
+    return `vocabSize: expected ${tokens}, the tokens of the ${tokenizer.name} tokenizer in it, found ${vocabSize}`;
+  }
+  if (delimiter && delimiter.token >= vocabSize) {
+    return `delimiter.token: expected a token below ${vocabSize}, found ${delimiter.token}`;
+  }
+  if ((splitBy === null) !== (splits.validation === undefined)) {
+    return `splitBy: expected null without a validation split, and only then, found ${JSON.stringify(splitBy)}`;
+  }
+  const all = [splits.train, ...(splits.validation ? [splits.validation] : [])];
+  if (version === manifestVersion && all.some(({ sha256 }) => sha256 === undefined)) {
+    return `splits: expected sha256, the hashes of the shards, in every split of version ${manifestVersion}, found a split without`;
+  }
+  const files = all.flatMap((each) => each.files);
+  const repeated = files.find((file, i) => files.indexOf(file) !== i);
+  if (repeated !== undefined) return `splits: expected every file once, found ${repeated} twice`;
+  // A document that was cut has a part in both.
+  const kept = splitBy === 'tokens' ? 1 : all.reduce((sum, each) => sum + each.documents, 0);
+  const documents = kept + skipped.empty + skipped.nearDuplicates;
+  if (documents === source.documents) return undefined;
+  return (
+    `source.documents: expected ${documents}, as many as the splits have (${kept}) and were skipped ` +
+    `(${skipped.empty + skipped.nearDuplicates}), found ${source.documents}`
+  );
 }

@@ -3,7 +3,7 @@
 
 import { type BlockShape, blockOf, requireBlocks } from '../config/architecture.ts';
 import { show } from '../config/fields.ts';
-import { requireObject, wrong } from '../config/require.ts';
+import { requireObject, requireReadable, wrong } from '../config/require.ts';
 import { withoutUndefined } from '../config/without-undefined.ts';
 import { BurgeonError } from '../errors.ts';
 import type { Rates } from './rates.ts';
@@ -65,6 +65,7 @@ export function trainedPart(model: BlockShape, schedule: Schedule, options: Samp
 
 /** @throws {BurgeonError} ERR_BURGEON_CONFIG for anything but a Schedule, such as its name. */
 export function requireSchedule(schedule: Schedule): void {
+  requireReadable('schedule', schedule);
   const { stages, at } = (schedule ?? {}) as Partial<Schedule>;
   if (!Array.isArray(stages) || typeof at !== 'function') throw wrong('schedule', 'a Schedule', schedule);
 }
@@ -98,6 +99,7 @@ function addReach(part: Part, model: BlockShape, sampler: SamplerConfig): void {
  */
 export function checkPart(part: Part, model: BlockShape, name: string): void {
   const { nLayer, nInner } = model;
+  requireReadable(name, part);
   if (typeof part !== 'object' || part === null) {
     fail(`${name}: expected layers, heads and neurons, as trainedPart() gives them, received ${show(part)}`);
   }

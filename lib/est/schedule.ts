@@ -4,9 +4,10 @@
 
 import { show } from '../config/fields.ts';
 import { nearestHint } from '../config/nearest.ts';
-import { requireInteger } from '../config/require.ts';
+import { requireInteger, requireReadable } from '../config/require.ts';
 import { withoutUndefined } from '../config/without-undefined.ts';
 import { BurgeonError } from '../errors.ts';
+import { counted } from '../format.ts';
 import { canMix, dimensionNames, isFull, isRate, mixRates, type Rates } from './rates.ts';
 import { checkChoice, choices, type StageSampling } from './sampler.ts';
 import { type ScheduleName, scheduleNames, schedulePresets } from './schedule-presets.ts';
@@ -91,6 +92,7 @@ export class Schedule {
     stageSavings: readonly [number, number] = [0.75, 0.5],
   ): Schedule {
     requireInteger('steps', totalSteps, 1);
+    requireReadable('stage savings', stageSavings);
     if (!Array.isArray(stageSavings) || !stageSavings.every((saving) => saving > 0 && saving < 1)) {
       fail(`stage savings: expected two shares between 0 and 1, received ${show(stageSavings)}`);
     }
@@ -159,6 +161,7 @@ function checkStage(stage: StageConfig, name: string): void {
 }
 
 function resolveStages(stages: readonly StageConfig[], totalSteps: number): ResolvedStage[] {
+  requireReadable('schedule', stages);
   if (!Array.isArray(stages)) {
     fail(`schedule: expected ${scheduleNames.join(', ')} or a list of stages, received ${show(stages)}`);
   }
@@ -219,7 +222,7 @@ function exactEnd(stage: StageConfig, name: string, isLast: boolean, totalSteps:
   }
   if (endStep !== undefined && !(Number.isSafeInteger(endStep) && endStep >= 1 && endStep <= totalSteps)) {
     fail(
-      `${name}: expected endStep to be an integer from 1 to the run's ${totalSteps} steps, received ${show(endStep)}`,
+      `${name}: expected endStep to be an integer from 1 to the run's ${counted(totalSteps, 'step')}, received ${show(endStep)}`,
     );
   }
   if (endFraction !== undefined && !(typeof endFraction === 'number' && endFraction > 0 && endFraction <= 1)) {

@@ -1,6 +1,7 @@
 // A stage in a few words: which units it trains, and what new ones start from; and what about stages is likely a slip. Pure.
 
 import type { BlockShape } from '../config/architecture.ts';
+import { counted } from '../format.ts';
 import { isSamePart, trainedPart } from './part.ts';
 import { dimensionNames, isFull } from './rates.ts';
 import { type SamplerOptions, takesFirst } from './sampler.ts';
@@ -42,7 +43,7 @@ export function stageNotes(model: BlockShape, schedule: Schedule, options: Sampl
     if (warmupSteps <= endStep - startStep) return notes;
     return [
       ...notes,
-      `${name}: the learning rate climbs for ${warmupSteps} steps, but the stage has ${endStep - startStep}`,
+      `${name}: the learning rate climbs for ${counted(warmupSteps, 'step')}, but the stage has ${endStep - startStep}`,
     ];
   });
 }

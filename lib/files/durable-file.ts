@@ -74,9 +74,14 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** mkdir -p whose result survives a power cut. */
-export async function makeDirectoryDurably(path: string): Promise<void> {
-  for (const made of await makeDirectory(path)) await syncDirectory(dirname(made));
+/**
+ * mkdir -p whose result survives a power cut.
+ * @returns the directories that were made, outermost first.
+ */
+export async function makeDirectoryDurably(path: string): Promise<string[]> {
+  const made = await makeDirectory(path);
+  for (const each of made) await syncDirectory(dirname(each));
+  return made;
 }
 
 /** Size and SHA-256 of an existing file, read in pieces. */

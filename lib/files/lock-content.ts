@@ -5,6 +5,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { z } from 'zod';
 import { isMissing } from './is-missing.ts';
+import { refusePipe } from './path-kinds.ts';
 import type { ProcessIdentity } from './process-identity.ts';
 
 const format = 'burgeon-lock';
@@ -46,6 +47,7 @@ const maxBytes = 4096;
 /** @returns undefined when there is no such file. */
 export async function readLock(file: string): Promise<SeenLock | undefined> {
   try {
+    await refusePipe(file);
     // Opened rather than asked for its times: a network file system then asks its server.
     const handle = await open(file, 'r');
     try {

@@ -1,6 +1,7 @@
 // A lock file: one process at a time, of all that share a directory, in whatever containers and on whatever machines they run. A lock
 // that was left by a process that no longer lives is taken over. docs/checkpoint-format.md tells users the rules.
 
+import { lstat, stat } from 'node:fs/promises';
 import { BurgeonError } from '../errors.ts';
 import { whatToDo } from './explain-writing.ts';
 import { HeldLock } from './held-lock.ts';
@@ -17,7 +18,7 @@ export interface LockRequest {
   activity: string;
   /** Gives up waiting for a holder of which it is not known whether it lives. */
   signal?: AbortSignal | undefined;
-  /** Word for people, when that has to be waited for. */
+  /** Word for people, when that has to be waited for, or when nobody knows whose the lock was. */
   onNote?: ((note: string) => void) | undefined;
   /** Who this process is; for tests. */
   self?: ProcessIdentity;
@@ -56,16 +57,30 @@ async function acquire(request: LockRequest, draft: Draft, watch: HolderWatch): 
     if (await take(lock, draft)) return;
     const last = await lastOfChain(lock);
     // Given free meanwhile; or it is ours, and a network file system lost its answer.
-    if (last === undefined) continue;
+    if (last === undefined) {
+      await refuseDangling(request);
+      continue;
+    }
     if (last.token === draft.token) return;
     const state = await watch.look(last);
-    if (state === 'gone' && (await takeOver(lock, last, draft))) return;
+    if (state === 'gone' && (await takeOver(lock, last, draft))) {
+      if (last.holder === undefined) request.onNote?.(unreadableNote(request, last));
+      return;
+    }
     if (state === 'held' || (state === 'unsure' && signal?.aborted)) throw busy(request, last);
     if (state !== 'unsure') continue;
     if (!isTold) request.onNote?.(waitingNote(request, last));
     isTold = true;
     await watch.pause(signal);
   }
+}
+
+/** A link to nothing takes the name of the lock, and tells of no holder. */
+async function refuseDangling({ lock, subject }: LockRequest): Promise<void> {
+  if (!(await lstat(lock).catch(() => undefined))?.isSymbolicLink()) return;
+  if (await stat(lock).catch(() => undefined)) return;
+  const text = `${subject}: expected to make the lock ${lock}, found a link to nothing there; remove it`;
+  throw new BurgeonError('ERR_BURGEON_CONFIG', text);
 }
 
 /** The process that holds a lock, or may; undefined where none does. */
@@ -85,6 +100,14 @@ function busy({ lock, subject, activity }: LockRequest, last: SeenLock): Burgeon
   return new BurgeonError(
     'ERR_BURGEON_BUSY',
     `${subject}: ${holderText(last)} ${activity}; wait for it or choose another output (if no burgeon is running, delete ${lock})`,
+  );
+}
+
+function unreadableNote({ lock, subject }: LockRequest, { renewedMs }: SeenLock): string {
+  const since = new Date(renewedMs).toISOString().replace(/T(.*?)\.\d+Z$/, ' $1 UTC');
+  return (
+    `${subject}: took over the lock ${lock}, which does not say whose it was (damaged, or of another program) and was not renewed ` +
+    `since ${since}; should another burgeon be at work there, stop one of them`
   );
 }
 

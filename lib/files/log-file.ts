@@ -68,7 +68,8 @@ export class LogFile<Item> {
     try {
       this.#flush();
       const lost = this.#begun.length + this.#waiting.length;
-      if (lost > 0) this.#tell(`its last ${lost} lines are lost: ${this.#problem}`);
+      if (lost > 0)
+        this.#tell(`${lost === 1 ? 'its last line is' : `its last ${lost} lines are`} lost: ${this.#problem}`);
       this.#throwAgain();
     } finally {
       await this.#options.handle.close().catch((error: Error) => this.#tell(`is perhaps not whole (${error.message})`));

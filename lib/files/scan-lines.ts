@@ -3,6 +3,7 @@
 import { open } from 'node:fs/promises';
 import { BurgeonError } from '../errors.ts';
 import { isMissing } from './is-missing.ts';
+import { refusePipe } from './path-kinds.ts';
 
 const chunkBytes = 4 << 20;
 
@@ -22,6 +23,7 @@ export interface FileLine {
  * @throws {BurgeonError} ERR_BURGEON_DATA when the file cannot be read; ENOENT when it is missing.
  */
 export async function scanLines(file: string, onLine: (line: FileLine) => unknown): Promise<void> {
+  await refusePipe(file);
   const handle = await refusing(file, () => open(file));
   try {
     let buffer = Buffer.allocUnsafe(chunkBytes);

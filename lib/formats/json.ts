@@ -2,6 +2,7 @@
 // reader's business.
 
 import { readFile, stat } from 'node:fs/promises';
+import { refusePipe } from '../files/path-kinds.ts';
 import { checkpointError, explainFailure } from './checkpoint-error.ts';
 
 /** A JSON object, as opposed to null, an array or a scalar. */
@@ -40,6 +41,7 @@ const [quotationMark, backslash, leftBracket, rightBracket, leftBrace, rightBrac
  */
 export async function readJsonObject(path: string): Promise<Record<string, unknown>> {
   const text = await explainFailure(`reading ${path}`, async () => {
+    await refusePipe(path);
     const { size } = await stat(path);
     if (size <= maxJsonBytes) return readFile(path, 'utf8');
     throw checkpointError(`${path}: expected a JSON file of at most ${maxJsonBytes} bytes, found ${size}`);

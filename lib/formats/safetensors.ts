@@ -5,6 +5,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { types } from 'node:util';
 import { type FileDigest, pieceBytes, writeDurably } from '../files/durable-file.ts';
+import { refusePipe } from '../files/path-kinds.ts';
 import { checkpointError, explainFailure } from './checkpoint-error.ts';
 import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from './half-floats.ts';
 import { elementCount, layOut, maxHeaderBytes, parseHeader, type TensorLayout } from './safetensors-header.ts';
@@ -77,6 +78,7 @@ export interface SafetensorsFile {
  */
 export function openSafetensors(path: string): Promise<SafetensorsFile> {
   return explainFailure(`reading ${path}`, async () => {
+    await refusePipe(path);
     const handle = await open(path, 'r');
     try {
       return await readHeader(path, handle);

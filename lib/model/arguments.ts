@@ -2,7 +2,7 @@
 // argument, what was expected and what came. Counterpart of native/addon/arguments.cc.
 
 import { types } from 'node:util';
-import { requireObject } from '../config/require.ts';
+import { requireObject, requireReadable } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
 
 /** B and T of a batch. */
@@ -23,6 +23,7 @@ export function batchShape(tokens: Int32Array, batchSize = 1): { batchSize: numb
 
 /** A copy of the prompt, checked. */
 export function readPrompt(prompt: ArrayLike<number>, vocabSize: number): number[] {
+  requireReadable('prompt', prompt);
   if (!(prompt?.length >= 1)) {
     const came = prompt?.length === 0 ? 'none' : describe(prompt);
     throw new BurgeonError('ERR_BURGEON_SHAPE', `prompt: expected at least one token, received ${came}`);
@@ -69,5 +70,11 @@ function requireNumbers(name: string, data: ArrayLike<number>): ArrayLike<number
 /** What came, in an error message. */
 export function describe(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value);
-  return typeof value === 'object' && value !== null ? Object.prototype.toString.call(value) : String(value);
+  if (typeof value !== 'object' || value === null) return String(value);
+  try {
+    return Object.prototype.toString.call(value);
+  } catch {
+    // A proxy that throws.
+    return 'an object';
+  }
 }

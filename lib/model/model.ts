@@ -11,7 +11,7 @@ import { newSpecialIds, type SpecialIds } from '../checkpoint/special-ids.ts';
 import { transpose } from '../checkpoint/transpose.ts';
 import { type ModelConfig, parseModelConfig } from '../config/model-config.ts';
 import type { ModelConfigInput } from '../config/model-config-input.ts';
-import { requireText } from '../config/require.ts';
+import { requireReadable, requireText } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
 import { CounterRng } from '../est/rng.ts';
 import {
@@ -39,7 +39,7 @@ import type {
   StepResult,
   TensorData,
 } from './options.ts';
-import { exampleNames, type TensorView, viewTensors } from './tensor-views.ts';
+import { exampleNames, sizeOf, type TensorView, viewTensors } from './tensor-views.ts';
 
 const generationStream = 0x6e7;
 /** Share of the context that is kept where a text outgrows it. */
@@ -386,7 +386,6 @@ export class Model implements Disposable {
 
   /** Makes the model busy with the call `name`; returns what ends that. */
   #claim(name: string, options: object): () => void {
-    requireOptions(name, options);
     if (this.#running !== undefined) {
       throw new BurgeonError(
         'ERR_BURGEON_BUSY',
@@ -394,9 +393,17 @@ export class Model implements Disposable {
       );
     }
     this.#running = name;
-    return () => {
+    const release = () => {
       this.#running = undefined;
     };
+    try {
+      // Reading them may run code of the caller's, to which the model is busy.
+      requireOptions(name, options);
+      return release;
+    } catch (error) {
+      release();
+      throw error;
+    }
   }
 
   #forward(tokens: Int32Array, options: ForwardOptions): Promise<NativeStepResult> {
@@ -427,6 +434,7 @@ export class Model implements Disposable {
   }
 
   #write(role: Role, view: TensorView, data: ArrayLike<number>): void {
+    requireReadable(view.name, data);
     const size = sizeOf(view.shape);
     const length = typeof data === 'object' ? data?.length : undefined;
     if (length !== size) {
@@ -440,8 +448,4 @@ export class Model implements Disposable {
     const stored = view.stored === 'transposed' ? transpose(typed, rows!, cols!) : typed;
     this.#native.write(roles[role], view.index, view.firstRow, view.rowCount, stored);
   }
-}
-
-function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((product, dimension) => product * dimension, 1);
 }

@@ -33,3 +33,8 @@ export function exampleNames(model: ModelConfig): string {
   const tensors = listTensors(model);
   return `${tensors[0]!.name} or ${tensors.find(({ part }) => part === 'attention')!.name}`;
 }
+
+/** Elements of a tensor. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, dimension) => product * dimension, 1);
+}

@@ -1,6 +1,8 @@
 // The learning rate of each step: warm-up, then cosine, linear, constant or WSD (warm-up, stable, decay). A pure function
 // of the step, independent of the EST stage. Steps are 0-based optimizer updates.
 
+import { counted } from '../format.ts';
+
 /** Shapes of the learning rate after warm-up. */
 export const learningRateSchedules = ['cosine', 'linear', 'constant', 'wsd'] as const;
 
@@ -62,7 +64,7 @@ export function warmupNotes(
   totalSteps: number,
   firstStageSteps: number,
 ): string[] {
-  const climbs = `the learning rate climbs for ${warmupSteps} steps (optimizer.warmupSteps)`;
+  const climbs = `the learning rate climbs for ${counted(warmupSteps, 'step')} (optimizer.warmupSteps)`;
   if (warmupSteps > totalSteps) return [`${climbs}, but the run has ${totalSteps}: ${learningRate} is never reached`];
   return warmupSteps > firstStageSteps
     ? [`${climbs}, but stage 1 has ${firstStageSteps}: it never trains at ${learningRate}`]

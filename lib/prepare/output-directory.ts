@@ -6,12 +6,13 @@ import { access, constants, readdir, readFile, rename, rm, rmdir } from 'node:fs
 import { basename, dirname, join, resolve } from 'node:path';
 import { manifestFileName, readManifest } from '../data/manifest.ts';
 import { BurgeonError } from '../errors.ts';
+import { directoryKind, someNames } from '../files/directory-kind.ts';
 import { syncDirectory } from '../files/durable-file.ts';
 import { explainWriting } from '../files/explain-writing.ts';
 import type { HeldLock } from '../files/held-lock.ts';
 import { isMissing } from '../files/is-missing.ts';
 import { isOfLock } from '../files/lock-chain.ts';
-import { claimLock } from '../files/lock-file.ts';
+import { claimLock, type LockRequest } from '../files/lock-file.ts';
 import { makeDirectory } from '../files/make-directory.ts';
 import { replaceFile } from '../files/replace-file.ts';
 
@@ -34,6 +35,13 @@ const dataSet: OutputKind = {
   foreignNames: (output, names) => (names.includes(manifestFileName) ? foreignNames(output, names) : names),
 };
 
+type Waiting = Pick<LockRequest, 'signal' | 'onNote'>;
+
+export interface WriteOptions extends Waiting {
+  /** A data set unless given. */
+  kind?: OutputKind;
+}
+
 /** `<output>.partial`, while it is filled. */
 export interface PartialDirectory {
   /** Becomes the output. */
@@ -50,6 +58,7 @@ export interface PartialDirectory {
  * Runs `write` in a partial directory; when it succeeds, the data there becomes `output`. When it fails, all is removed,
  * unless it is to be kept.
  * @param job what is being done: only the same job goes on with what another process has left.
+ * @param options.signal ends the wait for a process of which it is not known whether it lives; `onNote` is told of it.
  * @throws {BurgeonError} ERR_BURGEON_DATA when `output` holds anything but what `kind` says, or cannot be written;
  *   ERR_BURGEON_BUSY when another process is writing it.
  */
@@ -57,14 +66,14 @@ export async function writeDirectory<Result>(
   output: string,
   job: string,
   write: (partial: PartialDirectory) => Promise<Result>,
-  kind: OutputKind = dataSet,
+  { kind = dataSet, ...waiting }: WriteOptions = {},
 ): Promise<Result> {
   const target = resolve(output);
   await requireReplaceable(output, kind);
   const root = `${target}.partial`;
   const previous = `${target}${previousEnding}${process.pid}`;
   const partial = { data: join(root, dataName), work: join(root, 'work') };
-  const lock = await enter(output, root, job, partial);
+  const lock = await enter(output, root, job, partial, waiting);
   let isKept = false;
   try {
     const keep = () => {
@@ -125,8 +134,9 @@ async function enter(
   root: string,
   job: string,
   { data, work }: { data: string; work: string },
+  waiting: Waiting,
 ): Promise<HeldLock> {
-  const lock = await claim(output, root);
+  const lock = await claim(output, root, waiting);
   try {
     await attempt(output, async () => {
       const jobPath = join(root, jobFileName);
@@ -146,7 +156,7 @@ async function enter(
   }
 }
 
-async function claim(output: string, root: string): Promise<HeldLock> {
+async function claim(output: string, root: string, waiting: Waiting): Promise<HeldLock> {
   for (;;) {
     await attempt(output, () => makeDirectory(root));
     const foreign = (await readdir(root).catch(() => [])).filter((name) => !isOfLock(name, lockName));
@@ -155,11 +165,12 @@ async function claim(output: string, root: string): Promise<HeldLock> {
       throw new BurgeonError(
         'ERR_BURGEON_DATA',
         `${root}: expected what an interrupted burgeon has left, or nothing, found other files ` +
-          `(${listOf(foreign)}); choose another output, or move them`,
+          `(${someNames(foreign)}); choose another output, or move them`,
       );
     }
     try {
-      return await claimLock({ lock: join(root, lockName), subject: `output ${output}`, activity: 'is writing it' });
+      const [lock, subject] = [join(root, lockName), `output ${output}`];
+      return await claimLock({ lock, subject, activity: 'is writing it', ...waiting });
     } catch (error) {
       // A process that is done removes the directory.
       if (isMissing((error as Error).cause)) continue;
@@ -185,15 +196,26 @@ async function requireReplaceable(output: string, kind: OutputKind): Promise<boo
   // It is to be deleted at the end.
   if (foreign.length === 0) await attempt(output, () => access(output, constants.W_OK));
   if (foreign.length === 0) return true;
+  const [found, next] = whatIsThere(output, names, foreign, kind);
   throw new BurgeonError(
     'ERR_BURGEON_DATA',
-    `${output}: expected a new directory or ${kind.name} to replace, found other files (${listOf(foreign)}); ` +
-      'choose another output, or remove them',
+    `${output}: expected a new directory or ${kind.name} to replace, found ${found}; choose another output${next}`,
   );
 }
 
-function listOf(names: readonly string[]): string {
-  return `${names.slice(0, 3).join(', ')}${names.length > 3 ? ', ...' : ''}`;
+/** What is found, and what else could be done about it than to choose another output. */
+function whatIsThere(
+  output: string,
+  names: readonly string[],
+  foreign: readonly string[],
+  kind: OutputKind,
+): [found: string, next: string] {
+  const found = directoryKind(names);
+  if (found !== undefined && found.what !== kind.name) return [`${found.what} (${found.sign})`, ''];
+  if (found !== undefined && kind === dataSet && foreign.length === names.length) {
+    return [`${found.what} whose ${found.sign} cannot be read`, `, or remove ${output}`];
+  }
+  return [`other files (${someNames([...foreign].sort())})`, ', or remove them'];
 }
 
 /** Entries that the manifest does not account for; all of them when it is no manifest of ours. */

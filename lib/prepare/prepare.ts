@@ -18,6 +18,7 @@ import {
 import { type DataManifest, type SplitManifest, writeManifest } from '../data/manifest.ts';
 import { BurgeonError } from '../errors.ts';
 import { makeDirectory } from '../files/make-directory.ts';
+import { counted } from '../format.ts';
 import { quote } from '../quote.ts';
 import { createTokenizer } from '../tokenizer/open-tokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
@@ -62,6 +63,8 @@ export interface PrepareOptions extends TextColumns {
   /** Stops the work; the promise rejects with the reason, and the same call goes on from there later. */
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: PrepareProgress) => void) | undefined;
+  /** Word for people, about another process that may be writing `output`. */
+  onNote?: ((note: string) => void) | undefined;
 }
 
 /** Below this many bytes of input, starting threads takes longer than they save. */
@@ -86,14 +89,16 @@ export async function prepare(options: PrepareOptions): Promise<DataManifest> {
   const settings = { ...options, ...defaultsOf(options) };
   checkOptions(settings);
   const files = await findInputFiles(options.inputs, options);
-  return writeDirectory(options.output, jobOf(settings, files), async (partial) => {
-    options.signal?.addEventListener('abort', partial.keep);
+  const { signal, onNote } = options;
+  const write = async (partial: PartialDirectory) => {
+    signal?.addEventListener('abort', partial.keep);
     try {
       return await fill(partial, settings, files);
     } finally {
-      options.signal?.removeEventListener('abort', partial.keep);
+      signal?.removeEventListener('abort', partial.keep);
     }
-  });
+  };
+  return writeDirectory(options.output, jobOf(settings, files), write, { signal, onNote });
 }
 
 type Settings = PrepareOptions & ReturnType<typeof defaultsOf>;
@@ -147,6 +152,7 @@ async function fill(partial: PartialDirectory, settings: Settings, files: readon
     saved,
     splitBy === 'tokens' ? validationFraction : 0,
   );
+  progress.onWritten(documents, train.tokens + validation.tokens);
   const splits = splitBy === null ? { train } : { train, validation };
   requireTokens(splits, validationFraction);
   await writeFileList(partial.data, scanned, fileTokens);
@@ -191,6 +197,7 @@ function checkOptions(settings: Settings): void {
   if (delimiter !== undefined && delimiter !== '') requireText('delimiter', delimiter);
   requireTextColumns(inputs, settings);
   optional(requireFunction, 'onProgress', settings.onProgress);
+  optional(requireFunction, 'onNote', settings.onNote);
   optional(requireSignal, 'signal', settings.signal);
   if (typeof settings.dropNearDuplicates !== 'boolean') {
     throw wrong('dropNearDuplicates', 'true or false', settings.dropNearDuplicates);
@@ -228,7 +235,7 @@ const newline = 10;
 function noText(files: readonly ScannedFile[]): BurgeonError {
   return new BurgeonError(
     'ERR_BURGEON_DATA',
-    `inputs: expected some text, found none in ${files.length} files (${total(files, 'empty')} empty documents); check ` +
+    `inputs: expected some text, found none in ${counted(files.length, 'file')} (${counted(total(files, 'empty'), 'empty document')}); check ` +
       'the inputs',
   );
 }
@@ -239,8 +246,8 @@ function requireTokens(splits: DataManifest['splits'], validationFraction: numbe
     if (split.tokens >= 2) continue;
     throw new BurgeonError(
       'ERR_BURGEON_DATA',
-      `${name} split: expected at least 2 tokens, got ${split.tokens} (validationFraction ${validationFraction}); add ` +
-        'text, or set validationFraction to 0 to hold nothing out',
+      `${name} split: expected at least 2 tokens, got ${split.tokens}, with ${percent(validationFraction)} of the text held out; ` +
+        `add text, or hold ${name === 'validation' ? 'more or nothing' : 'less or nothing'} out`,
     );
   }
 }
@@ -253,8 +260,9 @@ function warningsOf(
   const warnings: string[] = [];
   const firstInvalid = files.find(({ summary }) => summary.invalidUtf8 > 0);
   if (firstInvalid) {
+    const invalid = total(files, 'invalidUtf8');
     warnings.push(
-      `${total(files, 'invalidUtf8')} invalid UTF-8 sequences were replaced by U+FFFD, the first in ` +
+      `${invalid === 1 ? '1 invalid UTF-8 sequence was' : `${invalid} invalid UTF-8 sequences were`} replaced by U+FFFD, the first in ` +
         basename(firstInvalid.path),
     );
   }

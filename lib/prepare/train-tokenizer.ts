@@ -8,6 +8,7 @@ import { loadAddon, native, nativeSync } from '../addon/load.ts';
 import { optional, requireFunction, requireObject, requireText, requireTexts } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
 import { replaceFile } from '../files/replace-file.ts';
+import { counted } from '../format.ts';
 import { quote } from '../quote.ts';
 import { toMerges, toTokens } from '../tokenizer/byte-pairs.ts';
 import { cutPoint } from '../tokenizer/gpt2-pieces.ts';
@@ -32,6 +33,8 @@ export interface TrainTokenizerOptions extends TextColumns {
   /** Stops the work; the promise rejects with the reason, and nothing is written. */
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: TrainTokenizerProgress) => void) | undefined;
+  /** Word for people, about another process that may be writing `output`. */
+  onNote?: ((note: string) => void) | undefined;
 }
 
 export interface TrainTokenizerProgress {
@@ -67,6 +70,7 @@ export async function trainTokenizer(options: TrainTokenizerOptions): Promise<Tr
   requireTextColumns(options.inputs, options);
   if (delimiter !== '') optional(requireText, 'delimiter', delimiter);
   optional(requireFunction, 'onProgress', onProgress);
+  optional(requireFunction, 'onNote', options.onNote);
   checkOptions(vocabSize, minFrequency, delimiter);
   const inputs = await findInputFiles(options.inputs, options);
 
@@ -79,7 +83,7 @@ export async function trainTokenizer(options: TrainTokenizerOptions): Promise<Tr
       if (bytes === 0) {
         throw new BurgeonError(
           'ERR_BURGEON_DATA',
-          `inputs: expected some text to learn from, found none in ${inputs.length} files; check the inputs`,
+          `inputs: expected some text to learn from, found none in ${counted(inputs.length, 'file')}; check the inputs`,
         );
       }
       // <|endoftext|> comes on top.
@@ -96,7 +100,7 @@ export async function trainTokenizer(options: TrainTokenizerOptions): Promise<Tr
         files: Object.keys(files),
       };
     },
-    tokenizerDirectory,
+    { kind: tokenizerDirectory, signal: options.signal, onNote: options.onNote },
   );
 }
 

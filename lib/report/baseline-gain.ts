@@ -4,6 +4,7 @@
 import { BurgeonError } from '../errors.ts';
 import { expandFiles } from '../files/globs.ts';
 import { isDirectory } from '../files/path-kinds.ts';
+import { counted } from '../format.ts';
 import type { TrainConfig } from '../train/train-config.ts';
 import { comparableLosses, type LossUnit } from './comparable-losses.ts';
 import {
@@ -95,7 +96,7 @@ export function baselineGainRows({ curve, gain, reference, difference, otherKeys
     ],
     [
       'dense runs',
-      `${steps[0]} to ${steps.at(-1)} steps; ${reference.steps} steps end at ${reference.loss.toFixed(4)}, this run ${size}${differs}`,
+      `${steps[0]} to ${steps.at(-1)} steps; ${counted(reference.steps, 'step')} end at ${reference.loss.toFixed(4)}, this run ${size}${differs}`,
     ],
   ];
 }

@@ -1,6 +1,6 @@
 // A comparison in words and cells, the same for terminal and page. Pure.
 
-import { count, duration, percent } from '../format.ts';
+import { count, counted, duration, percent, plural } from '../format.ts';
 import type { Budget, ComparedGroup, Comparison, RunGroup } from './compare-runs.ts';
 import { type ConfigDifference, valuesText } from './config-differences.ts';
 import type { Difference, MeanAndSpread } from './mean-and-spread.ts';
@@ -10,7 +10,7 @@ const budgetNames: Record<Budget, string> = { step: 'steps', executedFlops: 'exe
 const rowNames: Record<Budget, string> = { ...budgetNames, executedFlops: 'FLOPs' };
 
 export function amount(budget: Budget, value: number): string {
-  if (budget === 'step') return `${count(value)} steps`;
+  if (budget === 'step') return `${count(value)} ${plural(value, 'step')}`;
   return budget === 'executedFlops' ? `${count(value)}FLOP` : duration(1000 * value);
 }
 
@@ -48,7 +48,7 @@ export function headline({ baseline }: Comparison, other: ComparedGroup): string
       ({ budget, needed, ratio }) =>
         `${percent(ratio!)} of its ${budgetNames[budget]} (${amount(budget, needed!.mean)})`,
     );
-  const some = reached < other.runs.length ? ` (${reached} of ${other.runs.length} runs)` : '';
+  const some = reached < other.runs.length ? ` (${reached} of ${counted(other.runs.length, 'run')})` : '';
   return `${groupName(other)} needed ${needs.join(' and ')} to reach ${target}${some}`;
 }
 

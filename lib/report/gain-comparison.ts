@@ -1,6 +1,7 @@
 // The compute gains among groups of runs: which dense ones make the curve, what the others gain against it, and which
 // groups are the two controls. Pure.
 
+import { counted } from '../format.ts';
 import {
   type Curves,
   computeGain,
@@ -152,6 +153,6 @@ function gainNotes(groups: readonly ConfigGroup[]): string[] {
 /** Why there is no curve. */
 function noCurveNote(family: readonly ConfigGroup[]): string {
   const found = family.find((group) => finishedOf(group).length > 0);
-  const one = found && `one: ${found.configs[0]!.steps} steps (${sharedName(found.runs)})`;
+  const one = found && `one: ${counted(found.configs[0]!.steps, 'step')} (${sharedName(found.runs)})`;
   return `a compute gain needs complete dense runs of two lengths or more that differ in steps and seed only, found ${one ?? 'none'}`;
 }

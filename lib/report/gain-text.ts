@@ -1,6 +1,6 @@
 // Compute gains and controls in words and cells, the same for terminal and page. Pure.
 
-import { count, duration, percent } from '../format.ts';
+import { count, counted, duration, percent } from '../format.ts';
 import type { Comparison } from './compare-runs.ts';
 import { differenceText, lossText } from './comparison-text.ts';
 import { type GainBudget, gainBudgets, type MeanGain } from './compute-gain.ts';
@@ -29,7 +29,7 @@ export function curveRows({ lengths }: GainComparison): string[][] {
   return [
     ['dense training', ...columns],
     ...lengths.map(({ name, steps, loss, spent }) => [
-      `${name}, ${steps} steps`,
+      `${name}, ${counted(steps, 'step')}`,
       String(loss.n),
       ...gainBudgets.map((budget) => spentText(budget, spent[budget]?.mean)),
       lossText(loss),
@@ -42,7 +42,7 @@ export function gainRows({ groups }: GainComparison): string[][] {
   return [
     ['gain of', ...columns],
     ...groups.map(({ name, steps, loss, gain }) => [
-      `${name}, ${steps} steps`,
+      `${name}, ${counted(steps, 'step')}`,
       String(loss.n),
       ...gainBudgets.map((budget) => gainText(gain[budget])),
       lossText(loss),
@@ -77,7 +77,9 @@ export function controlText({ kind, name, sizes, of }: Control): string {
 export function gainNote({ groups }: GainComparison): string {
   const unpaired = groups.flatMap(({ name, runs }) => {
     const paired = runs.filter(({ isPaired }) => isPaired).length;
-    return paired === runs.length ? [] : [paired === 0 ? name : `${name} (${paired} of ${runs.length} runs paired)`];
+    return paired === runs.length
+      ? []
+      : [paired === 0 ? name : `${name} (${paired} of ${counted(runs.length, 'run')} paired)`];
   });
   const against =
     unpaired.length === 0

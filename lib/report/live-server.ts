@@ -59,7 +59,7 @@ const retryAfter = '30';
 const limits = { headersTimeout: 10_000, requestTimeout: 10_000, connectionsCheckingInterval: 2000 };
 const idleMs = 30_000;
 
-const loopback = /^(?:localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)$/;
+const loopback = /^(?:localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)$/i;
 
 export class LiveServer {
   readonly #options: LiveServerOptions;

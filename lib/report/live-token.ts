@@ -29,9 +29,10 @@ export async function keepToken(runDirectory: string, token: string): Promise<vo
   }
 }
 
-/** Whether a request's authorization header has the token; takes as long whatever is in it. */
+/** Whether a request's authorization header has the token; takes as long whatever that is. The scheme is of any case (RFC 7235). */
 export function hasToken(authorization: string | undefined, token: string): boolean {
-  return timingSafeEqual(digest(authorization ?? ''), digest(`Bearer ${token}`));
+  const given = /^bearer +(.*)$/i.exec(authorization ?? '')?.[1];
+  return timingSafeEqual(digest(given ?? ''), digest(token));
 }
 
 const digest = (text: string) => createHash('sha256').update(text).digest();

@@ -5,6 +5,7 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { BurgeonError } from '../errors.ts';
 import { type FileLine, scanLines } from '../files/scan-lines.ts';
+import { counted } from '../format.ts';
 import { type MetricsLine, metricsFileName } from '../train/metrics.ts';
 import { addLine } from './add-line.ts';
 import { problemOf } from './check-line.ts';
@@ -49,6 +50,7 @@ export async function readRun(directory: string, options: ReadRunOptions = {}): 
     samples: [],
     checkpoints: [],
     warnings: [],
+    damage: [],
     changes: [],
     stages: [],
     plannedSaving: null,
@@ -61,7 +63,7 @@ export async function readRun(directory: string, options: ReadRunOptions = {}): 
   const decode = (text: string, line: number, isWhole: boolean) => {
     const { read, problem } = decodeLine(text, isWhole);
     if (read === undefined) {
-      damaged.push(`${metricsFileName}:${line}: ${problem}`);
+      damaged.push(`:${line}: ${problem}`);
       return;
     }
     addLine(run, read);
@@ -82,11 +84,7 @@ export async function readRun(directory: string, options: ReadRunOptions = {}): 
     return true;
   });
   thinner.flush();
-  for (const text of damaged.slice(0, mostNamed)) run.warnings.push({ kind: 'warning', step: run.step, text });
-  if (damaged.length > mostNamed) {
-    const text = `${metricsFileName}: ${damaged.length - mostNamed} more lines are left out for the like`;
-    run.warnings.push({ kind: 'warning', step: run.step, text });
-  }
+  addDamage(run, file, damaged);
   if ([run.steps, run.validation].some((columns) => columns.executedBlockFlops.includes(null))) blockFlops.fillIn(run);
   if (run.state === 'unfinished' && run.start !== undefined && run.step === run.start.config.steps)
     run.state = 'complete';
@@ -94,19 +92,35 @@ export async function readRun(directory: string, options: ReadRunOptions = {}): 
   return run;
 }
 
+/** @param damaged number of the line and problem, to stand behind the name of the file. */
+function addDamage(run: RunData, file: string, damaged: readonly string[]): void {
+  const left = damaged.length - mostNamed;
+  const named = [
+    ...damaged.slice(0, mostNamed),
+    ...(left > 0 ? [`: ${counted(left, 'more line')} left out for the like`] : []),
+  ];
+  run.damage.push(...named.map((text) => `${file}${text}`));
+  for (const text of named) run.warnings.push({ kind: 'warning', step: run.step, text: `${metricsFileName}${text}` });
+}
+
 /** The line, or why it is left out. */
 function decodeLine(text: string, isWhole: boolean): { read?: MetricsLine; problem?: string } {
   try {
     const read: MetricsLine = JSON.parse(text);
     const problem = problemOf(read);
-    return problem === undefined ? { read } : { problem: `damaged, left out: ${problem}: ${text.slice(0, 60)}` };
+    return problem === undefined ? { read } : { problem: `damaged, left out: ${problem}: ${beginningOf(text)}` };
   } catch {
     return {
       problem: isWhole
-        ? `no JSON, left out: ${text.slice(0, 60)}`
+        ? `no JSON, left out: ${beginningOf(text)}`
         : 'the last line is torn, as a killed process leaves it; left out',
     };
   }
+}
+
+/** As a terminal can show it, whatever it is. */
+function beginningOf(text: string): string {
+  return text.slice(0, 60).replace(/\p{Cc}|\ufffd/gu, '?');
 }
 
 async function sizeOf(file: string, directory: string): Promise<number> {

@@ -77,6 +77,8 @@ export interface RunData {
   samples: SampleLine[];
   checkpoints: CheckpointLine[];
   warnings: WarningLine[];
+  /** What of the file could not be read, one sentence each with its place; among the warnings too. */
+  damage: string[];
   /** Values of the configuration that changed on the way. */
   changes: ChangeLine[];
   stages: StageRow[];

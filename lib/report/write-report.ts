@@ -1,9 +1,9 @@
 // A report: the page with runs in it, one file that needs nothing else.
 
-import { readFile } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { BenchPageData } from '../bench/page-data.ts';
 import { BurgeonError } from '../errors.ts';
+import { isFile } from '../files/path-kinds.ts';
 import { replaceFile } from '../files/replace-file.ts';
 import { comparableLosses } from './comparable-losses.ts';
 import { compareRuns } from './compare-runs.ts';
@@ -22,14 +22,18 @@ export const reportFileName = 'report.html';
  * Writes a report of one or several runs.
  * @param directories of runs; the first is what the others are compared with.
  * @param options.mustCompare whether it is an error when they cannot be compared.
- * @throws {BurgeonError} ERR_BURGEON_DATA for what is no run, or cannot be compared; what the file system says of `file`.
+ * @param options.onNote is told what of the runs cannot be read, and is missing in the report.
+ * @throws {BurgeonError} ERR_BURGEON_DATA for what is no run, or cannot be compared, where `file` is something else than a page, and
+ *   when it cannot be written.
  */
 export async function writeReport(
   directories: readonly string[],
   file: string,
-  options: { mustCompare?: boolean } = {},
+  options: { mustCompare?: boolean; onNote?: ((note: string) => void) | undefined } = {},
 ): Promise<void> {
+  await requirePage(file);
   const runs = withDistinctNames(await Promise.all(directories.map((directory) => readRun(directory))));
+  for (const note of runs.flatMap(({ damage }) => damage)) options.onNote?.(note);
   const compared = comparisonOf(runs, options.mustCompare ?? false);
   const data: PageData = {
     kind: 'report',
@@ -39,6 +43,25 @@ export async function writeReport(
     written: new Date().toISOString(),
   };
   await replaceFile(file, await pageWith(data), 'the report');
+}
+
+/**
+ * A slip of the keyboard is not to cost the metrics of a run: only pages are replaced.
+ * @throws {BurgeonError} ERR_BURGEON_DATA where there is another file.
+ */
+export async function requirePage(file: string): Promise<void> {
+  if (!(await isFile(file))) return;
+  const handle = await open(file, 'r');
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(15), 0, 15, 0);
+    if (bytesRead === 0 || /^<(!doctype html|html)/i.test(buffer.toString('latin1', 0, bytesRead))) return;
+  } finally {
+    await handle.close();
+  }
+  throw new BurgeonError(
+    'ERR_BURGEON_DATA',
+    `${file}: expected no such file, or a report to replace, found another file; name another output, or remove it`,
+  );
 }
 
 /** The runs, losses in the unit of their comparison. */
@@ -53,7 +76,7 @@ function comparisonOf(runs: RunData[], mustCompare: boolean): Pick<ReportData, '
 }
 
 /** The page with its data. @param file the page as built, where it is another. */
-export async function pageWith(data: PageData | BenchPageData, file = pageFile): Promise<string> {
+export async function pageWith(data: object, file = pageFile): Promise<string> {
   const page = await readFile(file, 'utf8').catch((cause) => {
     throw new BurgeonError('ERR_BURGEON_BACKEND', `${file.pathname} is missing; build it with: npm run build:ts`, {
       cause,

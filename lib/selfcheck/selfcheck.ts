@@ -1,6 +1,7 @@
 // Does a device compute what it should? Ops and whole steps against the float64 reference, and the laws of skipping.
 
 import type { Device } from '../config/device.ts';
+import { counted } from '../format.ts';
 import { checkCases, firstHalfOf, halfOf } from './cases.ts';
 import {
   againstReference,
@@ -83,7 +84,7 @@ export async function selfCheck({ device, isQuick, onProgress }: SelfCheckOption
   const steps = isQuick ? 4 : device === 'cpu' ? 6 : 30;
   const judge: Device = device === 'cpu' ? 'reference' : 'cpu';
   for (const precision of ['float32', 'bf16'] as const) {
-    await run(`${steps} steps on text, ${precision}`, async () => {
+    await run(`${counted(steps, 'step')} on text, ${precision}`, async () => {
       const settings: TrainingOptions = { device, precision, steps, isQuick };
       const straight = await trainOnText(settings);
       const again = await trainOnText(settings);

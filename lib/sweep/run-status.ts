@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { latestCheckpoint } from '../checkpoint/checkpoint-list.ts';
+import { latestCheckpoint, latestIntactCheckpoint } from '../checkpoint/checkpoint-list.ts';
 import { isSameData } from '../data/data-identity.ts';
 import { BurgeonError } from '../errors.ts';
 import { readRun } from '../report/read-run.ts';
@@ -42,13 +42,15 @@ export async function readStatus(run: PlannedRun): Promise<RunStatus> {
   if (!existsSync(path.join(run.directory, metricsFileName))) {
     return hasCheckpoints ? { state: 'foreign', reason: `checkpoints without ${metricsFileName}` } : { state: 'new' };
   }
-  const step = latest?.step ?? 0;
   try {
     const data = await readRun(run.directory);
     // Killed before its first line was written.
     if (data.start === undefined && !hasCheckpoints) return { state: 'new' };
     const differences = differencesFrom(run, data);
     if (differences.length > 0) return { state: 'foreign', reason: differences.join('; ') };
+    // Only what is to go on is read through; its newest checkpoint may be damaged.
+    const intact = data.end?.state === 'complete' ? latest : (await latestIntactCheckpoint(run.directory)).latest;
+    const step = intact?.step ?? 0;
     // A kill may come after the last checkpoint and before the word that the run is complete.
     const isComplete = data.end?.state === 'complete' || step === run.config.steps;
     const result = isComplete ? resultOf(run, data) : undefined;

@@ -1,7 +1,7 @@
 // A tokenizer whose arguments are checked before anything is done with them.
 
 import { types } from 'node:util';
-import { requireObject, wrong } from '../config/require.ts';
+import { requireObject, requireReadable, wrong } from '../config/require.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 /** @returns the same, that throws ERR_BURGEON_CONFIG for what is no text, or no list of tokens. */
@@ -25,6 +25,7 @@ function textOf(text: string): string {
 }
 
 function listOf(tokens: ArrayLike<number>): ArrayLike<number> {
+  requireReadable('tokens', tokens);
   const isList = Array.isArray(tokens) || (ArrayBuffer.isView(tokens) && !types.isDataView(tokens));
   if (!isList) requireObject('tokens', tokens, 'a list of token numbers');
   if (!Number.isSafeInteger(tokens.length) || tokens.length < 0)

@@ -42,23 +42,34 @@ export function sha256(text: string): string {
 }
 
 /**
- * Checks that a value read from outside is a description, and drops everything that does not belong to it.
+ * Checks that a value read from outside is a description, and nothing else: a misspelt key would change what is encoded.
  * @param code   error code to throw with, as the value may come from a file (DATA) or from a caller (CONFIG).
  * @param source what the value is or where it comes from, for the message.
  * @throws {BurgeonError} with the given code.
  */
 export function parseDescription(value: unknown, code: BurgeonErrorCode, source: string): TokenizerDescription {
   const { name, characters, files } = (value ?? {}) as { name?: unknown; characters?: unknown; files?: unknown };
+  const requireKeys = (...keys: string[]) => {
+    const unknown = Object.keys(value as object).find((key) => key !== 'name' && !keys.includes(key));
+    if (unknown === undefined) return;
+    throw new BurgeonError(
+      code,
+      `${source}: expected ${['name', ...keys].join(' and ')} of a ${name} tokenizer, received also ${quote(unknown)}`,
+    );
+  };
   switch (name) {
     case 'gpt2':
     case 'bytes':
+      requireKeys();
       return { name };
     case 'chars': {
+      requireKeys('characters');
       const problem = charactersProblem(characters);
       if (problem) throw new BurgeonError(code, `${source}: characters: ${problem}`);
       return { name, characters: characters as string[] };
     }
     case 'huggingface':
+      requireKeys('files');
       return { name, files: parseFiles(files, code, source) };
     default:
       throw new BurgeonError(
@@ -70,6 +81,14 @@ export function parseDescription(value: unknown, code: BurgeonErrorCode, source:
 }
 
 function parseFiles(files: unknown, code: BurgeonErrorCode, source: string): Record<string, string> {
+  const names: readonly string[] = huggingFaceFileNames;
+  const unknown = Object.keys(files ?? {}).find((name) => !names.includes(name));
+  if (unknown !== undefined) {
+    throw new BurgeonError(
+      code,
+      `${source}: files: expected names among ${names.join(', ')}, received ${quote(unknown)}`,
+    );
+  }
   const known: Record<string, string> = {};
   for (const name of huggingFaceFileNames) {
     const text = (files as Record<string, unknown> | undefined | null)?.[name];

@@ -3,7 +3,7 @@
 
 import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { requireText } from '../config/require.ts';
+import { requireReadable, requireText } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
 import { createBytesTokenizer } from './bytes.ts';
 import { createCharsTokenizer } from './chars.ts';
@@ -22,6 +22,7 @@ import { readJson, readVocabularyFiles } from './vocabulary-files.ts';
  *   damaged.
  */
 export function createTokenizer(description: TokenizerDescription): Tokenizer {
+  requireReadable('tokenizer', description);
   return checked(make(parseDescription(description, 'ERR_BURGEON_CONFIG', 'tokenizer')));
 }
 

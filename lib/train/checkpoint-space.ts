@@ -21,12 +21,27 @@ export interface CheckpointSpace {
 
 type SpaceConfig = Pick<TrainConfig, 'output' | 'steps' | 'checkpoint'>;
 
+/** Bytes of one checkpoint. */
+function checkpointBytes(model: ModelConfig): number {
+  return 3 * Float32Array.BYTES_PER_ELEMENT * countParameters(model).total;
+}
+
+/** Whether a disk has no room for one checkpoint more, as far as is known. */
+export async function lacksRoom(model: ModelConfig, output: string): Promise<boolean> {
+  try {
+    const { bavail, blocks, bsize } = await statfs(output);
+    return blocks > 0 && bavail * bsize < checkpointBytes(model);
+  } catch {
+    return false;
+  }
+}
+
 export async function checkpointSpace(model: ModelConfig, config: SpaceConfig): Promise<CheckpointSpace> {
   const { output, steps, checkpoint } = config;
   const { every, everyMinutes, keepLast, keepBest } = checkpoint;
   const written = everyMinutes > 0 ? steps : 1 + (every > 0 ? Math.floor((steps - 1) / every) : 0);
   return {
-    bytes: 3 * Float32Array.BYTES_PER_ELEMENT * countParameters(model).total,
+    bytes: checkpointBytes(model),
     count: Math.min(written, keepLast + (keepBest ? 1 : 0) + 1),
     available: await availableBytes(output),
   };

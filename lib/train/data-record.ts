@@ -3,6 +3,7 @@
 import { type DataIdentity, isSameData } from '../data/data-identity.ts';
 import type { WindowRule } from '../data/token-source.ts';
 import { BurgeonError } from '../errors.ts';
+import { counted } from '../format.ts';
 
 export interface DataRecord {
   /** Where windows are cut, for the whole run. */
@@ -35,7 +36,7 @@ export function continueData(
         'a new run with another output (initFrom takes over the weights)',
     );
   };
-  if (train.tokens !== trainTokens) refuse(`expected ${trainTokens} tokens, found ${train.tokens}`);
+  if (train.tokens !== trainTokens) refuse(`expected ${counted(trainTokens, 'token')}, found ${train.tokens}`);
   if (saved === undefined) {
     const windows = usedWithin === null ? 'across' : 'within';
     return { data: { windows, train, validation }, notes: [earlierNote(usedWithin, trainTokens)] };

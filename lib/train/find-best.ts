@@ -2,17 +2,19 @@
 
 import path from 'node:path';
 import { checkpointName } from '../checkpoint/checkpoint.ts';
-import { findCheckpoints, latestCheckpoint } from '../checkpoint/checkpoint-list.ts';
+import { damageText, findCheckpoints, latestIntactCheckpoint } from '../checkpoint/checkpoint-list.ts';
 import { checkpointError } from '../formats/checkpoint-error.ts';
 import { readRunState } from './checkpoint-part.ts';
 
 /**
  * @param run directory of the run.
+ * @param onNote is told of newer checkpoints that are damaged, and passed over.
  * @returns directory of the checkpoint.
  * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT where it has none, none was evaluated, or the best is no longer there.
  */
-export async function findBestCheckpoint(run: string): Promise<string> {
-  const { latest } = await latestCheckpoint(run);
+export async function findBestCheckpoint(run: string, onNote: (note: string) => void = () => {}): Promise<string> {
+  const { latest, skipped } = await latestIntactCheckpoint(run);
+  for (const damaged of skipped) onNote(`passed over checkpoint ${damageText(damaged)}`);
   if (latest === undefined) {
     throw checkpointError(`${run}: expected a run directory with checkpoints to find the best of, found none in it`);
   }

@@ -8,6 +8,7 @@ import { openModel } from '../checkpoint/open-model.ts';
 import { newSpecialIds } from '../checkpoint/special-ids.ts';
 import { BurgeonError } from '../errors.ts';
 import { descriptionFileName } from '../tokenizer/description.ts';
+import { tokenizerDifference } from '../tokenizer/difference.ts';
 import { readTokenizer } from '../tokenizer/open-tokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { checkpointPart, describePart } from './checkpoint-part.ts';
@@ -29,9 +30,9 @@ export async function openInitialModel(
   initFrom: string,
   config: TrainConfig,
   data: Data,
-  start: StartMode,
+  { start, onNote }: { start: StartMode; onNote?: ((note: string) => void) | undefined },
 ): Promise<OpenModelDirectory> {
-  const source = await openModel(await findModel(initFrom));
+  const source = await openModel(await findModel(initFrom, onNote));
   try {
     requireSameModel(initFrom, config, source);
     await requireSameTokens(initFrom, source, data);
@@ -89,14 +90,17 @@ function requireSameModel(initFrom: string, config: TrainConfig, { model }: Open
 }
 
 async function requireSameTokens(initFrom: string, source: OpenModelDirectory, data: Data): Promise<void> {
-  const isChecked = namesTokenizer(source) && data.tokenizer !== undefined;
-  const theirs = isChecked ? await readTokenizer(source.directory) : undefined;
+  const theirs = namesTokenizer(source) && data.tokenizer ? await readTokenizer(source.directory) : undefined;
   const isSame = !theirs || JSON.stringify(theirs) === JSON.stringify(data.tokenizer);
   const { vocabSize } = source.model;
   if (isSame && (data.vocabSize ?? 0) <= vocabSize) return;
+  const found = isSame
+    ? `data of ${data.vocabSize} tokens`
+    : `data of another tokenizer (${tokenizerDifference(theirs, data.tokenizer!)})`;
   throw new BurgeonError(
     'ERR_BURGEON_DATA',
-    `initFrom ${initFrom}: expected data of the model's tokenizer and its ${vocabSize} tokens, found data of ${isSame ? `${data.vocabSize} tokens` : 'another tokenizer or vocabulary'}; prepare the text with the tokenizer of the model`,
+    `initFrom ${initFrom}: expected data of the model's tokenizer and its ${vocabSize} tokens, found ${found}; prepare the text ` +
+      `with the tokenizer of the model (burgeon prepare -t ${source.directory})`,
   );
 }
 

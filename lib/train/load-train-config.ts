@@ -1,8 +1,9 @@
 // Reads a training configuration from a file. It comes with a model of its own, or takes that of `initFrom` or, when it is
 // resumed, of its checkpoint.
 
-import { latestCheckpoint } from '../checkpoint/checkpoint-list.ts';
+import { latestIntactCheckpoint } from '../checkpoint/checkpoint-list.ts';
 import { findModel } from '../checkpoint/find-model.ts';
+import { configFile, readModelDirectory } from '../checkpoint/model-directory.ts';
 import { openModel } from '../checkpoint/open-model.ts';
 import { applyOverrides, readConfigFile } from '../config/config-file.ts';
 import { isPath } from '../config/fields.ts';
@@ -47,10 +48,13 @@ async function initialModel(data: unknown, resume: boolean): Promise<ModelConfig
   const { initFrom, output, model } = isJsonObject(data) ? data : {};
   const isGiven = isPath(initFrom);
   if (!isGiven && model !== undefined) return undefined;
-  const checkpoint = resume && typeof output === 'string' ? (await latestCheckpoint(output)).latest : undefined;
-  const directory = checkpoint?.directory ?? (isGiven ? await findModel(initFrom) : undefined);
-  if (directory === undefined) return undefined;
-  const source = await openModel(directory);
+  // All checkpoints of a run are of one model; what else is in them is compared when the run directory is entered.
+  const isConfig = (file: string) => file === configFile;
+  const { latest } = resume && isPath(output) ? await latestIntactCheckpoint(output, isConfig) : {};
+  if (latest === undefined && !isGiven) return undefined;
+  const source = latest
+    ? await readModelDirectory(latest.directory)
+    : await openModel(await findModel(initFrom as string));
   await source.close();
   return source.model;
 }

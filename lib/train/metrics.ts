@@ -12,6 +12,7 @@ import { explainWriting } from '../files/explain-writing.ts';
 import { isMissing } from '../files/is-missing.ts';
 import { LogFile } from '../files/log-file.ts';
 import { makeDirectory } from '../files/make-directory.ts';
+import { refusePipe } from '../files/path-kinds.ts';
 import { type FileLine, scanLines } from '../files/scan-lines.ts';
 import type { ConfigChange } from './config-changes.ts';
 import type { DataDescription } from './describe-data.ts';
@@ -254,6 +255,7 @@ export class MetricsWriter {
 /** The file, without what comes after a step. */
 async function openAfter(file: string, step: number): Promise<{ handle: FileHandle; found: LinesOfStep }> {
   await makeDirectory(path.dirname(file));
+  await refusePipe(file);
   const handle = await open(file, 'a');
   try {
     const found = await linesOfStep(file, step);
@@ -271,15 +273,18 @@ interface LinesOfStep {
   /** Whether a line says that the step has a checkpoint, and one that the run is complete with it. */
   hasCheckpoint: boolean;
   hasEnd: boolean;
+  /** The last step that a line speaks of; 0 where none does. */
+  last: number;
 }
 
 async function linesOfStep(file: string, step: number): Promise<LinesOfStep> {
-  const found: LinesOfStep = { bytes: 0, hasCheckpoint: false, hasEnd: false };
+  const found: LinesOfStep = { bytes: 0, hasCheckpoint: false, hasEnd: false, last: 0 };
   await scanLines(file, (line) => {
     const { chunk, begin, end, offset, isWhole } = line;
     const lineStep = stepOfLine(line) ?? Infinity;
     if (!isWhole || lineStep > step) return;
     found.bytes = offset + end - begin + 1;
+    found.last = Math.max(found.last, lineStep);
     if (lineStep < step) return;
     const text = chunk.toString('utf8', begin, end);
     found.hasCheckpoint ||= text.startsWith('{"kind":"checkpoint"');

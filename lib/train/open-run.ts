@@ -1,17 +1,19 @@
 // Opens everything that a run needs, in this order: what can be refused is refused before the run directory is touched, and
 // nothing stays open where opening fails.
 
+import { slowProductsNote } from '../addon/cuda.ts';
 import { busyNote, measurePeak, type Peak, peakFlops } from '../addon/peak.ts';
-import { latestIntactCheckpoint } from '../checkpoint/checkpoint-list.ts';
+import { damageText, latestIntactCheckpoint } from '../checkpoint/checkpoint-list.ts';
 import type { OpenModelDirectory } from '../checkpoint/model-directory.ts';
 import { completeModel, type ModelConfig } from '../config/model-config.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { ShardCheck } from '../data/shard-check.ts';
+import { counted } from '../format.ts';
 import type { Model } from '../model/model.ts';
 import { createTokenizer } from '../tokenizer/open-tokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { bestOnPresentWindows } from './best-checkpoint.ts';
-import { checkpointSpace, checkSpace } from './checkpoint-space.ts';
+import { checkpointSpace, checkSpace, lacksRoom } from './checkpoint-space.ts';
 import type { FoundData } from './data-record.ts';
 import { openInitialModel, partNotes } from './initial-model.ts';
 import { keepMetricsAside, MetricsWriter } from './metrics.ts';
@@ -131,7 +133,7 @@ async function refuseFirst(
 
 async function openInitial(
   config: TrainConfig,
-  { start = 'new' }: TrainerOptions,
+  { start = 'new', onNote }: TrainerOptions,
   { vocabSize }: Dataset,
   tokenizer: Tokenizer | undefined,
 ): Promise<OpenModelDirectory | undefined> {
@@ -142,14 +144,14 @@ async function openInitial(
     config.initFrom,
     config,
     { ...(vocabSize === undefined ? {} : { vocabSize }), tokenizer },
-    start,
+    { start, onNote },
   );
 }
 
 /** Kept in the metrics of a run that begins, too. */
 async function openingNotes(directory: EnteredRun, { initial, tight }: WantedRun, dataset: Dataset): Promise<string[]> {
   return [
-    ...directory.skipped.map((torn) => `passed over checkpoint ${torn.directory}: ${torn.problem}`),
+    ...directory.skipped.map((torn) => `passed over checkpoint ${damageText(torn)}`),
     ...(initial ? await partNotes(initial) : []),
     ...(tight === undefined ? [] : [tight]),
     ...dataset.findings.map((finding) => `data: ${finding}`),
@@ -158,7 +160,10 @@ async function openingNotes(directory: EnteredRun, { initial, tight }: WantedRun
 
 async function keepOldMetrics({ output }: TrainConfig, { latest }: EnteredRun, onNote: (note: string) => void) {
   const kept = latest ? undefined : await keepMetricsAside(output);
-  if (kept) onNote(`starting anew: no checkpoint holds the ${kept.step} steps whose metrics are now in ${kept.file}`);
+  if (kept)
+    onNote(
+      `starting anew: no checkpoint holds the ${counted(kept.step, 'step')} whose metrics are now in ${kept.file}`,
+    );
 }
 
 function begin(
@@ -185,17 +190,22 @@ async function record(
   const planner = new StepPlanner(model.config, config);
   const isMeasured = config.log.peakFlops === 'measured' && model.info.backend !== 'cuda' && !signal?.aborted;
   const peak = isMeasured ? await measurePeak(model.info.threads) : null;
+  // For readers of the report, who see MFU; on a terminal it is told where MFU is.
   const busy = peak && busyNote(peak);
-  if (busy) {
-    notes.push(busy);
-    onNote(busy);
+  if (busy) notes.push(busy);
+  const metrics = await MetricsWriter.open(config.output, state.step, { onLine, onTrouble: onNote });
+  const slow = model.info.backend === 'cuda' ? slowProductsNote() : undefined;
+  for (const note of [slow, lostMetrics(metrics, state.step, config)]) {
+    if (!note) continue;
+    notes.push(note);
+    onNote(note);
   }
   const recorder = new RunRecorder({
     config,
     model,
     state: Object.assign(state, { units }),
     planner,
-    metrics: await MetricsWriter.open(config.output, state.step, { onLine, onTrouble: onNote }),
+    metrics,
     validation: input.validation,
     data: input.description,
     place: new RunPlace(config.output, directory.lock),
@@ -210,8 +220,16 @@ async function record(
     isSaved: directory.latest !== undefined,
     onNote,
     begun: directory.begun,
+    lacksRoom: () => lacksRoom(model.config, config.output),
   });
   return { dataset, check, tokenizer, input, directory, model, state, peak, planner, recorder, saver };
+}
+
+/** A kill may cost the lines of the last step; a file that ends earlier was shortened, or is another one. */
+function lostMetrics({ file, found: { last } }: MetricsWriter, step: number, { log }: TrainConfig): string | undefined {
+  if (last + log.every >= step) return undefined;
+  const found = last === 0 ? 'none' : `none after step ${last}`;
+  return `${file}: expected lines of the ${counted(step, 'step')} so far, found ${found}; reports and comparisons lack them`;
 }
 
 /** The first lines of its metrics; the best checkpoint of a run that goes on, on the present validation windows. */

@@ -9,6 +9,8 @@ import { chooseDevice } from '../model/device.ts';
 import { Model } from '../model/model.ts';
 import { choosePrecision } from '../model/native-options.ts';
 import { descriptionFileName } from '../tokenizer/description.ts';
+import { tokenizerDifference } from '../tokenizer/difference.ts';
+import { readTokenizer } from '../tokenizer/open-tokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { ConfigChange } from './config-changes.ts';
 import type { FoundData } from './data-record.ts';
@@ -82,6 +84,18 @@ export function saveRun(model: Model, state: RunState): Promise<string> {
   });
 }
 
+async function refuseTokens(directory: string, { tokenizerFiles }: ModelContents, tokenizer: Tokenizer | undefined) {
+  const hasOwn = Object.keys(tokenizerFiles).length > 0;
+  const found =
+    hasOwn && tokenizer
+      ? `data of another tokenizer or vocabulary (${tokenizerDifference(await readTokenizer(directory), tokenizer)})`
+      : `${hasOwn ? 'token files, as the run has a tokenizer' : 'data of a tokenizer, as the run has none'}`;
+  throw new BurgeonError(
+    'ERR_BURGEON_DATA',
+    `cannot resume ${directory} with ${found}; use the data the run began with`,
+  );
+}
+
 async function restore({ tokenizer, ...context }: RestoreContext, directory: string) {
   const checkpoint = await readCheckpoint(directory, { isVerified: true });
   try {
@@ -91,10 +105,7 @@ async function restore({ tokenizer, ...context }: RestoreContext, directory: str
       { ...context, precisionOf },
     );
     if (checkpoint.tokenizerFiles[descriptionFileName] !== tokenizer?.files()[descriptionFileName]) {
-      throw new BurgeonError(
-        'ERR_BURGEON_DATA',
-        `cannot resume ${directory} with data of another tokenizer or vocabulary; use the data the run began with`,
-      );
+      await refuseTokens(directory, checkpoint, tokenizer);
     }
     const model = await Model.fromContents(checkpoint, modelOptions(continuation.state.config));
     try {

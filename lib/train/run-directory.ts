@@ -1,18 +1,22 @@
 // The directory of a run: who may start in it, and that only one process trains in it at a time.
 
+import { readdir, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import {
   clearInterrupted,
+  damageText,
   type FoundCheckpoint,
   latestCheckpoint,
   latestIntactCheckpoint,
 } from '../checkpoint/checkpoint-list.ts';
 import { BurgeonError } from '../errors.ts';
+import { directoryKind, foreignContent } from '../files/directory-kind.ts';
 import { makeDirectoryDurably } from '../files/durable-file.ts';
 import { whatToDo } from '../files/explain-writing.ts';
 import type { HeldLock } from '../files/held-lock.ts';
+import { isMissing } from '../files/is-missing.ts';
 import { claimLock, type LockRequest } from '../files/lock-file.ts';
-import { bringRunBack, clearDiscarded, discardSetAside, setRunAside } from './set-aside.ts';
+import { bringRunBack, clearDiscarded, discardSetAside, isRunName, setRunAside } from './set-aside.ts';
 
 /**
  * new: only where no run is; resume: continue the newest intact checkpoint, which must be there; auto: continue it, or start
@@ -36,7 +40,10 @@ export interface EnteredRun {
   lock: HeldLock;
   /** The run has a checkpoint, or needs the room for one: what it replaces may go. */
   begun(): Promise<void>;
-  /** Gives the directory free for others; what was to be replaced by a run without a checkpoint is there again. */
+  /**
+   * Gives the directory free for others; what was to be replaced by a run that did no step is there again, and a directory that
+   * was made for nothing is not.
+   */
   leave(): Promise<void>;
 }
 
@@ -45,15 +52,17 @@ export type ClaimOptions = Pick<LockRequest, 'signal' | 'onNote'>;
 
 /**
  * Claims a run directory.
- * @throws {BurgeonError} ERR_BURGEON_BUSY when another process trains there; ERR_BURGEON_CONFIG for `new` where a run is, and for
- *   `resume` where no intact checkpoint is.
+ * @throws {BurgeonError} ERR_BURGEON_BUSY when another process trains there; ERR_BURGEON_CONFIG for `new` where a run is, for
+ *   `resume` where no intact checkpoint is, and where there is something else.
  */
 export async function enterRunDirectory(
   directory: string,
   mode: StartMode,
   options: ClaimOptions = {},
 ): Promise<EnteredRun> {
-  await makeDirectoryDurably(directory).catch((cause) => {
+  const isThere = await requireRunPlace(directory);
+  if (mode === 'resume' && !isThere) refuseToResume(directory, []);
+  const made = await makeDirectoryDurably(directory).catch((cause) => {
     const next = whatToDo(cause) ?? 'choose another output';
     throw new BurgeonError(
       'ERR_BURGEON_CONFIG',
@@ -66,6 +75,9 @@ export async function enterRunDirectory(
     subject: `output ${directory}`,
     activity: isTrainingThere,
     ...options,
+  }).catch(async (error) => {
+    await removeEmpty(made);
+    throw error;
   });
   const leave = async () => {
     const loss = await lock.check({ isNow: true });
@@ -76,6 +88,7 @@ export async function enterRunDirectory(
     } finally {
       await lock.release();
     }
+    if (loss === undefined) await removeEmpty(made);
   };
   try {
     // Of a process that was killed before its first checkpoint.
@@ -103,8 +116,35 @@ export async function enterRunDirectory(
   }
 }
 
+/**
+ * A run may go where nothing is, or a run, or no more than notes: not among the files of a data set, a model or a project.
+ * @returns whether the directory exists.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG where there is something else.
+ */
+export async function requireRunPlace(directory: string): Promise<boolean> {
+  let names: string[];
+  try {
+    names = await readdir(directory);
+  } catch (error) {
+    // What else there may be shows when it is made.
+    return !isMissing(error);
+  }
+  if (directoryKind(names)?.what === 'a run') return true;
+  const foreign = foreignContent(names, isRunName);
+  if (foreign === undefined) return true;
+  throw new BurgeonError(
+    'ERR_BURGEON_CONFIG',
+    `output ${directory}: expected a new directory or that of a run, found ${foreign}; choose another output`,
+  );
+}
+
+/** Of directories that were made, outermost first: those in which nothing is, whoever is in the others. */
+async function removeEmpty(made: readonly string[]): Promise<void> {
+  for (const directory of made.toReversed()) await rmdir(directory).catch(() => {});
+}
+
 function refuseToResume(directory: string, damaged: readonly FoundCheckpoint[]): never {
-  const found = damaged.length === 0 ? 'none' : damaged.map((torn) => `${torn.directory}: ${torn.problem}`).join('; ');
+  const found = damaged.length === 0 ? 'none' : damaged.map(damageText).join('; ');
   throw new BurgeonError(
     'ERR_BURGEON_CONFIG',
     `output ${directory}: expected an intact checkpoint to resume, found ${found}; start without --resume, or with --auto-resume, which resumes where there is something to resume`,

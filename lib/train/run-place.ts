@@ -2,7 +2,7 @@
 // deleted it or took it over. The run then ends. What it has computed is saved where the directory went, or where it was if nothing
 // is there; where another process is at work, nothing is written any more.
 
-import { latestCheckpoint } from '../checkpoint/checkpoint-list.ts';
+import { latestIntactCheckpoint } from '../checkpoint/checkpoint-list.ts';
 import { BurgeonError } from '../errors.ts';
 import { type HeldLock, type LockLoss, lossText } from '../files/held-lock.ts';
 
@@ -53,7 +53,7 @@ export class RunPlace {
     const lost = `stopped after step ${step}, of which there is no checkpoint`;
     if (directory === undefined) return `${lost}: the place is taken; start again with another output`;
     try {
-      const { latest } = await latestCheckpoint(directory);
+      const { latest } = await latestIntactCheckpoint(directory);
       const checkpoint = latest?.step === step ? latest.directory : await save(directory);
       const output = loss.what === 'moved' ? ` --set output=${directory}` : '';
       const rest = loss.what === 'removed' ? '; what else was in it is gone' : '';

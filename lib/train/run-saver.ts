@@ -17,6 +17,8 @@ export interface SavedRunParts {
   onNote: (note: string) => void;
   /** What the run replaces may go. */
   begun: () => Promise<void>;
+  /** Whether the disk has no room for one checkpoint more. */
+  lacksRoom: () => Promise<boolean>;
 }
 
 export class RunSaver {
@@ -49,15 +51,16 @@ export class RunSaver {
 
   /** What the run replaces goes with its first checkpoint, or before, where it takes the room of that. */
   async #write(checkpoint: () => Promise<string>): Promise<string> {
-    const { begun, state } = this.#run;
+    const { begun, lacksRoom, state } = this.#run;
     const isFirst = this.#savedStep === 0;
     const directory = await checkpoint().catch(async (error) => {
-      if (!isFirst || !isFull(error)) throw error;
+      if (!isFirst || !isCheckpointError(error) || !(await lacksRoom())) throw error;
       await begun();
       return checkpoint();
     });
     this.#savedStep = state.step;
-    if (isFirst) await begun();
+    // What cannot be deleted now is at the next opening, as there is a checkpoint.
+    if (isFirst) await begun().catch(() => {});
     return directory;
   }
 
@@ -98,12 +101,6 @@ export class RunSaver {
       }
     }
   }
-}
-
-/** Whether the disk is, or one's share of it. */
-function isFull(error: unknown): boolean {
-  const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
-  return code === 'ENOSPC' || code === 'EDQUOT';
 }
 
 function isCheckpointError(error: unknown): error is BurgeonError {

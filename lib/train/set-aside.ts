@@ -60,8 +60,9 @@ export function bringRunBack(directory: string): Promise<void> {
 export async function discardSetAside(directory: string): Promise<void> {
   const [aside, doomed] = [path.join(directory, setAsideName), path.join(directory, discardedName)];
   await explain(directory, async () => {
+    if (!(await exists(aside))) return;
     await rm(doomed, { recursive: true, force: true });
-    if (await exists(aside)) await rename(aside, doomed);
+    await rename(aside, doomed);
   });
   await clearDiscarded(directory);
 }
@@ -73,6 +74,14 @@ export async function clearDiscarded(directory: string): Promise<void> {
 
 function explain(directory: string, work: () => Promise<void>): Promise<void> {
   return explainWriting(`${directory} (a run that another one replaces)`, 'all of the old run is kept', work);
+}
+
+/** Whether a name may stand in the directory of a run because burgeon made it there: what the run leaves, and what it works with. */
+export function isRunName(name: string): boolean {
+  const isWork =
+    [setAsideName, movingName, discardedName].includes(name) ||
+    /^\.tmp-checkpoint-|^\.burgeon\.(lock|token)/.test(name);
+  return isWork || isOfRun(name.replace(/\.new$/, '')) || /^profile(\.txt|-trace\.json)(\.new)?$/.test(name);
 }
 
 async function moveRun(from: string, to: string): Promise<void> {

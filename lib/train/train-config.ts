@@ -25,6 +25,7 @@ import {
   word,
 } from '../config/fields.ts';
 import { modelSchema } from '../config/model-config.ts';
+import { optional, requireText } from '../config/require.ts';
 import { listKeys } from '../config/schema-keys.ts';
 import { validate } from '../config/validate.ts';
 import { tokenTypes } from '../data/token-type.ts';
@@ -366,6 +367,7 @@ export const trainConfigKeys = listKeys(trainSchema);
  * @throws {BurgeonError} ERR_BURGEON_CONFIG with one line per problem.
  */
 export function parseTrainConfig(input: unknown, file?: string): TrainConfig {
+  optional(requireText, 'file', file);
   return validate(trainSchema, input, `invalid training configuration${file === undefined ? '' : ` in ${file}`}`);
 }
 

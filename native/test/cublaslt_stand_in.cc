@@ -1,6 +1,7 @@
 // A library with the part of cuBLASLt's interface that is used, for streams of the host: plain loops that do what its
 // documentation says, and refuse what it does not allow. BURGEON_CUBLASLT_HOST_LACKS names an epilogue that it has no
-// algorithm for, BURGEON_CUBLASLT_HOST_SPOILS one whose results are wrong, for tests of what happens then.
+// algorithm for, BURGEON_CUBLASLT_HOST_SPOILS one whose results are wrong, BURGEON_CUBLASLT_HOST_REFUSES how many of
+// the algorithms that it proposes first are refused when they are to be used, for tests of what happens then.
 #include <cmath>
 #include <cstdlib>
 
@@ -204,6 +205,8 @@ Status cublasLtMatmul(Handle, Desc desc, const void* alpha, const void* a, Layou
                       const Algorithm* algorithm, void* workspace, size_t, Stream stream) {
   if (!fits(*desc, *a_layout, *b_layout, *c_layout, *d_layout) || !workspace) return kInvalidValue;
   if (algorithm->data[0] != kMagic || algorithm->data[1] >= kAlgorithms) return kInvalidValue;
+  const char* refused = std::getenv("BURGEON_CUBLASLT_HOST_REFUSES");
+  if (refused && algorithm->data[1] < static_cast<uint64_t>(std::atoi(refused))) return kInternalError;
   // Descriptions and factors may change once this returns.
   host::queue(stream,
               [desc = *desc, al = *a_layout, bl = *b_layout, dl = *d_layout, alpha = *static_cast<const float*>(alpha),

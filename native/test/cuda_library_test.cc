@@ -2,10 +2,14 @@
 // one.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
+#include <optional>
 #include <sstream>
 
+#include "backend/cuda/library/library_files.h"
 #include "backend/cuda/library/library_products.h"
 #include "core/error.h"
 #include "test/cuda_fixture.h"
@@ -21,11 +25,21 @@ std::unique_ptr<cuda::LibraryProducts> open(cuda::Stream stream, const std::stri
 // A variable of the environment for as long as this lives.
 class Setting {
  public:
-  Setting(const char* name, const std::string& value) : name_(name) { setenv(name, value.c_str(), 1); }
-  ~Setting() { unsetenv(name_); }
+  Setting(const char* name, const std::string& value) : name_(name) {
+    if (const char* before = std::getenv(name)) before_ = before;
+    setenv(name, value.c_str(), 1);
+  }
+  ~Setting() {
+    if (before_) {
+      setenv(name_, before_->c_str(), 1);
+    } else {
+      unsetenv(name_);
+    }
+  }
 
  private:
   const char* name_;
+  std::optional<std::string> before_;
 };
 
 class TemporaryFile {
@@ -46,6 +60,20 @@ class TemporaryFile {
 
  private:
   char path_[32] = "/tmp/burgeon-plans-XXXXXX";
+};
+
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    char path[] = "/tmp/burgeon-folder-XXXXXX";
+    CHECK(mkdtemp(path));
+    path_ = path;
+  }
+  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
 };
 
 std::string message_of(const std::function<void()>& call) {
@@ -159,6 +187,48 @@ TEST(cuda_library_that_lacks_or_spoils_an_epilogue_is_not_asked_for_it) {
       check_products(*library, stream);
     }
   }
+}
+
+TEST(cuda_library_algorithms_that_are_refused_are_followed_by_the_next_and_by_kernels) {
+  const TemporaryFile file;
+  for (const int refused : {1, 2, 3}) {  // of three
+    for (const std::string& plans : {std::string(), std::string(file.path())}) {
+      const Setting setting("BURGEON_CUBLASLT_HOST_REFUSES", std::to_string(refused));
+      const Note note(std::to_string(refused) + (plans.empty() ? "" : ", timed"));
+      CUstream_st stream{0};
+      const auto library = open(&stream, plans);
+      if (refused < 3) {
+        CHECK(library->description() == "cuBLASLt 13.0.1");
+        check_products(*library, stream);
+      } else {
+        Memory memory(poison(4096), Element::kBfloat16);
+        bfloat16* const p = memory.as<bfloat16>();
+        CHECK(!library->linear_expand(p, 8, p + 1024, p + 2048, nullptr, 8, 8, 8, 1));
+      }
+    }
+  }
+}
+
+TEST(cuda_library_is_looked_for_beside_every_python) {
+  const TemporaryFolder folder;
+  const std::filesystem::path packages = folder.path() / "lib" / "python3.12" / "site-packages" / "nvidia";
+  for (const char* part : {"cu13", "cublas"}) std::filesystem::create_directories(packages / part / "lib");
+  std::filesystem::create_directories(folder.path() / "bin");
+  std::ofstream(folder.path() / "bin" / "python3");
+  const auto finds = [&](const char* part, const char* name) {
+    const std::vector<std::string> files = cuda::cublaslt::library_files();
+    return std::find(files.begin(), files.end(), (packages / part / "lib" / name).string()) != files.end();
+  };
+  CHECK(!finds("cu13", "libcublasLt.so.13"));
+  {
+    const Setting environment("VIRTUAL_ENV", folder.path().string());
+    CHECK(finds("cu13", "libcublasLt.so.13") && finds("cublas", "libcublasLt.so.12"));
+    CHECK(!finds("cu12", "libcublasLt.so.12"));
+  }
+  const std::string path = std::getenv("PATH");
+  const Setting beside("PATH", "/nowhere:" + (folder.path() / "bin").string() + ":" + path);
+  CHECK(finds("cu13", "libcublasLt.so.13"));
+  CHECK(cuda::cublaslt::library_files().front() == "libcublasLt.so.13");
 }
 
 TEST(cuda_library_leaves_what_does_not_fit_to_kernels) {

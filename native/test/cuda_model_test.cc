@@ -263,6 +263,11 @@ TEST(cuda_recordings_replay_a_kind_from_its_second_time_on) {
         refused = error.code() == ErrorCode::kCuda;
       }
       CHECK(refused);
+      // What failed is recorded no longer: this thread may take memory again.
+      const auto other = cuda::open_device(cuda::load_library(BURGEON_CUDA_HOST_LIBRARY), 0, "off");
+      void* const block = other->allocate(256);
+      CHECK(block);
+      other->release(block, 256);
     }
   }
   device->release(memory, 256);

@@ -1,7 +1,7 @@
 // One compiler for all platforms: zig's Clang, with its own C++ library linked in, so an addon needs of a system its C
 // library alone. Comes from the npm registry, in a folder of its own: it is too large to be a devDependency.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { root } from '../nvcc.mjs';
@@ -37,6 +37,9 @@ function importLibrary(zig, folder) {
   return file;
 }
 
+/** How a library of each system begins. */
+const magic = { linux: '7f454c46', darwin: 'cffaedfe', win32: '4d5a' };
+
 /** Compiles the addon for a platform of platforms.json; what was compiled before is kept. Returns the file. */
 export function buildAddon({ name, os: system, target }) {
   const zig = findZig();
@@ -48,5 +51,8 @@ export function buildAddon({ name, os: system, target }) {
     ...[`-DBURGEON_ZIG=${zig}`, `-DBURGEON_TARGET=${target}`, `-DCMAKE_JS_INC=${headers.join(';')}`, ...windows],
   ]);
   run('cmake', ['--build', folder, '--target', 'burgeon', '--parallel', String(os.availableParallelism())]);
-  return path.join(folder, 'burgeon.node');
+  const addon = path.join(folder, 'burgeon.node');
+  const begin = readFileSync(addon).toString('hex', 0, 4);
+  if (!begin.startsWith(magic[system])) throw new Error(`${addon}: expected a library of ${system}, found ${begin}...`);
+  return addon;
 }

@@ -134,7 +134,9 @@ test.for(allFiles.filter((name) => name !== 'checkpoint.json'))(
     bytes[bytes.length - 3]! ^= 4;
     await writeFile(path, bytes);
     await expect(readCheckpoint(join(run, 'checkpoint-00000001'))).rejects.toThrow(
-      new RegExp(`${name}: expected SHA-256 .*the checkpoint is damaged; restore it from a copy, or delete`),
+      new RegExp(
+        `${name}: expected SHA-256 .*the checkpoint is damaged or incomplete; restore it from a copy, or delete`,
+      ),
     );
   },
 );

@@ -8,9 +8,10 @@ import {
   endOfTextFromHuggingFace,
   resolveTensorNames,
 } from '../../lib/checkpoint/huggingface.ts';
-import type { ModelConfig } from '../../lib/config/model-config.ts';
+import { type ModelConfig, parseModelConfig } from '../../lib/config/model-config.ts';
 import { listTensors } from '../../lib/config/tensors.ts';
 import { openSafetensors } from '../../lib/formats/safetensors.ts';
+import { smallLlama } from '../helpers/models.ts';
 import { tinyModel } from './helpers.ts';
 
 /** The config.json of the public gpt2 weights, as far as it matters. */
@@ -91,6 +92,33 @@ test.for<[Record<string, unknown>, string]>([
 ])('refuses a config with %o', ([change, message]) => {
   expect(() => configFromHuggingFace({ ...publicGpt2, ...change }, 'dir/config.json')).toThrow(message);
   expect(() => configFromHuggingFace({ ...publicGpt2, ...change }, 'dir/config.json')).toThrow('dir/config.json: ');
+});
+
+test.for<[Record<string, unknown>, string]>([
+  [
+    { quantization_config: { quant_method: 'bitsandbytes', load_in_8bit: true } },
+    'quantization_config: expected weights that are not quantized, found a model that is ("bitsandbytes"); in transformers, load it',
+  ],
+  [{ quantization_config: { quant_method: 'fp8' } }, 'found a model that is ("fp8")'],
+  [{ compression_config: { format: 'int-quantized' } }, 'compression_config: expected weights that are not'],
+  [{ quantization_config: true }, 'found a model that is; in'],
+  [{ torch_dtype: 'int8' }, 'torch_dtype: expected float32, bfloat16, float16 or float64, found "int8"'],
+  [{ torch_dtype: 'torch.float8_e4m3fn' }, 'found "torch.float8_e4m3fn"'],
+  [{ dtype: 'uint8' }, 'dtype: expected float32'],
+  [{ dtype: 4 }, 'found 4'],
+])('%j is refused, of every architecture', ([more, message]) => {
+  for (const model of [gpt2, parseModelConfig(smallLlama(), 50)]) {
+    expect(() => configFromHuggingFace({ ...configToHuggingFace(model), ...more })).toThrow(
+      expect.objectContaining({ code: 'ERR_BURGEON_CHECKPOINT', message: expect.stringContaining(message) }),
+    );
+  }
+});
+
+test('types of weights are no matter', () => {
+  for (const torch_dtype of ['float32', 'bfloat16', 'torch.float16', 'float64', 'auto', null]) {
+    const json = { ...configToHuggingFace(gpt2), torch_dtype, dtype: torch_dtype, quantization_config: null };
+    expect(configFromHuggingFace(json)).toEqual(gpt2);
+  }
 });
 
 test('a config with several faults lists them all', () => {

@@ -90,7 +90,11 @@ test('neither a file nor a training checkpoint is replaced by a model', async ()
   await writeFile(join(parent, 'file'), 'mine');
   await expect(writeModelDirectory(join(parent, 'file'), tinyContents(2))).rejects.toThrow('found a file');
   const checkpoint = await writeCheckpoint(parent, 1, tinyContents(1));
-  await expect(writeModelDirectory(checkpoint, tinyContents(2))).rejects.toThrow('optimizer.safetensors');
+  await expect(writeModelDirectory(checkpoint, tinyContents(2))).rejects.toThrow(
+    'expected a model directory, found a checkpoint (checkpoint.json); nothing was written; choose another directory',
+  );
+  await writeFile(join(parent, 'metrics.jsonl'), '');
+  await expect(writeModelDirectory(parent, tinyContents(2))).rejects.toThrow('found a run (checkpoint-00000001)');
   await expectSeed(checkpoint, 1);
 });
 

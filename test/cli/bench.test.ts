@@ -164,7 +164,7 @@ describe.concurrent('mistakes', () => {
       'ops norm --compare none.json',
       'burgeon: none.json: expected a file written by `burgeon bench --json`, found nothing',
     ],
-    ['ops norm --json none/here.json', 'burgeon: none/here.json (the result): cannot be written'],
+    ['ops norm --json none/here.json', 'burgeon: none/here.json (the result): cannot be written (ENOENT'],
     ['ops norm --html none/here.html', 'burgeon: none/here.html (the page): cannot be written'],
     ['model z', 'burgeon: rows: expected letters of a, b, c, d, e, f, g, for example "a,b", received "z"'],
     ['model --rates 0.5,2', 'Expected rates above 0 and at most 1, separated by commas.'],
@@ -176,6 +176,15 @@ describe.concurrent('mistakes', () => {
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toContain(message);
     expect(stderr).not.toMatch(/^ +at /m);
+  });
+
+  test('a page in the place of another file', async () => {
+    await writeFile(at('notes.txt'), 'mine');
+    const run = ['bench', 'ops', 'norm', '--rounds', '1', '--html', 'notes.txt'];
+    const { code, stderr } = await burgeon(run, { cwd: directory });
+    expect(code).toBe(1);
+    expect(stderr).toContain('notes.txt: expected no such file, or a report to replace, found another file');
+    expect(await readFile(at('notes.txt'), 'utf8')).toBe('mine');
   });
 
   test('a file of another bench', async () => {

@@ -1,7 +1,7 @@
 // Every example in the help texts works when typed, in the order of the texts, in a directory that holds what they speak
 // of. Training is cut to two steps and measurements to one round, which decides nothing; nothing else is changed.
 
-import { cp, mkdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { parquetWriteBuffer } from 'hyparquet-writer';
@@ -30,6 +30,7 @@ test('examples of the help texts', { timeout: 240_000 }, async () => {
   await mkdir(at('corpus'));
   await mkdir(at('more', 'deep'), { recursive: true });
   await writeFile(at('book.txt'), text);
+  await writeFile(at('prompt.txt'), 'the old river\n');
   await writeFile(
     at('questions.jsonl'),
     `${JSON.stringify({ ctx: 'the old river', endings: ['sings.', 'bird.'], label: 0 })}\n`,
@@ -69,6 +70,9 @@ test('examples of the help texts', { timeout: 240_000 }, async () => {
   for (const args of examples) {
     // Two of them train the same; the later one takes the place of the other.
     const place = args[0] === 'train' && !args.includes('--resume') ? ['--overwrite'] : [];
-    await succeed([...args, ...place, ...(briefly[args[0]!] ?? [])], { env: { BURGEON_THREADS: '2' } });
+    const [given, source] = args.includes('<') ? [args.slice(0, args.indexOf('<')), args.at(-1)!] : [args];
+    const stdin = source === undefined ? {} : { stdin: await readFile(at(source)) };
+    const env = { BURGEON_THREADS: '2' };
+    await succeed([...given, ...place, ...(briefly[args[0]!] ?? [])], { env, ...stdin });
   }
 });

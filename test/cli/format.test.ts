@@ -2,7 +2,19 @@
 
 import type { WriteStream } from 'node:tty';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { bytes, count, duration, facts, percent, shortened, small, table, wrapped } from '../../lib/cli/format.ts';
+import {
+  bytes,
+  count,
+  counted,
+  duration,
+  facts,
+  percent,
+  plural,
+  shortened,
+  small,
+  table,
+  wrapped,
+} from '../../lib/cli/format.ts';
 import { PrepareProgressText } from '../../lib/cli/prepare-progress.ts';
 import { ProgressLine } from '../../lib/cli/progress.ts';
 import { changeText, valueText } from '../../lib/format.ts';
@@ -15,6 +27,16 @@ test.each([
 ])('valueText(%j) is %s', (value, text) => {
   expect(valueText(value)).toBe(text);
   expect(changeText({ key: 'a.b', from: value, to: 1e-9 })).toBe(`a.b changed from ${text} to 1e-9`);
+});
+
+test('what is counted has one s, or none', () => {
+  expect([0, 1, 2, 2.44].map((value) => counted(value, 'layer'))).toEqual([
+    '0 layers',
+    '1 layer',
+    '2 layers',
+    '2.4 layers',
+  ]);
+  expect([1, 1000].map((value) => `${count(value)} ${plural(value, 'step')}`)).toEqual(['1 step', '1.00 k steps']);
 });
 
 describe('numbers', () => {
@@ -111,6 +133,25 @@ describe('the progress line', () => {
     wait(1);
     line.update(() => 'wider than the terminal');
     expect(written()).toBe('\r\x1b[2Kfirst\r\x1b[2Kwider than');
+  });
+
+  test('ends with what came last, where lines stay', () => {
+    for (const [isLive, shown] of [
+      [false, 'first\nlast\n'],
+      [true, '\r\x1b[2Kfirst\r\x1b[2K'],
+    ] as const) {
+      const { line, written } = fakes(isLive);
+      line.update(() => 'first');
+      line.update(() => 'between');
+      line.update(() => 'last');
+      line.finish();
+      line.finish();
+      expect(written()).toBe(shown);
+    }
+    const { line, written } = fakes(false);
+    line.update(() => 'all', true);
+    line.finish();
+    expect(written()).toBe('all\n');
   });
 
   test('makes room for lines that stay', () => {

@@ -136,6 +136,7 @@ test('SIGKILL after a change: what was changed stays', async () => {
 describe.each([
   ['SIGINT', 130],
   ['SIGTERM', 143],
+  ['SIGQUIT', 131],
 ] as const)('%s', (name, exitCode) => {
   test('stops after the current step with a checkpoint, says how to go on, and the run does', async () => {
     const run = `asked-${name}`;
@@ -174,14 +175,45 @@ describe.each([
   });
 });
 
+test.each([
+  ['SIGUSR1', 138],
+  ['SIGUSR2', 140],
+  ['SIGXCPU', 152],
+] as const)('%s, of which there may be many, stops with a checkpoint', async (name, exitCode) => {
+  const run = `warned-${name}`;
+  const { code } = await workspace.burgeon(['train', 'train.yaml', ...output(run)], {
+    signals: [
+      { name, after: 'step 20: held-out loss' },
+      { name, after: 'stopping, with a checkpoint' },
+      { name: 'SIGTERM', after: 'stopping, with a checkpoint' },
+    ],
+  });
+  expect(code).toBe(exitCode);
+  expect(await readdir(workspace.path(run))).not.toContain('.burgeon.lock');
+  await resume(run);
+  await expectUndisturbed(run);
+});
+
+test('a limit of the size of files costs no more than a full disk', async () => {
+  // 1 KiB blocks: less than the metrics and a checkpoint need.
+  const command = `ulimit -f 8; '${process.execPath}' '${main}' train train.yaml ${output('limited').join(' ')}`;
+  const { status, stderr } = spawnSync('bash', ['-c', command], { cwd: workspace.path(), encoding: 'utf8' });
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/EFBIG/);
+  await resume('limited');
+  await expectUndisturbed('limited');
+});
+
 /** A terminal of its own for `args`, closed once the output holds the text; prints the signal that ended them. */
 const closedTerminal = `
-import os, pty, sys
+import os, pty, sys, time
 pid, terminal = pty.fork()
 if pid == 0: os.execvp(sys.argv[2], sys.argv[2:])
 seen = b''
 while sys.argv[1].encode() not in seen: seen += os.read(terminal, 4096)
 os.close(terminal)
+time.sleep(0.01)
+os.kill(pid, 1)  # as the shell does
 print(os.WTERMSIG(os.waitpid(pid, 0)[1]))
 `;
 

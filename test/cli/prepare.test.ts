@@ -13,7 +13,7 @@ test('a text file', async () => {
   expect(stdout).toBe(
     'wrote made/here (tokenizer bytes, vocabulary 256)\n' +
       '  read        1 document in 1 file, 7.81 KiB of text\n' +
-      '  left out    0 near-duplicate and 0 empty documents\n' +
+      '  left out    0 near-duplicate documents, 0 empty documents\n' +
       '  train       7.20 k tokens, 1 document, 7.03 KiB\n' +
       '  validation  800 tokens, 1 document, 800 B\n',
   );
@@ -57,7 +57,7 @@ test('near-duplicates are left out when asked', async () => {
   expect((await succeed(run)).stdout).toContain('3 documents');
   const { stdout } = await succeed([...run, '--drop-near-duplicates']);
   expect(stdout).toContain('2 documents');
-  expect(stdout).toContain('1 near-duplicate and 0 empty documents; listed in out/near-duplicates.jsonl\n');
+  expect(stdout).toContain('1 near-duplicate document, 0 empty documents; listed in out/near-duplicates.jsonl\n');
   expect(await readFile(path('out/near-duplicates.jsonl'), 'utf8')).toMatch(/^{"file":"twice.jsonl","number":3,.*}\n$/);
 });
 
@@ -75,10 +75,11 @@ test('a dry run lists near-duplicates and writes nothing', async () => {
   const { stdout } = await succeed([...run, '--drop-near-duplicates']);
   expect(stdout.replaceAll(/\d+\.\d %/g, '_ %')).toBe(
     `b.jsonl:2  _ % of it in earlier documents, _ % in b.jsonl:1\n  dropped  ${start(1)}\n  kept     ${start(2)}\n` +
-      `c.parquet row 2  _ % of it in b.jsonl:1\n  dropped  ${start(2)}\n  kept     ${start(2)}\n` +
+      '  repeats  w1n6 w1n7 w1n8 w1n9 w1n10 w1n11 w1n12 w1n13\n  new      w1n55 w1n56 w1n57 w1n58 w1n59 w2n0 w2n1 w2n2\n' +
+      `c.parquet row 2  _ % of it in b.jsonl:1\n  both     ${start(2)}\n  new      nothing\n` +
       'dry run, nothing was written\n' +
       '  read          5 documents in 3 files, 1.71 KiB of text\n' +
-      '  to leave out  2 near-duplicate and 0 empty documents\n\n' +
+      '  to leave out  2 near-duplicate documents, 0 empty documents\n\n' +
       '  file       documents      text          left out\n' +
       '  a.txt              1     349 B                 -\n' +
       '  b.jsonl            2  1.02 KiB  1 near-duplicate\n' +
@@ -108,7 +109,7 @@ test('says what it did with each file, shortly and in a list', async () => {
   await writeFile(path('bad.txt'), Buffer.from([0x61, 0xff]));
   const args = ['-o', 'out', '-t', 'gpt2', '--val-fraction', '0'];
   const { stdout } = await succeed(['prepare', 'lines.jsonl', 'bad.txt', ...args]);
-  expect(stdout).toContain('  left out    0 near-duplicate and 1 empty documents, 2 blank lines\n');
+  expect(stdout).toContain('  left out    0 near-duplicate documents, 1 empty document, 2 blank lines\n');
   expect(stdout).toContain(
     '  file         documents  text  tokens                left out\n' +
       '  bad.txt              1   4 B       3         1 bad character\n' +
@@ -173,7 +174,7 @@ test('warnings go to standard error', async () => {
     '--json',
   ]);
   expect(JSON.parse(stdout).invalidUtf8).toBe(1);
-  expect(stderr).toContain('warning: 1 invalid UTF-8 sequences were replaced by U+FFFD, the first in broken.txt');
+  expect(stderr).toContain('warning: 1 invalid UTF-8 sequence was replaced by U+FFFD, the first in broken.txt');
 });
 
 test('refuses, and leaves what was there', async () => {

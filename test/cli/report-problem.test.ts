@@ -1,6 +1,6 @@
 // A report that cannot be written hides nothing of what is there without it.
 
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { useWorkspace } from './workspace.ts';
@@ -50,4 +50,21 @@ test('compare tells what it found', async () => {
   const { code, stdout, stderr } = await burgeon(['compare', 'runs/1', 'runs/2', '-o', 'none/report.html']);
   expect({ code, stdout }).toEqual({ code: 1, stdout: told });
   expect(stderr).toMatch(/^burgeon: .*none\/report\.html/);
+});
+
+test('a report replaces a report, and nothing else', async () => {
+  const { burgeon, succeed, path } = await useWorkspace();
+  await succeed(['train', 'train.yaml', '--quiet']);
+  await succeed(['report', 'run', '-o', 'run/report.html']);
+  await writeFile(path('empty'), '');
+  await succeed(['report', 'run', '-o', 'empty']);
+  for (const file of ['run/metrics.jsonl', 'data/manifest.json', 'train.yaml', 'text.txt']) {
+    const before = await readFile(path(file));
+    const { code, stderr } = await burgeon(['report', 'run', '-o', file]);
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: `burgeon: ${file}: expected no such file, or a report to replace, found another file; name another output, or remove it\n`,
+    });
+    expect(await readFile(path(file))).toEqual(before);
+  }
 });

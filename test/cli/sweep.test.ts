@@ -127,7 +127,7 @@ describe('a sweep', () => {
 
   test('--seed', async () => {
     const { stdout } = await workspace.succeed(sweep('--seed', '2', '--only', 'dense', ...output('one-seed')));
-    expect(stdout).toMatch(/^1 of 1 runs complete/);
+    expect(stdout).toMatch(/^1 of 1 run complete/);
     expect(await readdir(workspace.path('one-seed', 'dense'))).toEqual(['seed2']);
     const unknown = await workspace.burgeon(sweep('--seed', '3'));
     expect(unknown.stderr).toBe('burgeon: --seed 3: expected a seed of sweep.yaml (1, 2)\n');

@@ -53,7 +53,7 @@ test('refuses, with one message', async () => {
   const train = ['tokenizer', 'train', '--vocab-size', '300'];
   const cases: [string[], string][] = [
     [[...train, 'nosuch.txt', '-o', 'out'], 'nosuch.txt: no such file'],
-    [[...train, 'empty.txt', '-o', 'out'], 'expected some text to learn from, found none in 1 files'],
+    [[...train, 'empty.txt', '-o', 'out'], 'expected some text to learn from, found none in 1 file'],
     [[...train, 'text.txt', '-o', 'mine'], 'expected a new directory or a tokenizer to replace'],
     [['prepare', 'text.txt', '-o', 'out', '-t', 'mine'], 'mine: expected a tokenizer'],
     [['prepare', 'text.txt', '-o', 'out', '-t', 'text.txt'], 'text.txt: expected JSON'],

@@ -248,7 +248,7 @@ test('--profile writes a page, a table and a trace, and trains nothing', async (
   const { succeed, path } = await useWorkspace();
   const { stdout, stderr } = await succeed(['train', 'train.yaml', '--profile', '1']);
   expect(stderr).not.toContain('training');
-  expect(stdout).toMatch(/^1 steps of every stage in turn, 1 thread; /);
+  expect(stdout).toMatch(/^1 step of every stage in turn, 1 thread; /);
   expect(stdout).toMatch(/^ {2}stage 1 +[\d.]+( +-?[\d.]+ %){5}$/m);
   expect(stdout).toMatch(/^ {2}backward linear_weight_gradient +\d+ .*%$/m);
   expect((await readdir(path('run'))).sort()).toEqual(['profile-trace.json', 'profile.html', 'profile.txt']);

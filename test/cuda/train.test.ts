@@ -50,6 +50,17 @@ describe.skipIf(library === undefined)('burgeon train --device cuda', () => {
     await workspace.succeed(['sample', 'run', '--device', 'cuda', '--tokens', '3']);
   });
 
+  test.runIf(isHost)('says that cuBLASLt is missing where it matters, unless that is meant', async () => {
+    const workspace = await useWorkspace({ ...settings, steps: 1 });
+    const note = 'products are computed by own kernels, as cuBLASLt';
+    const on = (output: string, env: Record<string, string>) =>
+      workspace.succeed(['train', 'train.yaml', '--set', `output=${output}`], { env });
+    expect((await on('missing', { BURGEON_CUDA_HOST_CAPABILITY: '9.0' })).stderr).toContain(note);
+    expect((await on('older', { BURGEON_CUDA_HOST_CAPABILITY: '8.0' })).stderr).not.toContain(note);
+    const meant = { BURGEON_CUDA_HOST_CAPABILITY: '9.0', BURGEON_CUBLASLT: 'off' };
+    expect((await on('meant', meant)).stderr).not.toContain(note);
+  });
+
   test.each(scheduleNames)('trains by %s, with the losses of the CPU', async (schedule) => {
     const { path, succeed } = await useWorkspace({
       ...settings,

@@ -56,9 +56,9 @@ describe('loadDataset of a prepared directory', () => {
 
   it('reports a manifest of a newer version', async () => {
     const directory = await editManifest((manifest) => {
-      manifest.version = 2;
+      manifest.version = 3;
     });
-    await expect(loadDataset({ directory })).rejects.toThrow(dataError(/expected version 1, found 2/));
+    await expect(loadDataset({ directory })).rejects.toThrow(dataError(/expected version 2, found 3/));
   });
 
   it('reports a damaged manifest by the field', async () => {

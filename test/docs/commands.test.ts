@@ -67,8 +67,11 @@ test('scripts of package.json that the documentation names exist', async () => {
 /** Pages with a test of their own. */
 const elsewhere = ['docs/tutorial.md', 'docs/sweeps.md'];
 
-/** Lines that want hardware, or are minutes of measuring: test/cli/bench.test.ts and test/cuda run them on small models. */
-const isTooMuch = (line: string) => /^burgeon bench |--device cuda|^burgeon sweep /.test(line);
+/**
+ * Lines that want hardware, or are minutes of measuring or compiling: test/cli/bench.test.ts and test/cuda run them on small models,
+ * test/package builds.
+ */
+const isTooMuch = (line: string) => /^burgeon (bench|sweep|build) ?|--device cuda/.test(line);
 
 /**
  * Training cut to a few steps. A run that goes on goes on by two; others, and exports, take the place of those before them on the page,

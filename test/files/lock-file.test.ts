@@ -140,7 +140,13 @@ describe('a lock that was left behind', () => {
     await writeFile(lock, text);
     const given = await claim(lock, { timing: patient, signal: AbortSignal.abort() }).catch((error) => error);
     expect(given).toMatchObject({ ...busy, message: expect.stringContaining('another process is at work there') });
-    await canBeTaken(lock, { timing: brief });
+    const notes: string[] = [];
+    await canBeTaken(lock, { timing: brief, onNote: (note) => void notes.push(note) });
+    expect(notes).toContainEqual(
+      expect.stringMatching(
+        /^output x: took over the lock .*burgeon\.lock, which does not say whose it was .* since 20.* UTC; /,
+      ),
+    );
     await writeFile(lock, text);
     await utimes(lock, new Date('2020-01-01'), new Date('2020-01-01'));
     await canBeTaken(lock);

@@ -70,6 +70,13 @@ export class Random {
   }
 }
 
+/** Of a proxy, or of a property. */
+const throwing = {
+  get(): never {
+    throw new RangeError('not readable');
+  },
+};
+
 const hostileValues: readonly (() => unknown)[] = [
   ...[undefined, null, true, false, NaN, Infinity, -Infinity, -0, 0, 1, -1, 2, 3, 2.5, 1e-9, 17, 1000].map(
     (v) => () => v,
@@ -93,6 +100,10 @@ const hostileValues: readonly (() => unknown)[] = [
   () => new Map([[1, 2]]),
   () => Promise.resolve(1),
   () => new Proxy({}, {}),
+  () => new Proxy({}, throwing),
+  () => new Proxy([1, 2], throwing),
+  () => Object.defineProperty([1, 2], 1, throwing),
+  () => Object.defineProperty({}, 'seed', { enumerable: true, ...throwing }),
   () => new Int32Array(2),
   () => Int32Array.of(3, 1),
   () => new Float32Array(3).fill(NaN),

@@ -12,7 +12,7 @@ const batchSize = 2;
 const { tokens, targets } = randomBatch(config, batchSize, 16);
 
 describe('getters', () => {
-  it('that throw: their error comes back, and the model goes on', async () => {
+  it('that throw: this is said, with their error as the cause, and the model goes on', async () => {
     using model = await Model.create(config, { threads: 1 });
     const thrown = new Error('from a getter');
     const throwing = (name: string) =>
@@ -22,23 +22,26 @@ describe('getters', () => {
           throw thrown;
         },
       });
+    const refused = { code: 'ERR_BURGEON_CONFIG', cause: thrown };
     for (const options of ['targets', 'batchSize', 'subnetwork', 'logits'].map(throwing)) {
-      expect(await errorOf(() => model.forward(tokens, options))).toBe(thrown);
+      expect(await errorOf(() => model.forward(tokens, options))).toMatchObject(refused);
     }
     for (const subnetwork of ['layers', 'heads', 'neurons'].map(throwing)) {
-      expect(await errorOf(() => model.forward(tokens, { batchSize, subnetwork }))).toBe(thrown);
+      expect(await errorOf(() => model.forward(tokens, { batchSize, subnetwork }))).toMatchObject(refused);
     }
     for (const group of [throwing('sequences'), { sequences: 2, subnetwork: throwing('layers') }]) {
       const groups = [group as never];
-      expect(await errorOf(() => model.forwardBackward(tokens, targets, { batchSize, groups }))).toBe(thrown);
+      expect(await errorOf(() => model.forwardBackward(tokens, targets, { batchSize, groups }))).toMatchObject(refused);
     }
     const list = Object.defineProperty([undefined], 1, Object.getOwnPropertyDescriptor(throwing('1'), '1')!);
-    expect(await errorOf(() => model.forward(tokens, { batchSize, subnetwork: { heads: list as never } }))).toBe(
-      thrown,
-    );
+    const subnetwork = { heads: list as never };
+    expect(await errorOf(() => model.forward(tokens, { batchSize, subnetwork }))).toMatchObject(refused);
     const { proxy, revoke } = Proxy.revocable({}, {});
     revoke();
-    expect(await errorOf(() => model.forward(tokens, { batchSize, subnetwork: proxy }))).toBeInstanceOf(TypeError);
+    expect(await errorOf(() => model.forward(tokens, { batchSize, subnetwork: proxy }))).toMatchObject({
+      code: 'ERR_BURGEON_CONFIG',
+      cause: expect.any(TypeError),
+    });
     await model.forward(tokens, { batchSize });
   });
 
@@ -84,7 +87,8 @@ describe('getters', () => {
           return int(0);
         },
       });
-      await model.forward(tokens, { batchSize, subnetwork: { heads } });
+      const error = await errorOf(() => model.forward(tokens, { batchSize, subnetwork: { heads } }));
+      expect(error).toMatchObject({ code: 'ERR_BURGEON_SHAPE' });
     }
   });
 });

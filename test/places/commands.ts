@@ -18,7 +18,7 @@ const train = ['train', 'train.yaml', '--tensorboard', '--dashboard', '0', '--qu
 const prepare = ['prepare', 'text.txt', '--tokenizer', 'chars', '--shard-tokens', '3000'];
 const tokenizer = ['tokenizer', 'train', 'text.txt', '-o', 'tok'];
 
-/** `other` is a run of another seed, complete; `begun` one that was stopped after some steps. */
+/** `other` is a run of another seed, complete, `third` one of another rate; `begun` one that was stopped after some steps. */
 export const commands: Readonly<Record<string, WritingCommand>> = {
   train: { args: [...train, '--auto-resume'], outputs: ['run'] },
   'train --resume': { args: [...train, '--resume', '--set', 'output=begun'], outputs: ['begun'] },
@@ -54,7 +54,7 @@ export const commands: Readonly<Record<string, WritingCommand>> = {
   'export, in shards': { args: ['export', 'other', '-o', 'shards', '--max-shard-size', '20KB'], outputs: ['shards'] },
   'export --format llmc': { args: ['export', 'other', '-o', 'model.bin', '--format', 'llmc'], outputs: ['model.bin'] },
   report: { args: ['report', 'other', '-o', 'old.html'], outputs: ['old.html'], keepsOld: true },
-  compare: { args: ['compare', 'other', 'begun', '-o', 'old.html'], outputs: ['old.html'], keepsOld: true },
+  compare: { args: ['compare', 'other', 'third', '-o', 'old.html'], outputs: ['old.html'], keepsOld: true },
   'plan --svg': { args: ['plan', 'train.yaml', '--svg', 'old.svg'], outputs: ['old.svg'], keepsOld: true },
   'bench --json': {
     args: ['bench', 'ops', 'norm', '--tiny', '--rounds', '1', '--json', 'old.json'],

@@ -15,7 +15,7 @@ import type { WritingCommand } from './commands.ts';
 /** Nothing here takes longer: a lock whose holder cannot be looked up is waited for, up to a minute. */
 const limitMs = 100_000;
 
-/** With `data`, `begun`, `other`, train.yaml, sweep.yaml, and a file of another time in the place of each that may be replaced. */
+/** With `data`, the runs `begun`, `other` and `third`, train.yaml, sweep.yaml, and a file of another time in the place of each that may be replaced. */
 export async function createTemplate(): Promise<Workspace> {
   const workspace = await createWorkspace({
     checkpoint: { every: 5, keepLast: 1 },
@@ -26,6 +26,7 @@ export async function createTemplate(): Promise<Workspace> {
   const begun = await workspace.burgeon(['train', 'train.yaml', '--json', '--set', 'output=begun'], stop);
   if (begun.code !== 143) throw new Error(`expected a run that was stopped: ${begun.stderr}`);
   await workspace.succeed(['train', 'train.yaml', '--set', 'output=other', '--set', 'seed=2']);
+  await workspace.succeed(['train', 'train.yaml', '--set', 'output=third', '--set', 'optimizer.learningRate=1e-3']);
   const sweep = { output: 'runs', base: { extends: 'train.yaml' }, variants: { a: null }, seeds: [4], parallel: 1 };
   await writeFile(workspace.path('sweep.yaml'), stringify(sweep));
   for (const name of ['old.html', 'old.svg', 'old.json']) await writeFile(workspace.path(name), 'of another time\n');

@@ -24,7 +24,7 @@ const write = (output: string, meanwhile: (partial: PartialDirectory) => unknown
       await writeFile(path.join(partial.data, 'text'), 'made');
       await meanwhile(partial);
     },
-    kind,
+    { kind },
   );
 
 test('nothing else is left when it is done', async () => {

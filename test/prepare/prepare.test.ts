@@ -45,7 +45,7 @@ describe('prepare with one document', () => {
     const characters = ['\n', ' ', ',', 'd', 'e', 'h', 'l', 'o', 'r', 'w', 'é', 'ö', '🤯'];
     expect(manifest).toEqual({
       format: 'burgeon-data',
-      version: 1,
+      version: 2,
       tokenizer: { name: 'chars', characters },
       vocabSize: 13,
       delimiter: null,
@@ -312,6 +312,16 @@ describe('the output of prepare', () => {
       'the manifest of something else',
       { 'out/manifest.json': '{"name": "app"}' },
       /found other files \(manifest\.json\)/,
+    ],
+    [
+      'a data set with a damaged manifest',
+      { 'out/manifest.json': '{', 'out/data_train_000000.bin': 'x' },
+      /found a data set whose manifest\.json cannot be read; choose another output, or remove .*out$/,
+    ],
+    [
+      'a run',
+      { 'out/metrics.jsonl': '', 'out/notes.txt': '' },
+      /found a run \(metrics\.jsonl\); choose another output$/,
     ],
     ['a file of that name', { out: 'mine' }, /expected a directory or nothing/],
   ])('does not replace %s', async (_, files, message) => {

@@ -266,6 +266,15 @@ describe('who may ask', () => {
     expect(await response.text()).toBe('not allowed: open the address that burgeon printed');
   });
 
+  test.each(['Bearer ', 'bearer ', 'BEARER ', 'Bearer   '])('the token, after %j', async (scheme) => {
+    const { at, token } = await served();
+    const ask = async (given: string) =>
+      (await fetch(at('/none'), { method: 'POST', headers: { authorization: given } })).status;
+    expect(await ask(`${scheme}${token}`)).toBe(404);
+    expect(await ask(`${scheme}${token.toLowerCase()}x`)).toBe(401);
+    expect(await ask(`${scheme.trim()}${token}`)).toBe(401);
+  });
+
   test('nor a token in the address, which others see', async () => {
     const { at, token } = await served();
     expect((await fetch(at(`/events?token=${token}`))).status).toBe(401);
@@ -288,7 +297,7 @@ describe('who may ask', () => {
     ]) {
       expect([name, await statusUnder(name, port)]).toEqual([name, 403]);
     }
-    for (const name of [`127.0.0.1:${port}`, 'localhost', `localhost:${port}`, `[::1]:${port}`]) {
+    for (const name of [`127.0.0.1:${port}`, 'localhost', `LocalHost:${port}`, `[::1]:${port}`]) {
       expect([name, await statusUnder(name, port)]).toEqual([name, 200]);
     }
     const elsewhere = await served({ host: '0.0.0.0' });

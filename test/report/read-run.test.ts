@@ -153,7 +153,7 @@ describe('a small run', () => {
     const damage = Array.from({ length: 100 }, () => ({ kind: 'step', step: 3 }) as unknown as MetricsLine);
     const run = await readRun(await runOf(textOf([...lines, ...damage])));
     expect(run.warnings).toHaveLength(1 + 20 + 1);
-    expect(run.warnings.at(-1)!.text).toBe('metrics.jsonl: 80 more lines are left out for the like');
+    expect(run.warnings.at(-1)!.text).toBe('metrics.jsonl: 80 more lines left out for the like');
   });
 
   test('of a later version is read but for what nobody knows here', async () => {

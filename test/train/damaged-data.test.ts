@@ -26,7 +26,10 @@ async function editManifest(data: string, change: (train: { tokens: number; sha2
   const file = path.join(data, 'manifest.json');
   const manifest = JSON.parse(await readFile(file, 'utf8'));
   change(manifest.splits.train);
-  if (manifest.splits.train.sha256 === undefined) delete manifest.splits.validation.sha256;
+  if (manifest.splits.train.sha256 === undefined) {
+    delete manifest.splits.validation.sha256;
+    manifest.version = 1;
+  }
   await writeFile(file, JSON.stringify(manifest));
 }
 

@@ -22,8 +22,52 @@ describe('modes', () => {
     const { latest, skipped, leave } = await enterRunDirectory(directory, 'new');
     expect({ latest, skipped }).toEqual({ latest: undefined, skipped: [] });
     expect(await readdir(directory)).toEqual([lockName]);
+    await writeFile(path.join(directory, 'metrics.jsonl'), '');
     await leave();
-    expect(await readdir(directory)).toEqual([]);
+    expect(await readdir(directory)).toEqual(['metrics.jsonl']);
+  });
+
+  test('a directory that was made for nothing is not left', async () => {
+    const directory = path.join(await runDirectory(), 'a', 'b');
+    const { leave } = await enterRunDirectory(directory, 'new');
+    await leave();
+    await expect(enterRunDirectory(directory, 'resume')).rejects.toThrow('found none');
+    expect(await readdir(path.dirname(path.dirname(path.dirname(directory))))).toEqual([]);
+    await mkdir(directory, { recursive: true });
+    await expect(enterRunDirectory(directory, 'resume')).rejects.toThrow('found none');
+    expect(await readdir(path.dirname(directory))).toEqual(['b']);
+  });
+
+  test.each([
+    [['manifest.json', 'data_train_000000.bin'], 'a data set (manifest.json)'],
+    [['config.json', 'model.safetensors', 'tokenizer.json'], 'a model (config.json)'],
+    [['sweep.json', 'report.html'], 'a sweep (sweep.json)'],
+    [['.git', 'README.md', 'src'], 'a git repository (.git)'],
+    [['notes.md', 'thesis.tex'], 'other files (thesis.tex)'],
+  ])('none is begun among other files: %s', async (names, found) => {
+    const directory = await runDirectory();
+    await mkdir(directory);
+    for (const name of names) await writeFile(path.join(directory, name), '');
+    for (const mode of ['new', 'auto', 'overwrite'] as const) {
+      await expect(enterRunDirectory(directory, mode)).rejects.toMatchObject({
+        code: 'ERR_BURGEON_CONFIG',
+        message: expect.stringContaining(`expected a new directory or that of a run, found ${found}; choose another`),
+      });
+    }
+    expect(await readdir(directory)).toEqual([...names].sort());
+  });
+
+  test('one is begun beside its configuration and a log, and where one was', async () => {
+    for (const names of [
+      ['train.yaml', 'nohup.out', '.gitkeep'],
+      ['metrics.jsonl', 'model.py', 'profile.txt'],
+    ]) {
+      const directory = await runDirectory();
+      await mkdir(directory);
+      for (const name of names) await writeFile(path.join(directory, name), '');
+      await (await enterRunDirectory(directory, 'new')).leave();
+      expect(await readdir(directory)).toEqual([...names].sort());
+    }
   });
 
   test('new refuses where a run is, and leaves it alone', async () => {
@@ -57,6 +101,7 @@ describe('modes', () => {
 
   test('auto starts anew where nothing is, or nothing intact', async () => {
     const directory = await runDirectory();
+    await mkdir(directory);
     for (const torn of [[], ['checkpoint-00000015']]) {
       for (const name of torn) await mkdir(path.join(directory, name));
       const { latest, skipped, leave } = await enterRunDirectory(directory, 'auto');
@@ -72,7 +117,7 @@ describe('modes', () => {
       code: 'ERR_BURGEON_CONFIG',
       message: expect.stringContaining('found none; start without --resume, or with --auto-resume'),
     });
-    await mkdir(path.join(directory, 'checkpoint-00000015'));
+    await mkdir(path.join(directory, 'checkpoint-00000015'), { recursive: true });
     await expect(enterRunDirectory(directory, 'resume')).rejects.toThrow(
       /found .*checkpoint-00000015: .*checkpoint\.json/,
     );

@@ -7,7 +7,7 @@
 
 import { BurgeonError } from '../../errors.ts';
 import { FingerprintMap } from './fingerprint-map.ts';
-import { Fingerprinter } from './fingerprints.ts';
+import { Fingerprinter, type Passage } from './fingerprints.ts';
 
 /** Which document is meant. */
 export interface DocumentPlace {
@@ -26,6 +26,9 @@ export interface DocumentExcerpt extends DocumentPlace {
 export interface NearDuplicate extends DocumentExcerpt {
   /** Share of its distinct fingerprints that kept documents before it have: above the threshold, at most 1. */
   repeated: number;
+  /** The first words that kept documents have, and the first that none of them has; undefined where all of it is repeated. */
+  repeats: string;
+  differs: string | undefined;
   /** The kept document that has most of them, the earliest of several, and the share that it has. */
   like: DocumentExcerpt & { share: number };
 }
@@ -41,6 +44,8 @@ export interface FilteredDocument {
 /** UTF-16 units that are read for the first words, and shown of them. */
 const excerptRead = 400;
 const excerptLength = 60;
+/** UTF-16 units in which the 15 words lie that decide on a fingerprint, unless they are long. */
+const passageRead = 1000;
 
 /** Remembers the fingerprints of all documents kept so far, and how each begins. */
 export class NearDuplicateFilter {
@@ -62,19 +67,32 @@ export class NearDuplicateFilter {
 
   /** Starts a document; end it before starting the next, or leave it. */
   document(place: DocumentPlace): FilteredDocument {
-    const fingerprinter = new Fingerprinter();
+    const passages = new Passages();
+    const first: { seen?: string; unseen?: string } = {};
+    const fingerprinter = new Fingerprinter((fingerprint, run, last) => {
+      if (this.#seen.get(fingerprint) !== undefined) first.seen ??= firstWords(passages.read(run));
+      else first.unseen ??= firstWords(passages.read(last));
+    });
     let opening = '';
     return {
       add: (text) => {
         // Leading space is not part of the beginning, and a document may have pages of it.
         if (opening.length < excerptRead) opening = (opening + text.slice(0, excerptRead)).trimStart();
+        passages.add(text);
         fingerprinter.add(text);
       },
-      end: () => this.#judge({ ...place, begins: firstWords(opening) }, fingerprinter.end()),
+      end: () => {
+        const fingerprints = fingerprinter.end();
+        const document = { ...place, begins: firstWords(opening) };
+        return this.#judge({ ...document, repeats: first.seen ?? '', differs: first.unseen }, fingerprints);
+      },
     };
   }
 
-  #judge(document: DocumentExcerpt, fingerprints: FingerprintMap): NearDuplicate | undefined {
+  #judge(
+    { repeats, differs, ...document }: DocumentExcerpt & Pick<NearDuplicate, 'repeats' | 'differs'>,
+    fingerprints: FingerprintMap,
+  ): NearDuplicate | undefined {
     let seen = 0;
     const shared = new Map<number, number>();
     fingerprints.forEach((fingerprint) => {
@@ -86,13 +104,31 @@ export class NearDuplicateFilter {
     if (seen > this.#threshold * fingerprints.size) {
       const [owner, count] = [...shared].reduce((a, b) => (b[1] > a[1] || (b[1] === a[1] && b[0] < a[0]) ? b : a));
       const like = { ...this.#kept[owner]!, share: count / fingerprints.size };
-      return { ...document, repeated: seen / fingerprints.size, like };
+      return { ...document, repeated: seen / fingerprints.size, repeats, differs, like };
     }
     const index = this.#kept.push(document) - 1;
     fingerprints.forEach((fingerprint) => {
       this.#seen.add(fingerprint, index);
     });
     return undefined;
+  }
+}
+
+/** The end of a document's text, as far as it was read: passages that end there can be read again. */
+class Passages {
+  #text = '';
+  /** Units of the document before it. */
+  #before = 0;
+
+  add(text: string): void {
+    const dropped = Math.max(0, this.#text.length - passageRead);
+    this.#text = this.#text.slice(dropped) + text;
+    this.#before += dropped;
+  }
+
+  read({ start, end }: Passage): string {
+    const from = Math.max(0, start - this.#before);
+    return this.#text.slice(from, Math.min(end - this.#before, from + excerptRead));
   }
 }
 

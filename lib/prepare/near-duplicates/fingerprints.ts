@@ -10,11 +10,28 @@ const shingleWords = 8;
 /** Neighbouring runs of which one is kept. */
 const windowShingles = 8;
 
+/** Words that stand together: UTF-16 units of the document, the end exclusive. */
+export interface Passage {
+  start: number;
+  end: number;
+}
+
+/**
+ * Told of a fingerprint that is kept, of the run of words it is of, and of the last run read: where a document begins to differ from
+ * one whose fingerprints are known, the first fingerprint that is not known comes while that run holds the first word that differs.
+ */
+export type OnFingerprint = (fingerprint: number, run: Passage, last: Passage) => void;
+
 /** Fingerprints the text of one document. */
 export class Fingerprinter {
   readonly #words = new WordHasher();
-  readonly #winnowing = new Winnowing();
-  readonly #sink: WordSink = (first, second) => this.#winnowing.addWord(first, second);
+  readonly #winnowing: Winnowing;
+  readonly #sink: WordSink = (first, second, start, end) => this.#winnowing.addWord(first, second, start, end);
+
+  /** @param onFingerprint is told of most fingerprints once, of some more often. */
+  constructor(onFingerprint?: OnFingerprint) {
+    this.#winnowing = new Winnowing(onFingerprint);
+  }
 
   /** Adds the next piece of text; a word may be split between pieces. */
   add(text: string): void {
@@ -28,17 +45,21 @@ export class Fingerprinter {
   }
 }
 
-type WordSink = (first: number, second: number) => void;
+type WordSink = (first: number, second: number, start: number, end: number) => void;
 
 /** Two 32-bit hashes per word. Words are separated by white space; an ideograph is a word by itself. */
 class WordHasher {
   #first = firstSeed;
   #second = secondSeed;
   #length = 0;
+  /** Units of the document before the text at hand, and before the end of the word at hand. */
+  #before = 0;
+  #at = 0;
 
   add(text: string, sink: WordSink): void {
     for (let i = 0; i < text.length; i++) {
       const unit = text.charCodeAt(i);
+      this.#at = this.#before + i;
       if (isSpace(unit)) {
         this.end(sink);
         continue;
@@ -48,13 +69,15 @@ class WordHasher {
       this.#first = Math.imul(this.#first ^ unit, firstFactor);
       this.#second = mix(this.#second + unit);
       this.#length++;
+      this.#at++;
       if (isIdeograph) this.end(sink);
     }
+    this.#before += text.length;
   }
 
   /** Ends the word, if there is one. */
   end(sink: WordSink): void {
-    if (this.#length > 0) sink(this.#first, this.#second);
+    if (this.#length > 0) sink(this.#first, this.#second, this.#at - this.#length, this.#at);
     this.#first = firstSeed;
     this.#second = secondSeed;
     this.#length = 0;
@@ -72,10 +95,22 @@ class Winnowing {
   readonly #shingles = new Float64Array(windowShingles);
   #shingleCount = 0;
   #lastKept = 0;
+  /** Where the last words begin, and where the last runs begin and end, likewise. */
+  readonly #wordStarts = new Float64Array(shingleWords);
+  readonly #starts = new Float64Array(windowShingles);
+  readonly #ends = new Float64Array(windowShingles);
+  #end = 0;
+  readonly #onFingerprint: OnFingerprint | undefined;
 
-  addWord(first: number, second: number): void {
+  constructor(onFingerprint: OnFingerprint | undefined) {
+    this.#onFingerprint = onFingerprint;
+  }
+
+  addWord(first: number, second: number, start: number, end: number): void {
     this.#firsts[this.#words % shingleWords] = first;
     this.#seconds[this.#words % shingleWords] = second;
+    this.#wordStarts[this.#words % shingleWords] = start;
+    this.#end = end;
     this.#words++;
     if (this.#words >= shingleWords) this.#addShingle(this.#fingerprint(this.#words - shingleWords, shingleWords));
   }
@@ -87,19 +122,31 @@ class Winnowing {
     return this.#kept;
   }
 
+  /** Of the last run. */
+  get #lastStart(): number {
+    return this.#wordStarts[Math.max(0, this.#words - shingleWords) % shingleWords]!;
+  }
+
   #addShingle(fingerprint: number): void {
-    this.#shingles[this.#shingleCount % windowShingles] = fingerprint;
+    const slot = this.#shingleCount % windowShingles;
+    this.#shingles[slot] = fingerprint;
+    this.#starts[slot] = this.#lastStart;
+    this.#ends[slot] = this.#end;
     this.#shingleCount++;
     if (this.#shingleCount >= windowShingles) this.#keepSmallest(windowShingles);
   }
 
   /** Keeps the smallest of the first `count` fingerprints of the ring. */
   #keepSmallest(count: number): void {
-    let smallest = this.#shingles[0]!;
-    for (let i = 1; i < count; i++) smallest = Math.min(smallest, this.#shingles[i]!);
+    let slot = 0;
+    for (let i = 1; i < count; i++) if (this.#shingles[i]! < this.#shingles[slot]!) slot = i;
+    const smallest = this.#shingles[slot]!;
     // Neighbouring windows mostly agree; this spares the set most of the work.
-    if (smallest !== this.#lastKept) this.#kept.add(smallest, 0);
+    if (smallest === this.#lastKept) return;
     this.#lastKept = smallest;
+    this.#kept.add(smallest, 0);
+    const run = { start: this.#starts[slot]!, end: this.#ends[slot]! };
+    this.#onFingerprint?.(smallest, run, { start: this.#lastStart, end: this.#end });
   }
 
   /** A number in [1, 2^52] from `count` words, the first of them number `start`. */

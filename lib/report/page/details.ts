@@ -1,6 +1,6 @@
 // What concerns one run: warnings, changes, stages, samples, machine and configuration.
 
-import { changeText, count, percent } from '../../format.ts';
+import { changeText, count, counted, percent } from '../../format.ts';
 import type { RunData } from '../run-data.ts';
 import { type Child, h, table } from './dom.ts';
 
@@ -103,11 +103,8 @@ export function settings(run: RunData): Child {
       `${start.model.architecture}, ${start.model.nLayer} layers, ${start.model.nHead} heads, width ${start.model.nEmbd}, ${count(start.parameters)} parameters`,
     ],
     ['data', `${count(start.dataTokens)} training tokens`],
-    ['machine', `${host.processor}, ${host.cores} cores, ${host.memoryGiB} GiB, ${host.system}`],
-    [
-      'computed by',
-      `${start.backend} (${start.isa}), ${start.threads} thread${start.threads === 1 ? '' : 's'}, ${start.precision}`,
-    ],
+    ['machine', `${host.processor}, ${counted(host.cores, 'core')}, ${host.memoryGiB} GiB, ${host.system}`],
+    ['computed by', `${start.backend} (${start.isa}), ${counted(start.threads, 'thread')}, ${start.precision}`],
     [
       'peak',
       start.peakFlopsPerSecond === null ? 'not known' : `${count(start.peakFlopsPerSecond)}FLOP/s, ${start.peakFrom}`,

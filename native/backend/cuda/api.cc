@@ -56,6 +56,9 @@ bool describe(int device, ApiDevice* description, char* message) {
 }
 
 void close(Queue* queue) {
+  // The calling thread may have worked with another.
+  char message[kMessageBytes];
+  guarded(message, [&] { use_device(queue->device); });
   for (Event event : queue->events) {
     if (event) close_event(event);
   }

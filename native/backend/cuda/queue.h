@@ -33,6 +33,8 @@ void attempt(Queue& queue, Work work) noexcept {
     work();
   } catch (const std::exception& error) {
     queue.failure = error.what();
+    // Memory cannot be freed by a thread that is recording.
+    abandon_recording(queue.stream);
   }
 }
 

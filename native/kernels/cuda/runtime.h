@@ -52,6 +52,8 @@ double milliseconds(Event from, Event to);
 struct Graph;
 void begin_recording(Stream stream);
 Graph* end_recording(Stream stream);
+// Ends a recording that failed, and forgets it; nothing where there is none.
+void abandon_recording(Stream stream);
 void replay(Stream stream, Graph* graph);
 void release(Graph* graph);
 

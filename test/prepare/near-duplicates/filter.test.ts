@@ -105,6 +105,7 @@ describe('NearDuplicateFilter', () => {
           number: 1,
           begins: expect.stringMatching(/^w7x0 .{54}…$/),
           repeated: 1,
+          repeats: expect.stringMatching(/^w7x\d+ /),
           like: { file: 'whole.txt', number: 1, begins: expect.stringMatching(/^w7x0 .{54}…$/), share: 1 },
         });
       }),
@@ -136,6 +137,23 @@ describe('what a dropped document repeats', () => {
     expect(bundle!.repeated).toBeGreaterThan(0.95);
     expect(bundle!.like.share).toBeGreaterThan(0.6);
     expect(bundle!.like.share).toBeLessThan(0.8);
+  });
+
+  it('is told with the first words that are repeated, and the first that are new', () => {
+    const short = (letter: string) => Array.from({ length: 99 }, (_, i) => `${letter}${i}`).join(' ');
+    const [one, more] = [short('a'), `${short('a')} and this is only in the later one ${short('b')}`];
+    const [, later] = repetitions([`${one} ${short('b')}`, more]);
+    expect(one).toContain(later!.repeats);
+    expect(more).toContain(later!.differs);
+    expect(later!.differs).toMatch(/\b(and|this|is|only|in|the|later|one)\b/);
+    expect(repetitions([one, one])[1]).toMatchObject({ repeated: 1, differs: undefined });
+    // As wide as they are, passages are read where they stand.
+    const ideographs = Array.from({ length: 300 }, (_, i) => String.fromCharCode(0x4e00 + ((i * 7919) % 20000))).join(
+      '',
+    );
+    const [, second] = repetitions([ideographs, `${ideographs}${'新的'.repeat(4)}`]);
+    expect(second!.differs).toMatch(/^.{0,7}新/);
+    expect(ideographs).toContain(second!.repeats);
   });
 
   it('is the earliest of several that have as much', () => {

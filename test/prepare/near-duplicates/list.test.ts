@@ -38,16 +38,32 @@ describe('the list', () => {
     const begins = (seed: number) => expect.stringContaining(`w${seed}n0 w${seed}n1 `);
     const [a, b, c] = [temp.path('in/a.txt'), temp.path('in/b.jsonl'), temp.path('in/c.txt')];
     const share = expect.any(Number);
+    const repeats = expect.stringMatching(/^(w\dn\d+ ){7}w\dn\d+$/);
     expect(await readList()).toEqual([
       {
         file: b,
         number: 4,
         begins: begins(1),
         repeated: share,
+        repeats,
         like: { file: a, number: 1, begins: begins(1), share },
       },
-      { file: c, number: 2, begins: begins(3), repeated: 1, like: { file: b, number: 5, begins: begins(3), share: 1 } },
-      { file: c, number: 3, begins: begins(2), repeated: 1, like: { file: b, number: 1, begins: begins(2), share: 1 } },
+      {
+        file: c,
+        number: 2,
+        begins: begins(3),
+        repeated: 1,
+        repeats,
+        like: { file: b, number: 5, begins: begins(3), share: 1 },
+      },
+      {
+        file: c,
+        number: 3,
+        begins: begins(2),
+        repeated: 1,
+        repeats,
+        like: { file: b, number: 1, begins: begins(2), share: 1 },
+      },
     ]);
   });
 

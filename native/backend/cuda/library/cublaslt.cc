@@ -2,31 +2,17 @@
 
 #include <dlfcn.h>
 
-#include <cstdlib>
 #include <map>
 #include <mutex>
 #include <vector>
+
+#include "backend/cuda/library/library_files.h"
 
 namespace burgeon::cuda::cublaslt {
 
 namespace {
 
 constexpr size_t kOldestVersion = 120000;
-
-std::vector<std::string> candidates(const std::string& path) {
-  if (!path.empty()) return {path};
-  std::vector<std::string> names;
-  std::vector<std::string> folders{""};  // what the loader knows
-  for (const char* variable : {"CUDA_HOME", "CUDA_PATH"}) {
-    const char* home = std::getenv(variable);
-    if (home && *home) folders.push_back(std::string(home) + "/lib64/");
-  }
-  folders.push_back("/usr/local/cuda/lib64/");
-  for (const std::string& folder : folders) {
-    for (const char* name : {"libcublasLt.so.13", "libcublasLt.so.12"}) names.push_back(folder + name);
-  }
-  return names;
-}
 
 template <class Function>
 bool find(void* library, const char* symbol, Function* function, std::string* why) {
@@ -71,7 +57,7 @@ const Library* load(const std::string& path, std::string* why) {
   const auto known = loaded.find(path);
   if (known != loaded.end()) return &known->second;
   std::string tried;
-  for (const std::string& name : candidates(path)) {
+  for (const std::string& name : path.empty() ? library_files() : std::vector<std::string>{path}) {
     tried += (tried.empty() ? "" : ", ") + name;
     void* handle = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!handle) continue;

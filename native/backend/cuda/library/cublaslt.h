@@ -13,6 +13,8 @@ namespace burgeon::cuda::cublaslt {
 
 using Status = int;  // 0: success
 constexpr Status kInvalidValue = 7;
+constexpr Status kArchitectureMismatch = 8;
+constexpr Status kInternalError = 14;
 constexpr Status kNotSupported = 15;
 
 enum DataType : int { kFloat32 = 0, kBfloat16 = 14 };
@@ -75,7 +77,7 @@ struct Library {
   std::string name;  // "cuBLASLt 13.1.1"
 };
 
-// The library at `path`; where that is empty, the first found among what the loader knows and CUDA's usual folders.
+// The library at `path`; where that is empty, the first found of library_files().
 // Stays open. Null where there is none: then `why` names what was tried.
 const Library* load(const std::string& path, std::string* why);
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
@@ -19,6 +21,13 @@ constexpr size_t kWorkspaceBytes = size_t{64} << 20;
 constexpr int64_t kWidestBias = 65536;
 constexpr int kCandidates = 8;
 constexpr const char* kOff = "off";
+constexpr double kRefused = std::numeric_limits<double>::infinity();  // the time of what is not done
+
+// What says that there is no such product, or no such algorithm for it, and not that the device has failed.
+bool is_refusal(Status status) {
+  return status == kNotSupported || status == kInvalidValue || status == kArchitectureMismatch ||
+         status == kInternalError;
+}
 
 // What the library's fast algorithms ask of an operand.
 bool is_aligned(const void* address, int64_t stride, int64_t element_bytes) {
@@ -86,7 +95,7 @@ struct LibraryProducts::Product {
   }
 };
 
-// Descriptors of a product and the algorithm it takes; without one the library has none.
+// Descriptors of a product and the algorithms it takes, the best first; without one the library has none.
 struct LibraryProducts::Plan {
   Plan() = default;
   Plan(const Plan&) = delete;
@@ -102,8 +111,7 @@ struct LibraryProducts::Plan {
   Layout a = nullptr;
   Layout b = nullptr;
   Layout d = nullptr;  // and of C
-  bool works = false;
-  Algorithm algorithm{};
+  std::vector<Algorithm> algorithms;
 };
 
 std::unique_ptr<LibraryProducts> LibraryProducts::open(Stream stream, const std::string& device,
@@ -200,23 +208,28 @@ bool LibraryProducts::queue(const Product& product) {
       !is_aligned(product.c, product.d_stride, product.d_bytes())) {
     return false;
   }
-  const Plan& plan = plan_of(product);
-  if (!plan.works) return false;
-  multiply(product, plan, plan.algorithm, product.d);
+  Plan& plan = plan_of(product);
+  // What the library proposes it may yet refuse.
+  while (!plan.algorithms.empty()) {
+    if (multiply(product, plan, plan.algorithms.front(), product.d)) return true;
+    plan.algorithms.erase(plan.algorithms.begin());
+  }
+  return false;
+}
+
+bool LibraryProducts::multiply(const Product& product, const Plan& plan, const Algorithm& algorithm, void* to) {
+  if (product.bias) check(library_.desc_set(plan.desc, kBiasPointer, &product.bias, sizeof(product.bias)), "a bias");
+  if (product.aux) check(library_.desc_set(plan.desc, kAuxPointer, &product.aux, sizeof(product.aux)), "an activation");
+  const Status status = library_.matmul(handle_, plan.desc, &product.alpha, product.a, plan.a, product.b, plan.b,
+                                        &product.beta, product.c ? product.c : product.d, plan.d, to, plan.d,
+                                        &algorithm, workspace_, kWorkspaceBytes, stream_);
+  if (is_refusal(status)) return false;
+  check(status, "a product");
+  ++launch_count();
   return true;
 }
 
-void LibraryProducts::multiply(const Product& product, const Plan& plan, const Algorithm& algorithm, void* to) {
-  if (product.bias) check(library_.desc_set(plan.desc, kBiasPointer, &product.bias, sizeof(product.bias)), "a bias");
-  if (product.aux) check(library_.desc_set(plan.desc, kAuxPointer, &product.aux, sizeof(product.aux)), "an activation");
-  check(library_.matmul(handle_, plan.desc, &product.alpha, product.a, plan.a, product.b, plan.b, &product.beta,
-                        product.c ? product.c : product.d, plan.d, to, plan.d, &algorithm, workspace_, kWorkspaceBytes,
-                        stream_),
-        "a product");
-  ++launch_count();
-}
-
-const LibraryProducts::Plan& LibraryProducts::plan_of(const Product& product) {
+LibraryProducts::Plan& LibraryProducts::plan_of(const Product& product) {
   const std::string key = product.key();
   const auto [place, is_new] = plans_.try_emplace(key);
   Plan& plan = place->second;
@@ -243,18 +256,27 @@ const LibraryProducts::Plan& LibraryProducts::plan_of(const Product& product) {
   layout(&plan.a, kBfloat16, product.a_op, product.m, product.k, product.a_stride);
   layout(&plan.b, kBfloat16, product.b_op, product.k, product.n, product.b_stride);
   layout(&plan.d, product.d_type(), kAsIs, product.m, product.n, product.d_stride);
-  plan.works = choose(product, key, &plan);
+  choose(product, key, &plan);
   return plan;
 }
 
-bool LibraryProducts::choose(const Product& product, const std::string& key, Plan* plan) {
-  if (const Algorithm* kept = file_ ? file_->find(key) : nullptr) {
+void LibraryProducts::choose(const Product& product, const std::string& key, Plan* plan) {
+  const Algorithm* kept = file_ ? file_->find(key) : nullptr;
+  if (kept) {
     HeuristicResult result{};
-    if (library_.check_algorithm(handle_, plan->desc, plan->a, plan->b, plan->d, plan->d, kept, &result) == 0) {
-      plan->algorithm = *kept;
-      return true;
-    }
+    const Status status =
+        library_.check_algorithm(handle_, plan->desc, plan->a, plan->b, plan->d, plan->d, kept, &result);
+    if (status != 0) kept = nullptr;
   }
+  if (kept) plan->algorithms.push_back(*kept);
+  const std::vector<Algorithm> proposed = propose(*plan);
+  plan->algorithms.insert(plan->algorithms.end(), proposed.begin(), proposed.end());
+  if (!file_ || kept || proposed.empty()) return;
+  sort_by_time(product, plan);
+  if (!plan->algorithms.empty()) file_->add(key, plan->algorithms.front());
+}
+
+std::vector<Algorithm> LibraryProducts::propose(const Plan& plan) {
   Preference preference = nullptr;
   check(library_.preference_create(&preference), "a preference");
   const auto prefer = [&](PreferenceAttribute attribute, const auto& value) {
@@ -265,40 +287,45 @@ bool LibraryProducts::choose(const Product& product, const std::string& key, Pla
   Status status = prefer(kMaxWorkspaceBytes, kWorkspaceBytes);
   if (status == 0) status = prefer(kReductionSchemes, kReduceInComputeType);
   if (status == 0) {
-    status = library_.get_heuristic(handle_, plan->desc, plan->a, plan->b, plan->d, plan->d, preference,
-                                    file_ ? kCandidates : 1, results, &found);
+    status = library_.get_heuristic(handle_, plan.desc, plan.a, plan.b, plan.d, plan.d, preference, kCandidates,
+                                    results, &found);
   }
   library_.preference_destroy(preference);
-  if (status == kNotSupported || status == kInvalidValue) return false;
+  if (is_refusal(status)) return {};
   check(status, "a choice of algorithms");
-  const HeuristicResult* best = nullptr;
-  double least = 0;
-  void* const to = file_ ? allocate(static_cast<size_t>(product.n * product.d_stride * product.d_bytes())) : nullptr;
+  std::vector<Algorithm> proposed;
   for (const HeuristicResult* each = results; each != results + found; ++each) {
-    if (each->state != 0 || each->workspace_bytes > kWorkspaceBytes) continue;
-    const double taken = to ? time(product, *plan, *each, to) : 0;
-    if (best && (!to || taken >= least)) continue;
-    best = each;
-    least = taken;
+    if (each->state == 0 && each->workspace_bytes <= kWorkspaceBytes) proposed.push_back(each->algorithm);
   }
-  if (to) release(to);
-  if (!best) return false;
-  plan->algorithm = best->algorithm;
-  if (file_) file_->add(key, best->algorithm);
-  return true;
+  return proposed;
 }
 
-double LibraryProducts::time(const Product& product, const Plan& plan, const HeuristicResult& candidate, void* to) {
+// Those that are refused go.
+void LibraryProducts::sort_by_time(const Product& product, Plan* plan) {
+  void* const to = allocate(static_cast<size_t>(product.n * product.d_stride * product.d_bytes()));
+  if (!to) return;
+  std::vector<std::pair<double, Algorithm>> timed;
+  for (const Algorithm& each : plan->algorithms) {
+    const double taken = time(product, *plan, each, to);
+    if (taken < kRefused) timed.emplace_back(taken, each);
+  }
+  release(to);
+  std::stable_sort(timed.begin(), timed.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  plan->algorithms.clear();
+  for (const auto& each : timed) plan->algorithms.push_back(each.second);
+}
+
+double LibraryProducts::time(const Product& product, const Plan& plan, const Algorithm& algorithm, void* to) {
   constexpr int kRounds = 5;
   const Event begin = open_event();
   const Event end = open_event();
-  double least = 0;
+  double least = kRefused;
   for (int round = 0; round <= kRounds; ++round) {
     record(stream_, begin);
-    multiply(product, plan, candidate.algorithm, to);
+    if (!multiply(product, plan, algorithm, to)) break;
     record(stream_, end);
     const double taken = milliseconds(begin, end);
-    if (round == 1 || (round > 1 && taken < least)) least = taken;  // the first warms up
+    if (round > 0) least = std::min(least, taken);  // the first warms up
   }
   close_event(begin);
   close_event(end);

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "backend/cuda/library/cublaslt.h"
 #include "backend/cuda/library/plan_file.h"
@@ -53,10 +54,14 @@ class LibraryProducts {
   LibraryProducts(const cublaslt::Library& library, Stream stream, std::unique_ptr<PlanFile> file);
   void test();
   bool queue(const Product& product);
-  const Plan& plan_of(const Product& product);
-  bool choose(const Product& product, const std::string& key, Plan* plan);
-  double time(const Product& product, const Plan& plan, const cublaslt::HeuristicResult& candidate, void* to);
-  void multiply(const Product& product, const Plan& plan, const cublaslt::Algorithm& algorithm, void* to);
+  Plan& plan_of(const Product& product);
+  void choose(const Product& product, const std::string& key, Plan* plan);
+  std::vector<cublaslt::Algorithm> propose(const Plan& plan);
+  void sort_by_time(const Product& product, Plan* plan);
+  // Milliseconds; infinite where the library refuses the algorithm.
+  double time(const Product& product, const Plan& plan, const cublaslt::Algorithm& algorithm, void* to);
+  // Whether the product is queued: the library may refuse it.
+  bool multiply(const Product& product, const Plan& plan, const cublaslt::Algorithm& algorithm, void* to);
   void check(cublaslt::Status status, const char* what) const;
   // alpha * bias in bfloat16, until the next call; null where there is none.
   const bfloat16* narrowed(const float* bias, int64_t count, float scale);

@@ -24,6 +24,9 @@ int number_from(const char* variable, int otherwise) {
   return text ? std::atoi(text) : otherwise;
 }
 
+// Graphs that the calling thread is recording: meanwhile it may neither take nor give back memory.
+thread_local int recordings = 0;
+
 // As CUDA does.
 void refuse_while_recording(Stream stream, const char* what) {
   if (stream->recording) throw Error(ErrorCode::kCuda, std::string("CUDA: ") + what + " while a graph is recorded");
@@ -56,16 +59,19 @@ void use_device(int) {}
 
 Stream open_stream() { return new CUstream_st{static_cast<uint64_t>(number_from("BURGEON_CUDA_HOST_SEED", 1))}; }
 void close_stream(Stream stream) {
-  delete stream->recording;  // one that was begun only
+  abandon_recording(stream);
   delete stream;
 }
 
 void* allocate(size_t bytes) {
+  if (recordings > 0) throw Error(ErrorCode::kCuda, "CUDA: memory while a graph is recorded");
   void* block = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
   if (block) std::memset(block, 0, bytes);
   return block;
 }
-void release(void* block) { std::free(block); }
+void release(void* block) {
+  if (recordings == 0) std::free(block);
+}
 
 void write(Stream stream, void* to, const void* from, size_t bytes) {
   refuse_while_recording(stream, "a copy to the device");
@@ -97,12 +103,19 @@ struct Graph {
 void begin_recording(Stream stream) {
   refuse_while_recording(stream, "the start of a graph");
   stream->recording = new std::vector<std::function<void()>>;
+  ++recordings;
 }
 
 Graph* end_recording(Stream stream) {
   Graph* graph = new Graph{std::move(*stream->recording)};
-  delete std::exchange(stream->recording, nullptr);
+  abandon_recording(stream);
   return graph;
+}
+
+void abandon_recording(Stream stream) {
+  if (!stream || !stream->recording) return;
+  delete std::exchange(stream->recording, nullptr);
+  --recordings;
 }
 
 void replay(Stream, Graph* graph) {

@@ -32,8 +32,9 @@ void launch(Stream stream, Grid grid, int threads, size_t shared_bytes, void (*k
           "shared memory of a kernel");
   }
   const dim3 blocks(static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y), static_cast<unsigned>(grid.z));
+  cudaGetLastError();  // an older one is not this launch's
   kernel<<<blocks, static_cast<unsigned>(threads), shared_bytes, stream>>>(static_cast<Parameters>(arguments)...);
-  check(cudaPeekAtLastError(), "launch of a kernel");
+  check(cudaGetLastError(), "launch of a kernel");
   ++launch_count();
 }
 

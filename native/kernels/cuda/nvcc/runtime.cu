@@ -67,8 +67,9 @@ void* allocate(size_t bytes) {
     return nullptr;
   }
   check(status, "memory");
-  check(cudaMemset(block, 0, bytes), "clearing new memory");
-  check(cudaDeviceSynchronize(), "clearing new memory");
+  check(cudaMemsetAsync(block, 0, bytes, cudaStreamPerThread), "clearing new memory");
+  // Not the whole device: that would break what another model's stream records, and its own recording with it.
+  check(cudaStreamSynchronize(cudaStreamPerThread), "clearing new memory");
   return block;
 }
 
@@ -124,6 +125,16 @@ Graph* end_recording(Stream stream) {
   cudaGraphDestroy(graph);
   check(status, "a graph");
   return new Graph{exec};
+}
+
+void abandon_recording(Stream stream) {
+  cudaStreamCaptureStatus state = cudaStreamCaptureStatusNone;
+  if (stream && cudaStreamIsCapturing(stream, &state) == cudaSuccess && state != cudaStreamCaptureStatusNone) {
+    cudaGraph_t graph = nullptr;
+    cudaStreamEndCapture(stream, &graph);
+    if (graph) cudaGraphDestroy(graph);
+  }
+  cudaGetLastError();  // which would otherwise be found by the next launch
 }
 
 void replay(Stream stream, Graph* graph) { check(cudaGraphLaunch(graph->exec, stream), "launch of a graph"); }
