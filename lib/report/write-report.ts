@@ -2,7 +2,6 @@
 
 import { open, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { BenchPageData } from '../bench/page-data.ts';
 import { BurgeonError } from '../errors.ts';
 import { isFile } from '../files/path-kinds.ts';
 import { replaceFile } from '../files/replace-file.ts';
@@ -73,8 +72,8 @@ function comparisonOf(runs: RunData[], mustCompare: boolean): Pick<ReportData, '
   }
 }
 
-/** The page with its data. @param file the page as built, where it is another. */
-export async function pageWith(data: PageData | BenchPageData, file = pageFile): Promise<string> {
+/** A page with its data. @param data plain, as that page takes it. @param file the page as built, where it is another. */
+export async function pageWith(data: object, file = pageFile): Promise<string> {
   const page = await readFile(file, 'utf8').catch((cause) => {
     throw new BurgeonError('ERR_BURGEON_BACKEND', `${file.pathname} is missing; build it with: npm run build:ts`, {
       cause,
