@@ -75,7 +75,7 @@ function comparisonOf(runs: RunData[], mustCompare: boolean): Pick<ReportData, '
   }
 }
 
-/** The page with its data. @param file the page as built, where it is another. */
+/** A page with its data. @param data plain, as that page takes it. @param file the page as built, where it is another. */
 export async function pageWith(data: object, file = pageFile): Promise<string> {
   const page = await readFile(file, 'utf8').catch((cause) => {
     throw new BurgeonError('ERR_BURGEON_BACKEND', `${file.pathname} is missing; build it with: npm run build:ts`, {
