@@ -28,6 +28,7 @@ import type { Device } from '../config/device.ts';
 import { BurgeonError } from '../errors.ts';
 import { explainWriting } from '../files/explain-writing.ts';
 import { chooseThreads } from '../model/native-options.ts';
+import { requirePage } from '../report/write-report.ts';
 import {
   describeComparison,
   describeDoubt,
@@ -267,6 +268,7 @@ async function run<Entry extends BenchEntry>(
     await explainWriting(`${file} (${what})`, 'nothing was measured', () => access(directory, constants.W_OK));
   }
   if (flags.json !== undefined) await requireReplaceable(flags.json);
+  if (flags.html !== undefined) await requirePage(flags.html);
   const before = flags.compare === undefined ? undefined : await readBenchFile(flags.compare);
   const target = targetOf(flags.device, chooseThreads(flags.threads));
   const isTiny = flags.tiny ?? false;

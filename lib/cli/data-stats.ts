@@ -7,7 +7,7 @@ import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { unknownId } from '../tokenizer/unknown-id.ts';
 import { onStdout } from './colour.ts';
 import { reading, type SplitName, withData } from './data-split.ts';
-import { bytes, count, facts, percent, table } from './format.ts';
+import { bytes, count, counted, facts, percent, table } from './format.ts';
 import { quotedToken, type TextToken } from './token-text.ts';
 
 interface SplitStatistics {
@@ -139,7 +139,7 @@ function describe(statistics: Statistics): string {
     vocabularyText(statistics),
     '',
     ...frequentTable(splits),
-    `left out: ${skipped.nearDuplicates} near-duplicates${skipped.list ? ` (\`burgeon data dropped ${directory}\`)` : ''}, ${skipped.empty} empty documents`,
+    `left out: ${counted(skipped.nearDuplicates, 'near-duplicate')}${skipped.list ? ` (\`burgeon data dropped ${directory}\`)` : ''}, ${counted(skipped.empty, 'empty document')}`,
   ].join('\n');
 }
 

@@ -45,8 +45,11 @@ export async function writeReport(
   await replaceFile(file, await pageWith(data), 'the report');
 }
 
-/** A slip of the keyboard is not to cost the metrics of a run: only pages are replaced. */
-async function requirePage(file: string): Promise<void> {
+/**
+ * A slip of the keyboard is not to cost the metrics of a run: only pages are replaced.
+ * @throws {BurgeonError} ERR_BURGEON_DATA where there is another file.
+ */
+export async function requirePage(file: string): Promise<void> {
   if (!(await isFile(file))) return;
   const handle = await open(file, 'r');
   try {
@@ -72,7 +75,7 @@ function comparisonOf(runs: RunData[], mustCompare: boolean): Pick<ReportData, '
   }
 }
 
-/** A page with its data. @param data plain, as that page takes it. @param file the page as built, where it is another. */
+/** The page with its data. @param file the page as built, where it is another. */
 export async function pageWith(data: object, file = pageFile): Promise<string> {
   const page = await readFile(file, 'utf8').catch((cause) => {
     throw new BurgeonError('ERR_BURGEON_BACKEND', `${file.pathname} is missing; build it with: npm run build:ts`, {

@@ -178,6 +178,15 @@ describe.concurrent('mistakes', () => {
     expect(stderr).not.toMatch(/^ +at /m);
   });
 
+  test('a page in the place of another file', async () => {
+    await writeFile(at('notes.txt'), 'mine');
+    const run = ['bench', 'ops', 'norm', '--rounds', '1', '--html', 'notes.txt'];
+    const { code, stderr } = await burgeon(run, { cwd: directory });
+    expect(code).toBe(1);
+    expect(stderr).toContain('notes.txt: expected no such file, or a report to replace, found another file');
+    expect(await readFile(at('notes.txt'), 'utf8')).toBe('mine');
+  });
+
   test('a file of another bench', async () => {
     const peak = { key: 'fp32 threads=1', unit: 'FLOP/s', samples: [1e9] };
     const file = { format: 'burgeon-bench-1', bench: 'peak', date: '2025-01-02', machine: {}, entries: [peak] };

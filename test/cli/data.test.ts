@@ -137,7 +137,7 @@ describe.concurrent('stats', () => {
 describe.concurrent('dropped', () => {
   test('what was left out, and what it repeats', async () => {
     const stdout = await run('dropped documents');
-    expect(stdout).toMatch(/^some\.jsonl:5 {2}.* of it in some\.jsonl:3\n {2}dropped {2}the same words/);
+    expect(stdout).toMatch(/^some\.jsonl:5 {2}.* of it in some\.jsonl:3\n {2}both {5}the same words/);
     expect(stdout).toContain('1 document left out as near-duplicates\n');
     expect(stdout).toMatch(/^ {2}1 {2}some\.jsonl:3 {2}the same words/m);
     const { total, kept, shares } = await json('dropped documents --limit 1');

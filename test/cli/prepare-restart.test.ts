@@ -151,7 +151,9 @@ describe('SIGKILL', () => {
     expect(await readdir(workspace.path())).toContain('changed.partial');
     await workspace.succeed([...command, '--name', 'other']);
     const names = await readdir(workspace.path('changed'));
-    expect(names.every((name) => name === 'manifest.json' || name.startsWith('other_'))).toBe(true);
+    expect(names.every((name) => ['manifest.json', 'files.jsonl'].includes(name) || name.startsWith('other_'))).toBe(
+      true,
+    );
     expect(await readdir(workspace.path())).not.toContain('changed.partial');
   });
 });

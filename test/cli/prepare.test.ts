@@ -109,7 +109,7 @@ test('says what it did with each file, shortly and in a list', async () => {
   await writeFile(path('bad.txt'), Buffer.from([0x61, 0xff]));
   const args = ['-o', 'out', '-t', 'gpt2', '--val-fraction', '0'];
   const { stdout } = await succeed(['prepare', 'lines.jsonl', 'bad.txt', ...args]);
-  expect(stdout).toContain('  left out    0 near-duplicate and 1 empty documents, 2 blank lines\n');
+  expect(stdout).toContain('  left out    0 near-duplicate documents, 1 empty document, 2 blank lines\n');
   expect(stdout).toContain(
     '  file         documents  text  tokens                left out\n' +
       '  bad.txt              1   4 B       3         1 bad character\n' +

@@ -236,7 +236,7 @@ test('refuses with one message per problem', async () => {
     expect({ code, stdout }, args.join(' ')).toEqual({ code: 1, stdout: '' });
     expect(stderr).toMatch(message);
     // A run says first what it leaves.
-    expect(stderr).toMatch(/^(note: no checkpoint of step 1, .*\n)?burgeon: /);
+    expect(stderr).toMatch(/^(note: (no checkpoint of step 1, |report of the failed run: ).*\n)*burgeon: /);
     expect(stderr).not.toMatch(/^ +at /m);
   }
   // Only the last got as far as a run, and it gave the directory free again.
