@@ -135,6 +135,7 @@ function boundTable(placed: readonly Placed[]): PageTable {
     title: 'What each op is bound by',
     note: 'Of its roof: of the peak of products or of a memory copy, whichever is nearer. Neither: less than half of both.',
     head: ['op', 'bound by', 'of its roof', 'caches', 'time', 'quartiles', 'FLOP/s', 'B/s', 'FLOP per byte'],
+    answer: 1,
     rows: ops.flatMap((op) => full.filter(({ entry }) => entry.op === op).map(row)),
   };
 }

@@ -27,6 +27,8 @@ export interface PageTable {
   /** Whether it is long, and shown when asked for. */
   isFolded?: true;
   head: string[];
+  /** Place of the column that answers what the table is asked, which a narrow screen shows first. Default: the last. */
+  answer?: number;
   rows: string[][];
 }
 

@@ -114,6 +114,7 @@ function opTable({ name, isDense }: ProfiledStage, placed: readonly PlacedOp[], 
       'B/s',
       ...(isDense ? [] : ['work', 'time, of dense', 'skip efficiency']),
     ],
+    answer: 1,
     rows: placed.map(({ op, placement }) => {
       const { bound, share, roof, flopsPerSecond, bytesPerSecond } = placement;
       const saving = isDense ? null : savingOf(op, complete.totals);

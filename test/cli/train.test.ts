@@ -241,7 +241,7 @@ test('refuses with one message per problem', async () => {
   }
   // Only the last got as far as a run, and it gave the directory free again.
   expect((await readdir(path())).sort()).toEqual(['bad.yaml', 'data', 'file', 'run', 'text.txt', 'train.yaml']);
-  expect(await readdir(path('run'))).toEqual(['metrics.jsonl']);
+  expect((await readdir(path('run'))).sort()).toEqual(['metrics.jsonl', 'report.html']);
 });
 
 test('--profile writes a page, a table and a trace, and trains nothing', async () => {

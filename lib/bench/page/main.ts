@@ -42,8 +42,11 @@ function sections({ title, command, written, noise, warnings, sentences, tables,
   ];
 }
 
-function tableSection({ title, note, isFolded, head, rows }: PageTable): HTMLElement {
-  const content = [note !== undefined && h('p', { class: 'note' }, note), table(head, rows)];
+function tableSection({ title, note, isFolded, head, rows, answer }: PageTable): HTMLElement {
+  const content = [
+    note !== undefined && h('p', { class: 'note' }, note),
+    table(head, rows, answer === undefined ? {} : { answer }),
+  ];
   return isFolded
     ? h('section', { class: 'table' }, h('details', {}, h('summary', {}, title), ...content))
     : h('section', { class: 'table' }, h('h2', {}, title), ...content);
