@@ -13,7 +13,7 @@ export function replaceFile(path: string, text: string, purpose?: string): Promi
   const what = purpose === undefined ? path : `${path} (${purpose})`;
   return explainWriting(what, 'what was there before is kept', async () => {
     const info = await stat(path).catch(() => undefined);
-    if (info?.isFIFO()) await requireReader(path);
+    if (info?.isFIFO()) return writeToPipe(path, text);
     if (info !== undefined && !info.isFile()) return writeFile(path, text);
     const next = `${path}.new`;
     try {
@@ -32,8 +32,16 @@ export function replaceFile(path: string, text: string, purpose?: string): Promi
   });
 }
 
-/** Opening a pipe that nobody reads would wait for a reader without end. @throws ENXIO. */
-async function requireReader(path: string): Promise<void> {
-  const handle = await open(path, constants.O_WRONLY | constants.O_NONBLOCK);
-  await handle.close();
+/**
+ * Opening a pipe that nobody reads would wait for a reader without end. One end is held until all is written: closed before, the
+ * reader would take that for the end.
+ * @throws ENXIO where nobody reads.
+ */
+async function writeToPipe(path: string, text: string): Promise<void> {
+  const held = await open(path, constants.O_WRONLY | constants.O_NONBLOCK);
+  try {
+    await writeFile(path, text);
+  } finally {
+    await held.close();
+  }
 }
