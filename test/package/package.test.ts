@@ -51,9 +51,9 @@ describe('burgeon', () => {
   });
 
   it('holds what a user needs, and nothing else', async () => {
-    // The page's sources are bundled into one file.
+    // The sources of each page are bundled into one file.
     const sources = (await filesBelow(path.join(packageRoot, 'lib'))).filter(
-      (name) => name.endsWith('.ts') && !name.startsWith('report/page/'),
+      (name) => name.endsWith('.ts') && !/^(bench|report)\/page\//.test(name),
     );
     const compiled = sources.flatMap((name) =>
       ['.js', '.d.ts'].map((ending) => `dist/${name.replace(/\.ts$/, ending)}`),
@@ -63,6 +63,7 @@ describe('burgeon', () => {
     expect(files.sort()).toEqual(
       [
         ...compiled,
+        'dist/bench/page.html',
         'dist/report/page.html',
         'dist/sweep.schema.json',
         'dist/train-config.schema.json',
