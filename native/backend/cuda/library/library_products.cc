@@ -305,15 +305,16 @@ std::vector<Algorithm> LibraryProducts::propose(const Plan& plan) {
 void LibraryProducts::sort_by_time(const Product& product, Plan* plan) {
   void* const to = allocate(static_cast<size_t>(product.n * product.d_stride * product.d_bytes()));
   if (!to) return;
-  std::vector<std::pair<double, Algorithm>> timed;
-  for (const Algorithm& each : plan->algorithms) {
-    const double taken = time(product, *plan, each, to);
-    if (taken < kRefused) timed.emplace_back(taken, each);
+  const std::vector<Algorithm> proposed = plan->algorithms;
+  std::vector<std::pair<double, size_t>> order;  // milliseconds, and which of the proposed
+  for (size_t i = 0; i < proposed.size(); ++i) {
+    const double taken = time(product, *plan, proposed[i], to);
+    if (taken < kRefused) order.emplace_back(taken, i);
   }
   release(to);
-  std::stable_sort(timed.begin(), timed.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::sort(order.begin(), order.end());
   plan->algorithms.clear();
-  for (const auto& each : timed) plan->algorithms.push_back(each.second);
+  for (const auto& [taken, i] : order) plan->algorithms.push_back(proposed[i]);
 }
 
 double LibraryProducts::time(const Product& product, const Plan& plan, const Algorithm& algorithm, void* to) {
