@@ -82,7 +82,7 @@ function briefly(line: string, resumed: number): string {
   if (exported !== undefined) return `rm -rf ${exported}; ${line}`;
   // It serves until a signal ends it.
   if (/^burgeon dashboard/.test(line)) {
-    return `${line} --port 0 > out & until grep -q Ctrl-C out; do sleep 0.1; done; kill $!; wait $!`;
+    return `rm -f out; ${line} --port 0 > out & until grep -qs Ctrl-C out; do sleep 0.1; done; kill $!; wait $!`;
   }
   if (!/^burgeon train /.test(line)) return line;
   const steps = line.includes('--resume') ? 2 + 2 * resumed : 2;
