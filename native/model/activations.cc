@@ -13,6 +13,7 @@ namespace burgeon {
 namespace {
 
 constexpr int64_t kMinLogitRows = 64;
+constexpr int64_t kKeptMicroBatches = 8;  // whose losses are read at once
 
 // Of what is compact in a sampled layer: a group may begin at any row, and lies as well there as at the first.
 template <class T>
@@ -108,6 +109,8 @@ size_t plan_activations(const ModelConfig& config, const ActivationShape& shape,
   if (shape.gradients) {
     a.dwide = cursor.take<T>(N * std::max(qkv_width, gated ? 2 * F : F));
     a.datt = cursor.take<T>(N * query_width);
+    a.kept_rows = kKeptMicroBatches * N;
+    a.kept_losses = cursor.take<M>(a.kept_rows);
   }
   // Blocks of equal height: a low last one would cost nearly as much as a high one.
   a.logit_stride = (ops.padded(V) + ops.logit_multiple - 1) / ops.logit_multiple * ops.logit_multiple;
