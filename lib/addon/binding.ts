@@ -194,6 +194,14 @@ export interface NativeModel {
   accumulate(batch: NativeMicroBatch, weight: number): Promise<NativeStepResult>;
   /** `losses`: of all micro-batches accumulated since the last. */
   optimizerStep(step: NativeOptimizerStep): Promise<{ gradientNorm: number; losses: number[]; ms: number }>;
+  /** Of the micro-batches accumulated since the last update, those included that are not finite. */
+  takeLosses(): Promise<number[]>;
+  /** Adds `merges` sums kept before to the gradients, the newest first; then, where `keeps`, keeps and clears them. */
+  foldGradients(merges: number, keeps: boolean): Promise<void>;
+  /** Replaces the gradients by the sums over all ranks. Rejects with ERR_BURGEON_RANKS: they are then cleared. */
+  exchangeGradients(communicator: NativeCommunicator): Promise<void>;
+  /** Gives all ranks the weights and moments of rank 0. */
+  broadcastState(communicator: NativeCommunicator): Promise<void>;
   clearGradients(): void;
   /** In order, where the arrays live. */
   copyRows(copies: readonly NativeRowCopy[]): Promise<void>;
@@ -208,6 +216,29 @@ export interface NativeModel {
   takeProfile(): NativeOpEvent[];
   info(): NativeModelInfo;
   dispose(): void;
+}
+
+/**
+ * The other ranks of a job. One call at a time, the same one in every rank; each rejects with ERR_BURGEON_RANKS, naming the rank,
+ * where one has ended, is silent or gave up. `what` names a call for people.
+ */
+export interface NativeCommunicator {
+  /** Resolves when all have met. `address` and `port` of rank 0. */
+  meet(options: {
+    rank: number;
+    size: number;
+    address: string;
+    port: number;
+    meetSeconds: number;
+    silenceSeconds: number;
+  }): Promise<void>;
+  /** Element by element, in the order of a binary tree over the ranks; as many of each. */
+  sum(numbers: readonly number[], what: string): Promise<number[]>;
+  /** The text of rank 0; what the others pass does not count. */
+  broadcast(text: string, what: string): Promise<string>;
+  /** The others fail with these words. */
+  giveUp(why: string): void;
+  close(): void;
 }
 
 /** Ops that can be checked and measured alone; native/bench/op_cases.cc. */
@@ -331,6 +362,7 @@ export interface NativeBinding {
     sequenceLength: number,
     part: { layers: number; heads: number; kvHeads: number; neurons: number } | undefined,
   ): NativeMemoryPlan;
+  NativeCommunicator: new () => NativeCommunicator;
   measurePeak(
     threads: number,
     maxIsa: string,
