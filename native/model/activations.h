@@ -10,8 +10,8 @@
 
 namespace burgeon {
 
-// What one active layer saves for its backward pass. N = B T; A, G and m are the layer's active heads and neurons;
-// buffers are planned for the most of any layer.
+// What one active layer saves for its backward pass. N = B T; A, G and m are the layer's active heads and neurons, m
+// padded with zeros (Ops::padded); buffers are planned for the most of any layer.
 template <class T, class W = T>
 struct LayerActivations {
   T* ln1;               // (N, C) normalised input of attention
@@ -50,6 +50,7 @@ struct ActivationShape {
 template <class T, class W = T>
 struct Activations {
   ActivationShape shape;  // what they are planned for
+  int64_t neurons;        // a row of these, Ops::padded
   int32_t* tokens;        // (N), and behind them their order where the backend wants it
   int32_t* targets;       // (N)
   Master<T>* rope;        // (T, 2, HS / 2) cosines and sines of every position; null with learned positions
