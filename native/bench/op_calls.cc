@@ -65,8 +65,15 @@ void call_op(Op op, const OpShape& s, const Ops<T, W>& ops, OpContext& ctx, cons
       const KeyValueCache<T> cache{t(2), t(3), s.past + s.sequence, s.past + s.sequence};
       return ops.attention_cached(ctx, t(0), t(1), cache, batch, s.sequence, s.heads, s.kv_heads, s.head_size);
     }
+    case Op::kHeadForward:
+      return ops.linear_expand(ctx, t(0), s.logit_stride, t(1), w(2), nullptr, nullptr, n, s.padded_vocab, C, 1);
     case Op::kCrossEntropy:
-      return ops.cross_entropy(ctx, m(0), t(1), lists.tokens, n, C, C, 1);
+      return ops.cross_entropy(ctx, m(0), t(1), lists.tokens, n, C, s.logit_stride, 1);
+    case Op::kHeadInputGradient:
+      return ops.linear_contract(ctx, w(0), t(1), s.logit_stride, w(2), nullptr, nullptr, nullptr, n, s.padded_vocab, C,
+                                 1, 0);
+    case Op::kHeadWeightGradient:
+      return ops.linear_weight_gradient(ctx, m(0), t(1), s.logit_stride, t(2), nullptr, n, s.rows, C, 1, false);
     case Op::kNormForward:
       return ops.norm_forward(ctx, t(0), m(1), m(2), w(3), m(4), m(5), n, C, static_cast<M>(1e-5));
     case Op::kNormBackward:

@@ -23,8 +23,8 @@ const Dimension kHeads{"heads", &OpShape::heads, 1024};
 const Dimension kKvHeads{"kvHeads", &OpShape::kv_heads, 1024};
 const Dimension kHeadSize{"headSize", &OpShape::head_size, 65'536};
 
-// Multiply-adds of one repetition: some ten seconds on one slow core.
-constexpr double kMostWork = 1e12;
+// Multiply-adds of one repetition: some twenty seconds on one slow core.
+constexpr double kMostWork = 2e12;
 
 double multiply_adds(Op op, const OpShape& s) {
   const double n = static_cast<double>(s.n);
@@ -41,6 +41,10 @@ double multiply_adds(Op op, const OpShape& s) {
       return n * static_cast<double>(s.active_rows) * static_cast<double>(s.cols);
     case Op::kSwigluForward:
       return 2 * n * static_cast<double>(s.active_rows) * static_cast<double>(s.cols);
+    case Op::kHeadForward:
+    case Op::kHeadInputGradient:
+    case Op::kHeadWeightGradient:
+      return n * static_cast<double>(s.rows) * static_cast<double>(s.cols);
     case Op::kAttentionForward:
       return 2 * triangle;
     case Op::kAttentionBackward:
@@ -198,15 +202,39 @@ void plan_attention(Op op, const OpShape& s, Operands& operands, Cost& cost) {
   }
 }
 
+// Ops on a block of logits. What pads their rows is read as it is and need not be written.
+void plan_logits(Op op, const OpShape& s, Operands& operands, Cost& cost) {
+  const int64_t n = s.n, V = s.rows, C = s.cols, logits = s.n * s.logit_stride;
+  switch (op) {
+    case Op::kHeadForward:
+      operands = {adds(logits, x), in(n * C, x), weight(in(s.padded_vocab * C, w))};
+      cost.activations = n * V + n * C;
+      cost.weights = V * C;
+      break;
+    case Op::kHeadInputGradient:
+      operands = {weight(assigns(n * C)), in(logits, x), weight(in(s.padded_vocab * C, w))};
+      cost.activations = n * V;
+      cost.weights = n * C + V * C;
+      break;
+    case Op::kHeadWeightGradient:
+      operands = {master(adds(V * C, x)), in(logits, x), in(n * C, x)};
+      cost.activations = n * V + n * C;
+      cost.words = 2 * V * C;
+      break;
+    case Op::kCrossEntropy:
+      operands = {master(assigns(n)), changes(logits, x)};
+      cost.activations = 2 * n * C;
+      cost.words = n + n;
+      break;
+    default:
+      break;
+  }
+}
+
 // Ops on whole rows of tokens. `rounds`: products do not read the residual stream itself.
 void plan_tokens(Op op, const OpShape& s, bool rounds, Operands& operands, Cost& cost) {
   const int64_t n = s.n, all = s.rows, C = s.cols;
   switch (op) {
-    case Op::kCrossEntropy:
-      operands = {master(assigns(n)), changes(n * C, x)};
-      cost.activations = 2 * n * C;
-      cost.words = n + n;
-      break;
     case Op::kNormForward:
       operands = {assigns(n * C),       master(assigns(n)),       master(assigns(n)),
                   weight(in(n * C, x)), master(in(C, x / 16, 1)), master(in(C, x / 16))};
@@ -279,6 +307,7 @@ const std::vector<OpEntry>& op_entries() {
   static const std::vector<Dimension> bias{kN, kRows, kActiveRows, kBlockRows};
   static const std::vector<Dimension> attention{kN, kSequence, kHeads, kKvHeads, kHeadSize};
   static const std::vector<Dimension> cached{kN, kSequence, kPast, kHeads, kKvHeads, kHeadSize};
+  static const std::vector<Dimension> head{kN, kRows, kCols};
   static const std::vector<Dimension> per_token{kN, kCols};
   static const std::vector<Dimension> embedding{kN, kSequence, kRows, kCols};
   static const std::vector<Dimension> matrix{kRows, kActiveRows, kBlockRows, kCols};
@@ -298,7 +327,10 @@ const std::vector<OpEntry>& op_entries() {
       {"attention_backward", Op::kAttentionBackward, attention},
       {"cache_append", Op::kCacheAppend, cached},
       {"attention_cached", Op::kAttentionCached, cached},
+      {"head_forward", Op::kHeadForward, head},
       {"cross_entropy", Op::kCrossEntropy, per_token},
+      {"head_input_gradient", Op::kHeadInputGradient, head},
+      {"head_weight_gradient", Op::kHeadWeightGradient, head},
       {"norm_forward", Op::kNormForward, per_token},
       {"norm_backward", Op::kNormBackward, per_token},
       {"embedding_forward", Op::kEmbeddingForward, embedding},
@@ -348,7 +380,7 @@ void check_shape(const OpEntry& entry, const OpShape& s) {
   }
   const double work = multiply_adds(entry.op, s);
   if (work > kMostWork) {
-    fail(entry, "expected at most 10^12 multiply-adds per repetition, received " +
+    fail(entry, "expected at most 2 * 10^12 multiply-adds per repetition, received " +
                     text(static_cast<int64_t>(work / 1e9)) + " * 10^9; use a smaller shape");
   }
 }
@@ -356,7 +388,8 @@ void check_shape(const OpEntry& entry, const OpShape& s) {
 bool OpShape::operator==(const OpShape& other) const {
   return n == other.n && rows == other.rows && active_rows == other.active_rows && block_rows == other.block_rows &&
          cols == other.cols && sequence == other.sequence && past == other.past && heads == other.heads &&
-         kv_heads == other.kv_heads && head_size == other.head_size;
+         kv_heads == other.kv_heads && head_size == other.head_size && logit_stride == other.logit_stride &&
+         padded_vocab == other.padded_vocab;
 }
 
 OpShape reduced(Op op, const OpShape& s, Sizes sizes) {
@@ -407,7 +440,12 @@ OpPlan plan_op(Op op, const OpShape& s, bool compact, int64_t activation_bytes, 
     case Op::kAttentionCached:
       plan_attention(op, s, plan.operands, cost);
       break;
+    case Op::kHeadForward:
     case Op::kCrossEntropy:
+    case Op::kHeadInputGradient:
+    case Op::kHeadWeightGradient:
+      plan_logits(op, s, plan.operands, cost);
+      break;
     case Op::kNormForward:
     case Op::kNormBackward:
     case Op::kEmbeddingForward:

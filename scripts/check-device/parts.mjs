@@ -41,8 +41,9 @@ const isLeft = ({ file }) => existsSync(file('.run'));
 /** @param {boolean} isTiny sizes for kernels that run on the host. */
 export function partsOf(isTiny) {
   const quick = isTiny ? ['--quick'] : [];
-  const models = isTiny ? ['tiny'] : ['gpt2-16x1024', 'tinyllama-8x2048'];
-  const rows = isTiny ? ['tiny'] : ['f', 'g'];
+  const models = isTiny ? [['tiny'], ['tiny', 61]] : [['gpt2-16x1024'], ['gpt2-16x1024', 50257], ['tinyllama-8x2048']];
+  const ofVocabulary = (size) => (size === undefined ? [] : ['--vocab-size', String(size)]);
+  const rows = isTiny ? ['tiny'] : ['f', 'h', 'g'];
   const letters = (row) => (isTiny ? [] : [row]);
   const part = (name, seconds, run, more = {}) => ({ name, seconds, run, ...more });
   return [
@@ -50,8 +51,10 @@ export function partsOf(isTiny) {
     part('selfcheck', 240, (context) => selfCheck(quick, context)),
     part('selfcheck-own-products', 240, (context) => selfCheck(quick, context, { BURGEON_CUBLASLT: 'off' })),
     part('peak', 30, (context) => bench(['peak'], context)),
-    ...models.map((model) =>
-      part(`ops-${model}`, 150, (context) => bench(['ops', '--model', model, '--cold'], context)),
+    ...models.map(([model, size]) =>
+      part(['ops', model, size].filter(Boolean).join('-'), 180, (context) =>
+        bench(['ops', '--model', model, ...ofVocabulary(size), '--cold'], context),
+      ),
     ),
     ...rows.map((row) =>
       part(`model-${row}`, row === 'g' ? 240 : 120, (context) => bench(['model', ...letters(row)], context)),
