@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <utility>
 
 #include "core/bfloat16.h"
 #include "core/error.h"
@@ -43,7 +42,8 @@ class TypedModel final : public Model {
         trained_plan_(config),
         pool_(options.threads),
         context_{&pool_, nullptr, nullptr, 0, 0, device_.queue(), &timed_.log},
-        recordings_(device_, options.graphs),
+        // What is recorded runs as one, and its ops cannot be told apart.
+        recordings_(device_, options.graphs && !options.profile),
         step_(config_, ops_, device_, parameters_, operands_, workspace_.activations(), context_),
         update_(ops_, device_, parameters_, operands_, context_) {
     if (options.batch > 0) {
@@ -178,7 +178,7 @@ class TypedModel final : public Model {
     operands_.invalidate();
   }
 
-  std::vector<OpEvent> take_profile() override { return std::exchange(timed_.log.events, {}); }
+  std::vector<OpEvent> take_profile() override { return timed_.log.take(); }
 
  private:
   // A prepared micro-batch as far as its losses, and with gradient_scale != 0 its gradients: forward through the

@@ -23,7 +23,7 @@ export async function prepareText({ run, tokens, isGiven, isTiny }) {
 }
 
 /** A configuration over that of GPT-2 124M; `log.peakFlops` given, as measuring it takes longer than first steps. */
-function configOf({ schedule, steps, batchSize, tokens, output, isTiny }) {
+function configOf({ schedule, steps, batchSize, learningRate = 6e-4, tokens, output, isTiny }) {
   return {
     extends: path.join(root, 'configs', 'gpt2-124m.yaml'),
     model: isTiny ? { preset: 'gpt2-tiny', nEmbd: 32, contextLength: 16 } : 'gpt2',
@@ -33,28 +33,32 @@ function configOf({ schedule, steps, batchSize, tokens, output, isTiny }) {
     batchSize,
     accumulationSteps: 1,
     est: { schedule },
-    optimizer: { warmupSteps: Math.ceil(steps / 10) },
+    optimizer: { learningRate, warmupSteps: Math.ceil(steps / 10) },
     evaluation: { every: Math.ceil(steps / 4), windows: isTiny ? 2 : 64 },
     checkpoint: { every: Math.ceil(steps / 4), keepLast: 1 },
     log: { peakFlops: 1e15 },
   };
 }
 
-/** Trains, and gives the lines of the steps and the summary. */
-async function train({ run, file, suffix = '', device, place, ...settings }) {
+/** Runs `burgeon train` of a configuration, and gives the lines it prints. */
+async function runTrain(flags, { run, config, output, device, ...settings }) {
   if (!existsSync(path.join(settings.tokens, 'manifest.json'))) await prepareText({ run, ...settings });
-  const config = file(`${suffix}.config.yaml`);
-  const output = file(`${suffix}.run`);
   writeFileSync(config, `${JSON.stringify(configOf({ ...settings, output }), null, 2)}\n`);
-  const { stdout } = await run(...burgeon(['train', config, '--device', device, '--json', place]));
+  const { stdout } = await run(...burgeon(['train', config, '--device', device, '--json', ...flags]));
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+}
+
+/** Trains, and gives the lines of the steps and the summary. */
+async function train({ file, suffix = '', place, ...settings }) {
+  const output = file(`${suffix}.run`);
+  const lines = await runTrain([place], { config: file(`${suffix}.config.yaml`), output, ...settings });
   // Gigabytes that nobody asked for; the report and the metrics stay.
   for (const name of readdirSync(output)) {
     if (name.startsWith('checkpoint-')) rmSync(path.join(output, name), { recursive: true });
   }
-  const lines = stdout
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line));
   return { steps: lines.slice(0, -1), summary: lines.at(-1).summary };
 }
 
@@ -62,7 +66,9 @@ async function train({ run, file, suffix = '', device, place, ...settings }) {
 export async function compareFirstSteps({ on, ...context }) {
   const found = {};
   for (const schedule of schedules) {
-    const settings = { ...context, schedule, steps: 10, batchSize: context.isTiny ? 2 : 1, place: '--overwrite' };
+    // Of one sequence, for the CPU's sake; a high rate would make of rounding large differences.
+    const size = { steps: 10, batchSize: context.isTiny ? 2 : 1, learningRate: 1e-4 };
+    const settings = { ...context, ...size, schedule, place: '--overwrite' };
     const losses = async (device) => {
       const { steps } = await train({ ...settings, device, suffix: `.${schedule}.${device.replace(':', '-')}` });
       return steps.map(({ loss }) => loss);
@@ -78,10 +84,29 @@ export async function compareFirstSteps({ on, ...context }) {
   throw new Outcome('failed', `${note}, expected ${100 * tolerance} %`);
 }
 
+/** Of a run of some minutes. */
+const sizeOf = (isTiny) => (isTiny ? { steps: 8, batchSize: 2 } : { steps: 1000, batchSize: 64 });
+
+/** Where the time of its steps goes, op by op on the device. */
+export async function profileRun({ on, ...context }) {
+  const { isTiny, file } = context;
+  const settings = { ...context, ...sizeOf(isTiny), schedule: 'stack-4', device: on };
+  const flags = ['--profile', isTiny ? '1' : '10'];
+  const [profile] = await runTrain(flags, { config: file('.config.yaml'), output: file('.run'), ...settings });
+  writeFileSync(file('.json'), `${JSON.stringify(profile, null, 2)}\n`);
+  const { totals } = profile.stages.find(({ isDense }) => isDense);
+  const figures = totals.ops.map(({ phase, op, ms }) => figure(`complete step, ${phase} ${op}`, ms));
+  const share = (phase) => `${phase} ${((100 * totals.phases[phase]) / totals.ms).toFixed(1)} %`;
+  return {
+    figures: isTiny ? [] : figures.filter(({ share }) => share !== undefined),
+    note: ['forward', 'backward', 'optimizer', 'idle'].map(share).join(', '),
+  };
+}
+
 /** A run of some minutes; one that was stopped goes on. */
 export async function trainRun(schedule, { on, isNew, ...context }) {
   const { isTiny, file, beside } = context;
-  const size = isTiny ? { steps: 8, batchSize: 2 } : { steps: 1000, batchSize: 64 };
+  const size = sizeOf(isTiny);
   const place = isNew ? '--overwrite' : '--auto-resume';
   const { steps, summary } = await train({ ...context, ...size, schedule, device: on, place });
   writeFileSync(file('.json'), `${JSON.stringify({ summary, steps }, null, 2)}\n`);

@@ -134,6 +134,10 @@ bool mark_on(Queue* queue, int64_t* mark, char* message) {
   });
 }
 
+void keep_marks_of(Queue* queue, int64_t count) {
+  if (count > static_cast<int64_t>(queue->events.size())) queue->events.resize(static_cast<size_t>(count));
+}
+
 bool milliseconds_between(Queue* queue, int64_t from, int64_t to, double* ms, char* message) {
   return on_queue(queue, message, [&] { *ms = milliseconds(event_of(*queue, from), event_of(*queue, to)); });
 }
@@ -187,6 +191,7 @@ extern "C" __attribute__((visibility("default"))) const burgeon::cuda::Api* burg
       clear_on,
       copy_on,
       mark_on,
+      keep_marks_of,
       milliseconds_between,
       launches,
       begin_recording_on,
