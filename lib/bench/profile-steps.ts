@@ -75,7 +75,7 @@ export async function profileSteps(
         if (options.signal?.aborted) return undefined;
         const { planner, firstStep, lastStep } = stage;
         const step = Math.min(firstStep + round, lastStep);
-        const { isDense, ...profiled } = await profileStep({ config, model, loader, planner }, step, bytes);
+        const { isDense, ...profiled } = await profileStep({ config, model, loader, planner }, step, { bytes, isQueued: isCuda(target) });
         stage.isDense = isDense;
         if (round >= warmUpSteps) stage.steps.push(profiled);
       }
@@ -120,7 +120,7 @@ function stagesOf(model: ModelConfig, config: TrainConfig) {
 async function profileStep(
   context: StepContext,
   step: number,
-  bytes: NumberBytes,
+  { bytes, isQueued }: { bytes: NumberBytes; isQueued: boolean },
 ): Promise<ProfiledStep & { isDense: boolean }> {
   const waits: Span[] = [];
   const timed = async <Result>(part: StepPart, work: () => Promise<Result>): Promise<Result> => {
@@ -133,8 +133,18 @@ async function profileStep(
   context.model.takeProfile();
   const start = performance.now();
   const { isDense } = (await trainStep({ ...context, timed }, step))!;
-  const ms = performance.now() - start;
   // Ops tell when they ran as a time before they were asked for, which is now.
-  const asked = performance.now();
-  return { start, ms, spans: [...waits, ...spansOf(context.model.takeProfile(), asked, bytes)], isDense };
+  const end = performance.now();
+  const ops = spansOf(context.model.takeProfile(), end, bytes);
+  if (!isQueued) return { start, ms: end - start, spans: [...waits, ...ops], isDense };
+  // The update comes last, and nobody waits for it.
+  const last = Math.max(end, ...ops.slice(-1).map((span) => span.start + span.ms));
+  return { start, ms: last - start, spans: [...waits.map((wait) => outside(ops, wait)), ...ops], isDense };
+}
+
+/** A wait for a batch, of which only that counts when the device had nothing to do. */
+function outside(ops: readonly Span[], wait: Span): Span {
+  const end = wait.start + wait.ms;
+  const shared = ops.map((op) => Math.min(end, op.start + op.ms) - Math.max(wait.start, op.start));
+  return { ...wait, ms: wait.ms - shared.reduce((sum, ms) => sum + Math.max(0, ms), 0) };
 }

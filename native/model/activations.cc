@@ -12,6 +12,8 @@ namespace burgeon {
 
 namespace {
 
+constexpr int64_t kKeptMicroBatches = 8;  // whose losses are read at once
+
 // Of what is compact in a sampled layer: a group may begin at any row, and lies as well there as at the first.
 template <class T>
 int64_t aligned_width(int64_t width) {
@@ -106,6 +108,8 @@ size_t plan_activations(const ModelConfig& config, const ActivationShape& shape,
   if (shape.gradients) {
     a.dwide = cursor.take<T>(N * std::max(qkv_width, gated ? 2 * F : F));
     a.datt = cursor.take<T>(N * query_width);
+    a.kept_rows = kKeptMicroBatches * N;
+    a.kept_losses = cursor.take<M>(a.kept_rows);
   }
   a.logit_stride = ops.logit_stride(V);
   a.logit_rows = ops.logit_rows(N, V);

@@ -56,11 +56,13 @@ struct Activations {
   Master<T>* rope;        // (T, 2, HS / 2) cosines and sines of every position; null with learned positions
   W* embedded;            // (N, C)
   std::vector<LayerActivations<T, W>> layers;
-  T* lnf;               // (N, C)
-  Master<T>* lnf_mean;  // (N)
-  Master<T>* lnf_rstd;  // (N)
-  Master<T>* losses;    // (N)
-  T* logits;            // (logit_rows, logit_stride): a bounded block, whatever N and V
+  T* lnf;                            // (N, C)
+  Master<T>* lnf_mean;               // (N)
+  Master<T>* lnf_rstd;               // (N)
+  Master<T>* losses;                 // (N)
+  Master<T>* kept_losses = nullptr;  // (kept_rows), those of micro-batches that nobody has waited for; with gradients
+  int64_t kept_rows = 0;
+  T* logits;  // (logit_rows, logit_stride): a bounded block, whatever N and V
   int64_t logit_rows;
   int64_t logit_stride;  // V, or a little more
   double* sums;          // of squares of the gradient, of every tensor

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "core/bfloat16.h"
+#include "model/pending_losses.h"
 
 namespace burgeon {
 
@@ -124,9 +125,7 @@ double Step<T, W>::mean_loss(const SequenceRange& whole, int64_t valid) {
   const int64_t N = whole.rows();
   losses_.resize(static_cast<size_t>(N));
   device_.read(losses_.data(), a_.losses, losses_.size() * sizeof(M));
-  double sum = 0;
-  for (const M each : losses_) sum += each;
-  return sum / static_cast<double>(valid);
+  return mean_of(losses_.data(), N, valid);
 }
 
 template <class T, class W>
