@@ -63,8 +63,8 @@ function findDevice(asked, file) {
     fail(`--device: expected cuda or one like cuda:1, received ${JSON.stringify(asked)}`, 2);
   const index = Number(digits ?? 0);
   const [command, args] = burgeon(['doctor', '--json']);
-  const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8' });
-  if (status !== 0) fail(`burgeon doctor: exit status ${status}\n${stderr}`);
+  const { status, signal, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8' });
+  if (status !== 0) fail(`burgeon doctor: ${signal ?? `exit status ${status}`}\n${stderr}`);
   writeFileSync(file, stdout);
   const { cuda } = JSON.parse(stdout);
   if (cuda.notUsed !== undefined) fail(`${asked}: ${cuda.notUsed}`);

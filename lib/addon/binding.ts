@@ -75,7 +75,7 @@ export interface NativeCuda {
 export interface NativeOpEvent {
   /** As in native/backend/backend.h. */
   op: string;
-  /** Nanoseconds from its start until it was asked for. */
+  /** Nanoseconds from its start until it was asked for; negative for ops of a device that had still to come. */
   agoNs: number;
   durationNs: number;
   flops: number;

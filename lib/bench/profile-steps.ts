@@ -75,7 +75,10 @@ export async function profileSteps(
         if (options.signal?.aborted) return undefined;
         const { planner, firstStep, lastStep } = stage;
         const step = Math.min(firstStep + round, lastStep);
-        const { isDense, ...profiled } = await profileStep({ config, model, loader, planner }, step, { bytes, isQueued: isCuda(target) });
+        const { isDense, ...profiled } = await profileStep({ config, model, loader, planner }, step, {
+          bytes,
+          isQueued: isCuda(target),
+        });
         stage.isDense = isDense;
         if (round >= warmUpSteps) stage.steps.push(profiled);
       }

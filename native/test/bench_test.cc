@@ -161,9 +161,10 @@ TEST(bench_refuses_what_does_not_fit) {
   OpShape large = small_shape();
   large.sequence = 1;
   large.n = large.cols = 1 << 20;
-  CHECK_ERROR(ErrorCode::kShape,
-              "expand: expected at most 2 * 10^12 multiply-adds per repetition, received 26388 * 10^9; use a smaller shape",
-              bench_op(options, {large}));
+  CHECK_ERROR(
+      ErrorCode::kShape,
+      "expand: expected at most 2 * 10^12 multiply-adds per repetition, received 26388 * 10^9; use a smaller shape",
+      bench_op(options, {large}));
   large.n = 1 << 24;
   large.cols = 1 << 11;
   std::string refused;

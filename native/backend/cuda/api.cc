@@ -107,10 +107,10 @@ void* allocate_on(Queue* queue, size_t bytes) {
 void release_on(Queue* queue, void* block) {
   // Also after a failure.
   char message[kMessageBytes];
-  guarded(message, [&] {
-    use_device(queue->device);
-    release(block);
-  });
+  guarded(message, [&] { use_device(queue->device); });
+  // What the host has written may still be on its way there.
+  guarded(message, [&] { queue->staging.finish(queue->stream); });
+  guarded(message, [&] { release(block); });
 }
 
 bool write_on(Queue* queue, void* to, const void* from, size_t bytes, char* message) {
