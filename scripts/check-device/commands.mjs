@@ -8,6 +8,8 @@ import { Outcome } from './outcome.mjs';
 
 export const root = path.dirname(path.dirname(path.dirname(fileURLToPath(import.meta.url))));
 
+const main = path.join(root, 'dist', 'cli', 'main.js');
+
 /** Between asking a command to stop, which lets a run write its checkpoint, and killing it. */
 const graceMs = 15_000;
 
@@ -29,7 +31,8 @@ const lastLine = (text) => text.trim().split('\n').at(-1) ?? '';
  * @returns what runs a command and gives { stdout, stderr }; throws an Outcome where it fails or its time is over.
  */
 export function commandRunner({ log, deadline, interrupt }) {
-  return function run(command, args, { env = {}, shown = [command, ...args].join(' ') } = {}) {
+  return function run(command, args, { env = {} } = {}) {
+    const shown = args[0] === main ? `burgeon ${args.slice(1).join(' ')}` : [command, ...args].join(' ');
     const settings = Object.entries(env).map(([key, value]) => `${key}=${value}`);
     appendFileSync(log, `> ${[...settings, shown].join(' ')}\n`);
     const child = spawn(command, args, {
@@ -56,7 +59,8 @@ export function commandRunner({ log, deadline, interrupt }) {
     return new Promise((resolve, reject) => {
       child.on('error', (error) => reject(new Outcome('failed', `${command}: ${error.message}`)));
       child.on('close', (status, by) => {
-        if (isStopped) return reject(new Outcome('stopped', `its time was over: ${shown}`));
+        if (isStopped)
+          return reject(new Outcome('stopped', `${interrupt.aborted ? 'interrupted' : 'its time was over'}: ${shown}`));
         if (status === 0) return resolve(printed);
         const why = lastLine(printed.stderr) || lastLine(printed.stdout);
         reject(new Outcome('failed', `${shown}: ${by ?? `exit status ${status}`}${why && `, ${why}`}`));
@@ -70,4 +74,4 @@ export function commandRunner({ log, deadline, interrupt }) {
 }
 
 /** Arguments of `run` for the command of this folder. */
-export const burgeon = (args) => [process.execPath, [path.join(root, 'dist', 'cli', 'main.js'), ...args]];
+export const burgeon = (args) => [process.execPath, [main, ...args]];

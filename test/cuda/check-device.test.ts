@@ -30,7 +30,7 @@ describe.skipIf(!process.env.BURGEON_CUDA_LIBRARY)('scripts/check-device.mjs --t
   it('runs the parts that are asked for, each with its JSON, and none twice', async () => {
     const { code, stdout, stderr } = await check(['--part', 'peak,ops,model,selfcheck-own-products']);
     expect(code, stdout + stderr).toBe(0);
-    expect(stdout).toMatch(/^4 passed, 0 failed, 0 not run, 0 open; results in .+$/m);
+    expect(stdout).toMatch(/^5 passed, 0 failed, 0 not run, 0 open; results in .+$/m);
     expect((await read('peak.json')).entries).toHaveLength(3);
     expect((await read('selfcheck-own-products.json')).summary.failed).toBe(0);
     expect(await readFile(path.join(directory, 'results', 'ops-tiny.txt'), 'utf8')).toContain('caches cold');
@@ -52,11 +52,14 @@ describe.skipIf(!process.env.BURGEON_CUDA_LIBRARY)('scripts/check-device.mjs --t
   it('trains, dense and growing, with the losses of the CPU; nothing large is left', async () => {
     const empty = await check(['--part', 'train-dense', '--data', directory]);
     expect(empty).toMatchObject({ code: 1, stdout: expect.stringMatching(/^ {2}failed, .+manifest\.json/m) });
-    const { code, stdout, stderr } = await check(['--part', 'text,first-steps,train']);
+    const { code, stdout, stderr } = await check(['--part', 'text,first-steps,profile,train']);
     expect(code, stdout + stderr).toBe(0);
     expect((await row('first-steps')).note).toMatch(/^losses of 20 steps within 0\.\d+ % of the CPU's$/);
     expect((await read('first-steps.json'))['stack-4'].cpu).toHaveLength(10);
     expect((await row('train-stack-4')).note).toMatch(/^validation loss [\d.]+ to [\d.]+, \d+ tokens\/s/);
+    expect((await row('profile')).note).toMatch(
+      /^forward [\d.]+ %, backward [\d.]+ %, optimizer [\d.]+ %, idle -?[\d.]+ %$/,
+    );
     expect((await read('train-dense.json')).summary.steps).toBe(8);
     const run = path.join(directory, 'results', 'train-dense.run');
     expect((await stat(path.join(run, 'metrics.jsonl'))).size).toBeGreaterThan(0);
