@@ -75,7 +75,7 @@ export interface NativeCuda {
 export interface NativeOpEvent {
   /** As in native/backend/backend.h. */
   op: string;
-  /** Nanoseconds from its start until it was asked for. */
+  /** Nanoseconds from its start until it was asked for; negative for ops of a device that had still to come. */
   agoNs: number;
   durationNs: number;
   flops: number;
@@ -257,7 +257,10 @@ export type NativeOp =
   | 'attention_backward'
   | 'cache_append'
   | 'attention_cached'
+  | 'head_forward'
   | 'cross_entropy'
+  | 'head_input_gradient'
+  | 'head_weight_gradient'
   | 'norm_forward'
   | 'norm_backward'
   | 'embedding_forward'
@@ -270,11 +273,11 @@ export type NativeOp =
 
 /** Dimensions of an op; those it does not take are not looked at, of the others only three have defaults. */
 export interface NativeOpShape {
-  /** Tokens; of cross_entropy: rows of logits. All but those on weights alone, from gather to sum_of_squares. */
+  /** Tokens; of the head and cross_entropy those of a micro-batch, of which an op takes one block of logits. All but those on weights alone, from gather to sum_of_squares. */
   n?: number;
-  /** Rows of the weight; of the embeddings: the vocabulary. Products, embeddings, gather to sum_of_squares. */
+  /** Rows of the weight; of the embeddings and the head: the vocabulary. Products, embeddings, gather to sum_of_squares. */
   rows?: number;
-  /** Active ones, spread evenly over the rows; all (the default) take the path without a list. Not the embeddings. */
+  /** Active ones, spread evenly over the rows; all (the default) take the path without a list. Not the embeddings and the head. */
   activeRows?: number;
   /** Active rows come in runs of so many neighbours, as those of a head do. Default 1. */
   blockRows?: number;
@@ -305,6 +308,8 @@ export interface NativeOpTiming {
   ms: number[];
   /** With cold caches: of a copy that reads half of `bytes` and writes as much, in the same rounds; else empty. */
   copyMs: number[];
+  /** Tokens that one repetition takes, or rows of the block of logits. */
+  n: number;
   /** Executed by one repetition, 2 per multiply-add of products and of causal attention; 0 for other ops. */
   flops: number;
   /** Operands read and outputs written, once each: what a repetition must at least move. */

@@ -57,9 +57,6 @@ export interface OpCase {
   variants: { rate: number; shape: NativeOpShape }[];
 }
 
-/** Logits are computed in blocks of at most this many bytes, or of 64 rows if that is more; as native/model does. */
-const logitBlockBytes = 64 * 2 ** 20;
-
 /**
  * All ops of a model, in the order of a step.
  * @param isCompact whether products take gathered weights, as on CUDA devices.
@@ -67,7 +64,6 @@ const logitBlockBytes = 64 * 2 ** 20;
 export function opCases(model: OpModel, isCompact = false): OpCase[] {
   const { width, neurons, heads, kvHeads = heads, isGated = false, sequenceLength, tokens, vocabSize } = model;
   const headSize = width / heads;
-  const logitRows = Math.min(tokens, Math.max(64, Math.floor(logitBlockBytes / (4 * vocabSize))));
   const always = (op: NativeOp, what: string, shape: NativeOpShape): OpCase => ({
     op,
     what,
@@ -99,6 +95,8 @@ export function opCases(model: OpModel, isCompact = false): OpCase[] {
   const ofWeights = (op: NativeOp, what: string) =>
     atRates(op, what, (rate) => ({ rows: neurons, activeRows: activeCount(rate, neurons), cols: width }));
   const qkvRows = (active: number) => (sharedBy + 2) * active * headSize;
+  // Of which the ops take one block, as a step does.
+  const head = { n: tokens, rows: vocabSize, cols: width };
   const embedding = { n: tokens, sequence: sequenceLength, rows: vocabSize, cols: width };
   return [
     ...(isCompact ? [ofWeights('gather', 'gathering and casting an MLP matrix')] : []),
@@ -117,7 +115,10 @@ export function opCases(model: OpModel, isCompact = false): OpCase[] {
       ? ofNeurons('swiglu_forward', 'gate and up-projection with SiLU')
       : ofNeurons('mlp_forward', 'up-projection with GELU'),
     ofNeurons('contract', 'down-projection'),
-    always('cross_entropy', 'loss and gradient of a block of logits', { n: logitRows, cols: vocabSize }),
+    always('head_forward', 'a block of logits', head),
+    always('cross_entropy', 'loss and gradient of a block of logits', { n: tokens, cols: vocabSize }),
+    always('head_input_gradient', 'input gradient of the output head, of a block of logits', head),
+    always('head_weight_gradient', 'weight gradient of the output head, of a block of logits', head),
     isGated
       ? ofNeurons('swiglu_backward', 'input gradient of the down-projection with the slopes of the gate')
       : ofNeurons('mlp_backward', 'input gradient of the down-projection with the slope of GELU'),

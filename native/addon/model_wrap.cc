@@ -262,12 +262,12 @@ Napi::Value plan_memory_wrap(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelWrap::take_profile(const Napi::CallbackInfo& info) {
   return translate_errors(info.Env(), [&]() -> Napi::Value {
-    const std::vector<OpEvent> events = ready()->take_profile();
-    const auto number = [&](int64_t value) { return Napi::Number::New(info.Env(), static_cast<double>(value)); };
-    // Times are given relative to now, so that no clock needs to be shared.
+    // Times are given relative to now, so that no clock needs to be shared. Ops of a device may come after it.
     const int64_t now =
         std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
             .count();
+    const std::vector<OpEvent> events = ready()->take_profile();
+    const auto number = [&](int64_t value) { return Napi::Number::New(info.Env(), static_cast<double>(value)); };
     Napi::Array array = Napi::Array::New(info.Env(), events.size());
     for (size_t i = 0; i < events.size(); ++i) {
       const OpEvent& event = events[i];

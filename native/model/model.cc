@@ -50,7 +50,8 @@ class TypedModel final : public Model {
         trained_plan_(config),
         pool_(options.threads),
         context_{&pool_, nullptr, nullptr, 0, 0, device_.queue(), &timed_.log},
-        recordings_(device_, options.graphs),
+        // What is recorded runs as one, and its ops cannot be told apart.
+        recordings_(device_, options.graphs && !options.profile),
         losses_(device_),
         sums_(parameters_, device_),
         step_(config_, ops_, device_, parameters_, operands_, workspace_.activations(), context_),
@@ -241,7 +242,7 @@ class TypedModel final : public Model {
     operands_.invalidate();
   }
 
-  std::vector<OpEvent> take_profile() override { return std::exchange(timed_.log.events, {}); }
+  std::vector<OpEvent> take_profile() override { return timed_.log.take(); }
 
  private:
   // Everything of a micro-batch, its losses included.

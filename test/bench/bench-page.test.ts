@@ -35,6 +35,7 @@ function madeUp(cold: boolean) {
         return {
           ms: [ms, ms, ms, ms * 1.01],
           copyMs: [ms, ms, ms, ms],
+          n: 1,
           flops,
           bytes: 1e6 * (1 + each.op.length) * rate,
           error: 0,
