@@ -29,7 +29,7 @@ describe.concurrent('help', () => {
     const { code, stdout, stderr } = await burgeon(['--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     for (const command of commands) expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'));
-    expect(stdout).toMatch(/A first run:\n(?: {2}burgeon (?:init|prepare|train|sample)\b.*\n){4}/);
+    expect(stdout).toMatch(/A first run:\n(?: {2}npx burgeon (?:init|prepare|train|sample)\b.*\n){4}/);
   });
 
   test('without a command is the same, as an error', async () => {
