@@ -186,6 +186,33 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
     expectNoErrors();
   });
 
+  test('chosen runs are compared with the first of them, and stay chosen', async () => {
+    const { root, url } = await manyRuns();
+    const { page, expectNoErrors } = await watchedPage(browser);
+    await page.goto(url);
+    const box = (name: string) => page.getByRole('checkbox', { name: `compare ${name}` });
+    const chosen = () => page.locator('#chosen').textContent();
+    await box('sweep/low/seed 2').check();
+    await eventually(chosen).toBe('sweep/low/seed 2: choose others to compare with itClear');
+    await box('complete').check();
+    await eventually(chosen).toBe('Compare 2 runscomplete against sweep/low/seed 2Clear');
+    // What is chosen, and the focus, stay when the list is drawn anew.
+    await box('complete').focus();
+    await testRun(root, 'new', linesOfRun(30));
+    await eventually(() => page.locator('header .note').textContent()).toMatch(/^6 runs/);
+    expect(await page.evaluate('document.activeElement.id')).toBe('choose complete');
+    await page.getByRole('link', { name: 'Compare 2 runs' }).click();
+    await eventually(() => page.locator('h1').textContent()).toBe('2 runs');
+    expect(await page.locator('#runs tbody th').allTextContents()).toEqual(['seed 2', 'complete']);
+    expect((await chartData(page, 'loss'))[0]!.at(-1)).toBe(30);
+    await page.goBack();
+    await eventually(chosen).toContain('Compare 2 runs');
+    await page.getByRole('button', { name: 'Clear' }).click();
+    expect(await page.getByRole('checkbox', { checked: true }).count()).toBe(0);
+    expect(await chosen()).toMatch(/^Choose runs to compare/);
+    expectNoErrors();
+  });
+
   test('tells what is not there, and asks for its token', async () => {
     const { url } = await manyRuns();
     const { page } = await watchedPage(browser);
@@ -196,6 +223,8 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
     await page.goto(new URL('/run/none', url).href);
     await eventually(() => page.locator('#live').textContent()).toBe('there is no run none in runs');
     expect(await page.locator('#loss').isVisible()).toBe(false);
+    await page.goto(new URL('/compare/complete&none', url).href);
+    await eventually(() => page.locator('main').textContent()).toBe('all runsthere is no run none in runs');
   });
 
   test('a hundred runs, narrow and wide', async () => {
