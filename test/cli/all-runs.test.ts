@@ -7,6 +7,7 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import type { MetricsLine } from '../../lib/train/metrics.ts';
 import { chartData, chromiumPath, eventually, launchBrowser, watchedPage } from '../helpers/browser.ts';
 import { main } from '../helpers/cli.ts';
 import { endLine, linesOfRun, testRun } from '../report/dashboard-runs.ts';
@@ -231,15 +232,25 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
     const { root, url } = await manyRuns();
     await Promise.all(Array.from({ length: 100 }, (_, i) => testRun(root, `more/run${i}`, linesOfRun(50))));
     await writeFile(`${root}/notes.txt`, '');
+    // The longest text of a cell: what was saved so far, and what is planned.
+    const shares = { layers: [1, 1], heads: [[1], [1]], neurons: [1, 1] };
+    const sums = { steps: 9, ms: 90, blockFlops: 1e5, denseBlockFlops: 1e6, denseSteps: 0, denseMs: 0 };
+    const stages = [{ stage: 1, ...sums, allFlops: 2.67e5, denseAllFlops: 1e6 }];
+    const totals: MetricsLine = { kind: 'totals', step: 9, stages, units: { step: shares, run: shares } };
+    await (await testRun(root, 'early', [...linesOfRun(30, 9), totals])).hold();
     const { page, expectNoErrors } = await watchedPage(browser, { width: 400 });
     await page.goto(url);
-    await eventually(() => page.getByRole('link').count()).toBe(105);
+    await eventually(() => page.getByRole('link').count()).toBe(106);
+    await eventually(() => page.locator('.runs').first().textContent()).toMatch(/73\.3 % so far, ?\d\d\.\d % planned/);
     for (const width of [400, 1100, 1600]) {
       await page.setViewportSize({ width, height: 900 });
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
       const outside = await page.evaluate(`[...document.querySelectorAll('.runs td > *')]
         .filter((content) => content.scrollWidth > content.parentElement.clientWidth + 1).map(({ textContent }) => textContent)`);
       expect(outside).toEqual([]);
+      const cut = await page.evaluate(`[...document.querySelectorAll('.runs .whole')].filter((text) =>
+        text.getBoundingClientRect().right > text.closest('td').getBoundingClientRect().right + 1).length`);
+      expect(cut).toBe(0);
     }
     expectNoErrors();
   });

@@ -135,7 +135,9 @@ function row(run: RunOverview, chosen: ChosenRuns): Child[] {
 function savedCell({ state, saved, plannedSaving }: RunOverview): HTMLElement {
   const isOver = state === 'complete' || plannedSaving === null;
   const planned = !isOver && `${percent(plannedSaving)} planned`;
-  const soFar = saved !== null && (isOver ? percent(saved) : `${percent(saved)} so far, `);
+  const soFar = saved !== null && (isOver ? percent(saved) : `${percent(saved)} so far,`);
   const parts = [soFar, planned].filter((part) => part !== false);
-  return h('span', {}, ...(parts.length === 0 ? ['–'] : parts.map((part) => h('span', { class: 'whole' }, part))));
+  if (parts.length === 0) return h('span', {}, '–');
+  // A line may end between them.
+  return h('span', {}, ...parts.flatMap((part) => [h('span', { class: 'whole' }, part), ' ']));
 }
