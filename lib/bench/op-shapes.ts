@@ -1,6 +1,7 @@
 // The ops of a training step and their shapes in two models, at a rate of active heads or neurons. Pure.
 
 import type { NativeOp, NativeOpShape } from '../addon/binding.ts';
+import { nearestHint } from '../config/nearest.ts';
 import { BurgeonError } from '../errors.ts';
 import { activeCount } from '../est/sampler.ts';
 
@@ -148,6 +149,6 @@ export function selectCases(cases: readonly OpCase[], name: string | undefined):
   if (found.length > 0) return found;
   throw new BurgeonError(
     'ERR_BURGEON_CONFIG',
-    `op: expected one of ${cases.map(({ op }) => op).join(', ')}, or the word that several begin with, received "${name}"`,
+    `op: expected one of ${cases.map(({ op }) => op).join(', ')}, or the word that several begin with, received "${name}"${nearestHint(name, new Set(cases.map(({ op }) => op)))}`,
   );
 }
