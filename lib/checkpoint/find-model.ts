@@ -3,7 +3,7 @@
 
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { meantHint } from '../files/meant-directories.ts';
+import { meantHint } from '../config/meant-directories.ts';
 import { checkpointError } from '../formats/checkpoint-error.ts';
 import { optimizerFile } from './checkpoint.ts';
 import { damageText, latestIntactCheckpoint } from './checkpoint-list.ts';

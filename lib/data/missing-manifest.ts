@@ -1,7 +1,7 @@
 // What is said where a prepared data set was expected and none is: what stands there instead, and which one was probably meant.
 
 import { dirname, join } from 'node:path';
-import { meantHint } from '../files/meant-directories.ts';
+import { meantHint } from '../config/meant-directories.ts';
 import { isFile } from '../files/path-kinds.ts';
 
 /** @param name of the manifest in its directory. */

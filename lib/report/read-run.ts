@@ -3,8 +3,8 @@
 
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
+import { meantHint } from '../config/meant-directories.ts';
 import { BurgeonError } from '../errors.ts';
-import { meantHint } from '../files/meant-directories.ts';
 import { isFile } from '../files/path-kinds.ts';
 import { type FileLine, scanLines } from '../files/scan-lines.ts';
 import { counted } from '../format.ts';

@@ -3,7 +3,7 @@
 
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { nearestName } from '../config/nearest.ts';
+import { nearestName } from './nearest.ts';
 
 /** Directories that are looked into. */
 const mostLookedAt = 100;

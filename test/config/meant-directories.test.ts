@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findModel } from '../../lib/checkpoint/find-model.ts';
+import { meantHint } from '../../lib/config/meant-directories.ts';
 import { readManifest } from '../../lib/data/manifest.ts';
-import { meantHint } from '../../lib/files/meant-directories.ts';
 import { isFile } from '../../lib/files/path-kinds.ts';
 import { readRun } from '../../lib/report/read-run.ts';
 
