@@ -223,8 +223,9 @@ export interface NativeModel {
  * where one has ended, is silent or gave up. `what` names a call for people.
  */
 export interface NativeCommunicator {
-  /** Resolves when all have met. `address` and `port` of rank 0. */
+  /** Resolves when all have met. `address` and `port` of rank 0. `mpiLibrary`: path of what speaks MPI; empty for TCP. */
   meet(options: {
+    mpiLibrary: string;
     rank: number;
     size: number;
     address: string;

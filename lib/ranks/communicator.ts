@@ -1,4 +1,4 @@
-// The other processes that train the same model: what they tell each other, over TCP. Every rank makes the same calls in the
+// The other processes that train the same model: what they tell each other, over TCP or MPI. Every rank makes the same calls in the
 // same order.
 
 import type { NativeCommunicator } from '../addon/binding.ts';
@@ -15,6 +15,8 @@ export interface CommunicatorPlace {
   address: string;
   /** A free port of that host. */
   port: number;
+  /** Path of burgeon's MPI library (`npm run build:mpi`), which carries the data then. Default: TCP. */
+  mpiLibrary?: string | undefined;
   /** Seconds that ranks wait for each other in the beginning. Default 60. */
   meetSeconds?: number | undefined;
   /** Seconds after which a rank is given up that says nothing; each says something every second. Default 15. */
@@ -40,10 +42,10 @@ export class Communicator implements Disposable {
    */
   static async connect(place: CommunicatorPlace): Promise<Communicator> {
     requireObject('place of a rank', place);
-    const { rank, size, address, port, meetSeconds = 60, silenceSeconds = 15 } = place;
+    const { rank, size, address, port, mpiLibrary = '', meetSeconds = 60, silenceSeconds = 15 } = place;
     const { NativeCommunicator } = loadAddon().binding;
     const communicator = new NativeCommunicator();
-    await native(() => communicator.meet({ rank, size, address, port, meetSeconds, silenceSeconds }));
+    await native(() => communicator.meet({ mpiLibrary, rank, size, address, port, meetSeconds, silenceSeconds }));
     return new Communicator(place, communicator);
   }
 

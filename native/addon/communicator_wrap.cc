@@ -8,7 +8,7 @@
 #include "addon/task.h"
 #include "core/collectives.h"
 #include "core/error.h"
-#include "core/tcp_communicator.h"
+#include "mpi/mpi_communicator.h"
 
 namespace burgeon {
 
@@ -83,6 +83,7 @@ Napi::Value CommunicatorWrap::meet(const Napi::CallbackInfo& info) {
                   "size: expected 2, 4, 8 or another power of two, received " + std::to_string(place.size));
     }
     place.rank = static_cast<int>(read_integer(options.Get("rank"), "rank", 0, place.size - 1));
+    const std::string mpi = read_string(options.Get("mpiLibrary"), "mpiLibrary");
     place.address = read_string(options.Get("address"), "address");
     place.port = static_cast<int>(read_integer(options.Get("port"), "port", 1, 65535));
     place.connect_seconds = static_cast<double>(read_integer(options.Get("meetSeconds"), "meetSeconds", 1, 86400));
@@ -91,7 +92,10 @@ Napi::Value CommunicatorWrap::meet(const Napi::CallbackInfo& info) {
       throw Error(ErrorCode::kBusy, "ranks: meet() was called before; make another communicator");
     }
     return run(
-        info, [ranks = ranks_, place] { ranks->communicator = meet_over_tcp(place); },
+        info,
+        [ranks = ranks_, place, mpi] {
+          ranks->communicator = mpi.empty() ? meet_over_tcp(place) : meet_over_mpi(mpi, place);
+        },
         [](Napi::Env env) -> Napi::Value { return env.Undefined(); });
   });
 }

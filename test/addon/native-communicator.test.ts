@@ -6,7 +6,7 @@ import { freePort } from '../ranks/helpers.ts';
 
 const { NativeCommunicator, NativeModel } = loadAddon().binding;
 
-const place = { rank: 0, size: 2, address: '127.0.0.1', port: 1, meetSeconds: 1, silenceSeconds: 15 };
+const place = { mpiLibrary: '', rank: 0, size: 2, address: '127.0.0.1', port: 1, meetSeconds: 1, silenceSeconds: 15 };
 const call = (method: string, ...args: unknown[]) => {
   const receiver = new NativeCommunicator() as unknown as Record<string, (...args: unknown[]) => unknown>;
   return receiver[method]!(...args);

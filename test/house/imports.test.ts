@@ -81,7 +81,7 @@ test('no file imports itself by way of others', () => {
 });
 
 /** The same of native/, by its folders; kernels: what ops are written with. ops/cuda_kernels.h lists what the ops launch. */
-const floors = ['core', 'kernels', 'ops', 'backend', 'tokenizer', 'model', 'bench', 'addon', 'test'];
+const floors = ['core', 'mpi', 'kernels', 'ops', 'backend', 'tokenizer', 'model', 'bench', 'addon', 'test'];
 
 test('native code includes what lies below it only', async () => {
   const sources = (await readdir('native', { recursive: true }))
