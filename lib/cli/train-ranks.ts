@@ -42,7 +42,7 @@ export function enterRank(flags: RankFlags): RankPlace | undefined {
   if (flags.profile !== undefined) refuse(`--profile ${flags.profile}`, 'start it without that launcher');
   if (place.launcher === 'burgeon') endWithLauncher();
   else if (flags.ranks !== undefined)
-    refuse(`--ranks ${flags.ranks}`, 'leave --ranks away, as it has its number of ranks');
+    refuse(`--ranks ${flags.ranks}`, 'leave --ranks away, that launcher decides how many ranks there are');
   process.env.BURGEON_THREADS ||= String(threadsOfRank(place.localSize));
   return place;
 }
