@@ -72,8 +72,10 @@ function readTorchrun(environment: Environment): RankPlace | undefined {
       `${name}: expected ${what} of rank 0 besides ${listed(environment, ['RANK', 'WORLD_SIZE'])}, received nothing; ${setAll}`,
     );
   }
-  const launcher = textOf(environment, launcherVariable) === 'burgeon' ? 'burgeon' : 'torchrun';
-  return { ...numbers, launcher, address, port };
+  if (textOf(environment, launcherVariable) === 'burgeon') return { ...numbers, launcher: 'burgeon', address, port };
+  // torchrun itself listens at MASTER_PORT then, for what its programs tell each other.
+  const isTaken = textOf(environment, 'TORCHELASTIC_USE_AGENT_STORE') === 'True';
+  return { ...numbers, launcher: 'torchrun', address, port: isTaken ? portOf(`torchrun.${port}`) : port };
 }
 
 /** Without LOCAL_RANK there is one rank on a host, as in Kubeflow; with it alone, all are here if rank 0 is. */

@@ -62,6 +62,11 @@ describe('a rank is found', () => {
       { rank: 5, size: 8, localRank: 1, localSize: 4, launcher: 'torchrun', address: 'gpu1', port: 29400 },
     ],
     [
+      'torchrun that listens at MASTER_PORT itself',
+      { ...torchrun, TORCHELASTIC_USE_AGENT_STORE: 'True' },
+      { rank: 5, size: 8, localRank: 1, localSize: 4, launcher: 'torchrun', address: 'gpu1', port },
+    ],
+    [
       'Kubeflow, one process in a pod',
       without(torchrun, 'LOCAL_RANK', 'LOCAL_WORLD_SIZE'),
       { rank: 5, size: 8, localRank: 0, localSize: 1, launcher: 'torchrun', address: 'gpu1', port: 29400 },
@@ -73,7 +78,7 @@ describe('a rank is found', () => {
     ],
     [
       'burgeon',
-      { ...torchrun, BURGEON_LAUNCHER: 'burgeon' },
+      { ...torchrun, BURGEON_LAUNCHER: 'burgeon', TORCHELASTIC_USE_AGENT_STORE: 'True' },
       { rank: 5, size: 8, localRank: 1, localSize: 4, launcher: 'burgeon', address: 'gpu1', port: 29400 },
     ],
     [
