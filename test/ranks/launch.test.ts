@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { isRunning } from '../../lib/files/process-identity.ts';
 
 const launcherFile = path.join(import.meta.dirname, 'launcher.mjs');
@@ -22,13 +22,19 @@ interface Launched {
   ranks(): number[];
 }
 
+/** What a test that failed may have left. */
+const started: ChildProcess[] = [];
+afterAll(() => {
+  for (const child of started) child.kill('SIGKILL');
+});
+
 /** Starts one rank for each of the actions of fake-rank.mjs. */
 function launch(actions: readonly string[], { graceMs = long, env = {} as Record<string, string> } = {}): Launched {
   const args = [launcherFile, graceMs, actions.length, rankFile, ...actions].map(String);
   // A process group of its own, as a shell would give it.
   const options = { detached: true, env: { ...process.env, ...env } };
   const child = spawn(process.execPath, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
-  onTestFinished(() => void child.kill('SIGKILL'));
+  started.push(child);
   const said = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {
     child[name]!.setEncoding('utf8').on('data', (text: string) => {
@@ -147,6 +153,8 @@ describe.concurrent('those that do not end by themselves are killed', () => {
     await sleep(500);
     expect(await isRunning(launched.ranks()[0]!)).toBe(true);
     expect(launched.said.stderr).not.toContain('killing');
+    launched.child.kill('SIGINT');
+    await launched.ended;
   });
 });
 
