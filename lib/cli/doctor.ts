@@ -62,14 +62,14 @@ interface Engine {
   next: string;
 }
 
-const mended = 'burgeon doctor, once that is mended';
+const mended = 'npx burgeon doctor, once that is mended';
 
 /** Goes as far as it can. */
 async function examine(wanted: number | undefined): Promise<Engine> {
   const nothing = { threads: null, addon: null, backend: null, cuda: null, peak: null };
   const launcher = examineLauncher();
   const { problem } = launcher;
-  const engine: Engine = { ...nothing, launcher, problem, next: problem === null ? 'burgeon init' : mended };
+  const engine: Engine = { ...nothing, launcher, problem, next: problem === null ? 'npx burgeon init' : mended };
   try {
     const { path, binding } = loadAddon();
     engine.addon = { path, bestIsa: binding.bestIsa };

@@ -2,12 +2,14 @@
 
 import process from 'node:process';
 import { InvalidArgumentError, Option } from 'commander';
-import { BurgeonError } from '../errors.ts';
+import { BurgeonError, isError } from '../errors.ts';
+import { Communicator } from '../ranks/communicator.ts';
 import { endWithLauncher } from '../ranks/end-with-launcher.ts';
 import { detectRank, forgottenLauncher } from '../ranks/environment.ts';
 import { launchRanks } from '../ranks/launch.ts';
 import { describeRank, type RankPlace } from '../ranks/place.ts';
 import { threadsOfRank } from '../ranks/threads.ts';
+import { follow } from '../train/follow.ts';
 import { interruptSignal } from './interrupt.ts';
 
 /** Most ranks on one machine. */
@@ -63,5 +65,30 @@ export async function startRanks(ranks: number): Promise<void> {
     });
   } finally {
     interrupt.release();
+  }
+}
+
+/**
+ * Trains as one rank of several, to the end of the run. Signals are left to rank 0, which tells the others to end.
+ * @param lead what a process alone does, from the output directory to the summary; called on rank 0 only.
+ */
+export async function runRank(place: RankPlace, lead: (communicator: Communicator) => Promise<void>): Promise<void> {
+  const interrupt = place.rank === 0 ? undefined : interruptSignal(() => {});
+  try {
+    using communicator = await Communicator.connect(place);
+    if (place.rank > 0) await follow(communicator);
+    else await leading(communicator, lead);
+  } finally {
+    interrupt?.release();
+  }
+}
+
+/** The others hear of whatever ends it, from before there is a run to after. */
+async function leading(communicator: Communicator, lead: (communicator: Communicator) => Promise<void>): Promise<void> {
+  try {
+    await lead(communicator);
+  } catch (error) {
+    communicator.giveUp(isError(error) ? error.message : String(error));
+    throw error;
   }
 }

@@ -8,7 +8,7 @@ import type { Device } from '../config/device.ts';
 import { BurgeonError } from '../errors.ts';
 import { planSchedule } from '../est/plan.ts';
 import { Schedule } from '../est/schedule.ts';
-import { runRank } from '../ranks/run-rank.ts';
+import type { Communicator } from '../ranks/communicator.ts';
 import { type BaselineGain, baselineGainRows, gainAgainst, readBaseline } from '../report/baseline-gain.ts';
 import type { RunData } from '../report/run-data.ts';
 import { reportFileName } from '../report/write-report.ts';
@@ -27,7 +27,7 @@ import { ProgressLine } from './progress.ts';
 import { problemOfReport } from './report-problem.ts';
 import { readManifestFor } from './templates.ts';
 import { runProfile } from './train-profile.ts';
-import { enterRank, launcherNote, ranksOption, startRanks } from './train-ranks.ts';
+import { enterRank, launcherNote, ranksOption, runRank, startRanks } from './train-ranks.ts';
 import { defaultPort, openWatchers, type WatchFlags } from './train-watchers.ts';
 
 interface TrainFlags extends WatchFlags {
@@ -120,11 +120,16 @@ async function runTraining(file: string, flags: TrainFlags): Promise<void> {
   // Not before the configuration is known to be right: it would be refused by every rank.
   if (place === undefined && flags.ranks !== undefined && flags.ranks > 1) await startRanks(flags.ranks);
   else if (place === undefined) await trainOn(given, set, flags);
-  else await runRank(place, given, () => trainOn(given, set, flags));
+  else await runRank(place, (communicator) => trainOn(given, set, flags, communicator));
 }
 
 /** From the output directory to the summary. */
-async function trainOn(given: TrainConfig, set: readonly string[], flags: TrainFlags): Promise<void> {
+async function trainOn(
+  given: TrainConfig,
+  set: readonly string[],
+  flags: TrainFlags,
+  communicator?: Communicator,
+): Promise<void> {
   const baseline = given.baseline === undefined ? undefined : await readBaseline(given.baseline);
   const progress = new ProgressLine();
   const say = (text: string) => {
@@ -140,6 +145,7 @@ async function trainOn(given: TrainConfig, set: readonly string[], flags: TrainF
   const trainer = new Trainer(given, {
     changes: overriddenKeys(set),
     start: flags.resume ? 'resume' : flags.autoResume ? 'auto' : flags.overwrite ? 'overwrite' : 'new',
+    communicator,
     signal: control.signal,
     bigramBaseline: true,
     onNote,

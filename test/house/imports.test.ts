@@ -7,8 +7,22 @@ import { expect, test } from 'vitest';
 
 /** From the bottom up; docs/architecture.md says what each is for. */
 const rooms = [
-  ...['', 'files', 'config', 'optim', 'formats', 'est', 'addon', 'tokenizer', 'data', 'prepare', 'checkpoint', 'model'],
-  ...['eval', 'train', 'ranks', 'report', 'bench', 'selfcheck', 'sweep', 'cli'],
+  ...[
+    '',
+    'files',
+    'config',
+    'optim',
+    'formats',
+    'est',
+    'addon',
+    'ranks',
+    'tokenizer',
+    'data',
+    'prepare',
+    'checkpoint',
+    'model',
+  ],
+  ...['eval', 'train', 'report', 'bench', 'selfcheck', 'sweep', 'cli'],
 ];
 
 /** Of index.ts, errors.ts, package.ts and format.ts. index.ts names what is public of all rooms, and nothing imports it. */
