@@ -1,18 +1,10 @@
 // The line between JavaScript and the other ranks: nothing that is passed ends the process, and what is wrong is named.
-import { createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { loadAddon } from '../../lib/addon/load.ts';
 import { Communicator } from '../../lib/ranks/communicator.ts';
+import { freePort } from '../ranks/helpers.ts';
 
 const { NativeCommunicator, NativeModel } = loadAddon().binding;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0);
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 const place = { rank: 0, size: 2, address: '127.0.0.1', port: 1, meetSeconds: 1, silenceSeconds: 15 };
 const call = (method: string, ...args: unknown[]) => {

@@ -1,14 +1,12 @@
 // A run on two ranks: the bits of one on one rank, and what all are told where one fails. Both are of this process here;
 // processes of their own are in launch.test.ts.
-import { createServer } from 'node:net';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Communicator } from '../../lib/ranks/communicator.ts';
 import { follow } from '../../lib/train/follow.ts';
 import { readMetrics } from '../../lib/train/metrics.ts';
-import type { TrainerOptions } from '../../lib/train/trainer.ts';
 import { temporaryDirectory } from '../checkpoint/helpers.ts';
-import { type Outcome, prepareText, type Settings, tinyConfig, train } from '../train/helpers.ts';
+import { prepareText, type Settings, tinyConfig, train } from '../train/helpers.ts';
+import { pair, trainOnTwo } from './helpers.ts';
 
 let prepared: Awaited<ReturnType<typeof prepareText>>;
 beforeAll(async () => {
@@ -21,37 +19,6 @@ async function config(overrides: Settings = {}): Promise<Settings> {
     accumulationSteps: 4,
     ...overrides,
   });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0);
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-async function pair(): Promise<[Communicator, Communicator]> {
-  const port = await freePort();
-  const place = (rank: number) => ({ rank, size: 2, address: '127.0.0.1', port });
-  return Promise.all([Communicator.connect(place(0)), Communicator.connect(place(1))]);
-}
-
-/** Trains on two ranks; the outcome of rank 0, and what the other ended with. */
-async function trainOnTwo(
-  settings: Settings,
-  options: TrainerOptions = {},
-  onRecord?: Parameters<typeof train>[2],
-): Promise<Outcome> {
-  const [first, second] = await pair();
-  const following = follow(second);
-  try {
-    return await train(settings, { ...options, communicator: first }, onRecord);
-  } finally {
-    await following.catch(() => {});
-    first.close();
-    second.close();
-  }
 }
 
 const schedules: [string, Settings][] = [
