@@ -14,6 +14,7 @@ import { chooseThreads } from '../model/native-options.ts';
 import { packageVersion } from '../package.ts';
 import { onStdout } from './colour.ts';
 import { bytes, count, counted, facts } from './format.ts';
+import { examineLauncher, type LauncherFacts, launcherText } from './launcher-row.ts';
 import { threadsOption } from './options.ts';
 
 export function doctorCommand(): Command {
@@ -54,16 +55,21 @@ interface Engine {
   backend: { backend: string; isa: string; isaReason: string } | null;
   cuda: ReturnType<typeof findCuda> | null;
   peak: { one: Peak; all: Peak } | null;
+  launcher: LauncherFacts;
   /** Why no model can be trained; null where one can. */
   problem: string | null;
   /** What to type next. */
   next: string;
 }
 
+const mended = 'npx burgeon doctor, once that is mended';
+
 /** Goes as far as it can. */
 async function examine(wanted: number | undefined): Promise<Engine> {
   const nothing = { threads: null, addon: null, backend: null, cuda: null, peak: null };
-  const engine: Engine = { ...nothing, problem: null, next: 'npx burgeon init' };
+  const launcher = examineLauncher();
+  const { problem } = launcher;
+  const engine: Engine = { ...nothing, launcher, problem, next: problem === null ? 'npx burgeon init' : mended };
   try {
     const { path, binding } = loadAddon();
     engine.addon = { path, bestIsa: binding.bestIsa };
@@ -77,12 +83,12 @@ async function examine(wanted: number | undefined): Promise<Engine> {
   } catch (error) {
     if (!(error instanceof BurgeonError)) throw error;
     engine.problem = error.message;
-    engine.next = engine.addon === null ? addonRemedy().command : 'npx burgeon doctor, once that is mended';
+    engine.next = engine.addon === null ? addonRemedy().command : mended;
   }
   return engine;
 }
 
-function asJson(machine: Machine, { threads, addon, backend, cuda, peak, problem, next }: Engine) {
+function asJson(machine: Machine, { threads, addon, backend, cuda, peak, launcher, problem, next }: Engine) {
   return {
     ...machine,
     threads,
@@ -93,6 +99,7 @@ function asJson(machine: Machine, { threads, addon, backend, cuda, peak, problem
     peakFlopsPerSecond: peak && { oneThread: peak.one.flopsPerSecond, allThreads: peak.all.flopsPerSecond },
     processorShare: peak?.all.processorShare ?? null,
     copyBytesPerSecond: peak && { oneThread: peak.one.bytesPerSecond, allThreads: peak.all.bytesPerSecond },
+    launcher,
     ready: problem === null,
     problem,
     next,
@@ -100,7 +107,7 @@ function asJson(machine: Machine, { threads, addon, backend, cuda, peak, problem
 }
 
 function describe(machine: Machine, engine: Engine): string {
-  const { threads, addon, backend, cuda, peak, problem, next } = engine;
+  const { threads, addon, backend, cuda, peak, launcher, problem, next } = engine;
   const { environment } = machine;
   const [reason = '', ...details] = (problem ?? '').split('\n');
   const attempts = details.filter((line) => line.startsWith(' ')).map((line) => line.trim());
@@ -117,6 +124,7 @@ function describe(machine: Machine, engine: Engine): string {
     ...(cuda === null ? [] : [['cuda', describeCuda(cuda)] as [string, string]]),
     ...(threads === null ? [] : [['threads', String(threads)] as [string, string]]),
     ...(peak === null || threads === null ? [] : peakRows(peak, threads)),
+    ['launcher', launcherText(launcher)],
     [
       'environment',
       Object.entries(environment)
@@ -125,7 +133,7 @@ function describe(machine: Machine, engine: Engine): string {
     ],
   ];
   const verdict =
-    backend === null
+    backend === null || problem !== null
       ? onStdout.bad(`not ready: ${reason.replace(/:$/, '')}`)
       : onStdout.good(`ready: trains on ${backend.backend} (${backend.isa}), ${counted(threads ?? 0, 'thread')}`);
   return [facts(rows, ''), '', verdict, `next: ${onStdout.command(next)}`].join('\n');

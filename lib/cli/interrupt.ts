@@ -3,8 +3,11 @@
 // near ask for the same, however often they come. Commands that leave nothing behind do not listen, and end at the first. A
 // reader of our output that went away (`burgeon sample ... | head`) asks for the same, quietly: there is nobody left to write to.
 // Output that cannot be written for another reason (a full disk) is lost; the work goes on. docs/reliability.md lists them all.
+// A rank that `burgeon train --ranks` started hears of a stop from its launcher, and perhaps once more from a batch system that tells
+// all processes: there the launcher alone ends at once what is asked twice.
 
 import { constants } from 'node:os';
+import { launcherVariable } from '../ranks/environment.ts';
 
 /** A second one of them ends the process at once. */
 const requests = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
@@ -23,6 +26,8 @@ export interface Interrupt {
   signal: AbortSignal;
   /** The exit code of work that was stopped before its end. */
   exitCode(): number;
+  /** The first signal. */
+  by(): NodeJS.Signals;
   /** Call when the work is done. */
   release(): void;
 }
@@ -33,10 +38,11 @@ export interface Interrupt {
  */
 export function interruptSignal(onFirst: () => void): Interrupt {
   const controller = new AbortController();
-  let exitCode = exitCodeOf('SIGINT');
+  const hasLauncher = process.env[launcherVariable] === 'burgeon';
+  let first: SignalName = 'SIGINT';
   let isRequested = false;
   const stop = (name: SignalName) => {
-    if (!controller.signal.aborted) exitCode = exitCodeOf(name);
+    if (!controller.signal.aborted) first = name;
     controller.abort();
     onFirst();
   };
@@ -45,12 +51,12 @@ export function interruptSignal(onFirst: () => void): Interrupt {
   };
   const onRequest = (name: Request) => {
     if (name === 'SIGHUP') {
-      if (!process.stdout.isTTY && !process.stderr.isTTY) return;
+      if (!hasLauncher && !process.stdout.isTTY && !process.stderr.isTTY) return;
       // Node aborts when it cannot reset a terminal that is gone.
       endBySignal(name);
     }
     // A terminal that is closed sends SIGHUP, and so does its shell.
-    if (isRequested && name !== 'SIGHUP') {
+    if (isRequested && name !== 'SIGHUP' && !hasLauncher) {
       endBySignal(name);
       process.exit(exitCodeOf(name));
     }
@@ -62,7 +68,8 @@ export function interruptSignal(onFirst: () => void): Interrupt {
   for (const name of warnings) process.on(name, onWarning);
   return {
     signal: controller.signal,
-    exitCode: () => exitCode,
+    exitCode: () => exitCodeOf(first),
+    by: () => first,
     release() {
       running = undefined;
       for (const name of requests) process.off(name, onRequest);

@@ -8,6 +8,7 @@ import type { Device } from '../config/device.ts';
 import { BurgeonError } from '../errors.ts';
 import { planSchedule } from '../est/plan.ts';
 import { Schedule } from '../est/schedule.ts';
+import type { Communicator } from '../ranks/communicator.ts';
 import { type BaselineGain, baselineGainRows, gainAgainst, readBaseline } from '../report/baseline-gain.ts';
 import type { RunData } from '../report/run-data.ts';
 import { reportFileName } from '../report/write-report.ts';
@@ -26,6 +27,7 @@ import { ProgressLine } from './progress.ts';
 import { problemOfReport } from './report-problem.ts';
 import { readManifestFor } from './templates.ts';
 import { runProfile } from './train-profile.ts';
+import { enterRank, launcherNote, ranksOption, runRank, startRanks } from './train-ranks.ts';
 import { defaultPort, openWatchers, type WatchFlags } from './train-watchers.ts';
 
 interface TrainFlags extends WatchFlags {
@@ -36,6 +38,7 @@ interface TrainFlags extends WatchFlags {
   autoResume?: boolean;
   overwrite?: boolean;
   profile?: number;
+  ranks?: number;
   quiet?: boolean;
   json?: boolean;
 }
@@ -50,6 +53,7 @@ export function trainCommand(): Command {
     .argument('<config>', configArgumentHelp)
     .addOption(setOption())
     .addOption(deviceOption())
+    .addOption(ranksOption())
     .option('--init-from <model>', 'start from the weights of this model, with a fresh optimizer (sets initFrom)')
     .option(
       '--resume',
@@ -95,11 +99,14 @@ export function trainCommand(): Command {
       const given = starts.filter(Boolean);
       if (given.length > 1) command.error(`error: ${given.join(' and ')} exclude each other`);
       if (flags.host !== undefined && flags.dashboard === undefined) command.error('error: --host needs --dashboard');
+      if (flags.profile !== undefined && flags.ranks !== undefined)
+        command.error('error: --profile and --ranks exclude each other');
       await runTraining(file, flags);
     });
 }
 
 async function runTraining(file: string, flags: TrainFlags): Promise<void> {
+  const place = enterRank(flags);
   // Quoted as JSON, which is YAML: a path may hold anything.
   const initFrom = flags.initFrom === undefined ? [] : [`initFrom=${JSON.stringify(flags.initFrom)}`];
   const device = flags.device === undefined ? [] : [`device=${JSON.stringify(flags.device)}`];
@@ -110,6 +117,19 @@ async function runTraining(file: string, flags: TrainFlags): Promise<void> {
     await runProfile(given, flags.profile, flags);
     return;
   }
+  // Not before the configuration is known to be right: it would be refused by every rank.
+  if (place === undefined && flags.ranks !== undefined && flags.ranks > 1) await startRanks(flags.ranks);
+  else if (place === undefined) await trainOn(given, set, flags);
+  else await runRank(place, (communicator) => trainOn(given, set, flags, communicator));
+}
+
+/** From the output directory to the summary. */
+async function trainOn(
+  given: TrainConfig,
+  set: readonly string[],
+  flags: TrainFlags,
+  communicator?: Communicator,
+): Promise<void> {
   const baseline = given.baseline === undefined ? undefined : await readBaseline(given.baseline);
   const progress = new ProgressLine();
   const say = (text: string) => {
@@ -118,12 +138,14 @@ async function runTraining(file: string, flags: TrainFlags): Promise<void> {
   const interrupt = interruptSignal(() => progress.print('stopping, with a checkpoint; once more to stop at once'));
   const control = new RunControl(interrupt.signal);
   const onNote = (note: string) => progress.print(onStderr.note(note));
-  for (const note of baseline?.flatMap(({ damage }) => damage) ?? []) onNote(note);
+  for (const note of [launcherNote(flags.ranks) ?? [], baseline?.flatMap(({ damage }) => damage) ?? []].flat())
+    onNote(note);
   const watchers = await openWatchers(flags, given, control, onNote);
   if (watchers.url !== undefined) progress.print(`live page: ${watchers.url}`);
   const trainer = new Trainer(given, {
     changes: overriddenKeys(set),
     start: flags.resume ? 'resume' : flags.autoResume ? 'auto' : flags.overwrite ? 'overwrite' : 'new',
+    communicator,
     signal: control.signal,
     bigramBaseline: true,
     onNote,

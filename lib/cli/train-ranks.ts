@@ -1,0 +1,94 @@
+// burgeon train by several processes: starts them on this machine (--ranks), or makes this one ready to be one of them.
+
+import process from 'node:process';
+import { InvalidArgumentError, Option } from 'commander';
+import { BurgeonError, isError } from '../errors.ts';
+import { Communicator } from '../ranks/communicator.ts';
+import { endWithLauncher } from '../ranks/end-with-launcher.ts';
+import { detectRank, forgottenLauncher } from '../ranks/environment.ts';
+import { launchRanks } from '../ranks/launch.ts';
+import { describeRank, type RankPlace } from '../ranks/place.ts';
+import { threadsOfRank } from '../ranks/threads.ts';
+import { follow } from '../train/follow.ts';
+import { interruptSignal } from './interrupt.ts';
+
+/** Most ranks on one machine. */
+const mostRanks = 1024;
+
+export const ranksOption = () =>
+  new Option(
+    '--ranks <n>',
+    'train by n processes on this machine, a power of two, each with its share of the cores; the result has the same bits',
+  ).argParser((text: string) => {
+    const ranks = Number(text);
+    if (/^\d+$/.test(text) && ranks >= 1 && ranks <= mostRanks && Number.isInteger(Math.log2(ranks))) return ranks;
+    throw new InvalidArgumentError(`Expected a power of two from 1 to ${mostRanks}: 1, 2, 4, 8 ...`);
+  });
+
+interface RankFlags {
+  ranks?: number;
+  profile?: number;
+}
+
+/**
+ * This process as one of several, undefined where it is alone; what it needs for that is set.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG as `detectRank`, and for options that want a process of its own.
+ */
+export function enterRank(flags: RankFlags): RankPlace | undefined {
+  const place = detectRank();
+  if (place === undefined) return undefined;
+  const refuse = (option: string, remedy: string) => {
+    const message = `${option}: expected a process of its own, but this is ${describeRank(place)}; ${remedy}`;
+    throw new BurgeonError('ERR_BURGEON_CONFIG', message);
+  };
+  if (flags.profile !== undefined) refuse(`--profile ${flags.profile}`, 'start it without that launcher');
+  if (place.launcher === 'burgeon') endWithLauncher();
+  else if (flags.ranks !== undefined)
+    refuse(`--ranks ${flags.ranks}`, 'leave --ranks away, that launcher decides how many ranks there are');
+  process.env.BURGEON_THREADS ||= String(threadsOfRank(place.localSize));
+  return place;
+}
+
+/** What to say where a launcher was forgotten. @param wanted --ranks, which is one. */
+export const launcherNote = (wanted: number | undefined) => (wanted === undefined ? forgottenLauncher() : undefined);
+
+/** Runs this very command as n ranks to their end; its exit status becomes that of this process. */
+export async function startRanks(ranks: number): Promise<void> {
+  // Rank 0 says that it stops.
+  const interrupt = interruptSignal(() => {});
+  try {
+    process.exitCode = await launchRanks({
+      ranks,
+      command: [process.execPath, ...process.execArgv, ...process.argv.slice(1)],
+      stop: interrupt.signal,
+      stopSignal: interrupt.by,
+    });
+  } finally {
+    interrupt.release();
+  }
+}
+
+/**
+ * Trains as one rank of several, to the end of the run. Signals are left to rank 0, which tells the others to end.
+ * @param lead what a process alone does, from the output directory to the summary; called on rank 0 only.
+ */
+export async function runRank(place: RankPlace, lead: (communicator: Communicator) => Promise<void>): Promise<void> {
+  const interrupt = place.rank === 0 ? undefined : interruptSignal(() => {});
+  try {
+    using communicator = await Communicator.connect(place);
+    if (place.rank > 0) await follow(communicator);
+    else await leading(communicator, lead);
+  } finally {
+    interrupt?.release();
+  }
+}
+
+/** The others hear of whatever ends it, from before there is a run to after. */
+async function leading(communicator: Communicator, lead: (communicator: Communicator) => Promise<void>): Promise<void> {
+  try {
+    await lead(communicator);
+  } catch (error) {
+    communicator.giveUp(isError(error) ? error.message : String(error));
+    throw error;
+  }
+}
