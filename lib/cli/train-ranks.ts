@@ -7,6 +7,7 @@ import { Communicator } from '../ranks/communicator.ts';
 import { endWithLauncher } from '../ranks/end-with-launcher.ts';
 import { detectRank, forgottenLauncher } from '../ranks/environment.ts';
 import { launchRanks } from '../ranks/launch.ts';
+import { mpiLibraryPath } from '../ranks/mpi.ts';
 import { describeRank, type RankPlace } from '../ranks/place.ts';
 import { threadsOfRank } from '../ranks/threads.ts';
 import { follow } from '../train/follow.ts';
@@ -75,12 +76,17 @@ export async function startRanks(ranks: number): Promise<void> {
 export async function runRank(place: RankPlace, lead: (communicator: Communicator) => Promise<void>): Promise<void> {
   const interrupt = place.rank === 0 ? undefined : interruptSignal(() => {});
   try {
-    using communicator = await Communicator.connect(place);
+    using communicator = await Communicator.connect({ ...place, mpiLibrary: mpiLibraryOf(place) });
     if (place.rank > 0) await follow(communicator);
     else await leading(communicator, lead);
   } finally {
     interrupt?.release();
   }
+}
+
+/** Of a rank that MPI has started; with others MPI would not know of each other. */
+function mpiLibraryOf({ launcher }: RankPlace): string | undefined {
+  return launcher === 'open-mpi' || launcher === 'pmi' ? mpiLibraryPath() : undefined;
 }
 
 /** The others hear of whatever ends it, from before there is a run to after. */
