@@ -57,19 +57,27 @@ export class Lead {
  * Whether every stage's micro-batches can be dealt to the ranks.
  * @throws {BurgeonError} ERR_BURGEON_CONFIG where they cannot, or this is not rank 0.
  */
-export function requireShares(
-  { est, steps, batchSize, accumulationSteps }: TrainConfig,
-  communicator: Communicator,
-): void {
+export function requireShares(config: TrainConfig, communicator: Communicator): void {
   if (communicator.rank !== 0) {
     throw new BurgeonError(
       'ERR_BURGEON_CONFIG',
       `ranks: expected a Trainer in rank 0 alone, this is rank ${communicator.rank}; the others call follow()`,
     );
   }
+  requireDealt(config, communicator.size);
+}
+
+/**
+ * Whether every stage's micro-batches can be dealt to so many ranks.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG where they cannot.
+ */
+export function requireDealt(
+  { est, steps, batchSize, accumulationSteps }: Pick<TrainConfig, 'est' | 'steps' | 'batchSize' | 'accumulationSteps'>,
+  size: number,
+): void {
   const schedule = new Schedule(est.schedule, steps);
   for (const { startStep } of schedule.stages) {
     const { batchSize: own = batchSize } = schedule.at(startStep);
-    shareOf((batchSize * accumulationSteps) / own, communicator);
+    shareOf((batchSize * accumulationSteps) / own, { rank: 0, size });
   }
 }

@@ -46,7 +46,7 @@ export interface DrawnGroup {
   subnetwork: Subnetwork | undefined;
 }
 
-type PlannedConfig = Pick<TrainConfig, 'est' | 'steps' | 'batchSize' | 'accumulationSteps' | 'seed'>;
+export type PlannedConfig = Pick<TrainConfig, 'est' | 'steps' | 'batchSize' | 'accumulationSteps' | 'seed'>;
 
 export class StepPlanner {
   readonly schedule: Schedule;

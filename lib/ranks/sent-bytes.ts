@@ -1,0 +1,50 @@
+// What a rank sends in a step, in bytes, as core/collectives.h sends it: halves to neighbours, and the shares back. It
+// receives about as much at the same time. Pure.
+
+import type { RankOf } from './shares.ts';
+
+/** Bytes that a rank sends in a step. What rank 0 says beside that (what is next) is some 100 bytes. */
+export interface SentBytes {
+  /** Of the sum of gradients. */
+  gradients: number;
+  /** Which units were touched. */
+  flags: number;
+  /** Losses and FLOPs of the micro-batches, and norms. */
+  numbers: number;
+}
+
+/** What is exchanged in a step. */
+export interface Exchanged {
+  /** Of gradients; `unionOf` of est/union.ts. */
+  elements: number;
+  /** `flagCount` of the model. */
+  flags: number;
+  /** Of all ranks. */
+  microBatches: number;
+}
+
+/** Elements that a rank sends while `count` of them are summed over all ranks: 2 (R - 1) / R of them, but for rounding. */
+export function sentOfSum(count: number, { rank, size }: RankOf): number {
+  const shares = [count];
+  let sent = 0;
+  for (let distance = 1; distance < size; distance *= 2) {
+    const share = shares.at(-1)!;
+    const lower = Math.floor(share / 2);
+    const kept = (rank & distance) === 0 ? lower : share - lower;
+    sent += share - kept;
+    shares.push(kept);
+  }
+  // Back, a rank sends what it has been given so far: all of each share that it kept.
+  return sent + shares.slice(1).reduce((sum, share) => sum + share, 0);
+}
+
+/** Bytes that a rank sends. Gradients and losses of an expected size need not be whole numbers. */
+export function sentInStep({ elements, flags, microBatches }: Exchanged, rank: RankOf): SentBytes {
+  const ofNumbers = (count: number) => 8 * sentOfSum(count, rank);
+  return {
+    gradients: 4 * sentOfSum(elements, rank),
+    flags: sentOfSum(flags, rank),
+    // Whether one stops and two sums of FLOPs come with the losses.
+    numbers: ofNumbers(3 + microBatches) + ofNumbers(rank.size),
+  };
+}

@@ -1,0 +1,112 @@
+// What ranks exchange: in a given step exactly, and in the steps of a stage as it is expected. Pure.
+
+import type { ModelConfig } from '../config/model-config.ts';
+import { samplerOf } from '../est/part.ts';
+import type { Rates } from '../est/rates.ts';
+import { sampleSubnetwork } from '../est/sampler.ts';
+import type { ResolvedStage } from '../est/schedule.ts';
+import { arrayElements, expectedUnionElements, flagCount, type Union, unionOf } from '../est/union.ts';
+import { type SentBytes, sentInStep } from '../ranks/sent-bytes.ts';
+import { keptSums, type RankOf } from '../ranks/shares.ts';
+import { groupCount } from './groups.ts';
+import { requireDealt } from './lead.ts';
+import { type PlannedConfig, StepPlanner } from './step-planner.ts';
+
+/** What the ranks exchange in a step. */
+export interface StepExchange {
+  union: Union;
+  /** What a rank sends. */
+  sent: SentBytes;
+}
+
+/** What a stage takes of every rank. Bytes. */
+export interface RankStage {
+  /** From 1. */
+  stage: number;
+  /** Of a step, of all ranks. */
+  microBatches: number;
+  /** Subnetworks per step. */
+  groups: number;
+  /** What rank 0 sends in a step, at the first and at the last step of the stage; of drawn groups the mean. */
+  sentFrom: SentBytes;
+  sentTo: SentBytes;
+  /** Copies of the gradients that are kept aside while a rank's micro-batches add up. */
+  sums: number;
+  /** What is packed and what is received, in the memory of the host. */
+  buffers: number;
+}
+
+/**
+ * What step `step` exchanges.
+ * @param step 0-based.
+ */
+export function stepExchange(model: ModelConfig, planner: StepPlanner, step: number, rank: RankOf): StepExchange {
+  const { accumulationSteps } = planner.at(step);
+  const groups = Array.from({ length: accumulationSteps }, (_, micro) => planner.groups(step, micro)).flat();
+  const union = unionOf(
+    model,
+    groups.map(({ subnetwork }) => subnetwork),
+  );
+  return { union, sent: sentInStep(exchanged(model, union.elements, accumulationSteps), rank) };
+}
+
+/**
+ * What each stage that has steps takes of every rank.
+ * @param isOnDevice whether gradients are in the memory of a CUDA device: then they are packed always.
+ * @throws {BurgeonError} ERR_BURGEON_CONFIG where the micro-batches of a stage cannot be dealt.
+ */
+export function planRanks(model: ModelConfig, config: PlannedConfig, ranks: number, isOnDevice: boolean): RankStage[] {
+  requireDealt(config, ranks);
+  const planner = new StepPlanner(model, config);
+  const first = { rank: 0, size: ranks };
+  return planner.schedule.stages
+    .filter(({ startStep, endStep }) => startStep < endStep)
+    .map((stage) => {
+      const { startStep, endStep } = stage;
+      const { accumulationSteps: microBatches } = planner.at(startStep);
+      const ends = [startStep, endStep - 1].map((step) => expectedUnion(model, config, planner, stage, step));
+      const [from, to] = ends.map(({ elements }) => sentInStep(exchanged(model, elements, microBatches), first));
+      const buffersOf = ({ elements, runs }: Union) =>
+        4 * (Math.ceil(elements / 2) + (runs > 1 || isOnDevice ? elements : 0));
+      return {
+        stage: stage.index + 1,
+        microBatches,
+        groups: groupsOfStep(planner, startStep),
+        sentFrom: from!,
+        sentTo: to!,
+        sums: 4 * keptSums(microBatches / ranks) * arrayElements(model),
+        buffers: ranks === 1 ? 0 : Math.round(Math.max(...ends.map(buffersOf))),
+      };
+    });
+}
+
+/** Seconds for the bytes of a step at so many bytes per second, sent and received at the same time; no time to begin. */
+export function secondsToSend({ gradients, flags, numbers }: SentBytes, bytesPerSecond: number): number {
+  return (gradients + flags + numbers) / bytesPerSecond;
+}
+
+function exchanged(model: ModelConfig, elements: number, microBatches: number) {
+  return { elements, flags: flagCount(model), microBatches };
+}
+
+/** Exactly where all groups train the same. */
+function expectedUnion(
+  model: ModelConfig,
+  { est, seed }: PlannedConfig,
+  planner: StepPlanner,
+  stage: ResolvedStage,
+  step: number,
+): Union {
+  const rates: Rates = planner.schedule.at(step).rates;
+  const sampler = samplerOf(model, est, { ...stage.options, rates });
+  if (planner.at(step).isShared) return unionOf(model, [sampleSubnetwork(sampler, { seed, step, group: 0 })]);
+  return {
+    elements: expectedUnionElements(model, sampler, groupsOfStep(planner, step)),
+    runs: Number.POSITIVE_INFINITY,
+  };
+}
+
+function groupsOfStep(planner: StepPlanner, step: number): number {
+  const { isShared, batchSize, accumulationSteps, groupsPerStep } = planner.at(step);
+  return isShared ? 1 : groupCount({ batchSize, accumulationSteps, groupsPerStep });
+}
