@@ -6,6 +6,7 @@ import { gate, type RowResult } from '../bench/model-bench.ts';
 import type { OpEntry } from '../bench/op-bench.ts';
 import { type OpModelName, opModels } from '../bench/op-shapes.ts';
 import type { PeakEntry } from '../bench/peak-bench.ts';
+import type { RankRow } from '../bench/rank-bench.ts';
 import { type Spread, spreadOf } from '../bench/statistics.ts';
 import { isCuda, type Target } from '../bench/target.ts';
 import { onStdout } from './colour.ts';
@@ -138,6 +139,45 @@ export function describeRow(result: RowResult, options: Target & { precision: st
     `memory    ${bytes(result.parameterBytes)} weights, gradients, moments; ${bytes(result.activationBytes)} activations; peak RSS so far ${bytes(result.peakRssBytes)}`,
   ].join('\n');
 }
+
+export function describeRankRow(
+  { row, microBatches, entries }: RankRow,
+  { precision, rounds }: { precision: string; rounds: number },
+): string {
+  const { nLayer, nEmbd, vocabSize } = row.config;
+  const rows = entries.map((entry) => {
+    const { name, groups, ranks, threads, ms, waitMs, exchangeMs, sent, sentGBs, efficiency: found } = entry;
+    return [
+      ranks === 1 ? `${name}, ${counted(groups, 'group')}` : '',
+      `${ranks} x ${threads}`,
+      milliseconds(ms.median),
+      range(ms, milliseconds),
+      ...(sentGBs === null
+        ? ['', '', '', '', '']
+        : [
+            milliseconds(waitMs.median),
+            milliseconds(exchangeMs.median),
+            bytes(sent.gradients),
+            `${sentGBs.toPrecision(2)} GB/s`,
+            found!.median.toFixed(2),
+          ]),
+    ];
+  });
+  return [
+    `${row.name}: ${counted(nLayer, 'layer')}, width ${nEmbd}, T ${row.sequenceLength}, B ${row.batchSize} in ${microBatches} micro-batches, V ${vocabSize}`,
+    `${precision}, ${roundsOf(rounds)} in turn`,
+    '',
+    table([['step', 'ranks', 'ms', 'quartiles', 'wait', 'exchange', 'sent', 'speed', 'eff.'], ...rows], ''),
+  ].join('\n');
+}
+
+export const ranksLegend = [
+  'ranks     processes x threads of each: as many threads in all',
+  'stage 1   half of the heads, neurons and layers, drawn; L/4, L/2, width/2: the first ones (nested)',
+  'wait      of rank 0, for the slowest; exchange: sum of the gradients, of which each rank sends so much',
+  'eff.      time of one rank over that of several, in the same rounds: 1 where the exchange costs nothing,',
+  '          more where threads of one process wait for each other and processes do not',
+].join('\n');
 
 /** Products faster than their peak mean that the peak was disturbed; every share of this run is then too high. */
 export function describeDoubt(entries: readonly object[], note: (text: string) => string = onStdout.note): string[] {

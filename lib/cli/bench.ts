@@ -5,7 +5,7 @@ import path from 'node:path';
 import { Command, Option } from 'commander';
 import { cudaLibraryPath } from '../addon/cuda.ts';
 import { loadAddon } from '../addon/load.ts';
-import { modelPage, opsPage, type PageHead, peakPage } from '../bench/bench-page.ts';
+import { modelPage, opsPage, type PageHead, peakPage, ranksPage } from '../bench/bench-page.ts';
 import { compareBenches } from '../bench/compare.ts';
 import { describeMachine, type Machine, requireRelease } from '../bench/machine.ts';
 import { benchModel, type RowResult } from '../bench/model-bench.ts';
@@ -21,6 +21,7 @@ import { benchOps, type OpEntry } from '../bench/op-bench.ts';
 import { defaultOpModel, type OpModelName, opModels } from '../bench/op-shapes.ts';
 import type { BenchPageData } from '../bench/page-data.ts';
 import { benchDevicePeak, benchPeak } from '../bench/peak-bench.ts';
+import { benchRanks, type RankRow } from '../bench/rank-bench.ts';
 import { type BenchEntry, type BenchName, benchFile, readBenchFile, writeBenchFile } from '../bench/result-file.ts';
 import { isCuda, runsOnHost, type Target, targetOf } from '../bench/target.ts';
 import { writeBenchPage } from '../bench/write-page.ts';
@@ -35,12 +36,22 @@ import {
   describeMachineLines,
   describeOps,
   describePeaks,
+  describeRankRow,
   describeRow,
   machineFacts,
   modelLegend,
+  ranksLegend,
 } from './bench-report.ts';
 import { interruptSignal } from './interrupt.ts';
-import { deviceOption, integerAtLeast, integerBetween, numberBetween, rateList, threadsOption } from './options.ts';
+import {
+  deviceOption,
+  integerAtLeast,
+  integerBetween,
+  numberBetween,
+  ranksOption,
+  rateList,
+  threadsOption,
+} from './options.ts';
 import { ProgressLine } from './progress.ts';
 
 interface CommonFlags {
@@ -70,6 +81,11 @@ interface ModelFlags extends CommonFlags {
   vocabSize?: number;
 }
 
+interface RanksFlags extends CommonFlags {
+  ranks: number;
+  precision?: 'float32' | 'bf16';
+}
+
 export function benchCommand(): Command {
   const bench = new Command('bench')
     .summary('how fast this machine or a device, each op and whole training steps are')
@@ -79,9 +95,9 @@ export function benchCommand(): Command {
     )
     .addHelpText(
       'after',
-      '\nExamples:\n  burgeon bench peak\n  burgeon bench ops attention\n  burgeon bench model a\n  burgeon bench ops norm --json before.json\n  burgeon bench ops norm --compare before.json\n  burgeon bench ops --html ops.html',
+      '\nExamples:\n  burgeon bench peak\n  burgeon bench ops attention\n  burgeon bench model a\n  burgeon bench ranks a\n  burgeon bench ops norm --json before.json\n  burgeon bench ops norm --compare before.json\n  burgeon bench ops --html ops.html',
     );
-  for (const command of [peakCommand(), opsCommand(), modelCommand()]) {
+  for (const command of [peakCommand(), opsCommand(), modelCommand(), ranksCommand()]) {
     bench.addCommand(command.showHelpAfterError('(--help lists what there is)'));
   }
   return bench;
@@ -198,6 +214,41 @@ function modelCommand(): Command {
     });
 }
 
+function ranksCommand(): Command {
+  return withResultOptions(new Command('ranks'), 11)
+    .summary('the same training steps by one process and by several')
+    .description(
+      'Measures the same optimizer steps by one process and by several that train together (`train --ranks`), with as many ' +
+        'threads in all: how long they take, how much of it is the exchange of gradients, and the bytes that are sent.',
+    )
+    .argument('[rows]', `letters of the rows of \`bench model\` (default: ${defaultModelRows(false)})`)
+    .addOption(ranksOption('processes that train together, a power of two').default(2))
+    .addOption(precisionOption())
+    .action((letters: string | undefined, flags: RanksFlags, command: Command) => {
+      if (flags.ranks === 1) command.error('error: --ranks: one process is measured anyway, give 2 or more');
+      return run('ranks', { ...flags, device: 'cpu' }, async (context) => {
+        const { target, signal, onProgress } = context;
+        const { precision } = common(flags, context);
+        const { ranks, rounds } = flags;
+        const settings = { ranks, rounds, precision, threads: target.threads, signal, onProgress };
+        const results: RankRow[] = [];
+        for (const row of rowsOf(letters, context)) {
+          const result = await benchRanks(row, settings);
+          if (result === undefined) return undefined;
+          results.push(result);
+        }
+        const texts = results.map((result) => describeRankRow(result, settings));
+        return {
+          entries: results.flatMap(({ row: { config, batchSize, sequenceLength }, microBatches, entries }) =>
+            entries.map((entry) => ({ ...entry, config, batchSize, sequenceLength, microBatches })),
+          ),
+          text: `${texts.join('\n\n')}\n\n${ranksLegend}`,
+          page: (head) => ranksPage(results, precision, head),
+        };
+      });
+    });
+}
+
 /** The rows named, else the tiny one or the target's own. */
 function rowsOf(letters: string | undefined, { target, isTiny }: Context): ModelRow[] {
   if (letters === undefined && isTiny) return [tinyModelRow];
@@ -205,15 +256,19 @@ function rowsOf(letters: string | undefined, { target, isTiny }: Context): Model
 }
 
 /** What ops and models are measured with. */
-function common(flags: OpsFlags | ModelFlags, { target, ...context }: Context) {
+function common(flags: OpsFlags | ModelFlags | RanksFlags, { target, ...context }: Context) {
   const precision = flags.precision ?? (isCuda(target) ? 'bf16' : 'float32');
   return { ...target, ...context, precision, rounds: flags.rounds };
 }
 
-/** The options that all three have. */
+/** The options of what is measured on the processor or a device. */
 function withCommonOptions(command: Command, rounds: number): Command {
+  return withResultOptions(command.addOption(deviceOption()), rounds);
+}
+
+/** The options that all have. */
+function withResultOptions(command: Command, rounds: number): Command {
   return command
-    .addOption(deviceOption())
     .addOption(threadsOption())
     .option('--tiny', 'shapes that kernels of CUDA take when they run on the host: shows that everything works')
     .option('--rounds <n>', 'timed repetitions', integerBetween(1, 10_000), rounds)

@@ -31,6 +31,14 @@ export function numberBetween(low: number, high: number): (text: string) => numb
   };
 }
 
+export function numberAbove(low: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && value > low && value < Infinity) return value;
+    throw new InvalidArgumentError(`Expected a number above ${low}.`);
+  };
+}
+
 /** Rates above 0 and at most 1, separated by commas. */
 export function rateList(text: string): number[] {
   const rates = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
@@ -101,3 +109,11 @@ export const threadsOption = () =>
   new Option('--threads <n>', 'threads (default: BURGEON_THREADS, or one per available core)').argParser(
     integerAtLeast(1),
   );
+
+/** A number of processes that can train together. */
+export const ranksOption = (description: string, most = 1024) =>
+  new Option('--ranks <n>', description).argParser((text: string) => {
+    const ranks = Number(text);
+    if (/^\d+$/.test(text) && ranks >= 1 && ranks <= most && Number.isInteger(Math.log2(ranks))) return ranks;
+    throw new InvalidArgumentError(`Expected a power of two from 1 to ${most}: 1, 2, 4, 8 ...`);
+  });

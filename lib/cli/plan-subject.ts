@@ -21,6 +21,7 @@ export interface SubjectFlags {
   sequenceLength?: number;
   targetSaving?: number;
   device?: Device;
+  ranks?: number;
 }
 
 export interface PlanSubject {
@@ -101,10 +102,20 @@ function subjectFromFlags(flags: SubjectFlags): PlanSubject {
     );
   }
   const model = parseModelConfig(preset, flags.vocabSize);
-  const { schedule = 'est-gpt2', steps = 150_000, batchSize = 8, sequenceLength = model.contextLength } = flags;
+  const { schedule = 'est-gpt2', steps = 150_000, batchSize: sequences = 8, ranks = 1 } = flags;
+  const { sequenceLength = model.contextLength } = flags;
+  if (sequences % ranks !== 0) {
+    throw new BurgeonError(
+      'ERR_BURGEON_CONFIG',
+      `--batch-size: expected sequences per step that ${ranks} ranks can share equally, received ${sequences}; give a multiple of ${ranks}`,
+    );
+  }
+  // A micro-batch for each rank.
+  const batchSize = sequences / ranks;
   // The same error as for a list of stages, without the key of a file.
   new Schedule(schedule as ScheduleName, steps);
-  const config = parseTrainConfig({ model, output: 'run', steps, batchSize, sequenceLength, est: { schedule } });
+  const size = { batchSize, accumulationSteps: ranks, sequenceLength };
+  const config = parseTrainConfig({ model, output: 'run', steps, ...size, est: { schedule } });
   return { model, config, modelOptions: flags.device === undefined ? {} : { device: flags.device } };
 }
 

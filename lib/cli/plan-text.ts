@@ -136,7 +136,7 @@ export function describeMemory({ modelOptions, config }: PlanSubject, memory: Me
         : [
             [
               'sums of gradients',
-              `${bytes(memory.sums)} while ${config.accumulationSteps} micro-batches add up`,
+              `${bytes(memory.sums)} while ${Math.ceil(config.accumulationSteps)} micro-batches add up`,
             ] as const,
           ]),
       ['total', bytes(total)],

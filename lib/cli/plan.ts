@@ -9,11 +9,21 @@ import { planCurve } from '../est/plan-curve.ts';
 import { Schedule, scheduleNames } from '../est/schedule.ts';
 import { replaceFile } from '../files/replace-file.ts';
 import { planMemory } from '../model/native-options.ts';
+import { mostRanks } from '../ranks/variables.ts';
 import { drawPlan, planColumns, planSvg } from '../report/plan-picture.ts';
 import { checkpointSpace } from '../train/checkpoint-space.ts';
 import { planStageMemory } from '../train/stage-memory.ts';
-import { configArgumentHelp, deviceOption, integerAtLeast, numberBetween, setOption } from './options.ts';
+import {
+  configArgumentHelp,
+  deviceOption,
+  integerAtLeast,
+  numberAbove,
+  numberBetween,
+  ranksOption,
+  setOption,
+} from './options.ts';
 import { comparePresets, describePresets } from './plan-compare.ts';
+import { describeRanks, planOfRanks, withShareOfRank } from './plan-ranks.ts';
 import { planOptions, planSubject, type SubjectFlags } from './plan-subject.ts';
 import {
   describeCheckpoints,
@@ -28,6 +38,8 @@ import {
 interface PlanFlags extends SubjectFlags {
   compare?: boolean;
   measure: boolean;
+  ranks?: number;
+  bandwidth?: number;
   svg?: string;
   json?: boolean;
 }
@@ -55,11 +67,19 @@ export function planCommand(): Command {
     .option('--compare', 'all presets side by side, with times estimated from a few steps of each stage')
     .option('--no-measure', 'with --compare: do not take these steps')
     .addOption(deviceOption())
+    .addOption(
+      ranksOption('also what n processes that train together exchange; memory is then that of one of them', mostRanks),
+    )
+    .option(
+      '--bandwidth <GB/s>',
+      'with --ranks: what a rank can send per second while it receives as much, in 10^9 bytes: times are estimated with it',
+      numberAbove(0),
+    )
     .option('--svg <file>', 'also draw cost and saving along the run into an image')
     .option('--json', 'print as JSON')
     .addHelpText(
       'after',
-      '\nExamples:\n  burgeon plan shakespeare-char\n  burgeon plan shakespeare-char --compare\n  burgeon plan --model gpt2 --schedule stack-4 --svg plan.svg\n  burgeon plan --model gpt2 --target-saving 0.2',
+      '\nExamples:\n  burgeon plan shakespeare-char\n  burgeon plan shakespeare-char --compare\n  burgeon plan --model gpt2 --schedule stack-4 --svg plan.svg\n  burgeon plan --model gpt2 --target-saving 0.2\n  burgeon plan --model gpt2 --ranks 8 --bandwidth 12.5',
     )
     .action(async (file: string | undefined, flags: PlanFlags, command: Command) => {
       if (file !== undefined && flags.model !== undefined) {
@@ -68,6 +88,10 @@ export function planCommand(): Command {
       if (file === undefined && flags.set.length > 0) command.error('error: --set takes a configuration to change');
       if (flags.compare && (flags.schedule !== undefined || flags.targetSaving !== undefined)) {
         command.error('error: --compare plans every schedule; leave --schedule and --target-saving out');
+      }
+      if (flags.compare && flags.ranks !== undefined) command.error('error: --compare and --ranks exclude each other');
+      if (flags.bandwidth !== undefined && flags.ranks === undefined) {
+        command.error('error: --bandwidth goes with --ranks');
       }
       if (!flags.measure && !flags.compare) command.error('error: --no-measure goes with --compare');
       await (flags.compare ? printComparison(file, flags) : printPlan(file, flags));
@@ -83,16 +107,20 @@ async function printComparison(file: string | undefined, flags: PlanFlags): Prom
 async function printPlan(file: string | undefined, flags: PlanFlags): Promise<void> {
   const subject = await planSubject(file, flags);
   const { model, config, modelOptions } = subject;
-  const { batchSize, sequenceLength, accumulationSteps } = config;
+  const { batchSize, sequenceLength } = config;
+  const ranks = flags.ranks === undefined ? null : planOfRanks(subject, flags.ranks, flags.bandwidth);
+  // What one process does of a step.
+  const ofRank = flags.ranks === undefined ? subject : withShareOfRank(subject, flags.ranks);
+  const { accumulationSteps } = ofRank.config;
   const schedule = new Schedule(config.est.schedule, config.steps);
   const options = planOptions(subject);
   const plan = planSchedule(model, schedule, options);
   // Exact, because the engine itself says it; a plan is a plan without it too.
   const hasEngine = addonProblem() === undefined;
   const memory = hasEngine
-    ? planMemory(model, batchSize, sequenceLength, { ...modelOptions, accumulationSteps })
+    ? planMemory(model, batchSize, sequenceLength, { ...modelOptions, accumulationSteps: Math.ceil(accumulationSteps) })
     : null;
-  const stageMemory = hasEngine ? planStageMemory(model, config, modelOptions) : null;
+  const stageMemory = hasEngine ? planStageMemory(model, ofRank.config, modelOptions) : null;
   const parameters = countParameters(model);
   // Without a configuration nobody has said where.
   const space = await checkpointSpace(model, config);
@@ -104,14 +132,19 @@ async function printPlan(file: string | undefined, flags: PlanFlags): Promise<vo
   }
   if (flags.json) {
     console.log(
-      JSON.stringify({ model, parameters, memory, stageMemory, checkpoints, denseStep: dense, plan }, null, 2),
+      JSON.stringify(
+        { model, parameters, memory, stageMemory, checkpoints, denseStep: dense, plan, ...(ranks && { ranks }) },
+        null,
+        2,
+      ),
     );
     return;
   }
   console.log(describePlan(subject, plan, stageMemory));
   if (!schedule.isDense) console.log(`\n${drawPlan(planCurve(model, schedule, options, planColumns))}`);
   console.log(`\n${describeParameters(parameters)}`);
-  console.log(`\n${memory === null ? describeUnknownMemory(parameters) : describeMemory(subject, memory)}`);
+  console.log(`\n${memory === null ? describeUnknownMemory(parameters) : describeMemory(ofRank, memory)}`);
+  if (ranks !== null) console.log(`\n${describeRanks(ranks)}`);
   console.log(`\n${describeCheckpoints(subject, checkpoints)}`);
   console.log(`\n${describeDenseStep(dense)}`);
   if (flags.svg !== undefined) console.log(`\nwrote ${flags.svg}`);

@@ -1,7 +1,6 @@
 // burgeon train by several processes: starts them on this machine (--ranks), or makes this one ready to be one of them.
 
 import process from 'node:process';
-import { InvalidArgumentError, Option } from 'commander';
 import { BurgeonError, isError } from '../errors.ts';
 import { Communicator } from '../ranks/communicator.ts';
 import { endWithLauncher } from '../ranks/end-with-launcher.ts';
@@ -12,19 +11,6 @@ import { describeRank, type RankPlace } from '../ranks/place.ts';
 import { threadsOfRank } from '../ranks/threads.ts';
 import { follow } from '../train/follow.ts';
 import { interruptSignal } from './interrupt.ts';
-
-/** Most ranks on one machine. */
-const mostRanks = 1024;
-
-export const ranksOption = () =>
-  new Option(
-    '--ranks <n>',
-    'train by n processes on this machine, a power of two, each with its share of the cores; the result has the same bits',
-  ).argParser((text: string) => {
-    const ranks = Number(text);
-    if (/^\d+$/.test(text) && ranks >= 1 && ranks <= mostRanks && Number.isInteger(Math.log2(ranks))) return ranks;
-    throw new InvalidArgumentError(`Expected a power of two from 1 to ${mostRanks}: 1, 2, 4, 8 ...`);
-  });
 
 interface RankFlags {
   ranks?: number;

@@ -21,13 +21,13 @@ import { onStderr, onStdout } from './colour.ts';
 import { EtaClock } from './eta-clock.ts';
 import { count, counted, duration, facts, percent, small } from './format.ts';
 import { interruptSignal } from './interrupt.ts';
-import { configArgumentHelp, deviceOption, integerBetween, setOption } from './options.ts';
+import { configArgumentHelp, deviceOption, integerBetween, ranksOption, setOption } from './options.ts';
 import { planOptions } from './plan-subject.ts';
 import { ProgressLine } from './progress.ts';
 import { problemOfReport } from './report-problem.ts';
 import { readManifestFor } from './templates.ts';
 import { runProfile } from './train-profile.ts';
-import { enterRank, launcherNote, ranksOption, runRank, startRanks } from './train-ranks.ts';
+import { enterRank, launcherNote, runRank, startRanks } from './train-ranks.ts';
 import { defaultPort, openWatchers, type WatchFlags } from './train-watchers.ts';
 
 interface TrainFlags extends WatchFlags {
@@ -53,7 +53,11 @@ export function trainCommand(): Command {
     .argument('<config>', configArgumentHelp)
     .addOption(setOption())
     .addOption(deviceOption())
-    .addOption(ranksOption())
+    .addOption(
+      ranksOption(
+        'train by n processes on this machine, a power of two, each with its share of the cores; the result has the same bits',
+      ),
+    )
     .option('--init-from <model>', 'start from the weights of this model, with a fresh optimizer (sets initFrom)')
     .option(
       '--resume',

@@ -141,7 +141,11 @@ function touchedLayers(model: ModelConfig, subnetworks: readonly (Subnetwork | u
       mark(units.kvHeads, heads?.[i]);
       mark(units.neurons, neurons?.[i]);
       if (queryHeads?.[i]) mark(units.heads, queryHeads[i]);
-      else units.kvHeads.forEach((flag, kv) => flag && units.heads.fill(1, kv * queriesEach, (kv + 1) * queriesEach));
+      else {
+        for (const [kv, flag] of units.kvHeads.entries()) {
+          if (flag) units.heads.fill(1, kv * queriesEach, (kv + 1) * queriesEach);
+        }
+      }
     }
   }
   return touched;

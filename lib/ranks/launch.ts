@@ -4,11 +4,11 @@
 // (end-with-launcher.ts).
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createServer } from 'node:net';
 import { constants } from 'node:os';
 import process from 'node:process';
 import { duration } from '../format.ts';
 import { launcherVariable } from './environment.ts';
+import { freePort } from './free-port.ts';
 import { tagLines } from './tagged-lines.ts';
 import { threadsOfRank } from './threads.ts';
 
@@ -161,16 +161,4 @@ function variablesOf(rank: number, size: number, port: number): Record<string, s
 /** Rank 0 may have its progress on the last line of the terminal: it comes again. */
 function writeAboveProgress(text: string): void {
   process.stderr.write(process.stderr.isTTY ? `\r\x1b[2K${text}` : text);
-}
-
-/** One that nothing listens to. It is given back before rank 0 takes it, and the system hands out others meanwhile. */
-function freePort(): Promise<number> {
-  const server = createServer();
-  return new Promise((resolve, reject) => {
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }

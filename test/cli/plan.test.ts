@@ -92,3 +92,70 @@ describe('a configuration', () => {
     expect((await succeed(['plan', 'train.yaml', '--vocab-size', '99'])).stdout).toContain('vocabulary 99');
   });
 });
+
+describe('ranks', () => {
+  test('what each stage exchanges, the memory of one rank, and times at a bandwidth', async () => {
+    const args = ['--model', 'gpt2-nano', '--vocab-size', '65', '--schedule', 'stack', '--steps', '100'];
+    const json = async (...more: string[]) => JSON.parse(await plan(...args, '--json', ...more));
+    const { ranks, memory } = await json('--ranks', '4', '--bandwidth', '0.5');
+    expect(ranks).toMatchObject({ ranks: 4, bandwidth: 0.5, stages: [{ stage: 1, microBatches: 4, groups: 1 }, {}] });
+    const [nested, whole] = ranks.stages;
+    // 2 (R - 1) / R of the gradients; in the first stage, of its part.
+    expect(whole.sentFrom.gradients).toBe(1.5 * memory.gradients);
+    expect(nested.sentFrom.gradients).toBeLessThan(0.6 * whole.sentFrom.gradients);
+    const { gradients, flags, numbers } = whole.sentFrom;
+    expect(whole.seconds).toEqual({
+      from: (gradients + flags + numbers) / 5e8,
+      to: (gradients + flags + numbers) / 5e8,
+    });
+    expect((await json('--ranks', '2')).ranks).toMatchObject({ bandwidth: null, stages: [{ seconds: null }, {}] });
+    expect(await json()).not.toHaveProperty('ranks');
+    // One sequence for each rank of eight.
+    expect(await plan(...args, '--ranks', '8', '--bandwidth', '12.5')).toMatch(
+      / of 1 sequence at a time\n(?:.*\n)*exchange of 8 ranks, by rank and step\n.* at 12\.5 GB\/s\n +1 +1 of 8 +1 .* ms\n/,
+    );
+  });
+
+  test('of a configuration: sums of its own share', async () => {
+    const { succeed } = await useWorkspace();
+    const of = async (...args: string[]) =>
+      JSON.parse((await succeed(['plan', 'train.yaml', '--json', '--set', 'accumulationSteps=4', ...args])).stdout);
+    const two = await of('--ranks', '2');
+    expect(two.memory.sums).toBe(two.memory.gradients);
+    expect(two.ranks.stages.map(({ sums }: { sums: number }) => sums)).toEqual(Array(3).fill(two.memory.sums));
+    expect((await of('--ranks', '1')).memory).toEqual((await of()).memory);
+    expect((await of('--ranks', '4')).memory.sums).toBe(0);
+  });
+
+  test('what cannot be dealt is refused as training does', async () => {
+    const { burgeon: run } = await useWorkspace();
+    const refused = async (...args: string[]) => {
+      const { code, stderr } = await run([...args, 'train.yaml', '--ranks', '2', '--set', 'accumulationSteps=3']);
+      expect(code).toBe(1);
+      return stderr;
+    };
+    const words =
+      'burgeon: 2 ranks: expected a number of micro-batches per step (accumulationSteps) that 2 divides, found 3';
+    expect(await refused('plan')).toContain(words);
+    expect(await refused('train')).toContain(words);
+    const { stderr } = await burgeon(['plan', '--ranks', '16']);
+    expect(stderr).toBe(
+      'burgeon: --batch-size: expected sequences per step that 16 ranks can share equally, received 8; give a multiple of 16\n',
+    );
+  });
+
+  test.each([
+    [
+      ['--ranks', '3'],
+      /^error: option '--ranks <n>' argument '3' is invalid\. Expected a power of two from 1 to 65536/,
+    ],
+    [['--ranks', '2', '--bandwidth', '0'], /Expected a number above 0\./],
+    [['--ranks', '2', '--bandwidth', 'fast'], /Expected a number above 0\./],
+    [['--bandwidth', '1'], /^error: --bandwidth goes with --ranks/],
+    [['--ranks', '2', '--compare'], /^error: --compare and --ranks exclude each other/],
+  ])('refuses %j', async (args, message) => {
+    const { code, stderr } = await burgeon(['plan', ...args]);
+    expect(code).toBeGreaterThan(0);
+    expect(stderr).toMatch(message);
+  });
+});
