@@ -8,6 +8,7 @@ import { judgeNoise } from './noise.ts';
 import type { OpEntry } from './op-bench.ts';
 import type { BenchPageData, Dot, PageTable } from './page-data.ts';
 import type { PeakEntry } from './peak-bench.ts';
+import type { RankRow } from './rank-bench.ts';
 import type { BenchEntry } from './result-file.ts';
 import { opSentence, type Placement, place, type Roofs } from './roofline.ts';
 import { type Spread, spreadOf } from './statistics.ts';
@@ -218,6 +219,36 @@ export function modelPage(results: readonly RowResult[], precision: string, head
         percent(entry.allFlopRatio),
         i === 0 ? percent(1) : percent(entry.timeRatio.median),
         entry.skipEfficiency?.toFixed(2) ?? '–',
+      ]),
+    })),
+  };
+}
+
+export function ranksPage(results: readonly RankRow[], precision: string, head: PageHead): BenchPageData {
+  return {
+    ...page(`training steps of several processes, ${precision}`, head),
+    noise: judgeNoise(
+      results.flatMap(({ row, entries }) =>
+        entries.map(({ name, groups, ranks, samples }) => ({
+          name: `${row.name} ${name}, ${groups} groups, ${ranks} ranks`,
+          samples,
+        })),
+      ),
+      head.host.processorShare,
+    ),
+    tables: results.map(({ row, microBatches, entries }) => ({
+      title: `${row.name}: ${row.config.nLayer} layers, width ${row.config.nEmbd}, ${row.batchSize} × ${row.sequenceLength} tokens in ${microBatches} micro-batches`,
+      note: 'As many threads in all. Efficiency: time of one rank over that of several, in the same rounds.',
+      head: ['step', 'groups', 'ranks', 'time', 'quartiles', 'waiting', 'exchange', 'sent by a rank', 'efficiency'],
+      rows: entries.map(({ name, groups, ranks, ms, waitMs, exchangeMs, sent, efficiency }) => [
+        name,
+        String(groups),
+        String(ranks),
+        msText(ms.median),
+        rangeText(ms),
+        ...(efficiency === null
+          ? ['–', '–', '–', '–']
+          : [msText(waitMs.median), msText(exchangeMs.median), bytes(sent.gradients), efficiency.median.toFixed(2)]),
       ]),
     })),
   };

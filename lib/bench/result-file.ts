@@ -7,7 +7,7 @@ import { BurgeonError } from '../errors.ts';
 import { replaceFile } from '../files/replace-file.ts';
 import type { Machine } from './machine.ts';
 
-export type BenchName = 'peak' | 'ops' | 'model';
+export type BenchName = 'peak' | 'ops' | 'model' | 'ranks';
 
 /** One measured thing. What else an entry holds is for readers; comparing needs these. */
 export interface BenchEntry {
@@ -33,7 +33,7 @@ export type OldBenchFile = Pick<BenchFile, 'bench' | 'date' | 'entries'> & { mac
 
 const oldFile = z.object({
   format: z.literal('burgeon-bench-1'),
-  bench: z.enum(['peak', 'ops', 'model']),
+  bench: z.enum(['peak', 'ops', 'model', 'ranks']),
   date: z.string(),
   machine: z.record(z.string(), z.unknown()),
   entries: z

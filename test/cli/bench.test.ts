@@ -166,6 +166,35 @@ describe('model', () => {
   });
 });
 
+describe('ranks', () => {
+  test('measures one rank and two in turn, and counts what they send', async () => {
+    const run = ['ranks', '--tiny', '--threads', '2', '--rounds', '1', '--json', 'ranks.json', '--html', 'ranks.html'];
+    const stdout = await bench(...run);
+    expect(stdout).toMatch(/^dense, 1 group +1 x 2 .*\n +2 x 1 .* (MiB|KiB) +\S+ GB\/s +[\d.]+$/m);
+    const { bench: name, entries } = await read('ranks.json');
+    expect(name).toBe('ranks');
+    const names = ['dense', 'stage 1', 'L/2', 'width/2', 'stage 1'];
+    expect(entries.map((entry: { name: string; ranks: number }) => [entry.name, entry.ranks])).toEqual(
+      names.flatMap((each) => [1, 2].map((ranks) => [each, ranks])),
+    );
+    const sent = entries.map((entry: { sent: { gradients: number } }) => entry.sent.gradients);
+    const [, dense, , shared, , depth, , width, , drawn] = sent;
+    expect(sent.filter((_: number, i: number) => i % 2 === 0)).toEqual([0, 0, 0, 0, 0]);
+    for (const less of [shared, depth, width, drawn]) expect(less).toBeLessThan(dense);
+    expect(shared).toBeLessThan(drawn);
+    expect(entries[1]).toMatchObject({
+      key: 'tiny dense groups=1 freeze float32 ranks=2 threads=1',
+      efficiency: { median: entries[0].samples[0] / entries[1].samples[0] },
+      waitMs: { median: expect.any(Number) },
+    });
+    expect(entries[0]).toMatchObject({ efficiency: null, sentGBs: null });
+    const { tables } = await pageData('ranks.html');
+    expect(tables[0].rows.map((row: string[]) => row[2])).toEqual(
+      entries.map(({ ranks }: { ranks: number }) => String(ranks)),
+    );
+  });
+});
+
 describe.concurrent('mistakes', () => {
   test.each([
     ['ops nor', 'burgeon: op: expected one of embedding_forward, '],
@@ -181,6 +210,11 @@ describe.concurrent('mistakes', () => {
     ['model --rates 0.5,2', 'Expected rates above 0 and at most 1, separated by commas.'],
     ['model --batch 2', 'error: --batch, --length and --vocab-size need --preset'],
     ['model a --preset gpt2', 'error: --preset and rows exclude each other'],
+    ['ranks --ranks 3', "'--ranks <n>' argument '3' is invalid. Expected a power of two from 1 to 1024"],
+    ['ranks --ranks 1', 'error: --ranks: one process is measured anyway, give 2 or more'],
+    ['ranks a --ranks 8', 'burgeon: a: expected sequences for 8 ranks, as many each, found 12'],
+    ['ranks a --threads 1', 'burgeon: a: expected threads for 2 ranks, one each, found 1'],
+    ['ranks --device cuda', "unknown option '--device'"],
     ['peek', "unknown command 'peek'"],
   ])('%s', async (line, message) => {
     const { code, stdout, stderr } = await burgeon(['bench', ...line.split(' ')], { cwd: directory });
