@@ -9,7 +9,7 @@ const reference = path.join(pages, 'reference', 'typedoc-sidebar.json');
 /** Names of pages by group, in the order of reading. @type {Record<string, string[]>} */
 const groups = {
   Begin: ['tutorial', 'platforms', 'data', 'tokenizers', 'configuration', 'configs', 'models'],
-  Train: ['method', 'sweeps', 'evaluation', 'reports', 'metrics', 'checkpoint-format', 'distributed'],
+  Train: ['method', 'sweeps', 'evaluation', 'reports', 'metrics', 'checkpoint-format', 'distributed', 'scaling'],
   Embed: ['api', 'errors'],
   Inside: ['architecture', 'numerics', 'kernels', 'backends', 'benchmarks', 'reliability', 'journal'],
   Project: ['contributing', 'changelog'],

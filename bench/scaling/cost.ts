@@ -1,0 +1,69 @@
+// What a step of several ranks takes: computing, the sum of gradients by recursive halving and doubling, the update. A model of the
+// machine, nothing measured here. Pure.
+
+/** Links between ranks, and what one rank is. Seconds and bytes per second. */
+export interface Cluster {
+  ranks: number;
+  /** Each way at the same time. */
+  linkBytes: number;
+  /** Of a message. */
+  latency: number;
+  /** Of the update, which reads weights, gradients and both moments and writes all but the gradients. */
+  memoryBytes: number;
+  /** Between a device and the memory of its host, each way; undefined: gradients are there already. */
+  hostBytes?: number;
+}
+
+/** A step of all ranks together. */
+export interface StepWork {
+  /** Seconds in which one rank alone would compute all gradients. */
+  computing: number;
+  /** Micro-batches of each rank. */
+  microBatches: number;
+  /** Of the gradients that are exchanged. */
+  bytes: number;
+  /** Parameters that are updated. */
+  updated: number;
+}
+
+/** Seconds of a step. */
+export interface StepTime {
+  computing: number;
+  exchange: number;
+  update: number;
+  /** How much of what R ranks could do in that time they do: without overlap, as burgeon's ranks work now; and with perfect overlap. */
+  efficiency: number;
+  overlapped: number;
+  /** Where gradients go through the memory of the host, at best: the copies there and back come to the exchange. */
+  throughHost: number | undefined;
+}
+
+/** Sums of a step: what was touched, losses, gradients, norms. */
+const sumsPerStep = 4;
+/** Of a float32: four arrays are read, three written. */
+const updateBytes = 4 * 7;
+/** Backward takes about two thirds of a micro-batch; forward of the last has to be over before any of its gradients. */
+const backward = 2 / 3;
+
+/** Seconds to sum so many bytes over all ranks: each sends half to a neighbour, half of that to the next, and all of it back. */
+export function sumTime(bytes: number, { ranks, linkBytes, latency }: Cluster): number {
+  return 2 * Math.log2(ranks) * latency + (2 * (ranks - 1) * bytes) / ranks / linkBytes;
+}
+
+export function stepTime(work: StepWork, cluster: Cluster): StepTime {
+  const { ranks, memoryBytes, hostBytes } = cluster;
+  const computing = work.computing / ranks;
+  const exchange = sumTime(work.bytes, cluster) + (sumsPerStep - 1) * sumTime(0, cluster);
+  const update = (updateBytes * work.updated) / memoryBytes;
+  // The gradients of the last micro-batch are final layer by layer, while it goes backward.
+  const hidden = Math.min(exchange, (backward * computing) / work.microBatches);
+  const alone = work.computing + update;
+  const efficiencyOf = (seconds: number) => alone / (ranks * (computing + seconds + update));
+  const copies = hostBytes && (2 * work.bytes) / hostBytes;
+  return {
+    ...{ computing, exchange, update },
+    efficiency: efficiencyOf(exchange),
+    overlapped: efficiencyOf(exchange - hidden),
+    throughHost: copies && efficiencyOf(exchange + copies),
+  };
+}
