@@ -184,7 +184,7 @@ sm90_attention_kernel(bfloat16* out, float* lse, BURGEON_TENSOR_MAP(qkv), Heads 
       }
       as_left(weights, scores);
     }
-    if (thread_index() % kWarpSize == 0) arrive(free_queries);
+    arrive_as_warp(free_queries);
     ring.wait_until_full(step);
     begin_products(sums, weights);
     multiply_values(step, unit.tile > 0);
