@@ -88,6 +88,7 @@ TEST(cuda_attention_on_sm_90_matches_the_reference) {
   check_attention<bfloat16>(random, {2, 1, 1, 1, 64}, 2);
   check_attention<bfloat16>(random, {1, 67, 4, 2, 64}, 2);
   check_attention<bfloat16>(random, {1, 270, 2, 1, 64}, 2);
+  check_attention<bfloat16>(random, {2, 140, 4, 2, 64}, 2);  // more heads than one group of the order
   check_attention<bfloat16>(random, {2, 65, 1, 1, 128}, 2);
   check_attention<bfloat16>(random, {1, 390, 1, 1, 128}, 2);
 }
