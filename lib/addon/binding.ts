@@ -190,7 +190,10 @@ export interface NativeModel {
    */
   extend(batch: NativeMicroBatch, past: number, capacity: number): Promise<Float32Array | Float64Array>;
   forwardBackward(batch: NativeMicroBatch, weight: number): Promise<NativeStepResult>;
-  optimizerStep(step: NativeOptimizerStep): Promise<{ gradientNorm: number; ms: number }>;
+  /** The same, resolved as soon as its work is queued; its loss is NaN, and the next optimizerStep has it. */
+  accumulate(batch: NativeMicroBatch, weight: number): Promise<NativeStepResult>;
+  /** `losses`: of all micro-batches accumulated since the last. */
+  optimizerStep(step: NativeOptimizerStep): Promise<{ gradientNorm: number; losses: number[]; ms: number }>;
   clearGradients(): void;
   /** In order, where the arrays live. */
   copyRows(copies: readonly NativeRowCopy[]): Promise<void>;

@@ -11,7 +11,7 @@ const numbersMoved: Record<string, (...sizes: number[]) => number> = {
   linear_contract: (_, n, rows, cols) => n! * rows! + rows! * cols! + n! * cols!,
   // The gradient is added to: read and written.
   linear_weight_gradient: (_, n, rows, cols) => n! * rows! + n! * cols! + 2 * rows! * cols!,
-  linear_bias_gradient: (n, rows) => n! * rows! + 2 * rows!,
+  linear_bias_gradient: (_, n, rows) => n! * rows! + 2 * rows!,
   rotary: (n, _sequence, _stride, heads, headSize) => 2 * n! * heads! * headSize!,
   attention_forward: (batch, sequence, heads, kvHeads, headSize) =>
     batch! * sequence! * headSize! * (2 * heads! + 2 * kvHeads!),

@@ -181,6 +181,25 @@ export class Model implements Disposable {
    *   are then cleared.
    */
   forwardBackward(tokens: Int32Array, targets: Int32Array, options: BackwardOptions = {}): Promise<StepResult> {
+    return this.#train('forwardBackward', tokens, targets, options);
+  }
+
+  /**
+   * As `forwardBackward`, but resolves as soon as the work is queued: a GPU goes on with the next micro-batch at once. The losses
+   * of all since the last update are in the result of the next `optimizerStep`, in order; `clearGradients` forgets them.
+   * @returns what was computed, without its loss; `ms` is the time to queue it on a GPU, all of it on the CPU.
+   * @throws {BurgeonError} as `forward`. A loss that is not a finite number is an error of `optimizerStep`, before it updates.
+   */
+  async accumulate(
+    tokens: Int32Array,
+    targets: Int32Array,
+    options: BackwardOptions = {},
+  ): Promise<Omit<StepResult, 'loss'>> {
+    const { loss: _, ...result } = await this.#train('accumulate', tokens, targets, options);
+    return result;
+  }
+
+  #train(method: 'forwardBackward' | 'accumulate', tokens: Int32Array, targets: Int32Array, options: BackwardOptions) {
     const work = () => {
       const { subnetwork, groups } = options;
       if (subnetwork && groups) {
@@ -189,18 +208,18 @@ export class Model implements Disposable {
           'groups: expected instead of subnetwork, received beside it; give every group its own',
         );
       }
-      return this.#native.forwardBackward(this.#batch(tokens, targets, options), options.weight ?? 1);
+      return this.#native[method](this.#batch(tokens, targets, options), options.weight ?? 1);
     };
-    return this.#exclusively('forwardBackward()', work, options);
+    return this.#exclusively(`${method}()`, work, options);
   }
 
   /**
    * One AdamW update from the gradients added since the last, which it consumes and clears.
-   * @returns the global gradient norm before clipping, and milliseconds of native work.
-   * @throws {BurgeonError} ERR_BURGEON_CONFIG, ERR_BURGEON_BUSY, ERR_BURGEON_DISPOSED; ERR_BURGEON_NONFINITE when the
-   *   norm is not finite: weights stay, gradients are cleared.
+   * @returns the global gradient norm before clipping, the mean losses of what was accumulated, and milliseconds of native work.
+   * @throws {BurgeonError} ERR_BURGEON_CONFIG, ERR_BURGEON_BUSY, ERR_BURGEON_DISPOSED; ERR_BURGEON_NONFINITE when one of
+   *   the losses or the norm is not finite: weights stay, gradients are cleared.
    */
-  optimizerStep(options: OptimizerOptions): Promise<{ gradientNorm: number; ms: number }> {
+  optimizerStep(options: OptimizerOptions): Promise<{ gradientNorm: number; losses: number[]; ms: number }> {
     return this.#exclusively('optimizerStep()', async () => {
       requireOptions('optimizerStep()', options);
       const inactive = requireOneOf('inactive', ['zero-grad', 'freeze'], options.inactive ?? 'zero-grad');

@@ -157,9 +157,8 @@ export class RunRecorder {
     const { config, model, metrics, state, validation, signal } = this.#run;
     if (validation === undefined) return undefined;
     if (signal?.aborted) return this.#owe('evaluation');
-    const result = await replayable(
-      () => `after step ${state.step} (seed ${config.seed})`,
-      () => evaluate(model, validation, { subnetwork: this.#plan.trainedSubnetwork, signal }),
+    const result = await replayable(`after step ${state.step} (seed ${config.seed})`, () =>
+      evaluate(model, validation, { subnetwork: this.#plan.trainedSubnetwork, signal }),
     );
     if (result.isPartial) return this.#owe('evaluation');
     state.lastValidationLoss = result.loss;

@@ -62,13 +62,12 @@ export async function trainStep(context: StepContext, step: number): Promise<Ste
   const { batchSize, accumulationSteps } = plan;
   const hasGrown = await beginStage(context, step);
 
-  let loss = 0;
   let executedBlock = 0;
   let executedAll = 0;
   const groupNumbers = new Set<number>();
   const { rates } = plan.sampler;
-  const where = (micro?: number) =>
-    `step ${step + 1} (seed ${config.seed}${micro === undefined ? '' : `, micro-batch ${micro}`}, rates ${JSON.stringify(rates)})`;
+  const where = `step ${step + 1} (seed ${config.seed}, rates ${JSON.stringify(rates)})`;
+  const weight = 1 / accumulationSteps;
   for (let micro = 0; micro < accumulationSteps; micro++) {
     // What has grown cannot go back, so that step is finished.
     if (micro > 0 && signal?.aborted && !hasGrown) {
@@ -77,25 +76,20 @@ export async function trainStep(context: StepContext, step: number): Promise<Ste
     }
     const { tokens, targets } = await timed('data', () => loader.batch(step * accumulationSteps + micro, batchSize));
     const groups = planner.groups(step, micro);
-    const weight = 1 / accumulationSteps;
-    const result = await replayable(
-      () => where(micro),
-      () => timed('batch', () => model.forwardBackward(tokens, targets, { batchSize, groups, weight })),
-    );
+    const result = await timed('batch', () => model.accumulate(tokens, targets, { batchSize, groups, weight }));
     for (const { index, sequences, subnetwork } of groups) {
       groupNumbers.add(index);
       onGroup?.(subnetwork, (weight * sequences) / batchSize);
     }
-    loss += weight * result.loss;
     executedBlock += blockFlops(result.forwardFlops) + blockFlops(result.backwardFlops);
     executedAll += allFlops(result.forwardFlops) + allFlops(result.backwardFlops);
   }
   const { schedule: _, inactive, ...optimizer } = config.optimizer;
   const learningRate = learningRateOf(config, plan.stage, step);
   const update = { ...optimizer, ...untrained(plan, inactive), lr: learningRate };
-  const { gradientNorm } = await replayable(where, () =>
+  const { gradientNorm, losses } = await replayable(where, () =>
     timed('update', () => model.optimizerStep(update)).catch((error) => {
-      // A norm that is not finite is found before anything is updated.
+      // A loss or norm that is not finite is found before anything is updated.
       if (!isNonFinite(error)) context.onChange?.();
       throw error;
     }),
@@ -105,7 +99,7 @@ export async function trainStep(context: StepContext, step: number): Promise<Ste
     active: plan.active,
     isDense: plan.isDense,
     groups: groupNumbers.size,
-    loss,
+    loss: losses.reduce((sum, loss) => sum + weight * loss, 0),
     learningRate,
     gradientNorm,
     blockFlops: executedBlock,
@@ -138,12 +132,12 @@ function untrained(
 }
 
 /** Adds to a non-finite number's error what is needed to compute it again. */
-export async function replayable<Result>(where: () => string, work: () => Promise<Result>): Promise<Result> {
+export async function replayable<Result>(where: string, work: () => Promise<Result>): Promise<Result> {
   try {
     return await work();
   } catch (error) {
     if (!isNonFinite(error)) throw error;
-    throw new BurgeonError(error.code, `${where()}: ${error.message}`, { cause: error });
+    throw new BurgeonError(error.code, `${where}: ${error.message}`, { cause: error });
   }
 }
 

@@ -141,7 +141,8 @@ Napi::Function ModelWrap::define(Napi::Env env) {
   return DefineClass(
       env, "NativeModel",
       {InstanceMethod<&ModelWrap::forward>("forward"), InstanceMethod<&ModelWrap::forward_backward>("forwardBackward"),
-       InstanceMethod<&ModelWrap::extend>("extend"), InstanceMethod<&ModelWrap::optimizer_step>("optimizerStep"),
+       InstanceMethod<&ModelWrap::accumulate>("accumulate"), InstanceMethod<&ModelWrap::extend>("extend"),
+       InstanceMethod<&ModelWrap::optimizer_step>("optimizerStep"),
        InstanceMethod<&ModelWrap::clear_gradients>("clearGradients"), InstanceMethod<&ModelWrap::copy_rows>("copyRows"),
        InstanceMethod<&ModelWrap::read>("read"), InstanceMethod<&ModelWrap::write>("write"),
        InstanceMethod<&ModelWrap::tensors>("tensors"), InstanceMethod<&ModelWrap::plan_bytes>("planBytes"),
@@ -239,6 +240,12 @@ Napi::Value ModelWrap::extend(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value ModelWrap::forward_backward(const Napi::CallbackInfo& info) {
+  return train(info, &Model::forward_backward);
+}
+
+Napi::Value ModelWrap::accumulate(const Napi::CallbackInfo& info) { return train(info, &Model::accumulate); }
+
+Napi::Value ModelWrap::train(const Napi::CallbackInfo& info, StepResult (Model::*call)(const MicroBatch&, double)) {
   return translate_errors(info.Env(), [&]() -> Napi::Value {
     const std::shared_ptr<Model> model = ready();
     const Napi::Object batch = read_object(info[0], "batch");
@@ -251,7 +258,7 @@ Napi::Value ModelWrap::forward_backward(const Napi::CallbackInfo& info) {
         info,
         [=] {
           const auto start = std::chrono::steady_clock::now();
-          *result = model->forward_backward(request->batch, weight);
+          *result = ((*model).*call)(request->batch, weight);
           *ms = elapsed_ms(start);
         },
         [=](Napi::Env env) -> Napi::Value { return result_object(env, *result, *ms); });
@@ -266,18 +273,25 @@ Napi::Value ModelWrap::optimizer_step(const Napi::CallbackInfo& info) {
     const Napi::Value part = info[0].As<Napi::Object>().Get("trained");
     if (!part.IsUndefined()) *trained = read_subnetwork(read_object(part, "trained"), model->config(), "trained");
     ready();
+    const auto losses = std::make_shared<std::vector<double>>();
     const auto norm = std::make_shared<double>(0);
     const auto ms = std::make_shared<double>(0);
     return run(
         info,
         [=] {
           const auto start = std::chrono::steady_clock::now();
+          *losses = model->take_losses();
           *norm = model->optimizer_step(step, *trained ? &**trained : nullptr);
           *ms = elapsed_ms(start);
         },
         [=](Napi::Env env) -> Napi::Value {
           Napi::Object object = Napi::Object::New(env);
           object.Set("gradientNorm", Napi::Number::New(env, *norm));
+          const Napi::Array means = Napi::Array::New(env, losses->size());
+          for (size_t i = 0; i < losses->size(); ++i) {
+            means.Set(static_cast<uint32_t>(i), Napi::Number::New(env, (*losses)[i]));
+          }
+          object.Set("losses", means);
           object.Set("ms", Napi::Number::New(env, *ms));
           return object;
         });

@@ -20,6 +20,7 @@ class ModelWrap : public Napi::ObjectWrap<ModelWrap> {
   Napi::Value forward(const Napi::CallbackInfo& info);
   Napi::Value extend(const Napi::CallbackInfo& info);
   Napi::Value forward_backward(const Napi::CallbackInfo& info);
+  Napi::Value accumulate(const Napi::CallbackInfo& info);
   Napi::Value optimizer_step(const Napi::CallbackInfo& info);
   Napi::Value clear_gradients(const Napi::CallbackInfo& info);
   Napi::Value copy_rows(const Napi::CallbackInfo& info);
@@ -34,6 +35,8 @@ class ModelWrap : public Napi::ObjectWrap<ModelWrap> {
   // The model, if it may be used now. Throws Error(kDisposed, kBusy). Reading arguments may run getters, and those may
   // dispose of the model or start a call: methods ask before they read and, where they run work, again after.
   std::shared_ptr<Model> ready() const;
+  // What forwardBackward and accumulate are, with one method of the model or the other.
+  Napi::Value train(const Napi::CallbackInfo& info, StepResult (Model::*call)(const MicroBatch&, double));
   // Marks the model busy until the work is done.
   Napi::Value run(const Napi::CallbackInfo& info, std::function<void()> work,
                   std::function<Napi::Value(Napi::Env)> result);

@@ -28,6 +28,12 @@ struct Ops {
   // after it (model/operands.h). Row lists are then null, except for gather_rows, scatter_add, sum_of_squares and
   // adamw.
   bool compact;
+  // Buffers begin at a multiple of so many bytes, a multiple of 64.
+  size_t alignment;
+  // Products that take neurons or words of the vocabulary as rows of a matrix are fast where these are a multiple of so
+  // many. The matrix is then followed by rows of zeros up to that, which take part: not 1 only where every matrix that
+  // products read is a copy of its master.
+  int64_t row_multiple;
   // Rows of logits are padded to a multiple of so many elements.
   int64_t logit_multiple;
   // Logits are computed in blocks of rows of at most so many bytes: enough rows that reading and adding the gradient of
@@ -44,6 +50,8 @@ struct Ops {
   // Does `rounds` products of the table's operand format on cached data (kBurstFloats of them, finite) and returns the
   // multiply-adds executed; null where there is nothing to measure.
   int64_t (*multiply_burst)(float* data, int64_t rounds);
+
+  int64_t padded(int64_t rows) const { return (rows + row_multiple - 1) / row_multiple * row_multiple; }
 };
 
 constexpr int64_t kBurstFloats = 16384;

@@ -21,6 +21,8 @@ const Ops<T>& table_for() {
     Ops<T> ops{};
     ops.name = "reference";
     ops.compact = kCompact;
+    ops.alignment = 64;
+    ops.row_multiple = 1;
     ops.logit_multiple = 1;
     ops.logit_bytes = int64_t{128} << 20;
     ops.scratch_size = scratch_size;

@@ -41,7 +41,7 @@ void call_op(Op op, const OpShape& s, const Ops<T, W>& ops, OpContext& ctx, cons
     case Op::kWeightGradient:
       return ops.linear_weight_gradient(ctx, m(0), t(1), a, t(2), lists.rows, n, a, C, ratio, false);
     case Op::kBiasGradient:
-      return ops.linear_bias_gradient(ctx, m(0), t(1), lists.rows, n, a, ratio, false);
+      return ops.linear_bias_gradient(ctx, m(0), t(1), a, lists.rows, n, a, ratio, false);
     case Op::kMlpForward:
       return ops.mlp_forward(ctx, t(0), t(1), t(2), w(3), m(4), lists.rows, n, a, C);
     case Op::kMlpBackward:

@@ -1,4 +1,4 @@
-// One block of zeroed, 64-byte aligned memory, and the plan that hands out its parts. Sizes are known before memory is
+// One block of zeroed, aligned memory, and the plan that hands out its parts. Sizes are known before memory is
 // taken: a planner runs once with a null base to learn the size and once with the real base to get the pointers, so
 // both passes are the same text and cannot disagree.
 #pragma once
@@ -40,21 +40,23 @@ class Arena {
   size_t bytes_ = 0;
 };
 
-// Hands out consecutive aligned pieces of a block, or only measures when the base is null.
+// Hands out consecutive pieces of a block, each at a multiple of `alignment` bytes, or only measures when the base is
+// null.
 class ArenaCursor {
  public:
-  explicit ArenaCursor(char* base) : base_(base) {}
+  explicit ArenaCursor(char* base, size_t alignment = 64) : base_(base), alignment_(alignment) {}
 
   template <class T>
   T* take(int64_t count) {
     T* piece = base_ ? reinterpret_cast<T*>(base_ + used_) : nullptr;
-    used_ += (static_cast<size_t>(count) * sizeof(T) + 63) / 64 * 64;
+    used_ += (static_cast<size_t>(count) * sizeof(T) + alignment_ - 1) / alignment_ * alignment_;
     return piece;
   }
   size_t used() const { return used_; }
 
  private:
   char* base_;
+  size_t alignment_;
   size_t used_ = 0;
 };
 

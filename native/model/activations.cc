@@ -13,6 +13,7 @@ namespace burgeon {
 namespace {
 
 constexpr int64_t kMinLogitRows = 64;
+constexpr int64_t kKeptMicroBatches = 8;  // whose losses are read at once
 
 // Of what is compact in a sampled layer: a group may begin at any row, and lies as well there as at the first.
 template <class T>
@@ -24,11 +25,11 @@ int64_t aligned_width(int64_t width) {
 // The one list of buffers with a row for each token: visit(buffer, elements of a row), in the order they lie in. Plans
 // and views of them are made by it.
 template <class T, class W, class Visit>
-void visit_layer_rows(const ModelConfig& config, const ActivationShape& shape, LayerActivations<T, W>& layer,
+void visit_layer_rows(const ModelConfig& config, const Activations<T, W>& a, LayerActivations<T, W>& layer,
                       Visit visit) {
   const int64_t C = config.n_embd;
-  const Extent& part = shape.part;
-  const int64_t F = aligned_width<T>(part.neurons);
+  const Extent& part = a.shape.part;
+  const int64_t F = aligned_width<T>(a.neurons);
   visit(layer.ln1, C);
   if (!config.rms_norm) visit(layer.ln1_mean, 1);
   visit(layer.ln1_rstd, 1);
@@ -55,7 +56,7 @@ void visit_rows(const ModelConfig& config, Activations<T, W>& a, Visit visit) {
     if (!a.shape.gradients && i > 0) {
       a.layers[i] = a.layers[0];
     } else {
-      visit_layer_rows(config, a.shape, a.layers[i], visit);
+      visit_layer_rows(config, a, a.layers[i], visit);
     }
   }
   visit(a.lnf, C);
@@ -86,16 +87,17 @@ template <class T, class W>
 size_t plan_activations(const ModelConfig& config, const ActivationShape& shape, const Ops<T, W>& ops, int threads,
                         char* base, Activations<T, W>* activations, size_t* scratch_bytes) {
   using M = Master<T>;
-  ArenaCursor cursor(base);
+  ArenaCursor cursor(base, ops.alignment);
   Activations<T, W>& a = *activations;
   const int64_t N = shape.rows;
   const int64_t V = config.vocab_size;
   const int64_t query_width = shape.part.heads * config.head_size;
   const int64_t qkv_width = query_width + 2 * shape.part.kv_heads * config.head_size;
-  const int64_t F = shape.part.neurons;
   const bool gated = config.mlp == MlpKind::kSwiglu;
   a = Activations<T, W>();
   a.shape = shape;
+  a.neurons = ops.padded(shape.part.neurons);
+  const int64_t F = a.neurons;
   a.layers.resize(static_cast<size_t>(shape.part.layers));
 
   a.tokens = cursor.take<int32_t>(N + (ops.token_order_words ? ops.token_order_words(N) : 0));
@@ -107,9 +109,11 @@ size_t plan_activations(const ModelConfig& config, const ActivationShape& shape,
   if (shape.gradients) {
     a.dwide = cursor.take<T>(N * std::max(qkv_width, gated ? 2 * F : F));
     a.datt = cursor.take<T>(N * query_width);
+    a.kept_rows = kKeptMicroBatches * N;
+    a.kept_losses = cursor.take<M>(a.kept_rows);
   }
   // Blocks of equal height: a low last one would cost nearly as much as a high one.
-  a.logit_stride = (V + ops.logit_multiple - 1) / ops.logit_multiple * ops.logit_multiple;
+  a.logit_stride = (ops.padded(V) + ops.logit_multiple - 1) / ops.logit_multiple * ops.logit_multiple;
   const int64_t most = std::max(kMinLogitRows, ops.logit_bytes / (a.logit_stride * static_cast<int64_t>(sizeof(T))));
   const int64_t blocks = (N + most - 1) / most;
   a.logit_rows = (N + blocks - 1) / blocks;

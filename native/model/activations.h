@@ -10,8 +10,8 @@
 
 namespace burgeon {
 
-// What one active layer saves for its backward pass. N = B T; A, G and m are the layer's active heads and neurons;
-// buffers are planned for the most of any layer.
+// What one active layer saves for its backward pass. N = B T; A, G and m are the layer's active heads and neurons, m
+// padded with zeros (Ops::padded); buffers are planned for the most of any layer.
 template <class T, class W = T>
 struct LayerActivations {
   T* ln1;               // (N, C) normalised input of attention
@@ -50,16 +50,19 @@ struct ActivationShape {
 template <class T, class W = T>
 struct Activations {
   ActivationShape shape;  // what they are planned for
+  int64_t neurons;        // a row of these, Ops::padded
   int32_t* tokens;        // (N), and behind them their order where the backend wants it
   int32_t* targets;       // (N)
   Master<T>* rope;        // (T, 2, HS / 2) cosines and sines of every position; null with learned positions
   W* embedded;            // (N, C)
   std::vector<LayerActivations<T, W>> layers;
-  T* lnf;               // (N, C)
-  Master<T>* lnf_mean;  // (N)
-  Master<T>* lnf_rstd;  // (N)
-  Master<T>* losses;    // (N)
-  T* logits;            // (logit_rows, logit_stride): a bounded block, whatever N and V
+  T* lnf;                            // (N, C)
+  Master<T>* lnf_mean;               // (N)
+  Master<T>* lnf_rstd;               // (N)
+  Master<T>* losses;                 // (N)
+  Master<T>* kept_losses = nullptr;  // (kept_rows), those of micro-batches that nobody has waited for; with gradients
+  int64_t kept_rows = 0;
+  T* logits;  // (logit_rows, logit_stride): a bounded block, whatever N and V
   int64_t logit_rows;
   int64_t logit_stride;  // V, or a little more
   double* sums;          // of squares of the gradient, of every tensor

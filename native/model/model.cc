@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
+#include <string>
 #include <utility>
 
 #include "core/bfloat16.h"
 #include "core/error.h"
 #include "core/thread_pool.h"
+#include "model/pending_losses.h"
 #include "model/recordings.h"
 #include "model/text_cache.h"
 #include "model/workspace.h"
@@ -21,6 +24,9 @@ int64_t bits_of(double value) {
   std::memcpy(&bits, &value, sizeof(bits));
   return bits;
 }
+
+// The sign of what is no number means nothing.
+std::string text_of(double value) { return std::isnan(value) ? "nan" : std::to_string(value); }
 
 template <class T, class W>
 class TypedModel final : public Model {
@@ -44,6 +50,7 @@ class TypedModel final : public Model {
         pool_(options.threads),
         context_{&pool_, nullptr, nullptr, 0, 0, device_.queue(), &timed_.log},
         recordings_(device_, options.graphs),
+        losses_(device_),
         step_(config_, ops_, device_, parameters_, operands_, workspace_.activations(), context_),
         update_(ops_, device_, parameters_, operands_, context_) {
     if (options.batch > 0) {
@@ -130,19 +137,28 @@ class TypedModel final : public Model {
   }
 
   StepResult forward_backward(const MicroBatch& batch, double weight) override {
-    const int64_t valid = prepare(batch, true);
-    for (size_t g = 0; g < groups_.count(); ++g) touched_.add(groups_.plan(g));
-    StepResult result;
-    const M gradient_scale = static_cast<M>(weight / static_cast<double>(valid));
-    queue(gradient_scale, &result);
+    int64_t valid;
+    StepResult result = queue_gradients(batch, weight, &valid);
     result.loss = step_.mean_loss(groups_.whole(), valid);
-    if (!std::isfinite(result.loss)) {
-      clear_gradients();
-      throw Error(ErrorCode::kNonfinite, "loss: expected a finite number, computed " + std::to_string(result.loss) +
-                                             "; the gradients were cleared. A lower learning rate, more warm-up steps "
-                                             "or gradient clipping usually help");
-    }
+    check_loss(result.loss);
     return result;
+  }
+
+  StepResult accumulate(const MicroBatch& batch, double weight) override {
+    int64_t valid;
+    StepResult result = queue_gradients(batch, weight, &valid);
+    const Activations<T, W>& a = workspace_.activations();
+    losses_.add(a.losses, groups_.whole().rows(), valid, a.kept_losses, a.kept_rows);
+    result.loss = std::numeric_limits<double>::quiet_NaN();
+    return result;
+  }
+
+  std::vector<double> take_losses() override {
+    std::vector<double> losses = losses_.take();
+    for (size_t i = 0; i < losses.size(); ++i) {
+      check_loss(losses[i], losses.size() > 1 ? "micro-batch " + std::to_string(i) + ": " : "");
+    }
+    return losses;
   }
 
   double optimizer_step(const OptimizerStep& step, const Subnetwork* trained) override {
@@ -160,7 +176,7 @@ class TypedModel final : public Model {
     const double norm = update_.run(step, touched_, trained ? &trained_ : nullptr, workspace_.activations().sums);
     if (!std::isfinite(norm)) {
       clear_gradients();
-      throw Error(ErrorCode::kNonfinite, "gradient norm: expected a finite number, computed " + std::to_string(norm) +
+      throw Error(ErrorCode::kNonfinite, "gradient norm: expected a finite number, computed " + text_of(norm) +
                                              "; the weights were left as they were and the gradients cleared");
     }
     return norm;
@@ -170,6 +186,7 @@ class TypedModel final : public Model {
     parameters_.clear_gradients();
     operands_.drop_gradients();
     touched_.clear();
+    losses_.drop();
   }
 
   void copy_rows(const std::vector<RowCopy>& copies) override {
@@ -181,6 +198,23 @@ class TypedModel final : public Model {
   std::vector<OpEvent> take_profile() override { return std::exchange(timed_.log.events, {}); }
 
  private:
+  // Everything of a micro-batch, its losses included.
+  StepResult queue_gradients(const MicroBatch& batch, double weight, int64_t* valid) {
+    *valid = prepare(batch, true);
+    for (size_t g = 0; g < groups_.count(); ++g) touched_.add(groups_.plan(g));
+    StepResult result;
+    queue(static_cast<M>(weight / static_cast<double>(*valid)), &result);
+    return result;
+  }
+
+  void check_loss(double loss, const std::string& where = "") {
+    if (std::isfinite(loss)) return;
+    clear_gradients();
+    throw Error(ErrorCode::kNonfinite, where + "loss: expected a finite number, computed " + text_of(loss) +
+                                           "; the gradients were cleared. A lower learning rate, more warm-up steps "
+                                           "or gradient clipping usually help");
+  }
+
   // A prepared micro-batch as far as its losses, and with gradient_scale != 0 its gradients: forward through the
   // groups, the loss of all, and back through the groups, the last one first. Cut into parts where the operands change,
   // which is nowhere with one group.
@@ -239,6 +273,7 @@ class TypedModel final : public Model {
 
   void reserve(const ActivationShape& shape) {
     const size_t held = parameters_.bytes() + operands_.bytes();
+    if (!workspace_.planned().covers(shape)) losses_.collect();
     if (!workspace_.reserve(shape, held)) return;
     recordings_.forget();
     const int64_t rows = workspace_.planned().rows;
@@ -288,6 +323,7 @@ class TypedModel final : public Model {
   ThreadPool pool_;
   OpContext context_;
   Recordings recordings_;
+  PendingLosses<M> losses_;
   Step<T, W> step_;
   Update<T, W> update_;
   std::vector<int64_t> kind_;     // of the present part of the micro-batch

@@ -78,6 +78,12 @@ class Model {
   // and clears the gradients.
   virtual StepResult forward_backward(const MicroBatch& batch, double weight) = 0;
 
+  // The same without waiting for the loss, which take_losses() has: a device goes on with the next micro-batch at once.
+  virtual StepResult accumulate(const MicroBatch& batch, double weight) = 0;
+  // The losses of what was accumulated since the last call, or since gradients were cleared, in order. One that is not
+  // finite throws Error(kNonfinite) and clears the gradients.
+  virtual std::vector<double> take_losses() = 0;
+
   // Consumes and clears the gradients; returns their norm before clipping. `trained`: what any step so far has trained;
   // the rest is neither read nor written. Null: all. A norm that is not finite throws Error(kNonfinite), clears the
   // gradients and leaves the weights alone. Throws Error(kShape) where gradients are there of other units.

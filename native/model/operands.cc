@@ -13,6 +13,9 @@ bool has_row_list(const Tensor& tensor) {
          tensor.sampled == Sampled::kNeurons;
 }
 
+// Whose rows are padded with zeros.
+bool has_neurons(const Tensor& tensor) { return tensor.sampled == Sampled::kNeurons; }
+
 bool is_matrix(const Tensor& tensor) { return tensor.decays; }  // of a layer: exactly these
 
 // What makes the operands of one plan others than those of the next: the active layers, and their rows.
@@ -60,18 +63,21 @@ void Operands<T, W>::allocate() {
 
 template <class T, class W>
 size_t Operands<T, W>::place(char* base) {
-  ArenaCursor cursor(base);
+  ArenaCursor cursor(base, ops_.alignment);
+  const auto elements = [&](const Tensor& tensor) {
+    return has_neurons(tensor) ? ops_.padded(tensor.rows) * tensor.cols : tensor.size();
+  };
   lists_ = cursor.take<int32_t>(list_capacity_);
   if (!ops_.compact) return cursor.used();
-  if (!std::is_same_v<W, M>) head_slot_ = cursor.take<W>(config_.vocab_size * config_.n_embd);
+  if (!std::is_same_v<W, M>) head_slot_ = cursor.take<W>(ops_.padded(config_.vocab_size) * config_.n_embd);
   const Tensor* tensors = layer_tensors(0);
   for (Slots& slots : slots_) {
     for (int64_t k = 0; k < tensors_per_layer_; ++k) {
       const Tensor& tensor = tensors[k];
       if (is_matrix(tensor)) {
-        slots.matrix[tensor.kind] = cursor.take<W>(tensor.size());
+        slots.matrix[tensor.kind] = cursor.take<W>(elements(tensor));
       } else {
-        slots.vector[tensor.kind] = cursor.take<M>(tensor.size());
+        slots.vector[tensor.kind] = cursor.take<M>(elements(tensor));
       }
       if (has_row_list(tensor)) slots.gradient[tensor.kind] = cursor.take<M>(tensor.size());
     }
@@ -135,11 +141,21 @@ void Operands<T, W>::point_to(const Tensor& tensor, LayerOperands<W>& operands, 
   const M* master = parameters_.data(Role::kWeight, tensor);
   const bool masters_serve = !ops_.compact || nested_;
   const auto [rows, count] = operands.rows.of(tensor);
+  const int64_t zeros = has_neurons(tensor) ? ops_.padded(count) - count : 0;
+  const auto clear_behind = [&](auto* slot) {
+    const size_t row_bytes = static_cast<size_t>(tensor.cols) * sizeof(*slot);
+    if (zeros > 0) device_.clear(slot + count * tensor.cols, static_cast<size_t>(zeros) * row_bytes);
+  };
   operands.gradient[tensor.kind] =
       masters_serve ? parameters_.data(Role::kGradient, tensor) : slots.gradient[tensor.kind];
   if (!is_matrix(tensor)) {
-    operands.vector[tensor.kind] = masters_serve ? master : slots.vector[tensor.kind];
-    if (!masters_serve) vectors_.push_back({slots.vector[tensor.kind], master, rows, count, tensor.cols});
+    if (masters_serve && zeros == 0) {
+      operands.vector[tensor.kind] = master;
+      return;
+    }
+    operands.vector[tensor.kind] = slots.vector[tensor.kind];
+    vectors_.push_back({slots.vector[tensor.kind], master, rows, count, tensor.cols});
+    clear_behind(slots.vector[tensor.kind]);
     return;
   }
   if constexpr (std::is_same_v<W, M>) {
@@ -150,6 +166,7 @@ void Operands<T, W>::point_to(const Tensor& tensor, LayerOperands<W>& operands, 
   }
   operands.matrix[tensor.kind] = slots.matrix[tensor.kind];
   matrices_.push_back({slots.matrix[tensor.kind], master, rows, count, tensor.cols});
+  clear_behind(slots.matrix[tensor.kind]);
 }
 
 template <class T, class W>

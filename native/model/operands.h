@@ -97,7 +97,7 @@ class Operands {
   size_t bytes_;
   Arena arena_;
   int32_t* lists_ = nullptr;
-  W* head_slot_ = nullptr;
+  W* head_slot_ = nullptr;  // what pads its rows is never written, and zero as all memory was
   std::vector<Slots> slots_;
   // Gradient slots of tensors without rows of their own, one after another: these are added to from zero.
   char* whole_gradients_ = nullptr;

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "core/bfloat16.h"
+#include "model/pending_losses.h"
 
 namespace burgeon {
 
@@ -57,6 +58,7 @@ void Step<T, W>::forward_layer(const SequenceRange& group, const ActiveLayer& ac
   const auto& v = operands.vector;
   const int32_t* head_rows = listed(operands.rows.heads.rows);
   const int32_t* neuron_rows = listed(operands.rows.neurons.rows);
+  const int64_t m = ops_.padded(active.neurons);
 
   // middle = input + layer_scale (head_scale sum over active heads + bias)
   ops_.norm_forward(ctx_, saved.ln1, saved.ln1_mean, saved.ln1_rstd, input, v[kLn1w], v[kLn1b], N, C, epsilon);
@@ -85,15 +87,15 @@ void Step<T, W>::forward_layer(const SequenceRange& group, const ActiveLayer& ac
   // output = middle + layer_scale (neuron_scale sum over active neurons + bias)
   ops_.norm_forward(ctx_, saved.ln2, saved.ln2_mean, saved.ln2_rstd, saved.middle, v[kLn2w], v[kLn2b], N, C, epsilon);
   if (config_.mlp == MlpKind::kGelu) {
-    ops_.mlp_forward(ctx_, saved.act, saved.fc, saved.ln2, w[kFcw], v[kFcb], neuron_rows, N, active.neurons, C);
+    ops_.mlp_forward(ctx_, saved.act, saved.fc, saved.ln2, w[kFcw], v[kFcb], neuron_rows, N, m, C);
   } else {
     ops_.swiglu_forward(ctx_, saved.act, saved.gate, saved.fc, saved.ln2, w[kGatew], v[kGateb], w[kFcw], v[kFcb],
-                        neuron_rows, N, active.neurons, C);
+                        neuron_rows, N, m, C);
   }
-  ops_.linear_contract(ctx_, saved.output, saved.act, active.neurons, w[kFcprojw], v[kFcprojb], saved.middle,
-                       neuron_rows, N, active.neurons, C, static_cast<M>(active.layer_scale * active.neuron_scale),
-                       static_cast<M>(active.layer_scale));
-  work->mlp += drain();
+  ops_.linear_contract(ctx_, saved.output, saved.act, m, w[kFcprojw], v[kFcprojb], saved.middle, neuron_rows, N, m, C,
+                       static_cast<M>(active.layer_scale * active.neuron_scale), static_cast<M>(active.layer_scale));
+  const int64_t products = config_.mlp == MlpKind::kGelu ? 2 : 3;
+  work->mlp += drain(products * N * (m - active.neurons) * C);
 }
 
 template <class T, class W>
@@ -101,6 +103,7 @@ void Step<T, W>::loss(const SequenceRange& whole, M gradient_scale, M* logits, W
   const int64_t N = whole.rows();
   const int64_t C = config_.n_embd;
   const int64_t V = config_.vocab_size;
+  const int64_t padded_V = ops_.padded(V);
   M* dheadw = p_.global(Role::kGradient, config_.tied_head ? kWte : kHeadw);
   for (int64_t begin = 0; begin < N; begin += a_.logit_rows) {
     const int64_t rows = std::min(a_.logit_rows, N - begin);
@@ -110,10 +113,10 @@ void Step<T, W>::loss(const SequenceRange& whole, M gradient_scale, M* logits, W
                        gradient_scale);
     if (gradient_scale == 0) continue;
     ops_.linear_contract(ctx_, a_.dnorm + begin * C, a_.logits, a_.logit_stride, o_.head(), nullptr, nullptr, nullptr,
-                         rows, V, C, 1, 0);
+                         rows, padded_V, C, 1, 0);
     ops_.linear_weight_gradient(ctx_, dheadw, a_.logits, a_.logit_stride, a_.lnf + begin * C, nullptr, rows, V, C, 1,
                                 false);
-    backward->head += drain();
+    backward->head += drain(rows * (padded_V - V) * C);
   }
 }
 
@@ -122,9 +125,7 @@ double Step<T, W>::mean_loss(const SequenceRange& whole, int64_t valid) {
   const int64_t N = whole.rows();
   losses_.resize(static_cast<size_t>(N));
   device_.read(losses_.data(), a_.losses, losses_.size() * sizeof(M));
-  double sum = 0;
-  for (const M each : losses_) sum += each;
-  return sum / static_cast<double>(valid);
+  return mean_of(losses_.data(), N, valid);
 }
 
 template <class T, class W>
@@ -148,9 +149,9 @@ void Step<T, W>::all_logits(const SequenceRange& whole, M* logits, Work* work) {
 template <class T, class W>
 void Step<T, W>::logits_of(int64_t begin, int64_t rows, Work* work) {
   const int64_t C = config_.n_embd;
-  ops_.linear_expand(ctx_, a_.logits, a_.logit_stride, a_.lnf + begin * C, o_.head(), nullptr, nullptr, rows,
-                     config_.vocab_size, C, 1);
-  work->head += drain();
+  const int64_t V = ops_.padded(config_.vocab_size);
+  ops_.linear_expand(ctx_, a_.logits, a_.logit_stride, a_.lnf + begin * C, o_.head(), nullptr, nullptr, rows, V, C, 1);
+  work->head += drain(rows * (V - config_.vocab_size) * C);
 }
 
 template <class T, class W>
@@ -193,7 +194,7 @@ void Step<T, W>::backward_layer(const SequenceRange& group, const ActiveLayer& a
   const int64_t N = group.rows();
   const int64_t C = config_.n_embd;
   const int64_t HS = config_.head_size;
-  const int64_t m = active.neurons;
+  const int64_t m = ops_.padded(active.neurons);
   const int64_t head_cols = active.heads * HS;
   const int64_t qkv_cols = head_cols + 2 * active.kv_heads * HS;
   const M branch_scale = static_cast<M>(active.layer_scale);
@@ -216,31 +217,32 @@ void Step<T, W>::backward_layer(const SequenceRange& group, const ActiveLayer& a
   } else {
     ops_.mlp_backward(ctx_, dfc, g_.dbranch, saved.fc, w[kFcprojw], neuron_rows, N, m, C, neuron_scale);
   }
-  weight_gradient(operands, kFcprojw, saved.act, g_.dbranch, neuron_rows, N, m, neuron_scale);
-  bias_gradient(operands, kFcprojb, g_.dbranch, nullptr, N, C, branch_scale);
-  weight_gradient(operands, kFcw, dfc, saved.ln2, neuron_rows, N, m, 1);
-  bias_gradient(operands, kFcb, dfc, neuron_rows, N, m, 1);
+  weight_gradient(operands, kFcprojw, saved.act, m, g_.dbranch, neuron_rows, N, active.neurons, neuron_scale);
+  bias_gradient(operands, kFcprojb, g_.dbranch, C, nullptr, N, C, branch_scale);
+  weight_gradient(operands, kFcw, dfc, m, saved.ln2, neuron_rows, N, active.neurons, 1);
+  bias_gradient(operands, kFcb, dfc, m, neuron_rows, N, active.neurons, 1);
   ops_.linear_contract(ctx_, g_.dnorm, dfc, m, w[kFcw], nullptr, nullptr, neuron_rows, N, m, C, 1, 0);
   if (gated) {
-    weight_gradient(operands, kGatew, dgate, saved.ln2, neuron_rows, N, m, 1);
-    bias_gradient(operands, kGateb, dgate, neuron_rows, N, m, 1);
+    weight_gradient(operands, kGatew, dgate, m, saved.ln2, neuron_rows, N, active.neurons, 1);
+    bias_gradient(operands, kGateb, dgate, m, neuron_rows, N, active.neurons, 1);
     ops_.linear_contract(ctx_, g_.dnorm, dgate, m, w[kGatew], nullptr, g_.dnorm, neuron_rows, N, m, C, 1, 0);
   }
-  work->mlp += drain();
+  const int64_t padded_products = gated ? 3 : 2;
+  work->mlp += drain(padded_products * N * (m - active.neurons) * C);
   norm_backward(d[kLn2w], d[kLn2b], saved.middle, saved.ln2_mean, saved.ln2_rstd, operands.vector[kLn2w], N);
 
   // Attention.
   ops_.linear_expand(ctx_, g_.datt, head_cols, g_.dbranch, w[kAttprojw], nullptr, head_rows, N, head_cols, C,
                      head_scale);
-  weight_gradient(operands, kAttprojw, saved.att, g_.dbranch, head_rows, N, head_cols, head_scale);
-  bias_gradient(operands, kAttprojb, g_.dbranch, nullptr, N, C, branch_scale);
+  weight_gradient(operands, kAttprojw, saved.att, head_cols, g_.dbranch, head_rows, N, head_cols, head_scale);
+  bias_gradient(operands, kAttprojb, g_.dbranch, C, nullptr, N, C, branch_scale);
   work->out_projection += drain();
   ops_.attention_backward(ctx_, g_.dwide, g_.datt, saved.qkv, saved.att, saved.lse, group.batch, group.sequence,
                           active.heads, active.kv_heads, HS);
   work->scores += drain();
   rotate(group, active, g_.dwide, true);
-  weight_gradient(operands, kQkvw, g_.dwide, saved.ln1, qkv_rows, N, qkv_cols, 1);
-  bias_gradient(operands, kQkvb, g_.dwide, qkv_rows, N, qkv_cols, 1);
+  weight_gradient(operands, kQkvw, g_.dwide, qkv_cols, saved.ln1, qkv_rows, N, qkv_cols, 1);
+  bias_gradient(operands, kQkvb, g_.dwide, qkv_cols, qkv_rows, N, qkv_cols, 1);
   ops_.linear_contract(ctx_, g_.dnorm, g_.dwide, qkv_cols, w[kQkvw], nullptr, nullptr, qkv_rows, N, qkv_cols, C, 1, 0);
   work->qkv += drain();
   norm_backward(d[kLn1w], d[kLn1b], input, saved.ln1_mean, saved.ln1_rstd, operands.vector[kLn1w], N);
@@ -264,17 +266,17 @@ void Step<T, W>::rotate(const SequenceRange& group, const ActiveLayer& active, T
 }
 
 template <class T, class W>
-void Step<T, W>::weight_gradient(const LayerOperands<W>& operands, LayerTensor tensor, const T* p, const T* q,
-                                 const int32_t* rows, int64_t n, int64_t row_count, M alpha) {
-  ops_.linear_weight_gradient(ctx_, operands.gradient[tensor], p, row_count, q, rows, n, row_count, config_.n_embd,
+void Step<T, W>::weight_gradient(const LayerOperands<W>& operands, LayerTensor tensor, const T* p, int64_t p_stride,
+                                 const T* q, const int32_t* rows, int64_t n, int64_t row_count, M alpha) {
+  ops_.linear_weight_gradient(ctx_, operands.gradient[tensor], p, p_stride, q, rows, n, row_count, config_.n_embd,
                               alpha, operands.assigned[tensor]);
 }
 
 template <class T, class W>
-void Step<T, W>::bias_gradient(const LayerOperands<W>& operands, LayerTensor tensor, const T* p, const int32_t* rows,
-                               int64_t n, int64_t row_count, M alpha) {
+void Step<T, W>::bias_gradient(const LayerOperands<W>& operands, LayerTensor tensor, const T* p, int64_t p_stride,
+                               const int32_t* rows, int64_t n, int64_t row_count, M alpha) {
   M* db = operands.gradient[tensor];
-  if (db) ops_.linear_bias_gradient(ctx_, db, p, rows, n, row_count, alpha, operands.assigned[tensor]);
+  if (db) ops_.linear_bias_gradient(ctx_, db, p, p_stride, rows, n, row_count, alpha, operands.assigned[tensor]);
 }
 
 template class Step<float>;

@@ -77,14 +77,16 @@ class Step {
   // Adds to the gradient of the residual stream what comes through a norm.
   void norm_backward(M* dweight, M* dbias, const W* input, const M* mean, const M* rstd, const M* weight, int64_t n);
   // Gradients of a matrix, and of a bias where the architecture has it.
-  void weight_gradient(const LayerOperands<W>& operands, LayerTensor tensor, const T* p, const T* q,
+  void weight_gradient(const LayerOperands<W>& operands, LayerTensor tensor, const T* p, int64_t p_stride, const T* q,
                        const int32_t* rows, int64_t n, int64_t row_count, M alpha);
-  void bias_gradient(const LayerOperands<W>& operands, LayerTensor tensor, const T* p, const int32_t* rows, int64_t n,
-                     int64_t row_count, M alpha);
+  void bias_gradient(const LayerOperands<W>& operands, LayerTensor tensor, const T* p, int64_t p_stride,
+                     const int32_t* rows, int64_t n, int64_t row_count, M alpha);
   // Row lists of products: a compact backend has none.
   const int32_t* listed(const int32_t* rows) const { return ops_.compact ? nullptr : rows; }
-  int64_t drain() {
-    const int64_t done = ctx_.multiply_adds;
+  // Multiply-adds since the last call, without `padding`: those with rows of zeros, which a backend may want and nobody
+  // asked for.
+  int64_t drain(int64_t padding = 0) {
+    const int64_t done = ctx_.multiply_adds - padding;
     ctx_.multiply_adds = 0;
     return done;
   }

@@ -28,6 +28,14 @@ struct LayoutOpaque {
 };
 struct PreferenceOpaque {
   size_t workspace_bytes = 0;
+  uint32_t schemes = 0;
+  uint32_t alignments[4] = {256, 256, 256, 256};  // of A, B, C, D
+
+  uint64_t packed_alignments() const {
+    uint64_t packed = 0;
+    for (int i = 0; i < 4; ++i) packed |= uint64_t{alignments[i]} << 16 * i;
+    return packed;
+  }
 };
 
 namespace {
@@ -180,16 +188,22 @@ Status cublasLtMatmulPreferenceDestroy(Preference preference) {
 Status cublasLtMatmulPreferenceSetAttribute(Preference preference, PreferenceAttribute attribute, const void* value,
                                             size_t bytes) {
   if (attribute == kMaxWorkspaceBytes) return set_from(&preference->workspace_bytes, value, bytes);
-  uint32_t schemes;
-  if (attribute != kReductionSchemes || set_from(&schemes, value, bytes) != 0) return kInvalidValue;
-  return schemes == kReduceInComputeType ? 0 : kInvalidValue;
+  if (attribute == kReductionSchemes) return set_from(&preference->schemes, value, bytes);
+  if (attribute < kMinAlignmentA || attribute > kMinAlignmentD) return kInvalidValue;
+  return set_from(&preference->alignments[attribute - kMinAlignmentA], value, bytes);
 }
 
-Status cublasLtMatmulAlgoGetHeuristic(Handle, Desc desc, Layout a, Layout b, Layout c, Layout d, Preference, int wanted,
-                                      HeuristicResult* results, int* found) {
+Status cublasLtMatmulAlgoGetHeuristic(Handle, Desc desc, Layout a, Layout b, Layout c, Layout d, Preference preference,
+                                      int wanted, HeuristicResult* results, int* found) {
   if (!fits(*desc, *a, *b, *c, *d) || is_named("BURGEON_CUBLASLT_HOST_LACKS", desc->epilogue)) return kNotSupported;
+  // Sums in another type than float, or in an order of their own.
+  if (preference->schemes & ~(kReduceInComputeType | (d->type == kFloat32 ? kReduceInOutputType : 0))) {
+    return kInvalidValue;
+  }
   *found = wanted < kAlgorithms ? wanted : kAlgorithms;
-  for (int i = 0; i < *found; ++i) results[i] = {{{kMagic, static_cast<uint64_t>(i)}}, 0, 0, 1, {}};
+  for (int i = 0; i < *found; ++i) {
+    results[i] = {{{kMagic, static_cast<uint64_t>(i), preference->packed_alignments()}}, 0, 0, 1, {}};
+  }
   return 0;
 }
 Status cublasLtMatmulAlgoCheck(Handle, Desc desc, Layout a, Layout b, Layout c, Layout d, const Algorithm* algorithm,
@@ -205,6 +219,11 @@ Status cublasLtMatmul(Handle, Desc desc, const void* alpha, const void* a, Layou
                       const Algorithm* algorithm, void* workspace, size_t, Stream stream) {
   if (!fits(*desc, *a_layout, *b_layout, *c_layout, *d_layout) || !workspace) return kInvalidValue;
   if (algorithm->data[0] != kMagic || algorithm->data[1] >= kAlgorithms) return kInvalidValue;
+  const void* const pointers[] = {a, b, c, d};
+  for (int i = 0; i < 4; ++i) {  // an algorithm may count on what it was chosen for
+    const uint64_t alignment = algorithm->data[2] >> 16 * i & 0xffff;
+    if (reinterpret_cast<uintptr_t>(pointers[i]) % alignment != 0) return kInvalidValue;
+  }
   const char* refused = std::getenv("BURGEON_CUBLASLT_HOST_REFUSES");
   if (refused && algorithm->data[1] < static_cast<uint64_t>(std::atoi(refused))) return kInternalError;
   // Descriptions and factors may change once this returns.

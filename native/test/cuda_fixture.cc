@@ -12,7 +12,7 @@ namespace {
 constexpr size_t kMargin = 0;
 constexpr int kSchedules = 1;  // the sanitizers look for other things, and take their time
 #else
-constexpr size_t kMargin = 128;
+constexpr size_t kMargin = 256;
 constexpr int kSchedules = 3;
 #endif
 constexpr char kCanary = 0x5a;
@@ -32,7 +32,7 @@ Floats rounded(const Floats& values, Element element) {
 Memory::Memory(const Floats& values, Element element) : element_(element), count_(values.size()) {
   const size_t bytes = count_ * element_bytes() + 2 * kMargin;
   void* block = nullptr;
-  if (posix_memalign(&block, 128, bytes) != 0) throw std::bad_alloc();
+  if (posix_memalign(&block, 256, bytes) != 0) throw std::bad_alloc();
   block_.reset(static_cast<char*>(block));
   begin_ = block_.get() + kMargin;
   std::memset(block_.get(), kCanary, bytes);

@@ -2,8 +2,12 @@
 // schedules, whose results must be equal bit for bit; operands of either element type are described by floats.
 #pragma once
 
+#include <unistd.h>
+
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <sstream>
 
 #include "kernels/cuda/device.cuh"
 #include "ops/cuda_kernels.h"
@@ -27,8 +31,8 @@ Floats rounded(const Floats& values) {
   return rounded(values, element_of<T>);
 }
 
-// Device memory: from an address that is a multiple of 128, between bytes that must not change; sanitized builds leave
-// these out, so that AddressSanitizer sees stray reads too.
+// Device memory: from an address that is a multiple of 256 as a device has it, between bytes that must not change;
+// sanitized builds leave these out, so that AddressSanitizer sees stray reads too.
 class Memory {
  public:
   Memory(const Floats& values, Element element);
@@ -97,6 +101,27 @@ class Sm90 {
   ~Sm90() { unsetenv("BURGEON_CUDA_HOST_CAPABILITY"); }
   Sm90(const Sm90&) = delete;
   Sm90& operator=(const Sm90&) = delete;
+};
+
+// A path where there is nothing yet, for one test.
+class TemporaryFile {
+ public:
+  TemporaryFile() {
+    const int file = mkstemp(path_);
+    if (file >= 0) close(file);
+    unlink(path_);
+  }
+  ~TemporaryFile() { unlink(path_); }
+  const char* path() const { return path_; }
+  std::string text() const {
+    std::ifstream file(path_);
+    std::stringstream text;
+    text << file.rdbuf();
+    return text.str();
+  }
+
+ private:
+  char path_[32] = "/tmp/burgeon-plans-XXXXXX";
 };
 
 // For launches on many parts.

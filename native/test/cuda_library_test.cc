@@ -1,13 +1,10 @@
 // Products by cuBLASLt: how they are asked for, on a library that computes on the host and is as strict as the real
 // one.
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <optional>
-#include <sstream>
 
 #include "backend/cuda/library/library_files.h"
 #include "backend/cuda/library/library_products.h"
@@ -40,26 +37,6 @@ class Setting {
  private:
   const char* name_;
   std::optional<std::string> before_;
-};
-
-class TemporaryFile {
- public:
-  TemporaryFile() {
-    const int file = mkstemp(path_);
-    if (file >= 0) close(file);
-    unlink(path_);
-  }
-  ~TemporaryFile() { unlink(path_); }
-  const char* path() const { return path_; }
-  std::string text() const {
-    std::ifstream file(path_);
-    std::stringstream text;
-    text << file.rdbuf();
-    return text.str();
-  }
-
- private:
-  char path_[32] = "/tmp/burgeon-plans-XXXXXX";
 };
 
 class TemporaryFolder {
@@ -252,14 +229,16 @@ TEST(cuda_library_plans_are_kept_in_a_file) {
   };
   products();
   const std::string first = file.text();
-  CHECK(first.find("a device\tcuBLASLt 13.0.1\t1 0 160 96 64 64 64 160 14 4 0 0\t") != std::string::npos);
+  CHECK(first.find("a device\tcuBLASLt 13.0.1\t1 0 160 96 64 64 64 160 14 4 0 0 256 256 256 256\t") !=
+        std::string::npos);
   products();
   CHECK(file.text() == first);  // all were there
   {
     // Of another device: read over. With an algorithm that the library does not know: chosen again.
     std::ofstream changed(file.path());
     changed << "another device\tcuBLASLt 13.0.1\t1\t" << std::string(128, '0') << "\n"
-            << "a device\tcuBLASLt 13.0.1\t1 0 160 96 64 64 64 160 14 4 0 0\t" << std::string(128, 'f') << "\n";
+            << "a device\tcuBLASLt 13.0.1\t1 0 160 96 64 64 64 160 14 4 0 0 256 256 256 256\t" << std::string(128, 'f')
+            << "\n";
   }
   products();
   {

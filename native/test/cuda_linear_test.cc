@@ -136,7 +136,7 @@ void check_gradients(Random& random, const Shape& shape, const std::vector<float
         run_reference(kNoScratch, {p, q}, {dw, db}, [&](auto& ops, OpContext& context, auto& in, auto& out) {
           ops.linear_weight_gradient(context, out[0], in[0], shape.rows, in[1], nullptr, shape.n, shape.rows,
                                      shape.cols, 1.25f, false);
-          ops.linear_bias_gradient(context, out[1], in[0], nullptr, shape.n, shape.rows, 1.25f, false);
+          ops.linear_bias_gradient(context, out[1], in[0], shape.rows, nullptr, shape.n, shape.rows, 1.25f, false);
         });
     check_kernel(
         expected.outputs,

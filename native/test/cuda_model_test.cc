@@ -1,10 +1,12 @@
 // Whole steps on the CUDA backend as the addon sees it: through the loader, from a library in which the kernels run on
 // the host.
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 
 #include "backend/cuda/loader.h"
 #include "model/recordings.h"
+#include "test/cuda_fixture.h"
 #include "test/model_fixture.h"
 
 namespace burgeon::test {
@@ -125,6 +127,75 @@ TEST(cuda_model_matches_the_reference_on_sm_90) {
   }
   CHECK_NEAR(cosine(read_all(*mixed, Role::kGradient), read_all(*reference, Role::kGradient)), 1, 1e-3);
   unsetenv("BURGEON_CUDA_HOST_CAPABILITY");
+}
+
+namespace {
+
+// Makes NaN of what belongs to the other neurons of a layer.
+void spoil_other_neurons(Model& model, int64_t layer, const std::vector<int32_t>& active) {
+  for (size_t i = 0; i < model.tensors().size(); ++i) {
+    const Tensor& tensor = model.tensors()[i];
+    if (tensor.layer != layer || tensor.sampled != Sampled::kNeurons) continue;
+    Doubles values = read(model, Role::kWeight, i);
+    for (int32_t row = 0; row < tensor.rows; ++row) {
+      if (std::binary_search(active.begin(), active.end(), row)) continue;
+      for (int64_t c = 0; c < tensor.cols; ++c) values[static_cast<size_t>(row * tensor.cols + c)] = NAN;
+    }
+    write(model, Role::kWeight, i, values);
+  }
+}
+
+}  // namespace
+
+// Neurons and words that are no multiple of 8 would leave the library without a fast product: rows of zeros take part,
+// which nobody counts, and which nothing of what does not take part gets into.
+TEST(cuda_model_pads_odd_counts_for_the_library) {
+  const int64_t C = 64;
+  const int64_t rows = 2 * 20;
+  for (const ModelConfig& config : {gpt2_config(2, 2, C, 70, 80, 203), llama_config(2, 2, 1, 32, C, 70, 80, 203)}) {
+    Subnetwork drawn;
+    drawn.heads = {{}, {}};
+    drawn.neurons = {{}, {}};
+    for (int32_t j = 0; j < 37; ++j) {
+      drawn.neurons[0].push_back(2 * j - (j > 30 ? j - 30 : 0));
+      drawn.neurons[1].push_back(j + 33);
+    }
+    Subnetwork nested = drawn;
+    for (std::vector<int32_t>& neurons : nested.neurons) {
+      for (int32_t j = 0; j < 37; ++j) neurons[static_cast<size_t>(j)] = j;
+    }
+    for (const Subnetwork& subnetwork : {drawn, nested, Subnetwork()}) {
+      const Note note(name_of(config) + (subnetwork.neurons.empty() ? "" : " of 37 neurons"));
+      const TemporaryFile plans;
+      ModelOptions options = on_cuda_with_library();
+      options.cuda_plans = plans.path();
+      const auto vendor = make_model(config, options);
+      const auto reference = make_model(config, on_reference());
+      TestBatch batch = make_batch(config, 2, 20, 3);
+      batch.subnetwork = subnetwork;
+      const StepResult expected = reference->forward_backward(batch.view(), 0.5);
+      if (!subnetwork.neurons.empty()) spoil_other_neurons(*vendor, 1, subnetwork.neurons[1]);
+      const StepResult result = vendor->forward_backward(batch.view(), 0.5);
+      CHECK_NEAR(result.loss, expected.loss, 0.02 * expected.loss);
+      CHECK(same(result.forward, expected.forward) && same(result.backward, expected.backward));
+      CHECK_NEAR(cosine(read_all(*vendor, Role::kGradient), read_all(*reference, Role::kGradient)), 1, 1e-3);
+      // m n k of the products, in the library's terms: from neurons and from words, to them, and their gradients.
+      const std::string file = plans.text();
+      const std::string m = subnetwork.neurons.empty() ? "128" : "64";
+      const std::string neurons = subnetwork.neurons.empty() ? "70" : "37";
+      const auto has = [&](const std::string& key) {
+        const Note wanted(key);
+        CHECK(contains(file, "\t" + key));
+      };
+      const std::string N = std::to_string(rows);
+      has("1 0 " + m + " " + N + " 64 ");
+      has("0 0 64 " + N + " " + m + " ");
+      has("0 1 64 " + neurons + " " + N + " 64 " + m + " ");
+      has("1 0 256 " + N + " 64 ");
+      has("0 0 64 " + N + " 256 ");
+      has("0 1 64 203 " + N + " 64 256 ");
+    }
+  }
 }
 
 TEST(cuda_model_gives_the_same_bits_in_every_order_of_threads) {

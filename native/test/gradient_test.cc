@@ -66,7 +66,7 @@ TEST(gradient_of_linear_expand) {
     ops().linear_contract(context, dx.data(), dy.data(), count, w.data(), nullptr, nullptr, rows, n, count, cols, alpha,
                           0);
     ops().linear_weight_gradient(context, dw.data(), dy.data(), count, x.data(), rows, n, count, cols, alpha, false);
-    ops().linear_bias_gradient(context, dbias.data(), dy.data(), rows, n, count, 1, false);
+    ops().linear_bias_gradient(context, dbias.data(), dy.data(), count, rows, n, count, 1, false);
     check_gradient("x", loss, x, dx);
     check_gradient("w", loss, w, dw);
     check_gradient("bias", loss, bias, dbias);
@@ -99,7 +99,7 @@ TEST(gradient_of_linear_contract) {
     Doubles dbias(bias.size());
     ops().linear_expand(context, dx.data(), count, dy.data(), w.data(), nullptr, rows, n, count, cols, alpha);
     ops().linear_weight_gradient(context, dw.data(), x.data(), count, dy.data(), rows, n, count, cols, alpha, false);
-    ops().linear_bias_gradient(context, dbias.data(), dy.data(), nullptr, n, cols, bias_scale, false);
+    ops().linear_bias_gradient(context, dbias.data(), dy.data(), cols, nullptr, n, cols, bias_scale, false);
     check_gradient("x", loss, x, dx);
     check_gradient("w", loss, w, dw);
     check_gradient("bias", loss, bias, dbias);
@@ -220,7 +220,7 @@ TEST(gradient_of_mlp) {
     ops().mlp_backward(context, dpre.data(), dy.data(), pre.data(), down.data(), lists.rows, n, count, cols, alpha);
     ops().linear_contract(context, dx.data(), dpre.data(), count, up.data(), nullptr, nullptr, lists.rows, n, count,
                           cols, 1, 0);
-    ops().linear_bias_gradient(context, dbias.data(), dpre.data(), lists.rows, n, count, 1, false);
+    ops().linear_bias_gradient(context, dbias.data(), dpre.data(), count, lists.rows, n, count, 1, false);
     check_gradient("x", loss, x, dx, 1e-8);
     check_gradient("bias", loss, bias, dbias, 1e-8);
   }
@@ -257,8 +257,8 @@ TEST(gradient_of_swiglu) {
                           cols, 1, 0);
     ops().linear_contract(context, dx.data(), dgate.data(), count, gate_w.data(), nullptr, dx.data(), lists.rows, n,
                           count, cols, 1, 0);
-    ops().linear_bias_gradient(context, dgate_bias.data(), dgate.data(), lists.rows, n, count, 1, false);
-    ops().linear_bias_gradient(context, dup_bias.data(), dup.data(), lists.rows, n, count, 1, false);
+    ops().linear_bias_gradient(context, dgate_bias.data(), dgate.data(), count, lists.rows, n, count, 1, false);
+    ops().linear_bias_gradient(context, dup_bias.data(), dup.data(), count, lists.rows, n, count, 1, false);
     check_gradient("x", loss, x, dx, 1e-8);
     check_gradient("bias of the gate", loss, gate_bias, dgate_bias, 1e-8);
     check_gradient("bias of up", loss, up_bias, dup_bias, 1e-8);

@@ -120,7 +120,7 @@ struct Checks {
 
   void bias_gradient(float alpha) const {
     const auto call = [&](auto& ops, OpContext& context, auto& in, auto& out) {
-      ops.linear_bias_gradient(context, out[0], in[0], active.rows(), s.n, s.rows, alpha, false);
+      ops.linear_bias_gradient(context, out[0], in[0], s.rows, active.rows(), s.n, s.rows, alpha, false);
     };
     check_op(scratch_shape(s), {values(s.n * s.rows)}, {active.hide_inactive(values(active.total), 1)}, call,
              tolerance);

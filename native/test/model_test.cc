@@ -321,4 +321,29 @@ TEST(model_adds_nothing_for_a_group_of_weight_zero) {
   }
 }
 
+// Losses are kept while micro-batches grow, evaluations come between, and there are more of them than there is room
+// for.
+TEST(model_losses_that_nobody_waited_for) {
+  const ModelConfig config = small_config();
+  for (const ModelOptions& options : {on_cpu(""), on_reference()}) {
+    const auto waiting = make_model(config, options);
+    const auto model = make_model(config, options);
+    std::vector<double> expected;
+    for (int64_t i = 0; i < 21; ++i) {
+      TestBatch batch = make_batch(config, i < 12 ? 2 : 4, 4 + i % 7, static_cast<uint64_t>(30 + i));
+      if (i % 4 == 1) batch.subnetwork = small_subnetwork();
+      expected.push_back(waiting->forward_backward(batch.view(), 0.5).loss);
+      CHECK(std::isnan(model->accumulate(batch.view(), 0.5).loss));
+      if (i == 14) CHECK(model->forward_backward(batch.view(), 0).loss == expected.back());
+      if (i == 15) model->forward(make_batch(config, 6, 12, 7).view(), Logits::kNone, nullptr);
+    }
+    CHECK(model->take_losses() == expected);
+    CHECK(model->take_losses().empty());
+    CHECK(read_all(*model, Role::kGradient) == read_all(*waiting, Role::kGradient));
+    model->accumulate(make_batch(config, 2, 4).view(), 1);
+    model->clear_gradients();
+    CHECK(model->take_losses().empty());
+  }
+}
+
 }  // namespace burgeon::test

@@ -55,6 +55,7 @@ const validArguments = {
   forward: [batch, 2],
   extend: [batch, 0, 6],
   forwardBackward: [batch, 1],
+  accumulate: [batch, 1],
   optimizerStep: [step],
   clearGradients: [],
   copyRows: [[{ to: 0, toRow: 1, from: 0, fromRow: 2, rows: 1, weight: 0.5, m: 1, v: 0 }]],

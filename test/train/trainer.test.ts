@@ -456,14 +456,14 @@ describe('numbers that are not finite', () => {
     await expect(poison).rejects.toMatchObject({
       code: 'ERR_BURGEON_NONFINITE',
       message: expect.stringMatching(
-        /^step 6 \(seed 3, micro-batch 0, rates {"heads":0.5,"neurons":0.5,"layers":1}\): loss: expected a finite number/,
+        /^step 6 \(seed 3, rates {"heads":0.5,"neurons":0.5,"layers":1}\): loss: expected a finite number/,
       ),
     });
     using model = await Model.load(path.join(settings.output, 'checkpoint-00000004'), { threads: 1 });
     for (const [name, values] of await allParameters(model)) expect(values.every(Number.isFinite), name).toBe(true);
     const lines = await readMetrics(path.join(settings.output, 'metrics.jsonl'));
     expect(lines.slice(-2)).toMatchObject([
-      { kind: 'warning', step: 5, text: expect.stringContaining('step 6 (seed 3, micro-batch 0') },
+      { kind: 'warning', step: 5, text: expect.stringContaining('step 6 (seed 3, rates') },
       { kind: 'end', step: 5, state: 'failed' },
     ]);
     const { fingerprint } = await train(settings, { start: 'resume' });

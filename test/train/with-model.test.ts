@@ -57,9 +57,9 @@ test('a call in the midst of a step is refused with a word of withModel', async 
   await trainer.open();
   const { model } = trainer;
   let refusal: Promise<unknown> | undefined;
-  const forwardBackward = model.forwardBackward.bind(model);
-  model.forwardBackward = (...args) => {
-    const running = forwardBackward(...args);
+  const accumulate = model.accumulate.bind(model);
+  model.accumulate = (...args) => {
+    const running = accumulate(...args);
     refusal = model.parameter('ln_f.weight').catch((error: unknown) => error);
     return running;
   };

@@ -41,6 +41,8 @@ constexpr Ops<T, float> make_table() {
   Ops<T, float> ops{};
   ops.name = BURGEON_NAME(BURGEON_ISA);
   ops.compact = false;
+  ops.alignment = 64;
+  ops.row_multiple = 1;
   ops.logit_multiple = 1;
   ops.logit_bytes = int64_t{128} << 20;
   ops.scratch_size = scratch_size<T>;

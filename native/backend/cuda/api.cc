@@ -58,7 +58,10 @@ bool describe(int device, ApiDevice* description, char* message) {
 void close(Queue* queue) {
   // The calling thread may have worked with another.
   char message[kMessageBytes];
-  guarded(message, [&] { use_device(queue->device); });
+  guarded(message, [&] {
+    use_device(queue->device);
+    if (queue->stream) queue->staging.close(queue->stream);
+  });
   for (Event event : queue->events) {
     if (event) close_event(event);
   }
@@ -111,7 +114,7 @@ void release_on(Queue* queue, void* block) {
 }
 
 bool write_on(Queue* queue, void* to, const void* from, size_t bytes, char* message) {
-  return on_queue(queue, message, [&] { write(queue->stream, to, from, bytes); });
+  return on_queue(queue, message, [&] { queue->staging.write(queue->stream, to, from, bytes); });
 }
 bool read_on(Queue* queue, void* to, const void* from, size_t bytes, char* message) {
   return on_queue(queue, message, [&] { read(queue->stream, to, from, bytes); });

@@ -136,10 +136,10 @@ void linear_weight_gradient(OpContext& ctx, float* dw, const T* p, int64_t p_str
 }
 
 template <class T>
-void linear_bias_gradient(OpContext& ctx, float* db, const T* p, const int32_t*, int64_t n, int64_t row_count,
-                          float alpha, bool assigns) {
+void linear_bias_gradient(OpContext& ctx, float* db, const T* p, int64_t p_stride, const int32_t*, int64_t n,
+                          int64_t row_count, float alpha, bool assigns) {
   queued(ctx, 0, [&](Stream stream) {
-    cuda::linear_bias_gradient<T>(stream, db, p, row_count, n, row_count, alpha, assigns ? 0.0f : 1.0f,
+    cuda::linear_bias_gradient<T>(stream, db, p, p_stride, n, row_count, alpha, assigns ? 0.0f : 1.0f,
                                   ctx.shared_scratch);
   });
 }
@@ -271,6 +271,10 @@ const Ops<T>& table() {
     Ops<T> ops{};
     ops.name = "cuda";
     ops.compact = true;
+    // What cuBLASLt's heuristics take for granted, and whole 128-byte lines for every row of a tile.
+    ops.alignment = 256;
+    // 128 bytes. Float products read the masters, behind whose rows there are others.
+    ops.row_multiple = std::is_same_v<T, bfloat16> ? 64 : 1;
     ops.logit_multiple = 16 / static_cast<int64_t>(sizeof(T));
     // 10,000 rows of GPT-2: the float32 gradient of its embedding is read and written once for that many.
     ops.logit_bytes = int64_t{1} << 30;

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "backend/cuda/library/library_products.h"
+#include "backend/cuda/staging.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/cuda/stream.h"
 
@@ -18,8 +19,9 @@ struct Queue {
   int device = 0;
   Stream stream = nullptr;
   std::unique_ptr<LibraryProducts> products;  // null: kernels compute them
-  void* table = nullptr;                      // for launches on many parts (row_parts.cuh)
-  std::array<Event, 8> events{};              // of the newest marks, made when first needed
+  Staging staging;
+  void* table = nullptr;          // for launches on many parts (row_parts.cuh)
+  std::array<Event, 8> events{};  // of the newest marks, made when first needed
   int64_t marks = 0;
   std::string failure;  // of the first call that failed; empty: none has
 };

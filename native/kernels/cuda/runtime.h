@@ -43,10 +43,17 @@ void read(Stream stream, void* to, const void* from, size_t bytes);
 void clear(Stream stream, void* at, size_t bytes);
 void copy(Stream stream, void* to, const void* from, size_t bytes);
 
+// Memory of the host that a device copies from by itself; null when there is too little. write_staged() returns before
+// it has: the contents must stay until an event after it.
+void* allocate_staged(size_t bytes);
+void release_staged(void* block);
+void write_staged(Stream stream, void* to, const void* from, size_t bytes);
+
 Event open_event();
 void close_event(Event event);
 // Moves the event to the end of what is queued.
 void record(Stream stream, Event event);
+void wait(Event event);
 // Between two recorded events; waits for the later one.
 double milliseconds(Event from, Event to);
 

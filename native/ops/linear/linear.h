@@ -41,7 +41,7 @@ using LinearWeightGradient = void(OpContext& ctx, Master<T>* dw, const T* p, int
 // db[rows[j]] += alpha * sum_i p[i, j]                                      adds to db (R), or as above assigns;
 // p (n, row_count)
 template <class T, class = T>
-using LinearBiasGradient = void(OpContext& ctx, Master<T>* db, const T* p, const int32_t* rows, int64_t n,
-                                int64_t row_count, Master<T> alpha, bool assigns);
+using LinearBiasGradient = void(OpContext& ctx, Master<T>* db, const T* p, int64_t p_stride, const int32_t* rows,
+                                int64_t n, int64_t row_count, Master<T> alpha, bool assigns);
 
 }  // namespace burgeon

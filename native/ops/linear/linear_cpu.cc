@@ -57,8 +57,8 @@ void linear_weight_gradient(OpContext& ctx, Master<T>* dw, const T* p, int64_t p
 }
 
 template <class T>
-void linear_bias_gradient(OpContext& ctx, Master<T>* db, const T* p, const int32_t* rows, int64_t n, int64_t row_count,
-                          Master<T> alpha, bool assigns) {
+void linear_bias_gradient(OpContext& ctx, Master<T>* db, const T* p, int64_t p_stride, const int32_t* rows, int64_t n,
+                          int64_t row_count, Master<T> alpha, bool assigns) {
   constexpr int64_t kVecs = 4;
   constexpr int64_t kChunk = kVecs * kWidth;
   constexpr int64_t kAhead = 16;  // rows are far apart, which the hardware does not foresee
@@ -67,8 +67,8 @@ void linear_bias_gradient(OpContext& ctx, Master<T>* db, const T* p, const int32
     const int64_t count = smaller(kChunk, row_count - begin);
     Vec sums[kVecs] = {};
     for (int64_t i = 0; i < n; ++i) {
-      const T* row = p + i * row_count + begin;
-      prefetch_row(row + kAhead * row_count, kChunk);
+      const T* row = p + i * p_stride + begin;
+      prefetch_row(row + kAhead * p_stride, kChunk);
       if (count == kChunk) {
         for (int v = 0; v < kVecs; ++v) sums[v] += load(row + v * kWidth);
       } else {

@@ -57,11 +57,11 @@ void linear_weight_gradient(OpContext& ctx, Master<T>* dw, const T* p, int64_t p
 }
 
 template <class T>
-void linear_bias_gradient(OpContext&, Master<T>* db, const T* p, const int32_t* rows, int64_t n, int64_t row_count,
-                          Master<T> alpha, bool assigns) {
+void linear_bias_gradient(OpContext&, Master<T>* db, const T* p, int64_t p_stride, const int32_t* rows, int64_t n,
+                          int64_t row_count, Master<T> alpha, bool assigns) {
   for (int64_t j = 0; j < row_count; ++j) {
     double sum = 0;
-    for (int64_t i = 0; i < n; ++i) sum += p[i * row_count + j];
+    for (int64_t i = 0; i < n; ++i) sum += p[i * p_stride + j];
     T& to = db[row_of(rows, j)];
     to = (assigns ? T(0) : to) + static_cast<T>(alpha * sum);
   }

@@ -28,7 +28,14 @@ enum DescAttribute : int {
   kAuxPointer = 11,
   kAuxStride = 12,
 };
-enum PreferenceAttribute : int { kMaxWorkspaceBytes = 1, kReductionSchemes = 3 };
+enum PreferenceAttribute : int {
+  kMaxWorkspaceBytes = 1,
+  kReductionSchemes = 3,
+  kMinAlignmentA = 5,
+  kMinAlignmentB = 6,
+  kMinAlignmentC = 7,
+  kMinAlignmentD = 8,
+};
 enum Epilogue : uint32_t {
   kNoEpilogue = 1,
   kBias = 4,
@@ -36,7 +43,9 @@ enum Epilogue : uint32_t {
   kGeluAuxBias = kGeluAux | kBias,
   kGeluSlope = 64 | 128,
 };
+// Where the sums of a split product are added up. In the output itself is a third way.
 constexpr uint32_t kReduceInComputeType = 2;
+constexpr uint32_t kReduceInOutputType = 4;
 
 struct Algorithm {
   uint64_t data[8];

@@ -49,6 +49,13 @@ const Library* LibraryProducts::find(const std::string& path, std::string* why) 
   return load(path, why);
 }
 
+// The largest power of two, up to what memory of a device begins at, that an address is a multiple of.
+uint32_t alignment_of(const void* address) {
+  constexpr uint32_t kMost = 256;
+  const uint32_t place = static_cast<uint32_t>(reinterpret_cast<uintptr_t>(address) % kMost);
+  return place == 0 ? kMost : place & (~place + 1);
+}
+
 // In the library's terms, whose matrices lie column by column: D (m, n) = alpha op(A) op(B) + beta C, then what is
 // fused. A row-major matrix is its own transpose there, so a product of ours has its factors exchanged.
 struct LibraryProducts::Product {
@@ -84,11 +91,14 @@ struct LibraryProducts::Product {
         return kNoEpilogue;
     }
   }
+  const void* added() const { return c ? c : d; }
   // Everything that a plan depends on.
   std::string key() const {
     std::string text;
-    for (const int64_t number : {int64_t{a_op}, int64_t{b_op}, m, n, k, a_stride, b_stride, d_stride, int64_t{d_type()},
-                                 int64_t{epilogue()}, int64_t{beta != 0}, int64_t{beta != 0 && c != d}}) {
+    for (const int64_t number :
+         {int64_t{a_op}, int64_t{b_op}, m, n, k, a_stride, b_stride, d_stride, int64_t{d_type()}, int64_t{epilogue()},
+          int64_t{beta != 0}, int64_t{beta != 0 && c != d}, int64_t{alignment_of(a)}, int64_t{alignment_of(b)},
+          int64_t{alignment_of(added())}, int64_t{alignment_of(d)}}) {
       text += std::to_string(number) + " ";
     }
     text.pop_back();
@@ -221,9 +231,9 @@ bool LibraryProducts::queue(const Product& product) {
 bool LibraryProducts::multiply(const Product& product, const Plan& plan, const Algorithm& algorithm, void* to) {
   if (product.bias) check(library_.desc_set(plan.desc, kBiasPointer, &product.bias, sizeof(product.bias)), "a bias");
   if (product.aux) check(library_.desc_set(plan.desc, kAuxPointer, &product.aux, sizeof(product.aux)), "an activation");
-  const Status status = library_.matmul(handle_, plan.desc, &product.alpha, product.a, plan.a, product.b, plan.b,
-                                        &product.beta, product.c ? product.c : product.d, plan.d, to, plan.d,
-                                        &algorithm, workspace_, kWorkspaceBytes, stream_);
+  const Status status =
+      library_.matmul(handle_, plan.desc, &product.alpha, product.a, plan.a, product.b, plan.b, &product.beta,
+                      product.added(), plan.d, to, plan.d, &algorithm, workspace_, kWorkspaceBytes, stream_);
   if (is_refusal(status)) return false;
   check(status, "a product");
   ++launch_count();
@@ -270,14 +280,14 @@ void LibraryProducts::choose(const Product& product, const std::string& key, Pla
     if (status != 0) kept = nullptr;
   }
   if (kept) plan->algorithms.push_back(*kept);
-  const std::vector<Algorithm> proposed = propose(*plan);
+  const std::vector<Algorithm> proposed = propose(product, *plan);
   plan->algorithms.insert(plan->algorithms.end(), proposed.begin(), proposed.end());
   if (!file_ || kept || proposed.empty()) return;
   sort_by_time(product, plan);
   if (!plan->algorithms.empty()) file_->add(key, plan->algorithms.front());
 }
 
-std::vector<Algorithm> LibraryProducts::propose(const Plan& plan) {
+std::vector<Algorithm> LibraryProducts::propose(const Product& product, const Plan& plan) {
   Preference preference = nullptr;
   check(library_.preference_create(&preference), "a preference");
   const auto prefer = [&](PreferenceAttribute attribute, const auto& value) {
@@ -285,9 +295,15 @@ std::vector<Algorithm> LibraryProducts::propose(const Plan& plan) {
   };
   HeuristicResult results[kCandidates];
   int found = 0;
-  Status status = prefer(kMaxWorkspaceBytes, kWorkspaceBytes);
-  if (status == 0) status = prefer(kReductionSchemes, kReduceInComputeType);
-  if (status == 0) {
+  // A product may be split along k where the parts are added up in one order, in float.
+  const uint32_t schemes = kReduceInComputeType | (product.fused == kGradient ? kReduceInOutputType : 0);
+  const bool set = prefer(kMaxWorkspaceBytes, kWorkspaceBytes) == 0 && prefer(kReductionSchemes, schemes) == 0 &&
+                   prefer(kMinAlignmentA, alignment_of(product.a)) == 0 &&
+                   prefer(kMinAlignmentB, alignment_of(product.b)) == 0 &&
+                   prefer(kMinAlignmentC, alignment_of(product.added())) == 0 &&
+                   prefer(kMinAlignmentD, alignment_of(product.d)) == 0;
+  Status status = kNotSupported;
+  if (set) {
     status = library_.get_heuristic(handle_, plan.desc, plan.a, plan.b, plan.d, plan.d, preference, kCandidates,
                                     results, &found);
   }

@@ -56,7 +56,7 @@ class LibraryProducts {
   bool queue(const Product& product);
   Plan& plan_of(const Product& product);
   void choose(const Product& product, const std::string& key, Plan* plan);
-  std::vector<cublaslt::Algorithm> propose(const Plan& plan);
+  std::vector<cublaslt::Algorithm> propose(const Product& product, const Plan& plan);
   void sort_by_time(const Product& product, Plan* plan);
   // Milliseconds; infinite where the library refuses the algorithm.
   double time(const Product& product, const Plan& plan, const cublaslt::Algorithm& algorithm, void* to);

@@ -23,14 +23,21 @@
 struct CUstream_st {
   uint64_t seed;
   std::vector<std::function<void()>>* recording = nullptr;
+  std::vector<std::function<void()>> copies{};  // from the host, not done before something else is queued or waited for
 };
 
 namespace burgeon::cuda {
 
 namespace host {
 
+// Does the copies that a device does when it comes to them.
+inline void finish_copies(Stream stream) {
+  for (const auto& copy : std::exchange(stream->copies, {})) copy();
+}
+
 // Runs work, or adds it to what is recorded.
 inline void queue(Stream stream, std::function<void()> work) {
+  if (!stream->recording) finish_copies(stream);
   if (stream->recording) {
     stream->recording->push_back(std::move(work));
   } else {

@@ -12,6 +12,7 @@
 #include "kernels/cuda/device.cuh"
 
 struct CUevent_st {
+  CUstream_st* stream = nullptr;
   std::chrono::steady_clock::time_point when;
 };
 
@@ -76,10 +77,12 @@ void release(void* block) {
 
 void write(Stream stream, void* to, const void* from, size_t bytes) {
   refuse_while_recording(stream, "a copy to the device");
+  host::finish_copies(stream);
   std::memcpy(to, from, bytes);
 }
 void read(Stream stream, void* to, const void* from, size_t bytes) {
   refuse_while_recording(stream, "a copy from the device");
+  host::finish_copies(stream);
   std::memcpy(to, from, bytes);
 }
 void clear(Stream stream, void* at, size_t bytes) {
@@ -90,9 +93,22 @@ void copy(Stream stream, void* to, const void* from, size_t bytes) {
   host::queue(stream, [=] { std::memcpy(to, from, bytes); });
 }
 
+void* allocate_staged(size_t bytes) { return std::malloc(bytes); }
+void release_staged(void* block) { std::free(block); }
+void write_staged(Stream stream, void* to, const void* from, size_t bytes) {
+  refuse_while_recording(stream, "a copy to the device");
+  stream->copies.push_back([=] { std::memcpy(to, from, bytes); });
+}
+
 Event open_event() { return new CUevent_st; }
 void close_event(Event event) { delete event; }
-void record(Stream, Event event) { event->when = std::chrono::steady_clock::now(); }
+void record(Stream stream, Event event) {
+  event->stream = stream;
+  event->when = std::chrono::steady_clock::now();
+}
+void wait(Event event) {
+  if (event->stream) host::finish_copies(event->stream);
+}
 double milliseconds(Event from, Event to) {
   return std::chrono::duration<double, std::milli>(to->when - from->when).count();
 }
@@ -119,7 +135,8 @@ void abandon_recording(Stream stream) {
   --recordings;
 }
 
-void replay(Stream, Graph* graph) {
+void replay(Stream stream, Graph* graph) {
+  host::finish_copies(stream);
   for (const auto& work : graph->work) work();
 }
 

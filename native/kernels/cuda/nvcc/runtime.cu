@@ -95,6 +95,19 @@ void copy(Stream stream, void* to, const void* from, size_t bytes) {
   check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream), "a copy on the device");
 }
 
+void* allocate_staged(size_t bytes) {
+  void* block = nullptr;
+  if (cudaHostAlloc(&block, bytes, cudaHostAllocDefault) == cudaSuccess) return block;
+  cudaGetLastError();  // which would otherwise be found by the next launch
+  return nullptr;
+}
+
+void release_staged(void* block) { cudaFreeHost(block); }
+
+void write_staged(Stream stream, void* to, const void* from, size_t bytes) {
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream), "a copy to the device");
+}
+
 Event open_event() {
   Event event = nullptr;
   check(cudaEventCreate(&event), "an event");
@@ -104,6 +117,8 @@ Event open_event() {
 void close_event(Event event) { cudaEventDestroy(event); }
 
 void record(Stream stream, Event event) { check(cudaEventRecord(event, stream), "an event"); }
+
+void wait(Event event) { check(cudaEventSynchronize(event), "the work queued before an event"); }
 
 double milliseconds(Event from, Event to) {
   float ms = 0;
