@@ -41,15 +41,18 @@ struct TileOrder {
 inline double unevenness(const TileOrder& order, int blocks) {
   std::vector<int64_t> work(static_cast<size_t>(blocks), 0);
   int64_t sum = 0;
-  int index = 0;
+  int turn = 0;
+  bool forward = true;
   for (int first = 0; first < order.pairs; first += order.group) {
     const int size = std::min(order.group, order.pairs - first);
     for (int tile = order.tiles - 1; tile >= 0; --tile) {
-      for (int pair = 0; pair < size; ++pair, ++index) {
-        const int round = index / blocks;
-        const int turn = index % blocks;
-        work[static_cast<size_t>(round % 2 == 0 ? turn : blocks - 1 - turn)] += 2 * (tile + 1) + 1;
+      for (int pair = 0; pair < size; ++pair) {
+        work[static_cast<size_t>(forward ? turn : blocks - 1 - turn)] += 2 * (tile + 1) + 1;
         sum += 2 * (tile + 1) + 1;
+        if (++turn == blocks) {
+          turn = 0;
+          forward = !forward;
+        }
       }
     }
   }

@@ -222,10 +222,10 @@ void launch_of_size(Stream stream, bfloat16* out, float* lse, const bfloat16* qk
   const int64_t tiles = ceil_div(at.sequence, kRows);
   const int64_t count = tiles * at.heads * batch;
   if (count == 0) return;
-  if (count > 0x7fffffff) throw Error(ErrorCode::kCuda, "CUDA: attention has more than 2^31 - 1 tiles");
+  if (count > 0x3fffffff) throw Error(ErrorCode::kCuda, "CUDA: attention has more than 2^30 - 1 tiles");
   const int blocks = static_cast<int>(count < multiprocessor_count() ? count : multiprocessor_count());
   // Half of the cache, as queries and results pass through it too.
-  const int64_t kept = l2_bytes() / 2 / (4 * kSize * at.sequence);
+  const int64_t kept = l2_bytes() / 2 / (int64_t{4} * kSize * at.sequence);
   const int sharing = at.heads / at.kv_heads;
   const int64_t most = kept < at.kv_heads * batch ? kept * sharing : at.heads * batch;
   const TileOrder order =
