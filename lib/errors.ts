@@ -14,6 +14,7 @@ export const errorCodes = [
   'ERR_BURGEON_NONFINITE',
   'ERR_BURGEON_DATA',
   'ERR_BURGEON_CHECKPOINT',
+  'ERR_BURGEON_RANKS',
 ] as const;
 
 export type BurgeonErrorCode = (typeof errorCodes)[number];

@@ -60,8 +60,11 @@ export {
   type TrainTokenizerProgress,
   trainTokenizer,
 } from './prepare/train-tokenizer.ts';
+export { Communicator, type CommunicatorPlace } from './ranks/communicator.ts';
+export { type Fold, foldsOf, type RankOf, shareOf } from './ranks/shares.ts';
 export { createTokenizer } from './tokenizer/open-tokenizer.ts';
 export type { Tokenizer, TokenizerDescription } from './tokenizer/tokenizer.ts';
+export { type FollowOptions, follow } from './train/follow.ts';
 export { loadTrainConfig } from './train/load-train-config.ts';
 export type { StartMode } from './train/run-directory.ts';
 export type { RunSummary } from './train/summary.ts';

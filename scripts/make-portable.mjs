@@ -77,8 +77,11 @@ if (existsSync(out) && !existsSync(path.join(out, 'dist')) && readdirSync(out).l
 }
 
 rmSync(out, { recursive: true, force: true });
-const scripts = ['check-device.mjs', 'sanitize-cuda.mjs'].map((name) => `scripts/${name}`);
-for (const name of ['package.json', 'LICENSE', 'dist', 'configs', 'build/Release/burgeon.node', ...scripts]) {
+const program = ['package.json', 'LICENSE', 'dist', 'configs', 'docs', 'lib/tokenizer/gpt2-merges.bin'];
+// What checks a device there, beside PyTorch where that machine has it; docs are also text to train on.
+const scripts = ['check-device.mjs', 'check-device', 'sanitize-cuda.mjs'].map((name) => `scripts/${name}`);
+const rivals = ['device', 'gpt2', 'llama'].map((name) => `bench/compare/pytorch_${name}.py`);
+for (const name of [...program, 'build/Release/burgeon.node', ...scripts, ...rivals]) {
   cpSync(path.join(root, name), path.join(out, name), { recursive: true });
 }
 for (const folder of packagesOf(root)) {

@@ -15,7 +15,9 @@ const commands = [
   ['bench', 'model', '--device', 'cuda', '--tiny', '--rounds', '1'],
 ];
 
-const run = (command, args) => spawnSync(command, args, { encoding: 'utf8', maxBuffer: 2 ** 28 });
+// Launched one by one: a tool names the kernel of a finding, and not a graph.
+const env = { ...process.env, BURGEON_CUDA_GRAPHS: 'off' };
+const run = (command, args) => spawnSync(command, args, { encoding: 'utf8', env, maxBuffer: 2 ** 28 });
 
 function findSanitizer() {
   const homes = [process.env.CUDA_HOME, process.env.CUDA_PATH, '/usr/local/cuda'].filter(Boolean);
@@ -54,19 +56,22 @@ if (unknown !== undefined) {
   console.error(`sanitize-cuda: expected ${tools.join(', ')}, received "${unknown}"\n${usage}`);
   process.exit(2);
 }
+const chosen = asked.length > 0 ? asked : tools;
+const sanitizer = findSanitizer();
+if (sanitizer === undefined) {
+  for (const tool of chosen) {
+    console.log(`${tool}: SKIPPED, compute-sanitizer not found (search path, CUDA_HOME, /usr/local/cuda)`);
+  }
+  process.exit();
+}
 for (const args of commands) {
   const { status, stderr } = run(process.execPath, [main, ...args]);
   if (status === 0) continue;
   console.error(`sanitize-cuda: without the tool already, this fails: burgeon ${args.join(' ')}\n${stderr}`);
   process.exit(1);
 }
-const sanitizer = findSanitizer();
 let failures = 0;
-for (const tool of asked.length > 0 ? asked : tools) {
-  if (sanitizer === undefined) {
-    console.log(`${tool}: SKIPPED, compute-sanitizer not found (search path, CUDA_HOME, /usr/local/cuda)`);
-    continue;
-  }
+for (const tool of chosen) {
   for (const args of commands) {
     const { result, why, output } = check(sanitizer, tool, args);
     console.log(`${tool}, burgeon ${args.slice(0, 2).join(' ')}: ${result}${why ? `, ${why}` : ''}`);

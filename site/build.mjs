@@ -10,7 +10,12 @@ const root = path.dirname(site);
 const pages = path.join(site, 'pages');
 
 /** Pages of the repository, by their names on the site. @type {Record<string, string>} */
-const own = { 'README.md': 'index.md', 'CONTRIBUTING.md': 'contributing.md', 'CHANGELOG.md': 'changelog.md' };
+const own = {
+  'README.md': 'index.md',
+  'CONTRIBUTING.md': 'contributing.md',
+  'CHANGELOG.md': 'changelog.md',
+  'configs/README.md': 'configs.md',
+};
 
 /** Links as they are on the site, where all pages are in one folder. @param {string} text */
 function withLinks(text) {

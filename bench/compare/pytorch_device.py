@@ -1,7 +1,7 @@
 # The steps that `burgeon bench model --device cuda` measures dense, in compiled PyTorch on one GPU: bf16 autocast, flash
-# attention, fused AdamW. Writes a file of the same form and keys, so that `burgeon bench model f,g --device cuda --compare`
+# attention, fused AdamW. Writes a file of the same form and keys, so that `burgeon bench model f,g,h --device cuda --compare`
 # holds burgeon against it. Where memory is too short a step is cut into micro-batches.
-# usage: pytorch_device.py [f,g | tiny] [--device cuda:0] [--rounds 11] [--json FILE]
+# usage: pytorch_device.py [f,g,h | tiny] [--device cuda:0] [--rounds 11] [--json FILE]
 
 import argparse
 import contextlib
@@ -22,6 +22,7 @@ from pytorch_llama import Llama
 ROWS = {
     "f": (lambda: GPT2(12, 12, 768, 1024, 50304), 64, 1024, 50304),
     "g": (lambda: Llama(22, 32, 4, 2048, 5632, 2048, 32000), 16, 2048, 32000),
+    "h": (lambda: GPT2(12, 12, 768, 1024, 50257), 64, 1024, 50257),
     "tiny": (lambda: Llama(2, 2, 1, 64, 128, 16, 64), 4, 16, 64),
 }
 WARM_UP = 3
@@ -118,7 +119,7 @@ def machine_of(device):
 
 def main():
     parser = argparse.ArgumentParser(description="Training steps of compiled PyTorch, as burgeon bench model writes them.")
-    parser.add_argument("rows", nargs="?", default="f,g", help="f (GPT-2 124M), g (TinyLlama 1.1B), tiny")
+    parser.add_argument("rows", nargs="?", default="f,g,h", help="f (GPT-2 124M, 50304 words), g (TinyLlama 1.1B), h (as f, 50257 words), tiny")
     parser.add_argument("--device", default="cuda:0")
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--json")

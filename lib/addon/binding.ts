@@ -75,7 +75,7 @@ export interface NativeCuda {
 export interface NativeOpEvent {
   /** As in native/backend/backend.h. */
   op: string;
-  /** Nanoseconds from its start until it was asked for. */
+  /** Nanoseconds from its start until it was asked for; negative for ops of a device that had still to come. */
   agoNs: number;
   durationNs: number;
   flops: number;
@@ -194,6 +194,14 @@ export interface NativeModel {
   accumulate(batch: NativeMicroBatch, weight: number): Promise<NativeStepResult>;
   /** `losses`: of all micro-batches accumulated since the last. */
   optimizerStep(step: NativeOptimizerStep): Promise<{ gradientNorm: number; losses: number[]; ms: number }>;
+  /** Of the micro-batches accumulated since the last update, those included that are not finite. */
+  takeLosses(): Promise<number[]>;
+  /** Adds `merges` sums kept before to the gradients, the newest first; then, where `keeps`, keeps and clears them. */
+  foldGradients(merges: number, keeps: boolean): Promise<void>;
+  /** Replaces the gradients by the sums over all ranks. Rejects with ERR_BURGEON_RANKS: they are then cleared. */
+  exchangeGradients(communicator: NativeCommunicator): Promise<void>;
+  /** Gives all ranks the weights and moments of rank 0. */
+  broadcastState(communicator: NativeCommunicator): Promise<void>;
   clearGradients(): void;
   /** In order, where the arrays live. */
   copyRows(copies: readonly NativeRowCopy[]): Promise<void>;
@@ -208,6 +216,29 @@ export interface NativeModel {
   takeProfile(): NativeOpEvent[];
   info(): NativeModelInfo;
   dispose(): void;
+}
+
+/**
+ * The other ranks of a job. One call at a time, the same one in every rank; each rejects with ERR_BURGEON_RANKS, naming the rank,
+ * where one has ended, is silent or gave up. `what` names a call for people.
+ */
+export interface NativeCommunicator {
+  /** Resolves when all have met. `address` and `port` of rank 0. */
+  meet(options: {
+    rank: number;
+    size: number;
+    address: string;
+    port: number;
+    meetSeconds: number;
+    silenceSeconds: number;
+  }): Promise<void>;
+  /** Element by element, in the order of a binary tree over the ranks; as many of each. */
+  sum(numbers: readonly number[], what: string): Promise<number[]>;
+  /** The text of rank 0; what the others pass does not count. */
+  broadcast(text: string, what: string): Promise<string>;
+  /** The others fail with these words. */
+  giveUp(why: string): void;
+  close(): void;
 }
 
 /** Ops that can be checked and measured alone; native/bench/op_cases.cc. */
@@ -226,7 +257,10 @@ export type NativeOp =
   | 'attention_backward'
   | 'cache_append'
   | 'attention_cached'
+  | 'head_forward'
   | 'cross_entropy'
+  | 'head_input_gradient'
+  | 'head_weight_gradient'
   | 'norm_forward'
   | 'norm_backward'
   | 'embedding_forward'
@@ -239,11 +273,11 @@ export type NativeOp =
 
 /** Dimensions of an op; those it does not take are not looked at, of the others only three have defaults. */
 export interface NativeOpShape {
-  /** Tokens; of cross_entropy: rows of logits. All but those on weights alone, from gather to sum_of_squares. */
+  /** Tokens; of the head and cross_entropy those of a micro-batch, of which an op takes one block of logits. All but those on weights alone, from gather to sum_of_squares. */
   n?: number;
-  /** Rows of the weight; of the embeddings: the vocabulary. Products, embeddings, gather to sum_of_squares. */
+  /** Rows of the weight; of the embeddings and the head: the vocabulary. Products, embeddings, gather to sum_of_squares. */
   rows?: number;
-  /** Active ones, spread evenly over the rows; all (the default) take the path without a list. Not the embeddings. */
+  /** Active ones, spread evenly over the rows; all (the default) take the path without a list. Not the embeddings and the head. */
   activeRows?: number;
   /** Active rows come in runs of so many neighbours, as those of a head do. Default 1. */
   blockRows?: number;
@@ -274,6 +308,8 @@ export interface NativeOpTiming {
   ms: number[];
   /** With cold caches: of a copy that reads half of `bytes` and writes as much, in the same rounds; else empty. */
   copyMs: number[];
+  /** Tokens that one repetition takes, or rows of the block of logits. */
+  n: number;
   /** Executed by one repetition, 2 per multiply-add of products and of causal attention; 0 for other ops. */
   flops: number;
   /** Operands read and outputs written, once each: what a repetition must at least move. */
@@ -331,6 +367,7 @@ export interface NativeBinding {
     sequenceLength: number,
     part: { layers: number; heads: number; kvHeads: number; neurons: number } | undefined,
   ): NativeMemoryPlan;
+  NativeCommunicator: new () => NativeCommunicator;
   measurePeak(
     threads: number,
     maxIsa: string,

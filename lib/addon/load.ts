@@ -70,7 +70,8 @@ export function findAddon(files: readonly string[]): LoadedAddon {
       const came = binding?.version === undefined ? 'no build of burgeon' : `built from version ${binding.version}`;
       attempts.push(`${file}: ${came}, this is ${packageVersion}`);
     } catch (error) {
-      attempts.push(`${file}: ${(error as Error).message}`);
+      const { message } = error as Error;
+      attempts.push(message.startsWith(file) ? message : `${file}: ${message}`);
     }
   }
   const { reason, command } = addonRemedy();

@@ -37,6 +37,8 @@ export interface OpBenchOptions extends Target {
   /** An op's name or the word that several begin with; default all. */
   op?: string;
   model: OpModelName;
+  /** In place of the model's. */
+  vocabSize?: number;
   precision: 'float32' | 'bf16';
   /** Timed repetitions of each op and rate, 1 to 10000. */
   rounds: number;
@@ -54,8 +56,8 @@ export interface OpBenchOptions extends Target {
  * @throws {BurgeonError} ERR_BURGEON_CONFIG, ERR_BURGEON_BACKEND (also when a result is wrong), ERR_BURGEON_OUT_OF_MEMORY.
  */
 export async function benchOps(options: OpBenchOptions): Promise<OpEntry[] | undefined> {
-  const { model, precision, rounds, cold, signal, onProgress } = options;
-  const cases = selectCases(opCases(opModels[model], isCuda(options)), options.op);
+  const { model, vocabSize = opModels[model].vocabSize, precision, rounds, cold, signal, onProgress } = options;
+  const cases = selectCases(opCases({ ...opModels[model], vocabSize }, isCuda(options)), options.op);
   const entries: OpEntry[] = [];
   for (const [i, { op, what, variants }] of cases.entries()) {
     if (signal?.aborted) return undefined;
@@ -75,9 +77,10 @@ export async function benchOps(options: OpBenchOptions): Promise<OpEntry[] | und
 export function describeCase(
   { op, what, variants }: OpCase,
   timings: readonly NativeOpTiming[],
-  options: Pick<OpBenchOptions, 'model' | 'precision' | 'device' | 'threads' | 'cold' | 'machine'>,
+  options: Pick<OpBenchOptions, 'model' | 'vocabSize' | 'precision' | 'device' | 'threads' | 'cold' | 'machine'>,
 ): OpEntry[] {
-  const { model, precision, cold, machine } = options;
+  const { model, vocabSize = opModels[model].vocabSize, precision, cold, machine } = options;
+  const vocabulary = vocabSize === opModels[model].vocabSize ? '' : ` V=${vocabSize}`;
   const full = timings[0]!;
   const peakGflops = precision === 'bf16' ? machine.peakBf16Gflops : machine.peakGflops;
   return timings.map((timing, i) => {
@@ -86,13 +89,14 @@ export function describeCase(
     const work = full.flops > 0 ? timing.flops / full.flops : timing.bytes / full.bytes;
     const timeRatio = pairedRatio(timing.ms, full.ms);
     return {
-      key: `${model} ${op} rate=${rate} ${precision} ${targetKey(options)} ${cold ? 'cold' : 'warm'}`,
+      key: `${model}${vocabulary} ${op} rate=${rate} ${precision} ${targetKey(options)} ${cold ? 'cold' : 'warm'}`,
       unit: 'ms',
       samples: timing.ms,
       op,
       what,
       rate,
-      shape,
+      // Of the tokens those that were taken.
+      shape: shape.n === undefined ? shape : { ...shape, n: timing.n },
       ms,
       flops: timing.flops,
       bytes: timing.bytes,

@@ -1,6 +1,7 @@
 // The ops of a training step and their shapes in two models, at a rate of active heads or neurons. Pure.
 
 import type { NativeOp, NativeOpShape } from '../addon/binding.ts';
+import { nearestHint } from '../config/nearest.ts';
 import { BurgeonError } from '../errors.ts';
 import { activeCount } from '../est/sampler.ts';
 
@@ -57,9 +58,6 @@ export interface OpCase {
   variants: { rate: number; shape: NativeOpShape }[];
 }
 
-/** Logits are computed in blocks of at most this many bytes, or of 64 rows if that is more; as native/model does. */
-const logitBlockBytes = 64 * 2 ** 20;
-
 /**
  * All ops of a model, in the order of a step.
  * @param isCompact whether products take gathered weights, as on CUDA devices.
@@ -67,7 +65,6 @@ const logitBlockBytes = 64 * 2 ** 20;
 export function opCases(model: OpModel, isCompact = false): OpCase[] {
   const { width, neurons, heads, kvHeads = heads, isGated = false, sequenceLength, tokens, vocabSize } = model;
   const headSize = width / heads;
-  const logitRows = Math.min(tokens, Math.max(64, Math.floor(logitBlockBytes / (4 * vocabSize))));
   const always = (op: NativeOp, what: string, shape: NativeOpShape): OpCase => ({
     op,
     what,
@@ -99,6 +96,8 @@ export function opCases(model: OpModel, isCompact = false): OpCase[] {
   const ofWeights = (op: NativeOp, what: string) =>
     atRates(op, what, (rate) => ({ rows: neurons, activeRows: activeCount(rate, neurons), cols: width }));
   const qkvRows = (active: number) => (sharedBy + 2) * active * headSize;
+  // Of which the ops take one block, as a step does.
+  const head = { n: tokens, rows: vocabSize, cols: width };
   const embedding = { n: tokens, sequence: sequenceLength, rows: vocabSize, cols: width };
   return [
     ...(isCompact ? [ofWeights('gather', 'gathering and casting an MLP matrix')] : []),
@@ -117,7 +116,10 @@ export function opCases(model: OpModel, isCompact = false): OpCase[] {
       ? ofNeurons('swiglu_forward', 'gate and up-projection with SiLU')
       : ofNeurons('mlp_forward', 'up-projection with GELU'),
     ofNeurons('contract', 'down-projection'),
-    always('cross_entropy', 'loss and gradient of a block of logits', { n: logitRows, cols: vocabSize }),
+    always('head_forward', 'a block of logits', head),
+    always('cross_entropy', 'loss and gradient of a block of logits', { n: tokens, cols: vocabSize }),
+    always('head_input_gradient', 'input gradient of the output head, of a block of logits', head),
+    always('head_weight_gradient', 'weight gradient of the output head, of a block of logits', head),
     isGated
       ? ofNeurons('swiglu_backward', 'input gradient of the down-projection with the slopes of the gate')
       : ofNeurons('mlp_backward', 'input gradient of the down-projection with the slope of GELU'),
@@ -147,6 +149,6 @@ export function selectCases(cases: readonly OpCase[], name: string | undefined):
   if (found.length > 0) return found;
   throw new BurgeonError(
     'ERR_BURGEON_CONFIG',
-    `op: expected one of ${cases.map(({ op }) => op).join(', ')}, or the word that several begin with, received "${name}"`,
+    `op: expected one of ${cases.map(({ op }) => op).join(', ')}, or the word that several begin with, received "${name}"${nearestHint(name, new Set(cases.map(({ op }) => op)))}`,
   );
 }

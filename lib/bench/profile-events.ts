@@ -2,7 +2,7 @@
 // chrome://tracing and Perfetto read. Pure.
 
 import type { NativeOpEvent } from '../addon/binding.ts';
-import { bytesMoved } from './op-traffic.ts';
+import { bytesMoved, type NumberBytes } from './op-traffic.ts';
 import { skipEfficiency } from './statistics.ts';
 
 export const phases = ['data', 'forward', 'backward', 'optimizer', 'idle'] as const;
@@ -27,7 +27,7 @@ export interface ProfiledStep {
 }
 
 /** The ops of one step. @param now when they were taken. */
-export function spansOf(events: readonly NativeOpEvent[], now: number): Span[] {
+export function spansOf(events: readonly NativeOpEvent[], now: number, bytes: NumberBytes): Span[] {
   const phaseOf = phaseByOrder();
   return events.map(({ op, agoNs, durationNs, flops, sizes }) => ({
     name: op,
@@ -35,7 +35,7 @@ export function spansOf(events: readonly NativeOpEvent[], now: number): Span[] {
     start: now - agoNs / 1e6,
     ms: durationNs / 1e6,
     flops,
-    bytes: bytesMoved(op, sizes),
+    bytes: bytesMoved(op, sizes, bytes),
     sizes,
   }));
 }

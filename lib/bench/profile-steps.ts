@@ -10,7 +10,10 @@ import { openData } from '../train/open-data.ts';
 import { StepPlanner } from '../train/step-planner.ts';
 import type { TrainConfig } from '../train/train-config.ts';
 import { type StepContext, type StepPart, trainStep } from '../train/train-step.ts';
+import { measureDevicePeak } from './device-peak.ts';
+import { type NumberBytes, numberBytes } from './op-traffic.ts';
 import { type ProfiledStep, type Span, type StepTotals, spansOf, totalsOf } from './profile-events.ts';
+import { describeCudaDevice, isCuda, runsOnHost, type Target, targetOf } from './target.ts';
 
 export interface ProfiledStage {
   /** "stage 1", or "dense". */
@@ -23,6 +26,11 @@ export interface ProfiledStage {
 
 export interface Profile {
   stages: ProfiledStage[];
+  /** "cpu", "reference" or one like "cuda:0 NVIDIA H100". */
+  device: string;
+  /** Of activations. */
+  precision: string;
+  /** Of the processor or the device. */
   peak: Peak;
   /** What products are held against. */
   peakFlopsPerSecond: number;
@@ -36,7 +44,7 @@ const warmUpSteps = 2;
  * Profiles a run from new weights.
  * @param options.steps of every stage.
  * @returns undefined when the signal stopped it.
- * @throws {BurgeonError} as `Trainer.open`; ERR_BURGEON_BACKEND where ops cannot be timed one by one.
+ * @throws {BurgeonError} as `Trainer.open`.
  */
 export async function profileSteps(
   config: TrainConfig,
@@ -52,8 +60,10 @@ export async function profileSteps(
       seed: config.seed,
       profile: true,
     });
-    const { threads } = model.info;
-    const peak = await measurePeak(threads);
+    const { threads, backend, precision } = model.info;
+    const target = targetOf(config.device, threads);
+    const bytes = numberBytes(backend, precision);
+    const peak = await peakOf(target);
     const stages = stagesOf(model.config, config).map((stage) => ({
       ...stage,
       steps: [] as ProfiledStep[],
@@ -65,20 +75,32 @@ export async function profileSteps(
         if (options.signal?.aborted) return undefined;
         const { planner, firstStep, lastStep } = stage;
         const step = Math.min(firstStep + round, lastStep);
-        const { isDense, ...profiled } = await profileStep({ config, model, loader, planner }, step);
+        const { isDense, ...profiled } = await profileStep({ config, model, loader, planner }, step, {
+          bytes,
+          isQueued: isCuda(target),
+        });
         stage.isDense = isDense;
         if (round >= warmUpSteps) stage.steps.push(profiled);
       }
     }
     return {
       stages: stages.map(({ name, isDense, steps }) => ({ name, isDense, steps, totals: totalsOf(steps) })),
+      device: [target.device, describeCudaDevice(target)?.name].filter(Boolean).join(' '),
+      precision,
       peak,
-      peakFlopsPerSecond: peakFlops(peak, config.precision),
+      peakFlopsPerSecond: peakFlops(peak, precision),
       threads,
     };
   } finally {
     await dataset.close();
   }
+}
+
+/** Nothing is known of what else a CUDA device does. */
+async function peakOf(target: Target): Promise<Peak> {
+  if (!isCuda(target)) return measurePeak(target.threads);
+  const { flops, bf16Flops, bytes } = await measureDevicePeak(target, runsOnHost(target));
+  return { flopsPerSecond: flops, bf16FlopsPerSecond: bf16Flops, bytesPerSecond: bytes, processorShare: 1 };
 }
 
 /** The stages that have steps; without a complete one a dense step, to compare with. */
@@ -98,7 +120,11 @@ function stagesOf(model: ModelConfig, config: TrainConfig) {
   return [...stages, { name: 'dense', planner: dense, firstStep: 0, lastStep: config.steps - 1 }];
 }
 
-async function profileStep(context: StepContext, step: number): Promise<ProfiledStep & { isDense: boolean }> {
+async function profileStep(
+  context: StepContext,
+  step: number,
+  { bytes, isQueued }: { bytes: NumberBytes; isQueued: boolean },
+): Promise<ProfiledStep & { isDense: boolean }> {
   const waits: Span[] = [];
   const timed = async <Result>(part: StepPart, work: () => Promise<Result>): Promise<Result> => {
     const begun = performance.now();
@@ -110,8 +136,18 @@ async function profileStep(context: StepContext, step: number): Promise<Profiled
   context.model.takeProfile();
   const start = performance.now();
   const { isDense } = (await trainStep({ ...context, timed }, step))!;
-  const ms = performance.now() - start;
   // Ops tell when they ran as a time before they were asked for, which is now.
-  const asked = performance.now();
-  return { start, ms, spans: [...waits, ...spansOf(context.model.takeProfile(), asked)], isDense };
+  const end = performance.now();
+  const ops = spansOf(context.model.takeProfile(), end, bytes);
+  if (!isQueued) return { start, ms: end - start, spans: [...waits, ...ops], isDense };
+  // The update comes last, and nobody waits for it.
+  const last = Math.max(end, ...ops.slice(-1).map((span) => span.start + span.ms));
+  return { start, ms: last - start, spans: [...waits.map((wait) => outside(ops, wait)), ...ops], isDense };
+}
+
+/** A wait for a batch, of which only that counts when the device had nothing to do. */
+function outside(ops: readonly Span[], wait: Span): Span {
+  const end = wait.start + wait.ms;
+  const shared = ops.map((op) => Math.min(end, op.start + op.ms) - Math.max(wait.start, op.start));
+  return { ...wait, ms: wait.ms - shared.reduce((sum, ms) => sum + Math.max(0, ms), 0) };
 }

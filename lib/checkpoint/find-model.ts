@@ -1,8 +1,9 @@
 // Where the model is that someone names: a model directory (ours or Hugging Face's), a checkpoint, a model_*.bin of llm.c,
 // or a run directory, of which the newest intact checkpoint is meant.
 
-import { stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { meantHint } from '../config/meant-directories.ts';
 import { checkpointError } from '../formats/checkpoint-error.ts';
 import { optimizerFile } from './checkpoint.ts';
 import { damageText, latestIntactCheckpoint } from './checkpoint-list.ts';
@@ -28,6 +29,13 @@ export async function findModel(given: string, onNote: (note: string) => void = 
     }
   }
   throw checkpointError(
-    `${given}: expected a model directory (with ${configFile}) or a run directory with checkpoints, found ${found ? 'neither' : 'nothing'}; burgeon train makes one`,
+    `${given}: expected a model directory (with ${configFile}) or a run directory with checkpoints, found ${found ? 'neither' : 'nothing'}; burgeon train makes one` +
+      (await meantHint(given, hasModel)),
   );
+}
+
+/** By its names only. */
+async function hasModel(directory: string): Promise<boolean> {
+  const names = await readdir(directory).catch(() => []);
+  return names.some((name) => name === configFile || /^checkpoint-\d+$/.test(name));
 }

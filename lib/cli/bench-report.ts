@@ -68,9 +68,9 @@ export function describePeaks(entries: readonly PeakEntry[], rounds: number): st
 
 export function describeOps(
   entries: readonly OpEntry[],
-  options: Target & { model: OpModelName; precision: string; rounds: number; cold: boolean },
+  options: Target & { model: OpModelName; vocabSize?: number; precision: string; rounds: number; cold: boolean },
 ): string {
-  const { width, neurons, heads, sequenceLength, tokens, vocabSize } = opModels[options.model];
+  const { width, neurons, heads, sequenceLength, tokens, vocabSize } = { ...opModels[options.model], ...options };
   const rows = entries.map((entry) => {
     const isFull = entry.rate === 1;
     const perSecond = (1000 * (entry.flops || entry.bytes)) / entry.ms.median;

@@ -56,6 +56,7 @@ interface CommonFlags {
 
 interface OpsFlags extends CommonFlags {
   model?: OpModelName;
+  vocabSize?: number;
   precision?: 'float32' | 'bf16';
   cold?: boolean;
 }
@@ -119,12 +120,14 @@ function opsCommand(): Command {
         `model whose shapes are used (default: ${defaultOpModel(false)}; of a CUDA device ${defaultOpModel(true)})`,
       ).choices(Object.keys(opModels)),
     )
+    .option('--vocab-size <n>', "vocabulary size (default: the model's)", integerAtLeast(1))
     .addOption(precisionOption())
     .option('--cold', 'evict the caches before every repetition (default: warm; with --html both)')
     .action((op: string | undefined, flags: OpsFlags) =>
       run('ops', flags, async (context) => {
         const model = flags.model ?? (context.isTiny ? 'tiny' : defaultOpModel(isCuda(context.target)));
-        const settings = { ...common(flags, context), model, ...(op === undefined ? {} : { op }) };
+        const asked = withoutUndefined({ op, vocabSize: flags.vocabSize });
+        const settings = { ...common(flags, context), model, ...asked };
         // A page shows both, unless only one was asked for.
         const kinds = flags.html !== undefined && !flags.cold ? [false, true] : [flags.cold ?? false];
         const measured: { cold: boolean; entries: OpEntry[] }[] = [];
@@ -149,7 +152,7 @@ function modelCommand(): Command {
     .description(
       'Measures whole optimizer steps: dense, and at the stages of EST, with one group and `freeze` and with the defaults. ' +
         'Rows: a 4 layers, width 128; b 6 layers, width 384; c as b, vocabulary 50304; d GPT-2 124M, 4 x 256 tokens; e GPT-2 ' +
-        '124M, 1 x 1024; f GPT-2 124M, 64 x 1024; g TinyLlama 1.1B, 16 x 2048.',
+        '124M, 1 x 1024; f GPT-2 124M, 64 x 1024; g TinyLlama 1.1B, 16 x 2048; h as f, vocabulary 50257.',
     )
     .argument(
       '[rows]',

@@ -3,8 +3,8 @@
 import { join } from 'node:path';
 import { readManifest } from '../data/manifest.ts';
 import { BurgeonError } from '../errors.ts';
-import { scanLines } from '../files/scan-lines.ts';
-import type { DocumentExcerpt, NearDuplicate } from '../prepare/near-duplicates/filter.ts';
+import type { DocumentExcerpt } from '../prepare/near-duplicates/filter.ts';
+import { type ListedNearDuplicate, readNearDuplicates } from '../prepare/near-duplicates/list.ts';
 import { onStdout } from './colour.ts';
 import { percent, table } from './format.ts';
 import { nearDuplicateText, placeText } from './near-duplicate-text.ts';
@@ -16,7 +16,7 @@ const shareBins = [0.5, 0.75, 0.9, 0.99, 1];
 interface Dropped {
   total: number;
   /** The first of them. */
-  documents: NearDuplicate[];
+  documents: ListedNearDuplicate[];
   /** How many documents repeat so much: more than the bin before, up to `upTo`. */
   shares: { upTo: number; documents: number }[];
   /** The kept documents that most of them are like. */
@@ -39,12 +39,11 @@ export async function showDropped(directory: string, flags: { limit: number | 'a
 }
 
 async function readDropped(file: string, limit: number): Promise<Dropped> {
-  const documents: NearDuplicate[] = [];
+  const documents: ListedNearDuplicate[] = [];
   const shares = shareBins.map((upTo) => ({ upTo, documents: 0 }));
   const kept = new Map<string, Dropped['kept'][number]>();
   let total = 0;
-  await scanLines(file, ({ chunk, begin, end }) => {
-    const dropped = JSON.parse(chunk.toString('utf8', begin, end)) as NearDuplicate;
+  await readNearDuplicates(file, (dropped) => {
     if (total++ < limit) documents.push(dropped);
     shares.find(({ upTo }) => dropped.repeated <= upTo)!.documents++;
     const { share: _, ...document } = dropped.like;

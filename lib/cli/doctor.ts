@@ -63,7 +63,7 @@ interface Engine {
 /** Goes as far as it can. */
 async function examine(wanted: number | undefined): Promise<Engine> {
   const nothing = { threads: null, addon: null, backend: null, cuda: null, peak: null };
-  const engine: Engine = { ...nothing, problem: null, next: 'burgeon init' };
+  const engine: Engine = { ...nothing, problem: null, next: 'npx burgeon init' };
   try {
     const { path, binding } = loadAddon();
     engine.addon = { path, bestIsa: binding.bestIsa };
@@ -77,7 +77,7 @@ async function examine(wanted: number | undefined): Promise<Engine> {
   } catch (error) {
     if (!(error instanceof BurgeonError)) throw error;
     engine.problem = error.message;
-    engine.next = engine.addon === null ? addonRemedy().command : 'burgeon doctor, once that is mended';
+    engine.next = engine.addon === null ? addonRemedy().command : 'npx burgeon doctor, once that is mended';
   }
   return engine;
 }

@@ -24,6 +24,7 @@ const sameOption: Readonly<Record<string, string>> = {
     numtokens: '--tokens',
     temp: '--temperature',
   },
+  ...{ tokens: '--count', count: '--tokens' },
   ...{ text: '--prompt', input: '--prompt', port: '--dashboard', continue: '--resume', force: '--overwrite' },
   ...{ checkpoint: '--init-from', pretrained: '--init-from' },
 };
@@ -48,7 +49,15 @@ function hintFor(mistake: Mistake): string | undefined {
   if (message.includes("missing required argument 'config'")) {
     return '`burgeon init` writes one, `burgeon presets` lists those that come with the package';
   }
+  if (message.includes("too many arguments for 'presets'")) {
+    return '`burgeon plan --model NAME` tells more of a model, `burgeon plan NAME --compare` of the schedules';
+  }
   if (!message.includes('too many arguments') || !options.includes('--set')) return undefined;
+  const key = args.findIndex((arg, i) => args[i - 1] === '--set' && /^[a-z][\w.]*$/i.test(arg));
+  const value = args[key + 1];
+  if (key > 0 && value !== undefined && !value.startsWith('-')) {
+    return didYouMean(`--set ${args[key]}=${shown(value)}`);
+  }
   // `--set a=1 b=2`, and `key=value` as Hydra takes it.
   const settings = args.filter((arg, i) => isSetting(arg) && args[i - 1] !== '--set');
   if (settings.length === 0) return undefined;

@@ -1,15 +1,18 @@
 // A document that is left out as a near-duplicate, in words. Pure.
 
 import { extensionsOf } from '../prepare/file-blocks.ts';
-import type { DocumentPlace, NearDuplicate } from '../prepare/near-duplicates/filter.ts';
+import type { DocumentPlace } from '../prepare/near-duplicates/filter.ts';
+import type { ListedNearDuplicate } from '../prepare/near-duplicates/list.ts';
 import { percent } from './format.ts';
+
+const unknown = 'unknown: an earlier version listed it';
 
 /**
  * What repeats what, how both begin, and where they agree and differ: where both begin in the same way, that is said once.
  * @param isDelimited whether text files hold several documents.
  */
 export function nearDuplicateText(
-  { repeated, repeats, differs, like, ...document }: NearDuplicate,
+  { repeated, repeats, differs, like, ...document }: ListedNearDuplicate,
   isDelimited: boolean,
 ): string {
   const source = placeText(like, isDelimited);
@@ -23,9 +26,11 @@ export function nearDuplicateText(
       : [
           ['dropped', document.begins],
           ['kept', like.begins],
-          ['repeats', repeats],
+          ['repeats', repeats ?? unknown],
         ];
-  const lines = [...passages, ['new', differs ?? 'nothing']].map(([name, text]) => `  ${name!.padEnd(7)}  ${text}`);
+  const lines = [...passages, ['new', repeats === undefined ? unknown : (differs ?? 'nothing')]].map(
+    ([name, text]) => `  ${name!.padEnd(7)}  ${text}`,
+  );
   return [`${placeText(document, isDelimited)}  ${shares}`, ...lines].join('\n');
 }
 

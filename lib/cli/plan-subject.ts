@@ -2,6 +2,7 @@
 
 import type { Device } from '../config/device.ts';
 import { completeModel, type ModelConfig, parseModelConfig } from '../config/model-config.ts';
+import { modelPresetNames, modelPresets } from '../config/presets.ts';
 import { BurgeonError } from '../errors.ts';
 import { planTargetSaving } from '../est/plan.ts';
 import { Schedule, type ScheduleName, type StageConfig } from '../est/schedule.ts';
@@ -91,7 +92,15 @@ async function vocabSizeOf(file: string, directory: string): Promise<number> {
 }
 
 function subjectFromFlags(flags: SubjectFlags): PlanSubject {
-  const model = parseModelConfig(flags.model ?? 'gpt2', flags.vocabSize);
+  const { model: preset = 'gpt2' } = flags;
+  const isOpen = modelPresetNames.some((name) => name === preset && !('vocabSize' in modelPresets[name]));
+  if (isOpen && flags.vocabSize === undefined) {
+    throw new BurgeonError(
+      'ERR_BURGEON_CONFIG',
+      `model ${preset}: expected --vocab-size, as it takes the vocabulary from the data: 50257 of the tokenizer gpt2, 256 of bytes`,
+    );
+  }
+  const model = parseModelConfig(preset, flags.vocabSize);
   const { schedule = 'est-gpt2', steps = 150_000, batchSize = 8, sequenceLength = model.contextLength } = flags;
   // The same error as for a list of stages, without the key of a file.
   new Schedule(schedule as ScheduleName, steps);

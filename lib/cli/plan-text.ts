@@ -1,6 +1,5 @@
 // A plan in words and tables.
 
-import type { NativeMemoryPlan } from '../addon/binding.ts';
 import { blockOf } from '../config/architecture.ts';
 import { allFlops, type FlopCount } from '../est/flops.ts';
 import type { ParameterCount } from '../est/parameters.ts';
@@ -9,6 +8,7 @@ import type { ActiveCounts } from '../est/sampler.ts';
 import { type ScheduleName, schedulePresets } from '../est/schedule-presets.ts';
 import { growsAt, stageText } from '../est/stage-text.ts';
 import { chooseDevice } from '../model/device.ts';
+import type { MemoryPlan } from '../model/native-options.ts';
 import type { CheckpointSpace } from '../train/checkpoint-space.ts';
 import { planNotes } from '../train/plan-notes.ts';
 import type { StageMemory } from '../train/stage-memory.ts';
@@ -118,7 +118,7 @@ export function describeParameters(parameters: ParameterCount): string {
   ])}`;
 }
 
-export function describeMemory({ modelOptions, config }: PlanSubject, memory: NativeMemoryPlan): string {
+export function describeMemory({ modelOptions, config }: PlanSubject, memory: MemoryPlan): string {
   const { backend, cudaDevice } = chooseDevice(modelOptions.device);
   const { capacity, deviceName, total } = memory;
   const { batchSize } = config;
@@ -131,6 +131,14 @@ export function describeMemory({ modelOptions, config }: PlanSubject, memory: Na
       ['gathered weights and lists', bytes(memory.slots)],
       ['activations', `${bytes(memory.activations)} of ${counted(batchSize, 'sequence')} at a time`],
       ['scratch', bytes(memory.scratch)],
+      ...(memory.sums === 0
+        ? []
+        : [
+            [
+              'sums of gradients',
+              `${bytes(memory.sums)} while ${config.accumulationSteps} micro-batches add up`,
+            ] as const,
+          ]),
       ['total', bytes(total)],
       ['there is', capacity > 0 ? `${bytes(capacity)}, ${deviceName}${fits}` : 'no such device here'],
     ]),

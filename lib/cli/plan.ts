@@ -83,13 +83,15 @@ async function printComparison(file: string | undefined, flags: PlanFlags): Prom
 async function printPlan(file: string | undefined, flags: PlanFlags): Promise<void> {
   const subject = await planSubject(file, flags);
   const { model, config, modelOptions } = subject;
-  const { batchSize, sequenceLength } = config;
+  const { batchSize, sequenceLength, accumulationSteps } = config;
   const schedule = new Schedule(config.est.schedule, config.steps);
   const options = planOptions(subject);
   const plan = planSchedule(model, schedule, options);
   // Exact, because the engine itself says it; a plan is a plan without it too.
   const hasEngine = addonProblem() === undefined;
-  const memory = hasEngine ? planMemory(model, batchSize, sequenceLength, modelOptions) : null;
+  const memory = hasEngine
+    ? planMemory(model, batchSize, sequenceLength, { ...modelOptions, accumulationSteps })
+    : null;
   const stageMemory = hasEngine ? planStageMemory(model, config, modelOptions) : null;
   const parameters = countParameters(model);
   // Without a configuration nobody has said where.

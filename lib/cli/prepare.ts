@@ -6,7 +6,9 @@ import { Command } from 'commander';
 import { loadTokenizer } from '../checkpoint/load-tokenizer.ts';
 import type { DataManifest } from '../data/manifest.ts';
 import { BurgeonError } from '../errors.ts';
+import { someNames } from '../files/directory-kind.ts';
 import { type FileReport, fileListName, readFileList } from '../prepare/file-list.ts';
+import { findPassedOver } from '../prepare/input-files.ts';
 import type { NearDuplicate } from '../prepare/near-duplicates/filter.ts';
 import { nearDuplicateListName } from '../prepare/near-duplicates/list.ts';
 import { type PrepareOptions, prepare } from '../prepare/prepare.ts';
@@ -21,6 +23,7 @@ import { nearDuplicateText } from './near-duplicate-text.ts';
 import { integerAtLeast, integerBetween, numberBetween, textColumnOption } from './options.ts';
 import { PrepareProgressText } from './prepare-progress.ts';
 import { ProgressLine } from './progress.ts';
+import { sayNote } from './say-note.ts';
 
 interface PrepareFlags {
   output?: string;
@@ -51,8 +54,7 @@ export function prepareCommand(): Command {
     .summary('turn text files into token shards for training')
     .description(
       'Turns text files into token shards for training. Inputs are files (.txt, .md and any other text: one document each; ' +
-        '.jsonl, .ndjson: one per line; .json: one per line or element; .parquet: one per row; text also as .gz or .zst), directories (searched for these) or ' +
-        'patterns in quotes. A run that was interrupted is continued by the same command.',
+        '.jsonl, .ndjson: one per line; .json: one per line or element; .parquet: one per row; text also as .gz or .zst), directories (searched for .txt, .md, .jsonl, .ndjson and .parquet) or patterns in quotes. A run that was interrupted is continued by the same command.',
     )
     .argument('<input...>', 'files, directories or patterns such as "docs/**/*.md"')
     .option('-o, --output <dir>', 'directory to write; a data set already there is replaced')
@@ -86,7 +88,10 @@ export function prepareCommand(): Command {
       const { tokenizer, valFraction, output, textColumn, ...others } = flags;
       const rest = { ...others, ...parseTextColumns(textColumn, inputs) };
       const chosen = await chooseTokenizer(tokenizer);
-      if (dryRun) return showPreview({ ...rest, inputs }, json);
+      if (dryRun) {
+        await showPreview({ ...rest, inputs }, json);
+        return notePassedOver(inputs);
+      }
       if (output === undefined) {
         command.error("error: required option '-o, --output <dir>' not specified; only --dry-run goes without");
       }
@@ -106,10 +111,21 @@ export function prepareCommand(): Command {
         },
       );
       if (!manifest) return;
+      await notePassedOver(inputs);
       for (const warning of manifest.warnings) console.error(`warning: ${warning}`);
       if (json) console.log(JSON.stringify(manifest, null, 2));
       else console.log(`wrote ${output} ${describe(output, manifest, await readFileList(output))}`);
     });
+}
+
+/** What lies in a directory that was given may have been meant too. */
+async function notePassedOver(inputs: readonly string[]): Promise<void> {
+  const others = await findPassedOver(inputs);
+  if (others.length === 0) return;
+  const verb = others.length === 1 ? 'was' : 'were';
+  sayNote(
+    `${counted(others.length, 'file')} of other kinds ${verb} not read (${someNames(others)}); name them, or give a pattern in quotes`,
+  );
 }
 
 /** Prints near-duplicates as they are found, then what was read; or all as one JSON object. */

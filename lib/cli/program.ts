@@ -35,7 +35,7 @@ export async function runProgram(): Promise<void> {
     .configureOutput({ ...output, outputError: (message, write) => write(styledError(message)) })
     .addHelpText(
       'after',
-      '\nA first run:\n  burgeon init\n  burgeon prepare romeo-and-juliet.txt -o data/shakespeare -t chars\n  burgeon train shakespeare-char\n  burgeon sample runs/shakespeare-char --prompt "ROMEO:"',
+      '\nA first run:\n  npx burgeon init\n  npx burgeon prepare romeo-and-juliet.txt -o data/shakespeare -t chars\n  npx burgeon train shakespeare-char\n  npx burgeon sample runs/shakespeare-char --prompt "ROMEO:"',
     );
 
   const wanted = process.argv[2] ?? '';

@@ -81,27 +81,29 @@ function busyWarnings({ stages, peak }: Profile): string[] {
   return [...(busy ? [busy] : []), ...disturbedStages(stages)];
 }
 
-function headOf(config: TrainConfig, { threads }: Profile, steps: number) {
+function headOf(config: TrainConfig, { device, precision, threads }: Profile, steps: number) {
   const { processor, cores, memoryGiB, system, node, burgeon, commit } = describeHost();
   return {
     title: `profile of ${config.output}, ${steps} steps of every stage`,
     command: commandLine(process.argv.slice(2)),
     written: new Date().toISOString(),
-    precision: config.precision,
+    precision,
     machine: [
       ['processor', `${processor}, ${cores} cores available, ${memoryGiB} GiB, ${system}`],
-      ['threads', String(threads)],
+      [isOnDevice(device) ? 'device' : 'threads', isOnDevice(device) ? device : String(threads)],
       ['burgeon', `${burgeon}${commit === null ? '' : ` (${commit})`}, node ${node}`],
     ] as const,
   };
 }
 
+const isOnDevice = (device: string) => device.startsWith('cuda');
+
 /** Tables of all stages. */
 export function describeProfile(profile: Profile, steps: number): string {
-  const { stages, peak, peakFlopsPerSecond, threads } = profile;
+  const { stages, device, peak, peakFlopsPerSecond, threads } = profile;
   const complete = stages.find(({ isDense }) => isDense)!;
   return [
-    `${counted(steps, 'step')} of every stage in turn, ${counted(threads, 'thread')}; means of the faster half`,
+    `${counted(steps, 'step')} of every stage in turn, ${isOnDevice(device) ? device : counted(threads, 'thread')}; means of the faster half`,
     ...busyWarnings(profile).map((warning) => wrapped(`note: ${warning}`)),
     '',
     table([
@@ -124,7 +126,12 @@ export function describeProfile(profile: Profile, steps: number): string {
         'GB/s',
         `operands and outputs, once each, of a memory copy of ${count(peak.bytesPerSecond)}B/s; from caches it can be more`,
       ],
-      ['idle', 'of a step: no op runs and no batch is waited for, as when subnetworks are drawn'],
+      [
+        'idle',
+        isOnDevice(device)
+          ? 'of a step: no op runs on the device; here each is launched alone, in training a micro-batch at once'
+          : 'of a step: no op runs and no batch is waited for, as when subnetworks are drawn',
+      ],
       ['skip eff.', `time saved over FLOPs saved (bytes, without FLOPs) against ${complete.name}`],
     ]),
   ].join('\n');

@@ -64,6 +64,7 @@ async function readText(file: string, from: string | undefined, shelf: Shelf): P
       const expected = `expected a YAML or JSON file, or ${packagedHint(file, shelf)}`;
       fail(`config file ${file}${named}: not found in ${process.cwd()}; ${expected}`, cause);
     }
+    if (code === 'EISDIR') fail(`config file ${file}${named}: expected a YAML or JSON file, found a directory`, cause);
     fail(`config file ${file}${named}: cannot be read (${message}); expected a YAML or JSON file`, cause);
   }
 }

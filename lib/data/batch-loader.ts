@@ -63,11 +63,12 @@ export class BatchLoader {
   /**
    * Micro-batch `index` (from 0): windows number index * B to index * B + B - 1 of the endless sequence of epochs.
    * @param batchSize B, where it is not the loader's.
+   * @param next the one that is read ahead: ranks ask for other numbers.
    * @returns tokens and targets, both (B, T) row-major; new arrays each time.
    * @throws {BurgeonError} ERR_BURGEON_CONFIG for an index that is no natural number; ERR_BURGEON_DATA when tokens
    *   cannot be read or are outside the vocabulary.
    */
-  async batch(index: number, batchSize = this.batchSize): Promise<TokenBatch> {
+  async batch(index: number, batchSize = this.batchSize, next = index + 1): Promise<TokenBatch> {
     if (!Number.isSafeInteger(index) || index < 0) {
       throw new BurgeonError('ERR_BURGEON_CONFIG', `batch index: expected an integer from 0, received ${index}`);
     }
@@ -75,7 +76,7 @@ export class BatchLoader {
     const isAhead = ahead?.index === index && ahead.batchSize === batchSize;
     this.#ahead = undefined;
     const batch = await (isAhead ? ahead.batch : this.#read(index, batchSize));
-    this.#readAhead(index + 1, batchSize);
+    this.#readAhead(next, batchSize);
     return batch;
   }
 

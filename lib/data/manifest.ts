@@ -13,6 +13,7 @@ import { replaceFile } from '../files/replace-file.ts';
 import { listNames } from '../quote.ts';
 import { parseDescription, type TokenizerDescription } from '../tokenizer/description.ts';
 import { vocabularySize } from '../tokenizer/vocabulary-size.ts';
+import { explainMissingManifest } from './missing-manifest.ts';
 
 export const manifestFileName = 'manifest.json';
 const manifestFormat = 'burgeon-data';
@@ -129,9 +130,10 @@ export async function readManifest(directory: string): Promise<DataManifest> {
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     const isMissing = code === 'ENOENT' || code === 'ENOTDIR';
-    const problem = isMissing ? 'expected the manifest of a prepared data set, found none' : `unreadable (${message})`;
-    const command = `burgeon prepare FILE... -o ${directory}`;
-    throw new BurgeonError('ERR_BURGEON_DATA', `${path}: ${problem}; make a data set with \`${command}\``, { cause });
+    const problem = isMissing
+      ? await explainMissingManifest(directory, manifestFileName)
+      : `${path}: unreadable (${message}); make a data set with \`burgeon prepare FILE... -o ${directory}\``;
+    throw new BurgeonError('ERR_BURGEON_DATA', problem, { cause });
   }
   const { format, version } = (value ?? {}) as { format?: unknown; version?: unknown };
   if (format === manifestFormat && typeof version === 'number' && version > manifestVersion) {

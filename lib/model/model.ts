@@ -14,6 +14,8 @@ import type { ModelConfigInput } from '../config/model-config-input.ts';
 import { requireText } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
 import { CounterRng } from '../est/rng.ts';
+import type { Communicator } from '../ranks/communicator.ts';
+import type { Fold } from '../ranks/shares.ts';
 import {
   batchShape,
   describe,
@@ -24,11 +26,11 @@ import {
   requireOptions,
   typedNumbers,
 } from './arguments.ts';
+import { type CompleteOptions, completeOptions, continueText } from './continue-text.ts';
 import { type Growth, growthCopies } from './grow.ts';
 import { initialValues } from './initialise.ts';
 import { copySubnetwork, nativeGroups, nativeSubnetwork } from './native-group.ts';
 import { nativeConfig, nativeOptions } from './native-options.ts';
-import { checkSamplingOptions, chooseToken } from './next-token.ts';
 import type {
   BackwardOptions,
   CreateOptions,
@@ -43,8 +45,6 @@ import type {
 import { exampleNames, sizeOf, type TensorView, viewTensors } from './tensor-views.ts';
 
 const generationStream = 0x6e7;
-/** Share of the context that is kept where a text outgrows it. */
-const keptContext = 0.75;
 
 /** A model with all it owns: weights, gradients, AdamW's moments, activations and threads. One call at a time. */
 export class Model implements Disposable {
@@ -239,6 +239,32 @@ export class Model implements Disposable {
     });
   }
 
+  /** Mean losses of what was accumulated since the last update, in order, finite or not. */
+  takeLosses(): Promise<number[]> {
+    return this.#exclusively('takeLosses()', () => this.#native.takeLosses());
+  }
+
+  /**
+   * After a micro-batch: adds `merges` sums of gradients kept before, the newest first, and keeps the result aside or not
+   * (lib/ranks/shares.ts). @throws {BurgeonError} ERR_BURGEON_SHAPE where fewer were kept; ERR_BURGEON_OUT_OF_MEMORY.
+   */
+  foldGradients({ merges, keeps }: Fold): Promise<void> {
+    return this.#exclusively('foldGradients()', () => this.#native.foldGradients(merges, keeps));
+  }
+
+  /** Replaces the gradients by the sums over all ranks. @throws {BurgeonError} ERR_BURGEON_RANKS; they are then cleared. */
+  exchangeGradients(communicator: Communicator): Promise<void> {
+    return this.#exclusively('exchangeGradients()', () => this.#native.exchangeGradients(communicator.native));
+  }
+
+  /** Gives all ranks the weights, moments and number of steps of rank 0. @throws {BurgeonError} ERR_BURGEON_RANKS. */
+  broadcastState(communicator: Communicator): Promise<void> {
+    return this.#exclusively('broadcastState()', async () => {
+      this.optimizerSteps = await communicator.broadcast(this.optimizerSteps, 'the number of steps');
+      await this.#native.broadcastState(communicator.native);
+    });
+  }
+
   /** Forgets the gradients added since the last optimizer step. */
   clearGradients(): Promise<void> {
     return this.#exclusively('clearGradients()', () => this.#native.clearGradients());
@@ -321,58 +347,19 @@ export class Model implements Disposable {
    */
   generate(prompt: ArrayLike<number>, options: GenerateOptions = {}): AsyncGenerator<number, void, undefined> {
     requireOptions('generate()', options);
-    checkSamplingOptions(options);
-    const { maxTokens = 100 } = options;
-    if (!Number.isInteger(maxTokens) || maxTokens < 0) {
-      throw new BurgeonError(
-        'ERR_BURGEON_CONFIG',
-        `maxTokens: expected an integer >= 0, received ${describe(maxTokens)}`,
-      );
-    }
-    const { contextLength } = this.config;
-    const { sequenceLength = contextLength } = options;
-    if (!Number.isInteger(sequenceLength) || sequenceLength < 1 || sequenceLength > contextLength) {
-      throw new BurgeonError(
-        'ERR_BURGEON_CONFIG',
-        `sequenceLength: expected an integer from 1 to ${contextLength}, the model's context length, received ${sequenceLength}`,
-      );
-    }
+    const complete = completeOptions(options, this.config.contextLength);
     const rng = new CounterRng(options.seed ?? 1, generationStream);
     const subnetwork = copySubnetwork(options.subnetwork);
-    return this.#generate(readPrompt(prompt, this.config.vocabSize), rng, {
-      ...options,
-      maxTokens,
-      sequenceLength,
-      subnetwork,
-    });
+    return this.#generate(readPrompt(prompt, this.config.vocabSize), rng, { ...complete, subnetwork });
   }
 
-  async *#generate(
-    prompt: number[],
-    rng: CounterRng,
-    options: GenerateOptions & { maxTokens: number; sequenceLength: number },
-  ) {
+  async *#generate(prompt: number[], rng: CounterRng, options: CompleteOptions) {
     const release = this.#claim('generate()', options);
     try {
-      const { maxTokens, sequenceLength, signal, subnetwork } = options;
-      const stopTokens = [options.stopToken].flat();
-      let window = prompt.slice(-sequenceLength);
-      const capacity = Math.min(window.length + maxTokens, sequenceLength);
-      let past = 0;
-      for (let count = 0; count < maxTokens && !signal?.aborted; count++) {
-        if (window.length > sequenceLength) {
-          window = window.slice(-Math.ceil(sequenceLength * keptContext));
-          past = 0;
-        }
-        const added = Int32Array.from(window.slice(past));
-        const batch = this.#batch(added, null, { subnetwork });
-        const logits = await native(() => this.#native.extend(batch, past, capacity));
-        past = window.length;
-        const token = chooseToken(logits, options, rng.nextFloat());
-        if (stopTokens.includes(token)) return;
-        window.push(token);
-        yield token;
-      }
+      const { subnetwork } = options;
+      yield* continueText(prompt, rng, options, (added, past, capacity) =>
+        native(() => this.#native.extend(this.#batch(added, null, { subnetwork }), past, capacity)),
+      );
     } finally {
       release();
     }

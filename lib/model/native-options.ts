@@ -7,6 +7,7 @@ import { architectureOf } from '../config/architecture.ts';
 import type { ModelConfig } from '../config/model-config.ts';
 import { BurgeonError } from '../errors.ts';
 import type { PartSize } from '../est/part.ts';
+import { keptSums } from '../ranks/shares.ts';
 import { describe, requireOneOf } from './arguments.ts';
 import { type ChosenDevice, chooseDevice } from './device.ts';
 import type { ModelOptions, Precision } from './options.ts';
@@ -29,9 +30,14 @@ export function nativeOptions(options: ModelOptions): NativeModelOptions {
   };
 }
 
+export interface MemoryPlan extends NativeMemoryPlan {
+  /** Of gradients, kept while the micro-batches of a step add up. */
+  sums: number;
+}
+
 /**
  * What a model takes of its device's memory when it trains with batches of this shape, in bytes: exactly what it will allocate,
- * if no more than `part` of it is active.
+ * if no more than `part` of it is active, and so many micro-batches add up in a step.
  * Nothing is allocated, and of a CUDA device only the library is needed.
  * @throws {BurgeonError} ERR_BURGEON_CONFIG, ERR_BURGEON_BACKEND, ERR_BURGEON_CUDA.
  */
@@ -39,13 +45,15 @@ export function planMemory(
   config: ModelConfig,
   batchSize: number,
   sequenceLength: number,
-  options: ModelOptions & { part?: PartSize | undefined } = {},
-): NativeMemoryPlan {
+  options: ModelOptions & { part?: PartSize | undefined; accumulationSteps?: number } = {},
+): MemoryPlan {
   const { binding } = loadAddon();
-  const { part, ...model } = options;
-  return nativeSync(() =>
+  const { part, accumulationSteps = 1, ...model } = options;
+  const plan = nativeSync(() =>
     binding.planMemory(nativeConfig(config), nativeOptions(model), batchSize, sequenceLength, part),
   );
+  const sums = keptSums(accumulationSteps) * plan.gradients;
+  return { ...plan, sums, total: plan.total + sums };
 }
 
 /** What a precision means on a device. */

@@ -2,8 +2,9 @@
 // Reading them is documents.ts.
 
 import { stat } from 'node:fs/promises';
-import { resolve, sep } from 'node:path';
+import { basename, dirname, resolve, sep } from 'node:path';
 import { BurgeonError } from '../errors.ts';
+import { directoryKind } from '../files/directory-kind.ts';
 import { expandFiles, walkFiles } from '../files/globs.ts';
 import { isDirectory } from '../files/path-kinds.ts';
 import { quote } from '../quote.ts';
@@ -51,6 +52,20 @@ export async function findInputFiles(inputs: readonly string[], columns: TextCol
   );
 }
 
+/**
+ * Files in the directories among the inputs that are not read, as their names do not say that they are text.
+ * @throws {BurgeonError} as `findInputFiles`.
+ */
+export async function findPassedOver(inputs: readonly string[]): Promise<string[]> {
+  const read = new Set((await findInputFiles(inputs)).map(({ path }) => resolve(path)));
+  const others = new Map<string, string>();
+  for (const input of inputs) {
+    if (!(await isDirectory(input))) continue;
+    for (const path of await filesIn(input)) if (!read.has(resolve(path))) others.set(resolve(path), path);
+  }
+  return [...others.values()];
+}
+
 /** A file of an input, and the column that is named for it. */
 interface FoundFile {
   path: string;
@@ -80,9 +95,23 @@ function withoutColumns(input: string, column: string): BurgeonError {
   );
 }
 
+/** All of a directory but hidden names and prepared data sets, such as the one that was made of it before. */
+async function filesIn(directory: string): Promise<string[]> {
+  const slashed = sep === '\\' ? directory.replaceAll('\\', '/') : directory;
+  const byDirectory = new Map<string, string[]>();
+  for await (const path of walkFiles(slashed, { hidden: false })) {
+    const names = byDirectory.get(dirname(path)) ?? [];
+    names.push(path);
+    byDirectory.set(dirname(path), names);
+  }
+  const isDataSet = (paths: readonly string[]) =>
+    directoryKind(paths.map((path) => basename(path)))?.what === 'a data set';
+  return [...byDirectory.values()].filter((paths) => !isDataSet(paths)).flat();
+}
+
 async function textFilesIn(directory: string): Promise<string[]> {
   const files: string[] = [];
-  for await (const path of walkFiles(sep === '\\' ? directory.replaceAll('\\', '/') : directory, { hidden: false })) {
+  for (const path of await filesIn(directory)) {
     const [kind, compression] = extensionsOf(path);
     if (textExtensions.has(kind) || (kind === '.parquet' && !compression)) files.push(path);
   }

@@ -21,7 +21,7 @@ export interface LiveData {
   kind: 'live';
 }
 
-/** Of many runs; at its address the list, at /run/NAME the run. */
+/** Of many runs; at its address the list, at /run/NAME the run, and at /compare/NAME&NAME chosen ones, against the first. */
 export interface DashboardData {
   kind: 'dashboard';
 }

@@ -3,7 +3,9 @@
 
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
+import { meantHint } from '../config/meant-directories.ts';
 import { BurgeonError } from '../errors.ts';
+import { isFile } from '../files/path-kinds.ts';
 import { type FileLine, scanLines } from '../files/scan-lines.ts';
 import { counted } from '../format.ts';
 import { type MetricsLine, metricsFileName } from '../train/metrics.ts';
@@ -127,9 +129,11 @@ async function sizeOf(file: string, directory: string): Promise<number> {
   try {
     return (await stat(file)).size;
   } catch (cause) {
+    const problem = (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'it has none' : (cause as Error).message;
+    const hint = await meantHint(directory, (other) => isFile(path.join(other, metricsFileName)));
     throw new BurgeonError(
       'ERR_BURGEON_DATA',
-      `${directory}: expected a run directory with ${metricsFileName}, but ${(cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'it has none' : (cause as Error).message}; \`burgeon train\` writes one to its output`,
+      `${directory}: expected a run directory with ${metricsFileName}, but ${problem}; \`burgeon train\` writes one to its output${hint}`,
       { cause },
     );
   }

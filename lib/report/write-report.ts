@@ -7,7 +7,7 @@ import { isFile } from '../files/path-kinds.ts';
 import { replaceFile } from '../files/replace-file.ts';
 import { comparableLosses } from './comparable-losses.ts';
 import { compareRuns } from './compare-runs.ts';
-import type { PageData, ReportData } from './page-data.ts';
+import type { ReportData } from './page-data.ts';
 import { readRun } from './read-run.ts';
 import type { Columns, RunData } from './run-data.ts';
 import { groupRuns } from './run-groups.ts';
@@ -32,17 +32,24 @@ export async function writeReport(
   options: { mustCompare?: boolean; onNote?: ((note: string) => void) | undefined } = {},
 ): Promise<void> {
   await requirePage(file);
+  await replaceFile(file, await pageWith(await readReport(directories, options)), 'the report');
+}
+
+/** What a report of these runs has in it; options and errors as of `writeReport`. */
+export async function readReport(
+  directories: readonly string[],
+  options: { mustCompare?: boolean; onNote?: ((note: string) => void) | undefined } = {},
+): Promise<ReportData> {
   const runs = withDistinctNames(await Promise.all(directories.map((directory) => readRun(directory))));
   for (const note of runs.flatMap(({ damage }) => damage)) options.onNote?.(note);
   const compared = comparisonOf(runs, options.mustCompare ?? false);
-  const data: PageData = {
+  return {
     kind: 'report',
     groups: groupRuns(runs).map((group) => group.runs.map((run) => runs.indexOf(run))),
     ...compared,
     runs: compared.runs.map(shortened),
     written: new Date().toISOString(),
   };
-  await replaceFile(file, await pageWith(data), 'the report');
 }
 
 /**

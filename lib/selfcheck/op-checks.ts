@@ -24,6 +24,7 @@ const products = [
   'mlp_forward',
   'mlp_backward',
 ] as const;
+const head = ['head_forward', 'head_input_gradient', 'head_weight_gradient'] as const;
 const gatedProducts = ['swiglu_forward', 'swiglu_backward'] as const;
 const attention = ['rotary', 'attention_forward', 'attention_backward'] as const;
 const cached = ['cache_append', 'attention_cached'] as const;
@@ -82,6 +83,10 @@ export function opChecks(device: Device, isQuick: boolean): OpCheck[] {
       ),
     ),
     ...checksOf([...products, ...gatedProducts], withTokens(rows, 37, 300)),
+    ...checksOf(
+      head,
+      withTokens(rows, 37, 300).map(({ n, rows, cols }) => ({ n, rows, cols }) as NativeOpShape),
+    ),
     ...checksOf(attention, heads),
     ...checksOf(
       cached,

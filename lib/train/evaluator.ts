@@ -4,6 +4,8 @@ import type { FixedBatch } from '../data/fixed-windows.ts';
 import { BurgeonError } from '../errors.ts';
 import type { Subnetwork } from '../est/subnetwork.ts';
 import type { Model } from '../model/model.ts';
+import type { Communicator } from '../ranks/communicator.ts';
+import { onlyRank } from '../ranks/shares.ts';
 
 export interface Evaluation {
   /** Mean nats per target. */
@@ -28,21 +30,28 @@ export async function evaluate(
     subnetwork?: Subnetwork | undefined;
     signal?: AbortSignal | undefined;
     onBatch?: (tokens: number) => void;
+    /** The other ranks, each of which evaluates some of the batches. They are not stopped. */
+    communicator?: Communicator | undefined;
   } = {},
 ): Promise<Evaluation> {
   const start = performance.now();
-  let sum = 0;
+  const { communicator, signal, subnetwork } = options;
+  const { rank, size } = communicator ?? onlyRank;
+  const sums: number[] = [];
   let tokens = 0;
   let isPartial = false;
   for await (const batch of batches) {
-    isPartial = options.signal?.aborted === true && tokens > 0;
+    isPartial = !communicator && signal?.aborted === true && tokens > 0;
     if (isPartial) break;
     const { batchSize, targets } = batch;
-    const { loss } = await model.forward(batch.tokens, { batchSize, targets, subnetwork: options.subnetwork });
-    sum += loss * batch.targets.length;
-    tokens += batch.targets.length;
+    const isOwn = sums.length % size === rank;
+    const { loss } = isOwn ? await model.forward(batch.tokens, { batchSize, targets, subnetwork }) : { loss: 0 };
+    sums.push(loss * targets.length);
+    tokens += targets.length;
     options.onBatch?.(tokens);
   }
+  const all = communicator ? await communicator.sum(sums, 'the losses of an evaluation') : sums;
+  const sum = all.reduce((total, each) => total + each, 0);
   if (!Number.isFinite(sum)) {
     throw new BurgeonError(
       'ERR_BURGEON_NONFINITE',

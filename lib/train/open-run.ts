@@ -8,6 +8,7 @@ import type { OpenModelDirectory } from '../checkpoint/model-directory.ts';
 import { completeModel, type ModelConfig } from '../config/model-config.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { ShardCheck } from '../data/shard-check.ts';
+import { isError } from '../errors.ts';
 import { counted } from '../format.ts';
 import type { Model } from '../model/model.ts';
 import { createTokenizer } from '../tokenizer/open-tokenizer.ts';
@@ -16,6 +17,7 @@ import { bestOnPresentWindows } from './best-checkpoint.ts';
 import { checkpointSpace, checkSpace, lacksRoom } from './checkpoint-space.ts';
 import type { FoundData } from './data-record.ts';
 import { openInitialModel, partNotes } from './initial-model.ts';
+import { Lead, requireShares } from './lead.ts';
 import { keepMetricsAside, MetricsWriter } from './metrics.ts';
 import { findData, openData, type RunInput, readInput } from './open-data.ts';
 import { planNotes } from './plan-notes.ts';
@@ -47,6 +49,8 @@ export interface OpenRun {
   planner: StepPlanner;
   recorder: RunRecorder;
   saver: RunSaver;
+  /** Of the other ranks. */
+  lead: Lead | undefined;
 }
 
 /**
@@ -54,6 +58,17 @@ export interface OpenRun {
  *   ERR_BURGEON_OUT_OF_MEMORY. Nothing stays open then.
  */
 export async function openRun(config: TrainConfig, options: TrainerOptions): Promise<OpenRun> {
+  const { communicator } = options;
+  try {
+    if (communicator) requireShares(config, communicator);
+    return await openAll(config, options);
+  } catch (error) {
+    communicator?.giveUp(isError(error) ? error.message : String(error));
+    throw error;
+  }
+}
+
+async function openAll(config: TrainConfig, options: TrainerOptions): Promise<OpenRun> {
   const dataset = await openData(config);
   const hashed = [...(dataset.hashed?.validation ?? []), ...(dataset.hashed?.train ?? [])];
   const open: Partial<OpenRun> & Pick<OpenRun, 'dataset' | 'check'> = { dataset, check: new ShardCheck(hashed) };
@@ -178,7 +193,7 @@ function begin(
 /** Everything that follows from the state that the run begins with. */
 async function record(
   parts: WantedRun & Pick<OpenRun, 'dataset' | 'check' | 'directory'> & { begun: Restored; notes: string[] },
-  { signal, onLine, onNote = () => {} }: TrainerOptions,
+  { signal, onLine, onNote = () => {}, communicator }: TrainerOptions,
 ): Promise<OpenRun> {
   const { dataset, check, directory, tokenizer, found, newInput, begun, notes } = parts;
   const { model, state } = begun;
@@ -199,7 +214,10 @@ async function record(
     notes.push(note);
     onNote(note);
   }
+  const lead =
+    communicator && (await Lead.begin(communicator, { config, model: model.config, data: found, windows }, model));
   const recorder = new RunRecorder({
+    lead,
     config,
     model,
     state: Object.assign(state, { units }),
@@ -221,7 +239,7 @@ async function record(
     begun: directory.begun,
     lacksRoom: () => lacksRoom(model.config, config.output),
   });
-  return { dataset, check, tokenizer, input, directory, model, state, peak, planner, recorder, saver };
+  return { dataset, check, tokenizer, input, directory, model, state, peak, planner, recorder, saver, lead };
 }
 
 /** A kill may cost the lines of the last step; a file that ends earlier was shortened, or is another one. */

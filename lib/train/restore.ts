@@ -137,7 +137,7 @@ function precisionOf({ device, precision }: TrainConfig): string {
   return choosePrecision(chooseDevice(device), precision);
 }
 
-function modelOptions({ threads, device, precision, batchSize, sequenceLength }: TrainConfig) {
+export function modelOptions({ threads, device, precision, batchSize, sequenceLength }: TrainConfig) {
   return {
     ...(threads === 'auto' ? {} : { threads }),
     device,

@@ -12,6 +12,7 @@ import type { Model } from '../model/model.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { DataDescription } from './describe-data.ts';
 import { type Evaluation, evaluate } from './evaluator.ts';
+import type { Lead } from './lead.ts';
 import { MemoryGauge } from './memory-gauge.ts';
 import type { EndLine, MetricsWriter, StepLine } from './metrics.ts';
 import { saveRun } from './restore.ts';
@@ -35,6 +36,8 @@ export interface RecordedRun {
   validation: AsyncIterable<FixedBatch> | undefined;
   /** Stops evaluations and samples. */
   signal?: AbortSignal | undefined;
+  /** Of the other ranks, which evaluate with this one. */
+  lead: Lead | undefined;
   /** Absent where the signal came before they were read. */
   data: DataDescription | undefined;
   place: RunPlace;
@@ -154,11 +157,13 @@ export class RunRecorder {
 
   /** Loss on the validation windows of what has been trained so far; undefined where there are none, or it is owed now. */
   async evaluate(): Promise<Evaluation | undefined> {
-    const { config, model, metrics, state, validation, signal } = this.#run;
+    const { config, model, metrics, state, validation, signal, lead } = this.#run;
     if (validation === undefined) return undefined;
     if (signal?.aborted) return this.#owe('evaluation');
+    await lead?.tell({ kind: 'evaluate', step: state.step });
+    const { communicator } = lead ?? {};
     const result = await replayable(`after step ${state.step} (seed ${config.seed})`, () =>
-      evaluate(model, validation, { subnetwork: this.#plan.trainedSubnetwork, signal }),
+      evaluate(model, validation, { subnetwork: this.#plan.trainedSubnetwork, signal, communicator }),
     );
     if (result.isPartial) return this.#owe('evaluation');
     state.lastValidationLoss = result.loss;

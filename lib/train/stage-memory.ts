@@ -1,12 +1,11 @@
 // What each stage of a run takes of its device's memory: that of the part it trains, with its own micro-batches.
 
-import type { NativeMemoryPlan } from '../addon/binding.ts';
 import type { ModelConfig } from '../config/model-config.ts';
 import { BurgeonError } from '../errors.ts';
 import { partSize, trainedPart } from '../est/part.ts';
 import { Schedule } from '../est/schedule.ts';
 import { bytes } from '../format.ts';
-import { planMemory } from '../model/native-options.ts';
+import { type MemoryPlan, planMemory } from '../model/native-options.ts';
 import type { ModelOptions } from '../model/options.ts';
 import type { TrainConfig } from './train-config.ts';
 
@@ -16,7 +15,7 @@ export interface StageMemory {
   /** Sequences per micro-batch. */
   batchSize: number;
   /** Up to and with this stage: memory once taken is kept. Evaluations take no more. */
-  memory: NativeMemoryPlan;
+  memory: MemoryPlan;
   /**
    * The most sequences per micro-batch, of those that divide the sequences of a step, for which activations take no more than those of
    * the full model with the run's micro-batch.
@@ -36,7 +35,8 @@ export function planStageMemory(model: ModelConfig, config: MemoryConfig, option
     .filter(({ startStep, endStep }) => startStep < endStep)
     .map(({ index, endStep, options: { batchSize = config.batchSize } }) => {
       const part = partSize(trainedPart(model, schedule, est, endStep - 1), model);
-      const planOf = (size: number) => planMemory(model, size, sequenceLength, { ...options, part });
+      const planOf = (size: number) =>
+        planMemory(model, size, sequenceLength, { ...options, part, accumulationSteps: sequences / size });
       let proposedBatchSize = config.batchSize;
       for (let size = config.batchSize + 1; size <= sequences; size++) {
         if (sequences % size !== 0) continue;

@@ -11,7 +11,10 @@ import { warmupFactor } from '../est/transition.ts';
 import type { Model } from '../model/model.ts';
 import type { OptimizerOptions } from '../model/options.ts';
 import { learningRateAt } from '../optim/lr-schedule.ts';
-import type { StepPlan, StepPlanner } from './step-planner.ts';
+import type { Communicator } from '../ranks/communicator.ts';
+import { foldsOf, onlyRank, shareOf } from '../ranks/shares.ts';
+import { exchangeStep, requireSameNorm, type StepShare } from './exchange.ts';
+import type { DrawnGroup, StepPlan, StepPlanner } from './step-planner.ts';
 import type { TrainConfig } from './train-config.ts';
 
 /** What a step waits for: a batch, forward and backward of it, the update. */
@@ -22,6 +25,8 @@ export interface StepContext {
   model: Model;
   loader: Pick<BatchLoader, 'batch'>;
   planner: StepPlanner;
+  /** The other ranks, each of which does its share of every step. */
+  communicator?: Communicator | undefined;
   /** A group with this share of the step's sequences has trained this subnetwork; undefined: the full model. */
   onGroup?: (subnetwork: Subnetwork | undefined, weight: number) => void;
   /** Stops the step between two micro-batches. */
@@ -31,6 +36,13 @@ export interface StepContext {
   /** Does a part of the step, timed. */
   timed?: <Result>(part: StepPart, work: () => Promise<Result>) => Promise<Result>;
 }
+
+/** What this rank has done. */
+interface OwnShare extends StepShare {
+  groupNumbers: ReadonlySet<number>;
+}
+
+const inPlace = <Result>(_: StepPart, work: () => Promise<Result>) => work();
 
 export interface StepOutcome {
   /** From 1. */
@@ -57,32 +69,18 @@ export interface StepOutcome {
  *   step.
  */
 export async function trainStep(context: StepContext, step: number): Promise<StepOutcome | undefined> {
-  const { config, model, loader, planner, signal, onGroup, timed = (_, work) => work() } = context;
+  const { config, model, planner, communicator, timed = inPlace } = context;
   const plan = planner.at(step);
-  const { batchSize, accumulationSteps } = plan;
+  const where = `step ${step + 1} (seed ${config.seed}, rates ${JSON.stringify(plan.sampler.rates)})`;
   const hasGrown = await beginStage(context, step);
-
-  let executedBlock = 0;
-  let executedAll = 0;
-  const groupNumbers = new Set<number>();
-  const { rates } = plan.sampler;
-  const where = `step ${step + 1} (seed ${config.seed}, rates ${JSON.stringify(rates)})`;
-  const weight = 1 / accumulationSteps;
-  for (let micro = 0; micro < accumulationSteps; micro++) {
-    // What has grown cannot go back, so that step is finished.
-    if (micro > 0 && signal?.aborted && !hasGrown) {
-      await model.clearGradients();
-      return undefined;
-    }
-    const { tokens, targets } = await timed('data', () => loader.batch(step * accumulationSteps + micro, batchSize));
-    const groups = planner.groups(step, micro);
-    const result = await timed('batch', () => model.accumulate(tokens, targets, { batchSize, groups, weight }));
-    for (const { index, sequences, subnetwork } of groups) {
-      groupNumbers.add(index);
-      onGroup?.(subnetwork, (weight * sequences) / batchSize);
-    }
-    executedBlock += blockFlops(result.forwardFlops) + blockFlops(result.backwardFlops);
-    executedAll += allFlops(result.forwardFlops) + allFlops(result.backwardFlops);
+  // What has grown cannot go back, so that step is finished.
+  const own = await addGradients(context, step, !hasGrown);
+  const totals = communicator
+    ? await replayable(where, () => exchangeStep(communicator, model, own, plan.accumulationSteps))
+    : own;
+  if (totals === undefined || own.isStopped) {
+    await model.clearGradients();
+    return undefined;
   }
   const { schedule: _, inactive, ...optimizer } = config.optimizer;
   const learningRate = learningRateOf(config, plan.stage, step);
@@ -94,17 +92,49 @@ export async function trainStep(context: StepContext, step: number): Promise<Ste
       throw error;
     }),
   );
+  if (communicator) await requireSameNorm(communicator, gradientNorm);
+  const { blockFlops, allFlops } = totals;
+  const all = 'losses' in totals ? totals.losses : losses;
   return {
     stage: plan.stage.index + 1,
     active: plan.active,
     isDense: plan.isDense,
-    groups: groupNumbers.size,
-    loss: losses.reduce((sum, loss) => sum + weight * loss, 0),
+    groups: own.groupNumbers.size,
+    loss: all.reduce((sum, loss) => sum + (1 / plan.accumulationSteps) * loss, 0),
     learningRate,
     gradientNorm,
-    blockFlops: executedBlock,
-    allFlops: executedAll,
+    blockFlops,
+    allFlops,
   };
+}
+
+/** Adds up the gradients of this rank's micro-batches, and tells of the groups of all from its first on. */
+async function addGradients(context: StepContext, step: number, mayStop: boolean): Promise<OwnShare> {
+  const { model, loader, planner, signal, communicator = onlyRank, onGroup, timed = inPlace } = context;
+  const { batchSize, accumulationSteps } = planner.at(step);
+  const { first, count } = shareOf(accumulationSteps, communicator);
+  const weight = 1 / accumulationSteps;
+  const share = { first, isStopped: false, blockFlops: 0, allFlops: 0, groupNumbers: new Set<number>() };
+  const tell = (groups: readonly DrawnGroup[]) => {
+    for (const { index, sequences, subnetwork } of groups) {
+      share.groupNumbers.add(index);
+      onGroup?.(subnetwork, (weight * sequences) / batchSize);
+    }
+  };
+  const number = (at: number, micro: number) => at * accumulationSteps + first + micro;
+  for (const [micro, fold] of foldsOf(count).entries()) {
+    if (micro > 0 && signal?.aborted && mayStop) return { ...share, isStopped: true };
+    const next = micro + 1 < count ? number(step, micro + 1) : number(step + 1, 0);
+    const { tokens, targets } = await timed('data', () => loader.batch(number(step, micro), batchSize, next));
+    const groups = planner.groups(step, first + micro);
+    const result = await timed('batch', () => model.accumulate(tokens, targets, { batchSize, groups, weight }));
+    if (count > 1) await model.foldGradients(fold);
+    tell(groups);
+    share.blockFlops += blockFlops(result.forwardFlops) + blockFlops(result.backwardFlops);
+    share.allFlops += allFlops(result.forwardFlops) + allFlops(result.backwardFlops);
+  }
+  for (let micro = first + count; onGroup && micro < accumulationSteps; micro++) tell(planner.groups(step, micro));
+  return share;
 }
 
 /** Before the first step of a stage: what it trains for the first time is made from what was trained. @returns whether there was any. */

@@ -1,5 +1,6 @@
 // What a run may be told beside its configuration.
 
+import type { Communicator } from '../ranks/communicator.ts';
 import type { MetricsLine } from './metrics.ts';
 import type { StartMode } from './run-directory.ts';
 
@@ -11,6 +12,8 @@ export interface TrainerOptions {
    * what then holds: docs/checkpoint-format.md. Default: none.
    */
   changes?: readonly string[] | undefined;
+  /** The other ranks, which call `follow`: this is rank 0, and each trains its share of the micro-batches. Default: none. */
+  communicator?: Communicator | undefined;
   /** Stops between two micro-batches, evaluation batches or tokens of a sample, with a checkpoint of the last whole step. */
   signal?: AbortSignal | undefined;
   /** Ends a complete run with a bigram model fitted on the training data, whose loss the summary then gives. */

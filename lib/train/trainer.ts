@@ -161,7 +161,8 @@ export class Trainer implements AsyncDisposable {
     try {
       yield* this.#steps();
       if (this.#options.bigramBaseline && this.isComplete) this.#bigramLoss = await this.#bigramBaseline();
-      const { recorder } = this.#opened(this.#run);
+      const { recorder, lead } = this.#opened(this.#run);
+      await lead?.tell({ kind: 'end' });
       // Also where a kill came between the last checkpoint and the word of it.
       if (!wasComplete || !recorder.isEnded) recorder.end(this.isComplete ? 'complete' : 'stopped', this.summary);
     } catch (error) {
@@ -205,8 +206,9 @@ export class Trainer implements AsyncDisposable {
   /** A step and what is due after it; undefined where the signal stopped it. */
   async #step(): Promise<StepRecord | undefined> {
     const { config } = this;
-    const { input, model, planner, recorder, saver } = this.#opened(this.#run);
+    const { input, model, planner, recorder, saver, lead } = this.#opened(this.#run);
     const { loader } = input;
+    const { communicator } = this.#options;
     const state = this.#opened(this.#state);
     const { signal } = this.#options;
     const onChange = () => {
@@ -214,8 +216,9 @@ export class Trainer implements AsyncDisposable {
     };
     await recorder.requirePlace();
     await this.#requireSoundData();
+    await lead?.tell({ kind: 'step', step: state.step });
     const line = await recorder.step((onGroup) =>
-      trainStep({ config, model, loader, planner, signal, onGroup, onChange }, state.step),
+      trainStep({ config, model, loader, planner, communicator, signal, onGroup, onChange }, state.step),
     );
     if (line === undefined) return undefined;
     this.#isWhole = true;
@@ -292,7 +295,8 @@ export class Trainer implements AsyncDisposable {
 
   /** Keeps what was trained, and leaves word of what ended the run. */
   async #fail(error: unknown): Promise<void> {
-    const { recorder, saver } = this.#opened(this.#run);
+    const { recorder, saver, lead } = this.#opened(this.#run);
+    lead?.giveUp(error);
     const attempts = [
       () => saver.saveLastGood(error, this.#isWhole),
       () => recorder.warn((error as Error).message),
@@ -327,6 +331,7 @@ export class Trainer implements AsyncDisposable {
     if (run) this.#lastTrained = partSubnetwork(this.part, run.model.config);
     this.#run = undefined;
     this.#isOver = true;
+    run?.lead?.giveUp('the run was closed');
     if (run) await releaseRun(run);
   }
 

@@ -1,9 +1,10 @@
 // What the addon exports: the package version it was built from, the best instruction set of this machine, the model
-// class, what there is of CUDA, measurements of the machine and of single ops, and byte pair encoding. Several threads
-// of one process may each load it; nothing here is global.
+// class, what connects ranks, what there is of CUDA, measurements of the machine and of single ops, and byte pair
+// encoding. Several threads of one process may each load it; nothing here is global.
 #include <napi.h>
 
 #include "addon/bench_wrap.h"
+#include "addon/communicator_wrap.h"
 #include "addon/cuda_wrap.h"
 #include "addon/machine_wrap.h"
 #include "addon/model_wrap.h"
@@ -17,6 +18,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   burgeon::system::stay_loaded();
   exports.Set("version", BURGEON_VERSION);
   exports.Set("bestIsa", burgeon::best_isa());
+  exports.Set("NativeCommunicator", burgeon::CommunicatorWrap::define(env));
   exports.Set("NativeModel", burgeon::ModelWrap::define(env));
   exports.Set("planMemory", Napi::Function::New(env, burgeon::plan_memory_wrap, "planMemory"));
   exports.Set("measurePeak", Napi::Function::New(env, burgeon::measure_peak_wrap, "measurePeak"));

@@ -63,6 +63,7 @@ Napi::Object to_object(Napi::Env env, const OpBenchResult& result) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("ms", to_array(env, result.ms));
   object.Set("copyMs", to_array(env, result.copy_ms));
+  object.Set("n", Napi::Number::New(env, static_cast<double>(result.n)));
   object.Set("flops", Napi::Number::New(env, 2.0 * static_cast<double>(result.multiply_adds)));
   object.Set("bytes", Napi::Number::New(env, static_cast<double>(result.bytes)));
   object.Set("error", Napi::Number::New(env, result.error.largest));

@@ -29,6 +29,8 @@ const char* name_of(ErrorCode code) {
       return "ERR_BURGEON_NONFINITE";
     case ErrorCode::kData:
       return "ERR_BURGEON_DATA";
+    case ErrorCode::kRanks:
+      return "ERR_BURGEON_RANKS";
   }
   return "ERR_BURGEON_BACKEND";
 }

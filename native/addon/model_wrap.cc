@@ -8,75 +8,12 @@
 
 #include "addon/arguments.h"
 #include "addon/js_error.h"
+#include "addon/step_message.h"
 #include "addon/task.h"
 
 namespace burgeon {
 
 namespace {
-
-// Reads B and T; returns the number of tokens.
-int64_t read_shape(const Napi::Value& batch_size, const Napi::Value& sequence_length, int64_t* batch,
-                   int64_t* sequence) {
-  *batch = read_integer(batch_size, "batchSize", 1, kMaxTokens);
-  *sequence = read_integer(sequence_length, "sequenceLength", 1, kMaxTokens);
-  const int64_t count = *batch * *sequence;
-  if (count > kMaxTokens) {
-    throw Error(ErrorCode::kShape, "batchSize * sequenceLength: expected at most " + std::to_string(kMaxTokens) +
-                                       " tokens, received " + std::to_string(count));
-  }
-  return count;
-}
-
-// One micro-batch with its own copy of everything the caller passed, so that arrays may be reused at once.
-struct Request {
-  std::vector<int32_t> tokens;
-  std::vector<int32_t> targets;
-  std::vector<SequenceGroup> groups;
-  MicroBatch batch{};
-
-  // tokens, targets (or null, where there need be none), batchSize, sequenceLength, groups.
-  Request(const Napi::Object& object, const ModelConfig& config, bool needs_targets) {
-    const int64_t count =
-        read_shape(object.Get("batchSize"), object.Get("sequenceLength"), &batch.batch, &batch.sequence);
-    tokens = read_int32_array(object.Get("tokens"), "tokens", count);
-    batch.tokens = tokens.data();
-    const Napi::Value wanted = object.Get("targets");
-    if (needs_targets || !wanted.IsNull()) {
-      targets = read_int32_array(wanted, "targets", count);
-      batch.targets = targets.data();
-    }
-    groups = read_groups(object.Get("groups"), batch.batch, config);
-    batch.groups = &groups;
-  }
-};
-
-Napi::Object work_object(Napi::Env env, const Work& work) {
-  // Two FLOPs per multiply-add.
-  const auto flops = [&](int64_t multiply_adds) {
-    return Napi::Number::New(env, 2.0 * static_cast<double>(multiply_adds));
-  };
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("qkv", flops(work.qkv));
-  object.Set("scores", flops(work.scores));
-  object.Set("outProjection", flops(work.out_projection));
-  object.Set("mlp", flops(work.mlp));
-  object.Set("head", flops(work.head));
-  return object;
-}
-
-Napi::Object result_object(Napi::Env env, const StepResult& result, double ms) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("loss", Napi::Number::New(env, result.loss));
-  object.Set("kernels", Napi::Number::New(env, static_cast<double>(result.kernels)));
-  object.Set("forwardFlops", work_object(env, result.forward));
-  object.Set("backwardFlops", work_object(env, result.backward));
-  object.Set("ms", Napi::Number::New(env, ms));
-  return object;
-}
-
-double elapsed_ms(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-}
 
 // JavaScript's constructors of arrays, as they were when the addon was loaded: what takes their place later could give
 // out an array that somebody shrinks while a worker writes into it.
@@ -141,7 +78,10 @@ Napi::Function ModelWrap::define(Napi::Env env) {
   return DefineClass(
       env, "NativeModel",
       {InstanceMethod<&ModelWrap::forward>("forward"), InstanceMethod<&ModelWrap::forward_backward>("forwardBackward"),
-       InstanceMethod<&ModelWrap::accumulate>("accumulate"), InstanceMethod<&ModelWrap::extend>("extend"),
+       InstanceMethod<&ModelWrap::accumulate>("accumulate"), InstanceMethod<&ModelWrap::take_losses>("takeLosses"),
+       InstanceMethod<&ModelWrap::fold_gradients>("foldGradients"),
+       InstanceMethod<&ModelWrap::exchange_gradients>("exchangeGradients"),
+       InstanceMethod<&ModelWrap::broadcast_state>("broadcastState"), InstanceMethod<&ModelWrap::extend>("extend"),
        InstanceMethod<&ModelWrap::optimizer_step>("optimizerStep"),
        InstanceMethod<&ModelWrap::clear_gradients>("clearGradients"), InstanceMethod<&ModelWrap::copy_rows>("copyRows"),
        InstanceMethod<&ModelWrap::read>("read"), InstanceMethod<&ModelWrap::write>("write"),
@@ -239,82 +179,6 @@ Napi::Value ModelWrap::extend(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value ModelWrap::forward_backward(const Napi::CallbackInfo& info) {
-  return train(info, &Model::forward_backward);
-}
-
-Napi::Value ModelWrap::accumulate(const Napi::CallbackInfo& info) { return train(info, &Model::accumulate); }
-
-Napi::Value ModelWrap::train(const Napi::CallbackInfo& info, StepResult (Model::*call)(const MicroBatch&, double)) {
-  return translate_errors(info.Env(), [&]() -> Napi::Value {
-    const std::shared_ptr<Model> model = ready();
-    const Napi::Object batch = read_object(info[0], "batch");
-    const auto request = std::make_shared<Request>(batch, model->config(), true);
-    const double weight = read_number(info[1], "weight");
-    ready();
-    const auto result = std::make_shared<StepResult>();
-    const auto ms = std::make_shared<double>(0);
-    return run(
-        info,
-        [=] {
-          const auto start = std::chrono::steady_clock::now();
-          *result = ((*model).*call)(request->batch, weight);
-          *ms = elapsed_ms(start);
-        },
-        [=](Napi::Env env) -> Napi::Value { return result_object(env, *result, *ms); });
-  });
-}
-
-Napi::Value ModelWrap::optimizer_step(const Napi::CallbackInfo& info) {
-  return translate_errors(info.Env(), [&]() -> Napi::Value {
-    const std::shared_ptr<Model> model = ready();
-    const OptimizerStep step = read_optimizer_step(info[0]);
-    const auto trained = std::make_shared<std::optional<Subnetwork>>();
-    const Napi::Value part = info[0].As<Napi::Object>().Get("trained");
-    if (!part.IsUndefined()) *trained = read_subnetwork(read_object(part, "trained"), model->config(), "trained");
-    ready();
-    const auto losses = std::make_shared<std::vector<double>>();
-    const auto norm = std::make_shared<double>(0);
-    const auto ms = std::make_shared<double>(0);
-    return run(
-        info,
-        [=] {
-          const auto start = std::chrono::steady_clock::now();
-          *losses = model->take_losses();
-          *norm = model->optimizer_step(step, *trained ? &**trained : nullptr);
-          *ms = elapsed_ms(start);
-        },
-        [=](Napi::Env env) -> Napi::Value {
-          Napi::Object object = Napi::Object::New(env);
-          object.Set("gradientNorm", Napi::Number::New(env, *norm));
-          const Napi::Array means = Napi::Array::New(env, losses->size());
-          for (size_t i = 0; i < losses->size(); ++i) {
-            means.Set(static_cast<uint32_t>(i), Napi::Number::New(env, (*losses)[i]));
-          }
-          object.Set("losses", means);
-          object.Set("ms", Napi::Number::New(env, *ms));
-          return object;
-        });
-  });
-}
-
-Napi::Value ModelWrap::clear_gradients(const Napi::CallbackInfo& info) {
-  return translate_errors(info.Env(), [&]() -> Napi::Value {
-    ready()->clear_gradients();
-    return info.Env().Undefined();
-  });
-}
-
-Napi::Value ModelWrap::copy_rows(const Napi::CallbackInfo& info) {
-  return translate_errors(info.Env(), [&]() -> Napi::Value {
-    const std::shared_ptr<Model> model = ready();
-    const auto copies = std::make_shared<std::vector<RowCopy>>(read_row_copies(info[0]));
-    ready();
-    return run(
-        info, [=] { model->copy_rows(*copies); }, [](Napi::Env env) -> Napi::Value { return env.Undefined(); });
-  });
-}
-
 Napi::Value ModelWrap::read(const Napi::CallbackInfo& info) {
   return translate_errors(info.Env(), [&]() -> Napi::Value {
     const std::shared_ptr<Model> model = ready();
@@ -398,12 +262,12 @@ Napi::Value plan_memory_wrap(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelWrap::take_profile(const Napi::CallbackInfo& info) {
   return translate_errors(info.Env(), [&]() -> Napi::Value {
-    const std::vector<OpEvent> events = ready()->take_profile();
-    const auto number = [&](int64_t value) { return Napi::Number::New(info.Env(), static_cast<double>(value)); };
-    // Times are given relative to now, so that no clock needs to be shared.
+    // Times are given relative to now, so that no clock needs to be shared. Ops of a device may come after it.
     const int64_t now =
         std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
             .count();
+    const std::vector<OpEvent> events = ready()->take_profile();
+    const auto number = [&](int64_t value) { return Napi::Number::New(info.Env(), static_cast<double>(value)); };
     Napi::Array array = Napi::Array::New(info.Env(), events.size());
     for (size_t i = 0; i < events.size(); ++i) {
       const OpEvent& event = events[i];

@@ -21,6 +21,10 @@ class ModelWrap : public Napi::ObjectWrap<ModelWrap> {
   Napi::Value extend(const Napi::CallbackInfo& info);
   Napi::Value forward_backward(const Napi::CallbackInfo& info);
   Napi::Value accumulate(const Napi::CallbackInfo& info);
+  Napi::Value take_losses(const Napi::CallbackInfo& info);
+  Napi::Value fold_gradients(const Napi::CallbackInfo& info);
+  Napi::Value exchange_gradients(const Napi::CallbackInfo& info);
+  Napi::Value broadcast_state(const Napi::CallbackInfo& info);
   Napi::Value optimizer_step(const Napi::CallbackInfo& info);
   Napi::Value clear_gradients(const Napi::CallbackInfo& info);
   Napi::Value copy_rows(const Napi::CallbackInfo& info);
@@ -37,6 +41,8 @@ class ModelWrap : public Napi::ObjectWrap<ModelWrap> {
   std::shared_ptr<Model> ready() const;
   // What forwardBackward and accumulate are, with one method of the model or the other.
   Napi::Value train(const Napi::CallbackInfo& info, StepResult (Model::*call)(const MicroBatch&, double));
+  // What is done with the other ranks, with the model and them busy meanwhile.
+  Napi::Value run_with_ranks(const Napi::CallbackInfo& info, void (Model::*call)(Communicator&));
   // Marks the model busy until the work is done.
   Napi::Value run(const Napi::CallbackInfo& info, std::function<void()> work,
                   std::function<Napi::Value(Napi::Env)> result);

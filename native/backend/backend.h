@@ -52,6 +52,19 @@ struct Ops {
   int64_t (*multiply_burst)(float* data, int64_t rounds);
 
   int64_t padded(int64_t rows) const { return (rows + row_multiple - 1) / row_multiple * row_multiple; }
+  // Elements of a row of logits.
+  int64_t logit_stride(int64_t vocab) const {
+    return (padded(vocab) + logit_multiple - 1) / logit_multiple * logit_multiple;
+  }
+  // Rows of the blocks that the logits of n tokens are computed in. All have the same height: a low last one would cost
+  // nearly as much as a high one.
+  int64_t logit_rows(int64_t n, int64_t vocab) const {
+    constexpr int64_t kLeast = 64;
+    const int64_t fitting = logit_bytes / (logit_stride(vocab) * static_cast<int64_t>(sizeof(T)));
+    const int64_t most = fitting > kLeast ? fitting : kLeast;
+    const int64_t blocks = (n + most - 1) / most;
+    return (n + blocks - 1) / blocks;
+  }
 };
 
 constexpr int64_t kBurstFloats = 16384;

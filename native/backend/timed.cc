@@ -2,9 +2,9 @@
 
 #include <chrono>
 #include <type_traits>
+#include <utility>
 
 #include "core/bfloat16.h"
-#include "core/error.h"
 
 namespace burgeon {
 
@@ -43,16 +43,63 @@ struct Timed<Table, Member, Index, void(OpContext&, Arguments...)> {
     OpEvent event{Index, 0, 0, context.multiply_adds, {}};
     size_t noted = 0;
     (note_size(event, noted, arguments), ...);
-    const auto& ops = *static_cast<const Table*>(context.log->ops);
-    event.start_ns = now_ns();
+    const auto& ops = *static_cast<const Table*>(context.log->ops());
+    context.log->begin();
     (ops.*Member)(context, arguments...);
-    event.duration_ns = now_ns() - event.start_ns;
     event.multiply_adds = context.multiply_adds - event.multiply_adds;
-    context.log->events.push_back(event);
+    context.log->end(event);
   }
 };
 
+// Ops whose marks are kept at a time: more than a step of most models has, so that nothing is waited for within one.
+constexpr size_t kMarkedOps = 4096;
+
 }  // namespace
+
+void OpLog::open(const void* ops, Device* device) {
+  ops_ = ops;
+  device_ = device;
+  // And one that tells what time it is.
+  if (device_) device_->keep_marks(2 * kMarkedOps + 1);
+}
+
+void OpLog::begin() {
+  if (marks_.size() == kMarkedOps) read_marks();
+  begun_ = device_ ? device_->mark() : now_ns();
+}
+
+void OpLog::end(const OpEvent& event) {
+  events_.push_back(event);
+  if (device_) {
+    marks_.push_back({begun_, device_->mark()});
+  } else {
+    events_.back().start_ns = begun_;
+    events_.back().duration_ns = now_ns() - begun_;
+  }
+}
+
+void OpLog::read_marks() {
+  if (marks_.empty()) return;
+  // The last mark of all is passed now, which ties the device's clock to ours.
+  const int64_t last = device_->mark();
+  device_->milliseconds(marks_.front().before, last);
+  const int64_t now = now_ns();
+  const auto ns_between = [&](int64_t from, int64_t to) {
+    return static_cast<int64_t>(1e6 * device_->milliseconds(from, to));
+  };
+  OpEvent* event = events_.data() + events_.size() - marks_.size();
+  for (const Marks& marks : marks_) {
+    event->start_ns = now - ns_between(marks.before, last);
+    event->duration_ns = ns_between(marks.before, marks.after);
+    ++event;
+  }
+  marks_.clear();
+}
+
+std::vector<OpEvent> OpLog::take() {
+  read_marks();
+  return std::exchange(events_, {});
+}
 
 const std::vector<const char*>& timed_op_names() {
 #define BURGEON_TIMED_NAME(name, Signature) #name,
@@ -63,12 +110,7 @@ const std::vector<const char*>& timed_op_names() {
 
 template <class T, class W>
 Backend<T, W> time_ops(Backend<T, W> backend, TimedOps<T, W>* timed) {
-  if (backend.device->queue()) {
-    throw Error(ErrorCode::kBackend,
-                "profile: expected the device cpu or reference; ops that are queued on a device cannot be timed one by "
-                "one");
-  }
-  timed->log.ops = backend.ops;
+  timed->log.open(backend.ops, backend.device->queue() ? backend.device.get() : nullptr);
   timed->ops = *backend.ops;
   using Table = Ops<T, W>;
 #define BURGEON_TIMED_WRAP(name, Signature) \

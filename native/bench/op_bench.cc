@@ -302,8 +302,9 @@ struct Engine {
 };
 
 template <class T, class W>
-OpError check(const OpCheckOptions& options, Engine<T, W>& engine, Op op, const OpShape& shape) {
+OpError check(const OpCheckOptions& options, Engine<T, W>& engine, Op op, const OpShape& given) {
   const bool compact = engine.ops().compact;
+  const OpShape shape = as_in_step(op, given, engine.ops());
   const Ops<double>& plain = ref::table<double>();
   std::vector<Case<T, W>> result{Case<T, W>(op, shape, engine.ops(), compact, options.seed)};
   std::vector<Case<double, double>> expected{Case<double, double>(op, shape, plain, compact, options.seed)};
@@ -373,8 +374,9 @@ std::vector<OpBenchResult> bench(const OpBenchOptions& options, Op op, const std
   std::vector<Case<T, W>> cases;
   for (size_t i = 0; i < shapes.size(); ++i) {
     results[i].error = check_reduced(options, engine, op, shapes[i]);
-    cases.emplace_back(op, shapes[i], ops, ops.compact, options.seed);
+    cases.emplace_back(op, as_in_step(op, shapes[i], ops), ops, ops.compact, options.seed);
     results[i].bytes = cases[i].plan.bytes;
+    results[i].n = cases[i].shape.n;
   }
 
   Mover mover(device, engine.pool);

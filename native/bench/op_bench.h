@@ -38,6 +38,7 @@ struct OpError {
 struct OpBenchResult {
   std::vector<double> ms;       // one per round, in their order
   std::vector<double> copy_ms;  // of a copy that reads bytes / 2 and writes as many, when cold; else empty
+  int64_t n;                    // tokens, or rows of the block of logits, that a repetition takes
   int64_t multiply_adds;        // executed by one repetition, counted by the op
   int64_t bytes;                // that one repetition must at least move: OpPlan::bytes
   OpError error;                // on reduced shapes

@@ -17,6 +17,61 @@ Function* present(Function* function, Op op) {
                                        " is of devices whose products take gathered weights, such as cuda");
 }
 
+// The ops on a block of logits, as Step::loss calls them.
+template <class T, class W>
+void call_on_logits(Op op, const OpShape& s, const Ops<T, W>& ops, OpContext& ctx, const int32_t* targets,
+                    void* const* data) {
+  using M = Master<T>;
+  const auto t = [&](int i) { return static_cast<T*>(data[i]); };
+  const auto w = [&](int i) { return static_cast<W*>(data[i]); };
+  const auto m = [&](int i) { return static_cast<M*>(data[i]); };
+  const int64_t stride = s.logit_stride;
+  const int64_t V = s.padded_vocab;
+  switch (op) {
+    case Op::kHeadForward:
+      return ops.linear_expand(ctx, t(0), stride, t(1), w(2), nullptr, nullptr, s.n, V, s.cols, 1);
+    case Op::kHeadInputGradient:
+      return ops.linear_contract(ctx, w(0), t(1), stride, w(2), nullptr, nullptr, nullptr, s.n, V, s.cols, 1, 0);
+    case Op::kHeadWeightGradient:
+      return ops.linear_weight_gradient(ctx, m(0), t(1), stride, t(2), nullptr, s.n, s.rows, s.cols, 1, false);
+    default:
+      return ops.cross_entropy(ctx, m(0), t(1), targets, s.n, s.cols, stride, 1);
+  }
+}
+
+// The ops on active rows of parameters.
+template <class T, class W>
+void call_on_rows(Op op, const OpShape& s, const Ops<T, W>& ops, OpContext& ctx, const int32_t* rows,
+                  void* const* data) {
+  using M = Master<T>;
+  const auto w = [&](int i) { return static_cast<W*>(data[i]); };
+  const auto m = [&](int i) { return static_cast<M*>(data[i]); };
+  const int64_t a = s.active_rows;
+  const int64_t C = s.cols;
+  switch (op) {
+    case Op::kGather: {
+      const GatheredRows<W, M> part{w(0), m(1), rows, a, C};
+      return present(ops.gather_matrix, op)(ctx, {&part, 1});
+    }
+    case Op::kGatherVector: {
+      const GatheredRows<M, M> part{m(0), m(1), rows, a, 1};
+      return present(ops.gather_vector, op)(ctx, {&part, 1});
+    }
+    case Op::kScatterAdd: {
+      const ScatteredRows<M> part{m(0), m(1), rows, a, C};
+      return present(ops.scatter_add, op)(ctx, {&part, 1});
+    }
+    case Op::kAdamW: {
+      const AdamWRows<M> part{m(0), m(1), m(2), m(3), rows, a, C, true, false};
+      return ops.adamw(ctx, {&part, 1}, {1e-3, 0.9, 0.95, 1e-8, 0.1, 0.5, 0.1, 0.05});
+    }
+    default: {
+      const SquaredRows<M> part{m(1), rows, a, C};
+      return ops.sum_of_squares(ctx, static_cast<double*>(data[0]), {&part, 1});
+    }
+  }
+}
+
 }  // namespace
 
 template <class T, class W>
@@ -65,8 +120,11 @@ void call_op(Op op, const OpShape& s, const Ops<T, W>& ops, OpContext& ctx, cons
       const KeyValueCache<T> cache{t(2), t(3), s.past + s.sequence, s.past + s.sequence};
       return ops.attention_cached(ctx, t(0), t(1), cache, batch, s.sequence, s.heads, s.kv_heads, s.head_size);
     }
+    case Op::kHeadForward:
     case Op::kCrossEntropy:
-      return ops.cross_entropy(ctx, m(0), t(1), lists.tokens, n, C, C, 1);
+    case Op::kHeadInputGradient:
+    case Op::kHeadWeightGradient:
+      return call_on_logits(op, s, ops, ctx, lists.tokens, data);
     case Op::kNormForward:
       return ops.norm_forward(ctx, t(0), m(1), m(2), w(3), m(4), m(5), n, C, static_cast<M>(1e-5));
     case Op::kNormBackward:
@@ -76,26 +134,12 @@ void call_op(Op op, const OpShape& s, const Ops<T, W>& ops, OpContext& ctx, cons
       return ops.embedding_forward(ctx, w(0), lists.tokens, m(1), m(2), batch, s.sequence, C);
     case Op::kEmbeddingBackward:
       return ops.embedding_backward(ctx, m(0), m(1), w(2), lists.tokens, batch, s.sequence, C);
-    case Op::kGather: {
-      const GatheredRows<W, M> part{w(0), m(1), lists.rows, a, C};
-      return present(ops.gather_matrix, op)(ctx, {&part, 1});
-    }
-    case Op::kGatherVector: {
-      const GatheredRows<M, M> part{m(0), m(1), lists.rows, a, 1};
-      return present(ops.gather_vector, op)(ctx, {&part, 1});
-    }
-    case Op::kScatterAdd: {
-      const ScatteredRows<M> part{m(0), m(1), lists.rows, a, C};
-      return present(ops.scatter_add, op)(ctx, {&part, 1});
-    }
-    case Op::kAdamW: {
-      const AdamWRows<M> part{m(0), m(1), m(2), m(3), lists.rows, a, C, true, false};
-      return ops.adamw(ctx, {&part, 1}, {1e-3, 0.9, 0.95, 1e-8, 0.1, 0.5, 0.1, 0.05});
-    }
-    case Op::kSumOfSquares: {
-      const SquaredRows<M> part{m(1), lists.rows, a, C};
-      return ops.sum_of_squares(ctx, static_cast<double*>(data[0]), {&part, 1});
-    }
+    case Op::kGather:
+    case Op::kGatherVector:
+    case Op::kScatterAdd:
+    case Op::kAdamW:
+    case Op::kSumOfSquares:
+      return call_on_rows(op, s, ops, ctx, lists.rows, data);
   }
 }
 

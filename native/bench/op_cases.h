@@ -25,7 +25,10 @@ enum class Op {
   kAttentionBackward,
   kCacheAppend,
   kAttentionCached,
+  kHeadForward,
   kCrossEntropy,
+  kHeadInputGradient,
+  kHeadWeightGradient,
   kNormForward,
   kNormBackward,
   kEmbeddingForward,
@@ -39,7 +42,7 @@ enum class Op {
 
 // What an op does not take stays 1.
 struct OpShape {
-  int64_t n = 1;            // tokens; of cross entropy: rows of logits
+  int64_t n = 1;            // tokens; of the head and cross entropy: rows of a block of logits
   int64_t rows = 1;         // rows of the weight; of the embeddings: vocabulary
   int64_t active_rows = 1;  // of them, spread evenly; all of them take the dense path, without a list
   int64_t block_rows = 1;   // active rows come in runs of so many neighbours, as those of a head do
@@ -49,6 +52,10 @@ struct OpShape {
   int64_t heads = 1;        // active heads
   int64_t kv_heads = 1;     // heads of keys and values; divides heads
   int64_t head_size = 1;
+  // Of rows of logits, as the backend wants them (as_in_step): their distance, and words that products take, some of
+  // which are padding.
+  int64_t logit_stride = 1;
+  int64_t padded_vocab = 1;
 
   bool operator==(const OpShape& other) const;
 };
@@ -72,6 +79,20 @@ const OpEntry& op_entry(const std::string& name);
 
 // Throws Error(kShape) for dimensions that do not fit each other and for more work than a measurement should take.
 void check_shape(const OpEntry& entry, const OpShape& shape);
+
+// The shape of an op on logits as a step of the table has it, given that of a whole micro-batch: one block of rows, of
+// the stride that the table wants. Other ops keep theirs.
+template <class T, class W>
+OpShape as_in_step(Op op, const OpShape& shape, const Ops<T, W>& ops) {
+  const bool is_head = op == Op::kHeadForward || op == Op::kHeadInputGradient || op == Op::kHeadWeightGradient;
+  if (!is_head && op != Op::kCrossEntropy) return shape;
+  const int64_t vocab = is_head ? shape.rows : shape.cols;
+  OpShape block = shape;
+  block.n = ops.logit_rows(shape.n, vocab);
+  block.logit_stride = ops.logit_stride(vocab);
+  block.padded_vocab = ops.padded(vocab);
+  return block;
+}
 
 // The same op at sizes that the reference does in milliseconds; the share of active rows stays about the same.
 // Dimensions are cut to odd numbers that fill no tile or block evenly, or to multiples of 8, which take the paths for

@@ -27,8 +27,10 @@ class Device {
   // Within the device's memory.
   virtual void copy(void* to, const void* from, size_t bytes) = 0;
 
-  // Notes when the device has done all work queued so far; the notes of the last few marks are kept.
+  // Notes when the device has done all work queued so far; the notes of the last few marks are kept, or of
+  // as many as are asked for, which loses those before.
   virtual int64_t mark() = 0;
+  virtual void keep_marks(int64_t count) = 0;
   // Between two marks, when the device has passed both.
   virtual double milliseconds(int64_t from, int64_t to) = 0;
 

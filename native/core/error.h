@@ -7,7 +7,19 @@
 
 namespace burgeon {
 
-enum class ErrorCode { kConfig, kShape, kDtype, kBusy, kDisposed, kBackend, kOutOfMemory, kCuda, kNonfinite, kData };
+enum class ErrorCode {
+  kConfig,
+  kShape,
+  kDtype,
+  kBusy,
+  kDisposed,
+  kBackend,
+  kOutOfMemory,
+  kCuda,
+  kNonfinite,
+  kData,
+  kRanks
+};
 
 class Error : public std::exception {
  public:

@@ -24,6 +24,7 @@ class HostDevice final : public Device {
     const auto now = std::chrono::steady_clock::now().time_since_epoch();
     return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
   }
+  void keep_marks(int64_t) override {}
   double milliseconds(int64_t from, int64_t to) override { return static_cast<double>(to - from) / 1e6; }
 };
 

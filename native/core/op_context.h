@@ -8,7 +8,7 @@
 namespace burgeon {
 
 class ThreadPool;
-struct OpLog;
+class OpLog;
 
 struct OpContext {
   ThreadPool* pool;

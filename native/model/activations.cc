@@ -12,7 +12,6 @@ namespace burgeon {
 
 namespace {
 
-constexpr int64_t kMinLogitRows = 64;
 constexpr int64_t kKeptMicroBatches = 8;  // whose losses are read at once
 
 // Of what is compact in a sampled layer: a group may begin at any row, and lies as well there as at the first.
@@ -112,11 +111,8 @@ size_t plan_activations(const ModelConfig& config, const ActivationShape& shape,
     a.kept_rows = kKeptMicroBatches * N;
     a.kept_losses = cursor.take<M>(a.kept_rows);
   }
-  // Blocks of equal height: a low last one would cost nearly as much as a high one.
-  a.logit_stride = (ops.padded(V) + ops.logit_multiple - 1) / ops.logit_multiple * ops.logit_multiple;
-  const int64_t most = std::max(kMinLogitRows, ops.logit_bytes / (a.logit_stride * static_cast<int64_t>(sizeof(T))));
-  const int64_t blocks = (N + most - 1) / most;
-  a.logit_rows = (N + blocks - 1) / blocks;
+  a.logit_stride = ops.logit_stride(V);
+  a.logit_rows = ops.logit_rows(N, V);
   a.logits = cursor.take<T>(a.logit_rows * a.logit_stride);
   a.sums = cursor.take<double>(kGlobalTensors + config.n_layer * kLayerTensors);
   const std::vector<Tensor> tensors = list_tensors(config);

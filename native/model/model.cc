@@ -10,6 +10,7 @@
 #include "core/bfloat16.h"
 #include "core/error.h"
 #include "core/thread_pool.h"
+#include "model/gradient_sums.h"
 #include "model/pending_losses.h"
 #include "model/recordings.h"
 #include "model/text_cache.h"
@@ -49,8 +50,10 @@ class TypedModel final : public Model {
         trained_plan_(config),
         pool_(options.threads),
         context_{&pool_, nullptr, nullptr, 0, 0, device_.queue(), &timed_.log},
-        recordings_(device_, options.graphs),
+        // What is recorded runs as one, and its ops cannot be told apart.
+        recordings_(device_, options.graphs && !options.profile),
         losses_(device_),
+        sums_(parameters_, device_),
         step_(config_, ops_, device_, parameters_, operands_, workspace_.activations(), context_),
         update_(ops_, device_, parameters_, operands_, context_) {
     if (options.batch > 0) {
@@ -63,7 +66,7 @@ class TypedModel final : public Model {
   int element_size() const override { return sizeof(M); }
   const std::vector<Tensor>& tensors() const override { return parameters_.tensors(); }
   size_t parameter_bytes() const override { return parameters_.bytes() + operands_.bytes(); }
-  size_t activation_bytes() const override { return workspace_.bytes() + text_.bytes(); }
+  size_t activation_bytes() const override { return workspace_.bytes() + text_.bytes() + sums_.bytes(); }
 
   size_t plan_bytes(int64_t batch, int64_t sequence, bool gradients) const override {
     return workspace_.bytes_of(batch, sequence, gradients);
@@ -153,12 +156,55 @@ class TypedModel final : public Model {
     return result;
   }
 
-  std::vector<double> take_losses() override {
-    std::vector<double> losses = losses_.take();
+  std::vector<double> take_losses() override { return losses_.take(); }
+
+  void check_losses(const std::vector<double>& losses) override {
     for (size_t i = 0; i < losses.size(); ++i) {
       check_loss(losses[i], losses.size() > 1 ? "micro-batch " + std::to_string(i) + ": " : "");
     }
-    return losses;
+  }
+
+  void fold_gradients(int64_t merges, bool keeps) override {
+    operands_.add_gradients(context_);
+    for (int64_t i = 0; i < merges; ++i) {
+      if (!sums_.has_kept()) {
+        throw Error(ErrorCode::kShape, "merges: expected no more sums than were kept, received " +
+                                           std::to_string(merges) + ", kept were " + std::to_string(i));
+      }
+      sums_.merge([&](M* to, const M* from, int64_t count) { add_run(to, from, count); });
+    }
+    if (keeps) {
+      sums_.keep(touched_);
+      operands_.drop_gradients();
+    }
+  }
+
+  void exchange_gradients(Communicator& ranks) override {
+    operands_.add_gradients(context_);
+    try {
+      sums_.exchange(ranks, touched_);
+    } catch (const Error&) {
+      clear_gradients();  // of which some are sums and some are not
+      throw;
+    }
+    operands_.expect_master_gradients();
+  }
+
+  void broadcast_state(Communicator& ranks) override {
+    const Tensor& first = parameters_.tensors().front();
+    constexpr int64_t kChunk = int64_t{1} << 20;
+    std::vector<M> chunk;
+    for (const Role role : {Role::kWeight, Role::kState0, Role::kState1}) {
+      for (int64_t begin = 0; begin < parameters_.count(); begin += kChunk) {
+        chunk.resize(static_cast<size_t>(std::min(kChunk, parameters_.count() - begin)));
+        const size_t bytes = chunk.size() * sizeof(M);
+        M* const at = parameters_.data(role, first) + begin;
+        if (ranks.rank() == 0) device_.read(chunk.data(), at, bytes);
+        broadcast(ranks, chunk.data(), bytes, "weights and moments of rank 0");
+        if (ranks.rank() != 0) device_.write(at, chunk.data(), bytes);
+      }
+    }
+    operands_.invalidate();
   }
 
   double optimizer_step(const OptimizerStep& step, const Subnetwork* trained) override {
@@ -187,6 +233,7 @@ class TypedModel final : public Model {
     operands_.drop_gradients();
     touched_.clear();
     losses_.drop();
+    sums_.drop();
   }
 
   void copy_rows(const std::vector<RowCopy>& copies) override {
@@ -195,7 +242,7 @@ class TypedModel final : public Model {
     operands_.invalidate();
   }
 
-  std::vector<OpEvent> take_profile() override { return std::exchange(timed_.log.events, {}); }
+  std::vector<OpEvent> take_profile() override { return timed_.log.take(); }
 
  private:
   // Everything of a micro-batch, its losses included.
@@ -205,6 +252,27 @@ class TypedModel final : public Model {
     StepResult result;
     queue(static_cast<M>(weight / static_cast<double>(*valid)), &result);
     return result;
+  }
+
+  void add_run(M* to, const M* from, int64_t count) {
+    if (ops_.scatter_add) {
+      const ScatteredRows<M> run{to, from, nullptr, 1, count};
+      ops_.scatter_add(context_, {&run, 1});
+      return;
+    }
+    struct Run {
+      M* to;
+      const M* from;
+      int64_t count;
+    } run{to, from, count};
+    constexpr int64_t kBlock = 1 << 16;
+    pool_.run((count + kBlock - 1) / kBlock,
+              [](void* argument, int64_t block, int) {
+                const Run& each = *static_cast<const Run*>(argument);
+                const int64_t end = std::min(each.count, (block + 1) * kBlock);
+                for (int64_t i = block * kBlock; i < end; ++i) each.to[i] += each.from[i];
+              },
+              &run);
   }
 
   void check_loss(double loss, const std::string& where = "") {
@@ -324,6 +392,7 @@ class TypedModel final : public Model {
   OpContext context_;
   Recordings recordings_;
   PendingLosses<M> losses_;
+  GradientSums<M> sums_;
   Step<T, W> step_;
   Update<T, W> update_;
   std::vector<int64_t> kind_;     // of the present part of the micro-batch

@@ -9,6 +9,7 @@
 
 #include "backend/select.h"
 #include "backend/timed.h"
+#include "core/communicator.h"
 #include "model/config.h"
 #include "model/memory_plan.h"
 #include "model/micro_batch.h"
@@ -80,9 +81,19 @@ class Model {
 
   // The same without waiting for the loss, which take_losses() has: a device goes on with the next micro-batch at once.
   virtual StepResult accumulate(const MicroBatch& batch, double weight) = 0;
-  // The losses of what was accumulated since the last call, or since gradients were cleared, in order. One that is not
-  // finite throws Error(kNonfinite) and clears the gradients.
+  // The losses of what was accumulated since the last call, or since gradients were cleared, in order.
   virtual std::vector<double> take_losses() = 0;
+  // Where one is not finite, clears the gradients and throws Error(kNonfinite) naming it.
+  virtual void check_losses(const std::vector<double>& losses) = 0;
+
+  // Sums of gradients in an order that does not depend on the number of ranks (model/gradient_sums.h): after a
+  // micro-batch, adds so many sums kept before to its gradients, the newest first, and then, where `keeps`, keeps them
+  // aside until the next. What is kept is cleared with the gradients. Throws Error(kShape) where so many were not kept.
+  virtual void fold_gradients(int64_t merges, bool keeps) = 0;
+  // Replaces the gradients by the sums over all ranks: of rows that any of them has touched. Throws Error(kRanks).
+  virtual void exchange_gradients(Communicator& ranks) = 0;
+  // Gives all ranks the weights and moments of rank 0. Throws Error(kRanks).
+  virtual void broadcast_state(Communicator& ranks) = 0;
 
   // Consumes and clears the gradients; returns their norm before clipping. `trained`: what any step so far has trained;
   // the rest is neither read nor written. Null: all. A norm that is not finite throws Error(kNonfinite), clears the

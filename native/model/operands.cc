@@ -140,7 +140,9 @@ template <class T, class W>
 void Operands<T, W>::point_to(const Tensor& tensor, LayerOperands<W>& operands, const Slots& slots) {
   const M* master = parameters_.data(Role::kWeight, tensor);
   const bool masters_serve = !ops_.compact || nested_;
-  const auto [rows, count] = operands.rows.of(tensor);
+  const RowList active = operands.rows.of(tensor);
+  const int32_t* const rows = active.rows;
+  const int64_t count = active.count;
   const int64_t zeros = has_neurons(tensor) ? ops_.padded(count) - count : 0;
   const auto clear_behind = [&](auto* slot) {
     const size_t row_bytes = static_cast<size_t>(tensor.cols) * sizeof(*slot);

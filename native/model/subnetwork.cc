@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string>
 
+#include "core/collectives.h"
 #include "core/error.h"
 
 namespace burgeon {
@@ -215,6 +216,19 @@ UnitRows TouchedUnits::rows(int64_t layer, const int32_t* lists) const {
   const auto list = [&](int64_t first, int64_t count) { return RowList{first < 0 ? nullptr : lists + first, count}; };
   return {list(places.qkv, places.qkv_count), list(places.heads, places.head_count),
           list(places.neurons, places.neuron_count)};
+}
+
+void TouchedUnits::unite_with(Communicator& ranks, std::vector<uint8_t>* scratch) {
+  std::vector<uint8_t> flags;
+  for (const std::vector<uint8_t>* each : {&layers_, &qkv_heads_, &neurons_}) {
+    flags.insert(flags.end(), each->begin(), each->end());
+  }
+  unite(ranks, flags.data(), static_cast<int64_t>(flags.size()), scratch, "what was trained");
+  auto from = flags.begin();
+  for (std::vector<uint8_t>* each : {&layers_, &qkv_heads_, &neurons_}) {
+    std::copy(from, from + static_cast<int64_t>(each->size()), each->begin());
+    from += static_cast<int64_t>(each->size());
+  }
 }
 
 bool TouchedUnits::covers(const TouchedUnits& other) const {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/communicator.h"
 #include "model/config.h"
 #include "model/parameters.h"
 
@@ -85,6 +86,8 @@ class TouchedUnits {
   // Rows of a tensor that somebody else has written a gradient of.
   void add(const Tensor& tensor, int64_t row, int64_t rows);
   void clear();
+  // Adds what any rank has. `scratch` is kept for its memory.
+  void unite_with(Communicator& ranks, std::vector<uint8_t>* scratch);
   // Whether every unit of the other is one of these.
   bool covers(const TouchedUnits& other) const;
 

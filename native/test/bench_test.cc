@@ -11,6 +11,7 @@ namespace burgeon::test {
 
 namespace {
 
+using bench::as_in_step;
 using bench::bench_copy;
 using bench::bench_op;
 using bench::Op;
@@ -35,6 +36,7 @@ OpShape small_shape() {
 int64_t expected_multiply_adds(const std::string& op) {
   if (op == "attention_forward") return 2 * 3 * 3 * 8 * 55;  // 3 sequences, 3 heads of 8, 10 * 11 / 2 pairs
   if (op == "attention_backward") return 4 * 3 * 3 * 8 * 55;
+  if (op == "head_forward" || op == "head_input_gradient" || op == "head_weight_gradient") return 30 * 40 * 19;
   if (op == "attention_cached") return 2 * 3 * 3 * 8 * (55 + 10 * 7);
   const std::set<std::string> products{"expand",      "contract",     "input_gradient", "weight_gradient",
                                        "mlp_forward", "mlp_backward", "swiglu_backward"};
@@ -96,6 +98,21 @@ TEST(bench_checks_every_op_on_gathered_weights_and_on_cuda_kernels) {
   }
 }
 
+TEST(bench_takes_logits_in_the_blocks_of_a_step) {
+  const auto& ops = find_ops<bfloat16, bfloat16>(on_kernels(Precision::kBfloat16));
+  OpShape shape = small_shape();
+  shape.n = 65536;
+  shape.rows = 50257;
+  // 7 blocks, as 1 GiB has 10,672 rows of 50,304.
+  const OpShape block = as_in_step(Op::kHeadForward, shape, ops);
+  CHECK(block.n == 9363 && block.logit_stride == 50304 && block.padded_vocab == 50304 && block.rows == 50257);
+  shape.cols = 50257;
+  const OpShape loss = as_in_step(Op::kCrossEntropy, shape, ops);
+  CHECK(loss.n == 9363 && loss.logit_stride == 50304 && loss.cols == 50257);
+  CHECK(as_in_step(Op::kExpand, shape, ops) == shape);
+  CHECK(bench_op(options_of("head_forward", {}, 1), {small_shape()})[0].n == 30);
+}
+
 TEST(bench_measures_cuda_kernels) {
   for (const bool cold : {false, true}) {
     const OpBenchOptions options = options_of("adamw", on_kernels(Precision::kBfloat16), 2, cold);
@@ -144,9 +161,10 @@ TEST(bench_refuses_what_does_not_fit) {
   OpShape large = small_shape();
   large.sequence = 1;
   large.n = large.cols = 1 << 20;
-  CHECK_ERROR(ErrorCode::kShape,
-              "expand: expected at most 10^12 multiply-adds per repetition, received 26388 * 10^9; use a smaller shape",
-              bench_op(options, {large}));
+  CHECK_ERROR(
+      ErrorCode::kShape,
+      "expand: expected at most 2 * 10^12 multiply-adds per repetition, received 26388 * 10^9; use a smaller shape",
+      bench_op(options, {large}));
   large.n = 1 << 24;
   large.cols = 1 << 11;
   std::string refused;

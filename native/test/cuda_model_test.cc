@@ -344,6 +344,18 @@ TEST(cuda_recordings_replay_a_kind_from_its_second_time_on) {
   device->release(memory, 256);
 }
 
+// AddressSanitizer sees what comes too late.
+TEST(cuda_memory_is_given_back_once_copies_to_it_are_done) {
+  const auto device = cuda::open_device(cuda::load_library(BURGEON_CUDA_HOST_LIBRARY), 0, "off");
+  const std::vector<char> numbers(4096, 1);
+  for (int i = 0; i < 3; ++i) {
+    void* const block = device->allocate(numbers.size());
+    device->write(block, numbers.data(), numbers.size());
+    device->release(block, numbers.size());
+  }
+  make_model(small_config(), on_cuda());
+}
+
 TEST(cuda_model_continues_a_text_from_its_cache) {
   for (const ModelConfig& config : {small_config(), small_llama()}) {
     const Note note(name_of(config));

@@ -8,8 +8,8 @@ const reference = path.join(pages, 'reference', 'typedoc-sidebar.json');
 
 /** Names of pages by group, in the order of reading. @type {Record<string, string[]>} */
 const groups = {
-  Begin: ['tutorial', 'platforms', 'data', 'tokenizers', 'configuration', 'models'],
-  Train: ['method', 'sweeps', 'evaluation', 'reports', 'metrics', 'checkpoint-format'],
+  Begin: ['tutorial', 'platforms', 'data', 'tokenizers', 'configuration', 'configs', 'models'],
+  Train: ['method', 'sweeps', 'evaluation', 'reports', 'metrics', 'checkpoint-format', 'distributed'],
   Embed: ['api', 'errors'],
   Inside: ['architecture', 'numerics', 'kernels', 'backends', 'benchmarks', 'reliability', 'journal'],
   Project: ['contributing', 'changelog'],

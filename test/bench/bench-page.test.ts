@@ -35,6 +35,7 @@ function madeUp(cold: boolean) {
         return {
           ms: [ms, ms, ms, ms * 1.01],
           copyMs: [ms, ms, ms, ms],
+          n: 1,
           flops,
           bytes: 1e6 * (1 + each.op.length) * rate,
           error: 0,
@@ -107,11 +108,13 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
     return watched;
   }
 
-  test.each([400, 1600])('fits %i pixels, in light and dark, and asks for nothing', async (width) => {
+  test.each([400, 1100, 1600])('fits %i pixels, in light and dark, and asks for nothing', async (width) => {
     for (const dark of [false, true]) {
       const { page, requests, expectNoErrors } = await open({ width, dark });
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
       expect(await page.locator('.dot circle').count()).toBe(2 * variants);
+      const hidden = `[...document.querySelectorAll('.scroll')].filter((box) => box.scrollWidth > box.clientWidth).length`;
+      expect(width < 640 ? 0 : await page.evaluate(hidden)).toBe(0);
       const right = await page.locator('section.table td:nth-child(2)').first().boundingBox();
       expect(right!.x + right!.width).toBeLessThanOrEqual(width);
       expect(requests).toHaveLength(1);

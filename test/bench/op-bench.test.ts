@@ -21,6 +21,7 @@ const machine = { peakGflops: 100, peakBf16Gflops: 200, copyGBs: 10 } as Machine
 /** Dimensions of every op, small and odd; each takes those it knows. */
 const shape = { n: 30, rows: 42, activeRows: 28, blockRows: 7, cols: 19, sequence: 10, past: 5, heads: 3, headSize: 8 };
 const product = 2 * 30 * 28 * 19;
+const head = 2 * 30 * 42 * 19;
 const triangle = 3 * 55 * 3 * 8; // 3 sequences, 10 * 11 / 2 pairs, 3 heads of 8
 
 const flops: Record<Exclude<NativeOp, CompactOp>, number> = {
@@ -38,7 +39,10 @@ const flops: Record<Exclude<NativeOp, CompactOp>, number> = {
   attention_backward: 8 * triangle,
   cache_append: 0,
   attention_cached: 4 * (triangle + 30 * 5 * 3 * 8),
+  head_forward: head,
   cross_entropy: 0,
+  head_input_gradient: head,
+  head_weight_gradient: head,
   norm_forward: 0,
   norm_backward: 0,
   embedding_forward: 0,
@@ -96,8 +100,8 @@ describe('a result', () => {
   it('has throughput, shares of the right peak, and skip efficiency', () => {
     const variants = [1, 0.5].map((rate) => ({ rate, shape: {} }));
     const timings = [
-      { ms: [10, 20], copyMs: [4, 8], flops: 1e9, bytes: 5, error: 0 },
-      { ms: [6, 12], copyMs: [3, 6], flops: 5e8, bytes: 3, error: 0 },
+      { ms: [10, 20], copyMs: [4, 8], n: 1, flops: 1e9, bytes: 5, error: 0 },
+      { ms: [6, 12], copyMs: [3, 6], n: 1, flops: 5e8, bytes: 3, error: 0 },
     ];
     const settings = { model: 'small', device: 'cpu', threads: 1, cold: true, machine } as const;
     const about = (op: NativeOp, precision: 'float32' | 'bf16') =>
@@ -110,9 +114,22 @@ describe('a result', () => {
     expect(about('expand', 'bf16')[0]!.shareOfPeak).toBeCloseTo(full!.shareOfPeak / 2);
   });
 
+  it('names another vocabulary than that of the model, and says how many tokens were taken', () => {
+    const variants = [{ rate: 1, shape: { n: 2048, rows: 81, cols: 384 } }];
+    const timing = { ms: [1], copyMs: [], n: 512, flops: 1e6, bytes: 1, error: 0 };
+    const settings = { model: 'small', precision: 'float32', device: 'cpu', threads: 1, cold: false, machine } as const;
+    const about = (changes: object) =>
+      describeCase({ op: 'head_forward', what: '', variants }, [timing], { ...settings, ...changes })[0]!;
+    expect(about({ vocabSize: 81 })).toMatchObject({
+      key: 'small V=81 head_forward rate=1 float32 threads=1 warm',
+      shape: { n: 512, rows: 81, cols: 384 },
+    });
+    expect(about({ vocabSize: opModels.small.vocabSize }).key).toBe('small head_forward rate=1 float32 threads=1 warm');
+  });
+
   it('without FLOPs is held against the copy of its rounds when cold, against that of the run when warm', () => {
     const variants = [{ rate: 1, shape: {} }];
-    const timing = { ms: [10, 20], copyMs: [4, 10], flops: 0, bytes: 3e6, error: 0 };
+    const timing = { ms: [10, 20], copyMs: [4, 10], n: 1, flops: 0, bytes: 3e6, error: 0 };
     const share = (cold: boolean) =>
       describeCase({ op: 'norm_forward', what: '', variants }, [timing], {
         model: 'small',
@@ -187,7 +204,7 @@ describe('bad arguments', () => {
     [
       { n: 2 ** 20, rows: 2 ** 20, activeRows: 2 ** 20, blockRows: 1 },
       'ERR_BURGEON_SHAPE',
-      'expand: expected at most 10^12',
+      'expand: expected at most 2 * 10^12',
     ],
   ];
   it.each(cases)('%j', async (change, code, message) => {

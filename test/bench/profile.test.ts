@@ -1,7 +1,7 @@
 // Profiles: phases told by the order of ops, sums that add up, and a real run whose ops execute the FLOPs of the ledger.
 
 import { describe, expect, test } from 'vitest';
-import { bytesMoved } from '../../lib/bench/op-traffic.ts';
+import { bytesMoved, numberBytes } from '../../lib/bench/op-traffic.ts';
 import { type ProfiledStep, savingOf, spansOf, totalsOf, traceOf } from '../../lib/bench/profile-events.ts';
 import { profileSteps } from '../../lib/bench/profile-steps.ts';
 import { allFlops, countFlopsFromCounts } from '../../lib/est/flops.ts';
@@ -36,7 +36,7 @@ test('phases follow from the order of the ops', () => {
     flops: 2,
     sizes: [0, 0, 0, 0, 0],
   }));
-  const spans = spansOf(events, 100);
+  const spans = spansOf(events, 100, { activation: 4, weight: 4 });
   expect(spans.map(({ name, phase }) => [name, phase])).toEqual(order.map((pair) => [...pair]));
   expect(spans[3]).toMatchObject({ start: 83, ms: 0.5, flops: 2 });
 });
@@ -68,8 +68,15 @@ describe('totals', () => {
 
 test('bytes of an op follow from its sizes', () => {
   // y (10, 6) = x (10, 4) W^T, W (6, 4); y_stride comes first.
-  expect(bytesMoved('linear_expand', [6, 10, 6, 4, 0])).toBe(4 * (60 + 40 + 24));
-  expect(bytesMoved('unheard_of', [1, 2, 3, 4, 5])).toBe(0);
+  const bytes = (op: string, sizes: number[], backend = 'cpu', precision = 'float32') =>
+    bytesMoved(op, sizes, numberBytes(backend, precision));
+  expect(bytes('linear_expand', [6, 10, 6, 4, 0])).toBe(4 * (60 + 40 + 24));
+  // Activations of bfloat16, on CUDA devices also weights as products read them; masters are float32.
+  expect(bytes('linear_expand', [6, 10, 6, 4, 0], 'cpu', 'bf16')).toBe(2 * (60 + 40) + 4 * 24);
+  expect(bytes('linear_expand', [6, 10, 6, 4, 0], 'cuda', 'bf16')).toBe(2 * (60 + 40 + 24));
+  expect(bytes('gather_matrix', [24, 0, 0, 0, 0], 'cuda', 'bf16')).toBe((2 + 4) * 24);
+  expect(bytes('adamw', [24, 0, 0, 0, 0], 'cuda', 'bf16')).toBe(8 * 4 * 24);
+  expect(bytes('unheard_of', [1, 2, 3, 4, 5])).toBe(0);
 });
 
 test('a profiled run executes the FLOPs that the ledger counts, stage by stage, and its trace has every op', async () => {

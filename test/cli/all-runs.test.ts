@@ -7,6 +7,7 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import type { MetricsLine } from '../../lib/train/metrics.ts';
 import { chartData, chromiumPath, eventually, launchBrowser, watchedPage } from '../helpers/browser.ts';
 import { main } from '../helpers/cli.ts';
 import { endLine, linesOfRun, testRun } from '../report/dashboard-runs.ts';
@@ -186,6 +187,33 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
     expectNoErrors();
   });
 
+  test('chosen runs are compared with the first of them, and stay chosen', async () => {
+    const { root, url } = await manyRuns();
+    const { page, expectNoErrors } = await watchedPage(browser);
+    await page.goto(url);
+    const box = (name: string) => page.getByRole('checkbox', { name: `compare ${name}` });
+    const chosen = () => page.locator('#chosen').textContent();
+    await box('sweep/low/seed 2').check();
+    await eventually(chosen).toBe('sweep/low/seed 2: choose others to compare with itClear');
+    await box('complete').check();
+    await eventually(chosen).toBe('Compare 2 runscomplete against sweep/low/seed 2Clear');
+    // What is chosen, and the focus, stay when the list is drawn anew.
+    await box('complete').focus();
+    await testRun(root, 'new', linesOfRun(30));
+    await eventually(() => page.locator('header .note').textContent()).toMatch(/^6 runs/);
+    expect(await page.evaluate('document.activeElement.id')).toBe('choose complete');
+    await page.getByRole('link', { name: 'Compare 2 runs' }).click();
+    await eventually(() => page.locator('h1').textContent()).toBe('2 runs');
+    expect(await page.locator('#runs tbody th').allTextContents()).toEqual(['seed 2', 'complete']);
+    expect((await chartData(page, 'loss'))[0]!.at(-1)).toBe(30);
+    await page.goBack();
+    await eventually(chosen).toContain('Compare 2 runs');
+    await page.getByRole('button', { name: 'Clear' }).click();
+    expect(await page.getByRole('checkbox', { checked: true }).count()).toBe(0);
+    expect(await chosen()).toMatch(/^Choose runs to compare/);
+    expectNoErrors();
+  });
+
   test('tells what is not there, and asks for its token', async () => {
     const { url } = await manyRuns();
     const { page } = await watchedPage(browser);
@@ -196,21 +224,33 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
     await page.goto(new URL('/run/none', url).href);
     await eventually(() => page.locator('#live').textContent()).toBe('there is no run none in runs');
     expect(await page.locator('#loss').isVisible()).toBe(false);
+    await page.goto(new URL('/compare/complete&none', url).href);
+    await eventually(() => page.locator('main').textContent()).toBe('all runsthere is no run none in runs');
   });
 
   test('a hundred runs, narrow and wide', async () => {
     const { root, url } = await manyRuns();
     await Promise.all(Array.from({ length: 100 }, (_, i) => testRun(root, `more/run${i}`, linesOfRun(50))));
     await writeFile(`${root}/notes.txt`, '');
+    // The longest text of a cell: what was saved so far, and what is planned.
+    const shares = { layers: [1, 1], heads: [[1], [1]], neurons: [1, 1] };
+    const sums = { steps: 9, ms: 90, blockFlops: 1e5, denseBlockFlops: 1e6, denseSteps: 0, denseMs: 0 };
+    const stages = [{ stage: 1, ...sums, allFlops: 2.67e5, denseAllFlops: 1e6 }];
+    const totals: MetricsLine = { kind: 'totals', step: 9, stages, units: { step: shares, run: shares } };
+    await (await testRun(root, 'early', [...linesOfRun(30, 9), totals])).hold();
     const { page, expectNoErrors } = await watchedPage(browser, { width: 400 });
     await page.goto(url);
-    await eventually(() => page.getByRole('link').count()).toBe(105);
+    await eventually(() => page.getByRole('link').count()).toBe(106);
+    await eventually(() => page.locator('.runs').first().textContent()).toMatch(/73\.3 % so far, ?\d\d\.\d % planned/);
     for (const width of [400, 1100, 1600]) {
       await page.setViewportSize({ width, height: 900 });
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
       const outside = await page.evaluate(`[...document.querySelectorAll('.runs td > *')]
         .filter((content) => content.scrollWidth > content.parentElement.clientWidth + 1).map(({ textContent }) => textContent)`);
       expect(outside).toEqual([]);
+      const cut = await page.evaluate(`[...document.querySelectorAll('.runs .whole')].filter((text) =>
+        text.getBoundingClientRect().right > text.closest('td').getBoundingClientRect().right + 1).length`);
+      expect(cut).toBe(0);
     }
     expectNoErrors();
   });

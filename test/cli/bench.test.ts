@@ -84,6 +84,17 @@ describe('ops', () => {
     expect(await bench(...args, '--compare', 'fast.json', '--threshold', '1e15')).toContain('no regression');
   });
 
+  test('of the head, with another vocabulary', async () => {
+    const stdout = await bench('ops', 'head', '--vocab-size', '81', '--rounds', '1', '--json', 'head.json');
+    expect(stdout).toMatch(/^ops of the small model: .*, V 81$/m);
+    const { entries } = await read('head.json');
+    expect(entries.map(({ key }: { key: string }) => key)).toEqual(
+      ['forward', 'input_gradient', 'weight_gradient'].map(
+        (name) => `small V=81 head_${name} rate=1 float32 threads=1 warm`,
+      ),
+    );
+  });
+
   test('a page has warm and cold caches, unless only cold ones are asked for', async () => {
     const run = ['ops', 'norm_forward', '--rounds', '4', '--html', 'ops.html'];
     const stdout = await bench(...run, '--json', 'both.json');
@@ -121,7 +132,7 @@ describe('ops', () => {
     const entries = cases.flatMap((each) =>
       describeCase(
         each,
-        each.variants.map(() => ({ ms: [1234.5, 1200, 1300], copyMs: [], flops: 1e12, bytes: 1e12, error: 0 })),
+        each.variants.map(() => ({ ms: [1234.5, 1200, 1300], copyMs: [], n: 1, flops: 1e12, bytes: 1e12, error: 0 })),
         { ...settings, machine: machine as Machine },
       ),
     );
@@ -166,7 +177,7 @@ describe.concurrent('mistakes', () => {
     ],
     ['ops norm --json none/here.json', 'burgeon: none/here.json (the result): cannot be written (ENOENT'],
     ['ops norm --html none/here.html', 'burgeon: none/here.html (the page): cannot be written (ENOENT'],
-    ['model z', 'burgeon: rows: expected letters of a, b, c, d, e, f, g, for example "a,b", received "z"'],
+    ['model z', 'burgeon: rows: expected letters of a, b, c, d, e, f, g, h, for example "a,b", received "z"'],
     ['model --rates 0.5,2', 'Expected rates above 0 and at most 1, separated by commas.'],
     ['model --batch 2', 'error: --batch, --length and --vocab-size need --preset'],
     ['model a --preset gpt2', 'error: --preset and rows exclude each other'],

@@ -1,6 +1,6 @@
 // burgeon data: documents, tokens and counts of a prepared data set, and what was left out of it.
 
-import { writeFile } from 'node:fs/promises';
+import { appendFile, cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createWorkspace, type Workspace } from './workspace.ts';
 
@@ -64,6 +64,16 @@ describe.concurrent('show', () => {
       'the vocabulary of chars has no end-of-text token, so that the 5 documents of the train split cannot be told apart; look at',
     ],
     ['show nowhere', 'nowhere/manifest.json: expected the manifest of a prepared data set, found none'],
+    [
+      'stats document',
+      'document/manifest.json: expected the manifest of a prepared data set, found none; did you mean documents?',
+    ],
+    ['stats .', 'found none; did you mean data or documents or '],
+    [
+      'decode documents/data_train_000000.bin',
+      'documents/data_train_000000.bin: expected the directory of a prepared data set, found a file in one; give documents',
+    ],
+    ['dropped some.jsonl', 'some.jsonl: expected the directory of a prepared data set, found a file'],
     ['shwo documents', "unknown command 'shwo'"],
   ])('%s', async (line, message) => {
     const { code, stdout, stderr } = await workspace.burgeon(['data', ...line.split(' ')]);
@@ -151,5 +161,20 @@ describe.concurrent('dropped', () => {
     expect(stderr).toContain(
       'letters: expected a list of near-duplicates, the data set has none; near-duplicates were not looked for',
     );
+  });
+
+  test('a list of an earlier version, and one that is damaged or gone', async () => {
+    const list = workspace.path('earlier/near-duplicates.jsonl');
+    await cp(workspace.path('documents'), workspace.path('earlier'), { recursive: true });
+    const { repeats: _, differs: __, ...earlier } = JSON.parse(await readFile(list, 'utf8'));
+    await writeFile(list, `${JSON.stringify({ ...earlier, begins: 'other words' })}\n`);
+    const stdout = await run('dropped earlier');
+    expect(stdout).toMatch(/^ {2}repeats {2}unknown: an earlier version listed it\n {2}new {6}unknown/m);
+    expect(stdout).not.toContain('undefined');
+    await appendFile(list, '{}\n');
+    const failure = async () => (await workspace.burgeon(['data', 'dropped', 'earlier'])).stderr;
+    expect(await failure()).toContain('earlier/near-duplicates.jsonl:2: expected a near-duplicate as');
+    await rm(list);
+    expect(await failure()).toContain('earlier/near-duplicates.jsonl: the list of near-duplicates is missing; restore');
   });
 });

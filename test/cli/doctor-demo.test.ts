@@ -27,7 +27,7 @@ describe.concurrent('doctor', () => {
     expect(stdout).toMatch(/^bf16 peak +[\d.]+ [GT]FLOP\/s on 1 thread/m);
     expect(stdout).toMatch(/^memory copy +[\d.]+ GB\/s on 1 thread/m);
     expect(stdout).toContain('BURGEON_THREADS=1');
-    expect(stdout).toMatch(/\n\nready: trains on cpu \(\w+\), 1 thread\nnext: burgeon init\n$/);
+    expect(stdout).toMatch(/\n\nready: trains on cpu \(\w+\), 1 thread\nnext: npx burgeon init\n$/);
   });
 
   test('as JSON', async () => {
@@ -40,7 +40,7 @@ describe.concurrent('doctor', () => {
       environment: { BURGEON_MAX_ISA: 'baseline' },
       ready: true,
       problem: null,
-      next: 'burgeon init',
+      next: 'npx burgeon init',
     });
     expect(report.peakFlopsPerSecond.allThreads).toBeGreaterThan(1e8);
   });
@@ -54,7 +54,7 @@ describe.concurrent('doctor', () => {
     expect({ code, stderr }).toEqual({ code: 1, stderr: '' });
     expect(stdout).toMatch(/^burgeon +\d/);
     expect(stdout).toContain(`\nbackend      none\n`);
-    expect(stdout).toContain(`\n\nnot ready: ${name}: ${reason}\nnext: burgeon doctor, once that is mended\n`);
+    expect(stdout).toContain(`\n\nnot ready: ${name}: ${reason}\nnext: npx burgeon doctor, once that is mended\n`);
   });
 });
 

@@ -19,7 +19,9 @@ const briefly: Record<string, string[]> = {
 /** The example lines of a help text, as arguments. */
 async function examplesOf(...command: string[]): Promise<string[][]> {
   const { stdout } = await burgeon([...command, '--help']);
-  const examples = stdout.slice(stdout.search(/\n(?:Examples?|A first run):\n/)).matchAll(/^ {2}burgeon (.+)$/gm);
+  const examples = stdout
+    .slice(stdout.search(/\n(?:Examples?|A first run):\n/))
+    .matchAll(/^ {2}(?:npx )?burgeon (.+)$/gm);
   return [...examples].map(([, line]) => [...line!.matchAll(/"([^"]*)"|\S+/g)].map(([word, quoted]) => quoted ?? word));
 }
 

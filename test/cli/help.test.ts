@@ -29,7 +29,7 @@ describe.concurrent('help', () => {
     const { code, stdout, stderr } = await burgeon(['--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     for (const command of commands) expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'));
-    expect(stdout).toMatch(/A first run:\n(?: {2}burgeon (?:init|prepare|train|sample)\b.*\n){4}/);
+    expect(stdout).toMatch(/A first run:\n(?: {2}npx burgeon (?:init|prepare|train|sample)\b.*\n){4}/);
   });
 
   test('without a command is the same, as an error', async () => {
@@ -117,6 +117,12 @@ describe.concurrent('mistakes', () => {
       'sample lib',
       'burgeon: lib: expected a model directory (with config.json) or a run directory with checkpoints, found neither',
     ],
+    ['train lib', 'burgeon: config file lib: expected a YAML or JSON file, found a directory\n'],
+    [
+      'plan --model gpt2-nano',
+      'burgeon: model gpt2-nano: expected --vocab-size, as it takes the vocabulary from the data',
+    ],
+    ['bench ops mlp_forwrd', 'received "mlp_forwrd"; did you mean mlp_forward?\n'],
     ['sample package.json', 'burgeon: package.json: expected a model directory'],
     ['report lib', 'burgeon: lib: expected a run directory with metrics.jsonl, but it has none'],
   ])('%s: one message, no stack', async (line, message) => {

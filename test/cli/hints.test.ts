@@ -57,6 +57,13 @@ test.each([
 });
 
 test.each([
+  ['data --tokens 5', 'Did you mean --count?'],
+  ['data --length 5', undefined],
+])('data decode %s', (line, expected) => {
+  expect(answer(line, { options: ['--shard', '--split', '--count'], keys: [] })).toBe(expected);
+});
+
+test.each([
   ['x.txt --out data', 'Did you mean --output?'],
   ['x.txt --gpu', undefined],
 ])('prepare %s', (line, expected) => {
@@ -73,6 +80,20 @@ test.each([
     `${message}(Every key=value needs a --set before it: ${expected})\n`,
   );
   expect(withHint({ message, args: line.split(' '), ...sample })).toBe(message);
+});
+
+test('a key and its value apart after --set', () => {
+  const message = "error: too many arguments for 'train'. Expected 1 argument but got 2.\n";
+  for (const line of ['x.yaml --set steps 100', '--set steps 100 x.yaml']) {
+    expect(withHint({ message, args: line.split(' '), ...train })).toBe(`${message}(Did you mean --set steps=100?)\n`);
+  }
+  expect(withHint({ message, args: ['x.yaml', 'y.yaml', '--set', 'steps'], ...train })).toBe(message);
+});
+
+test('presets are listed, not looked up', () => {
+  const message = "error: too many arguments for 'presets'. Expected 0 arguments but got 1.\n";
+  const answered = withHint({ message, args: ['gpt2'], options: ['--json'], keys: [] });
+  expect(answered).toContain('(`burgeon plan --model NAME` tells more of a model');
 });
 
 test('a value that a shell would take apart is quoted', () => {

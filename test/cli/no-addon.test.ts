@@ -1,6 +1,6 @@
 // What works where the native addon could not be installed: in a copy of the package without it.
 
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -88,3 +88,25 @@ test('doctor names the package of the platform, where there is one, and the comm
   expect(stdout).toContain(`${name} is not installed: optional dependencies were left out`);
   expect(stdout).toContain(`next: pnpm add ${name}@${packageVersion}\n`);
 });
+
+test.each([
+  ['0.0.1', 'is of version 0.0.1, this is', `next: npm install ${platformPackage()}@${packageVersion}`],
+  [packageVersion, 'the package has lost its file: delete ', 'next: npm install'],
+])(
+  'doctor tells how a package of the platform, version %s, without its file, is mended',
+  async (version, reason, next) => {
+    const modules = path.join(directory, 'node_modules');
+    await rm(modules, { recursive: true });
+    for (const name of (await readdir('node_modules')).filter((each) => !each.startsWith('.'))) {
+      await mkdir(modules, { recursive: true });
+      await symlink(path.resolve('node_modules', name), path.join(modules, name));
+    }
+    const folder = path.join(modules, ...platformPackage().split('/'));
+    await mkdir(folder, { recursive: true });
+    await writeFile(path.join(folder, 'package.json'), JSON.stringify({ name: platformPackage(), version }));
+    const { code, stdout } = await burgeon('doctor', { npm_config_user_agent: 'npm/11.0.0' });
+    expect(code).toBe(1);
+    expect(stdout).toContain(reason);
+    expect(stdout.endsWith(`\n${next}\n`)).toBe(true);
+  },
+);

@@ -65,7 +65,7 @@ describe.concurrent('a preset', () => {
   test('a small preset needs a vocabulary', async () => {
     const { code, stderr } = await burgeon(['plan', '--model', 'gpt2-nano']);
     expect(code).toBe(1);
-    expect(stderr).toContain('model.vocabSize: expected a value');
+    expect(stderr).toContain('model gpt2-nano: expected --vocab-size, as it takes the vocabulary from the data');
     expect(await plan('--model', 'gpt2-nano', '--vocab-size', '65')).toContain('vocabulary 65');
   });
 });

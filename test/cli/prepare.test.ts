@@ -231,3 +231,21 @@ test('compressed lines and parquet, with the text in another field', async () =>
   expect(refused.stderr).toContain('a.jsonl.gz:1: expected a JSON object with a string field "text"');
   expect(refused.stderr).toContain('--text-column');
 });
+
+test('names what a directory has beside the texts, but not the data set in it', async () => {
+  const { path, succeed } = await useWorkspace();
+  await mkdir(path('texts'));
+  await writeFile(path('texts', 'book.txt'), 'It was the best of times. '.repeat(40));
+  for (const name of ['a.json', 'b.py', 'c.py', 'd.py']) await writeFile(path('texts', name), '{}');
+  const prepare = ['prepare', 'texts', '-t', 'bytes'];
+  const note =
+    'note: 4 files of other kinds were not read (texts/a.json, texts/b.py, texts/c.py, ...); name them, or give a pattern in quotes\n';
+  // Twice, as the second time the data set of the first is there.
+  for (const flags of [['-o', 'texts/data'], ['-o', 'texts/data'], ['--dry-run']]) {
+    const { stdout, stderr } = await succeed([...prepare, ...flags]);
+    expect(stdout).toMatch(/read +1 document in 1 file/);
+    expect(stderr).toContain(note);
+  }
+  const { stderr } = await succeed(['prepare', 'texts/book.txt', '-o', 'data', '-t', 'bytes']);
+  expect(stderr).not.toContain('note');
+});

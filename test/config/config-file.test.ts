@@ -71,7 +71,9 @@ describe('loadTrainConfig', () => {
     await expect(loadTrainConfig(missing)).rejects.toThrow(
       `config file ${missing}: not found in ${process.cwd()}; expected a YAML or JSON file`,
     );
-    await expect(loadTrainConfig(directory)).rejects.toThrow(`config file ${directory}: cannot be read`);
+    await expect(loadTrainConfig(directory)).rejects.toThrow(
+      `config file ${directory}: expected a YAML or JSON file, found a directory`,
+    );
   });
 });
 

@@ -1,5 +1,6 @@
 // The folder for a bare GPU machine: it runs with nothing of this one but the system's libraries.
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -20,6 +21,16 @@ describe.skipIf(!process.env.BURGEON_CUDA_LIBRARY)('scripts/make-portable.mjs', 
       const { addon, cuda } = JSON.parse(doctor.stdout);
       expect(addon).toBe(path.join(folder, 'build', 'Release', 'burgeon.node'));
       expect(cuda.devices[0].name).toEqual(expect.any(String));
+      // What checks the device there, and text with the tokenizer for it to train on.
+      const node = path.join(folder, 'bin', 'node');
+      const parts = await run(node, [path.join('scripts', 'check-device.mjs'), '--list'], { cwd: folder, env });
+      expect(parts.stdout).toMatch(/^pytorch-f +240 s {2}open$/m);
+      expect(existsSync(path.join(folder, 'bench', 'compare', 'pytorch_device.py'))).toBe(true);
+      const prepared = await run(path.join(folder, 'burgeon'), ['prepare', 'docs/method.md', '-o', 'tokens'], {
+        cwd: folder,
+        env,
+      });
+      expect(prepared.stdout).toContain('50257');
       const plan = await run(path.join(folder, 'burgeon'), ['plan', 'configs/demo.yaml', '--vocab-size', '256'], {
         cwd: folder,
         env,

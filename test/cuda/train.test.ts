@@ -50,6 +50,30 @@ describe.skipIf(library === undefined)('burgeon train --device cuda', () => {
     await workspace.succeed(['sample', 'run', '--device', 'cuda', '--tokens', '3']);
   });
 
+  test('--profile times the ops on the device, each stage beside the dense one', async () => {
+    const { succeed, path } = await useWorkspace({ ...settings, est: { schedule: 'est-gpt2' }, steps: 15 });
+    const { stdout } = await succeed(['train', 'train.yaml', '--profile', '1']);
+    expect(stdout).toMatch(/^1 step of every stage in turn, cuda:0 .+; means of the faster half$/m);
+    expect(stdout).toMatch(/^ {2}forward gather_matrix +\d+ /m);
+    expect(stdout).toMatch(/^ {2}backward linear_weight_gradient +\d+ .* %$/m);
+    expect(stdout).toContain('no op runs on the device');
+    const { stages, device, precision } = JSON.parse(
+      (await succeed(['train', 'train.yaml', '--profile', '2', '--json'])).stdout,
+    );
+    expect([device, precision]).toEqual([expect.stringMatching(/^cuda:0 ./), 'bf16']);
+    for (const { totals } of stages) {
+      const { data, forward, backward, optimizer, idle } = totals.phases;
+      for (const phase of [forward, backward, optimizer]) expect(phase).toBeGreaterThan(0);
+      expect(data + forward + backward + optimizer + idle).toBeCloseTo(totals.ms, 6);
+    }
+    const flops = stages.map(({ totals }: { totals: { ops: { flops: number }[] } }) =>
+      totals.ops.reduce((sum, op) => sum + op.flops, 0),
+    );
+    expect(flops[0]).toBeLessThan(flops[1]);
+    expect(flops[1]).toBeLessThan(flops[2]);
+    expect(await readFile(path('run', 'profile.html'), 'utf8')).toContain('"series":["stage 1","stage 2","stage 3"]');
+  });
+
   test.runIf(isHost)('says that cuBLASLt is missing where it matters, unless that is meant', async () => {
     const workspace = await useWorkspace({ ...settings, steps: 1 });
     const note = 'products are computed by own kernels, as cuBLASLt';

@@ -7,6 +7,7 @@ import { findAddon, packageRoot } from '../../lib/addon/load.ts';
 import { describePlatform } from '../../lib/addon/platform.ts';
 import { type BurgeonError, type BurgeonErrorCode, errorCodes } from '../../lib/errors.ts';
 import { Model } from '../../lib/model/model.ts';
+import { Communicator } from '../../lib/ranks/communicator.ts';
 import { parseTrainConfig } from '../../lib/train/train-config.ts';
 
 const text = await readFile(path.join(packageRoot, 'docs', 'errors.md'), 'utf8');
@@ -78,6 +79,7 @@ const causes: Record<BurgeonErrorCode, () => unknown> = {
     await mkdir('runs/book', { recursive: true });
     await Model.load('runs/book');
   },
+  ERR_BURGEON_RANKS: () => Communicator.connect({ rank: 1, size: 2, address: '127.0.0.1', port: 1, meetSeconds: 1 }),
 };
 
 /** What differs between machines. */

@@ -2,7 +2,7 @@ import { mkdir, symlink } from 'node:fs/promises';
 import { relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { expandBraces, expandFiles, globToRegExp } from '../../lib/files/globs.ts';
-import { findInputFiles } from '../../lib/prepare/input-files.ts';
+import { findInputFiles, findPassedOver } from '../../lib/prepare/input-files.ts';
 import { useTempDirectory } from '../data/temp-directory.ts';
 
 describe('globToRegExp', () => {
@@ -62,6 +62,16 @@ describe('files on disk', () => {
       await temp.write(name, name);
     }
   }
+
+  it('tells what a directory has beside the texts, unless it was named as well', async () => {
+    await tree();
+    const others = async (...inputs: string[]) =>
+      (await findPassedOver(inputs.map((input) => temp.path(input)))).map((path) => relative(temp.path(), path));
+    expect(await others('x')).toEqual(['x/y/d.d.ts']);
+    expect(await others('x', 'x/y')).toEqual(['x/y/d.d.ts']);
+    expect(await others('x', 'x/y/*.ts')).toEqual([]);
+    expect(await others('a.txt')).toEqual([]);
+  });
 
   it('matches patterns, sorted', async () => {
     await tree();

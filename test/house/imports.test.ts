@@ -7,7 +7,21 @@ import { expect, test } from 'vitest';
 
 /** From the bottom up; docs/architecture.md says what each is for. */
 const rooms = [
-  ...['', 'files', 'config', 'optim', 'formats', 'est', 'addon', 'tokenizer', 'data', 'prepare', 'checkpoint', 'model'],
+  ...[
+    '',
+    'files',
+    'config',
+    'optim',
+    'formats',
+    'est',
+    'addon',
+    'ranks',
+    'tokenizer',
+    'data',
+    'prepare',
+    'checkpoint',
+    'model',
+  ],
   ...['eval', 'train', 'report', 'bench', 'selfcheck', 'sweep', 'cli'],
 ];
 

@@ -42,7 +42,8 @@ beforeAll(async () => {
   const runs = `const __test = ${JSON.stringify(directory)};`;
   const files = {
     'package.json': '{"name": "project", "private": true}',
-    'jest.config.json': JSON.stringify({ testMatch: ['**/*.test.{mjs,cjs}'], transform: {} }),
+    // Time decides nothing, however busy the machine.
+    'jest.config.json': JSON.stringify({ testMatch: ['**/*.test.{mjs,cjs}'], transform: {}, testTimeout: 100_000 }),
     'modules.test.mjs': `import fs from 'node:fs';\nimport * as burgeon from 'burgeon';\n${runs}${body}`,
     'common.test.cjs': `const fs = require('node:fs');\nlet burgeon;\nbeforeAll(async () => { burgeon = await import('burgeon'); });\n${runs}${body}`,
   };

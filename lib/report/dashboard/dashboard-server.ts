@@ -4,10 +4,11 @@
 import type { ServerResponse } from 'node:http';
 import path from 'node:path';
 import type { DashboardEvent, RunOverview } from '../live-events.ts';
-import { LiveHttp, reply } from '../live-http.ts';
+import { guards, LiveHttp, reply } from '../live-http.ts';
 import { LiveMessages } from '../live-messages.ts';
 import { LiveStreams } from '../live-streams.ts';
 import { findToken, keepToken } from '../live-token.ts';
+import { readReport } from '../write-report.ts';
 import { findRuns } from './find-runs.ts';
 import { FollowedRun } from './followed-run.ts';
 
@@ -22,6 +23,9 @@ export interface DashboardOptions {
 /** Between two looks at the runs, and between two at which there are. */
 const lookEveryMs = 1000;
 const findEveryMs = 3000;
+
+/** More are a sweep, which has a report of its own. */
+const mostCompared = 64;
 
 /** Runs read at once. */
 const atOnce = 4;
@@ -51,7 +55,7 @@ export class DashboardServer {
       server.#http = await LiveHttp.listen(
         {
           ...{ port, portOption: '--port', host, page: { kind: 'dashboard' } },
-          isPage: (address) => address === '/' || address.startsWith('/run/'),
+          isPage: (address) => address === '/' || /^\/(?:run|compare)\//.test(address),
           answer: (method, address, response) => server.#answer(method, address, response),
         },
         () => findToken(directory),
@@ -78,11 +82,25 @@ export class DashboardServer {
   }
 
   async #answer(method: string, address: string, response: ServerResponse): Promise<boolean> {
-    const name = /^\/events(?:\/(.+))?$/.exec(address);
-    if (method !== 'GET' || name === null) return false;
-    if (name[1] === undefined) await this.#connectList(response);
-    else await this.#connectRun(decoded(name[1]), response);
+    const [, what, name] = /^\/(events|report)(?:\/(.+))?$/.exec(address) ?? [];
+    if (method !== 'GET' || what === undefined) return false;
+    if (what === 'report') await this.#sendReport((name ?? '').split('&').map(decoded), response);
+    else if (name === undefined) await this.#connectList(response);
+    else await this.#connectRun(decoded(name), response);
     return true;
+  }
+
+  /** Several runs as they are now, compared with the first of them. */
+  async #sendReport(names: readonly string[], response: ServerResponse): Promise<void> {
+    if (names.length > mostCompared) {
+      return reply(response, 400, `expected at most ${mostCompared} runs to compare, received ${names.length}`);
+    }
+    if (names.some((name) => !this.#runs.has(name))) await this.#find();
+    const runs = names.flatMap((name) => this.#runs.get(name) ?? []);
+    const missing = names.find((name) => !this.#runs.has(name));
+    if (missing !== undefined) return reply(response, 404, `there is no run ${missing} in ${this.#directory}`);
+    const report = await readReport(runs.map(({ directory }) => directory));
+    response.writeHead(200, { ...guards, 'content-type': 'application/json' }).end(JSON.stringify(report));
   }
 
   async #connectList(response: ServerResponse): Promise<void> {

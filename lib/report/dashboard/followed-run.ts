@@ -16,6 +16,7 @@ import { RunDigest } from './run-digest.ts';
 
 export class FollowedRun {
   readonly name: string;
+  readonly directory: string;
   readonly live: LiveRun;
   readonly #lock: string;
   readonly #tail: MetricsTail;
@@ -27,6 +28,7 @@ export class FollowedRun {
   /** @param name in the dashboard. */
   constructor(name: string, directory: string, streams: LiveStreams) {
     this.name = name;
+    this.directory = directory;
     this.#lock = path.join(directory, runLockName);
     this.#tail = new MetricsTail(path.join(directory, metricsFileName));
     this.live = new LiveRun({

@@ -45,7 +45,8 @@ export function logTicks(low: number, high: number, most: number): number[] {
     }
     if (ticks.length <= most) break;
   }
-  return ticks.length < 3 && most >= 3 ? evenTicks(low, high) : ticks;
+  // Over more than a power of ten even steps crowd at its end.
+  return ticks.length < 3 && most >= 3 && high < 10 * low ? evenTicks(low, high) : ticks;
 }
 
 /** Within a part of a power of ten: three to six multiples of a round step. */

@@ -2,11 +2,14 @@
 
 import { count, duration, percent } from '../../format.ts';
 import type { DashboardEvent, RunOverview } from '../live-events.ts';
+import { ChosenRuns } from './chosen-runs.ts';
+import { showCompared } from './compared.ts';
 import { follow, reloadForNewToken } from './connection.ts';
 import { type Child, fill, h, table } from './dom.ts';
 import { showLive } from './live.ts';
 import { showLocked } from './locked.ts';
 import { stateMark } from './runs-view.ts';
+import { tabLink } from './tab-link.ts';
 import { takeToken } from './token.ts';
 
 const place = { command: 'burgeon dashboard', tokenPlace: 'the directory of the runs' };
@@ -14,6 +17,11 @@ const place = { command: 'burgeon dashboard', tokenPlace: 'the directory of the 
 const pathOf = (name: string) => `/run/${name.split('/').map(encodeURIComponent).join('/')}`;
 
 export function showDashboard(root: HTMLElement): void {
+  const compared = /^\/compare\/(.+)$/.exec(location.pathname)?.[1];
+  if (compared !== undefined) {
+    void showCompared(root, compared, { ...place, above: h('nav', {}, h('a', { href: '/' }, 'all runs')) });
+    return;
+  }
   const run = /^\/run\/(.+)$/.exec(location.pathname)?.[1];
   if (run === undefined) {
     showList(root);
@@ -34,7 +42,9 @@ function showList(root: HTMLElement): void {
   const head = h('header');
   const problem = h('p', { class: 'note', role: 'status' });
   const list = h('div', { id: 'list' });
-  fill(root, head, problem, list);
+  const chosen = new ChosenRuns();
+  chosen.element.hidden = true;
+  fill(root, head, chosen.element, problem, list);
   document.title = 'burgeon dashboard';
   void follow<DashboardEvent>(
     '/events',
@@ -43,7 +53,8 @@ function showList(root: HTMLElement): void {
       onEvent: ({ directory, runs }) => {
         problem.textContent = '';
         fill(head, h('h1', {}, directory), h('p', { class: 'note' }, summary(runs)));
-        draw(list, runs);
+        chosen.element.hidden = runs.length < 2;
+        draw(list, runs, chosen);
       },
       onBreak: (why) => {
         problem.textContent = why;
@@ -65,19 +76,20 @@ function summary(runs: readonly RunOverview[]): string {
 }
 
 /** The list anew; what has the focus keeps it. */
-function draw(list: HTMLElement, runs: readonly RunOverview[]): void {
-  const focused = list.contains(document.activeElement) ? document.activeElement!.getAttribute('href') : null;
+function draw(list: HTMLElement, runs: readonly RunOverview[], chosen: ChosenRuns): void {
+  const focused = list.contains(document.activeElement) ? document.activeElement!.id : '';
+  chosen.restart(runs);
   const directories = new Map<string, RunOverview[]>();
   for (const run of runs) {
     const directory = run.name.includes('/') ? run.name.slice(0, run.name.lastIndexOf('/')) : '';
     directories.set(directory, [...(directories.get(directory) ?? []), run]);
   }
   const sections = [...directories].sort(([a], [b]) => (a < b ? -1 : 1));
-  fill(list, ...sections.map(([directory, members]) => section(directory, members)));
-  if (focused !== null) list.querySelector<HTMLElement>(`a[href="${CSS.escape(focused)}"]`)?.focus();
+  fill(list, ...sections.map(([directory, members]) => section(directory, members, chosen)));
+  if (focused !== '') document.getElementById(focused)?.focus();
 }
 
-function section(directory: string, runs: readonly RunOverview[]): HTMLElement {
+function section(directory: string, runs: readonly RunOverview[], chosen: ChosenRuns): HTMLElement {
   // Those that are going on first, then those that failed, then the newest.
   const ranks = { running: 0, failed: 1, complete: 2, stopped: 2 };
   const rank = ({ state }: RunOverview) => ranks[state];
@@ -86,19 +98,24 @@ function section(directory: string, runs: readonly RunOverview[]): HTMLElement {
     'section',
     { class: 'runs' },
     directory !== '' && h('h2', {}, directory),
-    table(['run', 'state', 'step', 'loss', 'held-out loss', 'best', 'left', 'FLOPs saved'], sorted.map(row), {
-      answer: 1,
-    }),
+    table(
+      ['run', 'state', 'step', 'loss', 'held-out loss', 'best', 'left', 'FLOPs saved'],
+      sorted.map((run) => row(run, chosen)),
+      {
+        answer: 1,
+      },
+    ),
   );
 }
 
-function row(run: RunOverview): Child[] {
+function row(run: RunOverview, chosen: ChosenRuns): Child[] {
   const { name, state, reason, step, steps } = run;
   const loss = (value: number | null) => value?.toFixed(4) ?? '–';
   const share = steps === null ? 0 : step / steps;
+  const link = tabLink(pathOf(name), { id: `open ${name}` }, name.slice(name.lastIndexOf('/') + 1));
   const why = reason !== null && h('span', { class: `reason ${state}`, title: reason }, reason);
   return [
-    h('span', {}, link(name), why),
+    h('span', {}, chosen.box(name), link, why),
     stateMark(state),
     h(
       'span',
@@ -118,19 +135,9 @@ function row(run: RunOverview): Child[] {
 function savedCell({ state, saved, plannedSaving }: RunOverview): HTMLElement {
   const isOver = state === 'complete' || plannedSaving === null;
   const planned = !isOver && `${percent(plannedSaving)} planned`;
-  const soFar = saved !== null && (isOver ? percent(saved) : `${percent(saved)} so far, `);
+  const soFar = saved !== null && (isOver ? percent(saved) : `${percent(saved)} so far,`);
   const parts = [soFar, planned].filter((part) => part !== false);
-  return h('span', {}, ...(parts.length === 0 ? ['–'] : parts.map((part) => h('span', { class: 'whole' }, part))));
-}
-
-/** To the page of a run. A tab that it opens gets the token from this one, which a browser gives to it only if a script does it. */
-function link(name: string): HTMLElement {
-  const href = pathOf(name);
-  const inTab = (event: Event) => {
-    const { button, ctrlKey, metaKey } = event as MouseEvent;
-    if (button !== 1 && !ctrlKey && !metaKey) return;
-    event.preventDefault();
-    window.open(href, '_blank');
-  };
-  return h('a', { href, click: inTab, auxclick: inTab }, name.slice(name.lastIndexOf('/') + 1));
+  if (parts.length === 0) return h('span', {}, '–');
+  // A line may end between them.
+  return h('span', {}, ...parts.flatMap((part) => [h('span', { class: 'whole' }, part), ' ']));
 }

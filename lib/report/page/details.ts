@@ -70,7 +70,7 @@ export function stages(run: RunData): Child {
           ? `Planned for the whole run: ${percent(plannedSaving.block)} of the block FLOPs saved, ${percent(plannedSaving.all)} of all.`
           : '',
         sum('denseBlockFlops') > 0
-          ? `So far: ${percent(1 - sum('blockFlops') / sum('denseBlockFlops'))} of the block FLOPs.`
+          ? `${run.state === 'complete' ? 'Saved' : 'Saved so far'}: ${percent(1 - sum('blockFlops') / sum('denseBlockFlops'))} of the block FLOPs.`
           : '',
         run.end?.summary.timeSaving
           ? `Time against all steps at the dense rate of this run: ${percent(run.end.summary.timeSaving)} saved.`

@@ -107,10 +107,10 @@ void* allocate_on(Queue* queue, size_t bytes) {
 void release_on(Queue* queue, void* block) {
   // Also after a failure.
   char message[kMessageBytes];
-  guarded(message, [&] {
-    use_device(queue->device);
-    release(block);
-  });
+  guarded(message, [&] { use_device(queue->device); });
+  // What the host has written may still be on its way there.
+  guarded(message, [&] { queue->staging.finish(queue->stream); });
+  guarded(message, [&] { release(block); });
 }
 
 bool write_on(Queue* queue, void* to, const void* from, size_t bytes, char* message) {
@@ -135,6 +135,10 @@ bool mark_on(Queue* queue, int64_t* mark, char* message) {
     record(queue->stream, event);
     *mark = queue->marks++;
   });
+}
+
+void keep_marks_of(Queue* queue, int64_t count) {
+  if (count > static_cast<int64_t>(queue->events.size())) queue->events.resize(static_cast<size_t>(count));
 }
 
 bool milliseconds_between(Queue* queue, int64_t from, int64_t to, double* ms, char* message) {
@@ -190,6 +194,7 @@ extern "C" __attribute__((visibility("default"))) const burgeon::cuda::Api* burg
       clear_on,
       copy_on,
       mark_on,
+      keep_marks_of,
       milliseconds_between,
       launches,
       begin_recording_on,

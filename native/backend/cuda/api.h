@@ -53,6 +53,7 @@ struct Api {
 
   // As Device's.
   bool (*mark)(Queue* queue, int64_t* mark, char* message);
+  void (*keep_marks)(Queue* queue, int64_t count);
   bool (*milliseconds)(Queue* queue, int64_t from, int64_t to, double* ms, char* message);
 
   int64_t (*launches)();  // kernels that the calling thread has queued

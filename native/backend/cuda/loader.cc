@@ -46,6 +46,7 @@ class CudaDevice final : public Device {
     check([&](char* message) { return api_.mark(queue_, &mark, message); });
     return mark;
   }
+  void keep_marks(int64_t count) override { api_.keep_marks(queue_, count); }
   double milliseconds(int64_t from, int64_t to) override {
     double ms = 0;
     check([&](char* message) { return api_.milliseconds(queue_, from, to, &ms, message); });

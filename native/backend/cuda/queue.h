@@ -2,11 +2,11 @@
 // After a failure nothing more is queued, and every call that can say so says so.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <exception>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "backend/cuda/library/library_products.h"
 #include "backend/cuda/staging.h"
@@ -20,8 +20,8 @@ struct Queue {
   Stream stream = nullptr;
   std::unique_ptr<LibraryProducts> products;  // null: kernels compute them
   Staging staging;
-  void* table = nullptr;          // for launches on many parts (row_parts.cuh)
-  std::array<Event, 8> events{};  // of the newest marks, made when first needed
+  void* table = nullptr;                              // for launches on many parts (row_parts.cuh)
+  std::vector<Event> events = std::vector<Event>(8);  // of the newest marks, made when first needed
   int64_t marks = 0;
   std::string failure;  // of the first call that failed; empty: none has
 };

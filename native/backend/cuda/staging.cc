@@ -38,9 +38,13 @@ bool Staging::is_open() {
   return block_ != nullptr;
 }
 
-void Staging::close(Stream stream) {
+void Staging::finish(Stream stream) {
   if (used_ > 0) next_half(stream);
   if (under_way_[1 - half_]) wait(copied_[1 - half_]);
+}
+
+void Staging::close(Stream stream) {
+  finish(stream);
   for (int half = 0; half < 2; ++half) {
     if (copied_[half]) close_event(copied_[half]);
     copied_[half] = nullptr;

@@ -18,6 +18,9 @@ class Staging {
   // Copies to the device, in the order of the stream; `from` may change when it returns.
   void write(Stream stream, void* to, const void* from, size_t bytes);
 
+  // Waits for what is under way: before what it goes to is given back.
+  void finish(Stream stream);
+
   // Waits for what is under way and gives the memory back, with the device in use that it was taken on.
   void close(Stream stream);
 

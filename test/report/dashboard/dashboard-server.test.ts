@@ -6,6 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { DashboardServer } from '../../../lib/report/dashboard/dashboard-server.ts';
 import type { DashboardEvent, LiveEvent, RunOverview } from '../../../lib/report/live-events.ts';
 import { mostStreams } from '../../../lib/report/live-streams.ts';
+import type { ReportData } from '../../../lib/report/page-data.ts';
 import { temporaryDirectory } from '../../checkpoint/helpers.ts';
 import { eventually } from '../../helpers/browser.ts';
 import { liveAddress, stalledClients } from '../../helpers/live.ts';
@@ -181,6 +182,46 @@ describe('a run', () => {
     await page.ended;
     const response = await fetch(at('/events/a'), { headers });
     expect([response.status, await response.text()]).toEqual([404, `there is no run a in ${root}`]);
+  });
+});
+
+describe('a comparison', () => {
+  test('has the runs in the order they were asked for, as they are now', async () => {
+    const root = await temporaryDirectory();
+    const run = await testRun(root, 'a', linesOfRun(30, 20));
+    await testRun(root, 'sweep/b & c', linesOfRun(30));
+    const { at, headers } = await dashboardOf(root);
+    const report = async () =>
+      (await (await fetch(at('/report/sweep%2Fb%20%26%20c&a'), { headers })).json()) as ReportData;
+    const { kind, runs, written } = await report();
+    expect([kind, runs.map(({ name, step }) => [name, step])]).toEqual([
+      'report',
+      [
+        ['b & c', 30],
+        ['a', 20],
+      ],
+    ]);
+    expect(Date.parse(written)).toBeGreaterThan(0);
+    await run.write(...stepsOf(21, 25));
+    expect((await report()).runs[1]!.step).toBe(25);
+  });
+
+  test('is refused for what is no run, for too many, and without the token', async () => {
+    const root = await temporaryDirectory();
+    await testRun(root, 'a', linesOfRun(30));
+    const { at, headers } = await dashboardOf(root);
+    const answer = async (names: string, init: RequestInit = { headers }) => {
+      const response = await fetch(at(`/report${names}`), init);
+      return [response.status, await response.text()];
+    };
+    expect(await answer('/a&..%2Fa')).toEqual([404, `there is no run ../a in ${root}`]);
+    expect(await answer('')).toEqual([404, `there is no run  in ${root}`]);
+    expect(await answer(`/${Array(65).fill('a').join('&')}`)).toEqual([
+      400,
+      'expected at most 64 runs to compare, received 65',
+    ]);
+    expect((await answer('/a', {}))[0]).toBe(401);
+    expect((await fetch(at('/compare/a'))).status).toBe(200);
   });
 });
 

@@ -66,6 +66,8 @@ test('a logarithmic axis has ticks enough, also within a part of a power of ten'
   expect(texts(4.1865, 4.1935)).toBe('4.188 4.19 4.192');
   expect(texts(1, 12)).toBe('1 1.5 2 2.5 3 4 5 6 8 10');
   expect(texts(1, 1000, 4)).toBe('1 10 100 1000');
+  // Few for want of room are not more at one end.
+  expect(texts(1.1, 340, 4)).toBe('10 100');
   expect(logTicks(0, 5, 10)).toEqual([]);
   fc.assert(
     fc.property(

@@ -1,0 +1,74 @@
+// What ranks tell each other in a step: losses and FLOPs of their micro-batches, whether one of them stops, the sums of their
+// gradients, and that they came to the same.
+
+import { BurgeonError } from '../errors.ts';
+import type { Model } from '../model/model.ts';
+import type { Communicator } from '../ranks/communicator.ts';
+
+/** What a rank has done of a step. */
+export interface StepShare {
+  /** Number of its first micro-batch. */
+  first: number;
+  /** Whether it was stopped before its last. */
+  isStopped: boolean;
+  /** Executed, forward and backward. */
+  blockFlops: number;
+  allFlops: number;
+}
+
+/** What all have done. */
+export interface StepTotals {
+  /** Of all micro-batches, in order. */
+  losses: number[];
+  blockFlops: number;
+  allFlops: number;
+}
+
+/**
+ * After the micro-batches of every rank: leaves the sums of all gradients in each.
+ * @param microBatches of all ranks.
+ * @returns undefined where a rank was stopped: then all stop.
+ * @throws {BurgeonError} ERR_BURGEON_NONFINITE in all ranks where a loss of one is not finite; ERR_BURGEON_RANKS.
+ */
+export async function exchangeStep(
+  communicator: Communicator,
+  model: Model,
+  own: StepShare,
+  microBatches: number,
+): Promise<StepTotals | undefined> {
+  const ownLosses: number[] = Array(microBatches).fill(0);
+  for (const [i, loss] of (await model.takeLosses()).entries()) ownLosses[own.first + i] = loss;
+  const [stopped = 0, blockFlops = 0, allFlops = 0, ...losses] = await communicator.sum(
+    [own.isStopped ? 1 : 0, own.blockFlops, own.allFlops, ...ownLosses],
+    'the losses of a step',
+  );
+  if (stopped > 0) return undefined;
+  const bad = losses.findIndex((loss) => !Number.isFinite(loss));
+  if (bad >= 0) {
+    await model.clearGradients();
+    throw new BurgeonError(
+      'ERR_BURGEON_NONFINITE',
+      `micro-batch ${bad}: loss: expected a finite number, computed ${losses[bad]}; the gradients were cleared. A lower learning rate, ` +
+        'more warm-up steps or gradient clipping usually help',
+    );
+  }
+  await model.exchangeGradients(communicator);
+  return { losses, blockFlops, allFlops };
+}
+
+/**
+ * After the update: the same sums give the same norm, in all bits, where all compute alike.
+ * @throws {BurgeonError} ERR_BURGEON_RANKS naming the ranks that came to another norm.
+ */
+export async function requireSameNorm(communicator: Communicator, gradientNorm: number): Promise<void> {
+  const own: number[] = Array(communicator.size).fill(0);
+  own[communicator.rank] = gradientNorm;
+  const norms = await communicator.sum(own, 'the gradient norms of a step');
+  const others = norms.flatMap((norm, rank) => (norm === norms[0] ? [] : [`rank ${rank} ${norm}`]));
+  if (others.length === 0) return;
+  throw new BurgeonError(
+    'ERR_BURGEON_RANKS',
+    `gradient norm: expected the same on all ranks, rank 0 computed ${norms[0]}, ${others.join(', ')}; ranks must compute alike: the same ` +
+      'instruction set (burgeon doctor), precision and version',
+  );
+}
