@@ -9,7 +9,7 @@ import { arrayElements, expectedUnionElements, flagCount, type Union, unionOf } 
 import { type SentBytes, sentInStep } from '../ranks/sent-bytes.ts';
 import { keptSums, type RankOf } from '../ranks/shares.ts';
 import { groupCount } from './groups.ts';
-import { requireDealt } from './lead.ts';
+import { requireShares } from './lead.ts';
 import { type PlannedConfig, StepPlanner } from './step-planner.ts';
 
 /** What the ranks exchange in a step. */
@@ -56,9 +56,9 @@ export function stepExchange(model: ModelConfig, planner: StepPlanner, step: num
  * @throws {BurgeonError} ERR_BURGEON_CONFIG where the micro-batches of a stage cannot be dealt.
  */
 export function planRanks(model: ModelConfig, config: PlannedConfig, ranks: number, isOnDevice: boolean): RankStage[] {
-  requireDealt(config, ranks);
-  const planner = new StepPlanner(model, config);
   const first = { rank: 0, size: ranks };
+  requireShares(config, first);
+  const planner = new StepPlanner(model, config);
   return planner.schedule.stages
     .filter(({ startStep, endStep }) => startStep < endStep)
     .map((stage) => {

@@ -3,7 +3,10 @@
 import { expect, test } from 'vitest';
 import { tinyModelRow } from '../../lib/bench/model-rows.ts';
 import { benchRanks, rankVariants } from '../../lib/bench/rank-bench.ts';
-import { RankGroup } from '../../lib/bench/rank-group.ts';
+
+// Compiled, as its processes are started without what compiles the tests.
+const compiled = '../../dist/bench/rank-group.js';
+const { RankGroup } = (await import(compiled)) as typeof import('../../lib/bench/rank-group.ts');
 
 const { config, batchSize, sequenceLength } = tinyModelRow;
 const setup = { config, sequenceLength, precision: 'float32', threads: 1 } as const;
