@@ -175,8 +175,8 @@ export const ranksLegend = [
   'ranks     processes x threads of each: as many threads in all',
   'stage 1   half of the heads, neurons and layers, drawn; L/4, L/2, width/2: the first ones (nested)',
   'wait      of rank 0, for the slowest; exchange: sum of the gradients, of which a rank sends so much',
-  'eff.      time of one rank over that of several, in the same rounds: 1 where the exchange costs nothing,',
-  '          more where threads of one process wait for each other and processes do not',
+  'eff.      time of one rank over that of several, in the same rounds: 1 where the exchange is free,',
+  '          more where the threads of one process wait for each other more than processes do',
 ].join('\n');
 
 /** Products faster than their peak mean that the peak was disturbed; every share of this run is then too high. */

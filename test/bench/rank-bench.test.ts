@@ -2,11 +2,11 @@
 // test/cli/bench.test.ts.
 import { expect, test } from 'vitest';
 import { tinyModelRow } from '../../lib/bench/model-rows.ts';
-import { benchRanks, rankVariants } from '../../lib/bench/rank-bench.ts';
 
-// Compiled, as its processes are started without what compiles the tests.
-const compiled = '../../dist/bench/rank-group.js';
-const { RankGroup } = (await import(compiled)) as typeof import('../../lib/bench/rank-group.ts');
+// Compiled, as the processes are started without what compiles the tests.
+const compiled = (name: string) => import(`../../dist/bench/${name}.js`);
+const { RankGroup }: typeof import('../../lib/bench/rank-group.ts') = await compiled('rank-group');
+const { benchRanks, rankVariants }: typeof import('../../lib/bench/rank-bench.ts') = await compiled('rank-bench');
 
 const { config, batchSize, sequenceLength } = tinyModelRow;
 const setup = { config, sequenceLength, precision: 'float32', threads: 1 } as const;
