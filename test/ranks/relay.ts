@@ -1,6 +1,5 @@
 // A relay between rank 0 and the others that counts what it carries.
 import { connect, createServer, type Socket } from 'node:net';
-import type { Communicator as CommunicatorType } from '../../lib/ranks/communicator.ts';
 import { Communicator } from '../../lib/ranks/communicator.ts';
 import { freePort } from './helpers.ts';
 
@@ -8,7 +7,7 @@ import { freePort } from './helpers.ts';
 const isWatchAt = 16;
 
 export interface CountedRanks {
-  ranks: CommunicatorType[];
+  ranks: Communicator[];
   /** Data bytes that rank 0 has sent so far, and received. */
   ofFirst(): { sent: number; received: number };
   close(): void;
