@@ -10,6 +10,7 @@ import { launchRanks } from '../ranks/launch.ts';
 import { mpiLibraryPath } from '../ranks/mpi.ts';
 import { describeRank, type RankPlace } from '../ranks/place.ts';
 import { threadsOfRank } from '../ranks/threads.ts';
+import { rankWaits } from '../ranks/waits.ts';
 import { follow } from '../train/follow.ts';
 import { interruptSignal } from './interrupt.ts';
 
@@ -70,17 +71,18 @@ export async function startRanks(ranks: number): Promise<void> {
 }
 
 /**
- * Trains as one rank of several, to the end of the run. Signals are left to rank 0, which tells the others to end.
+ * Trains as one rank of several, to the end of the run. A signal to any of them stops all; before they have met it ends the process.
  * @param lead what a process alone does, from the output directory to the summary; called on rank 0 only.
  */
 export async function runRank(place: RankPlace, lead: (communicator: Communicator) => Promise<void>): Promise<void> {
-  const interrupt = place.rank === 0 ? undefined : interruptSignal(() => {});
+  using communicator = await Communicator.connect({ ...place, ...rankWaits(), mpiLibrary: mpiLibraryOf(place) });
+  if (place.rank === 0) return await leading(communicator, lead);
+  const interrupt = interruptSignal(() => {});
   try {
-    using communicator = await Communicator.connect({ ...place, mpiLibrary: mpiLibraryOf(place) });
-    if (place.rank > 0) await follow(communicator);
-    else await leading(communicator, lead);
+    const isComplete = await follow(communicator, { signal: interrupt.signal });
+    if (!isComplete) process.exitCode = interrupt.exitCode('SIGTERM');
   } finally {
-    interrupt?.release();
+    interrupt.release();
   }
 }
 

@@ -178,7 +178,8 @@ async function trainOn(
     if (flags.json) console.log(JSON.stringify({ summary, report, reportProblem, gain }));
     else console.log(describeSummary(summary, config, { isComplete: trainer.isComplete, report, reportProblem, gain }));
     const lacksBaseline = summary.bigramLoss === null && summary.validationLoss !== null;
-    if (!trainer.isComplete || (interrupt.signal.aborted && lacksBaseline)) process.exitCode = interrupt.exitCode();
+    if (!trainer.isComplete || (interrupt.signal.aborted && lacksBaseline))
+      process.exitCode = interrupt.exitCode(control.signal.aborted ? 'SIGINT' : 'SIGTERM');
   } finally {
     progress.clear();
     try {

@@ -11,9 +11,7 @@ import { duration } from '../format.ts';
 import { launcherVariable } from './environment.ts';
 import { tagLines } from './tagged-lines.ts';
 import { threadsOfRank } from './threads.ts';
-
-/** So long the others may take to end by themselves once a rank has failed, or rank 0 has ended. */
-export const graceMs = 30_000;
+import { graceMs } from './waits.ts';
 
 export interface LaunchOptions {
   /** At least 2. */
@@ -25,11 +23,11 @@ export interface LaunchOptions {
   stopSignal: () => NodeJS.Signals;
   /** What the ranks but the first say, and what becomes of them; default: written to standard error. */
   write?: ((text: string) => void) | undefined;
-  /** Default 30 s. */
+  /** Default: as waits.ts has it. */
   graceMs?: number | undefined;
 }
 
-/** @returns the exit status of the rank that failed first, 0 where none did; 128 + n for one that signal n ended. */
+/** @returns the exit status of the rank that failed first, else of rank 0; 128 + n for one that signal n ended. */
 export async function launchRanks(options: LaunchOptions): Promise<number> {
   const group = new RankGroup(options, await freePort());
   return group.ended();
@@ -47,15 +45,16 @@ class RankGroup {
   readonly #endings: Promise<void>[];
   readonly #write: (text: string) => void;
   readonly #graceMs: number;
-  /** Of the first rank that ended with another. */
-  #status = 0;
+  /** Of the first rank that failed. */
+  #failed: number | undefined;
+  #statusOfFirst = 0;
   /** The signal that all were asked to stop by. */
   #asked: NodeJS.Signals | undefined;
   #killing: NodeJS.Timeout | undefined;
 
   constructor({ ranks, command, stop, stopSignal, ...rest }: LaunchOptions, port: number) {
     this.#write = rest.write ?? writeAboveProgress;
-    this.#graceMs = rest.graceMs ?? graceMs;
+    this.#graceMs = rest.graceMs ?? graceMs();
     const onStop = () => {
       this.#asked = stopSignal();
       this.#signal(this.#asked);
@@ -78,7 +77,7 @@ class RankGroup {
 
   async ended(): Promise<number> {
     await Promise.all(this.#endings);
-    return this.#status;
+    return this.#failed ?? this.#statusOfFirst;
   }
 
   /** @returns when the process has ended and all that it said is passed on. */
@@ -108,7 +107,8 @@ class RankGroup {
 
   #onEnd(rank: number, status: number, hasFailed: boolean, what: string): void {
     this.#running.delete(rank);
-    this.#status ||= status;
+    if (hasFailed) this.#failed ??= status;
+    else if (rank === 0) this.#statusOfFirst = status;
     if (this.#running.size === 0) clearTimeout(this.#killing);
     else if ((hasFailed || rank === 0) && this.#killing === undefined) {
       const grace = duration(this.#graceMs);
