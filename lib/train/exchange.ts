@@ -54,7 +54,7 @@ export async function exchangeStep(
     await model.clearGradients();
     throw new BurgeonError(
       'ERR_BURGEON_NONFINITE',
-      `micro-batch ${bad}: loss: expected a finite number, computed ${losses[bad]}; the gradients were cleared. A lower learning rate, ` +
+      `micro-batch ${bad} (rank ${Math.floor(bad / (microBatches / communicator.size))}): loss: expected a finite number, computed ${losses[bad]}; the gradients were cleared. A lower learning rate, ` +
         'more warm-up steps or gradient clipping usually help',
     );
   }
