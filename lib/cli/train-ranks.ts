@@ -13,6 +13,7 @@ import { threadsOfRank } from '../ranks/threads.ts';
 import { rankWaits } from '../ranks/waits.ts';
 import { follow } from '../train/follow.ts';
 import { interruptSignal } from './interrupt.ts';
+import { integerBetween } from './options.ts';
 
 /** Most ranks on one machine. */
 const mostRanks = 1024;
@@ -27,9 +28,17 @@ export const ranksOption = () =>
     throw new InvalidArgumentError(`Expected a power of two from 1 to ${mostRanks}: 1, 2, 4, 8 ...`);
   });
 
+export const restartsOption = () =>
+  new Option(
+    '--restarts <n>',
+    'with --ranks: where a rank is lost, start all again from the newest checkpoint, n times at most',
+  ).argParser(integerBetween(1, 1000));
+
 interface RankFlags {
   ranks?: number;
+  restarts?: number;
   profile?: number;
+  overwrite?: boolean;
 }
 
 /**
@@ -54,20 +63,38 @@ export function enterRank(flags: RankFlags): RankPlace | undefined {
 /** What to say where a launcher was forgotten. @param wanted --ranks, which is one. */
 export const launcherNote = (wanted: number | undefined) => (wanted === undefined ? forgottenLauncher() : undefined);
 
+/** Why options do not go together; undefined where they do. */
+export function rankFlagsProblem({ ranks = 1, restarts, profile, overwrite }: RankFlags): string | undefined {
+  if (profile !== undefined && ranks > 1) return '--profile and --ranks exclude each other';
+  if (restarts === undefined) return undefined;
+  if (ranks < 2) return '--restarts needs --ranks with 2 or more';
+  // Until the new run has a checkpoint, the newest is one of the old run.
+  return overwrite ? '--restarts and --overwrite exclude each other' : undefined;
+}
+
 /** Runs this very command as n ranks to their end; its exit status becomes that of this process. */
-export async function startRanks(ranks: number): Promise<void> {
+export async function startRanks(ranks: number, restarts?: number): Promise<void> {
   // Rank 0 says that it stops.
   const interrupt = interruptSignal(() => {});
   try {
     process.exitCode = await launchRanks({
       ranks,
       command: [process.execPath, ...process.execArgv, ...process.argv.slice(1)],
+      restarts,
+      commandAgain: [process.execPath, ...process.execArgv, ...goingOn(process.argv.slice(1))],
       stop: interrupt.signal,
       stopSignal: interrupt.by,
     });
   } finally {
     interrupt.release();
   }
+}
+
+/** The arguments of a command that begins or resumes a run, for one that goes on with it. */
+function goingOn(args: readonly string[]): string[] {
+  const others = args.filter((arg) => arg !== '--resume' && arg !== '--auto-resume');
+  const train = others.indexOf('train', 1) + 1;
+  return [...others.slice(0, train), '--auto-resume', ...others.slice(train)];
 }
 
 /**

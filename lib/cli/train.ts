@@ -27,7 +27,15 @@ import { ProgressLine } from './progress.ts';
 import { problemOfReport } from './report-problem.ts';
 import { readManifestFor } from './templates.ts';
 import { runProfile } from './train-profile.ts';
-import { enterRank, launcherNote, ranksOption, runRank, startRanks } from './train-ranks.ts';
+import {
+  enterRank,
+  launcherNote,
+  rankFlagsProblem,
+  ranksOption,
+  restartsOption,
+  runRank,
+  startRanks,
+} from './train-ranks.ts';
 import { defaultPort, openWatchers, type WatchFlags } from './train-watchers.ts';
 
 interface TrainFlags extends WatchFlags {
@@ -39,6 +47,7 @@ interface TrainFlags extends WatchFlags {
   overwrite?: boolean;
   profile?: number;
   ranks?: number;
+  restarts?: number;
   quiet?: boolean;
   json?: boolean;
 }
@@ -54,6 +63,7 @@ export function trainCommand(): Command {
     .addOption(setOption())
     .addOption(deviceOption())
     .addOption(ranksOption())
+    .addOption(restartsOption())
     .option('--init-from <model>', 'start from the weights of this model, with a fresh optimizer (sets initFrom)')
     .option(
       '--resume',
@@ -99,8 +109,8 @@ export function trainCommand(): Command {
       const given = starts.filter(Boolean);
       if (given.length > 1) command.error(`error: ${given.join(' and ')} exclude each other`);
       if (flags.host !== undefined && flags.dashboard === undefined) command.error('error: --host needs --dashboard');
-      if (flags.profile !== undefined && flags.ranks !== undefined)
-        command.error('error: --profile and --ranks exclude each other');
+      const problem = rankFlagsProblem(flags);
+      if (problem !== undefined) command.error(`error: ${problem}`);
       await runTraining(file, flags);
     });
 }
@@ -118,7 +128,8 @@ async function runTraining(file: string, flags: TrainFlags): Promise<void> {
     return;
   }
   // Not before the configuration is known to be right: it would be refused by every rank.
-  if (place === undefined && flags.ranks !== undefined && flags.ranks > 1) await startRanks(flags.ranks);
+  if (place === undefined && flags.ranks !== undefined && flags.ranks > 1)
+    await startRanks(flags.ranks, flags.restarts);
   else if (place === undefined) await trainOn(given, set, flags);
   else await runRank(place, (communicator) => trainOn(given, set, flags, communicator));
 }

@@ -18,6 +18,10 @@ export interface LaunchOptions {
   ranks: number;
   /** Program and arguments, the same for every rank. */
   command: readonly [string, ...string[]];
+  /** As often all ranks are started again, where one was lost. Default 0. */
+  restarts?: number | undefined;
+  /** Program and arguments then. Default: as the first time. */
+  commandAgain?: readonly [string, ...string[]] | undefined;
   /** Asks all ranks to stop in an orderly way, by the signal of that name. */
   stop: AbortSignal;
   stopSignal: () => NodeJS.Signals;
@@ -29,8 +33,16 @@ export interface LaunchOptions {
 
 /** @returns the exit status of the rank that failed first, else of rank 0; 128 + n for one that signal n ended. */
 export async function launchRanks(options: LaunchOptions): Promise<number> {
-  const group = new RankGroup(options, await freePort());
-  return group.ended();
+  const { ranks, restarts = 0, commandAgain = options.command, stop, write = writeAboveProgress } = options;
+  let command = options.command;
+  for (let restart = 1; ; restart++) {
+    const { status, lost } = await new RankGroup({ ...options, command, write }, await freePort()).ended();
+    if (lost === undefined || restart > restarts || stop.aborted) return status;
+    write(
+      `rank ${lost} was lost: starting all ${ranks} again from the newest checkpoint (restart ${restart} of ${restarts})\n`,
+    );
+    command = commandAgain;
+  }
 }
 
 /** Signals that ask a process to stop: one that does so in an orderly way exits with 128 and the number, and has not failed. */
@@ -40,6 +52,10 @@ const stopSignals = [
 ];
 const endsWell = new Set([0, ...stopSignals.map((name) => 128 + (constants.signals[name] ?? Number.NaN))]);
 
+interface GroupOptions extends LaunchOptions {
+  write: (text: string) => void;
+}
+
 class RankGroup {
   readonly #running = new Map<number, ChildProcess>();
   readonly #endings: Promise<void>[];
@@ -47,13 +63,15 @@ class RankGroup {
   readonly #graceMs: number;
   /** Of the first rank that failed. */
   #failed: number | undefined;
-  #statusOfFirst = 0;
+  #statusOfFirst: number | undefined;
+  /** The first rank that a signal ended which nobody asked for, or that had to be killed, before rank 0 had done its work. */
+  #lost: number | undefined;
   /** The signal that all were asked to stop by. */
   #asked: NodeJS.Signals | undefined;
   #killing: NodeJS.Timeout | undefined;
 
-  constructor({ ranks, command, stop, stopSignal, ...rest }: LaunchOptions, port: number) {
-    this.#write = rest.write ?? writeAboveProgress;
+  constructor({ ranks, command, stop, stopSignal, ...rest }: GroupOptions, port: number) {
+    this.#write = rest.write;
     this.#graceMs = rest.graceMs ?? graceMs();
     const onStop = () => {
       this.#asked = stopSignal();
@@ -75,9 +93,10 @@ class RankGroup {
     );
   }
 
-  async ended(): Promise<number> {
+  /** When all have. */
+  async ended(): Promise<{ status: number; lost: number | undefined }> {
     await Promise.all(this.#endings);
-    return this.#failed ?? this.#statusOfFirst;
+    return { status: this.#failed ?? this.#statusOfFirst ?? 0, lost: this.#lost };
   }
 
   /** @returns when the process has ended and all that it said is passed on. */
@@ -99,7 +118,11 @@ class RankGroup {
       });
       child.on('exit', (code, signal) => {
         if (signal === null) this.#onEnd(rank, code!, !endsWell.has(code!), `ended with exit status ${code}`);
-        else this.#onEnd(rank, 128 + constants.signals[signal], signal !== this.#asked, `was ended by ${signal}`);
+        else {
+          const isLost = signal !== this.#asked;
+          if (isLost && this.#statusOfFirst !== 0) this.#lost ??= rank;
+          this.#onEnd(rank, 128 + constants.signals[signal], isLost, `was ended by ${signal}`);
+        }
       });
       child.on('close', () => resolve());
     });
