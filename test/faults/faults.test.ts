@@ -2,6 +2,7 @@
 // every process ends in time with a message that names a rank, no more than one interval of checkpoints is lost, and the run goes on by
 // one process to the bits of an undisturbed one. Times of silence are shortened (job.ts). The trial of a number is always the same.
 
+import { appendFileSync } from 'node:fs';
 import { cp, open, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
@@ -84,6 +85,11 @@ afterAll(async () => {
   await workspace.remove();
 });
 
+/** Vitest keeps its own report until all is over: RESULTS=<file> has a line of every trial at once. */
+function report(line: string): void {
+  if (process.env.RESULTS) appendFileSync(process.env.RESULTS, `${line}\n`);
+}
+
 /** The kind of a trial and the other choices, by its number alone. */
 function trialOf(number: number): { name: string; kind: Kind; rng: CounterRng } {
   const rng = new CounterRng(seed, number);
@@ -99,7 +105,7 @@ function trialOf(number: number): { name: string; kind: Kind; rng: CounterRng } 
 const list = Array.from({ length: trials }, (_, number) => ({ number, ...trialOf(number) }));
 
 describe.concurrent('whatever happens, all end in time and nothing is lost', () => {
-  test.each(list)('$number: $name', { timeout: 120_000 }, async ({ number, name, kind, rng }) => {
+  test.each(list)('$number: $name', { timeout: 240_000 }, async ({ number, name, kind, rng }) => {
     if (kind.isNetwork && !hasNetworks) return;
     const ranks = rng.nextBelow(3) === 0 ? 4 : 2;
     const victim = kind.first === 'only' ? 0 : kind.first ? rng.nextBelow(ranks) : 1 + rng.nextBelow(ranks - 1);
@@ -140,6 +146,10 @@ describe.concurrent('whatever happens, all end in time and nothing is lost', () 
       row.seconds = Math.max(row.seconds, kind.words ? seconds : 0);
       if (isComplete && kind.words) row.tooLate++;
       tally.set(name, row);
+      report(`ok    ${number} ${name}: ${starter}, ${ranks} ranks, ${seconds.toFixed(1)} s`);
+    } catch (error) {
+      report(`WRONG ${number} ${name}: ${(error as Error).message}`);
+      throw error;
     } finally {
       job.kill();
       network?.remove();

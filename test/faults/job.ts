@@ -11,7 +11,7 @@ import { main } from '../helpers/cli.ts';
 /** By the variables of torchrun and nothing above them, by --ranks, by Open MPI. */
 export type Starter = 'alone' | 'burgeon' | 'mpirun';
 
-export const waits = { silence: 4, meeting: 10 };
+export const waits = { silence: 4, meeting: 20 };
 /** Nothing may take longer, from its fault on. */
 const limitMs = 60_000;
 
