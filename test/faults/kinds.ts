@@ -3,7 +3,7 @@
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CounterRng } from '../../lib/est/rng.ts';
-import { packageVersion } from '../../lib/package.ts';
+import { greetingOf } from '../ranks/greeting.ts';
 import { Job, type JobOptions, type Starter } from './job.ts';
 import type { Network } from './network.ts';
 
@@ -62,7 +62,12 @@ export const kinds: Record<string, Kind> = {
     starters: own,
     first: true,
     isAnytime: true,
-    strike: (job, { victim }) => job.signal(victim, 'SIGSTOP'),
+    async strike(job, { victim, options }) {
+      job.signal(victim, 'SIGSTOP');
+      if (options.starter === 'burgeon') return; // which ends it
+      while (job.ranks().size > 1) await sleep(50);
+      job.signal(victim, 'SIGKILL');
+    },
     words: lost,
   },
   'SIGSTOP, SIGCONT when the others have ended': {
@@ -165,7 +170,8 @@ export const kinds: Record<string, Kind> = {
     starters: ['alone'],
     first: false,
     start: ({ victim }) => ({ absent: [victim] }),
-    strike: (_, { options, victim, ranks }) => greet(options.port, { rank: victim, size: ranks, version: '0.0.1' }),
+    strike: (_, { options, victim, ranks }) =>
+      connect(options.port, greetingOf({ rank: victim, size: ranks, version: '0.0.1' })),
     words: ({ victim }) =>
       new RegExp(`rank ${victim} \\(.+another version|rank 0 \\(.*(its own message|cannot be reached)`),
   },
@@ -212,18 +218,7 @@ export const kinds: Record<string, Kind> = {
   },
 };
 
-/** Says at a port what a rank says first, as soon as somebody listens. */
-function greet(port: number, { rank, size, version }: { rank: number; size: number; version: string }): Promise<void> {
-  const greeting = Buffer.alloc(56);
-  greeting.write('burgeon1', 0, 'latin1');
-  greeting.writeInt32LE(rank, 8);
-  greeting.writeInt32LE(size, 12);
-  greeting.writeInt32LE(1, 16);
-  greeting.write(version, 24, 'latin1');
-  if (version === packageVersion) throw new Error('expected another version');
-  return connect(port, greeting);
-}
-
+/** Says something at a port, as soon as somebody listens. */
 async function connect(port: number, bytes: Buffer): Promise<void> {
   const end = performance.now() + 10_000;
   while (performance.now() < end) {
