@@ -22,7 +22,7 @@ async function say(port: number, bytes: Buffer): Promise<net.Socket> {
   }
 }
 
-describe.concurrent('ranks that meet', () => {
+describe('ranks that meet', () => {
   test.each([
     ['strangers', Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\nAccept: everything\r\n\r\n')],
     ['half a greeting', greetingOf({}).subarray(0, 20)],
