@@ -12,6 +12,7 @@ import type { Communicator } from '../ranks/communicator.ts';
 import { type BaselineGain, baselineGainRows, gainAgainst, readBaseline } from '../report/baseline-gain.ts';
 import type { RunData } from '../report/run-data.ts';
 import { reportFileName } from '../report/write-report.ts';
+import { requireShares } from '../train/lead.ts';
 import { loadTrainConfig } from '../train/load-train-config.ts';
 import { RunControl } from '../train/run-control.ts';
 import type { RunSummary } from '../train/summary.ts';
@@ -128,8 +129,9 @@ async function runTraining(file: string, flags: TrainFlags): Promise<void> {
     return;
   }
   // Not before the configuration is known to be right: it would be refused by every rank.
-  if (place === undefined && flags.ranks !== undefined && flags.ranks > 1)
-    await startRanks(flags.ranks, flags.restarts);
+  const ranks = place?.size ?? flags.ranks ?? 1;
+  requireShares(given, { rank: 0, size: ranks });
+  if (place === undefined && ranks > 1) await startRanks(ranks, flags.restarts);
   else if (place === undefined) await trainOn(given, set, flags);
   else await runRank(place, (communicator) => trainOn(given, set, flags, communicator));
 }
@@ -165,7 +167,7 @@ async function trainOn(
   try {
     await trainer.open();
     const { config } = trainer;
-    say(opening(trainer));
+    say(opening(trainer, communicator?.size));
     const { model } = trainer;
     const plan = planSchedule(model.config, new Schedule(config.est.schedule, config.steps), planOptions({ config }));
     const eta = new EtaClock(plan, trainer.step);
@@ -229,11 +231,12 @@ function describeKeys(): string {
     .join('\n');
 }
 
-function opening(trainer: Trainer): string {
+function opening(trainer: Trainer, ranks = 1): string {
   const { model, config, peak } = trainer;
   const { backend, isa, threads, reason } = model.info;
   const peakText = peak === null ? '' : `, peak ${count(peak.flopsPerSecond)}FLOP/s`;
-  const engine = backend === 'cuda' ? `${isa}: ${reason}` : `${isa}, ${counted(threads, 'thread')}${peakText}`;
+  const inEach = ranks === 1 ? '' : ` in each of ${ranks} ranks`;
+  const engine = backend === 'cuda' ? `${isa}: ${reason}` : `${isa}, ${counted(threads, 'thread')}${peakText}${inEach}`;
   const size = model.tensorNames.reduce((sum, name) => sum + model.shape(name).reduce((a, b) => a * b, 1), 0);
   const busy = peak && busyNote(peak);
   const lines = [

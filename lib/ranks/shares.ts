@@ -19,7 +19,7 @@ export function shareOf(microBatches: number, { rank, size }: RankOf): { first: 
   if (microBatches % size !== 0) {
     throw new BurgeonError(
       'ERR_BURGEON_CONFIG',
-      `${size} ranks: expected a number of micro-batches per step (accumulationSteps) that ${size} divides, found ${microBatches}`,
+      `${size} ranks: expected a number of micro-batches per step (accumulationSteps) that ${size} divides, found ${microBatches}; raise accumulationSteps and lower batchSize by the same factor`,
     );
   }
   const count = microBatches / size;

@@ -51,6 +51,7 @@ const shapes: Record<MetricsLine['kind'], z.ZodType> = {
       ...{ processor: text, cores: number, memoryGiB: number, system: text, node: text, burgeon: text },
       commit: text.nullable(),
     }),
+    ranks: count.optional(),
     peakFlopsPerSecond: number.nullable(),
     peakFrom: text,
   }),

@@ -7,7 +7,7 @@ import { BurgeonError, isError } from '../errors.ts';
 import { Schedule } from '../est/schedule.ts';
 import type { Model } from '../model/model.ts';
 import type { Communicator } from '../ranks/communicator.ts';
-import { shareOf } from '../ranks/shares.ts';
+import { type RankOf, shareOf } from '../ranks/shares.ts';
 import type { FoundData } from './data-record.ts';
 import type { TrainConfig } from './train-config.ts';
 
@@ -53,23 +53,22 @@ export class Lead {
   }
 }
 
-/**
- * Whether every stage's micro-batches can be dealt to the ranks.
- * @throws {BurgeonError} ERR_BURGEON_CONFIG where they cannot, or this is not rank 0.
- */
-export function requireShares(
-  { est, steps, batchSize, accumulationSteps }: TrainConfig,
-  communicator: Communicator,
-): void {
+/** @throws {BurgeonError} ERR_BURGEON_CONFIG where this is not rank 0, and as `requireShares`. */
+export function requireLead(config: TrainConfig, communicator: Communicator): void {
   if (communicator.rank !== 0) {
     throw new BurgeonError(
       'ERR_BURGEON_CONFIG',
       `ranks: expected a Trainer in rank 0 alone, this is rank ${communicator.rank}; the others call follow()`,
     );
   }
+  requireShares(config, communicator);
+}
+
+/** @throws {BurgeonError} ERR_BURGEON_CONFIG where the micro-batches of a stage cannot be dealt to the ranks in equal parts. */
+export function requireShares({ est, steps, batchSize, accumulationSteps }: TrainConfig, ranks: RankOf): void {
   const schedule = new Schedule(est.schedule, steps);
   for (const { startStep } of schedule.stages) {
     const { batchSize: own = batchSize } = schedule.at(startStep);
-    shareOf((batchSize * accumulationSteps) / own, communicator);
+    shareOf((batchSize * accumulationSteps) / own, ranks);
   }
 }

@@ -42,7 +42,10 @@ export interface StartLine {
   host: Host;
   backend: string;
   isa: string;
+  /** Of each rank. */
   threads: number;
+  /** Processes, where there are several. */
+  ranks?: number;
   precision: string;
   /** FLOPs per second that `mfu` is a share of; null on CUDA devices without `log.peakFlops`. */
   peakFlopsPerSecond: number | null;

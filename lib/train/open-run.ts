@@ -17,7 +17,7 @@ import { bestOnPresentWindows } from './best-checkpoint.ts';
 import { checkpointSpace, checkSpace, lacksRoom } from './checkpoint-space.ts';
 import type { FoundData } from './data-record.ts';
 import { openInitialModel, partNotes } from './initial-model.ts';
-import { Lead, requireShares } from './lead.ts';
+import { Lead, requireLead } from './lead.ts';
 import { keepMetricsAside, MetricsWriter } from './metrics.ts';
 import { findData, openData, type RunInput, readInput } from './open-data.ts';
 import { planNotes } from './plan-notes.ts';
@@ -60,7 +60,7 @@ export interface OpenRun {
 export async function openRun(config: TrainConfig, options: TrainerOptions): Promise<OpenRun> {
   const { communicator } = options;
   try {
-    if (communicator) requireShares(config, communicator);
+    if (communicator) requireLead(config, communicator);
     return await openAll(config, options);
   } catch (error) {
     communicator?.giveUp(isError(error) ? error.message : String(error));
@@ -228,7 +228,8 @@ async function record(
     place: new RunPlace(config.output, directory.lock),
     signal,
     onNote,
-    peakFlopsPerSecond: peak && peakFlops(peak, model.info.precision),
+    // All ranks are taken to be like this one.
+    peakFlopsPerSecond: peak && peakFlops(peak, model.info.precision) * (communicator?.size ?? 1),
   });
   const saver = new RunSaver({
     config,

@@ -65,7 +65,7 @@ export class RunRecorder {
 
   /** A process begins the run or goes on with it. */
   start(dataTokens: number): void {
-    const { config, data, model, metrics, state } = this.#run;
+    const { config, data, model, metrics, state, lead } = this.#run;
     const { backend, isa, threads, precision } = model.info;
     metrics.write({
       kind: 'start',
@@ -78,6 +78,7 @@ export class RunRecorder {
       ...(data && { data }),
       host: describeHost(),
       ...{ backend, isa, threads, precision },
+      ...(lead && { ranks: lead.communicator.size }),
       peakFlopsPerSecond: this.#peakFlops,
       peakFrom: config.log.peakFlops === 'measured' ? 'measured' : 'declared',
     });

@@ -180,6 +180,7 @@ class TypedModel final : public Model {
   }
 
   void exchange_gradients(Communicator& ranks) override {
+    require_folded();
     operands_.add_gradients(context_);
     try {
       sums_.exchange(ranks, touched_);
@@ -208,6 +209,7 @@ class TypedModel final : public Model {
   }
 
   double optimizer_step(const OptimizerStep& step, const Subnetwork* trained) override {
+    require_folded();
     reserve({1, 1, false, {1, 1, 1, 1}});  // the update uses scratch, and may be the first call of all
     if (trained) {
       trained_plan_.assign(*trained);
@@ -252,6 +254,13 @@ class TypedModel final : public Model {
     StepResult result;
     queue(static_cast<M>(weight / static_cast<double>(*valid)), &result);
     return result;
+  }
+
+  void require_folded() const {
+    if (!sums_.has_kept()) return;
+    throw Error(
+        ErrorCode::kShape,
+        "gradients: expected none kept aside, found sums that were not merged; fold them in first, or clear them");
   }
 
   void add_run(M* to, const M* from, int64_t count) {

@@ -88,13 +88,20 @@ TEST(cuda_attention_on_sm_90_matches_the_reference) {
   check_attention<bfloat16>(random, {2, 1, 1, 1, 64}, 2);
   check_attention<bfloat16>(random, {1, 67, 4, 2, 64}, 2);
   check_attention<bfloat16>(random, {1, 270, 2, 1, 64}, 2);
+  check_attention<bfloat16>(random, {2, 140, 4, 2, 64}, 2);  // more heads than one group of the order
   check_attention<bfloat16>(random, {2, 65, 1, 1, 128}, 2);
   check_attention<bfloat16>(random, {1, 390, 1, 1, 128}, 2);
 }
 
+// Rows of heads that are read element by element and in vectors: of fewer than eight lanes, of eight and some more.
 TEST(cuda_attention_of_other_heads_matches_the_reference) {
   Random random(82);
-  for (const Shape& shape : {Shape{1, 1, 1, 1, 1}, {2, 5, 3, 1, 7}, {1, 34, 2, 2, 16}, {1, 33, 2, 1, 33}}) {
+  for (const Shape& shape : {Shape{1, 1, 1, 1, 1},
+                             {2, 5, 3, 1, 7},
+                             {1, 34, 2, 2, 16},
+                             {1, 33, 2, 1, 33},
+                             {1, 70, 2, 1, 40},
+                             {1, 9, 2, 1, 72}}) {
     check_attention<float>(random, shape, 200);
     check_attention<bfloat16>(random, shape, 2);
   }

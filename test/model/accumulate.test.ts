@@ -41,6 +41,30 @@ test('losses that were cleared, or read by forwardBackward, are not in the next 
   expect((await model.optimizerStep({ lr: 1e-3 })).losses).toEqual([loss]);
 });
 
+test('sums of gradients that are kept aside are merged before the update, or cleared', async () => {
+  using model = await Model.create(config, { seed: 1, threads: 1 });
+  await model.accumulate(...microBatch(3));
+  await expect(model.foldGradients({ merges: 1, keeps: false })).rejects.toMatchObject({
+    code: 'ERR_BURGEON_SHAPE',
+    message: 'merges: expected no more sums than were kept, received 1, kept were 0',
+  });
+  await model.foldGradients({ merges: 0, keeps: true });
+  expect((await model.gradient('wte.weight')).every((value) => value === 0)).toBe(true);
+  await expect(model.optimizerStep({ lr: 1e-3 })).rejects.toMatchObject({
+    code: 'ERR_BURGEON_SHAPE',
+    message: expect.stringMatching(/^gradients: expected none kept aside, found sums that were not merged; /),
+  });
+  await model.accumulate(...microBatch(7));
+  await model.foldGradients({ merges: 1, keeps: false });
+  const folded = await model.gradient('wte.weight');
+  await model.clearGradients();
+  await model.forwardBackward(...microBatch(7));
+  await model.forwardBackward(...microBatch(3));
+  const added = await model.gradient('wte.weight');
+  expect(Math.max(...folded.map((value, i) => Math.abs(value - added[i]!)))).toBeLessThan(1e-6);
+  expect((await model.optimizerStep({ lr: 1e-3 })).losses).toEqual([]);
+});
+
 test('a loss that is not finite is found before the update, with the micro-batch it is of', async () => {
   using model = await Model.create(config, { seed: 1, threads: 1 });
   // The last position, which the first micro-batch has not.

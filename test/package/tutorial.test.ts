@@ -46,7 +46,7 @@ const masked = (line: string) =>
     .replaceAll(/ +/g, ' ')
     .trim();
 
-test('the tutorial works as it stands', { timeout: 600_000 }, async () => {
+test('the tutorial works as it stands', { timeout: 1_200_000 }, async () => {
   const kinds = blocks.map(({ kind }) => kind);
   expect(kinds.filter((kind) => kind === 'sh').length).toBeGreaterThan(6);
   let output = '';

@@ -58,6 +58,6 @@ test('micro-batches are dealt in equal parts or not at all', () => {
     [0, 2, 4, 6].map((first) => ({ first, count: 2 })),
   );
   expect(() => shareOf(6, { rank: 0, size: 4 })).toThrow(
-    '4 ranks: expected a number of micro-batches per step (accumulationSteps) that 4 divides, found 6',
+    '4 ranks: expected a number of micro-batches per step (accumulationSteps) that 4 divides, found 6; raise accumulationSteps and lower batchSize by the same factor',
   );
 });

@@ -90,7 +90,8 @@ describe('where something is wrong', () => {
     const settings = await config({ accumulationSteps: 3 });
     await expect(trainOnTwo(settings)).rejects.toMatchObject({
       code: 'ERR_BURGEON_CONFIG',
-      message: '2 ranks: expected a number of micro-batches per step (accumulationSteps) that 2 divides, found 3',
+      message:
+        '2 ranks: expected a number of micro-batches per step (accumulationSteps) that 2 divides, found 3; raise accumulationSteps and lower batchSize by the same factor',
     });
   });
 

@@ -105,7 +105,10 @@ export function settings(run: RunData): Child {
     ],
     ['data', `${count(start.dataTokens)} training tokens`],
     ['machine', `${host.processor}, ${counted(host.cores, 'core')}, ${host.memoryGiB} GiB, ${host.system}`],
-    ['computed by', `${start.backend} (${start.isa}), ${counted(start.threads, 'thread')}, ${start.precision}`],
+    [
+      'computed by',
+      `${start.backend} (${start.isa}), ${counted(start.threads, 'thread')}${start.ranks === undefined ? '' : ` in each of ${start.ranks} ranks`}, ${start.precision}`,
+    ],
     [
       'peak',
       start.peakFlopsPerSecond === null ? 'not known' : `${count(start.peakFlopsPerSecond)}FLOP/s, ${start.peakFrom}`,

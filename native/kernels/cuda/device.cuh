@@ -15,7 +15,8 @@
 //                                              cp.async of 16 bytes, zero beyond the `bytes` that are read
 //   load_matrices, load_matrices_transposed    ldmatrix .x4: four 8 x 8 matrices of 16-bit elements
 //   multiply_add_bf16                          mma.sync m16n8k16
-//   to_bfloat16, pack_bfloat16; exp2_fast, exp_fast, log_fast, reciprocal_sqrt, fused_multiply_add
+//   narrow_bfloat16, pack_bfloat16; exp2_fast, exp_fast, log_accurate, reciprocal_fast, reciprocal_sqrt, larger,
+//   fused_multiply_add                         fast: as exact as the unit for special functions
 //
 // All warp operations are for whole, converged warps. For sm_90a alone, whose kernels are files <name>_sm90.cu:
 //
@@ -50,6 +51,8 @@ struct Grid {
   int64_t y = 1;
   int64_t z = 1;
 };
+
+constexpr float kLog2E = 1.44269504088896340736f;
 
 constexpr int kWarpSize = 32;
 constexpr int kWarpgroup = 128;  // threads that share a product of sm_90a

@@ -40,12 +40,12 @@ struct ActivationEpilogue {
     if constexpr (kActivation == Activation::kGelu) {
       store(pre + at, v);
 #pragma unroll
-      for (int i = 0; i < N; ++i) v[i] = gelu(v[i]);
+      for (int i = 0; i < N; ++i) v[i] = gelu<T>(v[i]);
     }
     if constexpr (kActivation == Activation::kGeluSlope) {
       load(x, pre + at);
 #pragma unroll
-      for (int i = 0; i < N; ++i) v[i] *= gelu_slope(x[i]);
+      for (int i = 0; i < N; ++i) v[i] *= gelu_slope<T>(x[i]);
     }
     store(y + at, v);
   }

@@ -7,6 +7,12 @@
 
 namespace burgeon::cuda {
 
+// By a whole warp: one lane arrives for all, after what each of them has read.
+BURGEON_DEVICE void arrive_as_warp(SharedAddress barrier) {
+  sync_warp();
+  if (thread_index() % kWarpSize == 0) arrive(barrier);
+}
+
 template <int kStages, int kStageBytes>
 struct Ring {
   static constexpr int kBytes = kStages * (kStageBytes + 16);
@@ -27,9 +33,7 @@ struct Ring {
   BURGEON_DEVICE void wait_until_free(int step) const { wait_for_phase(free(step), step / kStages % 2 ^ 1); }
   BURGEON_DEVICE void wait_until_full(int step) const { wait_for_phase(full(step), step / kStages % 2); }
   // By a warp that has used up a stage.
-  BURGEON_DEVICE void release(int step) const {
-    if (thread_index() % kWarpSize == 0) arrive(free(step));
-  }
+  BURGEON_DEVICE void release(int step) const { arrive_as_warp(free(step)); }
 
  private:
   BURGEON_DEVICE SharedAddress free(int step) const { return full(step) + 8; }

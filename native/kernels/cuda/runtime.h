@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "kernels/cuda/stream.h"
@@ -23,10 +24,11 @@ DeviceDescription describe_device(int device);
 // Makes a device the one that the calling thread works with.
 void use_device(int device);
 
-// Of the device in use: whether it is of capability 9.0, for which there are kernels of its own, and how many
-// multiprocessors it has.
+// Of the device in use: whether it is of capability 9.0, for which there are kernels of its own, how many
+// multiprocessors it has, and the bytes of its second-level cache.
 bool has_wgmma();
 int multiprocessor_count();
+int64_t l2_bytes();
 
 Stream open_stream();
 void close_stream(Stream stream);

@@ -30,6 +30,20 @@ constexpr int kVector = 16 / static_cast<int>(sizeof(T));
 template <int kBytes>
 constexpr int kWordsAtOnce = kBytes >= 16 ? 4 : kBytes / 4;
 
+// The floats of words that hold N elements of T.
+template <class T, int N, int kWords>
+BURGEON_DEVICE void widen(float (&x)[N], const Words<kWords>& v, int first = 0) {
+#pragma unroll
+  for (int w = 0; w < kWords; ++w) {
+    if constexpr (sizeof(T) == 4) {
+      x[first + w] = from_word(v.words[w]);
+    } else {
+      x[first + 2 * w] = from_word(v.words[w] << 16);
+      x[first + 2 * w + 1] = from_word(v.words[w] & 0xffff0000u);
+    }
+  }
+}
+
 template <int N, class T>
 BURGEON_DEVICE void load(float (&x)[N], const T* from) {
   if constexpr (N == 1) {
@@ -38,18 +52,26 @@ BURGEON_DEVICE void load(float (&x)[N], const T* from) {
     constexpr int kWords = kWordsAtOnce<N* static_cast<int>(sizeof(T))>;
     constexpr int kStep = kWords * 4 / static_cast<int>(sizeof(T));
 #pragma unroll
-    for (int i = 0; i < N; i += kStep) {
-      const Words<kWords> v = load_words<kWords>(from + i);
-#pragma unroll
-      for (int w = 0; w < kWords; ++w) {
-        if constexpr (sizeof(T) == 4) {
-          x[i + w] = from_word(v.words[w]);
-        } else {
-          x[i + 2 * w] = from_word(v.words[w] << 16);
-          x[i + 2 * w + 1] = from_word(v.words[w] & 0xffff0000u);
-        }
-      }
-    }
+    for (int i = 0; i < N; i += kStep) widen<T>(x, load_words<kWords>(from + i), i);
+  }
+}
+
+// 16 bytes as they lie in memory, and zero where nothing is: many such loads can be under way at once, as what waits
+// for them is but their use, and four registers hold eight bfloat16.
+BURGEON_DEVICE Words<4> load_vector(const void* from, bool there) {
+  Words<4> v = {};
+  if (there) v = load_words<4>(from);
+  return v;
+}
+
+// One element or a vector of them, zero where nothing is.
+template <int N, class T>
+BURGEON_DEVICE void load_or_zero(float (&x)[N], const T* from, bool there) {
+  static_assert(N == 1 || N == kVector<T>, "an element or 16 bytes");
+  if constexpr (N == 1) {
+    x[0] = there ? widen(*from) : 0;
+  } else {
+    widen<T>(x, load_vector(from, there));
   }
 }
 

@@ -10,23 +10,59 @@ namespace burgeon::cuda {
 
 namespace {
 
-// delta = dout . out per query and head; a warp has one.
-template <class T>
-BURGEON_KERNEL(kThreads, 2)
-attention_delta_kernel(float* delta, const T* dout, const T* out, Heads at, int64_t count) {
-  const int64_t index = static_cast<int64_t>(block_x()) * kWarps + thread_index() / kWarpSize;
-  if (index >= count) return;
-  const int a = static_cast<int>(index % at.heads);
-  const int64_t token = index / at.heads;
-  const int64_t first = index * at.head_size;
+// delta = dout . out per query and head. Eight lanes have a row of a head, so that they read all of a row of 64
+// bfloat16 in one load each; a thread is in kDeltaRows such rows, whose loads are all under way before the first is
+// used.
+constexpr int kDeltaLanes = 8;
+constexpr int kDeltaRows = 4;
+constexpr int kDeltaGroups = kThreads / kDeltaLanes;
+constexpr int kDeltaBlockRows = kDeltaGroups * kDeltaRows;
+
+template <class T, int N>
+BURGEON_KERNEL(kThreads, 4)
+attention_delta_kernel(float* delta, const T* dout, const T* out, Heads at, uint32_t count) {
+  const int lane = thread_index() % kDeltaLanes;
+  const uint32_t first = static_cast<uint32_t>(block_x()) * kDeltaBlockRows + thread_index() / kDeltaLanes;
+  float sums[kDeltaRows] = {};
+  for (int begin = 0; begin < at.head_size; begin += kDeltaLanes * N) {
+    const int d = begin + lane * N;
+    float x[kDeltaRows][N];
+    float y[kDeltaRows][N];
+#pragma unroll
+    for (int r = 0; r < kDeltaRows; ++r) {
+      const uint32_t row = first + r * kDeltaGroups;
+      const bool there = row < count && d < at.head_size;
+      const int64_t from = static_cast<int64_t>(row) * at.head_size + d;
+      load_or_zero(x[r], dout + from, there);
+      load_or_zero(y[r], out + from, there);
+    }
+#pragma unroll
+    for (int r = 0; r < kDeltaRows; ++r) {
+#pragma unroll
+      for (int i = 0; i < N; ++i) sums[r] += x[r][i] * y[r][i];
+    }
+  }
+  // Lane r has the sum of row r to store, so that the division of its place is made once.
   float sum = 0;
-  for (int64_t d = thread_index() % kWarpSize; d < at.head_size; d += kWarpSize) {
-    sum += widen(dout[first + d]) * widen(out[first + d]);
+#pragma unroll
+  for (int r = 0; r < kDeltaRows; ++r) {
+#pragma unroll
+    for (int mask = kDeltaLanes / 2; mask > 0; mask /= 2) sums[r] += shuffle_xor(sums[r], mask);
+    if (lane == r) sum = sums[r];
   }
-  sum = warp_sum(sum);
-  if (thread_index() % kWarpSize == 0) {
-    delta[at.row(static_cast<int>(token / at.sequence), a) + token % at.sequence] = sum;
-  }
+  const uint32_t row = first + lane * kDeltaGroups;
+  if (lane >= kDeltaRows || row >= count) return;
+  const uint32_t token = row / at.heads;
+  delta[at.row(token / at.sequence, row % at.heads) + token % at.sequence] = sum;
+}
+
+template <class T>
+void launch_delta(Stream stream, float* delta, const T* dout, const T* out, int64_t rows, const Heads& at) {
+  if (rows > 0x7fffffff) throw Error(ErrorCode::kCuda, "CUDA: attention has more than 2^31 - 1 rows of heads");
+  with_vectors<T>(in_vectors(kVector<T>, at.head_size, dout, out), [&](auto lanes) {
+    launch(stream, {ceil_div(rows, kDeltaBlockRows)}, kThreads, 0, attention_delta_kernel<T, decltype(lanes)::value>,
+           delta, dout, out, at, rows);
+  });
 }
 
 // A tile of queries, of their dout, lse and delta.
@@ -300,8 +336,7 @@ void attention_backward(Stream stream, T* dqkv, const T* dout, const T* qkv, con
                         void* scratch) {
   const Heads at = heads_of(sequence, heads, kv_heads, head_size);
   float* const delta = static_cast<float*>(scratch);
-  const int64_t rows = batch * sequence * heads;
-  launch(stream, {ceil_div(rows, kWarps)}, kThreads, 0, attention_delta_kernel<T>, delta, dout, out, at, rows);
+  launch_delta(stream, delta, dout, out, batch * sequence * heads, at);
   if constexpr (sizeof(T) == 2) {
     if (is_fast<T>(head_size, dqkv, dout, qkv)) {
       if (has_wgmma()) return launch_sm90_attention_backward(stream, dqkv, dout, qkv, lse, delta, batch, at);

@@ -28,8 +28,6 @@ struct Heads {
   BURGEON_DEVICE int64_t row(int b, int a) const { return (static_cast<int64_t>(b) * heads + a) * sequence; }  // of lse
 };
 
-constexpr float kLog2E = 1.44269504088896340736f;
-
 // 1 / sqrt(HS), for powers of e and of 2.
 struct Scale {
   float natural;

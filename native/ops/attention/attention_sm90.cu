@@ -1,8 +1,8 @@
 // Causal attention forward on sm_90a (Dao, FlashAttention-2, 2023; Shah and others, FlashAttention-3, 2024). A block
-// stays on its multiprocessor and takes one tile of 128 queries of a head after another, those with the longest walks
-// first. A thread of the first warpgroup orders loads; two warpgroups have 64 queries each and walk over tiles of 128
-// keys, from the diagonal, which alone is masked, to the first. The scores of a tile are multiplied while the values of
-// the one before are, and the weights stay in registers as the left operand of these.
+// stays on its multiprocessor and takes one tile of 128 queries of a head after another (attention_order.h). A thread
+// of the first warpgroup orders loads; two warpgroups have 64 queries each and walk over tiles of 128 keys, from the
+// diagonal, which alone is masked, to the first. The scores of a tile are multiplied while the values of the one before
+// are, and the weights stay in registers as the left operand of these.
 //
 // Of a tile, the products of scores and of values take as many cycles of the tensor cores as there are 64 x 128 x 16
 // products, 64 each: 1024 for heads of 64, 2048 for heads of 128. The 16384 powers of two take 1024 cycles of their
@@ -12,6 +12,7 @@
 #include "kernels/cuda/runtime.h"
 #include "kernels/cuda/swizzled_tile.cuh"
 #include "kernels/cuda/vector.cuh"
+#include "ops/attention/attention_order.h"
 #include "ops/attention/attention_sm90.h"
 
 namespace burgeon::cuda {
@@ -31,15 +32,21 @@ struct Parts {
   static constexpr int kBytes = Tile::kBytes + Ring::kBytes + 16;
 };
 
-// Blocks of queries, the last of a text first.
 struct Unit {
   int tile;
   int head;
   int batch;
 };
-BURGEON_DEVICE Unit unit_at(int index, int tiles, int heads, int batches) {
-  const int of_tile = heads * batches;
-  return {tiles - 1 - index / of_tile, index % heads, index % of_tile / heads};
+
+// call(unit, round) for each unit of this block.
+template <class Call>
+BURGEON_DEVICE void for_units(const TileOrder& order, int heads, Call call) {
+  for (int round = 0;; ++round) {
+    const int index = TileOrder::index_at(round, block_x(), grid_x());
+    if (index >= order.count()) return;
+    const TileOrder::Unit unit = order[index];
+    call(Unit{unit.tile, unit.pair % heads, unit.pair / heads}, round);
+  }
 }
 
 // The softmax of rows as it grows tile by tile, in base 2: of a thread's two rows the largest score, and the sum of the
@@ -76,8 +83,7 @@ struct Softmax {
 
 template <int kSize>
 BURGEON_KERNEL(kThreads, 1)
-sm90_attention_kernel(bfloat16* out, float* lse, BURGEON_TENSOR_MAP(qkv), Heads at, int batches, int unit_count,
-                      Scale scale) {
+sm90_attention_kernel(bfloat16* out, float* lse, BURGEON_TENSOR_MAP(qkv), Heads at, TileOrder order, Scale scale) {
   using Tile = typename Parts<kSize>::Tile;
   BURGEON_TILE_SHARED(bytes);
   const SharedAddress queries = shared_address(bytes);
@@ -92,15 +98,12 @@ sm90_attention_kernel(bfloat16* out, float* lse, BURGEON_TENSOR_MAP(qkv), Heads 
   }
   sync_threads();
 
-  const int tiles = (at.sequence + kRows - 1) / kRows;
   const int warpgroup = thread_index() / kWarpgroup;
   int step = 0;
-  int round = 0;
   if (warpgroup == 0) {
     give_registers<24>();
     if (thread_index() != 0) return;
-    for (int index = block_x(); index < unit_count; index += grid_x(), ++round) {
-      const Unit unit = unit_at(index, tiles, at.heads, batches);
+    for_units(order, at.heads, [&](const Unit& unit, int round) {
       const int keys = (at.heads + unit.head / at.queries_per_kv_head()) * kSize;
       const int values = keys + at.kv_heads * kSize;
       const auto load = [&](int column, int tile) {
@@ -118,14 +121,13 @@ sm90_attention_kernel(bfloat16* out, float* lse, BURGEON_TENSOR_MAP(qkv), Heads 
         load(values, tile + 1);
       }
       load(values, 0);
-    }
+    });
     return;
   }
 
   take_registers<240>();
   const int own = (warpgroup - 1) * 64;
-  for (int index = block_x(); index < unit_count; index += grid_x(), ++round) {
-    const Unit unit = unit_at(index, tiles, at.heads, batches);
+  for_units(order, at.heads, [&](const Unit& unit, int round) {
     float sums[kSize / 8][4];
     float scores[kRows / 8][4];
     uint32_t weights[kRows / 16][4];
@@ -184,7 +186,7 @@ sm90_attention_kernel(bfloat16* out, float* lse, BURGEON_TENSOR_MAP(qkv), Heads 
       }
       as_left(weights, scores);
     }
-    if (thread_index() % kWarpSize == 0) arrive(free_queries);
+    arrive_as_warp(free_queries);
     ring.wait_until_full(step);
     begin_products(sums, weights);
     multiply_values(step, unit.tile > 0);
@@ -210,19 +212,26 @@ sm90_attention_kernel(bfloat16* out, float* lse, BURGEON_TENSOR_MAP(qkv), Heads 
         if (row < at.sequence) store(to + column, v);
       }
     }
-  }
+  });
 }
 
 template <int kSize>
 void launch_of_size(Stream stream, bfloat16* out, float* lse, const bfloat16* qkv, int64_t batch, const Heads& at) {
   const int64_t stride = static_cast<int64_t>(at.heads + 2 * at.kv_heads) * kSize;
   const TensorShape shape{stride, at.sequence, stride, batch, at.sequence * stride};
-  const int64_t count = ceil_div(at.sequence, kRows) * at.heads * batch;
+  const int64_t tiles = ceil_div(at.sequence, kRows);
+  const int64_t count = tiles * at.heads * batch;
   if (count == 0) return;
-  if (count > 0x7fffffff) throw Error(ErrorCode::kCuda, "CUDA: attention has more than 2^31 - 1 tiles");
-  const int64_t blocks = count < multiprocessor_count() ? count : multiprocessor_count();
+  if (count > 0x3fffffff) throw Error(ErrorCode::kCuda, "CUDA: attention has more than 2^30 - 1 tiles");
+  const int blocks = static_cast<int>(count < multiprocessor_count() ? count : multiprocessor_count());
+  // Half of the cache, as queries and results pass through it too.
+  const int64_t kept = l2_bytes() / 2 / (int64_t{4} * kSize * at.sequence);
+  const int sharing = at.heads / at.kv_heads;
+  const int64_t most = kept < at.kv_heads * batch ? kept * sharing : at.heads * batch;
+  const TileOrder order =
+      tile_order(static_cast<int>(tiles), static_cast<int>(at.heads * batch), static_cast<int>(most), sharing, blocks);
   launch(stream, {blocks}, kThreads, Parts<kSize>::kBytes, sm90_attention_kernel<kSize>, out, lse,
-         tensor_map(qkv, shape, kRows), at, static_cast<int>(batch), static_cast<int>(count), scale_of(kSize));
+         tensor_map(qkv, shape, kRows), at, order, scale_of(kSize));
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ BURGEON_DEVICE void gelu_at(T* act, const T* pre) {
   float x[N];
   load(x, pre);
 #pragma unroll
-  for (int i = 0; i < N; ++i) x[i] = gelu(x[i]);
+  for (int i = 0; i < N; ++i) x[i] = gelu<T>(x[i]);
   store(act, x);
 }
 
@@ -23,7 +23,7 @@ BURGEON_DEVICE void gelu_gradient_at(T* d, const T* pre) {
   load(x, pre);
   load(y, d);
 #pragma unroll
-  for (int i = 0; i < N; ++i) y[i] *= gelu_slope(x[i]);
+  for (int i = 0; i < N; ++i) y[i] *= gelu_slope<T>(x[i]);
   store(d, y);
 }
 
@@ -61,7 +61,7 @@ swiglu_kernel(T* act, const T* gate, const T* up, uint32_t count, uint32_t per_r
   load(g, gate + from);
   load(u, up + from);
 #pragma unroll
-  for (int i = 0; i < N; ++i) u[i] *= silu(g[i]);
+  for (int i = 0; i < N; ++i) u[i] *= silu<T>(g[i]);
   store(act + static_cast<int64_t>(index) * N, u);
 }
 
@@ -80,8 +80,8 @@ swiglu_gradient_kernel(T* dgate, T* dup, const T* d, const T* gate, const T* up,
   load(grad, d + static_cast<int64_t>(index) * N);
 #pragma unroll
   for (int i = 0; i < N; ++i) {
-    u[i] *= grad[i] * silu_slope(g[i]);
-    g[i] = grad[i] * silu(g[i]);
+    u[i] *= grad[i] * silu_slope<T>(g[i]);
+    g[i] = grad[i] * silu<T>(g[i]);
   }
   store(dgate + at, u);
   store(dup + at, g);

@@ -1,15 +1,13 @@
-// A warp has a row: it comes from memory once and from the first-level cache after that. Backward keeps the sums for
-// the gradients of the parameters in registers, where the row is not too wide; else these are column sums, which read
-// dy and x a second time.
+// A warp has a row. Where it is not too wide, forward asks for all of it at once and keeps it in registers, and
+// backward is one pass (norm_pass.cuh). Else it comes from memory once and from the first-level cache after that, and
+// the gradients of the parameters are column sums, which read dy and x a second time.
 #include "kernels/cuda/reduce.cuh"
 #include "ops/cuda_kernels.h"
+#include "ops/norm/norm_pass.cuh"
 
 namespace burgeon::cuda {
 
 namespace {
-
-constexpr int kRowWarps = 8;
-constexpr int kRowThreads = kRowWarps * kWarpSize;
 
 BURGEON_DEVICE int64_t row_of_warp() {
   return static_cast<int64_t>(block_x()) * kRowWarps + thread_index() / kWarpSize;
@@ -55,6 +53,62 @@ norm_kernel(T* y, float* mean, float* rstd, const T* x, const float* weight, con
       for (int i = 0; i < N; ++i) v[i] += w[i];
     }
     store(y + row * width + c, v);
+  }
+  if (lane != 0) return;
+  if (kCentred) mean[row] = average;
+  rstd[row] = scale;
+}
+
+// Rows of at most kSweeps sweeps of a warp.
+template <class T, int N, int kSweeps, bool kCentred>
+BURGEON_KERNEL(kRowThreads, 2)
+norm_row_kernel(T* y, float* mean, float* rstd, const T* x, const float* weight, const float* bias, int64_t n,
+                int width, float epsilon) {
+  const int64_t row = row_of_warp();
+  if (row >= n) return;
+  const int lane = thread_index() % kWarpSize;
+  const auto column = [&](int s) { return (s * kWarpSize + lane) * N; };
+  Words<4> in[kSweeps];
+#pragma unroll
+  for (int s = 0; s < kSweeps; ++s) in[s] = load_vector(x + row * width + column(s), column(s) < width);
+  float average = 0;
+  if (kCentred) {
+    float sum = 0;
+#pragma unroll
+    for (int s = 0; s < kSweeps; ++s) {
+      float v[N];
+      widen<T>(v, in[s]);
+#pragma unroll
+      for (int i = 0; i < N; ++i) sum += v[i];
+    }
+    average = warp_sum(sum) / static_cast<float>(width);
+  }
+  float squares = 0;
+#pragma unroll
+  for (int s = 0; s < kSweeps; ++s) {
+    float v[N];
+    widen<T>(v, in[s]);
+    float part = 0;
+#pragma unroll
+    for (int i = 0; i < N; ++i) part += (v[i] - average) * (v[i] - average);
+    squares += column(s) < width ? part : 0;
+  }
+  const float scale = reciprocal_sqrt(warp_sum(squares) / static_cast<float>(width) + epsilon);
+#pragma unroll
+  for (int s = 0; s < kSweeps; ++s) {
+    if (column(s) >= width) continue;
+    float v[N];
+    float w[N];
+    widen<T>(v, in[s]);
+    load(w, weight + column(s));
+#pragma unroll
+    for (int i = 0; i < N; ++i) v[i] = (v[i] - average) * scale * w[i];
+    if (kCentred) {
+      load(w, bias + column(s));
+#pragma unroll
+      for (int i = 0; i < N; ++i) v[i] += w[i];
+    }
+    store(y + row * width + column(s), v);
   }
   if (lane != 0) return;
   if (kCentred) mean[row] = average;
@@ -135,80 +189,6 @@ norm_parameter_kernel(float* partials, const T* dy, const T* x, const float* mea
   sum_columns<kOutputs, N>(partials, n, width, chunk_rows, value);
 }
 
-// Both gradients of rows of at most kSweeps sweeps of a warp, in one pass over memory. A block has a chunk of the rows,
-// a warp every eighth of them; a lane sums for the columns it reads, and the warps add up in order.
-template <class T, int N, int kSweeps, bool kCentred>
-BURGEON_KERNEL(kRowThreads, kSweeps <= 4 ? 2 : 1)
-norm_pass_kernel(T* dx, float* partials, const T* dy, const T* x, const float* mean, const float* rstd,
-                 const float* weight, int64_t n, int width, int64_t chunk_rows) {
-  constexpr int kOutputs = kCentred ? 2 : 1;
-  constexpr int kSums = kOutputs * kSweeps * N * kWarpSize;
-  BURGEON_SHARED(float, sums, kSums);
-  const int warp = thread_index() / kWarpSize;
-  const int lane = thread_index() % kWarpSize;
-  const int64_t begin = block_x() * chunk_rows;
-  const int64_t end = begin + chunk_rows < n ? begin + chunk_rows : n;
-  float total[kOutputs][kSweeps][N] = {};
-  for (int64_t row = begin + warp; row < end; row += kRowWarps) {
-    const T* const in = x + row * width;
-    const T* const grad = dy + row * width;
-    T* const out = dx + row * width;
-    const float average = kCentred ? mean[row] : 0;
-    const float scale = rstd[row];
-    float sum_g = 0;
-    float sum_gh = 0;
-#pragma unroll
-    for (int s = 0; s < kSweeps; ++s) {
-      const int c = (s * kWarpSize + lane) * N;
-      if (c >= width) continue;
-      float h[N];
-      float g[N];
-      float w[N];
-      load(h, in + c);
-      load(g, grad + c);
-      load(w, weight + c);
-#pragma unroll
-      for (int i = 0; i < N; ++i) {
-        h[i] = (h[i] - average) * scale;
-        total[0][s][i] += g[i] * h[i];
-        if constexpr (kCentred) total[1][s][i] += g[i];
-        sum_g += g[i] * w[i];
-        sum_gh += g[i] * w[i] * h[i];
-      }
-    }
-    const float average_g = kCentred ? warp_sum(sum_g) / static_cast<float>(width) : 0;
-    const float average_gh = warp_sum(sum_gh) / static_cast<float>(width);
-#pragma unroll
-    for (int s = 0; s < kSweeps; ++s) {
-      const int c = (s * kWarpSize + lane) * N;
-      if (c < width) add_row_gradient<N>(out + c, in + c, grad + c, weight + c, average, scale, average_g, average_gh);
-    }
-  }
-  for (int w = 0; w < kRowWarps; ++w) {
-    if (warp == w) {
-#pragma unroll
-      for (int o = 0; o < kOutputs; ++o) {
-#pragma unroll
-        for (int s = 0; s < kSweeps; ++s) {
-#pragma unroll
-          for (int i = 0; i < N; ++i) {
-            float& sum = sums[((o * kSweeps + s) * N + i) * kWarpSize + lane];
-            sum = total[o][s][i] + (w == 0 ? 0 : sum);
-          }
-        }
-      }
-    }
-    sync_threads();
-  }
-  for (int index = thread_index(); index < kSums; index += kRowThreads) {
-    const int i = index / kWarpSize % N;
-    const int s = index / (kWarpSize * N) % kSweeps;
-    const int output = index / (kWarpSize * N * kSweeps);
-    const int c = (s * kWarpSize + index % kWarpSize) * N + i;
-    if (c < width) partials[(static_cast<int64_t>(block_x()) * kOutputs + output) * width + c] = sums[index];
-  }
-}
-
 BURGEON_KERNEL(kColumnThreads, 1)
 add_parameter_kernel(float* dweight, float* dbias, const float* partials, int64_t chunks, int64_t width) {
   add_column_partials(block_y() == 0 ? dweight : dbias, partials, block_y(), grid_y(), chunks, width, 1, 1);
@@ -260,9 +240,17 @@ void norm_forward(Stream stream, T* y, float* mean, float* rstd, const T* x, con
   if (!mean) bias = nullptr;
   with_vectors<T>(in_vectors(kVector<T>, width, y, x, weight, bias), [&](auto lanes) {
     with_mean(mean != nullptr, [&](auto centred) {
-      constexpr auto kernel = norm_kernel<T, decltype(lanes)::value, decltype(centred)::value>;
-      launch(stream, {ceil_div(n, kRowWarps)}, kRowThreads, 0, kernel, y, mean, rstd, x, weight, bias, n, width,
-             epsilon);
+      constexpr int N = decltype(lanes)::value;
+      constexpr bool kCentred = decltype(centred)::value;
+      const auto run = [&](auto kernel) {
+        launch(stream, {ceil_div(n, kRowWarps)}, kRowThreads, 0, kernel, y, mean, rstd, x, weight, bias, n, width,
+               epsilon);
+      };
+      if constexpr (N == 8) {
+        const auto run_rows = [&](auto sweeps) { run(norm_row_kernel<T, N, decltype(sweeps)::value, kCentred>); };
+        if (with_sweeps(ceil_div(width, N * kWarpSize), run_rows)) return;
+      }
+      run(norm_kernel<T, N, kCentred>);
     });
   });
 }
@@ -285,9 +273,10 @@ void norm_backward(Stream stream, T* dx, float* dweight, float* dbias, const T* 
       if constexpr (N == 8) {
         const bool done = with_sweeps(ceil_div(width, N * kWarpSize), [&](auto sweeps) {
           chunk_rows = pass_chunk_rows(n);
-          launch(stream, {ceil_div(n, chunk_rows)}, kRowThreads, 0,
-                 norm_pass_kernel<T, N, decltype(sweeps)::value, kCentred>, dx, partials, dy, x, mean, rstd, weight, n,
-                 width, chunk_rows);
+          constexpr int kSweeps = decltype(sweeps)::value;
+          launch(stream, {ceil_div(n, chunk_rows)}, kRowThreads, PassRows<kSweeps>::kBytes,
+                 norm_pass_kernel<T, N, kSweeps, kCentred>, dx, partials, dy, x, mean, rstd, weight, n, width,
+                 chunk_rows);
         });
         if (done) return;
       }

@@ -156,6 +156,7 @@ inline uint32_t pack_bfloat16(float low, float high) {
 }
 
 inline float exp2_fast(float x) { return std::exp2(x); }
+inline float reciprocal_fast(float x) { return 1.0f / x; }
 inline float exp_fast(float x) { return std::exp(x); }
 inline float log_accurate(float x) { return std::log(x); }
 inline float square_root(float x) { return std::sqrt(x); }

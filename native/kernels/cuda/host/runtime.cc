@@ -55,6 +55,7 @@ bool has_wgmma() {
 }
 
 int multiprocessor_count() { return 2; }
+int64_t l2_bytes() { return 1 << 18; }  // little, so that small tests fill it too
 
 void use_device(int) {}
 

@@ -147,6 +147,11 @@ BURGEON_DEVICE float exp2_fast(float x) {
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
   return result;
 }
+BURGEON_DEVICE float reciprocal_fast(float x) {
+  float result;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
+  return result;
+}
 BURGEON_DEVICE float exp_fast(float x) { return __expf(x); }
 BURGEON_DEVICE float log_accurate(float x) { return logf(x); }
 BURGEON_DEVICE float square_root(float x) { return sqrtf(x); }

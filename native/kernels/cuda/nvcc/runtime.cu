@@ -29,6 +29,7 @@ struct DeviceInUse {
   int index = -1;
   bool has_wgmma = false;
   int multiprocessors = 1;
+  int l2_bytes = 0;
 };
 thread_local DeviceInUse in_use;
 
@@ -45,11 +46,13 @@ void use_device(int device) {
   check(cudaSetDevice(device), "choice of the device");
   const int major = attribute(cudaDevAttrComputeCapabilityMajor, device);
   const int minor = attribute(cudaDevAttrComputeCapabilityMinor, device);
-  in_use = {device, major == 9 && minor == 0, attribute(cudaDevAttrMultiProcessorCount, device)};
+  in_use = {device, major == 9 && minor == 0, attribute(cudaDevAttrMultiProcessorCount, device),
+            attribute(cudaDevAttrL2CacheSize, device)};
 }
 
 bool has_wgmma() { return in_use.has_wgmma; }
 int multiprocessor_count() { return in_use.multiprocessors; }
+int64_t l2_bytes() { return in_use.l2_bytes; }
 
 Stream open_stream() {
   Stream stream = nullptr;
