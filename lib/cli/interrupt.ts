@@ -17,15 +17,15 @@ type Request = (typeof requests)[number];
 type SignalName = Request | (typeof warnings)[number];
 
 /** As a shell has it of a process that a signal ended. Not every system has every signal. */
-const exitCodeOf = (name: SignalName) => 128 + (constants.signals[name] ?? constants.signals.SIGTERM);
+const exitCodeOf = (name: NodeJS.Signals) => 128 + (constants.signals[name] ?? constants.signals.SIGTERM);
 
 /** The work that is to be stopped in an orderly way, if there is any. */
 let running: AbortController | undefined;
 
 export interface Interrupt {
   signal: AbortSignal;
-  /** The exit code of work that was stopped before its end. */
-  exitCode(): number;
+  /** The exit code of work that was stopped before its end, as by `unasked` (SIGINT) where no signal came. */
+  exitCode(unasked?: NodeJS.Signals): number;
   /** The first signal. */
   by(): NodeJS.Signals;
   /** Call when the work is done. */
@@ -39,10 +39,10 @@ export interface Interrupt {
 export function interruptSignal(onFirst: () => void): Interrupt {
   const controller = new AbortController();
   const hasLauncher = process.env[launcherVariable] === 'burgeon';
-  let first: SignalName = 'SIGINT';
+  let first: SignalName | undefined;
   let isRequested = false;
   const stop = (name: SignalName) => {
-    if (!controller.signal.aborted) first = name;
+    first ??= name;
     controller.abort();
     onFirst();
   };
@@ -68,8 +68,8 @@ export function interruptSignal(onFirst: () => void): Interrupt {
   for (const name of warnings) process.on(name, onWarning);
   return {
     signal: controller.signal,
-    exitCode: () => exitCodeOf(first),
-    by: () => first,
+    exitCode: (unasked = 'SIGINT') => exitCodeOf(first ?? unasked),
+    by: () => first ?? 'SIGINT',
     release() {
       running = undefined;
       for (const name of requests) process.off(name, onRequest);

@@ -1,6 +1,7 @@
 // burgeon train by several processes: starts them on this machine (--ranks), or makes this one ready to be one of them.
 
 import process from 'node:process';
+import { Option } from 'commander';
 import { BurgeonError, isError } from '../errors.ts';
 import { Communicator } from '../ranks/communicator.ts';
 import { endWithLauncher } from '../ranks/end-with-launcher.ts';
@@ -9,12 +10,22 @@ import { launchRanks } from '../ranks/launch.ts';
 import { mpiLibraryPath } from '../ranks/mpi.ts';
 import { describeRank, type RankPlace } from '../ranks/place.ts';
 import { threadsOfRank } from '../ranks/threads.ts';
+import { rankWaits } from '../ranks/waits.ts';
 import { follow } from '../train/follow.ts';
 import { interruptSignal } from './interrupt.ts';
+import { integerBetween } from './options.ts';
+
+export const restartsOption = () =>
+  new Option(
+    '--restarts <n>',
+    'with --ranks: where a rank is lost, start all again from the newest checkpoint, n times at most',
+  ).argParser(integerBetween(1, 1000));
 
 interface RankFlags {
   ranks?: number;
+  restarts?: number;
   profile?: number;
+  overwrite?: boolean;
 }
 
 /**
@@ -39,14 +50,25 @@ export function enterRank(flags: RankFlags): RankPlace | undefined {
 /** What to say where a launcher was forgotten. @param wanted --ranks, which is one. */
 export const launcherNote = (wanted: number | undefined) => (wanted === undefined ? forgottenLauncher() : undefined);
 
+/** Why options do not go together; undefined where they do. */
+export function rankFlagsProblem({ ranks = 1, restarts, profile, overwrite }: RankFlags): string | undefined {
+  if (profile !== undefined && ranks > 1) return '--profile and --ranks exclude each other';
+  if (restarts === undefined) return undefined;
+  if (ranks < 2) return '--restarts needs --ranks with 2 or more';
+  // Until the new run has a checkpoint, the newest is one of the old run.
+  return overwrite ? '--restarts and --overwrite exclude each other' : undefined;
+}
+
 /** Runs this very command as n ranks to their end; its exit status becomes that of this process. */
-export async function startRanks(ranks: number): Promise<void> {
+export async function startRanks(ranks: number, restarts?: number): Promise<void> {
   // Rank 0 says that it stops.
   const interrupt = interruptSignal(() => {});
   try {
     process.exitCode = await launchRanks({
       ranks,
       command: [process.execPath, ...process.execArgv, ...process.argv.slice(1)],
+      restarts,
+      commandAgain: [process.execPath, ...process.execArgv, ...goingOn(process.argv.slice(1))],
       stop: interrupt.signal,
       stopSignal: interrupt.by,
     });
@@ -55,18 +77,26 @@ export async function startRanks(ranks: number): Promise<void> {
   }
 }
 
+/** The arguments of a command that begins or resumes a run, for one that goes on with it. */
+function goingOn(args: readonly string[]): string[] {
+  const others = args.filter((arg) => arg !== '--resume' && arg !== '--auto-resume');
+  const train = others.indexOf('train', 1) + 1;
+  return [...others.slice(0, train), '--auto-resume', ...others.slice(train)];
+}
+
 /**
- * Trains as one rank of several, to the end of the run. Signals are left to rank 0, which tells the others to end.
+ * Trains as one rank of several, to the end of the run. A signal to any of them stops all; before they have met it ends the process.
  * @param lead what a process alone does, from the output directory to the summary; called on rank 0 only.
  */
 export async function runRank(place: RankPlace, lead: (communicator: Communicator) => Promise<void>): Promise<void> {
-  const interrupt = place.rank === 0 ? undefined : interruptSignal(() => {});
+  using communicator = await Communicator.connect({ ...place, ...rankWaits(), mpiLibrary: mpiLibraryOf(place) });
+  if (place.rank === 0) return await leading(communicator, lead);
+  const interrupt = interruptSignal(() => {});
   try {
-    using communicator = await Communicator.connect({ ...place, mpiLibrary: mpiLibraryOf(place) });
-    if (place.rank > 0) await follow(communicator);
-    else await leading(communicator, lead);
+    const isComplete = await follow(communicator, { signal: interrupt.signal });
+    if (!isComplete) process.exitCode = interrupt.exitCode('SIGTERM');
   } finally {
-    interrupt?.release();
+    interrupt.release();
   }
 }
 

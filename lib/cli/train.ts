@@ -28,7 +28,7 @@ import { ProgressLine } from './progress.ts';
 import { problemOfReport } from './report-problem.ts';
 import { readManifestFor } from './templates.ts';
 import { runProfile } from './train-profile.ts';
-import { enterRank, launcherNote, runRank, startRanks } from './train-ranks.ts';
+import { enterRank, launcherNote, rankFlagsProblem, restartsOption, runRank, startRanks } from './train-ranks.ts';
 import { defaultPort, openWatchers, type WatchFlags } from './train-watchers.ts';
 
 interface TrainFlags extends WatchFlags {
@@ -40,6 +40,7 @@ interface TrainFlags extends WatchFlags {
   overwrite?: boolean;
   profile?: number;
   ranks?: number;
+  restarts?: number;
   quiet?: boolean;
   json?: boolean;
 }
@@ -59,6 +60,7 @@ export function trainCommand(): Command {
         'train by n processes on this machine, a power of two, each with its share of the cores; the result has the same bits',
       ),
     )
+    .addOption(restartsOption())
     .option('--init-from <model>', 'start from the weights of this model, with a fresh optimizer (sets initFrom)')
     .option(
       '--resume',
@@ -104,8 +106,8 @@ export function trainCommand(): Command {
       const given = starts.filter(Boolean);
       if (given.length > 1) command.error(`error: ${given.join(' and ')} exclude each other`);
       if (flags.host !== undefined && flags.dashboard === undefined) command.error('error: --host needs --dashboard');
-      if (flags.profile !== undefined && flags.ranks !== undefined)
-        command.error('error: --profile and --ranks exclude each other');
+      const problem = rankFlagsProblem(flags);
+      if (problem !== undefined) command.error(`error: ${problem}`);
       await runTraining(file, flags);
     });
 }
@@ -125,7 +127,7 @@ async function runTraining(file: string, flags: TrainFlags): Promise<void> {
   // Not before the configuration is known to be right: it would be refused by every rank.
   const ranks = place?.size ?? flags.ranks ?? 1;
   requireShares(given, { rank: 0, size: ranks });
-  if (place === undefined && ranks > 1) await startRanks(ranks);
+  if (place === undefined && ranks > 1) await startRanks(ranks, flags.restarts);
   else if (place === undefined) await trainOn(given, set, flags);
   else await runRank(place, (communicator) => trainOn(given, set, flags, communicator));
 }
@@ -185,7 +187,8 @@ async function trainOn(
     if (flags.json) console.log(JSON.stringify({ summary, report, reportProblem, gain }));
     else console.log(describeSummary(summary, config, { isComplete: trainer.isComplete, report, reportProblem, gain }));
     const lacksBaseline = summary.bigramLoss === null && summary.validationLoss !== null;
-    if (!trainer.isComplete || (interrupt.signal.aborted && lacksBaseline)) process.exitCode = interrupt.exitCode();
+    if (!trainer.isComplete || (interrupt.signal.aborted && lacksBaseline))
+      process.exitCode = interrupt.exitCode(control.signal.aborted ? 'SIGINT' : 'SIGTERM');
   } finally {
     progress.clear();
     try {

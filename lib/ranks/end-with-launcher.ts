@@ -2,10 +2,10 @@
 // after SIGTERM, and where that takes too long, at once. So no rank is ever left behind.
 
 import process from 'node:process';
-import { graceMs } from './launch.ts';
+import { graceMs } from './waits.ts';
 
 /** To be called early. The channel does not keep the process alive. */
-export function endWithLauncher(withinMs: number = graceMs): void {
+export function endWithLauncher(withinMs: number = graceMs()): void {
   const onGone = () => {
     setTimeout(() => process.kill(process.pid, 'SIGKILL'), withinMs).unref();
     process.kill(process.pid, 'SIGTERM');

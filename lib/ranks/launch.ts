@@ -11,28 +11,38 @@ import { launcherVariable } from './environment.ts';
 import { freePort } from './free-port.ts';
 import { tagLines } from './tagged-lines.ts';
 import { threadsOfRank } from './threads.ts';
-
-/** So long the others may take to end by themselves once a rank has failed, or rank 0 has ended. */
-export const graceMs = 30_000;
+import { graceMs } from './waits.ts';
 
 export interface LaunchOptions {
   /** At least 2. */
   ranks: number;
   /** Program and arguments, the same for every rank. */
   command: readonly [string, ...string[]];
+  /** As often all ranks are started again, where one was lost. Default 0. */
+  restarts?: number | undefined;
+  /** Program and arguments then. Default: as the first time. */
+  commandAgain?: readonly [string, ...string[]] | undefined;
   /** Asks all ranks to stop in an orderly way, by the signal of that name. */
   stop: AbortSignal;
   stopSignal: () => NodeJS.Signals;
   /** What the ranks but the first say, and what becomes of them; default: written to standard error. */
   write?: ((text: string) => void) | undefined;
-  /** Default 30 s. */
+  /** Default: as waits.ts has it. */
   graceMs?: number | undefined;
 }
 
-/** @returns the exit status of the rank that failed first, 0 where none did; 128 + n for one that signal n ended. */
+/** @returns the exit status of the rank that failed first, else of rank 0; 128 + n for one that signal n ended. */
 export async function launchRanks(options: LaunchOptions): Promise<number> {
-  const group = new RankGroup(options, await freePort());
-  return group.ended();
+  const { ranks, restarts = 0, commandAgain = options.command, stop, write = writeAboveProgress } = options;
+  let command = options.command;
+  for (let restart = 1; ; restart++) {
+    const { status, lost } = await new RankGroup({ ...options, command, write }, await freePort()).ended();
+    if (lost === undefined || restart > restarts || stop.aborted) return status;
+    write(
+      `rank ${lost} was lost: starting all ${ranks} again from the newest checkpoint (restart ${restart} of ${restarts})\n`,
+    );
+    command = commandAgain;
+  }
 }
 
 /** Signals that ask a process to stop: one that does so in an orderly way exits with 128 and the number, and has not failed. */
@@ -42,20 +52,27 @@ const stopSignals = [
 ];
 const endsWell = new Set([0, ...stopSignals.map((name) => 128 + (constants.signals[name] ?? Number.NaN))]);
 
+interface GroupOptions extends LaunchOptions {
+  write: (text: string) => void;
+}
+
 class RankGroup {
   readonly #running = new Map<number, ChildProcess>();
   readonly #endings: Promise<void>[];
   readonly #write: (text: string) => void;
   readonly #graceMs: number;
-  /** Of the first rank that ended with another. */
-  #status = 0;
+  /** Of the first rank that failed. */
+  #failed: number | undefined;
+  #statusOfFirst: number | undefined;
+  /** The first rank that a signal ended which nobody asked for, or that had to be killed, before rank 0 had done its work. */
+  #lost: number | undefined;
   /** The signal that all were asked to stop by. */
   #asked: NodeJS.Signals | undefined;
   #killing: NodeJS.Timeout | undefined;
 
-  constructor({ ranks, command, stop, stopSignal, ...rest }: LaunchOptions, port: number) {
-    this.#write = rest.write ?? writeAboveProgress;
-    this.#graceMs = rest.graceMs ?? graceMs;
+  constructor({ ranks, command, stop, stopSignal, ...rest }: GroupOptions, port: number) {
+    this.#write = rest.write;
+    this.#graceMs = rest.graceMs ?? graceMs();
     const onStop = () => {
       this.#asked = stopSignal();
       this.#signal(this.#asked);
@@ -76,9 +93,10 @@ class RankGroup {
     );
   }
 
-  async ended(): Promise<number> {
+  /** When all have. */
+  async ended(): Promise<{ status: number; lost: number | undefined }> {
     await Promise.all(this.#endings);
-    return this.#status;
+    return { status: this.#failed ?? this.#statusOfFirst ?? 0, lost: this.#lost };
   }
 
   /** @returns when the process has ended and all that it said is passed on. */
@@ -100,7 +118,11 @@ class RankGroup {
       });
       child.on('exit', (code, signal) => {
         if (signal === null) this.#onEnd(rank, code!, !endsWell.has(code!), `ended with exit status ${code}`);
-        else this.#onEnd(rank, 128 + constants.signals[signal], signal !== this.#asked, `was ended by ${signal}`);
+        else {
+          const isLost = signal !== this.#asked;
+          if (isLost && this.#statusOfFirst !== 0) this.#lost ??= rank;
+          this.#onEnd(rank, 128 + constants.signals[signal], isLost, `was ended by ${signal}`);
+        }
       });
       child.on('close', () => resolve());
     });
@@ -108,7 +130,8 @@ class RankGroup {
 
   #onEnd(rank: number, status: number, hasFailed: boolean, what: string): void {
     this.#running.delete(rank);
-    this.#status ||= status;
+    if (hasFailed) this.#failed ??= status;
+    else if (rank === 0) this.#statusOfFirst = status;
     if (this.#running.size === 0) clearTimeout(this.#killing);
     else if ((hasFailed || rank === 0) && this.#killing === undefined) {
       const grace = duration(this.#graceMs);

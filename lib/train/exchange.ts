@@ -16,8 +16,10 @@ export interface StepShare {
   allFlops: number;
 }
 
-/** What all have done. */
+/** What all have done; nothing, where one of them was stopped. */
 export interface StepTotals {
+  /** Ranks that were stopped. */
+  stopped: number[];
   /** Of all micro-batches, in order. */
   losses: number[];
   blockFlops: number;
@@ -27,7 +29,7 @@ export interface StepTotals {
 /**
  * After the micro-batches of every rank: leaves the sums of all gradients in each.
  * @param microBatches of all ranks.
- * @returns undefined where a rank was stopped: then all stop.
+ * Where a rank was stopped, all stop, and the gradients are of no use.
  * @throws {BurgeonError} ERR_BURGEON_NONFINITE in all ranks where a loss of one is not finite; ERR_BURGEON_RANKS.
  */
 export async function exchangeStep(
@@ -35,25 +37,29 @@ export async function exchangeStep(
   model: Model,
   own: StepShare,
   microBatches: number,
-): Promise<StepTotals | undefined> {
+): Promise<StepTotals> {
   const ownLosses: number[] = Array(microBatches).fill(0);
   for (const [i, loss] of (await model.takeLosses()).entries()) ownLosses[own.first + i] = loss;
-  const [stopped = 0, blockFlops = 0, allFlops = 0, ...losses] = await communicator.sum(
-    [own.isStopped ? 1 : 0, own.blockFlops, own.allFlops, ...ownLosses],
+  const ownStop: number[] = Array(communicator.size).fill(0);
+  if (own.isStopped) ownStop[communicator.rank] = 1;
+  const [blockFlops = 0, allFlops = 0, ...rest] = await communicator.sum(
+    [own.blockFlops, own.allFlops, ...ownStop, ...ownLosses],
     'the losses of a step',
   );
-  if (stopped > 0) return undefined;
+  const stopped = rest.slice(0, communicator.size).flatMap((stop, rank) => (stop > 0 ? [rank] : []));
+  const losses = rest.slice(communicator.size);
+  if (stopped.length > 0) return { stopped, losses: [], blockFlops, allFlops };
   const bad = losses.findIndex((loss) => !Number.isFinite(loss));
   if (bad >= 0) {
     await model.clearGradients();
     throw new BurgeonError(
       'ERR_BURGEON_NONFINITE',
-      `micro-batch ${bad}: loss: expected a finite number, computed ${losses[bad]}; the gradients were cleared. A lower learning rate, ` +
+      `micro-batch ${bad} (rank ${Math.floor(bad / (microBatches / communicator.size))}): loss: expected a finite number, computed ${losses[bad]}; the gradients were cleared. A lower learning rate, ` +
         'more warm-up steps or gradient clipping usually help',
     );
   }
   await model.exchangeGradients(communicator);
-  return { losses, blockFlops, allFlops };
+  return { stopped, losses, blockFlops, allFlops };
 }
 
 /**

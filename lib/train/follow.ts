@@ -15,22 +15,25 @@ import { trainStep } from './train-step.ts';
 export interface FollowOptions {
   /** Called after every step. */
   onStep?: ((step: number) => void) | undefined;
+  /** Stops the run of all ranks, with a checkpoint. */
+  signal?: AbortSignal | undefined;
 }
 
 /**
  * Trains along with the `Trainer` of rank 0 until its run ends; configuration, weights and moments come from there, the data are read
  * at the same paths.
+ * @returns whether the run is complete; else it was stopped.
  * @throws {BurgeonError} ERR_BURGEON_RANKS where another rank is lost or gives up; ERR_BURGEON_DATA where the data are not those of rank
  *   0; whatever opening data and model throws. The others are told.
  */
-export async function follow(communicator: Communicator, options: FollowOptions = {}): Promise<void> {
+export async function follow(communicator: Communicator, options: FollowOptions = {}): Promise<boolean> {
   try {
     const beginning = await communicator.broadcast<Beginning>(undefined, toldFirst);
     const dataset = await openData(beginning.config);
     const { train = [], validation = [] } = dataset.hashed ?? {};
     const check = new ShardCheck([...validation, ...train]);
     try {
-      await followRun(communicator, beginning, dataset, check, options);
+      return await followRun(communicator, beginning, dataset, check, options);
     } finally {
       await check.stop();
       await dataset.close();
@@ -47,8 +50,8 @@ async function followRun(
   { config, model: shape, data, windows }: Beginning,
   dataset: Awaited<ReturnType<typeof openData>>,
   check: ShardCheck,
-  { onStep }: FollowOptions,
-): Promise<void> {
+  { onStep, signal }: FollowOptions,
+): Promise<boolean> {
   const found = await findData(dataset, config.sequenceLength);
   if (JSON.stringify([found.train, found.validation]) !== JSON.stringify([data.train, data.validation])) {
     throw new BurgeonError(
@@ -63,11 +66,11 @@ async function followRun(
   await model.broadcastState(communicator);
   for (;;) {
     const command = await communicator.broadcast<Command>(undefined, toldNext);
-    if (command.kind === 'end') return;
+    if (command.kind === 'end') return command.isComplete;
     if (check.failure) throw check.failure;
     if (command.kind === 'step') {
-      await trainStep({ config, model, loader, planner, communicator }, command.step);
-      onStep?.(command.step + 1);
+      const outcome = await trainStep({ config, model, loader, planner, communicator, signal }, command.step);
+      if (outcome) onStep?.(command.step + 1);
     } else if (validation) {
       const subnetwork = planner.at(Math.max(0, command.step - 1)).trainedSubnetwork;
       await evaluate(model, validation, { subnetwork, communicator });

@@ -21,7 +21,7 @@ export interface Beginning {
 }
 
 /** What they are told next. */
-export type Command = { kind: 'step' | 'evaluate'; step: number } | { kind: 'end' };
+export type Command = { kind: 'step' | 'evaluate'; step: number } | { kind: 'end'; isComplete: boolean };
 
 export const toldFirst = 'the beginning of the run';
 export const toldNext = 'what is next';

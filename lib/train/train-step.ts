@@ -29,8 +29,10 @@ export interface StepContext {
   communicator?: Communicator | undefined;
   /** A group with this share of the step's sequences has trained this subnetwork; undefined: the full model. */
   onGroup?: (subnetwork: Subnetwork | undefined, weight: number) => void;
-  /** Stops the step between two micro-batches. */
+  /** Stops the step between two micro-batches; of a rank that is not the first, also before them. */
   signal?: AbortSignal | undefined;
+  /** Other ranks stop the step. */
+  onOthersStop?: ((ranks: readonly number[]) => void) | undefined;
   /** From now on weights and moments are neither those before the step nor those after it, until it has ended well. */
   onChange?: () => void;
   /** Does a part of the step, timed. */
@@ -78,8 +80,10 @@ export async function trainStep(context: StepContext, step: number): Promise<Ste
   const totals = communicator
     ? await replayable(where, () => exchangeStep(communicator, model, own, plan.accumulationSteps))
     : own;
-  if (totals === undefined || own.isStopped) {
+  const others = 'stopped' in totals ? totals.stopped.filter((rank) => rank !== communicator?.rank) : [];
+  if (own.isStopped || others.length > 0) {
     await model.clearGradients();
+    if (others.length > 0) context.onOthersStop?.(others);
     return undefined;
   }
   const { schedule: _, inactive, ...optimizer } = config.optimizer;
@@ -92,7 +96,13 @@ export async function trainStep(context: StepContext, step: number): Promise<Ste
       throw error;
     }),
   );
-  if (communicator) await requireSameNorm(communicator, gradientNorm);
+  if (communicator) {
+    await requireSameNorm(communicator, gradientNorm).catch((error) => {
+      // This rank has made the step already; whether the others came to the same is not known.
+      context.onChange?.();
+      throw error;
+    });
+  }
   const { blockFlops, allFlops } = totals;
   const all = 'losses' in totals ? totals.losses : losses;
   return {
@@ -123,7 +133,9 @@ async function addGradients(context: StepContext, step: number, mayStop: boolean
   };
   const number = (at: number, micro: number) => at * accumulationSteps + first + micro;
   for (const [micro, fold] of foldsOf(count).entries()) {
-    if (micro > 0 && signal?.aborted && mayStop) return { ...share, isStopped: true };
+    // Rank 0 looks between two steps as well.
+    const isDue = micro > 0 || communicator.rank > 0;
+    if (isDue && signal?.aborted && mayStop) return { ...share, isStopped: true };
     const next = micro + 1 < count ? number(step, micro + 1) : number(step + 1, 0);
     const { tokens, targets } = await timed('data', () => loader.batch(number(step, micro), batchSize, next));
     const groups = planner.groups(step, first + micro);

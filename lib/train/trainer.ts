@@ -162,7 +162,7 @@ export class Trainer implements AsyncDisposable {
       yield* this.#steps();
       if (this.#options.bigramBaseline && this.isComplete) this.#bigramLoss = await this.#bigramBaseline();
       const { recorder, lead } = this.#opened(this.#run);
-      await lead?.tell({ kind: 'end' });
+      await lead?.tell({ kind: 'end', isComplete: this.isComplete });
       // Also where a kill came between the last checkpoint and the word of it.
       if (!wasComplete || !recorder.isEnded) recorder.end(this.isComplete ? 'complete' : 'stopped', this.summary);
     } catch (error) {
@@ -210,15 +210,18 @@ export class Trainer implements AsyncDisposable {
     const { loader } = input;
     const { communicator } = this.#options;
     const state = this.#opened(this.#state);
-    const { signal } = this.#options;
+    const { signal, onNote } = this.#options;
     const onChange = () => {
       this.#isWhole = false;
+    };
+    const onOthersStop = (ranks: readonly number[]) => {
+      if (!signal?.aborted) onNote?.(`asked to stop: ${ranks.map((rank) => `rank ${rank}`).join(', ')}`);
     };
     await recorder.requirePlace();
     await this.#requireSoundData();
     await lead?.tell({ kind: 'step', step: state.step });
     const line = await recorder.step((onGroup) =>
-      trainStep({ config, model, loader, planner, communicator, signal, onGroup, onChange }, state.step),
+      trainStep({ config, model, loader, planner, communicator, signal, onGroup, onChange, onOthersStop }, state.step),
     );
     if (line === undefined) return undefined;
     this.#isWhole = true;

@@ -27,6 +27,12 @@ struct Greeting {
   char version[32] = {};
 };
 
+// Whether they exchange data (core/collectives.h): their numbers differ in one bit.
+bool are_partners(int a, int b) {
+  const int difference = a ^ b;
+  return difference != 0 && (difference & (difference - 1)) == 0;
+}
+
 // Where a rank is called, as rank 0 saw it.
 struct Place {
   char address[64] = {};
@@ -34,7 +40,7 @@ struct Place {
 };
 
 // How the ranks of a job find each other: all call rank 0, which tells them where the others are; each then calls those
-// below it.
+// below it. Partners watch each other as well: a network that is cut between the two alone rank 0 does not see.
 class Meeting {
  public:
   Meeting(const TcpPlace& place, Socket listener)
@@ -63,7 +69,7 @@ class Meeting {
  private:
   void meet_watches() {
     if (place_.rank == 0) {
-      accept_all(watches_, 1, true);
+      accept_all();
       for (size_t rank = 1; rank < watches_.size(); ++rank) {
         if (!send_all(watches_[rank], places_.data(), places_.size() * sizeof(Place), kGreetingSeconds)) lost(rank);
       }
@@ -71,21 +77,46 @@ class Meeting {
     }
     watches_[0] = call(0, place_.address, place_.port, true);
     if (!receive_all(watches_[0], places_.data(), places_.size() * sizeof(Place), left())) {
-      throw Error(ErrorCode::kRanks, "rank 0 (" + place_.address + "): " + waited() + " for all ranks of " +
-                                         std::to_string(place_.size) +
-                                         " to come; its own message names those that did not");
+      const std::string all = "all ranks of " + std::to_string(place_.size);
+      throw Error(ErrorCode::kRanks, "rank 0 (" + place_.address + "): " +
+                                         (left() > 0 ? "ended before " + all + " had come; its own message says why"
+                                                     : waited() + " for " + all +
+                                                           " to come; its own message names those that did not"));
     }
   }
 
   // Each calls those below it.
   void connect_all() {
+    is_connecting_ = true;
     for (int rank = 0; rank < place_.rank; ++rank) {
       const Place& at = places_[static_cast<size_t>(rank)];
-      const bool is_first = rank == 0;
-      data_[static_cast<size_t>(rank)] =
-          call(rank, is_first ? place_.address : at.address, is_first ? place_.port : at.port, false);
+      const std::string address = rank == 0 ? place_.address : at.address;
+      const int port = rank == 0 ? place_.port : at.port;
+      if (rank > 0 && are_partners(rank, place_.rank)) {
+        watches_[static_cast<size_t>(rank)] = call(rank, address, port, true);
+      }
+      data_[static_cast<size_t>(rank)] = call(rank, address, port, false);
     }
-    accept_all(data_, place_.rank + 1, false);
+    accept_all();
+  }
+
+  // Whether this rank is to be called by that one.
+  bool is_due(int rank, bool is_watch) const {
+    if (rank <= place_.rank || rank >= place_.size) return false;
+    if (!is_connecting_) return is_watch;
+    return !is_watch || (place_.rank > 0 && are_partners(rank, place_.rank));
+  }
+
+  // Names of those that have not called yet.
+  std::string missing() const {
+    std::string names;
+    for (int rank = place_.rank + 1; rank < place_.size; ++rank) {
+      const size_t at = static_cast<size_t>(rank);
+      if ((is_due(rank, true) && !watches_[at]) || (is_due(rank, false) && !data_[at])) {
+        names += (names.empty() ? "" : ", ") + std::to_string(rank);
+      }
+    }
+    return names;
   }
 
   double left() const { return std::max(0.0, end_ - now_seconds()); }
@@ -96,42 +127,41 @@ class Meeting {
                 rank_name(static_cast<int>(rank), places_[rank].address) + " left before all had come");
   }
 
-  // Connections from all ranks from `first` on.
-  void accept_all(std::vector<Socket>& sockets, int first, bool is_watch) {
-    size_t missing = sockets.size() - static_cast<size_t>(first);
-    while (missing > 0) {
+  // Until all that are due have called.
+  void accept_all() {
+    for (std::string names = missing(); !names.empty(); names = missing()) {
       Socket socket = accept_within(listener_, left());
-      Greeting greeting;
-      if (socket && (!receive_all(socket, &greeting, sizeof(greeting), std::min(kGreetingSeconds, left())) ||
-                     greeting.magic != kMagic)) {
-        continue;  // somebody else's
-      }
+      if (!socket && left() > 0) continue;
       if (!socket) {
-        std::string names;
-        for (size_t rank = static_cast<size_t>(first); rank < sockets.size(); ++rank) {
-          if (!sockets[rank]) names += (names.empty() ? "" : ", ") + std::to_string(rank);
-        }
-        throw Error(ErrorCode::kRanks, "rank " + std::to_string(place_.rank) + ": expected ranks " + names + " of " +
+        throw Error(ErrorCode::kRanks, rank_name(place_.rank, host_name()) + ": expected ranks " + names + " of " +
                                            std::to_string(place_.size) + " to come, " + waited());
       }
-      check(greeting, first, is_watch);
+      Greeting greeting;
+      if (!receive_all(socket, &greeting, sizeof(greeting), std::min(kGreetingSeconds, left())) ||
+          greeting.magic != kMagic) {
+        continue;  // somebody else's
+      }
+      const bool is_watch = greeting.is_watch != 0;
       const size_t rank = static_cast<size_t>(greeting.rank);
-      if (sockets[rank]) {
+      check(greeting, rank_name(greeting.rank, socket.peer_address()));
+      Socket& own = is_watch ? watches_[rank] : data_[rank];
+      // One that ended meanwhile may have been started again.
+      char byte;
+      if (own && receive_some(own.file(), &byte, 1) < 0) own.close();
+      if (own) {
         throw Error(ErrorCode::kConfig,
-                    "rank " + std::to_string(rank) +
+                    rank_name(greeting.rank, socket.peer_address()) +
                         ": expected once, came twice; is another job at the same address and port?");
       }
-      if (is_watch) {
+      if (!is_connecting_) {
         std::strncpy(places_[rank].address, socket.peer_address().c_str(), sizeof(places_[rank].address) - 1);
         places_[rank].port = greeting.port;
       }
-      sockets[rank] = std::move(socket);
-      --missing;
+      own = std::move(socket);
     }
   }
 
-  void check(const Greeting& greeting, int first, bool is_watch) const {
-    const std::string who = "rank " + std::to_string(greeting.rank);
+  void check(const Greeting& greeting, const std::string& who) const {
     if (greeting.size != place_.size) {
       throw Error(ErrorCode::kConfig, who + ": expected to be one of " + std::to_string(place_.size) +
                                           ", it says it is one of " + std::to_string(greeting.size));
@@ -139,7 +169,7 @@ class Meeting {
     if (std::string(greeting.version, strnlen(greeting.version, sizeof(greeting.version))) != BURGEON_VERSION) {
       throw Error(ErrorCode::kConfig, who + ": expected burgeon " BURGEON_VERSION ", it has another version");
     }
-    if (greeting.rank < first || greeting.rank >= place_.size || (greeting.is_watch != 0) != is_watch) {
+    if (!is_due(greeting.rank, greeting.is_watch != 0)) {
       throw Error(ErrorCode::kConfig, who + ": came out of turn; is another job at the same address and port?");
     }
   }
@@ -167,10 +197,11 @@ class Meeting {
   const TcpPlace place_;
   const double end_;
   std::vector<Socket> data_;
-  std::vector<Socket> watches_;  // of rank 0 to all others, or of another to rank 0
+  std::vector<Socket> watches_;  // of rank 0 to all others, of another to rank 0 and its partners
   std::vector<Place> places_;
   Socket listener_;
   int port_;
+  bool is_connecting_ = false;  // all have met at rank 0
 };
 
 }  // namespace

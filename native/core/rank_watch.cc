@@ -169,7 +169,7 @@ void RankWatch::lose(Peer& peer, const std::string& why) {
   fail(names_[static_cast<size_t>(peer.rank)] + why, peer.rank);
 }
 
-// The first failure counts; rank 0 tells the others.
+// The first failure counts. All tell rank 0, which tells the others.
 void RankWatch::fail(const std::string& why, int from) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -178,9 +178,8 @@ void RankWatch::fail(const std::string& why, int from) {
   }
   has_failed_ = true;
   failed_.call();
-  if (rank_ != 0) return;
   for (Peer& peer : peers_) {
-    if (peer.rank != from && peer.socket) peer.to_send += failure_message(why);
+    if ((rank_ == 0 || peer.rank == 0) && peer.rank != from && peer.socket) peer.to_send += failure_message(why);
   }
 }
 

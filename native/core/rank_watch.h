@@ -1,5 +1,6 @@
-// Who is still there. Every rank says so to rank 0 every second, on a connection of its own and from a thread of its
-// own, however long its step takes, and rank 0 to every other; where one ends, is silent or gives up, rank 0 tells all.
+// Who is still there. Every rank says so to rank 0 and its partners every second, on connections of their own and from a
+// thread of its own, however long its step takes, and rank 0 to every other; where one ends, is silent or gives up, rank 0
+// hears of it and tells all.
 #pragma once
 
 #include <atomic>
@@ -14,7 +15,7 @@ namespace burgeon {
 
 class RankWatch {
  public:
-  // `connections`: of rank 0 those to all others, of another that to rank 0, at its number; `names` of all, for people.
+  // `connections`: to those that are watched, each at its number; `names` of all, for people.
   RankWatch(int rank, std::vector<Socket> connections, std::vector<std::string> names, double silence_seconds);
   // Leaves in peace.
   ~RankWatch();

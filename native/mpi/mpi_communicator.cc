@@ -20,6 +20,7 @@ std::string mpi_name(const std::string&, std::string* why) {
 #else
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <thread>
@@ -70,12 +71,13 @@ class MpiCommunicator final : public Communicator {
   }
 
   void give_up(const std::string& why) noexcept override {
+    has_given_up_ = true;
     if (watch_) watch_->give_up(why);
   }
 
   void close() noexcept override {
     // MPI ends only where all ranks come to its end.
-    if (watch_ && !watch_->has_failed()) api_.finish();
+    if (watch_ && !has_given_up_ && !watch_->has_failed()) api_.finish();
     watch_.reset();
   }
 
@@ -105,6 +107,7 @@ class MpiCommunicator final : public Communicator {
   const mpi::Api& api_;
   const std::vector<std::string> names_;
   std::unique_ptr<RankWatch> watch_;
+  std::atomic<bool> has_given_up_{false};
 };
 
 }  // namespace

@@ -27,10 +27,16 @@ describe.concurrent('train refuses', () => {
     );
   });
 
-  test('--ranks with --profile', async () => {
-    const { code, stderr } = await workspace.burgeon(['train', 'train.yaml', '--ranks', '2', '--profile', '1']);
+  test.each([
+    [['--ranks', '2', '--profile', '1'], '--profile and --ranks exclude each other'],
+    [['--restarts', '2'], '--restarts needs --ranks with 2 or more'],
+    [['--ranks', '1', '--restarts', '2'], '--restarts needs --ranks with 2 or more'],
+    [['--ranks', '2', '--restarts', '2', '--overwrite'], '--restarts and --overwrite exclude each other'],
+    [['--ranks', '2', '--restarts', '0'], "option '--restarts <n>' argument '0' is invalid"],
+  ])('%j', async (options, message) => {
+    const { code, stderr } = await workspace.burgeon(['train', 'train.yaml', ...options]);
     expect(code).toBe(1);
-    expect(stderr).toContain('error: --profile and --ranks exclude each other');
+    expect(stderr).toContain(`error: ${message}`);
   });
 
   test.each<[string, string[], Record<string, string>, RegExp]>([
@@ -124,6 +130,33 @@ describe('--ranks', () => {
     expect(stderr).toContain('rank 1 was ended by SIGKILL; the others get 0:30 to end\n');
     expect(stderr).toMatch(/^burgeon: rank 1 \(.+\) .*; rank 0 was waiting for rank 1 in /m);
     expect(await checkpoints('lost')).toHaveLength(1);
+  });
+
+  test.skipIf(process.platform !== 'linux')('--restarts goes on with all of them, to the same bits', async () => {
+    const long = ['--set', 'steps=400', '--set', 'checkpoint.every=100', ...dense];
+    await workspace.succeed(['train', 'train.yaml', ...long, ...output('steady')]);
+    const args = [main, ...two, '--restarts', '2', ...long, ...output('restarted')];
+    const launcher = spawn(process.execPath, args, {
+      cwd: workspace.path(),
+      env: { ...process.env, BURGEON_THREADS: '1' },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let stderr = '';
+    let kills = 0;
+    launcher.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+      // Of the first life rank 0, of the second rank 1.
+      const lives = stderr.split('was lost');
+      if (kills < 2 && lives.length === kills + 1 && lives[kills]!.includes('step ')) {
+        process.kill(childrenOf(launcher)[kills++]!, 'SIGKILL');
+      }
+    });
+    expect(await new Promise((resolve) => launcher.on('close', resolve)), stderr).toBe(0);
+    expect(stderr).toContain('rank 0 was lost: starting all 2 again from the newest checkpoint (restart 1 of 2)\n');
+    expect(stderr).toContain('rank 1 was lost: starting all 2 again from the newest checkpoint (restart 2 of 2)\n');
+    const last = async (run: string) =>
+      (await readFile(workspace.path(run, 'checkpoint-00000400', 'model.safetensors'))).toString('hex');
+    expect(await last('restarted')).toBe(await last('steady'));
   });
 
   test.skipIf(process.platform !== 'linux')('no rank outlives a launcher that is killed', async () => {

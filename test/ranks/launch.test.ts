@@ -158,6 +158,35 @@ describe.concurrent('those that do not end by themselves are killed', () => {
   });
 });
 
+describe.concurrent('restarts', () => {
+  const lines = ({ stderr }: { stderr: string }) => stderr.split('\n').filter((line) => line.includes('again'));
+  const again = (rank: number, restart: number, of: number) =>
+    `rank ${rank} was lost: starting all 2 again from the newest checkpoint (restart ${restart} of ${of})`;
+  test.each<[string, string[], string, string, number, string[]]>([
+    ['a rank that is killed', ['failLater', 'die'], 'finish finish', '3', 0, [again(1, 1, 3)]],
+    ['rank 0 killed', ['die', 'failLater'], 'finish finish', '1', 0, [again(0, 1, 1)]],
+    ['one that does not end', ['fail', 'ignore'], 'finish finish', '1', 0, [again(1, 1, 1)]],
+    ['so often and no more', ['die', 'finish'], 'die finish', '2', 137, [again(0, 1, 2), again(0, 2, 2)]],
+    ['not after an error', ['fail', 'finish'], 'finish finish', '2', 3, []],
+    ['not when the work is done', ['finish', 'ignore'], 'finish finish', '2', 137, []],
+    ['not where it was not wanted', ['die', 'finish'], 'finish finish', '0', 137, []],
+  ])('%s', async (_, actions, next, restarts, status, said) => {
+    const launched = launch(actions, { graceMs: 300, env: { RESTARTS: restarts, AGAIN: next } });
+    const ended = await launched.ended;
+    expect(ended.code, ended.stderr).toBe(status);
+    expect(lines(ended)).toEqual(said);
+  });
+
+  test('not after a stop', async () => {
+    const launched = launch(['stop', 'ignore'], { graceMs: 300, env: { RESTARTS: '2', AGAIN: 'finish finish' } });
+    await launched.hear(/here/, 2);
+    launched.child.kill('SIGTERM');
+    const ended = await launched.ended;
+    expect(ended.code, ended.stderr).toBe(137);
+    expect(lines(ended)).toEqual([]);
+  });
+});
+
 describe.concurrent('signals', () => {
   test.each(['SIGINT', 'SIGTERM', 'SIGUSR1'] as const)('%s to the whole process group comes once', async (name) => {
     const launched = launch(['stop', 'stop']);

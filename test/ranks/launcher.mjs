@@ -12,5 +12,7 @@ process.exitCode = await launchRanks({
   stop: interrupt.signal,
   stopSignal: interrupt.by,
   graceMs: Number(graceMs),
+  restarts: Number(process.env.RESTARTS ?? 0),
+  commandAgain: [process.execPath, program[0], ...(process.env.AGAIN ?? '').split(' ')],
 });
 interrupt.release();

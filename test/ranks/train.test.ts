@@ -2,6 +2,7 @@
 // processes of their own are in launch.test.ts.
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { BurgeonError } from '../../lib/errors.ts';
 import { follow } from '../../lib/train/follow.ts';
 import { readMetrics } from '../../lib/train/metrics.ts';
 import { temporaryDirectory } from '../checkpoint/helpers.ts';
@@ -106,6 +107,51 @@ describe('where something is wrong', () => {
     expect(await following).toMatchObject({ code: expect.stringMatching(/NONFINITE|RANKS/) });
     first.close();
     second.close();
+  });
+
+  test('a signal to another rank stops all, with a checkpoint, and is named', async () => {
+    const settings = await config();
+    const [first, second] = await pair();
+    const controller = new AbortController();
+    const following = follow(second, {
+      signal: controller.signal,
+      onStep: (step) => {
+        if (step === 4) controller.abort();
+      },
+    });
+    const notes: string[] = [];
+    const onNote = (note: string) => notes.push(note);
+    await train(settings, { communicator: first, onNote });
+    expect(await following).toBe(false);
+    expect(notes).toContain('asked to stop: rank 1');
+    first.close();
+    second.close();
+    const lines = await readMetrics(path.join(settings.output as string, 'metrics.jsonl'));
+    expect(lines.at(-1)).toMatchObject({ kind: 'end', state: 'stopped', step: 4 });
+    const { fingerprint } = await train(settings, { start: 'resume' });
+    expect(fingerprint).toEqual((await train(await config())).fingerprint);
+  });
+
+  test('a step that is made and not compared is not saved as the one before it', async () => {
+    const settings = await config();
+    const [first, second] = await pair();
+    const following = follow(second);
+    following.catch(() => {});
+    const sum = first.sum.bind(first);
+    let norms = 0;
+    first.sum = (numbers, what) =>
+      what === 'the gradient norms of a step' && ++norms === 5
+        ? Promise.reject(new BurgeonError('ERR_BURGEON_RANKS', 'rank 1 ended'))
+        : sum(numbers, what);
+    const notes: string[] = [];
+    const running = train(settings, { communicator: first, onNote: (note) => notes.push(note) });
+    await expect(running).rejects.toMatchObject({ code: 'ERR_BURGEON_RANKS' });
+    await following.catch(() => {});
+    first.close();
+    second.close();
+    expect(notes.join()).toContain('no checkpoint of step 4, as the step after it has changed weights already');
+    const { fingerprint } = await train(settings, { start: 'auto' });
+    expect(fingerprint).toEqual((await train(await config())).fingerprint);
   });
 
   test('a rank that ends is named by the other, which keeps what was done', async () => {
