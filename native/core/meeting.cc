@@ -78,10 +78,10 @@ class Meeting {
     watches_[0] = call(0, place_.address, place_.port, true);
     if (!receive_all(watches_[0], places_.data(), places_.size() * sizeof(Place), left())) {
       const std::string all = "all ranks of " + std::to_string(place_.size);
-      throw Error(ErrorCode::kRanks, "rank 0 (" + place_.address + "): " +
-                                         (left() > 0 ? "ended before " + all + " had come; its own message says why"
-                                                     : waited() + " for " + all +
-                                                           " to come; its own message names those that did not"));
+      throw Error(ErrorCode::kRanks,
+                  "rank 0 (" + place_.address + "): " +
+                      (left() > 0 ? "ended before " + all + " had come; its own message says why"
+                                  : waited() + " for " + all + " to come; its own message names those that did not"));
     }
   }
 
