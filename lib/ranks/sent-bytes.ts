@@ -44,7 +44,7 @@ export function sentInStep({ elements, flags, microBatches }: Exchanged, rank: R
   return {
     gradients: 4 * sentOfSum(elements, rank),
     flags: sentOfSum(flags, rank),
-    // Whether one stops and two sums of FLOPs come with the losses.
-    numbers: ofNumbers(3 + microBatches) + ofNumbers(rank.size),
+    // Two sums of FLOPs, and whether each stops, come with the losses.
+    numbers: ofNumbers(2 + rank.size + microBatches) + ofNumbers(rank.size),
   };
 }

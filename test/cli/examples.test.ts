@@ -13,7 +13,7 @@ import { useWorkspace } from './workspace.ts';
 const briefly: Record<string, string[]> = {
   train: ['--set', 'steps=2', '--set', 'evaluation.windows=2'],
   sweep: ['--set', 'steps=2', '--set', 'evaluation.windows=2'],
-  bench: ['--rounds', '1', '--threshold', '1e9'],
+  bench: ['--tiny', '--rounds', '1', '--threshold', '1e9'],
 };
 
 /** The example lines of a help text, as arguments. */

@@ -7,7 +7,7 @@ import { temporaryDirectory } from '../checkpoint/helpers.ts';
 import { prepareText, type Settings, tinyConfig, train } from '../train/helpers.ts';
 import { trainOnTwo } from './helpers.ts';
 
-const runs = Number(process.env.BURGEON_RANDOM_RUNS ?? 5);
+const runs = Number(process.env.BURGEON_RANDOM_RUNS ?? 3);
 
 let prepared: Awaited<ReturnType<typeof prepareText>>;
 beforeAll(async () => {
