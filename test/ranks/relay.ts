@@ -1,5 +1,6 @@
 // A relay between rank 0 and the others that counts what it carries.
 import { connect, createServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Communicator } from '../../lib/ranks/communicator.ts';
 import { freePort } from './helpers.ts';
 
@@ -40,11 +41,14 @@ export async function countedRanks(size: number): Promise<CountedRanks> {
   }).listen(0, '127.0.0.1');
   await new Promise((resolve) => relay.once('listening', resolve));
   const { port: relayed } = relay.address() as { port: number };
-  const ranks = await Promise.all(
-    Array.from({ length: size }, (_, rank) =>
-      Communicator.connect({ rank, size, address: '127.0.0.1', port: rank === 0 ? port : relayed }),
-    ),
-  );
+  const join = (rank: number) =>
+    Communicator.connect({ rank, size, address: '127.0.0.1', port: rank === 0 ? port : relayed });
+  const zero = join(0);
+  zero.catch(() => {});
+  // The relay takes a call at once; where nobody listens behind it, the caller would think that rank 0 has ended.
+  await listening(port);
+  const others = Array.from({ length: size - 1 }, (_, i) => join(i + 1));
+  const ranks = await Promise.all([zero, ...others]);
   return {
     ranks,
     ofFirst: () => ({ ...counted }),
@@ -54,4 +58,17 @@ export async function countedRanks(size: number): Promise<CountedRanks> {
       relay.close();
     },
   };
+}
+
+/** Resolves when somebody listens there. */
+async function listening(port: number): Promise<void> {
+  for (;;) {
+    const socket = connect(port, '127.0.0.1');
+    const isOpen = await new Promise<boolean>((resolve) => {
+      socket.on('connect', () => resolve(true)).on('error', () => resolve(false));
+    });
+    socket.destroy();
+    if (isOpen) return;
+    await sleep(10);
+  }
 }
