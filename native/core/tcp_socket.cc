@@ -96,9 +96,10 @@ std::string Socket::peer_address() const {
   return std::strncmp(text, "::ffff:", 7) == 0 ? text + 7 : text;
 }
 
-Socket listen_on(int* port) {
+Socket listen_on(int* port, bool is_local) {
   // Both families where the system has the newer one.
   for (const int family : {AF_INET6, AF_INET}) {
+    if (is_local && family == AF_INET6) continue;
     Socket socket(::socket(family, SOCK_STREAM, 0));
     if (!socket) continue;
     const int on = 1;
@@ -116,6 +117,7 @@ Socket listen_on(int* port) {
       auto& to = reinterpret_cast<sockaddr_in&>(address);
       to.sin_family = AF_INET;
       to.sin_port = htons(static_cast<uint16_t>(*port));
+      if (is_local) to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
       size = sizeof(to);
     }
     if (bind(socket.file(), reinterpret_cast<sockaddr*>(&address), size) != 0 || listen(socket.file(), 512) != 0) {

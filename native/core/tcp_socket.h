@@ -25,8 +25,8 @@ class Socket {
   int file_;
 };
 
-// Listens on all addresses; port 0 takes any, which is then in `port`. Throws Error(kRanks).
-Socket listen_on(int* port);
+// Listens on all addresses, or for this machine alone; port 0 takes any, which is then in `port`. Throws Error(kRanks).
+Socket listen_on(int* port, bool is_local = false);
 // The next connection, or none within the time.
 Socket accept_within(const Socket& listener, double seconds);
 // One attempt; none with a reason where nobody listens there (yet).
