@@ -1,7 +1,7 @@
 // Does training a part first pay? Runs the sweep of one task (bench/growth/<task>.yaml), after preparing its data of a
-// large text, and keeps the losses of all runs with the ranked table and the compute gain. Resumable: complete runs are not
-// repeated, and runs that an earlier call kept in bench/results stay in the table. Everything is done by commands that a
-// user could type.
+// text that is always the same (growth-text.ts), and keeps the losses of all runs with the ranked table and the compute
+// gain. Resumable: complete runs are not repeated, and runs that an earlier call kept in bench/results stay in the table.
+// Everything is done by commands that a user could type.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -12,24 +12,26 @@ import { describeMachine } from '../lib/bench/machine.ts';
 import { chooseThreads } from '../lib/model/native-options.ts';
 import { rankGroups } from '../lib/sweep/rank.ts';
 import type { RunRecord, SweepRecord } from '../lib/sweep/sweep-record.ts';
+import { ensureGrowthText } from './growth-text.ts';
 import { readResults, saveResults } from './harness/results.ts';
 
 const root = path.join(import.meta.dirname, '..');
 const tasks = path.join(import.meta.dirname, 'growth');
+const text = path.join(root, 'data', 'growth', 'text.txt');
 
 /** Of the text, for the task with limited data: 2 million characters for training, a ninth of that held out. */
 const limitedBytes = 2_222_222;
 
 /** How the data of a task are prepared, by the last part of their directory. */
-const preparations: Record<string, (text: string, directory: string) => string[][]> = {
-  chars: (text, directory) => [['prepare', text, '-o', directory, '-t', 'chars']],
-  'chars-2m': (text, directory) => {
+const preparations: Record<string, (directory: string) => string[][]> = {
+  chars: (directory) => [['prepare', text, '-o', directory, '-t', 'chars']],
+  'chars-2m': (directory) => {
     const beginning = path.join(root, `${directory}.txt`);
     mkdirSync(path.dirname(beginning), { recursive: true });
     writeFileSync(beginning, readFileSync(text).subarray(0, limitedBytes));
     return [['prepare', beginning, '-o', directory, '-t', 'chars']];
   },
-  bpe: (text, directory) => [
+  bpe: (directory) => [
     ['tokenizer', 'train', text, '--vocab-size', '8000', '-o', `${directory}-tokenizer`],
     ['prepare', text, '-o', directory, '-t', `${directory}-tokenizer`],
   ],
@@ -42,7 +44,7 @@ interface KeptRun extends Pick<RunRecord, 'name' | 'steps' | 'parameters'> {
 }
 
 /** @param options of `burgeon sweep`, such as `--only stack-4`, `--seed 1`, `--parallel 2`. */
-export async function benchGrowth(task: string, text: string, options: readonly string[]): Promise<void> {
+export async function benchGrowth(task: string, options: readonly string[]): Promise<void> {
   const file = path.join(tasks, `${task}.yaml`);
   if (!existsSync(file)) {
     const names = (await readdir(tasks)).map((name) => path.parse(name).name);
@@ -51,8 +53,8 @@ export async function benchGrowth(task: string, text: string, options: readonly 
   const { base, output } = parse(await readFile(file, 'utf8'));
   const directory: string = base.data.directory;
   if (!existsSync(path.join(root, directory, 'manifest.json'))) {
-    const prepare = preparations[path.basename(directory)]!;
-    for (const args of prepare(path.resolve(text), directory)) burgeon(args);
+    ensureGrowthText(text);
+    for (const args of preparations[path.basename(directory)]!(directory)) burgeon(args);
   }
   const isParallel = options.some((option) => option.startsWith('--parallel'));
   const status = burgeon(['sweep', file, ...(isParallel ? [] : ['--parallel', '1']), ...options], true);

@@ -1,4 +1,5 @@
-// npm run bench -- shakespeare FILE | growth TASK FILE [options of sweep] | demo-dense | tinyllama | report. Peaks, ops and steps are measured by the command itself: burgeon bench.
+// npm run bench -- shakespeare FILE | growth TASK [options of sweep] | demo-dense | tinyllama | report. Peaks, ops and
+// steps are measured by the command itself: burgeon bench.
 
 import { benchDemoDense } from './demo-dense.ts';
 import { benchGrowth } from './growth.ts';
@@ -6,12 +7,12 @@ import { benchTinyLlama } from './memory/tinyllama.ts';
 import { benchReport } from './report.ts';
 import { benchShakespeare } from './train/shakespeare.ts';
 
-const [name, argument, file, ...options] = process.argv.slice(2);
+const [name, argument, ...options] = process.argv.slice(2);
 
 if (name === 'shakespeare' && argument !== undefined) {
   await benchShakespeare(argument);
-} else if (name === 'growth' && argument !== undefined && file !== undefined) {
-  await benchGrowth(argument, file, options);
+} else if (name === 'growth' && argument !== undefined) {
+  await benchGrowth(argument, options);
 } else if (name === 'demo-dense') {
   await benchDemoDense(process.argv.slice(3));
 } else if (name === 'tinyllama') {
@@ -20,7 +21,7 @@ if (name === 'shakespeare' && argument !== undefined) {
   await benchReport();
 } else {
   console.error(
-    'usage: npm run bench -- shakespeare FILE | growth TASK FILE [options of sweep] | demo-dense | tinyllama | report',
+    'usage: npm run bench -- shakespeare FILE | growth TASK [options of sweep] | demo-dense | tinyllama | report',
   );
   process.exitCode = 2;
 }
