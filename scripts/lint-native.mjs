@@ -6,11 +6,12 @@ import path from 'node:path';
 const root = path.dirname(import.meta.dirname);
 const version = 14;
 
-const found = spawnSync('clang-format', ['--version'], { encoding: 'utf8' });
-const major = /version (\d+)/.exec(found.stdout ?? '')?.[1];
-if (Number(major) !== version) {
+/** The one of that name where it is there, as the package clang-format-14 installs no other. */
+const majorOf = (name) => /version (\d+)/.exec(spawnSync(name, ['--version'], { encoding: 'utf8' }).stdout ?? '')?.[1];
+const formatter = [`clang-format-${version}`, 'clang-format'].find((name) => majorOf(name) === String(version));
+if (!formatter) {
   console.error(
-    `lint-native: expected clang-format ${version}, found ${major ?? 'none'}; on Debian and Ubuntu: apt install clang-format-${version}`,
+    `lint-native: expected clang-format ${version}, found ${majorOf('clang-format') ?? 'none'}; on Debian and Ubuntu: apt install clang-format-${version}`,
   );
   process.exit(1);
 }
@@ -18,9 +19,9 @@ const files = execFileSync('git', ['ls-files', 'native/*.h', 'native/*.cc', 'nat
   cwd: root,
   encoding: 'utf8',
 }).trim();
-const { status } = spawnSync('clang-format', ['--dry-run', '-Werror', ...files.split('\n')], {
+const { status } = spawnSync(formatter, ['--dry-run', '-Werror', ...files.split('\n')], {
   cwd: root,
   stdio: 'inherit',
 });
-if (status !== 0) console.error('lint-native: format them with clang-format -i');
+if (status !== 0) console.error(`lint-native: format them with ${formatter} -i`);
 process.exit(status ?? 1);

@@ -1,31 +1,38 @@
 #include "core/arena.h"
 
+#include <cstdio>
+#include <iterator>
 #include <utility>
 
 #include "core/error.h"
 
 namespace burgeon {
 
-std::string gibibytes(size_t bytes) {
-  const double value = static_cast<double>(bytes) / (1024.0 * 1024.0 * 1024.0);
-  std::string text = std::to_string(value);
-  return text.substr(0, text.find('.') + 3) + " GiB";
+std::string binary_size(size_t bytes) {
+  static constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  double value = static_cast<double>(bytes);
+  size_t unit = 0;
+  for (; value >= 999.5 && unit + 1 < std::size(kUnits); unit++) value /= 1024;
+  char text[32];
+  const int decimals = unit == 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
+  std::snprintf(text, sizeof text, "%.*f %s", decimals, value, kUnits[unit]);
+  return text;
 }
 
 namespace {
 
 constexpr const char* kAdvice = "; use a smaller model, batch size or sequence length";
 
-std::string need(const char* what, size_t bytes) { return std::string(what) + " need " + gibibytes(bytes); }
+std::string need(const char* what, size_t bytes) { return std::string(what) + " need " + binary_size(bytes); }
 
 }  // namespace
 
 void check_capacity(const Device& device, size_t bytes, const char* what, size_t held) {
   const size_t capacity = device.capacity();
   if (bytes <= capacity && held <= capacity - bytes) return;
-  const std::string beside = held > 0 ? " beside " + gibibytes(held) + " of weights" : "";
+  const std::string beside = held > 0 ? " beside " + binary_size(held) + " of weights" : "";
   throw Error(ErrorCode::kOutOfMemory,
-              need(what, bytes) + beside + ", " + device.name() + " has " + gibibytes(capacity) + kAdvice);
+              need(what, bytes) + beside + ", " + device.name() + " has " + binary_size(capacity) + kAdvice);
 }
 
 Arena::Arena(Device& device, size_t bytes, const char* what, size_t held) {

@@ -11,8 +11,8 @@
 
 namespace burgeon {
 
-// "1.25 GiB".
-std::string gibibytes(size_t bytes);
+// In the unit that fits, three significant digits: "1.25 GiB".
+std::string binary_size(size_t bytes);
 
 // Throws Error(kOutOfMemory) when a device cannot hold so many bytes beside the `held` ones; `what` names their use.
 void check_capacity(const Device& device, size_t bytes, const char* what, size_t held = 0);

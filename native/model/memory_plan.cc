@@ -47,10 +47,10 @@ void check_memory(const ModelConfig& config, const Ops<T, W>& ops, int threads, 
   const int64_t most = most_sequences(config, ops, threads, shape, memory.bytes);
   const std::string length = " of " + std::to_string(shape.sequence) + " tokens";
   throw Error(ErrorCode::kOutOfMemory,
-              "activations need " + gibibytes(plan.activations + plan.scratch) + " for " +
+              "activations need " + binary_size(plan.activations + plan.scratch) + " for " +
                   std::to_string(shape.rows / shape.sequence) + " sequences" + length + " beside " +
-                  gibibytes(plan.parameters()) + " of weights, gradients and moments, " + memory.name + " has " +
-                  gibibytes(memory.bytes) + "; " +
+                  binary_size(plan.parameters()) + " of weights, gradients and moments, " + memory.name + " has " +
+                  binary_size(memory.bytes) + "; " +
                   (most > 0 ? "the most sequences" + length + " that fit at a time are " + std::to_string(most)
                             : "not even one sequence" + length + " fits") +
                   "; use a smaller model, batch size or sequence length");

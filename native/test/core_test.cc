@@ -230,10 +230,19 @@ TEST(arena_refuses_what_no_machine_holds) {
       const std::string message = error.what();
       CHECK(error.code() == ErrorCode::kOutOfMemory);
       CHECK(message.find("activations need ") == 0);
-      CHECK(message.find(" GiB, this machine has ") != std::string::npos);
+      CHECK(message.find(" EiB, this machine has ") != std::string::npos);
       CHECK(message.find("use a smaller model, batch size or sequence length") != std::string::npos);
     }
   }
+}
+
+TEST(sizes_have_the_unit_that_fits) {
+  CHECK(binary_size(0) == "0 B");
+  CHECK(binary_size(999) == "999 B");
+  CHECK(binary_size(1000) == "0.98 KiB");
+  CHECK(binary_size(size_t{5} << 20) == "5.00 MiB");
+  CHECK(binary_size((size_t{5} << 30) / 2 * 10) == "25.0 GiB");
+  CHECK(binary_size(size_t{999} << 30) == "999 GiB");
 }
 
 TEST(arena_cursor_measures_what_it_hands_out) {
