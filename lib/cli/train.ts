@@ -251,8 +251,11 @@ function opening(trainer: Trainer, ranks = 1): string {
 function showStep(record: StepRecord, config: TrainConfig, progress: ProgressLine, eta: EtaClock): void {
   const { step, stage, active } = record;
   if (record.validation) {
+    const { loss, bitsPerByte } = record.validation;
+    // Tokens of two tokenizers cannot be compared; bytes can.
+    const inBits = bitsPerByte === null ? '' : ` (${bitsPerByte.toFixed(4)} bits per byte)`;
     progress.print(
-      `step ${step}: held-out loss ${onStderr.title(record.validation.loss.toFixed(4))} nats per token, training loss ${record.loss.toFixed(4)}`,
+      `step ${step}: held-out loss ${onStderr.title(loss.toFixed(4))} nats per token${inBits}, training loss ${record.loss.toFixed(4)}`,
     );
   }
   if (record.sample !== undefined) progress.print(`step ${step}: sample\n${onStderr.aside(record.sample)}\n`);
@@ -292,10 +295,11 @@ export function describeSummary(
     return `stopped before the first of ${counted(config.steps, 'step')}, no checkpoint to continue from; start again`;
   }
   const loss = (value: number | null) => (value === null ? 'not measured' : value.toFixed(4));
+  const when = isComplete ? 'now' : 'at the last evaluation';
   const rows: [string, string][] = [
     [
       'held-out loss',
-      `${loss(summary.initialValidationLoss)} at the start, ${loss(summary.validationLoss)} ${isComplete ? 'now' : 'at the last evaluation'}${summary.bigramLoss === null ? '' : `, bigram baseline ${loss(summary.bigramLoss)}`} (nats per token)`,
+      `${loss(summary.initialValidationLoss)} at the start, ${loss(summary.validationLoss)} ${when}${summary.bigramLoss === null ? '' : `, bigram baseline ${loss(summary.bigramLoss)}`} (nats per token${summary.bitsPerByte === null ? '' : `; ${loss(summary.bitsPerByte)} bits per byte ${when}`})`,
     ],
   ];
   for (const stage of summary.stages) {

@@ -63,7 +63,13 @@ const shapes: Record<MetricsLine['kind'], z.ZodType> = {
     rssBytes: number.optional(),
     ...spent,
   }),
-  validation: z.looseObject({ step: count, loss: number, trainTokens: number.optional(), ...spent }),
+  validation: z.looseObject({
+    step: count,
+    loss: number,
+    bitsPerByte: number.nullish(),
+    trainTokens: number.optional(),
+    ...spent,
+  }),
   sample: z.looseObject({ step: count, text }),
   totals: z.looseObject({
     step: count,

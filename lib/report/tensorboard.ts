@@ -8,7 +8,7 @@ import { explainWriting } from '../files/explain-writing.ts';
 import { LogFile } from '../files/log-file.ts';
 import { makeDirectory } from '../files/make-directory.ts';
 import { changeText } from '../format.ts';
-import type { MetricsLine, StepLine } from '../train/metrics.ts';
+import type { MetricsLine, StepLine, ValidationLine } from '../train/metrics.ts';
 import { maskedCrc32c } from './crc32c.ts';
 import { bytesField, doubleField, floatField, integerField } from './protobuf.ts';
 
@@ -150,6 +150,13 @@ function stepSummary(line: StepLine): Buffer {
   return bytesField(5, ...values);
 }
 
+/** In bits per byte too, where that is known. */
+function validationSummary({ loss, bitsPerByte }: ValidationLine): Buffer[] {
+  const values = [scalar('validation/loss', loss)];
+  if (bitsPerByte != null) values.push(scalar('validation/bits_per_byte', bitsPerByte));
+  return values;
+}
+
 function recordOf(time: number, line: MetricsLine): Buffer[] {
   switch (line.kind) {
     case 'start':
@@ -158,7 +165,7 @@ function recordOf(time: number, line: MetricsLine): Buffer[] {
     case 'step':
       return [record(event(time, line.step, stepSummary(line)))];
     case 'validation':
-      return [record(summaryEvent(time, line.step, [scalar('validation/loss', line.loss)]))];
+      return [record(summaryEvent(time, line.step, validationSummary(line)))];
     case 'sample':
     case 'warning':
       return [record(summaryEvent(time, line.step, [text(line.kind, line.text)]))];

@@ -27,6 +27,12 @@ export interface DataDescription {
   } | null;
 }
 
+/** A loss on the validation windows in bits per UTF-8 byte of their text; null where that is not known. */
+export function bitsPerByte(loss: number | null, data: DataDescription | undefined): number | null {
+  const { targets, bytes } = data?.validation ?? {};
+  return loss === null || !targets || !bytes ? null : (loss * targets) / bytes / Math.LN2;
+}
+
 /**
  * Reads the validation windows once.
  * @returns undefined where the signal stopped it.

@@ -94,6 +94,8 @@ export interface ValidationLine extends Spent {
   /** The part of the model that has been trained so far and that this is of; absent: the full model. */
   part?: PartSize;
   loss: number;
+  /** The same in bits per UTF-8 byte of the validation text; null without a tokenizer. Not in metrics of earlier versions. */
+  bitsPerByte?: number | null;
   /** Targets it is the mean of. */
   tokens: number;
   ms: number;

@@ -10,7 +10,7 @@ import { isWhole, type PartSize, partSize } from '../est/part.ts';
 import type { Subnetwork } from '../est/subnetwork.ts';
 import type { Model } from '../model/model.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import type { DataDescription } from './describe-data.ts';
+import { bitsPerByte, type DataDescription } from './describe-data.ts';
 import { type Evaluation, evaluate } from './evaluator.ts';
 import type { Lead } from './lead.ts';
 import { MemoryGauge } from './memory-gauge.ts';
@@ -24,6 +24,12 @@ import { sampleText } from './text-sample.ts';
 import type { TrainConfig } from './train-config.ts';
 import { replayable, type StepOutcome } from './train-step.ts';
 import { type UnitShares, UnitUsage } from './unit-usage.ts';
+
+/** Of the validation windows. */
+export interface Validation extends Evaluation {
+  /** The loss in bits per UTF-8 byte of their text; null without a tokenizer. */
+  bitsPerByte: number | null;
+}
 
 export interface RecordedRun {
   config: TrainConfig;
@@ -157,17 +163,19 @@ export class RunRecorder {
   }
 
   /** Loss on the validation windows of what has been trained so far; undefined where there are none, or it is owed now. */
-  async evaluate(): Promise<Evaluation | undefined> {
-    const { config, model, metrics, state, validation, signal, lead } = this.#run;
+  async evaluate(): Promise<Validation | undefined> {
+    const { config, data, model, metrics, state, validation, signal, lead } = this.#run;
     if (validation === undefined) return undefined;
     if (signal?.aborted) return this.#owe('evaluation');
     await lead?.tell({ kind: 'evaluate', step: state.step });
     const { communicator } = lead ?? {};
-    const result = await replayable(`after step ${state.step} (seed ${config.seed})`, () =>
+    const evaluation = await replayable(`after step ${state.step} (seed ${config.seed})`, () =>
       evaluate(model, validation, { subnetwork: this.#plan.trainedSubnetwork, signal, communicator }),
     );
-    if (result.isPartial) return this.#owe('evaluation');
-    state.lastValidationLoss = result.loss;
+    if (evaluation.isPartial) return this.#owe('evaluation');
+    const { loss, ...rest } = evaluation;
+    const result: Validation = { loss, bitsPerByte: bitsPerByte(loss, data), ...rest };
+    state.lastValidationLoss = loss;
     const spent = { trainTokens: state.tokens, ...spentBy(state) };
     metrics.write({ kind: 'validation', step: state.step, ...result, ...this.#part(), ...spent });
     return result;

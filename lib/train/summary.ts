@@ -1,6 +1,7 @@
 // What a run achieved, in numbers: for the end of `burgeon train`, for reports and for programs.
 
 import { type RunFlops, runFlops } from '../est/flops.ts';
+import { bitsPerByte, type DataDescription } from './describe-data.ts';
 import type { RunState, StageTotals } from './run-state.ts';
 
 export interface RunSummary extends RunFlops {
@@ -8,6 +9,8 @@ export interface RunSummary extends RunFlops {
   tokens: number;
   initialValidationLoss: number | null;
   validationLoss: number | null;
+  /** The same in bits per UTF-8 byte of the validation text; null without a tokenizer. */
+  bitsPerByte: number | null;
   /** Loss of a bigram model fitted on the training data, on the same validation windows. */
   bigramLoss: number | null;
   bestStep: number | null;
@@ -20,7 +23,8 @@ export interface RunSummary extends RunFlops {
   timeSaving: number | null;
 }
 
-export function summarise(state: RunState, bigramLoss: number | null): RunSummary {
+/** @param data what the losses are measured on. */
+export function summarise(state: RunState, bigramLoss: number | null, data?: DataDescription): RunSummary {
   const total = (key: Exclude<keyof StageTotals, 'stage'>) => state.stages.reduce((sum, stage) => sum + stage[key], 0);
   const denseStepMs = total('denseSteps') > 0 ? total('denseMs') / total('denseSteps') : null;
   const trainMs = total('ms');
@@ -30,6 +34,7 @@ export function summarise(state: RunState, bigramLoss: number | null): RunSummar
     tokens: state.tokens,
     initialValidationLoss: state.initialValidationLoss,
     validationLoss: state.lastValidationLoss,
+    bitsPerByte: bitsPerByte(state.lastValidationLoss, data),
     bigramLoss,
     bestStep: state.best?.step ?? null,
     stages: state.stages,

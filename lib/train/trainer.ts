@@ -10,9 +10,10 @@ import type { Subnetwork } from '../est/subnetwork.ts';
 import { BigramModel } from '../eval/bigram.ts';
 import type { Model } from '../model/model.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import type { Evaluation } from './evaluator.ts';
+import type { DataDescription } from './describe-data.ts';
 import type { StepLine } from './metrics.ts';
 import { type OpenRun, openRun, releaseRun } from './open-run.ts';
+import type { Validation } from './run-recorder.ts';
 import type { Due, RunState } from './run-state.ts';
 import { type RunSummary, summarise } from './summary.ts';
 import { parseTrainConfig, type TrainConfig } from './train-config.ts';
@@ -27,7 +28,7 @@ export type { TrainerOptions } from './trainer-options.ts';
 
 /** One optimizer step and what happened after it. */
 export interface StepRecord extends Omit<StepLine, 'kind'> {
-  validation?: Evaluation;
+  validation?: Validation;
   sample?: string;
   /** Directory of the checkpoint written after this step. */
   checkpoint?: string;
@@ -45,6 +46,7 @@ export class Trainer implements AsyncDisposable {
   #tokenizer: Tokenizer | undefined;
   #state: RunState | undefined;
   #peak: Peak | null | undefined;
+  #data: DataDescription | undefined;
   /** The model does one thing at a time. */
   readonly #turns = new Turns();
   #bigramLoss: number | null = null;
@@ -107,7 +109,7 @@ export class Trainer implements AsyncDisposable {
 
   /** Totals so far. */
   get summary(): RunSummary {
-    return summarise(this.#opened(this.#state), this.#bigramLoss);
+    return summarise(this.#opened(this.#state), this.#bigramLoss, this.#data);
   }
 
   /**
@@ -121,6 +123,7 @@ export class Trainer implements AsyncDisposable {
     if (this.#run !== undefined || this.#isOver) return;
     const run = await openRun(this.#given, this.#options);
     this.#run = run;
+    this.#data = run.input.description;
     ({ model: this.#model, state: this.#state, tokenizer: this.#tokenizer, peak: this.#peak } = run);
     run.model.busyAdvice = 'it belongs to a Trainer, whose withModel() waits for the end of the step';
   }

@@ -147,7 +147,9 @@ describe.each([
     expect(stderr).toContain('stopping, with a checkpoint; once more to stop at once\n');
     const stoppedAt = Number(/^stopped after step (\d+) of 40/.exec(stdout)?.[1]);
     expect(stdout).toContain(`stopped after step ${stoppedAt} of 40, checkpoint in ${run}; continue with --resume\n`);
-    expect(stdout).toMatch(/held-out loss +\S+ at the start, \S+ at the last evaluation \(nats per token\)/);
+    expect(stdout).toMatch(
+      /held-out loss +\S+ at the start, \S+ at the last evaluation \(nats per token; \S+ bits per byte at the last evaluation\)/,
+    );
     // The signal is seen while the next step runs, at the latest.
     expect([20, 21]).toContain(stoppedAt);
     const names = await readdir(workspace.path(run));

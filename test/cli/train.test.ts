@@ -26,14 +26,19 @@ describe('output', () => {
     );
     for (const step of [5, 10, 15]) {
       expect(stderr).toMatch(
-        new RegExp(`^step ${step}: held-out loss \\d\\.\\d{4} nats per token, training loss \\d`, 'm'),
+        new RegExp(
+          `^step ${step}: held-out loss \\d\\.\\d{4} nats per token \\(\\d\\.\\d{4} bits per byte\\), training loss \\d`,
+          'm',
+        ),
       );
     }
     expect(stderr).toMatch(/^step 10: sample\nthe [a-z .\n]{10}\n/m);
 
     const lines = stdout.split('\n');
     expect(lines[0]).toBe('trained 15 steps, 960 tokens, in run');
-    expect(lines[1]).toMatch(/^ {2}held-out loss +\S+ at the start, \S+ now, bigram baseline \S+ \(nats per token\)$/);
+    expect(lines[1]).toMatch(
+      /^ {2}held-out loss +\S+ at the start, \S+ now, bigram baseline \S+ \(nats per token; \S+ bits per byte now\)$/,
+    );
     expect(lines[2]).toMatch(/^ {2}stage 1 +2 steps, .* ms per step, 25\.0 % of the dense block FLOPs$/);
     expect(lines[3]).toMatch(/^ {2}stage 2 +5 steps, .*50\.0 %/);
     expect(lines[4]).toMatch(/^ {2}stage 3 +8 steps, .*100\.0 %/);

@@ -27,6 +27,7 @@ test('savings against the same steps dense, in FLOPs and in time', () => {
     tokens: 160,
     initialValidationLoss: 5.5,
     validationLoss: 2.5,
+    bitsPerByte: null,
     bigramLoss: 2.75,
     bestStep: 4,
     stages: [
@@ -47,6 +48,16 @@ test('savings against the same steps dense, in FLOPs and in time', () => {
     denseStepMs: 10, // (9 + 11) / 2
     timeSaving: 0.26, // 1 - 37 / (5 * 10)
   });
+});
+
+test('a loss in bits per byte, where the bytes of the text are known', () => {
+  const state = newRunState(config, { train: { tokens: 1000, sample: '', shards: null }, validation: null });
+  state.lastValidationLoss = 2;
+  const validation = { targets: 64, sha256: '', bytes: 256 };
+  // 2 nats for 4 bytes.
+  const { bitsPerByte } = summarise(state, null, { tokenizer: null, text: null, validation });
+  expect(bitsPerByte).toBeCloseTo(0.5 / Math.LN2, 12);
+  expect(summarise(state, null).bitsPerByte).toBeNull();
 });
 
 test('a run without a dense step has no dense rate to compare with', () => {
