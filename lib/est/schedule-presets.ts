@@ -64,6 +64,11 @@ export const schedulePresets = {
     summary: 'a quarter of the layers, doubled twice by stacked copies',
     source: 'stacking, arXiv 2405.15319, several times',
   },
+  'stack-late': {
+    stages: [firstLayers(1 / 4, 0.3), stacked(firstLayers(1 / 2, 0.75)), stacked({})],
+    summary: 'as stack-4, every part half as long again',
+    source: 'stacking, arXiv 2405.15319, several times, with stages of our own search',
+  },
   'stack-8': {
     stages: [firstLayers(1 / 8, 0.1), stacked(firstLayers(1 / 4, 0.3)), stacked(firstLayers(1 / 2, 0.6)), stacked({})],
     summary: 'an eighth of the layers, doubled three times by stacked copies',

@@ -99,7 +99,7 @@ export interface TrainConfigInput {
   /** Which part of the model is trained in which step. */
   est?:
     | {
-        /** Stages of the run: dense, est-gpt2, est-tinyllama, raptr, stack, stack-4, stack-8, one-layer, midas, layer-dropout, or a list of stages. */
+        /** Stages of the run: dense, est-gpt2, est-tinyllama, raptr, stack, stack-4, stack-late, stack-8, one-layer, midas, layer-dropout, or a list of stages. */
         schedule?: ScheduleName | readonly StageInput[] | undefined;
         /** Subnetworks per optimizer step; each trains on its share of the sequences. auto: at least 4 where there are 4 sequences; sequence: one each. Default: auto. */
         groupsPerStep?: number | 'auto' | 'sequence' | undefined;
