@@ -168,6 +168,7 @@ void read_backend_options(const Napi::Object& object, BackendOptions* options) {
   options->cuda_device = static_cast<int>(read_integer(object.Get("cudaDevice"), "cudaDevice", 0, 1023));
   options->cublaslt = read_string(object.Get("cublasLt"), "cublasLt");
   options->cuda_plans = read_string(object.Get("cudaPlans"), "cudaPlans");
+  options->nccl = read_string(object.Get("nccl"), "nccl");
 }
 
 int read_threads(const Napi::Object& object) {

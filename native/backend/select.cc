@@ -93,7 +93,7 @@ Backend<T> select_cuda(const BackendOptions& options, Selection* selection) {
   } else {
     const cuda::Api& api = cuda::load_library(options.cuda_library);
     const std::shared_ptr<Device> device =
-        cuda::open_device(api, options.cuda_device, options.cublaslt, options.cuda_plans);
+        cuda::open_device(api, options.cuda_device, options.cublaslt, options.cuda_plans, options.nccl);
     const cuda::ApiDevice described = cuda::describe_device(api, options.cuda_device);
     *selection = {"cuda", "sm_" + std::to_string(described.major) + std::to_string(described.minor),
                   std::string(described.name) + " (library built with " + api.toolkit + " for " + api.architectures +

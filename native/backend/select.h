@@ -29,6 +29,7 @@ struct BackendOptions {
   // Path of cuBLASLt: "" = where it usually is, "off" = not used; and of the file of its plans, "" = none.
   std::string cublaslt = "";
   std::string cuda_plans = "";
+  std::string nccl = "";  // path of NCCL, as cublaslt
 };
 
 // The ops of a backend and the device they work on.

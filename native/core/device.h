@@ -4,6 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+
+#include "core/device_links.h"
 
 namespace burgeon {
 
@@ -45,6 +48,10 @@ class Device {
   virtual Recording* end_recording() { return nullptr; }
   virtual void replay(Recording*) {}
   virtual void release(Recording*) {}
+
+  // For link_devices(): by what this device can be linked with those of other ranks, and the links.
+  virtual LinkAddress link_address() const { return {}; }
+  virtual std::unique_ptr<DeviceLinks> link(Communicator&) { return nullptr; }
 
   // What ops queue their work on (OpContext::queue); null where there is nothing of the kind.
   virtual void* queue() const { return nullptr; }

@@ -28,15 +28,15 @@ namespace {
 
 class TcpCommunicator final : public Communicator {
  public:
-  TcpCommunicator(int rank, Met met)
-      : Communicator(rank, static_cast<int>(met.data.size())),
+  TcpCommunicator(const TcpPlace& place, Met met)
+      : Communicator(place.rank, place.size, place.connect_seconds),
         data_(std::move(met.data)),
         names_(std::move(met.names)),
         watch_(std::move(met.watch)) {}
   ~TcpCommunicator() override { close(); }
 
   void exchange(int peer, const void* out, size_t out_bytes, void* in, size_t in_bytes, const char* what) override {
-    if (data_.empty()) throw Error(ErrorCode::kRanks, "ranks: used after they parted");
+    if (!watch_) fail(peer, what);
     const int file = data_[static_cast<size_t>(peer)].file();
     const char* from = static_cast<const char*>(out);
     char* to = static_cast<char*>(in);
@@ -64,6 +64,13 @@ class TcpCommunicator final : public Communicator {
     }
   }
 
+  bool has_lost(double seconds) override { return !watch_ || !watch_->failure_within(seconds).empty(); }
+
+  [[noreturn]] void fail(int peer, const char* what) override {
+    if (!watch_) throw Error(ErrorCode::kRanks, "ranks: used after they parted");
+    throw_lost(*watch_, names_[static_cast<size_t>(peer)], rank(), peer, what);
+  }
+
   void give_up(const std::string& why) noexcept override {
     if (watch_) watch_->give_up(why);
   }
@@ -74,10 +81,6 @@ class TcpCommunicator final : public Communicator {
   }
 
  private:
-  [[noreturn]] void fail(int peer, const char* what) {
-    throw_lost(*watch_, names_[static_cast<size_t>(peer)], rank(), peer, what);
-  }
-
   std::vector<Socket> data_;  // to every other rank
   const std::vector<std::string> names_;
   std::unique_ptr<RankWatch> watch_;
@@ -86,7 +89,7 @@ class TcpCommunicator final : public Communicator {
 }  // namespace
 
 std::unique_ptr<Communicator> meet_over_tcp(const TcpPlace& place) {
-  return std::make_unique<TcpCommunicator>(place.rank, meet(place, true));
+  return std::make_unique<TcpCommunicator>(place, meet(place, true));
 }
 
 }  // namespace burgeon

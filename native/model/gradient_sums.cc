@@ -52,16 +52,17 @@ void GradientSums<M>::keep(TouchedUnits& touched) {
 
 template <class M>
 size_t GradientSums<M>::bytes() const {
-  size_t bytes = 0;
+  size_t bytes = linked_.bytes();
   for (const Kept& kept : kept_) bytes += kept.arena.size();
   return bytes;
 }
 
 template <class M>
-void GradientSums<M>::exchange(Communicator& ranks, TouchedUnits& touched) {
+void GradientSums<M>::exchange(Communicator& ranks, TouchedUnits& touched, const typename DeviceSums<M>::Add& add) {
   touched.unite_with(ranks, &flags_);
   const std::vector<Run> runs = runs_of(touched);
   const char* const what = "the sum of gradients";
+  if (linked_.sum(ranks, base(), runs, add, what)) return;
   const bool is_on_host = device_.queue() == nullptr;
   if (runs.size() == 1 && is_on_host) {
     sum_over(ranks, base() + runs[0].first, runs[0].count, &received_, what);

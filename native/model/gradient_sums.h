@@ -9,6 +9,7 @@
 #include "core/arena.h"
 #include "core/collectives.h"
 #include "core/device.h"
+#include "model/device_sums.h"
 #include "model/parameters.h"
 #include "model/subnetwork.h"
 
@@ -17,7 +18,8 @@ namespace burgeon {
 template <class M>
 class GradientSums {
  public:
-  GradientSums(const Parameters<M>& parameters, Device& device) : parameters_(parameters), device_(device) {}
+  GradientSums(const Parameters<M>& parameters, Device& device)
+      : parameters_(parameters), device_(device), linked_(device) {}
 
   // Keeps the gradients of touched rows aside, and clears them. Throws Error(kOutOfMemory).
   void keep(TouchedUnits& touched);
@@ -33,15 +35,12 @@ class GradientSums {
   void drop() { in_use_ = 0; }
   size_t bytes() const;
 
-  // Replaces the gradients by the sums over all ranks, and what is touched by what any of them has touched.
-  void exchange(Communicator& ranks, TouchedUnits& touched);
+  // Replaces the gradients by the sums over all ranks, and what is touched by what any of them has touched. `add` as in
+  // merge(), for devices that are linked.
+  void exchange(Communicator& ranks, TouchedUnits& touched, const typename DeviceSums<M>::Add& add);
 
  private:
-  // Elements of an array of parameters.
-  struct Run {
-    int64_t first;
-    int64_t count;
-  };
+  using Run = ElementRun;
   struct Kept {
     Arena arena;  // an array of gradients
     std::vector<Run> runs;
@@ -54,6 +53,7 @@ class GradientSums {
   Device& device_;
   std::vector<Kept> kept_;  // those in use first, the newest last; the others for their memory
   size_t in_use_ = 0;
+  DeviceSums<M> linked_;
   std::vector<M> packed_;
   std::vector<M> received_;
   std::vector<uint8_t> flags_;

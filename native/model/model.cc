@@ -183,7 +183,7 @@ class TypedModel final : public Model {
     require_folded();
     operands_.add_gradients(context_);
     try {
-      sums_.exchange(ranks, touched_);
+      sums_.exchange(ranks, touched_, [&](M* to, const M* from, int64_t count) { add_run(to, from, count); });
     } catch (const Error&) {
       clear_gradients();  // of which some are sums and some are not
       throw;

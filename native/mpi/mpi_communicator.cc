@@ -47,8 +47,8 @@ const mpi::Api* find_api(const std::string& path, std::string* why) {
 
 class MpiCommunicator final : public Communicator {
  public:
-  MpiCommunicator(int rank, const mpi::Api& api, Met met)
-      : Communicator(rank, static_cast<int>(met.names.size())),
+  MpiCommunicator(const TcpPlace& place, const mpi::Api& api, Met met)
+      : Communicator(place.rank, place.size, place.connect_seconds),
         api_(api),
         names_(std::move(met.names)),
         watch_(std::move(met.watch)) {}
@@ -70,6 +70,13 @@ class MpiCommunicator final : public Communicator {
     }
   }
 
+  bool has_lost(double seconds) override { return !watch_ || !watch_->failure_within(seconds).empty(); }
+
+  [[noreturn]] void fail(int peer, const char* what) override {
+    if (!watch_) throw Error(ErrorCode::kRanks, "ranks: used after they parted");
+    throw_lost(*watch_, names_[static_cast<size_t>(peer)], rank(), peer, what);
+  }
+
   void give_up(const std::string& why) noexcept override {
     has_given_up_ = true;
     if (watch_) watch_->give_up(why);
@@ -83,25 +90,24 @@ class MpiCommunicator final : public Communicator {
 
  private:
   void pass(int peer, const char* from, size_t sent, char* to, size_t received, const char* what) {
-    if (!watch_) throw Error(ErrorCode::kRanks, "ranks: used after they parted");
+    if (!watch_) fail(peer, what);
     char message[mpi::kMessageBytes] = "";
     mpi::Request* request = nullptr;
-    if (!api_.begin(peer, from, sent, to, received, &request, message)) fail(peer, what, message);
+    if (!api_.begin(peer, from, sent, to, received, &request, message)) fail_of_mpi(peer, what, message);
     // MPI makes progress while it is asked. For a short while as often as can be, then giving way to others.
     const auto begun = std::chrono::steady_clock::now();
     for (bool done = false;;) {
-      if (!api_.is_done(request, &done, message)) fail(peer, what, message);
+      if (!api_.is_done(request, &done, message)) fail_of_mpi(peer, what, message);
       if (done) return;
-      if (watch_->has_failed()) fail(peer, what, "");
+      if (watch_->has_failed()) fail(peer, what);
       if (std::chrono::steady_clock::now() - begun > std::chrono::milliseconds(2)) {
         std::this_thread::sleep_for(std::chrono::microseconds(50));
       }
     }
   }
 
-  [[noreturn]] void fail(int peer, const char* what, const std::string& message) {
-    const std::string& name = names_[static_cast<size_t>(peer)];
-    throw_lost(*watch_, message.empty() ? name : name + ": " + message + "; it", rank(), peer, what);
+  [[noreturn]] void fail_of_mpi(int peer, const char* what, const std::string& message) {
+    throw_lost(*watch_, names_[static_cast<size_t>(peer)] + ": " + message + "; it", rank(), peer, what);
   }
 
   const mpi::Api& api_;
@@ -141,7 +147,7 @@ std::unique_ptr<Communicator> meet_over_mpi(const std::string& library, const Tc
   TcpPlace met = place;
   met.address = first.address == host_name() ? "127.0.0.1" : first.address;
   met.port = first.port;
-  return std::make_unique<MpiCommunicator>(rank, *api, meet(met, false, std::move(listener)));
+  return std::make_unique<MpiCommunicator>(place, *api, meet(met, false, std::move(listener)));
 }
 
 std::string mpi_name(const std::string& library, std::string* why) {

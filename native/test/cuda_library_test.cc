@@ -193,7 +193,7 @@ TEST(cuda_library_is_looked_for_beside_every_python) {
   std::filesystem::create_directories(folder.path() / "bin");
   std::ofstream(folder.path() / "bin" / "python3");
   const auto finds = [&](const char* part, const char* name) {
-    const std::vector<std::string> files = cuda::cublaslt::library_files();
+    const std::vector<std::string> files = cuda::library_files(cuda::cublaslt::kind());
     return std::find(files.begin(), files.end(), (packages / part / "lib" / name).string()) != files.end();
   };
   CHECK(!finds("cu13", "libcublasLt.so.13"));
@@ -205,7 +205,7 @@ TEST(cuda_library_is_looked_for_beside_every_python) {
   const std::string path = std::getenv("PATH");
   const Setting beside("PATH", "/nowhere:" + (folder.path() / "bin").string() + ":" + path);
   CHECK(finds("cu13", "libcublasLt.so.13"));
-  CHECK(cuda::cublaslt::library_files().front() == "libcublasLt.so.13");
+  CHECK(cuda::library_files(cuda::cublaslt::kind()).front() == "libcublasLt.so.13");
 }
 
 TEST(cuda_library_leaves_what_does_not_fit_to_kernels) {

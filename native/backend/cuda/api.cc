@@ -1,15 +1,24 @@
 #include "backend/cuda/api.h"
 
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <string>
 
 #include "backend/cuda/cuda_table.h"
+#include "backend/cuda/library/nccl_link.h"
 #include "backend/cuda/queue.h"
+#include "core/device_links.h"
+#include "core/error.h"
 #include "kernels/cuda/runtime.h"
 #include "ops/cuda_kernels.h"
 
 namespace burgeon::cuda {
+
+struct Link {
+  Queue& queue;
+  NcclLink nccl;
+};
 
 namespace {
 
@@ -52,6 +61,7 @@ bool describe(int device, ApiDevice* description, char* message) {
     description->memory = found.memory;
     description->major = found.major;
     description->minor = found.minor;
+    description->id = hash_of(found.id);
   });
 }
 
@@ -145,6 +155,57 @@ bool milliseconds_between(Queue* queue, int64_t from, int64_t to, double* ms, ch
   return on_queue(queue, message, [&] { *ms = milliseconds(event_of(*queue, from), event_of(*queue, to)); });
 }
 
+bool has_passed_on(Queue* queue, int64_t mark, bool* passed, char* message) {
+  return on_queue(queue, message, [&] { *passed = has_passed(event_of(*queue, mark)); });
+}
+
+const nccl::Library& require_nccl(const char* path) {
+  std::string why;
+  const nccl::Library* library = NcclLink::find(path, &why);
+  if (!library) throw Error(ErrorCode::kCuda, why);
+  return *library;
+}
+
+bool find_nccl(const char* path, char* message) {
+  return guarded(message, [&] { say(message, require_nccl(path).name); });
+}
+
+bool make_link_id(const char* path, char* id, char* message) {
+  static_assert(sizeof(nccl::UniqueId) == kLinkIdBytes);
+  return guarded(message, [&] {
+    const nccl::UniqueId made = NcclLink::make_id(require_nccl(path));
+    std::memcpy(id, made.bytes, kLinkIdBytes);
+  });
+}
+
+Link* open_link(Queue* queue, const char* path, const char* id, int rank, int size, char* message) {
+  Link* link = nullptr;
+  guarded(message, [&] {
+    use_device(queue->device);
+    nccl::UniqueId known;
+    std::memcpy(known.bytes, id, kLinkIdBytes);
+    link = new Link{*queue, {require_nccl(path), queue->stream, known, rank, size}};
+  });
+  return link;
+}
+
+void close_link(Link* link) {
+  char message[kMessageBytes];
+  guarded(message, [&] { use_device(link->queue.device); });
+  delete link;
+}
+
+bool exchange(Link* link, int peer, const void* out, size_t out_bytes, void* in, size_t in_bytes, char* message) {
+  return guarded(message, [&] {
+    use_device(link->queue.device);
+    link->nccl.exchange(peer, out, out_bytes, in, in_bytes);
+  });
+}
+
+bool is_ready(Link* link, bool* ready, char* message) {
+  return guarded(message, [&] { *ready = link->nccl.is_ready(); });
+}
+
 int64_t launches() { return launch_count(); }
 
 bool begin_recording_on(Queue* queue, char* message) {
@@ -196,6 +257,13 @@ extern "C" __attribute__((visibility("default"))) const burgeon::cuda::Api* burg
       mark_on,
       keep_marks_of,
       milliseconds_between,
+      has_passed_on,
+      find_nccl,
+      make_link_id,
+      open_link,
+      close_link,
+      exchange,
+      is_ready,
       launches,
       begin_recording_on,
       end_recording_on,

@@ -12,16 +12,19 @@
 namespace burgeon::cuda {
 
 struct Graph;
+struct Link;
 struct Queue;
 
-constexpr int kApiVersion = 4;
+constexpr int kApiVersion = 5;
 constexpr size_t kMessageBytes = 512;
+constexpr size_t kLinkIdBytes = 128;
 
 struct ApiDevice {
   char name[256];
   size_t memory;  // bytes in all
   int major;      // of the compute capability
   int minor;
+  uint64_t id;  // of this one alone, on any machine
 };
 
 // Functions that can fail return whether they did not; then `message` (kMessageBytes) says why.
@@ -55,6 +58,18 @@ struct Api {
   bool (*mark)(Queue* queue, int64_t* mark, char* message);
   void (*keep_marks)(Queue* queue, int64_t count);
   bool (*milliseconds)(Queue* queue, int64_t from, int64_t to, double* ms, char* message);
+
+  bool (*has_passed)(Queue* queue, int64_t mark, bool* passed, char* message);
+
+  // NCCL, between the memories of several devices (library/nccl_link.h). `nccl`: path of the library, empty for where
+  // it usually is, or "off". Whether it would be used, and which or why not in `message`.
+  bool (*find_nccl)(const char* nccl, char* message);
+  bool (*make_link_id)(const char* nccl, char* id, char* message);  // kLinkIdBytes, for one rank to tell all
+  // As NcclLink's; null where it failed. What fails here leaves the queue as it is. The queue must outlive the link.
+  Link* (*open_link)(Queue* queue, const char* nccl, const char* id, int rank, int size, char* message);
+  void (*close_link)(Link* link);
+  bool (*exchange)(Link* link, int peer, const void* out, size_t out_bytes, void* in, size_t in_bytes, char* message);
+  bool (*is_ready)(Link* link, bool* ready, char* message);
 
   int64_t (*launches)();  // kernels that the calling thread has queued
 

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "backend/cuda/cuda_links.h"
 #include "core/error.h"
 #include "core/system.h"
 
@@ -15,8 +16,8 @@ constexpr const char* kRebuild = "; build it with: npx burgeon build --cuda (in 
 
 class CudaDevice final : public Device {
  public:
-  CudaDevice(const Api& api, int index, const std::string& cublaslt, const std::string& plans)
-      : api_(api), description_(describe_device(api, index)) {
+  CudaDevice(const Api& api, int index, const std::string& cublaslt, const std::string& plans, const std::string& nccl)
+      : api_(api), description_(describe_device(api, index)), nccl_(nccl) {
     char message[kMessageBytes] = "";
     queue_ = api.open(index, cublaslt.c_str(), plans.c_str(), message);
     if (!queue_) fail(std::string("cuda:") + std::to_string(index) + ": " + message);
@@ -69,6 +70,9 @@ class CudaDevice final : public Device {
   }
   void release(Recording* recording) override { api_.release_graph(queue_, reinterpret_cast<Graph*>(recording)); }
 
+  LinkAddress link_address() const override { return cuda::link_address(api_, description_, nccl_); }
+  std::unique_ptr<DeviceLinks> link(Communicator& ranks) override { return cuda::link(api_, queue_, nccl_, ranks); }
+
   void* queue() const override { return queue_; }
 
  private:
@@ -82,6 +86,7 @@ class CudaDevice final : public Device {
 
   const Api& api_;
   const ApiDevice description_;
+  const std::string nccl_;
   Queue* queue_;
 };
 
@@ -126,8 +131,9 @@ ApiDevice describe_device(const Api& api, int index) {
   return description;
 }
 
-std::shared_ptr<Device> open_device(const Api& api, int index, const std::string& cublaslt, const std::string& plans) {
-  return std::make_shared<CudaDevice>(api, index, cublaslt, plans);
+std::shared_ptr<Device> open_device(const Api& api, int index, const std::string& cublaslt, const std::string& plans,
+                                    const std::string& nccl) {
+  return std::make_shared<CudaDevice>(api, index, cublaslt, plans, nccl);
 }
 
 }  // namespace burgeon::cuda

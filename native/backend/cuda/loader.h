@@ -19,8 +19,8 @@ int count_devices(const Api& api);
 ApiDevice describe_device(const Api& api, int index);
 
 // Device `index` with a stream of its own. Throws Error(kCuda): no such device, too old, in a bad state.
-// `cublaslt` and `plans` as in Api::open.
+// `cublaslt` and `plans` as in Api::open, `nccl` as in Api::open_link.
 std::shared_ptr<Device> open_device(const Api& api, int index, const std::string& cublaslt = "",
-                                    const std::string& plans = "");
+                                    const std::string& plans = "", const std::string& nccl = "");
 
 }  // namespace burgeon::cuda

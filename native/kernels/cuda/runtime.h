@@ -18,6 +18,7 @@ struct DeviceDescription {
   size_t memory;  // bytes in all
   int major;      // of the compute capability
   int minor;
+  std::string id;  // of this device alone, on any machine
 };
 DeviceDescription describe_device(int device);
 
@@ -54,6 +55,7 @@ void close_event(Event event);
 // Moves the event to the end of what is queued.
 void record(Stream stream, Event event);
 void wait(Event event);
+bool has_passed(Event event);
 // Between two recorded events; waits for the later one.
 double milliseconds(Event from, Event to);
 

@@ -1,25 +1,10 @@
 #include "backend/cuda/library/cublaslt.h"
 
-#include <dlfcn.h>
-
-#include <map>
-#include <mutex>
-#include <vector>
-
-#include "backend/cuda/library/library_files.h"
-
 namespace burgeon::cuda::cublaslt {
 
 namespace {
 
 constexpr size_t kOldestVersion = 120000;
-
-template <class Function>
-bool find(void* library, const char* symbol, Function* function, std::string* why) {
-  *function = reinterpret_cast<Function>(dlsym(library, symbol));
-  if (!*function) *why = std::string("it has no ") + symbol;
-  return *function != nullptr;
-}
 
 bool fill(void* handle, Library* library, std::string* why) {
   Library& l = *library;
@@ -50,24 +35,13 @@ bool fill(void* handle, Library* library, std::string* why) {
 
 }  // namespace
 
+const LibraryKind& kind() {
+  static const LibraryKind kind{"cuBLASLt", {"libcublasLt.so.13", "libcublasLt.so.12"}, {"cu13", "cublas", "cu12"}};
+  return kind;
+}
+
 const Library* load(const std::string& path, std::string* why) {
-  static std::mutex mutex;
-  static std::map<std::string, Library> loaded;  // by path
-  const std::lock_guard<std::mutex> lock(mutex);
-  const auto known = loaded.find(path);
-  if (known != loaded.end()) return &known->second;
-  std::string tried;
-  for (const std::string& name : path.empty() ? library_files() : std::vector<std::string>{path}) {
-    tried += (tried.empty() ? "" : ", ") + name;
-    void* handle = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (!handle) continue;
-    Library library{};
-    if (fill(handle, &library, why)) return &loaded.emplace(path, library).first->second;
-    *why = "cuBLASLt cannot be used: " + name + ": " + *why;
-    return nullptr;
-  }
-  *why = "cuBLASLt was not found (" + tried + ")";
-  return nullptr;
+  return find_library<Library>(kind(), path, fill, why);
 }
 
 }  // namespace burgeon::cuda::cublaslt

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 
+#include "backend/cuda/library/library_files.h"
 #include "kernels/cuda/stream.h"
 
 namespace burgeon::cuda::cublaslt {
@@ -86,8 +87,9 @@ struct Library {
   std::string name;  // "cuBLASLt 13.1.1"
 };
 
-// The library at `path`; where that is empty, the first found of library_files().
-// Stays open. Null where there is none: then `why` names what was tried.
+const LibraryKind& kind();
+
+// As find_library().
 const Library* load(const std::string& path, std::string* why);
 
 }  // namespace burgeon::cuda::cublaslt

@@ -1,9 +1,8 @@
 // Compiled only by npm run check:cuda, where NVIDIA's header is found: the numbers and sizes in cublaslt.h are its own.
 #include <cublasLt.h>
 
-#include <type_traits>
-
 #include "backend/cuda/library/cublaslt.h"
+#include "backend/cuda/library/same_shape.h"
 
 namespace burgeon::cuda::cublaslt {
 
@@ -45,25 +44,6 @@ BURGEON_SAME(sizeof(Epilogue), sizeof(cublasLtEpilogue_t));
 BURGEON_SAME(sizeof(Status), sizeof(cublasStatus_t));
 #undef BURGEON_SAME
 
-// Functions take as many arguments, pointers where they do; each opaque type has its own name on both sides.
-template <class Function>
-struct Shape;
-template <class Result, class... Arguments>
-struct Shape<Result (*)(Arguments...)> {
-  static constexpr int count = sizeof...(Arguments);
-  static constexpr bool pointers[] = {std::is_pointer_v<Arguments>..., false};
-  static constexpr size_t sizes[] = {sizeof(Arguments)..., 0};
-};
-template <class Ours, class Theirs>
-constexpr bool same_shape() {
-  using A = Shape<Ours>;
-  using B = Shape<Theirs>;
-  if (A::count != B::count) return false;
-  for (int i = 0; i < A::count; ++i) {
-    if (A::pointers[i] != B::pointers[i] || A::sizes[i] != B::sizes[i]) return false;
-  }
-  return true;
-}
 #define BURGEON_SAME(member, theirs) static_assert(same_shape<decltype(Library::member), decltype(&theirs)>(), #theirs)
 BURGEON_SAME(create, cublasLtCreate);
 BURGEON_SAME(destroy, cublasLtDestroy);

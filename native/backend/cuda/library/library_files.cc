@@ -4,13 +4,11 @@
 #include <filesystem>
 #include <sstream>
 
-namespace burgeon::cuda::cublaslt {
+namespace burgeon::cuda {
 
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* kNames[] = {"libcublasLt.so.13", "libcublasLt.so.12"};
 
 std::string setting(const char* name) {
   const char* value = std::getenv(name);
@@ -35,14 +33,14 @@ std::vector<fs::path> python_prefixes() {
 }
 
 // The folders of NVIDIA's packages below lib/python3.N/.
-std::vector<fs::path> package_folders(const fs::path& prefix) {
+std::vector<fs::path> package_folders(const fs::path& prefix, const std::vector<const char*>& names) {
   std::vector<fs::path> folders;
   std::error_code failed;
   for (const fs::directory_entry& python : fs::directory_iterator(prefix / "lib", failed)) {
     if (python.path().filename().string().rfind("python3", 0) != 0) continue;
     for (const char* packages : {"site-packages", "dist-packages"}) {
-      for (const char* part : {"cu13", "cublas", "cu12"}) {
-        const fs::path folder = python.path() / packages / "nvidia" / part / "lib";
+      for (const char* name : names) {
+        const fs::path folder = python.path() / packages / "nvidia" / name / "lib";
         if (fs::is_directory(folder, failed)) folders.push_back(folder);
       }
     }
@@ -52,20 +50,20 @@ std::vector<fs::path> package_folders(const fs::path& prefix) {
 
 }  // namespace
 
-std::vector<std::string> library_files() {
-  std::vector<std::string> files(std::begin(kNames), std::end(kNames));
+std::vector<std::string> library_files(const LibraryKind& kind) {
+  std::vector<std::string> files(kind.files.begin(), kind.files.end());
   std::vector<fs::path> folders;
   for (const char* variable : {"CUDA_HOME", "CUDA_PATH"}) {
     if (!setting(variable).empty()) folders.push_back(fs::path(setting(variable)) / "lib64");
   }
   folders.emplace_back("/usr/local/cuda/lib64");
   for (const fs::path& prefix : python_prefixes()) {
-    for (const fs::path& folder : package_folders(prefix)) folders.push_back(folder);
+    for (const fs::path& folder : package_folders(prefix, kind.packages)) folders.push_back(folder);
   }
   for (const fs::path& folder : folders) {
-    for (const char* name : kNames) files.push_back((folder / name).string());
+    for (const char* name : kind.files) files.push_back((folder / name).string());
   }
   return files;
 }
 
-}  // namespace burgeon::cuda::cublaslt
+}  // namespace burgeon::cuda

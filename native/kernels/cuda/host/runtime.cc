@@ -3,6 +3,8 @@
 // turns; BURGEON_CUDA_HOST_CAPABILITY another compute capability than 8.0: with 9.0 the kernels of sm_90a run.
 #include "kernels/cuda/runtime.h"
 
+#include <unistd.h>
+
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -41,12 +43,13 @@ int count_devices(std::string* why) {
   return count;
 }
 
-DeviceDescription describe_device(int) {
+DeviceDescription describe_device(int device) {
   const char* capability = std::getenv("BURGEON_CUDA_HOST_CAPABILITY");
   int major = 8;
   int minor = 0;
   if (capability) std::sscanf(capability, "%d.%d", &major, &minor);
-  return {"the host, running CUDA kernels", size_t{4} << 30, major, minor};
+  return {"the host, running CUDA kernels", size_t{4} << 30, major, minor,
+          std::to_string(getpid()) + "." + std::to_string(device)};
 }
 
 bool has_wgmma() {
@@ -108,6 +111,10 @@ void record(Stream stream, Event event) {
 }
 void wait(Event event) {
   if (event->stream) host::finish_copies(event->stream);
+}
+bool has_passed(Event event) {
+  wait(event);
+  return true;
 }
 double milliseconds(Event from, Event to) {
   return std::chrono::duration<double, std::milli>(to->when - from->when).count();

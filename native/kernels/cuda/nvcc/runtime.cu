@@ -20,7 +20,8 @@ int count_devices(std::string* why) {
 DeviceDescription describe_device(int device) {
   cudaDeviceProp properties;
   check(cudaGetDeviceProperties(&properties, device), "properties of the device");
-  return {properties.name, properties.totalGlobalMem, properties.major, properties.minor};
+  return {properties.name, properties.totalGlobalMem, properties.major, properties.minor,
+          std::string(properties.uuid.bytes, sizeof(properties.uuid.bytes))};
 }
 
 namespace {
@@ -119,6 +120,13 @@ void close_event(Event event) { cudaEventDestroy(event); }
 void record(Stream stream, Event event) { check(cudaEventRecord(event, stream), "an event"); }
 
 void wait(Event event) { check(cudaEventSynchronize(event), "the work queued before an event"); }
+
+bool has_passed(Event event) {
+  const cudaError_t status = cudaEventQuery(event);
+  if (status == cudaErrorNotReady) return false;
+  check(status, "the work queued before an event");
+  return true;
+}
 
 double milliseconds(Event from, Event to) {
   float ms = 0;
