@@ -31,6 +31,8 @@ export interface NativeBackendOptions {
   /** Path of cuBLASLt, '' for where it usually is, or 'off'; and of the file of its plans, '' for none. */
   cublasLt?: string;
   cudaPlans?: string;
+  /** Path of NCCL, as that of cuBLASLt. */
+  nccl?: string;
 }
 
 export interface NativeModelOptions extends NativeBackendOptions {
@@ -68,6 +70,8 @@ export interface NativeCuda {
   architectures: string;
   /** What computes products of bf16: 'cuBLASLt 13.1.1', or own kernels and why. */
   products: string;
+  /** What carries gradients between devices of several ranks: 'NCCL 2.30.7', or the host and why. */
+  nccl: string;
   devices: { name: string; memoryBytes: number; capability: string }[];
 }
 
@@ -374,7 +378,13 @@ export interface NativeBinding {
     maxIsa: string,
   ): Promise<{ flopsPerSecond: number; bf16FlopsPerSecond: number; bytesPerSecond: number; processorShare: number }>;
   /** Opens the CUDA library. @throws ERR_BURGEON_CUDA that says why no device can be used. */
-  describeCuda(libraryPath: string, cublasLt: string): NativeCuda;
+  describeCuda(libraryPath: string, cublasLt: string, nccl: string): NativeCuda;
+  /**
+   * Sends bytes from a device to itself by NCCL, as the only rank.
+   * @returns a promise of how many came back as something else.
+   * @throws ERR_BURGEON_CUDA where there is no NCCL, or it does not do that.
+   */
+  checkNccl(libraryPath: string, device: number, nccl: string, bytes: number): Promise<number>;
   /** Checks one op against the reference and times it. */
   benchOp(options: NativeOpOptions & NativeOpShape): Promise<NativeOpTiming>;
   /** The same for 1 to 16 shapes of one op, which take turns round by round. */

@@ -22,15 +22,20 @@ export function cudaLibraryPath(): string {
 }
 
 /** As `cublasLt` of NativeModelOptions: BURGEON_CUBLASLT. */
-export function cublasLtPath(): string {
-  const given = process.env.BURGEON_CUBLASLT ?? '';
+export const cublasLtPath = (): string => libraryFrom('BURGEON_CUBLASLT');
+
+/** As `nccl` of NativeModelOptions: BURGEON_NCCL_LIBRARY. */
+export const ncclPath = (): string => libraryFrom('BURGEON_NCCL_LIBRARY');
+
+function libraryFrom(variable: string): string {
+  const given = process.env[variable] ?? '';
   return given === '' || given === 'off' ? given : path.resolve(given);
 }
 
 /** What there is of CUDA, or in one line why no device can be used. */
 export function findCuda(): NativeCuda | { notUsed: string } {
   try {
-    return nativeSync(() => loadAddon().binding.describeCuda(cudaLibraryPath(), cublasLtPath()));
+    return nativeSync(() => loadAddon().binding.describeCuda(cudaLibraryPath(), cublasLtPath(), ncclPath()));
   } catch (error) {
     if (error instanceof BurgeonError && error.code === 'ERR_BURGEON_CUDA') return { notUsed: error.message };
     throw error;

@@ -157,5 +157,5 @@ function describeCuda(cuda: ReturnType<typeof findCuda>): string {
     ({ name, memoryBytes, capability }, i) =>
       `cuda:${i} ${name}, ${bytes(memoryBytes)}, compute capability ${capability}`,
   );
-  return `${devices.join('; ')} (library built with ${cuda.toolkit} for ${cuda.architectures}); products by ${cuda.products}`;
+  return `${devices.join('; ')} (library built with ${cuda.toolkit} for ${cuda.architectures}); products by ${cuda.products}; between devices by ${cuda.nccl}`;
 }

@@ -111,8 +111,8 @@ export const threadsOption = () =>
   );
 
 /** A number of processes that can train together. */
-export const ranksOption = (description: string, most = 1024) =>
-  new Option('--ranks <n>', description).argParser((text: string) => {
+export const ranksOption = (description: string, most = 1024, name = 'ranks') =>
+  new Option(`--${name} <n>`, description).argParser((text: string) => {
     const ranks = Number(text);
     if (/^\d+$/.test(text) && ranks >= 1 && ranks <= most && Number.isInteger(Math.log2(ranks))) return ranks;
     throw new InvalidArgumentError(`Expected a power of two from 1 to ${most}: 1, 2, 4, 8 ...`);

@@ -2,27 +2,39 @@
 
 import process from 'node:process';
 import { Option } from 'commander';
+import { findCuda } from '../addon/cuda.ts';
+import type { Device } from '../config/device.ts';
 import { BurgeonError, isError } from '../errors.ts';
+import { counted } from '../format.ts';
 import { Communicator } from '../ranks/communicator.ts';
 import { endWithLauncher } from '../ranks/end-with-launcher.ts';
 import { detectRank, forgottenLauncher } from '../ranks/environment.ts';
 import { launchRanks } from '../ranks/launch.ts';
 import { mpiLibraryPath } from '../ranks/mpi.ts';
-import { describeRank, type RankPlace } from '../ranks/place.ts';
+import { cudaDeviceVariable, describeRank, type RankPlace } from '../ranks/place.ts';
 import { threadsOfRank } from '../ranks/threads.ts';
 import { rankWaits } from '../ranks/waits.ts';
 import { follow } from '../train/follow.ts';
 import { interruptSignal } from './interrupt.ts';
-import { integerBetween } from './options.ts';
+import { integerBetween, ranksOption } from './options.ts';
 
 export const restartsOption = () =>
   new Option(
     '--restarts <n>',
-    'with --ranks: where a rank is lost, start all again from the newest checkpoint, n times at most',
+    'with --ranks or --gpus: where a rank is lost, start all again from the newest checkpoint, n times at most',
   ).argParser(integerBetween(1, 1000));
+
+export const gpusOption = () =>
+  ranksOption(
+    'train by n CUDA devices of this machine, a power of two, each with a process of its own: as --ranks and --device cuda',
+    1024,
+    'gpus',
+  );
 
 interface RankFlags {
   ranks?: number;
+  gpus?: number;
+  device?: Device;
   restarts?: number;
   profile?: number;
   overwrite?: boolean;
@@ -41,9 +53,14 @@ export function enterRank(flags: RankFlags): RankPlace | undefined {
   };
   if (flags.profile !== undefined) refuse(`--profile ${flags.profile}`, 'start it without that launcher');
   if (place.launcher === 'burgeon') endWithLauncher();
-  else if (flags.ranks !== undefined)
-    refuse(`--ranks ${flags.ranks}`, 'leave --ranks away, that launcher decides how many ranks there are');
+  else {
+    for (const name of ['ranks', 'gpus'] as const) {
+      if (flags[name] !== undefined)
+        refuse(`--${name} ${flags[name]}`, `leave --${name} away, that launcher decides how many ranks there are`);
+    }
+  }
   process.env.BURGEON_THREADS ||= String(threadsOfRank(place.localSize));
+  process.env[cudaDeviceVariable] ||= String(place.localRank);
   return place;
 }
 
@@ -51,12 +68,28 @@ export function enterRank(flags: RankFlags): RankPlace | undefined {
 export const launcherNote = (wanted: number | undefined) => (wanted === undefined ? forgottenLauncher() : undefined);
 
 /** Why options do not go together; undefined where they do. */
-export function rankFlagsProblem({ ranks = 1, restarts, profile, overwrite }: RankFlags): string | undefined {
-  if (profile !== undefined && ranks > 1) return '--profile and --ranks exclude each other';
+export function rankFlagsProblem(flags: RankFlags): string | undefined {
+  const { gpus, restarts, profile, overwrite } = flags;
+  if (gpus !== undefined && flags.ranks !== undefined) return '--gpus and --ranks exclude each other';
+  if (gpus !== undefined && flags.device !== undefined) return '--gpus and --device exclude each other';
+  const ranks = gpus ?? flags.ranks ?? 1;
+  if (profile !== undefined && ranks > 1)
+    return `--profile and --${gpus === undefined ? 'ranks' : 'gpus'} exclude each other`;
   if (restarts === undefined) return undefined;
-  if (ranks < 2) return '--restarts needs --ranks with 2 or more';
+  if (ranks < 2) return '--restarts needs --ranks or --gpus with 2 or more';
   // Until the new run has a checkpoint, the newest is one of the old run.
   return overwrite ? '--restarts and --overwrite exclude each other' : undefined;
+}
+
+/** @throws {BurgeonError} ERR_BURGEON_CUDA where there are not as many devices. */
+export function requireGpus(wanted: number): void {
+  const cuda = findCuda();
+  const found = 'notUsed' in cuda ? cuda.notUsed : `found ${counted(cuda.devices.length, 'device')}`;
+  if ('notUsed' in cuda || cuda.devices.length < wanted)
+    throw new BurgeonError(
+      'ERR_BURGEON_CUDA',
+      `--gpus ${wanted}: expected ${counted(wanted, 'CUDA device')}, ${found}`,
+    );
 }
 
 /** Runs this very command as n ranks to their end; its exit status becomes that of this process. */

@@ -28,7 +28,16 @@ import { ProgressLine } from './progress.ts';
 import { problemOfReport } from './report-problem.ts';
 import { readManifestFor } from './templates.ts';
 import { runProfile } from './train-profile.ts';
-import { enterRank, launcherNote, rankFlagsProblem, restartsOption, runRank, startRanks } from './train-ranks.ts';
+import {
+  enterRank,
+  gpusOption,
+  launcherNote,
+  rankFlagsProblem,
+  requireGpus,
+  restartsOption,
+  runRank,
+  startRanks,
+} from './train-ranks.ts';
 import { defaultPort, openWatchers, type WatchFlags } from './train-watchers.ts';
 
 interface TrainFlags extends WatchFlags {
@@ -40,6 +49,7 @@ interface TrainFlags extends WatchFlags {
   overwrite?: boolean;
   profile?: number;
   ranks?: number;
+  gpus?: number;
   restarts?: number;
   quiet?: boolean;
   json?: boolean;
@@ -60,6 +70,7 @@ export function trainCommand(): Command {
         'train by n processes on this machine, a power of two, each with its share of the cores; the result has the same bits',
       ),
     )
+    .addOption(gpusOption())
     .addOption(restartsOption())
     .option('--init-from <model>', 'start from the weights of this model, with a fresh optimizer (sets initFrom)')
     .option(
@@ -116,7 +127,8 @@ async function runTraining(file: string, flags: TrainFlags): Promise<void> {
   const place = enterRank(flags);
   // Quoted as JSON, which is YAML: a path may hold anything.
   const initFrom = flags.initFrom === undefined ? [] : [`initFrom=${JSON.stringify(flags.initFrom)}`];
-  const device = flags.device === undefined ? [] : [`device=${JSON.stringify(flags.device)}`];
+  const word = flags.gpus === undefined ? flags.device : 'cuda';
+  const device = word === undefined ? [] : [`device=${JSON.stringify(word)}`];
   const set = [...flags.set, ...initFrom, ...device];
   const given = await loadTrainConfig(file, { set, resume: (flags.resume || flags.autoResume) ?? false });
   if (given.data.directory !== undefined) await readManifestFor(file, given.data.directory);
@@ -125,7 +137,8 @@ async function runTraining(file: string, flags: TrainFlags): Promise<void> {
     return;
   }
   // Not before the configuration is known to be right: it would be refused by every rank.
-  const ranks = place?.size ?? flags.ranks ?? 1;
+  const ranks = place?.size ?? flags.gpus ?? flags.ranks ?? 1;
+  if (place === undefined && flags.gpus !== undefined) requireGpus(flags.gpus);
   requireShares(given, { rank: 0, size: ranks });
   if (place === undefined && ranks > 1) await startRanks(ranks, flags.restarts);
   else if (place === undefined) await trainOn(given, set, flags);
@@ -147,7 +160,10 @@ async function trainOn(
   const interrupt = interruptSignal(() => progress.print('stopping, with a checkpoint; once more to stop at once'));
   const control = new RunControl(interrupt.signal);
   const onNote = (note: string) => progress.print(onStderr.note(note));
-  for (const note of [launcherNote(flags.ranks) ?? [], baseline?.flatMap(({ damage }) => damage) ?? []].flat())
+  for (const note of [
+    launcherNote(flags.gpus ?? flags.ranks) ?? [],
+    baseline?.flatMap(({ damage }) => damage) ?? [],
+  ].flat())
     onNote(note);
   const watchers = await openWatchers(flags, given, control, onNote);
   if (watchers.url !== undefined) progress.print(`live page: ${watchers.url}`);

@@ -1,7 +1,8 @@
 // The words for what computes. Pure; lib/model/device.ts finds out what they mean on this machine.
 
 /**
- * auto: BURGEON_DEVICE, else a CUDA device where one can be used, else the processor. cuda is cuda:0. reference is plain loops
+ * auto: BURGEON_DEVICE, else a CUDA device where one can be used, else the processor. cuda is cuda:0, in a rank of several the
+ * device of its number on the host. reference is plain loops
  * on the processor: slow, for comparison.
  */
 export type Device = 'auto' | 'cpu' | 'cuda' | `cuda:${number}` | 'reference';

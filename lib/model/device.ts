@@ -2,14 +2,16 @@
 
 import process from 'node:process';
 import type { NativeModelOptions } from '../addon/binding.ts';
-import { cublasLtPath, cudaLibraryPath, findCuda } from '../addon/cuda.ts';
+import { cublasLtPath, cudaLibraryPath, findCuda, ncclPath } from '../addon/cuda.ts';
 import { type Device, deviceWords, isDevice } from '../config/device.ts';
 import { BurgeonError } from '../errors.ts';
+import { cudaDeviceVariable } from '../ranks/place.ts';
+import { integerOf } from '../ranks/variables.ts';
 import { describe } from './arguments.ts';
 
 export type ChosenDevice = Pick<
   NativeModelOptions,
-  'backend' | 'cudaLibrary' | 'cudaDevice' | 'cublasLt' | 'cudaPlans'
+  'backend' | 'cudaLibrary' | 'cudaDevice' | 'cublasLt' | 'cudaPlans' | 'nccl'
 >;
 
 /** @throws {BurgeonError} ERR_BURGEON_BACKEND: no such word. Whether a CUDA device works is seen when it is opened. */
@@ -27,10 +29,19 @@ function named(word: Device): ChosenDevice {
   return {
     backend: 'cuda',
     cudaLibrary: cudaLibraryPath(),
-    cudaDevice: Number(word.slice('cuda:'.length)),
+    cudaDevice: word === 'cuda' ? ownCudaDevice() : Number(word.slice('cuda:'.length)),
     cublasLt: cublasLtPath(),
     cudaPlans: process.env.BURGEON_CUDA_PLANS ?? '',
+    nccl: ncclPath(),
   };
+}
+
+/** Of the variable by which a rank is told its device. Where there are fewer, ranks share them; a launcher may show each rank its own alone. */
+function ownCudaDevice(): number {
+  const wanted = integerOf(process.env, cudaDeviceVariable, 0, 1023) ?? 0;
+  if (wanted === 0) return 0;
+  const cuda = findCuda();
+  return 'notUsed' in cuda ? wanted : wanted % cuda.devices.length;
 }
 
 function check(name: string, word: unknown): Device {

@@ -1,5 +1,8 @@
 // Which of several processes this one is.
 
+/** The variable by which a rank chooses among the CUDA devices of its host, where the configuration says no more than `cuda`. */
+export const cudaDeviceVariable = 'BURGEON_CUDA_DEVICE';
+
 export type Launcher = 'torchrun' | 'open-mpi' | 'pmi' | 'slurm' | 'burgeon';
 
 /** A process that trains together with others: one rank of `size`. */

@@ -13,6 +13,7 @@ import {
   type TrainingOptions,
   trainOnText,
 } from './checks.ts';
+import { ncclOfOneRank, ncclProblem } from './nccl.ts';
 import { opAgainstReference, opChecks } from './op-checks.ts';
 
 export interface CheckRow {
@@ -34,6 +35,8 @@ export interface SelfCheckOptions {
   onProgress?: (name: string) => void;
 }
 
+const unmeasured = { measured: null, bound: null, isLeast: false };
+
 /** All checks, one after another; one that throws is a failed row. */
 export async function selfCheck({ device, isQuick, onProgress }: SelfCheckOptions): Promise<CheckRow[]> {
   const rows: CheckRow[] = [];
@@ -46,7 +49,7 @@ export async function selfCheck({ device, isQuick, onProgress }: SelfCheckOption
       }
     } catch (error) {
       const reason = (error as Error).message;
-      rows.push({ name, result: 'failed', measured: null, bound: null, isLeast: false, reason });
+      rows.push({ ...unmeasured, name, result: 'failed', reason });
     }
   };
   for (const check of opChecks(device, isQuick)) {
@@ -79,6 +82,9 @@ export async function selfCheck({ device, isQuick, onProgress }: SelfCheckOption
     for (const precision of ['float32', 'bf16'] as const) {
       await run(`skipping, ${precision}`, () => kernelsFollowLayers(device, precision));
     }
+    const missing = ncclProblem();
+    if (missing === undefined) await run('NCCL, one rank', () => ncclOfOneRank(device));
+    else rows.push({ ...unmeasured, name: 'NCCL, one rank', result: 'not run', reason: missing });
   }
   // The CPU engine cannot be its own measure, and the reference takes seconds a step.
   const steps = isQuick ? 4 : device === 'cpu' ? 6 : 30;

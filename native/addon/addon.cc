@@ -23,6 +23,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("planMemory", Napi::Function::New(env, burgeon::plan_memory_wrap, "planMemory"));
   exports.Set("measurePeak", Napi::Function::New(env, burgeon::measure_peak_wrap, "measurePeak"));
   exports.Set("describeCuda", Napi::Function::New(env, burgeon::describe_cuda_wrap, "describeCuda"));
+  exports.Set("checkNccl", Napi::Function::New(env, burgeon::check_nccl_wrap, "checkNccl"));
   exports.Set("benchOp", Napi::Function::New(env, burgeon::bench_op_wrap, "benchOp"));
   exports.Set("benchOpInTurn", Napi::Function::New(env, burgeon::bench_op_in_turn_wrap, "benchOpInTurn"));
   exports.Set("checkOp", Napi::Function::New(env, burgeon::check_op_wrap, "checkOp"));

@@ -5,8 +5,11 @@
 
 namespace burgeon {
 
-// describeCuda(libraryPath): { toolkit, architectures, devices: [{ name, memoryBytes, capability }] }.
+// describeCuda(libraryPath, cublasLt, nccl): NativeCuda of lib/addon/binding.ts.
 // Throws ERR_BURGEON_CUDA where no device can be used, and says why.
 Napi::Value describe_cuda_wrap(const Napi::CallbackInfo& info);
+
+// checkNccl(libraryPath, device, nccl, bytes): a promise of how many came back as something else.
+Napi::Value check_nccl_wrap(const Napi::CallbackInfo& info);
 
 }  // namespace burgeon

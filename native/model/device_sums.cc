@@ -41,14 +41,16 @@ struct DeviceSums<M>::Sum {
 };
 
 template <class M>
+void DeviceSums<M>::link(Communicator& ranks) {
+  links_ = nullptr;
+  links_ = link_devices(device_, ranks);
+  linked_ = ranks.id();
+}
+
+template <class M>
 bool DeviceSums<M>::sum(Communicator& ranks, M* base, const std::vector<ElementRun>& runs, const Add& add,
                         const char* what) {
-  if (linked_ != ranks.id()) {
-    links_ = nullptr;
-    links_ = link_devices(device_, ranks);
-    linked_ = ranks.id();
-  }
-  if (!links_) return false;
+  if (!links_ || linked_ != ranks.id()) return false;
   int64_t all = 0;
   for (const ElementRun& run : runs) all += run.count;
   const int64_t at_once = std::min(most_, all);

@@ -28,7 +28,10 @@ class DeviceSums {
   // `at_a_time`: elements, so that memory for them is bounded.
   explicit DeviceSums(Device& device, int64_t at_a_time = int64_t{1} << 24) : device_(device), most_(at_a_time) {}
 
-  // Replaces the runs of an array by their sums over all ranks, which name the same; false where the devices are not
+  // Links the devices of all ranks where that can be, for sums of these ranks. Throws as link_devices().
+  void link(Communicator& ranks);
+
+  // Replaces the runs of an array by their sums over all ranks, which name the same; false where devices are not
   // linked. Throws as DeviceLinks, Error(kOutOfMemory).
   bool sum(Communicator& ranks, M* base, const std::vector<ElementRun>& runs, const Add& add, const char* what);
 

@@ -35,6 +35,8 @@ class GradientSums {
   void drop() { in_use_ = 0; }
   size_t bytes() const;
 
+  // As DeviceSums::link().
+  void link(Communicator& ranks) { linked_.link(ranks); }
   // Replaces the gradients by the sums over all ranks, and what is touched by what any of them has touched. `add` as in
   // merge(), for devices that are linked.
   void exchange(Communicator& ranks, TouchedUnits& touched, const typename DeviceSums<M>::Add& add);

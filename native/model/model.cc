@@ -192,6 +192,7 @@ class TypedModel final : public Model {
   }
 
   void broadcast_state(Communicator& ranks) override {
+    sums_.link(ranks);
     const Tensor& first = parameters_.tensors().front();
     constexpr int64_t kChunk = int64_t{1} << 20;
     std::vector<M> chunk;

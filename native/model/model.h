@@ -92,7 +92,8 @@ class Model {
   virtual void fold_gradients(int64_t merges, bool keeps) = 0;
   // Replaces the gradients by the sums over all ranks: of rows that any of them has touched. Throws Error(kRanks).
   virtual void exchange_gradients(Communicator& ranks) = 0;
-  // Gives all ranks the weights and moments of rank 0. Throws Error(kRanks).
+  // Gives all ranks the weights and moments of rank 0, and links their devices where that can be (core/device_links.h):
+  // gradients go that way from then on. Throws Error(kRanks, kCuda).
   virtual void broadcast_state(Communicator& ranks) = 0;
 
   // Consumes and clears the gradients; returns their norm before clipping. `trained`: what any step so far has trained;

@@ -1,53 +1,13 @@
 // Ranks, each a thread of this process: what they sum, and what they say when one of them is lost.
 #ifndef _WIN32
-#include <atomic>
-#include <chrono>
-#include <functional>
-#include <thread>
-
 #include "core/collectives.h"
 #include "core/tcp_communicator.h"
-#include "core/tcp_socket.h"
 #include "test/model_fixture.h"
+#include "test/ranks_fixture.h"
 
 namespace burgeon::test {
 
 namespace {
-
-int free_port() {
-  int port = 0;
-  listen_on(&port);
-  return port;
-}
-
-// Runs every rank; the messages of those that failed, by rank.
-std::vector<std::string> run_ranks(int size, const std::function<void(Communicator&)>& work, double silence = 15) {
-  const int port = free_port();
-  std::vector<std::string> messages(static_cast<size_t>(size));
-  std::vector<std::thread> threads;
-  for (int rank = 0; rank < size; ++rank) {
-    threads.emplace_back([&, rank] {
-      try {
-        const auto ranks = meet_over_tcp({rank, size, "127.0.0.1", port, 20, silence});
-        work(*ranks);
-      } catch (const std::exception& error) {
-        messages[static_cast<size_t>(rank)] = error.what();
-      }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  return messages;
-}
-
-bool all_empty(const std::vector<std::string>& messages) {
-  for (const std::string& message : messages) {
-    if (!message.empty()) {
-      const Note note(message);
-      CHECK(message.empty());
-    }
-  }
-  return true;
-}
 
 float value_of(int rank, int64_t i) { return 1.0f / static_cast<float>(3 * rank + 1) + static_cast<float>(i) * 1e-3f; }
 
@@ -90,10 +50,6 @@ TEST(ranks_unite_and_broadcast) {
 }
 
 TEST(ranks_are_told_who_was_lost) {
-  const auto says = [](const std::string& message, const std::string& part) {
-    const Note note(message + "; expected: " + part);
-    CHECK(message.find(part) != std::string::npos);
-  };
   const auto wait_in_a_sum = [](Communicator& ranks) {
     float one = 1;
     std::vector<float> scratch;
@@ -106,16 +62,16 @@ TEST(ranks_are_told_who_was_lost) {
     });
     for (int rank = 0; rank < 4; ++rank) {
       if (rank == lost) continue;
-      says(left[static_cast<size_t>(rank)], "rank " + std::to_string(rank) + " was waiting for rank ");
-      says(left[static_cast<size_t>(rank)],
-           " in the sum of gradients. The run can be resumed from its newest checkpoint");
+      check_says(left[static_cast<size_t>(rank)], "rank " + std::to_string(rank) + " was waiting for rank ");
+      check_says(left[static_cast<size_t>(rank)],
+                 " in the sum of gradients. The run can be resumed from its newest checkpoint");
     }
     const auto gave_up = run_ranks(4, [&](Communicator& ranks) {
       if (ranks.rank() == lost) return ranks.give_up("its disk is full");
       wait_in_a_sum(ranks);
     });
     for (int rank = 0; rank < 4; ++rank) {
-      if (rank != lost) says(gave_up[static_cast<size_t>(rank)], ": its disk is full; rank ");
+      if (rank != lost) check_says(gave_up[static_cast<size_t>(rank)], ": its disk is full; rank ");
     }
   }
 }
@@ -142,13 +98,6 @@ TEST(ranks_that_do_not_come_are_named) {
 
 // The same micro-batches dealt to 1, 2 and 4 ranks: one tree, one result.
 TEST(model_gradients_are_the_same_for_any_number_of_ranks) {
-  // What follows each of n micro-batches: sums to merge, and whether to keep.
-  struct Fold {
-    int64_t merges;
-    bool keeps;
-  };
-  const std::vector<std::vector<Fold>> folds = {
-      {}, {{0, false}}, {{0, true}, {1, false}}, {}, {{0, true}, {1, true}, {0, true}, {2, false}}};
   for (const ModelConfig& config : {small_config(), small_llama()}) {
     for (const bool freeze : {false, true}) {
       std::vector<std::vector<Doubles>> weights;
@@ -168,7 +117,7 @@ TEST(model_gradients_are_the_same_for_any_number_of_ranks) {
                 if (number == 3) batch.subnetwork->neurons.clear();
               }
               model->accumulate(batch.view(), 0.25);
-              const Fold& fold = folds[static_cast<size_t>(each)][static_cast<size_t>(i)];
+              const Fold& fold = kFolds[static_cast<size_t>(each)][static_cast<size_t>(i)];
               model->fold_gradients(fold.merges, fold.keeps);
             }
             if (ranks) model->exchange_gradients(*ranks);

@@ -7,7 +7,7 @@ import { burgeon, root } from './commands.mjs';
 import { figuresOf, peakNote } from './figures.mjs';
 import { Outcome } from './outcome.mjs';
 import { comparePytorch } from './pytorch.mjs';
-import { compareFirstSteps, prepareText, profileRun, schedules, trainRun } from './training.mjs';
+import { compareDevices, compareFirstSteps, prepareText, profileRun, schedules, trainRun } from './training.mjs';
 
 const sanitizers = ['memcheck', 'racecheck', 'initcheck', 'synccheck'];
 
@@ -61,6 +61,7 @@ export function partsOf(isTiny) {
     ),
     part('text', 10, prepareText),
     part('first-steps', 240, compareFirstSteps),
+    part('two-devices', 120, compareDevices),
     part('profile', 60, profileRun),
     ...schedules.map((schedule) =>
       part(

@@ -23,7 +23,7 @@ export async function prepareText({ run, tokens, isGiven, isTiny }) {
 }
 
 /** A configuration over that of GPT-2 124M; `log.peakFlops` given, as measuring it takes longer than first steps. */
-function configOf({ schedule, steps, batchSize, learningRate = 6e-4, tokens, output, isTiny }) {
+function configOf({ schedule, steps, batchSize, microBatches = 1, learningRate = 6e-4, tokens, output, isTiny }) {
   return {
     extends: path.join(root, 'configs', 'gpt2-124m.yaml'),
     model: isTiny ? { preset: 'gpt2-tiny', nEmbd: 32, contextLength: 16 } : 'gpt2',
@@ -31,7 +31,7 @@ function configOf({ schedule, steps, batchSize, learningRate = 6e-4, tokens, out
     output,
     steps,
     batchSize,
-    accumulationSteps: 1,
+    accumulationSteps: microBatches,
     est: { schedule },
     optimizer: { learningRate, warmupSteps: Math.ceil(steps / 10) },
     evaluation: { every: Math.ceil(steps / 4), windows: isTiny ? 2 : 64 },
@@ -41,10 +41,11 @@ function configOf({ schedule, steps, batchSize, learningRate = 6e-4, tokens, out
 }
 
 /** Runs `burgeon train` of a configuration, and gives the lines it prints. */
-async function runTrain(flags, { run, config, output, device, ...settings }) {
+async function runTrain(flags, { run, config, output, device, gpus, ...settings }) {
   if (!existsSync(path.join(settings.tokens, 'manifest.json'))) await prepareText({ run, ...settings });
   writeFileSync(config, `${JSON.stringify(configOf({ ...settings, output }), null, 2)}\n`);
-  const { stdout } = await run(...burgeon(['train', config, '--device', device, '--json', ...flags]));
+  const on = gpus === undefined ? ['--device', device] : ['--gpus', String(gpus)];
+  const { stdout } = await run(...burgeon(['train', config, ...on, '--json', ...flags]));
   return stdout
     .trim()
     .split('\n')
@@ -82,6 +83,23 @@ export async function compareFirstSteps({ on, ...context }) {
   const note = `losses of ${2 * 10} steps within ${(100 * largest).toFixed(2)} % of the CPU's`;
   if (largest <= tolerance) return { note };
   throw new Outcome('failed', `${note}, expected ${100 * tolerance} %`);
+}
+
+/** The same steps on one device and on two, which come to the same bits. */
+export async function compareDevices(context) {
+  const { devices, nccl } = JSON.parse(readFileSync(context.beside('doctor.json'), 'utf8')).cuda;
+  if (devices.length < 2) throw new Outcome('not run', 'one device; several have never been tried');
+  const size = { steps: 10, batchSize: context.isTiny ? 2 : 16, microBatches: 2 };
+  const settings = { ...context, ...size, schedule: 'stack-4', place: '--overwrite' };
+  const found = { nccl };
+  for (const gpus of [1, 2]) {
+    const { steps } = await train({ ...settings, gpus, suffix: `.${gpus}` });
+    found[gpus] = steps.map(({ loss, gradientNorm }) => ({ loss, gradientNorm }));
+  }
+  writeFileSync(context.file('.json'), `${JSON.stringify(found, null, 2)}\n`);
+  if (JSON.stringify(found[1]) === JSON.stringify(found[2]))
+    return { note: `same losses on 1 and 2 devices, by ${nccl}` };
+  throw new Outcome('failed', `losses of 1 and 2 devices differ, by ${nccl}`);
 }
 
 /** Of a run of some minutes. */

@@ -29,8 +29,12 @@ describe.concurrent('train refuses', () => {
 
   test.each([
     [['--ranks', '2', '--profile', '1'], '--profile and --ranks exclude each other'],
-    [['--restarts', '2'], '--restarts needs --ranks with 2 or more'],
-    [['--ranks', '1', '--restarts', '2'], '--restarts needs --ranks with 2 or more'],
+    [['--gpus', '2', '--ranks', '2'], '--gpus and --ranks exclude each other'],
+    [['--gpus', '2', '--device', 'cpu'], '--gpus and --device exclude each other'],
+    [['--gpus', '2', '--profile', '1'], '--profile and --gpus exclude each other'],
+    [['--gpus', '3'], "option '--gpus <n>' argument '3' is invalid"],
+    [['--restarts', '2'], '--restarts needs --ranks or --gpus with 2 or more'],
+    [['--ranks', '1', '--restarts', '2'], '--restarts needs --ranks or --gpus with 2 or more'],
     [['--ranks', '2', '--restarts', '2', '--overwrite'], '--restarts and --overwrite exclude each other'],
     [['--ranks', '2', '--restarts', '0'], "option '--restarts <n>' argument '0' is invalid"],
   ])('%j', async (options, message) => {
@@ -45,6 +49,13 @@ describe.concurrent('train refuses', () => {
       ['--ranks', '2'],
       rank,
       /^burgeon: --ranks 2: expected a process of its own, but this is rank 1 of 4, .*; leave --ranks away, /,
+    ],
+    ['--gpus inside a launcher', ['--gpus', '2'], rank, /^burgeon: --gpus 2: expected .*; leave --gpus away, /],
+    [
+      '--gpus without any',
+      ['--gpus', '2'],
+      { BURGEON_CUDA_LIBRARY: '/nowhere' },
+      /^burgeon: --gpus 2: expected 2 CUDA devices, /,
     ],
     ['--profile inside a launcher', ['--profile', '1'], rank, /^burgeon: --profile 1: expected .* rank 1 of 4, /],
     ['half of a launcher', [], { RANK: '1' }, /^burgeon: WORLD_SIZE: expected .* received nothing; set RANK, /],

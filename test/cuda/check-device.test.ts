@@ -81,6 +81,24 @@ describe.skipIf(!process.env.BURGEON_CUDA_LIBRARY)('scripts/check-device.mjs --t
     });
   });
 
+  it('trains on two devices to the losses of one, where there are two', async () => {
+    const library = process.env.BURGEON_CUDA_LIBRARY!;
+    if (!library.includes('host')) return;
+    const nccl = path.join(path.dirname(library), 'libburgeon_nccl_host.so');
+    expect((await check(['--part', 'two-devices'])).code).toBe(0);
+    expect(await row('two-devices')).toMatchObject({
+      result: 'not run',
+      why: 'one device; several have never been tried',
+    });
+    const env = { BURGEON_CUDA_HOST_DEVICES: '2', BURGEON_NCCL_LIBRARY: nccl };
+    const { code, stdout } = await check(['--part', 'two-devices'], env);
+    expect(code, stdout).toBe(0);
+    expect(await row('two-devices')).toMatchObject({
+      result: 'passed',
+      note: 'same losses on 1 and 2 devices, by NCCL 2.29.0',
+    });
+  });
+
   it('holds steps against those of a PyTorch that sees the device', async () => {
     const { name } = (await read('doctor.json')).cuda.devices[0];
     const python = path.join(directory, 'python3');

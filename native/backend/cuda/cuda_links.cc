@@ -96,7 +96,11 @@ class CudaLinks final : public DeviceLinks {
              std::to_string(static_cast<int>(waited)) + " s for NCCL and rank " + std::to_string(peer_) +
              ", which is there (BURGEON_RANK_WAIT)");
       }
-      if (waited > 2e-3) std::this_thread::sleep_for(std::chrono::microseconds(50));
+      if (waited > 2e-3) {
+        std::this_thread::sleep_for(std::chrono::microseconds(50));
+      } else {
+        std::this_thread::yield();
+      }
     }
   }
 
@@ -138,7 +142,7 @@ std::unique_ptr<DeviceLinks> link(const Api& api, Queue* queue, const std::strin
   return links;
 }
 
-std::string check_link(const Api& api, int index, const std::string& nccl, size_t bytes) {
+int64_t check_link(const Api& api, int index, const std::string& nccl, size_t bytes) {
   char name[kMessageBytes] = "";
   if (!api.find_nccl(nccl.c_str(), name)) fail(name);
   const std::shared_ptr<Device> device = open_device(api, index, "off");
@@ -153,8 +157,9 @@ std::string check_link(const Api& api, int index, const std::string& nccl, size_
   links->finish(alone, "a test of NCCL");
   std::vector<unsigned char> received(bytes);
   device->read(received.data(), to.data(), bytes);
-  if (received != sent) fail(std::string(name) + ": what a device sent to itself came back as something else");
-  return name;
+  int64_t differing = 0;
+  for (size_t i = 0; i < bytes; ++i) differing += received[i] != sent[i];
+  return differing;
 }
 
 }  // namespace burgeon::cuda

@@ -1,6 +1,7 @@
 // Links between devices by the NCCL of the CUDA library.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -16,8 +17,8 @@ LinkAddress link_address(const Api& api, const ApiDevice& device, const std::str
 // All ranks call it, with link addresses that go together. Throws as DeviceLinks.
 std::unique_ptr<DeviceLinks> link(const Api& api, Queue* queue, const std::string& nccl, Communicator& ranks);
 
-// Sends `bytes` from a device to itself over links of one rank, and compares; the name of what carried it. Throws
+// Sends `bytes` from a device to itself over links of one rank; how many of them came back as something else. Throws
 // Error(kCuda).
-std::string check_link(const Api& api, int device, const std::string& nccl, size_t bytes);
+int64_t check_link(const Api& api, int device, const std::string& nccl, size_t bytes);
 
 }  // namespace burgeon::cuda
