@@ -182,6 +182,8 @@ export interface NativeModelInfo {
   /** Weights, gradients and both moments. */
   parameterBytes: number;
   activationBytes: number;
+  /** What carries gradients between its device and those of other ranks: 'NCCL 2.30.7'; '' for the host. */
+  links: string;
 }
 
 /** One call at a time; a second one throws ERR_BURGEON_BUSY. Arrays are copied before a call returns. */

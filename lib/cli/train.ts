@@ -245,10 +245,12 @@ function describeKeys(): string {
 
 function opening(trainer: Trainer, ranks = 1): string {
   const { model, config, peak } = trainer;
-  const { backend, isa, threads, reason } = model.info;
+  const { backend, isa, threads, reason, links } = model.info;
   const peakText = peak === null ? '' : `, peak ${count(peak.flopsPerSecond)}FLOP/s`;
   const inEach = ranks === 1 ? '' : ` in each of ${ranks} ranks`;
-  const engine = backend === 'cuda' ? `${isa}: ${reason}` : `${isa}, ${counted(threads, 'thread')}${peakText}${inEach}`;
+  const between = ranks === 1 ? '' : `; ${ranks} ranks, gradients ${links ? `by ${links}` : 'through the host'}`;
+  const engine =
+    backend === 'cuda' ? `${isa}: ${reason}${between}` : `${isa}, ${counted(threads, 'thread')}${peakText}${inEach}`;
   const size = model.tensorNames.reduce((sum, name) => sum + model.shape(name).reduce((a, b) => a * b, 1), 0);
   const busy = peak && busyNote(peak);
   const lines = [

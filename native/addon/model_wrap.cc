@@ -300,6 +300,7 @@ Napi::Value ModelWrap::info(const Napi::CallbackInfo& info) {
     object.Set("parameterBytes", Napi::Number::New(info.Env(), static_cast<double>(model_->parameter_bytes())));
     object.Set("activationBytes",
                Napi::Number::New(info.Env(), busy_ ? 0 : static_cast<double>(model_->activation_bytes())));
+    object.Set("links", busy_ ? "" : model_->links());
     return object;
   });
 }

@@ -31,6 +31,9 @@ class DeviceLinks {
  public:
   virtual ~DeviceLinks() = default;
 
+  // Of what carries it, for people: "NCCL 2.30.7".
+  virtual std::string name() const = 0;
+
   // As Communicator::exchange(), in memory of devices. Throws Error(kRanks) where a rank is lost, Error(kCuda) where
   // the way fails or takes longer than patience allows.
   virtual void exchange(Communicator& ranks, int peer, const void* out, size_t out_bytes, void* in, size_t in_bytes,

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "core/arena.h"
@@ -35,6 +36,8 @@ class DeviceSums {
   // linked. Throws as DeviceLinks, Error(kOutOfMemory).
   bool sum(Communicator& ranks, M* base, const std::vector<ElementRun>& runs, const Add& add, const char* what);
 
+  // Of the links; empty where there are none.
+  std::string name() const { return links_ ? links_->name() : ""; }
   size_t bytes() const { return arena_.size(); }
 
  private:

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "core/arena.h"
@@ -37,6 +38,7 @@ class GradientSums {
 
   // As DeviceSums::link().
   void link(Communicator& ranks) { linked_.link(ranks); }
+  std::string links() const { return linked_.name(); }
   // Replaces the gradients by the sums over all ranks, and what is touched by what any of them has touched. `add` as in
   // merge(), for devices that are linked.
   void exchange(Communicator& ranks, TouchedUnits& touched, const typename DeviceSums<M>::Add& add);

@@ -66,6 +66,7 @@ class TypedModel final : public Model {
   int element_size() const override { return sizeof(M); }
   const std::vector<Tensor>& tensors() const override { return parameters_.tensors(); }
   size_t parameter_bytes() const override { return parameters_.bytes() + operands_.bytes(); }
+  std::string links() const override { return sums_.links(); }
   size_t activation_bytes() const override { return workspace_.bytes() + text_.bytes() + sums_.bytes(); }
 
   size_t plan_bytes(int64_t batch, int64_t sequence, bool gradients) const override {

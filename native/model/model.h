@@ -57,6 +57,8 @@ class Model {
   virtual const std::vector<Tensor>& tensors() const = 0;
   virtual size_t parameter_bytes() const = 0;
   virtual size_t activation_bytes() const = 0;
+  // What links the device with those of other ranks, for people; empty where nothing does.
+  virtual std::string links() const = 0;
 
   // Bytes that activations of this shape take, without taking them.
   virtual size_t plan_bytes(int64_t batch, int64_t sequence, bool gradients) const = 0;

@@ -52,7 +52,10 @@ describe.skipIf(!isHost)('burgeon train --gpus', () => {
       ['linked-4', '4', { ...linked, BURGEON_CUDA_HOST_DEVICES: '4' }],
       ['through-host', '2', { ...linked, BURGEON_NCCL_LIBRARY: 'off' }],
     ] as const) {
-      await workspace.succeed(['train', 'train.yaml', '--gpus', ranks, ...output(run)], { env });
+      const { stderr } = await workspace.succeed(['train', 'train.yaml', '--gpus', ranks, ...output(run)], { env });
+      expect(stderr).toContain(
+        `; ${ranks} ranks, gradients ${run === 'through-host' ? 'through the host' : 'by NCCL 2.29.0'})`,
+      );
       expect(await bytes(run), run).toBe(expected);
     }
   });

@@ -28,10 +28,14 @@ class CudaLinks final : public DeviceLinks {
   CudaLinks(const Api& api, Queue* queue, const std::string& nccl, const char* id, int rank, int size)
       : api_(api), queue_(queue), peer_(size > 1 ? rank ^ 1 : 0) {
     char message[kMessageBytes] = "";
+    if (!api_.find_nccl(nccl.c_str(), message)) fail(message);
+    name_ = message;
     link_ = api_.open_link(queue, nccl.c_str(), id, rank, size, message);
     if (!link_) fail(message);
   }
   ~CudaLinks() override { close(); }
+
+  std::string name() const override { return name_; }
 
   void exchange(Communicator& ranks, int peer, const void* out, size_t out_bytes, void* in, size_t in_bytes,
                 const char* what) override {
@@ -106,6 +110,7 @@ class CudaLinks final : public DeviceLinks {
 
   const Api& api_;
   Queue* const queue_;
+  std::string name_;
   Link* link_ = nullptr;
   int peer_;          // of the newest exchange
   size_t bytes_ = 0;  // under way
@@ -143,8 +148,6 @@ std::unique_ptr<DeviceLinks> link(const Api& api, Queue* queue, const std::strin
 }
 
 int64_t check_link(const Api& api, int index, const std::string& nccl, size_t bytes) {
-  char name[kMessageBytes] = "";
-  if (!api.find_nccl(nccl.c_str(), name)) fail(name);
   const std::shared_ptr<Device> device = open_device(api, index, "off");
   Alone alone;
   const auto links = link(api, static_cast<Queue*>(device->queue()), nccl, alone);
