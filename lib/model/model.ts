@@ -257,11 +257,7 @@ export class Model implements Disposable {
     return this.#exclusively('exchangeGradients()', () => this.#native.exchangeGradients(communicator.native));
   }
 
-  /**
-   * Gives all ranks the weights, moments and number of steps of rank 0. Between CUDA devices of which each rank has its own it
-   * also opens NCCL, where that is found, for the gradients to come.
-   * @throws {BurgeonError} ERR_BURGEON_RANKS; ERR_BURGEON_CUDA where NCCL fails.
-   */
+  /** Gives all ranks weights, moments and steps of rank 0, and links their GPUs. @throws {BurgeonError} ERR_BURGEON_RANKS, _CUDA. */
   broadcastState(communicator: Communicator): Promise<void> {
     return this.#exclusively('broadcastState()', async () => {
       this.optimizerSteps = await communicator.broadcast(this.optimizerSteps, 'the number of steps');
