@@ -71,7 +71,7 @@ const elsewhere = ['docs/tutorial.md', 'docs/sweeps.md'];
  * Lines that want hardware, or are minutes of measuring or compiling: test/cli/bench.test.ts and test/cuda run them on small models,
  * test/package builds.
  */
-const isTooMuch = (line: string) => /^burgeon (bench|sweep|build) ?|--device cuda/.test(line);
+const isTooMuch = (line: string) => /^burgeon (bench|sweep|build) ?|--device cuda|--gpus /.test(line);
 
 /**
  * Training cut to a few steps. A run that goes on goes on by two; others, and exports, take the place of those before them on the page,
