@@ -19,6 +19,7 @@ export { type DataManifest, readManifest } from './data/manifest.ts';
 export { BurgeonError, type BurgeonErrorCode, errorCodes } from './errors.ts';
 export type { FlopComponents, FlopCount } from './est/flops.ts';
 export * as flops from './est/flops.ts';
+export { countNewtonSchulzFlops } from './est/newton-schulz.ts';
 export { type Part, partSubnetwork, trainedPart } from './est/part.ts';
 export { type PlanOptions, planSchedule, type SchedulePlan } from './est/plan.ts';
 export type { LayerRates, Rate, Rates } from './est/rates.ts';
@@ -49,7 +50,9 @@ export type {
   SequenceGroup,
   StepResult,
   TensorData,
+  UpdateResult,
 } from './model/options.ts';
+export type { Moment, OptimizerType } from './optim/optimizer.ts';
 export type { DocumentExcerpt, DocumentPlace, NearDuplicate } from './prepare/near-duplicates/filter.ts';
 export { type PrepareOptions, prepare } from './prepare/prepare.ts';
 export { type Preview, type PreviewOptions, previewPrepare } from './prepare/preview.ts';

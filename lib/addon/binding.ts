@@ -16,7 +16,7 @@ export type NativeModelConfig = Pick<
   ModelConfig,
   'nLayer' | 'nHead' | 'nEmbd' | 'nInner' | 'contextLength' | 'vocabSize'
 > &
-  Architecture;
+  Architecture & { optimizer: 'adamw' | 'muon' };
 
 /** What computes. */
 export interface NativeBackendOptions {
@@ -49,12 +49,13 @@ export interface NativeModelOptions extends NativeBackendOptions {
 export interface NativeMemoryPlan {
   weights: number;
   gradients: number;
-  /** AdamW's two. */
+  /** AdamW's two; Muon's one of matrices of layers. */
   moments: number;
   /** Lists of active rows; on CUDA devices also gathered weights and their gradients. */
   slots: number;
   /** With the buffers of the backward pass and the block of logits. */
   activations: number;
+  /** Of ops, and of Muon's products. */
   scratch: number;
   total: number;
   /** What the device has; 0, and no name, where there is none. */
@@ -147,6 +148,8 @@ export interface NativeOptimizerStep {
   beta1: number;
   beta2: number;
   epsilon: number;
+  /** Muon's. */
+  momentum: number;
   weightDecay: number;
   /** Largest global gradient norm; 0 turns clipping off. */
   gradientClip: number;
@@ -179,7 +182,7 @@ export interface NativeModelInfo {
   reason: string;
   threads: number;
   precision: 'float32' | 'bf16' | 'float64';
-  /** Weights, gradients and both moments. */
+  /** Weights, gradients and moments. */
   parameterBytes: number;
   activationBytes: number;
   /** What carries gradients between its device and those of other ranks: 'NCCL 2.30.7'; '' for the host. */
@@ -199,7 +202,9 @@ export interface NativeModel {
   /** The same, resolved as soon as its work is queued; its loss is NaN, and the next optimizerStep has it. */
   accumulate(batch: NativeMicroBatch, weight: number): Promise<NativeStepResult>;
   /** `losses`: of all micro-batches accumulated since the last. */
-  optimizerStep(step: NativeOptimizerStep): Promise<{ gradientNorm: number; losses: number[]; ms: number }>;
+  optimizerStep(
+    step: NativeOptimizerStep,
+  ): Promise<{ gradientNorm: number; losses: number[]; newtonSchulzFlops: number; ms: number }>;
   /** Of the micro-batches accumulated since the last update, those included that are not finite. */
   takeLosses(): Promise<number[]>;
   /** Adds `merges` sums kept before to the gradients, the newest first; then, where `keeps`, keeps and clears them. */
@@ -276,6 +281,7 @@ export type NativeOp =
   | 'gather_vector'
   | 'scatter_add'
   | 'adamw'
+  | 'muon'
   | 'sum_of_squares';
 
 /** Dimensions of an op; those it does not take are not looked at, of the others only three have defaults. */

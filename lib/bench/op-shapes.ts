@@ -136,6 +136,7 @@ export function opCases(model: OpModel, isCompact = false): OpCase[] {
     ...(isCompact ? [ofWeights('scatter_add', 'adding the gradient of an MLP matrix to its master')] : []),
     ofWeights('sum_of_squares', 'gradient norm of an MLP matrix'),
     ofWeights('adamw', 'update of an MLP matrix'),
+    ...(isCompact ? [] : [ofWeights('muon', 'the same by Muon')]),
   ];
 }
 

@@ -35,6 +35,8 @@ const numbersMoved: Record<string, (...sizes: number[]) => Numbers> = {
   cross_entropy: (n, vocab) => [2 * n! * vocab!, 0, 0],
   // Weight, gradient and both moments, read and written.
   adamw: (elements) => [0, 0, 8 * elements!],
+  // Its products are of matrices that fit a cache; weight, gradient and momentum.
+  muon: (elements) => [0, 0, 6 * elements!],
   sum_of_squares: (elements) => [0, 0, elements!],
   gather_matrix: (elements) => [0, elements!, elements!],
   gather_vector: (elements) => [0, 0, 2 * elements!],

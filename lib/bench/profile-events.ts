@@ -50,7 +50,7 @@ function phaseByOrder(): (op: string) => Phase {
   return (op) => {
     if (op === 'embedding_forward' || op.startsWith('gather_')) state = 'forward';
     else if (op === 'cross_entropy') state = 'loss';
-    else if (op === 'sum_of_squares' || op === 'adamw') state = 'optimizer';
+    else if (op === 'sum_of_squares' || op === 'adamw' || op === 'muon') state = 'optimizer';
     else if (op.endsWith('_backward')) state = 'backward';
     if (state === 'loss') return op === 'cross_entropy' || op === 'linear_expand' ? 'forward' : 'backward';
     return state;

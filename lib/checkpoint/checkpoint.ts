@@ -15,6 +15,7 @@ import { checkpointError, explainFailedWrite, explainFailure } from '../formats/
 import { readJsonObject, toJsonText } from '../formats/json.ts';
 import { openSafetensors, type SafetensorsFile, writeSafetensors } from '../formats/safetensors.ts';
 import { weightsFile } from '../formats/shards.ts';
+import { type Moment, momentsOf, type OptimizerType, optimizerTypes } from '../optim/optimizer.ts';
 import { type Manifest, manifestFile, readManifest, verifyHashes } from './manifest.ts';
 import {
   configFile,
@@ -25,12 +26,11 @@ import {
   writeModelFiles,
 } from './model-directory.ts';
 
-/** The two moments AdamW keeps per parameter: running means of the gradient (m) and of its square (v). */
-export type Moment = 'm' | 'v';
-
 /** Everything a checkpoint holds. */
 export interface CheckpointContents extends ModelContents {
-  /** The moment of one tensor, float32, of that tensor's shape. */
+  /** It decides which moments there are (lib/optim/optimizer.ts). */
+  readonly optimizer: OptimizerType;
+  /** A moment of one tensor, float32, of that tensor's shape. */
   readMoment(name: string, moment: Moment): Promise<Float32Array>;
   /** The trainer's own state: plain JSON, finite numbers only. */
   readonly state: object;
@@ -45,7 +45,6 @@ export interface OpenCheckpoint extends OpenModelDirectory, CheckpointContents {
 export const optimizerFile = 'optimizer.safetensors';
 export const stateFile = 'burgeon_state.json';
 const requiredFiles = [configFile, weightsFile, optimizerFile, stateFile] as const;
-const moments = ['m', 'v'] as const;
 
 /** `checkpoint-00000100` for step 100. */
 export function checkpointName(step: number): string {
@@ -99,14 +98,15 @@ export function readCheckpoint(
     const state = await readJsonObject(join(actual, stateFile));
     const files = await readModelDirectory(actual);
     try {
-      const optimizer = await openMoments(join(actual, optimizerFile), files.model);
+      const { file, optimizer } = await openMoments(join(actual, optimizerFile), files.model);
       return {
         ...files,
+        optimizer,
         step: manifest.step,
         state,
-        readMoment: (name, moment) => optimizer.read(`${moment}/${name}`),
+        readMoment: (name, moment) => file.read(`${moment}/${name}`),
         close: async () => {
-          await Promise.all([files.close(), optimizer.close()]);
+          await Promise.all([files.close(), file.close()]);
         },
       };
     } catch (error) {
@@ -125,24 +125,38 @@ export function verifyCheckpoint(directory: string): Promise<Manifest> {
 }
 
 function momentSources(contents: CheckpointContents) {
-  return moments.flatMap((moment) =>
-    listTensors(contents.model).map(({ name, shape }) => ({
-      name: `${moment}/${name}`,
-      dtype: 'F32' as const,
-      shape,
-      data: () => contents.readMoment(name, moment),
-    })),
+  return listMoments(contents.model, contents.optimizer).map(({ name, shape, moment }) => ({
+    name: `${moment}/${name}`,
+    dtype: 'F32' as const,
+    shape,
+    data: () => contents.readMoment(name, moment),
+  }));
+}
+
+/** Of all tensors that have it the first, then the second. */
+function listMoments(model: ModelConfig, optimizer: OptimizerType) {
+  return (['m', 'v'] as const).flatMap((moment) =>
+    listTensors(model)
+      .filter((tensor) => momentsOf(optimizer, tensor).includes(moment))
+      .map(({ name, shape }) => ({ name, shape, moment })),
   );
 }
 
-async function openMoments(path: string, model: ModelConfig): Promise<SafetensorsFile> {
+/** Which moments there are says which optimizer the checkpoint is of. */
+async function openMoments(
+  path: string,
+  model: ModelConfig,
+): Promise<{ file: SafetensorsFile; optimizer: OptimizerType }> {
   const file = await openSafetensors(path);
-  const expected = moments
-    .flatMap((moment) => listTensors(model).map((t) => `${moment}/${t.name} [${t.shape}]`))
-    .sort();
+  const expectedOf = (optimizer: OptimizerType) =>
+    listMoments(model, optimizer)
+      .map(({ name, shape, moment }) => `${moment}/${name} [${shape}]`)
+      .sort();
   const found = [...file.tensors].map(([name, { shape }]) => `${name} [${shape}]`).sort();
-  if (expected.join() === found.join()) return file;
+  const optimizer = optimizerTypes.find((type) => expectedOf(type).join() === found.join());
+  if (optimizer !== undefined) return { file, optimizer };
   await file.close();
+  const expected = expectedOf('adamw');
   const missing = expected.filter((tensor) => !found.includes(tensor));
   const unknown = found.filter((tensor) => !expected.includes(tensor));
   throw checkpointError(

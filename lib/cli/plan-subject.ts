@@ -27,7 +27,7 @@ export interface SubjectFlags {
 export interface PlanSubject {
   model: ModelConfig;
   config: TrainConfig;
-  modelOptions: Pick<ModelOptions, 'device' | 'precision' | 'threads'>;
+  modelOptions: Pick<ModelOptions, 'device' | 'precision' | 'threads' | 'optimizer'>;
 }
 
 /** @throws {BurgeonError} as the configuration, the data's manifest or the schedule have it. */
@@ -64,13 +64,14 @@ async function subjectFromFile(file: string, flags: SubjectFlags): Promise<PlanS
   const { directory } = loaded.data;
   const isOpen = loaded.model.vocabSize === undefined && flags.vocabSize === undefined;
   const vocabSize = isOpen && directory !== undefined ? await vocabSizeOf(file, directory) : flags.vocabSize;
-  const { device, precision, threads } = loaded;
+  const { device, precision, threads, optimizer } = loaded;
   return {
     model: completeModel(loaded.model, vocabSize),
     config: loaded,
     modelOptions: {
       device: flags.device ?? device,
       precision,
+      optimizer: optimizer.type,
       ...(threads === 'auto' ? {} : { threads }),
     },
   };

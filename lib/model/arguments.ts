@@ -4,6 +4,7 @@
 import { types } from 'node:util';
 import { requireObject, requireReadable } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
+import type { Moment } from '../optim/optimizer.ts';
 import { sizeOf } from './tensor-views.ts';
 
 /** B and T of a batch. */
@@ -61,8 +62,18 @@ export function requireOneOf<Value extends string>(name: string, allowed: readon
   throw new BurgeonError('ERR_BURGEON_CONFIG', `${name}: expected ${expected}, received ${describe(value)}`);
 }
 
-export function requireMoment(which: 'm' | 'v'): 'm' | 'v' {
-  return requireOneOf('moment', ['m', 'v'], which);
+/** A moment that the model keeps of a tensor. */
+export function requireMoment(
+  which: Moment,
+  model: { optimizer: string; moments(name: string): readonly Moment[] },
+  name: string,
+): Moment {
+  requireOneOf('moment', ['m', 'v'], which);
+  if (model.moments(name).includes(which)) return which;
+  throw new BurgeonError(
+    'ERR_BURGEON_CONFIG',
+    `moment: expected 'm' of ${name}, received ${describe(which)}; the optimizer ${model.optimizer} keeps no other of it`,
+  );
 }
 
 /** The numbers as the engine takes them, copied only where they are others. */

@@ -14,6 +14,7 @@ import type { ModelConfigInput } from '../config/model-config-input.ts';
 import { requireText } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
 import { CounterRng } from '../est/rng.ts';
+import { type Moment, momentsOf, type OptimizerType } from '../optim/optimizer.ts';
 import type { Communicator } from '../ranks/communicator.ts';
 import type { Fold } from '../ranks/shares.ts';
 import {
@@ -29,8 +30,9 @@ import {
 import { type CompleteOptions, completeOptions, continueText } from './continue-text.ts';
 import { type Growth, growthCopies } from './grow.ts';
 import { initialValues } from './initialise.ts';
-import { copySubnetwork, nativeGroups, nativeSubnetwork } from './native-group.ts';
-import { nativeConfig, nativeOptions } from './native-options.ts';
+import { copySubnetwork, nativeGroups } from './native-group.ts';
+import { chooseOptimizer, nativeConfig, nativeOptions } from './native-options.ts';
+import { nativeOptimizerStep } from './optimizer-step.ts';
 import type {
   BackwardOptions,
   CreateOptions,
@@ -41,18 +43,20 @@ import type {
   OptimizerOptions,
   StepResult,
   TensorData,
+  UpdateResult,
 } from './options.ts';
 import { exampleNames, sizeOf, type TensorView, viewTensors } from './tensor-views.ts';
 
 const generationStream = 0x6e7;
 
-/** A model with all it owns: weights, gradients, AdamW's moments, activations and threads. One call at a time. */
+/** A model with all it owns: weights, gradients, the optimizer's moments, activations and threads. One call at a time. */
 export class Model implements Disposable {
   readonly config: Readonly<ModelConfig>;
   readonly tokenizerFiles: Readonly<Record<string, string>>;
   readonly endOfText: number | undefined;
   /** What `save` writes of special tokens, as it was read or by `endOfText`. */
   readonly specialIds: SpecialIds;
+  readonly optimizer: OptimizerType;
   readonly #native: NativeModel;
   readonly #tensors: ReadonlyMap<string, TensorView>;
   /** Number of optimizer steps taken: AdamW's bias correction depends on it. Restore it after restoring moments. */
@@ -67,7 +71,8 @@ export class Model implements Disposable {
     this.tokenizerFiles = options.tokenizerFiles ?? {};
     this.endOfText = options.endOfText;
     this.specialIds = options.specialIds ?? newSpecialIds(options.endOfText);
-    this.#native = new NativeModel(nativeConfig(config), nativeOptions(options));
+    this.optimizer = chooseOptimizer(options.optimizer);
+    this.#native = new NativeModel(nativeConfig(config, this.optimizer), nativeOptions(options));
     this.#tensors = new Map(viewTensors(config, this.#native.tensors()).map((view) => [view.name, view]));
   }
 
@@ -214,26 +219,14 @@ export class Model implements Disposable {
   }
 
   /**
-   * One AdamW update from the gradients added since the last, which it consumes and clears.
-   * @returns the global gradient norm before clipping, the mean losses of what was accumulated, and milliseconds of native work.
+   * One update from the gradients added since the last, which it consumes and clears.
    * @throws {BurgeonError} ERR_BURGEON_CONFIG, ERR_BURGEON_BUSY, ERR_BURGEON_DISPOSED; ERR_BURGEON_NONFINITE when one of
    *   the losses or the norm is not finite: weights stay, gradients are cleared.
    */
-  optimizerStep(options: OptimizerOptions): Promise<{ gradientNorm: number; losses: number[]; ms: number }> {
+  optimizerStep(options: OptimizerOptions): Promise<UpdateResult> {
     return this.#exclusively('optimizerStep()', async () => {
-      requireOptions('optimizerStep()', options);
-      const inactive = requireOneOf('inactive', ['zero-grad', 'freeze'], options.inactive ?? 'zero-grad');
-      const result = await this.#native.optimizerStep({
-        lr: options.lr,
-        beta1: options.beta1 ?? 0.9,
-        beta2: options.beta2 ?? 0.95,
-        epsilon: options.epsilon ?? 1e-8,
-        weightDecay: options.weightDecay ?? 0,
-        gradientClip: options.gradientClip ?? 0,
-        step: this.optimizerSteps + 1,
-        freeze: inactive === 'freeze',
-        trained: options.trained && nativeSubnetwork(this.config, options.trained, 'trained'),
-      });
+      const step = nativeOptimizerStep(this.config, options, this.optimizerSteps + 1);
+      const result = await this.#native.optimizerStep(step);
       this.optimizerSteps++;
       return result;
     });
@@ -305,14 +298,21 @@ export class Model implements Disposable {
     return this.#exclusively('setGradient()', () => this.#write('gradient', this.#view(name), data));
   }
 
-  /** A copy of AdamW's first ('m') or second ('v') moment of a tensor, in Hugging Face's layout. */
-  moment(name: string, which: 'm' | 'v'): Promise<TensorData> {
-    return this.#exclusively('moment()', () => this.#read(requireMoment(which), this.#view(name)));
+  /** What the optimizer keeps of a tensor: with Muon, matrices of layers have no second moment. */
+  moments(name: string): readonly Moment[] {
+    return momentsOf(this.optimizer, this.#view(name));
+  }
+
+  /** A copy of the first ('m') or second ('v') moment of a tensor, in Hugging Face's layout. */
+  moment(name: string, which: Moment): Promise<TensorData> {
+    return this.#exclusively('moment()', () => this.#read(requireMoment(which, this, name), this.#view(name)));
   }
 
   /** Replaces a moment, as `setParameter` a tensor. */
-  setMoment(name: string, which: 'm' | 'v', data: ArrayLike<number>): Promise<void> {
-    return this.#exclusively('setMoment()', () => this.#write(requireMoment(which), this.#view(name), data));
+  setMoment(name: string, which: Moment, data: ArrayLike<number>): Promise<void> {
+    return this.#exclusively('setMoment()', () =>
+      this.#write(requireMoment(which, this, name), this.#view(name), data),
+    );
   }
 
   /** What a model directory or checkpoint holds of this model; tensors are copied when read. */

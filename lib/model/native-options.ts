@@ -7,14 +7,19 @@ import { architectureOf } from '../config/architecture.ts';
 import type { ModelConfig } from '../config/model-config.ts';
 import { BurgeonError } from '../errors.ts';
 import type { PartSize } from '../est/part.ts';
+import { type OptimizerType, optimizerTypes } from '../optim/optimizer.ts';
 import { keptSums } from '../ranks/shares.ts';
 import { describe, requireOneOf } from './arguments.ts';
 import { type ChosenDevice, chooseDevice } from './device.ts';
 import type { ModelOptions, Precision } from './options.ts';
 
-export function nativeConfig(config: ModelConfig): NativeModelConfig {
+export function nativeConfig(config: ModelConfig, optimizer: OptimizerType): NativeModelConfig {
   const { nLayer, nHead, nEmbd, nInner, contextLength, vocabSize } = config;
-  return { nLayer, nHead, nEmbd, nInner, contextLength, vocabSize, ...architectureOf(config) };
+  return { nLayer, nHead, nEmbd, nInner, contextLength, vocabSize, ...architectureOf(config), optimizer };
+}
+
+export function chooseOptimizer(optimizer: OptimizerType = 'adamw'): OptimizerType {
+  return requireOneOf('optimizer', optimizerTypes, optimizer);
 }
 
 export function nativeOptions(options: ModelOptions): NativeModelOptions {
@@ -50,7 +55,13 @@ export function planMemory(
   const { binding } = loadAddon();
   const { part, accumulationSteps = 1, ...model } = options;
   const plan = nativeSync(() =>
-    binding.planMemory(nativeConfig(config), nativeOptions(model), batchSize, sequenceLength, part),
+    binding.planMemory(
+      nativeConfig(config, chooseOptimizer(model.optimizer)),
+      nativeOptions(model),
+      batchSize,
+      sequenceLength,
+      part,
+    ),
   );
   const sums = keptSums(accumulationSteps) * plan.gradients;
   return { ...plan, sums, total: plan.total + sums };

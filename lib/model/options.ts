@@ -4,6 +4,7 @@ import type { SpecialIds } from '../checkpoint/special-ids.ts';
 import type { Device } from '../config/device.ts';
 import type { FlopComponents } from '../est/flops.ts';
 import type { Subnetwork } from '../est/subnetwork.ts';
+import type { OptimizerType } from '../optim/optimizer.ts';
 import type { SamplingOptions } from './next-token.ts';
 
 /**
@@ -20,6 +21,8 @@ export interface ModelOptions {
   device?: Device | undefined;
   /** Default 'auto'. */
   precision?: Precision | undefined;
+  /** What updates the matrices of layers, and so what is kept of them; AdamW updates all others. Default 'adamw'. */
+  optimizer?: OptimizerType | undefined;
   /**
    * Of CUDA devices: whether what a micro-batch launches is kept as a graph and launched at once when its like comes again. The bits
    * are the same. Default true, unless BURGEON_CUDA_GRAPHS is 'off'.
@@ -97,6 +100,8 @@ export interface OptimizerOptions {
   beta2?: number | undefined;
   /** Default 1e-8. */
   epsilon?: number | undefined;
+  /** Of Muon. Default 0.95. */
+  momentum?: number | undefined;
   /** Decoupled, on matrices only. Default 0. */
   weightDecay?: number | undefined;
   /** Largest global gradient norm; 0 turns clipping off. Default 0. */
@@ -108,6 +113,17 @@ export interface OptimizerOptions {
    * the full model.
    */
   trained?: Subnetwork | undefined;
+}
+
+export interface UpdateResult {
+  /** Of the global gradient, before clipping. */
+  gradientNorm: number;
+  /** Mean losses of what was accumulated. */
+  losses: number[];
+  /** FLOPs of Muon's products, counted while computing; equal to what `countNewtonSchulzFlops` predicts. 0 with AdamW. */
+  newtonSchulzFlops: number;
+  /** Milliseconds of native work. */
+  ms: number;
 }
 
 export interface GenerateOptions extends SamplingOptions {

@@ -33,6 +33,8 @@ const embeddings = ['embedding_forward', 'embedding_backward'] as const;
 /** Only where products take gathered weights. */
 const gathering = ['gather', 'gather_vector', 'scatter_add'] as const;
 const ofWeights = ['sum_of_squares', 'adamw'] as const;
+/** Only where products take lists of rows. */
+const ofHost = ['muon'] as const;
 
 /** Sizes that fill no tile and no vector, and sizes that fill them; all rows active, and some. */
 export function opChecks(device: Device, isQuick: boolean): OpCheck[] {
@@ -57,8 +59,9 @@ export function opChecks(device: Device, isQuick: boolean): OpCheck[] {
   );
   const withTokens = (shapes: NativeOpShape[], small: number, large: number) =>
     shapes.map((shape, i) => ({ n: i < 2 ? small : large, ...shape }));
+  const isOnCuda = isCuda(targetOf(device, 1));
   return [
-    ...(isCuda(targetOf(device, 1)) ? checksOf(gathering, rows) : []),
+    ...(isOnCuda ? checksOf(gathering, rows) : []),
     ...checksOf(
       embeddings,
       only(
@@ -93,6 +96,7 @@ export function opChecks(device: Device, isQuick: boolean): OpCheck[] {
       heads.map((shape) => ({ ...shape, past: 21 })),
     ),
     ...checksOf(ofWeights, rows),
+    ...(isOnCuda ? [] : checksOf(ofHost, rows)),
   ];
 }
 

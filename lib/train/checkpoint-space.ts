@@ -4,14 +4,15 @@ import { readdir, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { findCheckpoints } from '../checkpoint/checkpoint-list.ts';
 import type { ModelConfig } from '../config/model-config.ts';
+import { listTensors } from '../config/tensors.ts';
 import { BurgeonError } from '../errors.ts';
-import { countParameters } from '../est/parameters.ts';
 import { isMissing } from '../files/is-missing.ts';
 import { bytes } from '../format.ts';
+import { momentsOf } from '../optim/optimizer.ts';
 import type { TrainConfig } from './train-config.ts';
 
 export interface CheckpointSpace {
-  /** Of one checkpoint: weights and both moments in float32. The rest is small. */
+  /** Of one checkpoint: weights and moments in float32. The rest is small. */
   bytes: number;
   /** The most that are there at once: those that stay, the best, and the one that is being written. */
   count: number;
@@ -19,18 +20,24 @@ export interface CheckpointSpace {
   available: number | null;
 }
 
-type SpaceConfig = Pick<TrainConfig, 'output' | 'steps' | 'checkpoint'>;
+type SpaceConfig = Pick<TrainConfig, 'output' | 'steps' | 'checkpoint' | 'optimizer'>;
 
 /** Bytes of one checkpoint. */
-function checkpointBytes(model: ModelConfig): number {
-  return 3 * Float32Array.BYTES_PER_ELEMENT * countParameters(model).total;
+function checkpointBytes(model: ModelConfig, { optimizer }: Pick<TrainConfig, 'optimizer'>): number {
+  const numbers = listTensors(model).map(
+    (tensor) => (1 + momentsOf(optimizer.type, tensor).length) * tensor.shape.reduce((a, b) => a * b, 1),
+  );
+  return Float32Array.BYTES_PER_ELEMENT * numbers.reduce((sum, each) => sum + each, 0);
 }
 
 /** Whether a disk has no room for one checkpoint more, as far as is known. */
-export async function lacksRoom(model: ModelConfig, output: string): Promise<boolean> {
+export async function lacksRoom(
+  model: ModelConfig,
+  config: Pick<TrainConfig, 'output' | 'optimizer'>,
+): Promise<boolean> {
   try {
-    const { bavail, blocks, bsize } = await statfs(output);
-    return blocks > 0 && bavail * bsize < checkpointBytes(model);
+    const { bavail, blocks, bsize } = await statfs(config.output);
+    return blocks > 0 && bavail * bsize < checkpointBytes(model, config);
   } catch {
     return false;
   }
@@ -41,7 +48,7 @@ export async function checkpointSpace(model: ModelConfig, config: SpaceConfig): 
   const { every, everyMinutes, keepLast, keepBest } = checkpoint;
   const written = everyMinutes > 0 ? steps : 1 + (every > 0 ? Math.floor((steps - 1) / every) : 0);
   return {
-    bytes: checkpointBytes(model),
+    bytes: checkpointBytes(model, config),
     count: Math.min(written, keepLast + (keepBest ? 1 : 0) + 1),
     available: await availableBytes(output),
   };

@@ -79,6 +79,8 @@ export interface StepLine extends Spent {
   allFlops: number;
   denseBlockFlops: number;
   denseAllFlops: number;
+  /** Executed by the update, of every rank; in none of the figures above. Only with Muon. */
+  newtonSchulzFlops?: number;
   /** Executed FLOPs per second over the machine's fp32 peak, measured or declared. */
   mfu: number | null;
   /** Wall-clock milliseconds, evaluation, samples and checkpoints left out. */

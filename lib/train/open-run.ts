@@ -238,7 +238,7 @@ async function record(
     isSaved: directory.latest !== undefined,
     onNote,
     begun: directory.begun,
-    lacksRoom: () => lacksRoom(model.config, config.output),
+    lacksRoom: () => lacksRoom(model.config, config),
   });
   return { dataset, check, tokenizer, input, directory, model, state, peak, planner, recorder, saver, lead };
 }

@@ -1,13 +1,15 @@
 // Model and state that a run begins with: from the newest checkpoint, or new, with weights given or drawn.
 
-import { readCheckpoint, writeCheckpoint } from '../checkpoint/checkpoint.ts';
+import { type OpenCheckpoint, readCheckpoint, writeCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { ModelContents } from '../checkpoint/model-directory.ts';
 import type { ModelConfig } from '../config/model-config.ts';
+import { listTensors } from '../config/tensors.ts';
 import { BurgeonError } from '../errors.ts';
 import { changeText, valueText } from '../format.ts';
 import { chooseDevice } from '../model/device.ts';
 import { Model } from '../model/model.ts';
 import { choosePrecision } from '../model/native-options.ts';
+import { momentsOf } from '../optim/optimizer.ts';
 import { descriptionFileName } from '../tokenizer/description.ts';
 import { tokenizerDifference } from '../tokenizer/difference.ts';
 import { readTokenizer } from '../tokenizer/open-tokenizer.ts';
@@ -79,6 +81,7 @@ export async function continueRun(context: RestoreContext, directory: string): P
 export function saveRun(model: Model, state: RunState): Promise<string> {
   return writeCheckpoint(state.config.output, state.step, {
     ...model.contents(),
+    optimizer: model.optimizer,
     readMoment: async (name, which) => Float32Array.from(await model.moment(name, which)),
     state,
   });
@@ -109,11 +112,7 @@ async function restore({ tokenizer, ...context }: RestoreContext, directory: str
     }
     const model = await Model.fromContents(checkpoint, modelOptions(continuation.state.config));
     try {
-      for (const name of model.tensorNames) {
-        for (const which of ['m', 'v'] as const) {
-          await model.setMoment(name, which, await checkpoint.readMoment(name, which));
-        }
-      }
+      await restoreMoments(model, checkpoint);
     } catch (error) {
       model.dispose();
       throw error;
@@ -122,6 +121,18 @@ async function restore({ tokenizer, ...context }: RestoreContext, directory: str
     return { ...continuation, model };
   } finally {
     await checkpoint.close();
+  }
+}
+
+/** Where the optimizer was changed on purpose, what the two keep of a tensor in different ways begins at zero. */
+async function restoreMoments(model: Model, checkpoint: OpenCheckpoint): Promise<void> {
+  const had = new Map(
+    listTensors(model.config).map((tensor) => [tensor.name, momentsOf(checkpoint.optimizer, tensor)]),
+  );
+  for (const name of model.tensorNames) {
+    const kept = model.moments(name);
+    if (kept.join() !== had.get(name)!.join()) continue;
+    for (const which of kept) await model.setMoment(name, which, await checkpoint.readMoment(name, which));
   }
 }
 
@@ -137,11 +148,12 @@ function precisionOf({ device, precision }: TrainConfig): string {
   return choosePrecision(chooseDevice(device), precision);
 }
 
-export function modelOptions({ threads, device, precision, batchSize, sequenceLength }: TrainConfig) {
+export function modelOptions({ threads, device, precision, optimizer, batchSize, sequenceLength }: TrainConfig) {
   return {
     ...(threads === 'auto' ? {} : { threads }),
     device,
     precision,
+    optimizer: optimizer.type,
     largestBatch: { batchSize, sequenceLength },
   };
 }

@@ -53,7 +53,7 @@ export interface StageInput {
         layers?: 'keep' | 'stack' | 'repeat' | 'middle' | 'zero-out' | undefined;
         /** Where new heads and neurons come from: keep, zero-out, split. Default: keep. */
         width?: 'keep' | 'zero-out' | 'split' | undefined;
-        /** AdamW's moments of copies. Default: copy; zero where width is split, or copies would stay equal. */
+        /** The optimizer's moments of copies. Default: copy; zero where width is split, or copies would stay equal. */
         moments?: 'copy' | 'zero' | undefined;
         /** Steps over which the learning rate climbs again. Default: 0. */
         warmupSteps?: number | undefined;
@@ -117,9 +117,11 @@ export interface TrainConfigInput {
         layerScale?: 'none' | 'inverse' | undefined;
       }
     | undefined;
-  /** AdamW and its learning rate. */
+  /** What updates the parameters, and its learning rate. */
   optimizer?:
     | {
+        /** adamw: for all parameters. muon: Muon for the matrices of layers (queries, keys and values apart), AdamW for embeddings, output head, norms and biases. Default: adamw. */
+        type?: 'adamw' | 'muon' | undefined;
         /** Highest learning rate. Default: 0.0006. */
         learningRate?: number | undefined;
         /** Learning rate of the last step; not used by constant. Default: learningRate / 10. */
@@ -136,6 +138,8 @@ export interface TrainConfigInput {
         beta2?: number | undefined;
         /** Added to the root of AdamW's second moment. Default: 1e-8. */
         epsilon?: number | undefined;
+        /** muon only: decay of its momentum, which is Nesterov's. Default: 0.95. */
+        momentum?: number | undefined;
         /** Decoupled weight decay of matrices and embeddings; not of biases and norms. Default: 0.1. */
         weightDecay?: number | undefined;
         /** Largest global norm of the gradient; 0 turns clipping off. Default: 1. */

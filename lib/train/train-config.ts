@@ -35,6 +35,7 @@ import { activeCounts, choices } from '../est/sampler.ts';
 import { isStageRate, Schedule, type StageRate, scheduleNames } from '../est/schedule.ts';
 import { depthTransitions, momentTransitions, widthTransitions } from '../est/transition.ts';
 import { learningRateSchedules } from '../optim/lr-schedule.ts';
+import { optimizerTypes } from '../optim/optimizer.ts';
 
 const rateShape: JsonShape = {
   anyOf: [
@@ -79,7 +80,9 @@ const transitionSection = section({
     .describe(`Where new heads and neurons come from: ${widthTransitions.join(', ')}. Default: keep`),
   moments: word(momentTransitions)
     .exactOptional()
-    .describe("AdamW's moments of copies. Default: copy; zero where width is split, or copies would stay equal"),
+    .describe(
+      "The optimizer's moments of copies. Default: copy; zero where width is split, or copies would stay equal",
+    ),
   warmupSteps: integer(0).exactOptional().describe('Steps over which the learning rate climbs again. Default: 0'),
   warmupFrom: number('a number from 0 to below 1', (input) => input >= 0 && input < 1, fromZeroToBelowOne)
     .exactOptional()
@@ -164,6 +167,12 @@ const estSection = section({
 });
 
 const optimizerSection = section({
+  type: word(optimizerTypes)
+    .default('adamw')
+    .describe(
+      'adamw: for all parameters. muon: Muon for the matrices of layers (queries, keys and values apart), AdamW for ' +
+        'embeddings, output head, norms and biases',
+    ),
   learningRate: positiveFloat32().default(6e-4).describe('Highest learning rate'),
   minLearningRate: nonNegativeFloat32()
     .exactOptional()
@@ -178,6 +187,7 @@ const optimizerSection = section({
   beta1: decayFloat32().default(0.9).describe("AdamW's decay of the first moment"),
   beta2: decayFloat32().default(0.95).describe("AdamW's decay of the second moment"),
   epsilon: positiveFloat32().default(1e-8).describe("Added to the root of AdamW's second moment"),
+  momentum: decayFloat32().default(0.95).describe("muon only: decay of its momentum, which is Nesterov's"),
   weightDecay: nonNegativeFloat32()
     .default(0.1)
     .describe('Decoupled weight decay of matrices and embeddings; not of biases and norms'),
@@ -251,7 +261,7 @@ const fields = section({
   sequenceLength: integer(1).exactOptional().describe('Tokens per sequence. Default: model.contextLength'),
   accumulationSteps: integer(1, 1_048_576).default(1).describe('Micro-batches per optimizer step'),
   est: estSection.prefault({}).meta({ title: 'Which part of the model is trained in which step' }),
-  optimizer: optimizerSection.prefault({}).meta({ title: 'AdamW and its learning rate' }),
+  optimizer: optimizerSection.prefault({}).meta({ title: 'What updates the parameters, and its learning rate' }),
   evaluation: section({
     every: integer(0).default(250).describe('Steps between evaluations; 0: only at the end'),
     windows: integerOr(1, 'all').default(64).describe('Sequences of validation data per evaluation'),

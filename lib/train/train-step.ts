@@ -62,6 +62,8 @@ export interface StepOutcome {
   /** Executed, forward and backward. */
   blockFlops: number;
   allFlops: number;
+  /** Executed by the update of every rank; only with Muon. */
+  newtonSchulzFlops?: number;
 }
 
 /**
@@ -86,10 +88,10 @@ export async function trainStep(context: StepContext, step: number): Promise<Ste
     if (others.length > 0) context.onOthersStop?.(others);
     return undefined;
   }
-  const { schedule: _, inactive, ...optimizer } = config.optimizer;
+  const { type, schedule: _, inactive, ...optimizer } = config.optimizer;
   const learningRate = learningRateOf(config, plan.stage, step);
   const update = { ...optimizer, ...untrained(plan, inactive), lr: learningRate };
-  const { gradientNorm, losses } = await replayable(where, () =>
+  const { gradientNorm, losses, newtonSchulzFlops } = await replayable(where, () =>
     timed('update', () => model.optimizerStep(update)).catch((error) => {
       // A loss or norm that is not finite is found before anything is updated.
       if (!isNonFinite(error)) context.onChange?.();
@@ -115,6 +117,7 @@ export async function trainStep(context: StepContext, step: number): Promise<Ste
     gradientNorm,
     blockFlops,
     allFlops,
+    ...(type === 'muon' && { newtonSchulzFlops }),
   };
 }
 

@@ -130,6 +130,11 @@ ModelConfig read_model_config(const Napi::Value& value) {
   config.attproj_bias = read_boolean(object.Get("attentionOutputBias"), "config.attentionOutputBias");
   config.mlp_bias = read_boolean(object.Get("mlpBias"), "config.mlpBias");
   config.tied_head = read_boolean(object.Get("tiedHead"), "config.tiedHead");
+  const std::string optimizer = read_string(object.Get("optimizer"), "config.optimizer");
+  if (optimizer != "adamw" && optimizer != "muon") {
+    fail(ErrorCode::kConfig, "config.optimizer", "adamw or muon", optimizer);
+  }
+  config.optimizer = optimizer == "muon" ? Optimizer::kMuon : Optimizer::kAdamW;
   if (config.n_head % config.n_kv_head != 0) {
     fail(ErrorCode::kConfig, "config.nKvHead", "a divisor of nHead = " + std::to_string(config.n_head),
          std::to_string(config.n_kv_head));
@@ -212,6 +217,7 @@ OptimizerStep read_optimizer_step(const Napi::Value& value) {
   step.clip = not_negative("gradientClip");
   step.step = read_integer(object.Get("step"), "optimizerSteps + 1", 1, int64_t{1} << 40);
   step.freeze = read_boolean(object.Get("freeze"), "freeze");
+  step.momentum = decay("momentum");
   return step;
 }
 

@@ -98,7 +98,7 @@ Napi::Value ModelWrap::optimizer_step(const Napi::CallbackInfo& info) {
     if (!part.IsUndefined()) *trained = read_subnetwork(read_object(part, "trained"), model->config(), "trained");
     ready();
     const auto losses = std::make_shared<std::vector<double>>();
-    const auto norm = std::make_shared<double>(0);
+    const auto result = std::make_shared<UpdateResult>();
     const auto ms = std::make_shared<double>(0);
     return run(
         info,
@@ -106,12 +106,13 @@ Napi::Value ModelWrap::optimizer_step(const Napi::CallbackInfo& info) {
           const auto start = std::chrono::steady_clock::now();
           *losses = model->take_losses();
           model->check_losses(*losses);
-          *norm = model->optimizer_step(step, *trained ? &**trained : nullptr);
+          *result = model->optimizer_step(step, *trained ? &**trained : nullptr);
           *ms = elapsed_ms(start);
         },
         [=](Napi::Env env) -> Napi::Value {
           Napi::Object object = Napi::Object::New(env);
-          object.Set("gradientNorm", Napi::Number::New(env, *norm));
+          object.Set("gradientNorm", Napi::Number::New(env, result->gradient_norm));
+          object.Set("newtonSchulzFlops", Napi::Number::New(env, 2.0 * static_cast<double>(result->newton_schulz)));
           object.Set("losses", numbers_array(env, *losses));
           object.Set("ms", Napi::Number::New(env, *ms));
           return object;

@@ -16,6 +16,7 @@
 #include "ops/global_norm/global_norm.h"
 #include "ops/linear/linear.h"
 #include "ops/mlp/mlp.h"
+#include "ops/muon/muon.h"
 #include "ops/norm/norm.h"
 #include "ops/rotary/rotary.h"
 
@@ -25,8 +26,8 @@ template <class T, class W = T>
 struct Ops {
   const char* name;
   // Products take dense operands only: active rows are gathered before a group of sequences, and gradients scattered
-  // after it (model/operands.h). Row lists are then null, except for gather_rows, scatter_add, sum_of_squares and
-  // adamw.
+  // after it (model/operands.h). Row lists are then null, except for gather_rows, scatter_add, sum_of_squares,
+  // adamw and muon.
   bool compact;
   // Buffers begin at a multiple of so many bytes, a multiple of 64.
   size_t alignment;
@@ -45,7 +46,7 @@ struct Ops {
   int64_t (*token_order_words)(int64_t n);
   void (*order_tokens)(int32_t* order, const int32_t* tokens, int64_t n, int32_t* counts, int64_t vocab);
 #define BURGEON_OP_MEMBER(name, Signature) Signature<T, W>* name;
-  BURGEON_OPS(BURGEON_OP_MEMBER)  // those of BURGEON_COMPACT_OPS null unless compact
+  BURGEON_OPS(BURGEON_OP_MEMBER)  // those of BURGEON_COMPACT_OPS null unless compact, optional ones maybe
 #undef BURGEON_OP_MEMBER
   // Does `rounds` products of the table's operand format on cached data (kBurstFloats of them, finite) and returns the
   // multiply-adds executed; null where there is nothing to measure.

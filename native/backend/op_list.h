@@ -32,9 +32,13 @@
   VISIT(adamw, AdamW)                                 \
   VISIT(sum_of_squares, SumOfSquares)
 
+// Of backends that have them: null elsewhere, and asked for by models that need them.
+#define BURGEON_OPTIONAL_OPS(VISIT) VISIT(muon, Muon)
+
 #define BURGEON_OPS(VISIT)   \
   BURGEON_COMPACT_OPS(VISIT) \
-  BURGEON_COMMON_OPS(VISIT)
+  BURGEON_COMMON_OPS(VISIT)  \
+  BURGEON_OPTIONAL_OPS(VISIT)
 
 // Puts the function template of that name into the table `ops`.
 #define BURGEON_SET_OP(name, Signature) ops.name = name<T>;

@@ -13,8 +13,9 @@ Function* present(Function* function, Op op) {
   for (const OpEntry& entry : op_entries()) {
     if (entry.op == op) name = entry.name;
   }
-  throw Error(ErrorCode::kBackend, "op: expected one that this device has, " + name +
-                                       " is of devices whose products take gathered weights, such as cuda");
+  const char* const where =
+      op == Op::kMuon ? "of the cpu" : "of devices whose products take gathered weights, such as cuda";
+  throw Error(ErrorCode::kBackend, "op: expected one that this device has, " + name + " is " + where);
 }
 
 // The ops on a block of logits, as Step::loss calls them.
@@ -64,6 +65,10 @@ void call_on_rows(Op op, const OpShape& s, const Ops<T, W>& ops, OpContext& ctx,
     case Op::kAdamW: {
       const AdamWRows<M> part{m(0), m(1), m(2), m(3), rows, a, C, true, false};
       return ops.adamw(ctx, {&part, 1}, {1e-3, 0.9, 0.95, 1e-8, 0.1, 0.5, 0.1, 0.05});
+    }
+    case Op::kMuon: {
+      const MuonRows<M> part{m(0), m(1), m(2), rows, a, C, false};
+      return present(ops.muon, op)(ctx, {&part, 1}, {2e-2, 0.95, 0.1, 0.5}, m(3));
     }
     default: {
       const SquaredRows<M> part{m(1), rows, a, C};
@@ -138,6 +143,7 @@ void call_op(Op op, const OpShape& s, const Ops<T, W>& ops, OpContext& ctx, cons
     case Op::kGatherVector:
     case Op::kScatterAdd:
     case Op::kAdamW:
+    case Op::kMuon:
     case Op::kSumOfSquares:
       return call_on_rows(op, s, ops, ctx, lists.rows, data);
   }

@@ -51,6 +51,11 @@ double multiply_adds(Op op, const OpShape& s) {
       return 4 * triangle;
     case Op::kAttentionCached:
       return 2 * triangle + 2 * n * width * static_cast<double>(s.past);
+    case Op::kMuon: {
+      const double shorter = static_cast<double>(std::min(s.active_rows, s.cols));
+      const double longer = static_cast<double>(std::max(s.active_rows, s.cols));
+      return kNewtonSchulzSteps * shorter * shorter * (2 * longer + shorter);  // at most
+    }
     default:
       return 0;
   }
@@ -116,6 +121,7 @@ const std::vector<OpEntry>& op_entries() {
       {"gather_vector", Op::kGatherVector, vector},
       {"scatter_add", Op::kScatterAdd, matrix},
       {"adamw", Op::kAdamW, matrix},
+      {"muon", Op::kMuon, matrix},
       {"sum_of_squares", Op::kSumOfSquares, matrix},
   };
   return entries;

@@ -37,6 +37,7 @@ enum class Op {
   kGatherVector,
   kScatterAdd,
   kAdamW,
+  kMuon,
   kSumOfSquares,
 };
 

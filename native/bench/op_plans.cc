@@ -220,6 +220,14 @@ void plan_rows(Op op, const OpShape& s, Operands& operands, Cost& cost) {
                   master(Operand{all * C, x, 2.5, true})};
       cost.words = 8 * a * C + list;
       break;
+    case Op::kMuon: {
+      // The last is what it works in.
+      const int64_t shorter = std::min(a, C);
+      operands = {master(adds(all * C, w)), master(changes(all * C, x)), master(adds(all * C, x)),
+                  master(in(2 * (a * C + shorter * shorter), 0))};
+      cost.words = 6 * a * C + list;
+      break;
+    }
     case Op::kSumOfSquares:
       operands = {assigns(1), master(in(all * C, x))};
       operands[0].element = Element::kDouble;
@@ -274,6 +282,7 @@ OpPlan plan_op(Op op, const OpShape& s, bool compact, int64_t activation_bytes, 
     case Op::kGatherVector:
     case Op::kScatterAdd:
     case Op::kAdamW:
+    case Op::kMuon:
     case Op::kSumOfSquares:
       plan_rows(op, s, plan.operands, cost);
       break;

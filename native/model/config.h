@@ -10,6 +10,9 @@ namespace burgeon {
 // kGelu: fc and fcproj, tanh GELU between them. kSwiglu: gate and fc side by side, silu(gate) * fc.
 enum class MlpKind { kGelu, kSwiglu };
 
+// kMuon: Muon for the matrices of layers, which have no second moment; AdamW for all others.
+enum class Optimizer { kAdamW, kMuon };
+
 struct ModelConfig {
   int64_t n_layer;         // L
   int64_t n_head;          // NH, query heads
@@ -27,6 +30,7 @@ struct ModelConfig {
   bool mlp_bias;                        // of all matrices of the MLP
   bool tied_head;                       // the output head is the token embedding
   std::vector<float> rope_frequencies;  // (HS / 2) radians per position; empty: learned positions
+  Optimizer optimizer = Optimizer::kAdamW;
 
   int64_t queries_per_kv_head() const { return n_head / n_kv_head; }  // query heads that share a key and a value head
   int64_t query_width() const { return n_head * head_size; }

@@ -5,6 +5,7 @@
 #include "core/arena.h"
 #include "core/bfloat16.h"
 #include "core/error.h"
+#include "model/muon_update.h"
 #include "model/operands.h"
 #include "model/parameters.h"
 
@@ -18,8 +19,13 @@ MemoryPlan plan_memory(const ModelConfig& config, const Ops<T, W>& ops, int thre
   Activations<T, W> activations;
   size_t thread_scratch;
   const size_t bytes = plan_activations(config, shape, ops, threads, nullptr, &activations, &thread_scratch);
-  const size_t each = parameters.bytes() / 4;
-  return {each, each, 2 * each, operands.bytes(), bytes - activations.scratch_bytes, activations.scratch_bytes};
+  const size_t each = static_cast<size_t>(parameters.count()) * sizeof(Master<T>);
+  return {each,
+          each,
+          parameters.bytes() - 2 * each,
+          operands.bytes(),
+          bytes - activations.scratch_bytes,
+          activations.scratch_bytes + MuonUpdate<T, W>::bytes_of(config)};
 }
 
 template <class T, class W>

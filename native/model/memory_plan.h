@@ -15,7 +15,7 @@ struct MemoryPlan {
   size_t moments;
   size_t slots;        // lists of active rows; of compact backends also gathered weights and their gradients
   size_t activations;  // with the buffers of the backward pass and the block of logits
-  size_t scratch;      // of ops
+  size_t scratch;      // of ops, and of the optimizer's products
 
   size_t parameters() const { return weights + gradients + moments + slots; }
   size_t total() const { return parameters() + activations + scratch; }

@@ -55,19 +55,23 @@ class TypedModel final : public Model {
         losses_(device_),
         sums_(parameters_, device_),
         step_(config_, ops_, device_, parameters_, operands_, workspace_.activations(), context_),
-        update_(ops_, device_, parameters_, operands_, context_) {
+        update_(config_, ops_, device_, parameters_, operands_, context_) {
+    require_optimizer(config_, ops_);
     if (options.batch > 0) {
       workspace_.check({options.batch * options.sequence, options.sequence, true, whole_extent(config)});
     }
     parameters_.allocate();
     operands_.allocate();
+    update_.allocate(parameters_.bytes() + operands_.bytes());
   }
 
   int element_size() const override { return sizeof(M); }
   const std::vector<Tensor>& tensors() const override { return parameters_.tensors(); }
   size_t parameter_bytes() const override { return parameters_.bytes() + operands_.bytes(); }
   std::string links() const override { return sums_.links(); }
-  size_t activation_bytes() const override { return workspace_.bytes() + text_.bytes() + sums_.bytes(); }
+  size_t activation_bytes() const override {
+    return workspace_.bytes() + text_.bytes() + sums_.bytes() + update_.bytes();
+  }
 
   size_t plan_bytes(int64_t batch, int64_t sequence, bool gradients) const override {
     return workspace_.bytes_of(batch, sequence, gradients);
@@ -76,7 +80,7 @@ class TypedModel final : public Model {
   void read(Role role, size_t index, int64_t row, int64_t rows, void* data) override {
     if (role == Role::kGradient) operands_.add_gradients(context_);
     const Tensor& tensor = parameters_.tensors().at(index);
-    const M* from = parameters_.data(role, tensor) + row * tensor.cols;
+    const M* from = data_of(role, tensor) + row * tensor.cols;
     device_.read(data, from, static_cast<size_t>(rows * tensor.cols) * sizeof(M));
   }
 
@@ -87,7 +91,7 @@ class TypedModel final : public Model {
       operands_.expect_master_gradients();
       touched_.add(tensor, row, rows);
     }
-    M* to = parameters_.data(role, tensor) + row * tensor.cols;
+    M* to = data_of(role, tensor) + row * tensor.cols;
     device_.write(to, data, static_cast<size_t>(rows * tensor.cols) * sizeof(M));
     if (role == Role::kWeight) operands_.invalidate();
   }
@@ -194,14 +198,14 @@ class TypedModel final : public Model {
 
   void broadcast_state(Communicator& ranks) override {
     sums_.link(ranks);
-    const Tensor& first = parameters_.tensors().front();
     constexpr int64_t kChunk = int64_t{1} << 20;
     std::vector<M> chunk;
     for (const Role role : {Role::kWeight, Role::kState0, Role::kState1}) {
-      for (int64_t begin = 0; begin < parameters_.count(); begin += kChunk) {
-        chunk.resize(static_cast<size_t>(std::min(kChunk, parameters_.count() - begin)));
+      const int64_t count = parameters_.count(role);
+      for (int64_t begin = 0; begin < count; begin += kChunk) {
+        chunk.resize(static_cast<size_t>(std::min(kChunk, count - begin)));
         const size_t bytes = chunk.size() * sizeof(M);
-        M* const at = parameters_.data(role, first) + begin;
+        M* const at = parameters_.array(role) + begin;
         if (ranks.rank() == 0) device_.read(chunk.data(), at, bytes);
         broadcast(ranks, chunk.data(), bytes, "weights and moments of rank 0");
         if (ranks.rank() != 0) device_.write(at, chunk.data(), bytes);
@@ -210,7 +214,7 @@ class TypedModel final : public Model {
     operands_.invalidate();
   }
 
-  double optimizer_step(const OptimizerStep& step, const Subnetwork* trained) override {
+  UpdateResult optimizer_step(const OptimizerStep& step, const Subnetwork* trained) override {
     require_folded();
     reserve({1, 1, false, {1, 1, 1, 1}});  // the update uses scratch, and may be the first call of all
     if (trained) {
@@ -223,13 +227,15 @@ class TypedModel final : public Model {
             "trained: expected every unit that has gradients, received fewer; name all that any step has trained");
       }
     }
-    const double norm = update_.run(step, touched_, trained ? &trained_ : nullptr, workspace_.activations().sums);
-    if (!std::isfinite(norm)) {
+    const UpdateResult result =
+        update_.run(step, touched_, trained ? &trained_ : nullptr, workspace_.activations().sums);
+    if (!std::isfinite(result.gradient_norm)) {
       clear_gradients();
-      throw Error(ErrorCode::kNonfinite, "gradient norm: expected a finite number, computed " + text_of(norm) +
+      throw Error(ErrorCode::kNonfinite, "gradient norm: expected a finite number, computed " +
+                                             text_of(result.gradient_norm) +
                                              "; the weights were left as they were and the gradients cleared");
     }
-    return norm;
+    return result;
   }
 
   void clear_gradients() override {
@@ -249,6 +255,14 @@ class TypedModel final : public Model {
   std::vector<OpEvent> take_profile() override { return timed_.log.take(); }
 
  private:
+  M* data_of(Role role, const Tensor& tensor) {
+    M* const data = parameters_.data(role, tensor);
+    if (data) return data;
+    throw Error(ErrorCode::kShape,
+                std::string("v of ") + tensor.name +
+                    ": expected a tensor with a second moment; with Muon matrices of layers have none");
+  }
+
   // Everything of a micro-batch, its losses included.
   StepResult queue_gradients(const MicroBatch& batch, double weight, int64_t* valid) {
     *valid = prepare(batch, true);
@@ -351,7 +365,7 @@ class TypedModel final : public Model {
   }
 
   void reserve(const ActivationShape& shape) {
-    const size_t held = parameters_.bytes() + operands_.bytes();
+    const size_t held = parameters_.bytes() + operands_.bytes() + update_.bytes();
     if (!workspace_.planned().covers(shape)) losses_.collect();
     if (!workspace_.reserve(shape, held)) return;
     recordings_.forget();
@@ -417,7 +431,9 @@ MemoryPlan Model::plan(const ModelConfig& config, const ModelOptions& options, i
                        const Extent& part) {
   const ActivationShape shape{batch * sequence, sequence, true, part};
   return with_types(options, [&](auto t, auto w) {
-    return plan_memory(config, find_ops<decltype(t), decltype(w)>(options), options.threads, shape);
+    const auto& ops = find_ops<decltype(t), decltype(w)>(options);
+    require_optimizer(config, ops);
+    return plan_memory(config, ops, options.threads, shape);
   });
 }
 

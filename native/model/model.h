@@ -98,10 +98,10 @@ class Model {
   // gradients go that way from then on. Throws Error(kRanks, kCuda).
   virtual void broadcast_state(Communicator& ranks) = 0;
 
-  // Consumes and clears the gradients; returns their norm before clipping. `trained`: what any step so far has trained;
+  // Consumes and clears the gradients. `trained`: what any step so far has trained;
   // the rest is neither read nor written. Null: all. A norm that is not finite throws Error(kNonfinite), clears the
   // gradients and leaves the weights alone. Throws Error(kShape) where gradients are there of other units.
-  virtual double optimizer_step(const OptimizerStep& step, const Subnetwork* trained = nullptr) = 0;
+  virtual UpdateResult optimizer_step(const OptimizerStep& step, const Subnetwork* trained = nullptr) = 0;
 
   virtual void clear_gradients() = 0;
 

@@ -125,7 +125,8 @@ void Operands<T, W>::prepare(OpContext& ctx, const SubnetworkPlan& plan) {
   for (size_t i = 0; i < plan.layers().size(); ++i) {
     const ActiveLayer& active = plan.layers()[i];
     LayerOperands<W> operands{};
-    operands.rows = {on_device(active.rows.qkv), on_device(active.rows.heads), on_device(active.rows.neurons)};
+    operands.rows = {on_device(active.rows.qkv), on_device(active.rows.heads), on_device(active.rows.neurons),
+                     active.rows.keys};
     for (int64_t k = 0; k < tensors_per_layer_; ++k) point_to(layer_tensors(active.layer)[k], operands, slots_[i]);
     layers_.push_back(operands);
     layer_of_.push_back(active.layer);
@@ -193,7 +194,8 @@ template <class T, class W>
 void Operands<T, W>::add_gradients(OpContext& ctx) {
   if (!in_slots_) return;
   scattered_.clear();
-  for_each_slot_gradient([&](const Tensor& tensor, const RowList& list, M* gradient) {
+  for_each_slot_gradient([&](const Tensor& tensor, const UnitRows& units, M* gradient) {
+    const RowList list = units.of(tensor);
     scattered_.push_back({parameters_.data(Role::kGradient, tensor), gradient, list.rows, list.count, tensor.cols});
   });
   ops_.scatter_add(ctx, {scattered_.data(), static_cast<int64_t>(scattered_.size())});

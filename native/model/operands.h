@@ -57,13 +57,13 @@ class Operands {
   void expect_master_gradients() { in_masters_ = true; }
   // Whether all there are of the layers' gradients are in slots.
   bool gradients_are_in_slots() const { return in_slots_ && !in_masters_; }
-  // visit(tensor, its active rows, slot) for every tensor of the active layers.
+  // visit(tensor, active rows of its layer, slot) for every tensor of the active layers.
   template <class Visit>
   void for_each_slot_gradient(Visit visit) const {
     for (size_t i = 0; i < layers_.size(); ++i) {
       for (int64_t k = 0; k < tensors_per_layer_; ++k) {
         const Tensor& tensor = layer_tensors(layer_of_[i])[k];
-        visit(tensor, layers_[i].rows.of(tensor), layers_[i].gradient[tensor.kind]);
+        visit(tensor, layers_[i].rows, layers_[i].gradient[tensor.kind]);
       }
     }
   }

@@ -7,10 +7,14 @@ std::vector<Tensor> list_tensors(const ModelConfig& config) {
   const int64_t F = config.n_inner;
   std::vector<Tensor> tensors;
   int64_t offset = 0;
+  int64_t second_offset = 0;
   const auto add = [&](const char* name, int kind, int64_t layer, int64_t rows, int64_t cols, Sampled sampled,
                        bool decays) {
-    tensors.push_back({kind, name, layer, rows, cols, sampled, decays, offset});
-    offset += (rows * cols + 15) / 16 * 16;  // every tensor starts on a cache line
+    const bool is_orthogonalised = config.optimizer == Optimizer::kMuon && layer >= 0 && decays;
+    tensors.push_back({kind, name, layer, rows, cols, sampled, decays, offset, is_orthogonalised ? -1 : second_offset});
+    const int64_t elements = (rows * cols + 15) / 16 * 16;  // every tensor starts on a cache line
+    offset += elements;
+    if (!is_orthogonalised) second_offset += elements;
   };
   add("wte", kWte, -1, config.vocab_size, C, Sampled::kNever, true);
   if (!config.rotary()) add("wpe", kWpe, -1, config.context_length, C, Sampled::kNever, true);
@@ -57,6 +61,13 @@ RowList UnitRows::of(const Tensor& tensor) const {
   }
 }
 
+UnitRows whole_rows(const ModelConfig& config) {
+  return {{nullptr, config.qkv_width()},
+          {nullptr, config.query_width()},
+          {nullptr, config.n_inner},
+          config.n_kv_head * config.head_size};
+}
+
 template <class T>
 Parameters<T>::Parameters(const ModelConfig& config, Device& device) : device_(device), tensors_(list_tensors(config)) {
   places_.assign(static_cast<size_t>(kGlobalTensors + config.n_layer * kLayerTensors), -1);
@@ -65,8 +76,11 @@ Parameters<T>::Parameters(const ModelConfig& config, Device& device) : device_(d
     const int64_t first = tensor.layer < 0 ? 0 : kGlobalTensors + tensor.layer * kLayerTensors;
     places_[static_cast<size_t>(first + tensor.kind)] = static_cast<int64_t>(i);
   }
-  const Tensor& last = tensors_.back();
-  count_ = last.offset + (last.size() + 15) / 16 * 16;
+  for (const Tensor& tensor : tensors_) {
+    const int64_t elements = (tensor.size() + 15) / 16 * 16;
+    count_ += elements;
+    if (tensor.second_offset >= 0) second_count_ += elements;
+  }
 }
 
 template <class T>

@@ -25,8 +25,9 @@ struct Tensor {
   int64_t rows;
   int64_t cols;
   Sampled sampled;
-  bool decays;     // two-dimensional in Hugging Face's layout
-  int64_t offset;  // of its first element in each of the arrays
+  bool decays;            // two-dimensional in Hugging Face's layout
+  int64_t offset;         // of its first element in each of the arrays
+  int64_t second_offset;  // in that of the second moment; -1: it has none, and its update is orthogonalised
 
   int64_t size() const { return rows * cols; }
 };
@@ -39,12 +40,16 @@ struct RowList {
 
 // What takes part of a layer, as rows of its tensors.
 struct UnitRows {
-  RowList qkv;      // of qkvw and qkvb: queries, keys, values
+  RowList qkv;      // of qkvw and qkvb: queries, as many as heads, then keys, then values
   RowList heads;    // of attprojw
   RowList neurons;  // of gatew, gateb, fcw, fcb and fcprojw
+  int64_t keys;     // rows of qkv
 
   RowList of(const Tensor& tensor) const;
 };
+
+// All of a layer.
+UnitRows whole_rows(const ModelConfig& config);
 
 enum LayerTensor {
   kLn1w,
@@ -68,7 +73,7 @@ enum GlobalTensor { kWte, kWpe, kLnfw, kLnfb, kHeadw, kGlobalTensors };
 // The globals first, then the layers in order.
 std::vector<Tensor> list_tensors(const ModelConfig& config);
 
-// kState0 and kState1 are the optimizer's: AdamW's first and second moment.
+// kState0 and kState1 are the optimizer's: AdamW's first and second moment. Muon's momentum is a first moment.
 enum class Role { kWeight, kGradient, kState0, kState1 };
 constexpr int kRoles = 4;
 
@@ -85,9 +90,16 @@ class Parameters {
 
   const std::vector<Tensor>& tensors() const { return tensors_; }
   int64_t count() const { return count_; }
-  size_t bytes() const { return static_cast<size_t>(count_) * kRoles * sizeof(T); }
+  int64_t count(Role role) const { return role == Role::kState1 ? second_count_ : count_; }
+  size_t bytes() const { return static_cast<size_t>(3 * count_ + second_count_) * sizeof(T); }
 
-  T* data(Role role, const Tensor& tensor) const { return arrays_[static_cast<int>(role)] + tensor.offset; }
+  // Of all tensors, one after another.
+  T* array(Role role) const { return arrays_[static_cast<int>(role)]; }
+  // Null where the tensor has none of that role.
+  T* data(Role role, const Tensor& tensor) const {
+    const int64_t offset = role == Role::kState1 ? tensor.second_offset : tensor.offset;
+    return offset < 0 ? nullptr : array(role) + offset;
+  }
   // Null where the architecture has no such tensor.
   T* layer(Role role, int64_t layer, LayerTensor tensor) const {
     return at(role, places_[kGlobalTensors + layer * kLayerTensors + tensor]);
@@ -104,6 +116,7 @@ class Parameters {
   std::vector<Tensor> tensors_;
   std::vector<int64_t> places_;  // in tensors_, of every global and then every layer's tensors; -1: there is none
   int64_t count_ = 0;            // elements of one array, alignment gaps included
+  int64_t second_count_ = 0;     // of that of the second moment
   Arena arena_;
   T* arrays_[kRoles];
 };

@@ -17,16 +17,21 @@ void check(const RowCopy& copy, const std::vector<Tensor>& tensors, const std::s
   };
   check_rows(".to", copy.to, copy.to_row);
   check_rows(".from", copy.from, copy.from_row);
-  if (tensors[copy.to].cols == tensors[copy.from].cols) return;
-  throw Error(ErrorCode::kShape, name + ": expected tensors with as many columns, received " + tensors[copy.from].name +
-                                     " and " + tensors[copy.to].name);
+  const Tensor& to = tensors[copy.to];
+  const Tensor& from = tensors[copy.from];
+  if (to.cols == from.cols && (to.second_offset < 0) == (from.second_offset < 0)) return;
+  throw Error(ErrorCode::kShape,
+              name + ": expected tensors with as many columns and moments, received " + from.name + " and " + to.name);
 }
 
 template <class M>
 void apply(const RowCopy& copy, Role role, double factor, Parameters<M>& parameters, Device& device) {
   const Tensor& tensor = parameters.tensors()[copy.to];
-  M* to = parameters.data(role, tensor) + copy.to_row * tensor.cols;
-  const M* from = parameters.data(role, parameters.tensors()[copy.from]) + copy.from_row * tensor.cols;
+  M* to = parameters.data(role, tensor);
+  const M* from = parameters.data(role, parameters.tensors()[copy.from]);
+  if (!to) return;  // it has no second moment, and so has none that it is copied from
+  to += copy.to_row * tensor.cols;
+  from += copy.from_row * tensor.cols;
   const size_t count = static_cast<size_t>(copy.rows * tensor.cols);
   if (factor == 0) {
     device.clear(to, count * sizeof(M));

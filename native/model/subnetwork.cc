@@ -157,6 +157,7 @@ void SubnetworkPlan::assign(const Subnetwork& subnetwork) {
     active.rows.qkv.count = (active.heads + 2 * active.kv_heads) * config_.head_size;
     active.rows.heads.count = active.heads * config_.head_size;
     active.rows.neurons.count = active.neurons;
+    active.rows.keys = active.kv_heads * config_.head_size;
     extent_.heads = std::max(extent_.heads, active.heads);
     extent_.kv_heads = std::max(extent_.kv_heads, active.kv_heads);
     extent_.neurons = std::max(extent_.neurons, active.neurons);
@@ -215,7 +216,7 @@ UnitRows TouchedUnits::rows(int64_t layer, const int32_t* lists) const {
   const Places& places = places_[layer];
   const auto list = [&](int64_t first, int64_t count) { return RowList{first < 0 ? nullptr : lists + first, count}; };
   return {list(places.qkv, places.qkv_count), list(places.heads, places.head_count),
-          list(places.neurons, places.neuron_count)};
+          list(places.neurons, places.neuron_count), places.key_count};
 }
 
 void TouchedUnits::unite_with(Communicator& ranks, std::vector<uint8_t>* scratch) {
@@ -240,6 +241,7 @@ bool TouchedUnits::covers(const TouchedUnits& other) const {
 
 void TouchedUnits::list() {
   const int64_t HS = config_.head_size;
+  const int64_t keys_end = config_.query_width() + config_.n_kv_head * HS;
   lists_.clear();
   const auto end = [&] { return static_cast<int64_t>(lists_.size()); };
   // Whether `count` ascending entries from `first` on are 0, 1, 2, ...
@@ -250,10 +252,11 @@ void TouchedUnits::list() {
     if (!layers_[layer]) continue;
     const uint8_t* heads = qkv_heads_.data() + layer * qkv_heads_each_;
     const uint8_t* neurons = neurons_.data() + layer * config_.n_inner;
-    Places rows{end(), end(), 0, 0, 0, 0};
+    Places rows{end(), end(), 0, 0, 0, 0, 0};
     for (int64_t row = 0; row < config_.qkv_width(); ++row) {
       if (heads[row / HS]) lists_.push_back(static_cast<int32_t>(row));
       if (row + 1 == config_.query_width()) rows.head_count = end() - rows.qkv;  // the queries come first
+      if (row + 1 == keys_end) rows.key_count = end() - rows.qkv - rows.head_count;
     }
     rows.qkv_count = end() - rows.qkv;
     rows.neurons = end();

@@ -108,6 +108,7 @@ class TouchedUnits {
     int64_t qkv_count;
     int64_t head_count;
     int64_t neuron_count;
+    int64_t key_count;
   };
 
   const ModelConfig config_;

@@ -45,6 +45,19 @@ TEST(model_refuses_unknown_backends) {
               Model::create(config, {{"cpu", "", Precision::kFloat64}}));
 }
 
+TEST(model_refuses_an_optimizer_that_the_backend_lacks) {
+  ModelConfig config = small_config();
+  Ops<float> ops = ref::table<float>(true);
+  ops.name = "cuda";
+  ops.muon = nullptr;
+  require_optimizer(config, ops);
+  config.optimizer = Optimizer::kMuon;
+  CHECK_ERROR(ErrorCode::kBackend,
+              "optimizer muon: the cuda backend has no Muon yet; use the device cpu, or the optimizer adamw",
+              require_optimizer(config, ops));
+  require_optimizer(config, ref::table<float>(true));
+}
+
 TEST(model_refuses_what_memory_cannot_hold) {
   const ModelConfig config = gpt2_config(1, 1, int64_t{1} << 20, 1, 1, 2);
   try {

@@ -138,7 +138,9 @@ Subnetwork with_layer_scale(Subnetwork subnetwork, double factor, size_t layers)
   return subnetwork;
 }
 
-OptimizerStep optimizer_step(int64_t step, bool freeze) { return {1e-2, 0.9, 0.95, 1e-8, 0.1, 1.0, step, freeze}; }
+OptimizerStep optimizer_step(int64_t step, bool freeze) {
+  return {1e-2, 0.9, 0.95, 1e-8, 0.1, 1.0, step, freeze, 0.95};
+}
 
 namespace {
 

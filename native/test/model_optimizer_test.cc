@@ -80,7 +80,7 @@ TEST(model_optimizer_step_matches_adamw) {
 
       OptimizerStep step = optimizer_step(3, freeze);
       step.clip = 0.25;  // below the norm of these gradients
-      const double norm = model->optimizer_step(step);
+      const double norm = model->optimizer_step(step).gradient_norm;
       double squares = 0;
       for (const Doubles& values : gradients) {
         for (const double value : values) squares += value * value;
@@ -150,9 +150,9 @@ TEST(model_clip_of_zero_does_not_clip) {
   free->forward_backward(group.view(), 1);
   OptimizerStep step = optimizer_step();
   step.clip = 1e9;
-  const double norm = clipped->optimizer_step(step);
+  const double norm = clipped->optimizer_step(step).gradient_norm;
   step.clip = 0;
-  CHECK(free->optimizer_step(step) == norm);
+  CHECK(free->optimizer_step(step).gradient_norm == norm);
   CHECK(read_all(*clipped, Role::kWeight) == read_all(*free, Role::kWeight));
 }
 
@@ -173,7 +173,7 @@ TEST(model_update_knows_written_gradients) {
         model->write(Role::kGradient, i, row, 1, is_double ? static_cast<const void*>(doubles.data()) : floats.data());
         OptimizerStep step = optimizer_step(1, freeze);
         step.weight_decay = 0;
-        CHECK_NEAR(model->optimizer_step(step), 2 * std::sqrt(static_cast<double>(tensor.cols)), 1e-6);
+        CHECK_NEAR(model->optimizer_step(step).gradient_norm, 2 * std::sqrt(static_cast<double>(tensor.cols)), 1e-6);
         const Doubles after = read(*model, Role::kWeight, i);
         for (int64_t j = row * tensor.cols; j < (row + 1) * tensor.cols; ++j) CHECK(after[j] != before[i][j]);
         model->clear_gradients();

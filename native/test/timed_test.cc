@@ -22,7 +22,8 @@ TEST(timed_ops_change_nothing_and_note_everything) {
       const StepResult expected = plain->forward_backward(group.view(), 1);
       const StepResult result = timed->forward_backward(group.view(), 1);
       CHECK(result.loss == expected.loss);
-      CHECK(plain->optimizer_step(optimizer_step()) == timed->optimizer_step(optimizer_step()));
+      CHECK(plain->optimizer_step(optimizer_step()).gradient_norm ==
+            timed->optimizer_step(optimizer_step()).gradient_norm);
       CHECK(read_all(*plain, Role::kWeight) == read_all(*timed, Role::kWeight));
 
       const std::vector<OpEvent> events = timed->take_profile();

@@ -74,7 +74,7 @@ const facts = {
 };
 const newModel = () =>
   new NativeModel(
-    { ...shape, ...facts, tiedHead: true, ropeFrequencies: new Float32Array(4) },
+    { ...shape, ...facts, tiedHead: true, ropeFrequencies: new Float32Array(4), optimizer: 'adamw' },
     { backend: 'cpu', maxIsa: '', precision: 'float32', threads: 1 },
   );
 

@@ -27,6 +27,7 @@ const config = {
   mlpBias: true,
   tiedHead: false,
   ropeFrequencies: Float32Array.of(1, 0.1),
+  optimizer: 'adamw' as const,
 };
 const options = { backend: 'cpu', maxIsa: '', precision: 'float32' as const, threads: 1 };
 const tokens = Int32Array.of(1, 2, 3, 4, 5, 6, 7, 8);
@@ -44,6 +45,7 @@ const step = {
   beta1: 0.9,
   beta2: 0.95,
   epsilon: 1e-8,
+  momentum: 0.95,
   weightDecay: 0.1,
   gradientClip: 1,
   step: 1,

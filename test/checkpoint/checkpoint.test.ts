@@ -78,6 +78,7 @@ test('copying a checkpoint gives the same bytes', async () => {
 test('contents may be an object with methods that use this', async () => {
   class Trainer {
     readonly model = tinyModel;
+    readonly optimizer = 'adamw';
     readonly tokenizerFiles = {};
     readonly state = tinyContents(4).state;
     readonly seed = 4;

@@ -41,6 +41,7 @@ export function tinyContents(seed: number, changes: Partial<CheckpointContents> 
     model: tinyModel,
     endOfText: 6,
     tokenizerFiles: { 'vocab.json': '{"a":0}', 'merges.txt': '#version: 0.2\nĠ t\n' },
+    optimizer: 'adamw',
     readTensor: async (name) => values(name, 'w', seed),
     readMoment: async (name, moment) => values(name, moment, seed),
     state: { step: seed, losses: [1.5, 2.25], nested: { text: 'ü', none: null } },

@@ -40,6 +40,7 @@ const schedules: [string, Settings][] = [
       est: { schedule: 'raptr' },
     },
   ],
+  ['Muon, growth by stacked copies', { est: { schedule: 'stack' }, optimizer: { type: 'muon', learningRate: 3e-3 } }],
   [
     'larger micro-batches in the first stage',
     {

@@ -96,8 +96,7 @@ async function fingerprintOf({ model }: Trainer): Promise<Record<string, string>
   const tensors = new Map<string, Float32Array | Float64Array>();
   for (const name of model.tensorNames) {
     tensors.set(name, await model.parameter(name));
-    tensors.set(`m/${name}`, await model.moment(name, 'm'));
-    tensors.set(`v/${name}`, await model.moment(name, 'v'));
+    for (const which of model.moments(name)) tensors.set(`${which}/${name}`, await model.moment(name, which));
   }
   return fingerprints(tensors);
 }

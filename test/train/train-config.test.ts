@@ -50,6 +50,7 @@ describe('parseTrainConfig', () => {
         layerScale: 'none',
       },
       optimizer: {
+        type: 'adamw',
         learningRate: 6e-4,
         minLearningRate: expect.closeTo(6e-5, 12),
         schedule: 'cosine',
@@ -58,6 +59,7 @@ describe('parseTrainConfig', () => {
         beta1: 0.9,
         beta2: 0.95,
         epsilon: 1e-8,
+        momentum: 0.95,
         weightDecay: 0.1,
         gradientClip: 1,
         inactive: 'zero-grad',

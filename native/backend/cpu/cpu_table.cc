@@ -8,6 +8,7 @@ namespace burgeon::BURGEON_ISA {
   template <class T>                        \
   Signature<T, float> name;
 BURGEON_COMMON_OPS(BURGEON_DECLARE_OP)
+BURGEON_OPTIONAL_OPS(BURGEON_DECLARE_OP)
 #undef BURGEON_DECLARE_OP
 template <class Operand>
 int64_t multiply_burst(float* data, int64_t rounds);
@@ -47,6 +48,7 @@ constexpr Ops<T, float> make_table() {
   ops.logit_bytes = int64_t{128} << 20;
   ops.scratch_size = scratch_size<T>;
   BURGEON_COMMON_OPS(BURGEON_SET_OP)
+  BURGEON_OPTIONAL_OPS(BURGEON_SET_OP)
   ops.multiply_burst = multiply_burst<OperandOf<T>>;
   return ops;
 }

@@ -282,7 +282,8 @@ const Ops<T>& table() {
     ops.token_order_words = token_order_words;
     ops.order_tokens = order_tokens;
 #define BURGEON_SET_QUEUED_OP(name, Signature) ops.name = op::name<T>;
-    BURGEON_OPS(BURGEON_SET_QUEUED_OP)
+    BURGEON_COMPACT_OPS(BURGEON_SET_QUEUED_OP)
+    BURGEON_COMMON_OPS(BURGEON_SET_QUEUED_OP)
 #undef BURGEON_SET_QUEUED_OP
     return ops;
   }();
