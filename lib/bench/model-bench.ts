@@ -1,11 +1,14 @@
-// Is skipping real? Whole optimizer steps as the trainer takes them (sampling, forward, backward, clipping, AdamW),
+// Is skipping real? Whole optimizer steps as the trainer takes them (sampling, forward, backward, clipping, update),
 // dense and at the stages of EST, in turn: executed FLOPs against time.
 
 import { BurgeonError } from '../errors.ts';
 import { allFlops, blockFlops, countFlops } from '../est/flops.ts';
+import { countNewtonSchulzFlops } from '../est/newton-schulz.ts';
 import { sampleSubnetwork } from '../est/sampler.ts';
 import { Schedule, type ScheduleName } from '../est/schedule.ts';
 import { Model } from '../model/model.ts';
+import type { UpdateResult } from '../model/options.ts';
+import type { OptimizerType } from '../optim/optimizer.ts';
 import { groupsOf } from '../train/groups.ts';
 import type { Machine } from './machine.ts';
 import { type ModelRow, type StepVariant, stepVariants } from './model-rows.ts';
@@ -27,6 +30,10 @@ export interface StepEntry extends BenchEntry, StepVariant {
   timeRatio: Spread;
   /** Time saved over FLOPs saved; null for the dense step. */
   skipEfficiency: number | null;
+  /** Of Muon's products, in none of the figures above; 0 with AdamW. */
+  newtonSchulzFlops: number;
+  /** Of the step's time, by the update, clipping with it. */
+  updateShare: Spread;
   /** Of a large sampled step of one group on a CUDA device: whether the time ratio is the FLOP ratio plus at most `gate`. */
   isWithinGate?: boolean;
 }
@@ -56,6 +63,8 @@ export interface RowResult {
 
 export interface ModelBenchOptions extends Target {
   precision: 'float32' | 'bf16';
+  /** Default: AdamW. */
+  optimizer?: OptimizerType;
   /** Timed steps of each variant, after one that is checked. */
   rounds: number;
   /** Further rates of heads, neurons and layers alike. */
@@ -72,15 +81,15 @@ export interface ModelBenchOptions extends Target {
  *   ERR_BURGEON_OUT_OF_MEMORY, ERR_BURGEON_CONFIG.
  */
 export async function benchModel(row: ModelRow, options: ModelBenchOptions): Promise<RowResult | undefined> {
-  const { precision, device, threads, rounds, signal, onProgress } = options;
+  const { precision, optimizer, device, threads, rounds, signal, onProgress } = options;
   const { config, batchSize } = row;
   const progress = (text: string) => onProgress?.(`${row.name}: ${text}`);
   progress('making the model');
-  using model = await Model.create(config, { device, threads, precision });
+  using model = await Model.create(config, { device, threads, precision, optimizer });
   const variants = stepVariants(batchSize, options.rates);
   const steps = new Steps(model, row);
   // Verified before it is timed, and warmed up by that.
-  const executed: { all: number; block: number }[] = [];
+  const executed: Executed[] = [];
   for (const variant of variants) {
     if (signal?.aborted) return undefined;
     progress(`checking ${variant.name}`);
@@ -96,9 +105,11 @@ export async function benchModel(row: ModelRow, options: ModelBenchOptions): Pro
   );
   if (samples === undefined || signal?.aborted) return undefined;
   const { parameterBytes, activationBytes } = model.info;
-  const entries = variants.map((variant, i) =>
-    describeStep(variant, samples[i]!, samples[0]!, executed[i]!, executed[0]!, row, options),
-  );
+  const entries = variants.map((variant, i) => ({
+    ...describeStep(variant, samples[i]!, samples[0]!, executed[i]!, executed[0]!, row, options),
+    newtonSchulzFlops: executed[i]!.newtonSchulz,
+    updateShare: spreadOf(steps.updateShares(variant)),
+  }));
   return {
     row,
     entries,
@@ -113,11 +124,11 @@ function describeStep(
   variant: StepVariant,
   samples: number[],
   dense: readonly number[],
-  executed: { all: number; block: number },
-  denseExecuted: { all: number; block: number },
+  executed: Executed,
+  denseExecuted: Executed,
   row: ModelRow,
   options: ModelBenchOptions,
-): StepEntry {
+): Omit<StepEntry, 'newtonSchulzFlops' | 'updateShare'> {
   const { precision, machine } = options;
   const ms = spreadOf(samples);
   const gflops = executed.all / ms.median / 1e6;
@@ -126,7 +137,7 @@ function describeStep(
   const isLarge = row.batchSize * row.sequenceLength >= gateTokens;
   const isGated = isCuda(options) && isLarge && variant.groups === 1 && variant.name !== 'dense';
   return {
-    key: `${row.name} ${variant.name} groups=${variant.groups} ${variant.inactive} ${precision} ${targetKey(options)}`,
+    key: `${row.name} ${variant.name} groups=${variant.groups} ${variant.inactive} ${precision}${options.optimizer === 'muon' ? ' muon' : ''} ${targetKey(options)}`,
     unit: 'ms',
     samples,
     ...variant,
@@ -172,11 +183,19 @@ function runSavings(row: ModelRow, entries: readonly StepEntry[]): RunSaving[] {
   });
 }
 
+/** FLOPs of one step: with the output head and without, and of the update. */
+interface Executed {
+  all: number;
+  block: number;
+  newtonSchulz: number;
+}
+
 /** Optimizer steps on one fixed batch. */
 class Steps {
   readonly #model: Model;
   readonly #row: ModelRow;
   readonly #tokens: Int32Array;
+  readonly #updateShares = new Map<StepVariant, number[]>();
   #step = 0;
 
   constructor(model: Model, row: ModelRow) {
@@ -190,26 +209,41 @@ class Steps {
   async take(variant: StepVariant): Promise<number> {
     const start = performance.now();
     await this.#backward(variant);
-    await this.#update(variant);
-    return performance.now() - start;
+    const { ms: updateMs } = await this.#update(variant);
+    const ms = performance.now() - start;
+    this.#updateShares.set(variant, [...this.updateShares(variant), updateMs / ms]);
+    return ms;
+  }
+
+  /** Of the steps taken so far. */
+  updateShares(variant: StepVariant): number[] {
+    return this.#updateShares.get(variant) ?? [];
   }
 
   /** FLOPs of one step, after checking that the kernels executed what the ledger counts and that the loss is a number. */
-  async verified(variant: StepVariant): Promise<{ all: number; block: number }> {
+  async verified(variant: StepVariant): Promise<Executed> {
     const { name, sequenceLength, config } = this.#row;
     const { groups, result } = await this.#backward(variant);
-    const ledger = { all: 0, block: 0 };
+    const ledger = { all: 0, block: 0, newtonSchulz: 0 };
     for (const { sequences, subnetwork } of groups) {
       const flops = countFlops(config, { batchSize: sequences, sequenceLength, subnetwork });
       ledger.all += allFlops(flops);
       ledger.block += blockFlops(flops);
     }
     const work = { forward: result.forwardFlops, backward: result.backwardFlops };
-    const executed = { all: allFlops(work), block: blockFlops(work) };
-    if (executed.all !== ledger.all || executed.block !== ledger.block) {
+    if (this.#model.optimizer === 'muon') {
+      // One group, where only what it trained is updated.
+      const updated = variant.inactive === 'freeze' ? groups[0]!.subnetwork : undefined;
+      ledger.newtonSchulz = countNewtonSchulzFlops(config, updated);
+    }
+    const { newtonSchulzFlops } = await this.#update(variant);
+    const executed = { all: allFlops(work), block: blockFlops(work), newtonSchulz: newtonSchulzFlops };
+    for (const [which, counted] of Object.entries(ledger)) {
+      const done = executed[which as keyof Executed];
+      if (done === counted) continue;
       throw new BurgeonError(
         'ERR_BURGEON_BACKEND',
-        `${name} ${variant.name}: expected ${ledger.all} FLOPs as the ledger counts, executed ${executed.all}; not timed. This is a bug: please report it with the output of burgeon doctor`,
+        `${name} ${variant.name}: expected ${counted} FLOPs (${which}) as the ledger counts, executed ${done}; not timed. This is a bug: please report it with the output of burgeon doctor`,
       );
     }
     if (!Number.isFinite(result.loss)) {
@@ -218,7 +252,6 @@ class Steps {
         `${name} ${variant.name}: expected a finite loss, computed ${result.loss}; not timed`,
       );
     }
-    await this.#update(variant);
     return executed;
   }
 
@@ -233,7 +266,7 @@ class Steps {
   }
 
   /** With a learning rate that leaves the model about as it is. */
-  async #update({ inactive }: StepVariant): Promise<void> {
-    await this.#model.optimizerStep({ lr: 1e-5, gradientClip: 1, weightDecay: 0.1, inactive });
+  #update({ inactive }: StepVariant): Promise<UpdateResult> {
+    return this.#model.optimizerStep({ lr: 1e-5, gradientClip: 1, weightDecay: 0.1, inactive });
   }
 }

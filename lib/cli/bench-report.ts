@@ -136,8 +136,19 @@ export function describeRow(result: RowResult, options: Target & { precision: st
         ({ name, timeRatio, allFlopRatio, isWithinGate }) =>
           `gate      ${name} with 1 group: ${percent(timeRatio.median)} of the time, ${isWithinGate ? 'at most' : 'more than'} its FLOPs + ${percent(gate, 0)} = ${percent(allFlopRatio + gate)}: ${isWithinGate ? 'passed' : 'FAILED'}`,
       ),
+    ...updateLine(entries),
     `memory    ${bytes(result.parameterBytes)} weights, gradients, moments; ${bytes(result.activationBytes)} activations; peak RSS so far ${bytes(result.peakRssBytes)}`,
   ].join('\n');
+}
+
+/** With Muon, whose products are in no other figure. */
+function updateLine(entries: RowResult['entries']): string[] {
+  if (entries.every(({ newtonSchulzFlops }) => newtonSchulzFlops === 0)) return [];
+  const texts = entries.map(
+    ({ name, inactive, newtonSchulzFlops, updateShare }) =>
+      `${name} (${inactive}) ${percent(updateShare.median)} of its time, ${count(newtonSchulzFlops)}FLOP`,
+  );
+  return [`update    by Muon: ${texts.join('; ')}`];
 }
 
 export function describeRankRow(

@@ -29,6 +29,7 @@ import type { Device } from '../config/device.ts';
 import { BurgeonError } from '../errors.ts';
 import { explainWriting } from '../files/explain-writing.ts';
 import { chooseThreads } from '../model/native-options.ts';
+import { type OptimizerType, optimizerTypes } from '../optim/optimizer.ts';
 import { requirePage } from '../report/write-report.ts';
 import {
   describeComparison,
@@ -74,6 +75,7 @@ interface OpsFlags extends CommonFlags {
 
 interface ModelFlags extends CommonFlags {
   precision?: 'float32' | 'bf16';
+  optimizer?: OptimizerType;
   rates?: number[];
   preset?: string;
   batch?: number;
@@ -175,6 +177,9 @@ function modelCommand(): Command {
       `letters of the rows to measure (default: ${defaultModelRows(false)}; of a CUDA device ${defaultModelRows(true)})`,
     )
     .addOption(precisionOption())
+    .addOption(
+      new Option('--optimizer <type>', 'what updates the matrices of layers (default: adamw)').choices(optimizerTypes),
+    )
     .option('--rates <list>', 'also measure these rates of heads, neurons and layers alike, e.g. 0.75,0.25', rateList)
     .option('--preset <name>', 'measure a model preset instead of rows')
     .option('--batch <n>', 'with --preset: sequences per step (default: 4)', integerAtLeast(1))
@@ -195,7 +200,8 @@ function modelCommand(): Command {
       return run('model', flags, async (context) => {
         const rows =
           flags.preset === undefined ? rowsOf(letters, context) : [presetRow(flags.preset, withoutUndefined(shape))];
-        const settings = { ...common(flags, context), ...(flags.rates ? { rates: flags.rates } : {}) };
+        const { rates, optimizer } = flags;
+        const settings = { ...common(flags, context), ...withoutUndefined({ rates, optimizer }) };
         const results: RowResult[] = [];
         for (const row of rows) {
           const result = await benchModel(row, settings);

@@ -3,6 +3,7 @@
 import { realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { openAverage } from '../checkpoint/average.ts';
 import { writeLlmc } from '../checkpoint/llmc.ts';
 import { type ModelContents, type OpenModelDirectory, writeModelDirectory } from '../checkpoint/model-directory.ts';
 import { openModel } from '../checkpoint/open-model.ts';
@@ -20,7 +21,7 @@ import {
 } from './export-subnetwork.ts';
 import { interruptible } from './interrupt.ts';
 import { modelArgumentHelp, namedModel } from './model-argument.ts';
-import { bestOption } from './options.ts';
+import { bestOption, integerAtLeast } from './options.ts';
 import { sayNote } from './say-note.ts';
 
 interface ExportFlags extends SubnetworkFlags {
@@ -30,6 +31,7 @@ interface ExportFlags extends SubnetworkFlags {
   maxShardSize?: number;
   full?: boolean;
   best?: boolean;
+  average?: number;
 }
 
 export function exportCommand(): Command {
@@ -48,11 +50,12 @@ export function exportCommand(): Command {
     )
     .option('--max-shard-size <size>', 'most bytes per weight file, e.g. 5GB or 500MB (default: one file)', byteSize)
     .option('--full', 'of a checkpoint that has trained only a part so far: the full model, untrained units and all')
+    .option('--average <k>', 'of a run: the mean of the weights of its newest k checkpoints', integerAtLeast(1))
     .addOption(bestOption())
     .addHelpText('after', subnetworkHelp)
     .addHelpText(
       'after',
-      '\nExamples:\n  burgeon export runs/book -o book-bf16 --dtype bf16\n  burgeon export runs/book -o model_00000000.bin --format llmc\n  burgeon export model_00000000.bin -o gpt2-hf\n  burgeon export runs/book -o book-small --keep-neurons 0.5 --calibrate data/book',
+      '\nExamples:\n  burgeon export runs/book -o book-bf16 --dtype bf16\n  burgeon export runs/book -o model_00000000.bin --format llmc\n  burgeon export model_00000000.bin -o gpt2-hf\n  burgeon export runs/book -o book-mean --average 2\n  burgeon export runs/book -o book-small --keep-neurons 0.5 --calibrate data/book',
     )
     .action(async (given: string, flags: ExportFlags, command: Command) => {
       const { output, format, maxShardSize } = flags;
@@ -63,8 +66,11 @@ export function exportCommand(): Command {
       if (format === 'llmc' && maxShardSize !== undefined) {
         command.error('error: --max-shard-size: an llm.c model is one file');
       }
+      if (flags.average !== undefined && flags.best) {
+        command.error('error: --average and --best exclude each other: one checkpoint is the best');
+      }
       const rules = keepRules(flags, command);
-      const source = await openModel(await namedModel(given, flags.best));
+      const source = await openSource(given, flags);
       try {
         if ((await actualPath(source.directory)) === (await actualPath(output))) {
           throw new BurgeonError(
@@ -100,6 +106,31 @@ export function exportCommand(): Command {
     });
   for (const option of subnetworkOptions()) exporter.addOption(option);
   return exporter;
+}
+
+/** The model that is meant, or the mean of several. */
+async function openSource(given: string, { average, best, full }: ExportFlags): Promise<OpenModelDirectory> {
+  if (average === undefined) return openModel(await namedModel(given, best));
+  const source = await openAverage(given, average);
+  try {
+    const parts: string[] = [];
+    for (const directory of source.directories) {
+      const part = full ? undefined : await checkpointPart(directory, source.model);
+      parts.push(part === undefined ? 'the full model' : describePart(part, source.model));
+    }
+    const other = parts.findIndex((part) => part !== parts.at(-1));
+    if (other >= 0) {
+      throw new BurgeonError(
+        'ERR_BURGEON_CONFIG',
+        `--average ${average}: expected checkpoints that have trained the same part, ${source.directories[other]} has ${parts[other]}, the newest ${parts.at(-1)}; give a smaller number`,
+      );
+    }
+    sayNote(`the mean of the checkpoints of steps ${source.steps.join(', ')}`);
+    return source;
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
 }
 
 /** The same contents, of which no more tensors are read once the signal has come. */

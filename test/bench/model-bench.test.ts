@@ -5,6 +5,7 @@ import { requireRelease, usedIsa } from '../../lib/bench/machine.ts';
 import { benchModel } from '../../lib/bench/model-bench.ts';
 import { modelRows, presetRow, stepVariants } from '../../lib/bench/model-rows.ts';
 import { allFlops, countFlops, countFlopsFromCounts } from '../../lib/est/flops.ts';
+import { countNewtonSchulzFlops } from '../../lib/est/newton-schulz.ts';
 import { activeCounts } from '../../lib/est/sampler.ts';
 
 describe('rows', () => {
@@ -80,6 +81,18 @@ describe('steps', () => {
     expect(peakRssBytes).toBeGreaterThan(parameterBytes + activationBytes);
     expect(progress.at(-1)).toBe(`${row.name}: round 2 of 2`);
     expect(await benchModel(row, { ...settings, signal: AbortSignal.abort() })).toBeUndefined();
+    expect(entries.every(({ newtonSchulzFlops }) => newtonSchulzFlops === 0)).toBe(true);
+
+    const muon = (await benchModel(row, { ...settings, optimizer: 'muon' }))!;
+    expect(muon.entries[0]!.key).toBe('gpt2-tiny V=65 B=5 T=16 dense groups=1 freeze bf16 muon threads=1');
+    const whole = countNewtonSchulzFlops(row.config);
+    for (const { name, inactive, flops, newtonSchulzFlops, updateShare } of muon.entries) {
+      expect(flops).toBe(entries.find((entry) => entry.name === name)!.flops);
+      if (name === 'dense' || inactive === 'zero-grad') expect(newtonSchulzFlops).toBe(whole);
+      else expect(newtonSchulzFlops).toBeLessThan(0.6 * whole);
+      expect(updateShare.median).toBeGreaterThan(0);
+      expect(updateShare.median).toBeLessThan(1);
+    }
   });
 });
 

@@ -77,6 +77,34 @@ describe('a run', () => {
     ]);
   });
 
+  test('as the mean of its newest checkpoints, of the same part', async () => {
+    const settings = ['--set', 'output=several', '--set', 'checkpoint.every=5', '--set', 'checkpoint.keepLast=3'];
+    await workspace.succeed(['train', 'train.yaml', '--quiet', ...settings]);
+    const { stdout, stderr } = await exported('several', '-o', 'mean', '--average', '2');
+    expect(stdout).toBe('wrote mean\n');
+    expect(stderr).toContain('the mean of the checkpoints of steps 10, 15');
+    const embedding = async (model: string) => {
+      using loaded = await Model.load(workspace.path(model), { threads: 1 });
+      return loaded.parameter('wte.weight');
+    };
+    const [first, second] = [
+      await embedding('several/checkpoint-00000010'),
+      await embedding('several/checkpoint-00000015'),
+    ];
+    expect(await embedding('mean')).toEqual(first.map((value, i) => Math.fround((value + second[i]!) / 2)));
+    expect(await failure('several', '-o', 'mean', '--average', '4')).toContain('found 3;');
+    const { stderr: conflict } = await workspace.burgeon([
+      'export',
+      'several',
+      '-o',
+      'mean',
+      '--average',
+      '2',
+      '--best',
+    ]);
+    expect(conflict).toContain('--average and --best exclude each other');
+  });
+
   test('for llm.c and back', async () => {
     await exported('run', '-o', 'model.bin', '--format', 'llmc');
     expect(await lossOf('model.bin')).toBe(trainedLoss);
