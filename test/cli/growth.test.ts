@@ -108,7 +108,18 @@ describe('plan --compare', () => {
     const { stdout } = await workspace.succeed(['plan', 'train.yaml', '--compare', '--json']);
     const { presets, left } = JSON.parse(stdout);
     expect(presets.map(({ schedule }: { schedule: string }) => schedule)).toEqual([
-      ...['dense', 'est-gpt2', 'est-tinyllama', 'stack', 'stack-4', 'stack-late', 'stack-8', 'one-layer', 'midas', 'layer-dropout'],
+      ...[
+        'dense',
+        'est-gpt2',
+        'est-tinyllama',
+        'stack',
+        'stack-4',
+        'stack-late',
+        'stack-8',
+        'one-layer',
+        'midas',
+        'layer-dropout',
+      ],
     ]);
     expect(left).toEqual([{ schedule: 'raptr', reason: expect.stringContaining('keepFirst + keepLast') }]);
     for (const { seconds, blockRatio, activations } of presets) {
