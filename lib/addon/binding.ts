@@ -40,6 +40,8 @@ export interface NativeModelOptions extends NativeBackendOptions {
   graphs?: boolean;
   /** Whether every op is timed, for `takeProfile`. Default false. */
   profile?: boolean;
+  /** The rank that this is, where moments are divided over ranks: native/model/row_shards.h. */
+  shard?: { rank: number; size: number };
   /** The largest training batch to come: what does not fit is refused before anything is allocated. */
   batchSize?: number;
   sequenceLength?: number;
@@ -211,11 +213,30 @@ export interface NativeModel {
   foldGradients(merges: number, keeps: boolean): Promise<void>;
   /** Replaces the gradients by the sums over all ranks. Rejects with ERR_BURGEON_RANKS: they are then cleared. */
   exchangeGradients(communicator: NativeCommunicator): Promise<void>;
-  /** Gives all ranks the weights and moments of rank 0. */
+  /** Gives all ranks the weights of rank 0, and its moments where they are not divided. */
   broadcastState(communicator: NativeCommunicator): Promise<void>;
+  /** Where moments are divided, after each update: gives all ranks the weights that it has changed. */
+  gatherWeights(communicator: NativeCommunicator): Promise<void>;
+  /** Where moments are divided: rows of one, the same in every rank; as `read`. */
+  gatherRows(
+    communicator: NativeCommunicator,
+    role: number,
+    tensor: number,
+    firstRow: number,
+    rows: number,
+  ): Promise<Float32Array | Float64Array>;
+  /** Likewise: gives rows that rank 0 passes to those they belong to. */
+  scatterRows(
+    communicator: NativeCommunicator,
+    role: number,
+    tensor: number,
+    firstRow: number,
+    rows: number,
+    data: Float32Array | Float64Array | undefined,
+  ): Promise<unknown>;
   clearGradients(): void;
-  /** In order, where the arrays live. */
-  copyRows(copies: readonly NativeRowCopy[]): Promise<void>;
+  /** In order, where the arrays live. All ranks make the same where moments are divided over them. */
+  copyRows(copies: readonly NativeRowCopy[], communicator?: NativeCommunicator): Promise<void>;
   /** A copy of `rows` rows of a tensor from row `firstRow` on. */
   read(role: number, tensor: number, firstRow: number, rows: number): Float32Array | Float64Array;
   /** Replaces as many rows. */

@@ -159,7 +159,7 @@ function describeEntry(
     ms: spreadOf(samples),
     waitMs: spreadOf(times.map(({ wait }) => wait)),
     exchangeMs,
-    sent: { gradients, flags: mean('flags'), numbers: mean('numbers') },
+    sent: { gradients, weights: mean('weights'), flags: mean('flags'), numbers: mean('numbers') },
     sentGBs: ofOne ? gradients / exchangeMs.median / 1e6 : null,
     efficiency: ofOne ? pairedRatio(ofOne, samples) : null,
   };

@@ -3,7 +3,7 @@
 import { addonProblem } from '../addon/load.ts';
 import { chooseDevice } from '../model/device.ts';
 import type { SentBytes } from '../ranks/sent-bytes.ts';
-import { planRanks, type RankStage, secondsToSend } from '../train/rank-plan.ts';
+import { planRanks, type RankStage, secondsToSend, totalOf } from '../train/rank-plan.ts';
 import { onStdout } from './colour.ts';
 import { bytes, counted, table, wrapped } from './format.ts';
 import type { PlanSubject } from './plan-subject.ts';
@@ -32,10 +32,14 @@ export function planOfRanks({ model, config, modelOptions }: PlanSubject, ranks:
   };
 }
 
-/** The run as one of its ranks has it: its share of the micro-batches. */
+/** The run as one of its ranks has it: its share of the micro-batches, and of the moments. */
 export function withShareOfRank(subject: PlanSubject, ranks: number): PlanSubject {
-  const { config } = subject;
-  return { ...subject, config: { ...config, accumulationSteps: Math.max(1, config.accumulationSteps / ranks) } };
+  const { config, modelOptions } = subject;
+  return {
+    ...subject,
+    config: { ...config, accumulationSteps: Math.max(1, config.accumulationSteps / ranks) },
+    modelOptions: config.optimizer.shard ? { ...modelOptions, shard: { rank: 0, size: ranks } } : modelOptions,
+  };
 }
 
 export function describeRanks({ ranks, bandwidth, stages }: RankPlan): string {
@@ -45,7 +49,7 @@ export function describeRanks({ ranks, bandwidth, stages }: RankPlan): string {
       String(stage.stage),
       `${microBatches / ranks} of ${microBatches}`,
       String(groups),
-      range(total(sentFrom), total(sentTo), bytes),
+      range(totalOf(sentFrom), totalOf(sentTo), bytes),
       bytes(sums),
       bytes(buffers),
       ...(seconds === null ? [] : [range(seconds.from, seconds.to, secondsText)]),
@@ -61,8 +65,6 @@ export function describeRanks({ ranks, bandwidth, stages }: RankPlan): string {
     wrapped(note, '  ', '  '),
   ].join('\n');
 }
-
-const total = ({ gradients, flags, numbers }: SentBytes) => gradients + flags + numbers;
 
 function range(from: number, to: number, text: (value: number) => string): string {
   return text(from) === text(to) ? text(from) : `${text(from)}..${text(to)}`;

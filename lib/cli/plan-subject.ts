@@ -27,7 +27,7 @@ export interface SubjectFlags {
 export interface PlanSubject {
   model: ModelConfig;
   config: TrainConfig;
-  modelOptions: Pick<ModelOptions, 'device' | 'precision' | 'threads' | 'optimizer'>;
+  modelOptions: Pick<ModelOptions, 'device' | 'precision' | 'threads' | 'optimizer' | 'shard'>;
 }
 
 /** @throws {BurgeonError} as the configuration, the data's manifest or the schedule have it. */

@@ -124,10 +124,13 @@ export function describeMemory({ modelOptions, config }: PlanSubject, memory: Me
   const { batchSize } = config;
   const device = backend === 'cuda' ? `cuda:${cudaDevice}` : backend;
   const fits = total <= capacity ? '' : ': does not fit';
+  const { shard } = modelOptions;
+  const saved = 2 * memory.weights - memory.moments;
+  const divided = shard && shard.size > 1 ? `, ${bytes(saved)} less by dividing moments over ${shard.size} ranks` : '';
   return [
     onStdout.title(`memory of ${device}`),
     facts([
-      ['weights, gradients, moments', bytes(memory.weights + memory.gradients + memory.moments)],
+      ['weights, gradients, moments', bytes(memory.weights + memory.gradients + memory.moments) + divided],
       ['gathered weights and lists', bytes(memory.slots)],
       ['activations', `${bytes(memory.activations)} of ${counted(batchSize, 'sequence')} at a time`],
       ['scratch', bytes(memory.scratch)],

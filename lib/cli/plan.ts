@@ -106,12 +106,13 @@ async function printComparison(file: string | undefined, flags: PlanFlags): Prom
 
 async function printPlan(file: string | undefined, flags: PlanFlags): Promise<void> {
   const subject = await planSubject(file, flags);
-  const { model, config, modelOptions } = subject;
+  const { model, config } = subject;
   const { batchSize, sequenceLength } = config;
   const ranks = flags.ranks === undefined ? null : planOfRanks(subject, flags.ranks, flags.bandwidth);
   // What one process does of a step.
   const ofRank = flags.ranks === undefined ? subject : withShareOfRank(subject, flags.ranks);
   const { accumulationSteps } = ofRank.config;
+  const { modelOptions } = ofRank;
   const schedule = new Schedule(config.est.schedule, config.steps);
   const options = planOptions(subject);
   const plan = planSchedule(model, schedule, options);

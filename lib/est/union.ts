@@ -27,6 +27,9 @@ interface EngineTensor {
 
 /** Tensors begin at multiples of so many elements; runs nearer to each other than that are moved as one. */
 const alignment = 16;
+/** Of a tensor, and elements of each but the last. */
+const mostBlocks = 64;
+const leastBlockElements = 1024;
 
 /** Elements of an array of gradients, what lies between two tensors included. */
 export function arrayElements(model: ModelConfig): number {
@@ -36,6 +39,8 @@ export function arrayElements(model: ModelConfig): number {
 
 export interface Union {
   elements: number;
+  /** Of these, elements of rows that were touched: what ranks exchange that divide the update. */
+  touched: number;
   /** Runs of adjacent elements. Of several, ranks pack a copy. */
   runs: number;
 }
@@ -48,11 +53,13 @@ export function unionOf(model: ModelConfig, subnetworks: readonly (Subnetwork | 
   const touched = touchedLayers(model, subnetworks);
   const { headSize } = architectureOf(model);
   let elements = 0;
+  let touchedElements = 0;
   let runs = 0;
   let end = Number.NEGATIVE_INFINITY;
   const add = (first: number, count: number) => {
     const isNear = first - end < alignment;
     elements += isNear ? first + count - end : count;
+    touchedElements += count;
     runs += isNear ? 0 : 1;
     end = first + count;
   };
@@ -68,7 +75,7 @@ export function unionOf(model: ModelConfig, subnetworks: readonly (Subnetwork | 
       at += count * columns;
     }
   }
-  return { elements, runs };
+  return { elements, touched: touchedElements, runs };
 }
 
 /**
@@ -86,6 +93,15 @@ export function expectedUnionElements(model: ModelConfig, sampler: SamplerConfig
       return within.reduce((sum, { share, of }) => sum + inAny(active * share) * count * of, 0);
     });
     return elements + columns * ofRows.reduce((sum, count) => sum + count, 0);
+  }, 0);
+}
+
+/** Blocks of rows, of all tensors: native/model/row_shards.h. */
+export function blockCount(model: ModelConfig): number {
+  return engineTensors(model).reduce((blocks, tensor) => {
+    const rows = sizeOf(tensor) / tensor.columns;
+    const each = Math.max(Math.ceil(rows / mostBlocks), Math.ceil(leastBlockElements / tensor.columns));
+    return blocks + Math.ceil(rows / each);
   }, 0);
 }
 

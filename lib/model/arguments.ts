@@ -5,7 +5,6 @@ import { types } from 'node:util';
 import { requireObject, requireReadable } from '../config/require.ts';
 import { BurgeonError } from '../errors.ts';
 import type { Moment } from '../optim/optimizer.ts';
-import { sizeOf } from './tensor-views.ts';
 
 /** B and T of a batch. */
 export function batchShape(tokens: Int32Array, batchSize = 1): { batchSize: number; sequenceLength: number } {
@@ -37,6 +36,11 @@ export function readPrompt(prompt: ArrayLike<number>, vocabSize: number): number
       `prompt[${i}]: expected a token in [0, ${vocabSize}), received ${describe(token)}`,
     );
   });
+}
+
+/** Elements of a tensor. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, dimension) => product * dimension, 1);
 }
 
 /** As many numbers as a tensor of that shape has. */

@@ -8,7 +8,6 @@ import { findModel } from '../checkpoint/find-model.ts';
 import { type ModelContents, requireContents, writeModelDirectory } from '../checkpoint/model-directory.ts';
 import { openModel } from '../checkpoint/open-model.ts';
 import { newSpecialIds, type SpecialIds } from '../checkpoint/special-ids.ts';
-import { transpose } from '../checkpoint/transpose.ts';
 import { type ModelConfig, parseModelConfig } from '../config/model-config.ts';
 import type { ModelConfigInput } from '../config/model-config-input.ts';
 import { requireText } from '../config/require.ts';
@@ -16,17 +15,8 @@ import { BurgeonError } from '../errors.ts';
 import { CounterRng } from '../est/rng.ts';
 import { type Moment, momentsOf, type OptimizerType } from '../optim/optimizer.ts';
 import type { Communicator } from '../ranks/communicator.ts';
-import type { Fold } from '../ranks/shares.ts';
-import {
-  batchShape,
-  describe,
-  readPrompt,
-  requireElements,
-  requireMoment,
-  requireOneOf,
-  requireOptions,
-  typedNumbers,
-} from './arguments.ts';
+import type { Fold, RankOf } from '../ranks/shares.ts';
+import { batchShape, readPrompt, requireMoment, requireOneOf, requireOptions, sizeOf } from './arguments.ts';
 import { type CompleteOptions, completeOptions, continueText } from './continue-text.ts';
 import { type Growth, growthCopies } from './grow.ts';
 import { initialValues } from './initialise.ts';
@@ -45,7 +35,7 @@ import type {
   TensorData,
   UpdateResult,
 } from './options.ts';
-import { exampleNames, sizeOf, type TensorView, viewTensors } from './tensor-views.ts';
+import { findView, fromEngine, type TensorView, toEngine, viewTensors } from './tensor-views.ts';
 
 const generationStream = 0x6e7;
 
@@ -59,6 +49,8 @@ export class Model implements Disposable {
   readonly optimizer: OptimizerType;
   readonly #native: NativeModel;
   readonly #tensors: ReadonlyMap<string, TensorView>;
+  /** The rank that this is, where moments are divided over ranks. */
+  readonly shard: RankOf | undefined;
   /** Number of optimizer steps taken: AdamW's bias correction depends on it. Restore it after restoring moments. */
   optimizerSteps = 0;
   /** What to do where it is busy. @internal */
@@ -72,6 +64,7 @@ export class Model implements Disposable {
     this.endOfText = options.endOfText;
     this.specialIds = options.specialIds ?? newSpecialIds(options.endOfText);
     this.optimizer = chooseOptimizer(options.optimizer);
+    this.shard = options.shard && options.shard.size > 1 ? { ...options.shard } : undefined;
     this.#native = new NativeModel(nativeConfig(config, this.optimizer), nativeOptions(options));
     this.#tensors = new Map(viewTensors(config, this.#native.tensors()).map((view) => [view.name, view]));
   }
@@ -87,11 +80,10 @@ export class Model implements Disposable {
     try {
       let position = 0;
       for (const tensor of model.#tensors.values()) {
-        const size = sizeOf(tensor.shape);
         const values = initialValues(tensor, position++, model.config.nLayer, options.seed ?? 1);
         await model.setParameter(tensor.name, values);
         // Large models take seconds; let the event loop turn between tensors.
-        if (size > 1 << 20) await new Promise(setImmediate);
+        if (sizeOf(tensor.shape) > 1 << 20) await new Promise(setImmediate);
       }
       return model;
     } catch (error) {
@@ -220,13 +212,15 @@ export class Model implements Disposable {
 
   /**
    * One update from the gradients added since the last, which it consumes and clears.
+   * @param communicator the ranks that moments are divided over, after `exchangeGradients`: all have all new weights then.
    * @throws {BurgeonError} ERR_BURGEON_CONFIG, ERR_BURGEON_BUSY, ERR_BURGEON_DISPOSED; ERR_BURGEON_NONFINITE when one of
    *   the losses or the norm is not finite: weights stay, gradients are cleared.
    */
-  optimizerStep(options: OptimizerOptions): Promise<UpdateResult> {
+  optimizerStep(options: OptimizerOptions, communicator?: Communicator): Promise<UpdateResult> {
     return this.#exclusively('optimizerStep()', async () => {
       const step = nativeOptimizerStep(this.config, options, this.optimizerSteps + 1);
       const result = await this.#native.optimizerStep(step);
+      if (this.shard && communicator) await this.#native.gatherWeights(communicator.native);
       this.optimizerSteps++;
       return result;
     });
@@ -245,12 +239,15 @@ export class Model implements Disposable {
     return this.#exclusively('foldGradients()', () => this.#native.foldGradients(merges, keeps));
   }
 
-  /** Replaces the gradients by the sums over all ranks. @throws {BurgeonError} ERR_BURGEON_RANKS; they are then cleared. */
+  /** Replaces gradients by their sums over all ranks (`shard`: of own rows). @throws {BurgeonError} ERR_BURGEON_RANKS; they are then cleared. */
   exchangeGradients(communicator: Communicator): Promise<void> {
     return this.#exclusively('exchangeGradients()', () => this.#native.exchangeGradients(communicator.native));
   }
 
-  /** Gives all ranks weights, moments and steps of rank 0, and links their GPUs. @throws {BurgeonError} ERR_BURGEON_RANKS, _CUDA. */
+  /**
+   * Gives all ranks the weights, steps and (without `shard`) moments of rank 0, and links their GPUs.
+   * @throws {BurgeonError} ERR_BURGEON_RANKS, ERR_BURGEON_CUDA.
+   */
   broadcastState(communicator: Communicator): Promise<void> {
     return this.#exclusively('broadcastState()', async () => {
       this.optimizerSteps = await communicator.broadcast(this.optimizerSteps, 'the number of steps');
@@ -266,13 +263,15 @@ export class Model implements Disposable {
   /**
    * Prepares units that are to be trained for the first time: copies of others, or as they are (lib/est/transition.ts). Weights and
    * moments are copied where they live.
+   * @param communicator the other ranks, where moments are divided over them; all grow alike.
    * @throws {BurgeonError} ERR_BURGEON_SHAPE for parts that are not of this model, or become smaller; ERR_BURGEON_CONFIG,
    *   ERR_BURGEON_BUSY, ERR_BURGEON_DISPOSED.
    */
-  grow(growth: Growth): Promise<void> {
-    return this.#exclusively('grow()', () =>
-      this.#native.copyRows(growthCopies(this.config, this.#native.tensors(), growth)),
-    );
+  grow(growth: Growth, communicator?: Communicator): Promise<void> {
+    return this.#exclusively('grow()', () => {
+      const copies = growthCopies(this.config, this.#native.tensors(), growth);
+      return this.#native.copyRows(copies, this.shard && communicator?.native);
+    });
   }
 
   /** A copy of a tensor in Hugging Face's layout. @throws {BurgeonError} ERR_BURGEON_CONFIG for an unknown name. */
@@ -303,16 +302,26 @@ export class Model implements Disposable {
     return momentsOf(this.optimizer, this.#view(name));
   }
 
-  /** A copy of the first ('m') or second ('v') moment of a tensor, in Hugging Face's layout. */
-  moment(name: string, which: Moment): Promise<TensorData> {
-    return this.#exclusively('moment()', () => this.#read(requireMoment(which, this, name), this.#view(name)));
+  /**
+   * A copy of the first ('m') or second ('v') moment of a tensor, in Hugging Face's layout.
+   * @param communicator the ranks that moments are divided over, which all call this at the same time.
+   */
+  moment(name: string, which: Moment, communicator?: Communicator): Promise<TensorData> {
+    return this.#exclusively('moment()', async () => {
+      const [view, role] = [this.#view(name), requireMoment(which, this, name)];
+      if (!this.shard || !communicator) return this.#read(role, view);
+      return fromEngine(view, await this.#native.gatherRows(communicator.native, roles[role], ...view.place));
+    });
   }
 
-  /** Replaces a moment, as `setParameter` a tensor. */
-  setMoment(name: string, which: Moment, data: ArrayLike<number>): Promise<void> {
-    return this.#exclusively('setMoment()', () =>
-      this.#write(requireMoment(which, this, name), this.#view(name), data),
-    );
+  /** Replaces a moment, as `setParameter` a tensor. @param communicator as of `moment`; the data of rank 0 count then. */
+  setMoment(name: string, which: Moment, data?: ArrayLike<number>, communicator?: Communicator): Promise<void> {
+    return this.#exclusively('setMoment()', async () => {
+      const [view, role] = [this.#view(name), requireMoment(which, this, name)];
+      if (!this.shard || !communicator) return this.#write(role, view, data!);
+      const stored = data && toEngine(view, data, this.info.precision);
+      await this.#native.scatterRows(communicator.native, roles[role], ...view.place, stored);
+    });
   }
 
   /** What a model directory or checkpoint holds of this model; tensors are copied when read. */
@@ -425,26 +434,14 @@ export class Model implements Disposable {
   }
 
   #view(name: string): TensorView {
-    const plain = typeof name === 'string' ? name.replace(/^(transformer|model)\./, '') : '';
-    const view = this.#tensors.get(plain);
-    if (view !== undefined) return view;
-    throw new BurgeonError(
-      'ERR_BURGEON_CONFIG',
-      `tensor ${describe(name)}: expected a name like ${exampleNames(this.config)} (layers 0 to ${this.config.nLayer - 1}); tensorNames lists all`,
-    );
+    return findView(this.#tensors, name, this.config);
   }
 
   #read(role: Role, view: TensorView): TensorData {
-    const data = this.#native.read(roles[role], view.index, view.firstRow, view.rowCount);
-    const [rows, cols] = view.shape;
-    return view.stored === 'transposed' ? transpose(data, cols!, rows!) : data;
+    return fromEngine(view, this.#native.read(roles[role], ...view.place));
   }
 
   #write(role: Role, view: TensorView, data: ArrayLike<number>): void {
-    requireElements(view.name, view.shape, data);
-    const typed = typedNumbers(view.name, data, this.#native.info().precision === 'float64');
-    const [rows, cols] = view.shape;
-    const stored = view.stored === 'transposed' ? transpose(typed, rows!, cols!) : typed;
-    this.#native.write(roles[role], view.index, view.firstRow, view.rowCount, stored);
+    this.#native.write(roles[role], ...view.place, toEngine(view, data, this.info.precision));
   }
 }

@@ -31,6 +31,7 @@ export function nativeOptions(options: ModelOptions): NativeModelOptions {
     threads: chooseThreads(options.threads),
     graphs: options.graphs ?? process.env.BURGEON_CUDA_GRAPHS !== 'off',
     profile: options.profile ?? false,
+    ...(options.shard && { shard: options.shard }),
     ...options.largestBatch,
   };
 }

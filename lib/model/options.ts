@@ -5,6 +5,7 @@ import type { Device } from '../config/device.ts';
 import type { FlopComponents } from '../est/flops.ts';
 import type { Subnetwork } from '../est/subnetwork.ts';
 import type { OptimizerType } from '../optim/optimizer.ts';
+import type { RankOf } from '../ranks/shares.ts';
 import type { SamplingOptions } from './next-token.ts';
 
 /**
@@ -30,6 +31,10 @@ export interface ModelOptions {
   graphs?: boolean | undefined;
   /** The largest batch that will be trained with: where it does not fit, that is said before anything is allocated. */
   largestBatch?: { batchSize: number; sequenceLength: number } | undefined;
+  /**
+   * Of one of several ranks, which keeps the moments of its part of the rows only and updates these (docs/distributed.md). Default: all.
+   */
+  shard?: RankOf | undefined;
   /** Times every op, for `takeProfile`. Default false. @internal */
   profile?: boolean | undefined;
 }

@@ -7,9 +7,11 @@ import type { RankOf } from './shares.ts';
 export interface SentBytes {
   /** Of the sum of gradients. */
   gradients: number;
+  /** Of updated weights, where the update is divided over ranks. */
+  weights: number;
   /** Which units were touched. */
   flags: number;
-  /** Losses and FLOPs of the micro-batches, and norms. */
+  /** Losses and FLOPs of the micro-batches, and norms; where the update is divided also what these are made of. */
   numbers: number;
 }
 
@@ -21,6 +23,8 @@ export interface Exchanged {
   flags: number;
   /** Of all ranks. */
   microBatches: number;
+  /** Where the update is divided over ranks: elements of the gradients of rows, of the weights that change, and `blockCount` of the model. */
+  divided?: { touched: number; updated: number; blocks: number } | undefined;
 }
 
 /** Elements that a rank sends while `count` of them are summed over all ranks: 2 (R - 1) / R of them, but for rounding. */
@@ -38,13 +42,18 @@ export function sentOfSum(count: number, { rank, size }: RankOf): number {
   return sent + shares.slice(1).reduce((sum, share) => sum + share, 0);
 }
 
-/** Bytes that a rank sends. Gradients and losses of an expected size need not be whole numbers. */
-export function sentInStep({ elements, flags, microBatches }: Exchanged, rank: RankOf): SentBytes {
+/**
+ * Bytes that a rank sends. Gradients and losses of an expected size need not be whole numbers. Where the update is divided, shares are as
+ * large as the rows of each rank: gradients and weights are the mean over the ranks.
+ */
+export function sentInStep({ elements, flags, microBatches, divided }: Exchanged, rank: RankOf): SentBytes {
   const ofNumbers = (count: number) => 8 * sentOfSum(count, rank);
+  const mean = (count: number) => (4 * count * (rank.size - 1)) / rank.size;
   return {
-    gradients: 4 * sentOfSum(elements, rank),
+    gradients: divided ? mean(divided.touched) : 4 * sentOfSum(elements, rank),
+    weights: divided ? mean(divided.updated) : 0,
     flags: sentOfSum(flags, rank),
     // Two sums of FLOPs, and whether each stops, come with the losses.
-    numbers: ofNumbers(2 + rank.size + microBatches) + ofNumbers(rank.size),
+    numbers: ofNumbers(2 + rank.size + microBatches) + ofNumbers(rank.size) + ofNumbers(divided?.blocks ?? 0),
   };
 }

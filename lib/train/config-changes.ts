@@ -62,7 +62,7 @@ const decidingKeys = [
   'sequenceLength',
   'accumulationSteps',
   'est',
-  'optimizer',
+  'optimizer', // but for `shard`
   'precision',
 ] as const;
 
@@ -118,6 +118,10 @@ function pastConfig(stored: Readonly<Record<string, unknown>>, given: TrainConfi
   const config = Object.fromEntries([
     ...Object.entries(given).filter(([name]) => !isDeciding(name)),
     ...Object.entries(stored).filter(([name]) => isDeciding(name)),
+    // Who updates what is not what is trained.
+    ...(isJsonObject(stored.optimizer)
+      ? [['optimizer', { ...stored.optimizer, shard: given.optimizer.shard }] as const]
+      : []),
   ]);
   try {
     return parseTrainConfig(config);

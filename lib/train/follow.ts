@@ -47,7 +47,7 @@ export async function follow(communicator: Communicator, options: FollowOptions 
 
 async function followRun(
   communicator: Communicator,
-  { config, model: shape, data, windows }: Beginning,
+  { config, model: shape, data, windows, moments }: Beginning,
   dataset: Awaited<ReturnType<typeof openData>>,
   check: ShardCheck,
   { onStep, signal }: FollowOptions,
@@ -62,11 +62,18 @@ async function followRun(
   const tokenizer = dataset.tokenizer && createTokenizer(dataset.tokenizer);
   const { loader, validation } = await readInput(dataset, config, tokenizer, { found, windows });
   const planner = new StepPlanner(shape, config);
-  using model = await Model.create(shape, { ...modelOptions(config), seed: config.seed });
+  using model = await Model.create(shape, { ...modelOptions(config, communicator), seed: config.seed });
   await model.broadcastState(communicator);
+  for (const { name, which } of moments) {
+    await model.setMoment(name, which, undefined, communicator);
+  }
   for (;;) {
     const command = await communicator.broadcast<Command>(undefined, toldNext);
     if (command.kind === 'end') return command.isComplete;
+    if (command.kind === 'moment') {
+      await model.moment(command.name, command.which, communicator);
+      continue;
+    }
     if (check.failure) throw check.failure;
     if (command.kind === 'step') {
       const outcome = await trainStep({ config, model, loader, planner, communicator, signal }, command.step);

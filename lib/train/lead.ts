@@ -1,14 +1,17 @@
 // How rank 0 of a run leads the others: it alone has the run directory, and tells them what to do next. They hold the same
 // model and data, so a step needs no more than its number.
 
+import { readCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { ModelConfig } from '../config/model-config.ts';
 import type { WindowRule } from '../data/token-source.ts';
 import { BurgeonError, isError } from '../errors.ts';
 import { Schedule } from '../est/schedule.ts';
 import type { Model } from '../model/model.ts';
+import type { Moment } from '../optim/optimizer.ts';
 import type { Communicator } from '../ranks/communicator.ts';
 import { type RankOf, shareOf } from '../ranks/shares.ts';
 import type { FoundData } from './data-record.ts';
+import { keptMoments, type MomentName } from './kept-moments.ts';
 import type { TrainConfig } from './train-config.ts';
 
 /** What the others are told first. */
@@ -18,10 +21,16 @@ export interface Beginning {
   model: ModelConfig;
   data: FoundData;
   windows: WindowRule;
+  /** That follow: of a checkpoint, where they are divided over ranks. */
+  moments: readonly MomentName[];
 }
 
 /** What they are told next. */
-export type Command = { kind: 'step' | 'evaluate'; step: number } | { kind: 'end'; isComplete: boolean };
+export type Command =
+  | { kind: 'step' | 'evaluate'; step: number }
+  // Give rank 0 what of it is here.
+  | ({ kind: 'moment' } & MomentName)
+  | { kind: 'end'; isComplete: boolean };
 
 export const toldFirst = 'the beginning of the run';
 export const toldNext = 'what is next';
@@ -34,11 +43,38 @@ export class Lead {
     this.communicator = communicator;
   }
 
-  /** Tells the others of the run, and gives them the model as it is. @throws {BurgeonError} ERR_BURGEON_RANKS. */
-  static async begin(communicator: Communicator, beginning: Beginning, model: Model): Promise<Lead> {
-    await communicator.broadcast(beginning, toldFirst);
-    await model.broadcastState(communicator);
+  /**
+   * Tells the others of the run, and gives them the model as it is.
+   * @param checkpoint has the moments, where they are divided over ranks and were not zero.
+   * @throws {BurgeonError} ERR_BURGEON_RANKS, ERR_BURGEON_CHECKPOINT.
+   */
+  static async begin(
+    communicator: Communicator,
+    beginning: Omit<Beginning, 'moments'>,
+    model: Model,
+    checkpoint: string | undefined,
+  ): Promise<Lead> {
+    const source = checkpoint === undefined ? undefined : await readCheckpoint(checkpoint, { isVerified: true });
+    try {
+      const moments = source ? keptMoments(model, source) : [];
+      await communicator.broadcast<Beginning>({ ...beginning, moments }, toldFirst);
+      await model.broadcastState(communicator);
+      for (const { name, which } of moments) {
+        await model.setMoment(name, which, await source!.readMoment(name, which), communicator);
+      }
+    } finally {
+      await source?.close();
+    }
     return new Lead(communicator);
+  }
+
+  /**
+   * A moment of the model, wherever its rows are; between two commands.
+   * @throws {BurgeonError} ERR_BURGEON_RANKS.
+   */
+  async moment(model: Model, name: string, which: Moment): Promise<ArrayLike<number>> {
+    await this.tell({ kind: 'moment', name, which });
+    return model.moment(name, which, this.communicator);
   }
 
   async tell(command: Command): Promise<void> {

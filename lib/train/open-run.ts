@@ -21,7 +21,7 @@ import { Lead, requireLead } from './lead.ts';
 import { keepMetricsAside, MetricsWriter } from './metrics.ts';
 import { findData, openData, type RunInput, readInput } from './open-data.ts';
 import { planNotes } from './plan-notes.ts';
-import { continueRun, type Restored, startRun } from './restore.ts';
+import { continueRun, type Restored, saveRun, startRun } from './restore.ts';
 import { type EnteredRun, enterRunDirectory } from './run-directory.ts';
 import { RunPlace } from './run-place.ts';
 import { RunRecorder } from './run-recorder.ts';
@@ -183,10 +183,10 @@ async function keepOldMetrics({ output }: TrainConfig, { latest }: EnteredRun, o
 
 function begin(
   config: TrainConfig,
-  { changes = [] }: TrainerOptions,
+  { changes = [], communicator }: TrainerOptions,
   { found, tokenizer, initial, shape, directory: { latest } }: WantedRun & Pick<OpenRun, 'directory'>,
 ): Promise<Restored> {
-  const context = { config, changes, data: found, tokenizer };
+  const context = { config, changes, data: found, tokenizer, communicator };
   return latest ? continueRun(context, latest.directory) : startRun(context, initial ?? shape);
 }
 
@@ -214,8 +214,10 @@ async function record(
     notes.push(note);
     onNote(note);
   }
-  const lead =
-    communicator && (await Lead.begin(communicator, { config, model: model.config, data: found, windows }, model));
+  const { checkpoint, hasChanged } = begun.momentsFrom ?? {};
+  const beginning = { config, model: model.config, data: found, windows };
+  const lead = communicator && (await Lead.begin(communicator, beginning, model, checkpoint));
+  if (hasChanged) await saveRun(model, state, lead);
   const recorder = new RunRecorder({
     lead,
     config,

@@ -5,12 +5,16 @@ import { samplerOf } from '../est/part.ts';
 import type { Rates } from '../est/rates.ts';
 import { sampleSubnetwork } from '../est/sampler.ts';
 import type { ResolvedStage } from '../est/schedule.ts';
-import { arrayElements, expectedUnionElements, flagCount, type Union, unionOf } from '../est/union.ts';
-import { type SentBytes, sentInStep } from '../ranks/sent-bytes.ts';
+import { arrayElements, blockCount, expectedUnionElements, flagCount, type Union, unionOf } from '../est/union.ts';
+import { type Exchanged, type SentBytes, sentInStep } from '../ranks/sent-bytes.ts';
 import { keptSums, type RankOf } from '../ranks/shares.ts';
 import { groupCount } from './groups.ts';
 import { requireShares } from './lead.ts';
-import { type PlannedConfig, StepPlanner } from './step-planner.ts';
+import { type PlannedConfig, type StepPlan, StepPlanner } from './step-planner.ts';
+import type { TrainConfig } from './train-config.ts';
+
+/** Who updates what. */
+type Update = Pick<TrainConfig['optimizer'], 'shard' | 'inactive'>;
 
 /** What the ranks exchange in a step. */
 export interface StepExchange {
@@ -40,14 +44,21 @@ export interface RankStage {
  * What step `step` exchanges.
  * @param step 0-based.
  */
-export function stepExchange(model: ModelConfig, planner: StepPlanner, step: number, rank: RankOf): StepExchange {
-  const { accumulationSteps } = planner.at(step);
+export function stepExchange(
+  model: ModelConfig,
+  planner: StepPlanner,
+  step: number,
+  rank: RankOf,
+  update: Update,
+): StepExchange {
+  const plan = planner.at(step);
+  const { accumulationSteps } = plan;
   const groups = Array.from({ length: accumulationSteps }, (_, micro) => planner.groups(step, micro)).flat();
   const union = unionOf(
     model,
     groups.map(({ subnetwork }) => subnetwork),
   );
-  return { union, sent: sentInStep(exchanged(model, union.elements, accumulationSteps), rank) };
+  return { union, sent: sentInStep(exchanged(model, union, plan, update), rank) };
 }
 
 /**
@@ -55,7 +66,12 @@ export function stepExchange(model: ModelConfig, planner: StepPlanner, step: num
  * @param isOnDevice whether gradients are in the memory of a CUDA device: then they are packed always.
  * @throws {BurgeonError} ERR_BURGEON_CONFIG where the micro-batches of a stage cannot be dealt.
  */
-export function planRanks(model: ModelConfig, config: PlannedConfig, ranks: number, isOnDevice: boolean): RankStage[] {
+export function planRanks(
+  model: ModelConfig,
+  config: PlannedConfig & Pick<TrainConfig, 'optimizer'>,
+  ranks: number,
+  isOnDevice: boolean,
+): RankStage[] {
   const first = { rank: 0, size: ranks };
   requireShares(config, first);
   const planner = new StepPlanner(model, config);
@@ -64,10 +80,16 @@ export function planRanks(model: ModelConfig, config: PlannedConfig, ranks: numb
     .map((stage) => {
       const { startStep, endStep } = stage;
       const { accumulationSteps: microBatches } = planner.at(startStep);
-      const ends = [startStep, endStep - 1].map((step) => expectedUnion(model, config, planner, stage, step));
-      const [from, to] = ends.map(({ elements }) => sentInStep(exchanged(model, elements, microBatches), first));
-      const buffersOf = ({ elements, runs }: Union) =>
-        4 * (Math.ceil(elements / 2) + (runs > 1 || isOnDevice ? elements : 0));
+      const ends = [startStep, endStep - 1].map((step) => {
+        const union = expectedUnion(model, config, planner, stage, step);
+        return { union, all: exchanged(model, union, planner.at(step), config.optimizer) };
+      });
+      const [from, to] = ends.map(({ all }) => sentInStep(all, first));
+      // What is received; and a copy of what does not lie in one piece, or not in the memory of the host.
+      const buffersOf = ({ union: { elements, runs }, all: { divided } }: (typeof ends)[number]) =>
+        divided
+          ? 4 * (Math.ceil(divided.touched / 2) + Math.max(divided.touched, divided.updated))
+          : 4 * (Math.ceil(elements / 2) + (runs > 1 || isOnDevice ? elements : 0));
       return {
         stage: stage.index + 1,
         microBatches,
@@ -80,13 +102,26 @@ export function planRanks(model: ModelConfig, config: PlannedConfig, ranks: numb
     });
 }
 
+/** Bytes of a step. */
+export const totalOf = ({ gradients, weights, flags, numbers }: SentBytes) => gradients + weights + flags + numbers;
+
 /** Seconds for the bytes of a step at so many bytes per second, sent and received at the same time; no time to begin. */
-export function secondsToSend({ gradients, flags, numbers }: SentBytes, bytesPerSecond: number): number {
-  return (gradients + flags + numbers) / bytesPerSecond;
+export function secondsToSend(sent: SentBytes, bytesPerSecond: number): number {
+  return totalOf(sent) / bytesPerSecond;
 }
 
-function exchanged(model: ModelConfig, elements: number, microBatches: number) {
-  return { elements, flags: flagCount(model), microBatches };
+function exchanged(
+  model: ModelConfig,
+  { elements, touched }: Union,
+  { accumulationSteps: microBatches, trainedSubnetwork, trainsAll }: StepPlan,
+  { shard, inactive }: Update,
+): Exchanged {
+  const all = { elements, flags: flagCount(model), microBatches };
+  if (!shard) return all;
+  // As train-step.ts tells the optimizer.
+  const isTouchedOnly = inactive === 'freeze' || (trainedSubnetwork !== undefined && trainsAll);
+  const updated = isTouchedOnly ? touched : unionOf(model, [trainedSubnetwork]).touched;
+  return { ...all, divided: { touched, updated, blocks: blockCount(model) } };
 }
 
 /** Exactly where all groups train the same. */
@@ -100,10 +135,8 @@ function expectedUnion(
   const rates: Rates = planner.schedule.at(step).rates;
   const sampler = samplerOf(model, est, { ...stage.options, rates });
   if (planner.at(step).isShared) return unionOf(model, [sampleSubnetwork(sampler, { seed, step, group: 0 })]);
-  return {
-    elements: expectedUnionElements(model, sampler, groupsOfStep(planner, step)),
-    runs: Number.POSITIVE_INFINITY,
-  };
+  const elements = expectedUnionElements(model, sampler, groupsOfStep(planner, step));
+  return { elements, touched: elements, runs: Number.POSITIVE_INFINITY };
 }
 
 function groupsOfStep(planner: StepPlanner, step: number): number {

@@ -1,21 +1,23 @@
 // Model and state that a run begins with: from the newest checkpoint, or new, with weights given or drawn.
 
-import { type OpenCheckpoint, readCheckpoint, writeCheckpoint } from '../checkpoint/checkpoint.ts';
+import { readCheckpoint, writeCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { ModelContents } from '../checkpoint/model-directory.ts';
 import type { ModelConfig } from '../config/model-config.ts';
-import { listTensors } from '../config/tensors.ts';
 import { BurgeonError } from '../errors.ts';
 import { changeText, valueText } from '../format.ts';
 import { chooseDevice } from '../model/device.ts';
 import { Model } from '../model/model.ts';
 import { choosePrecision } from '../model/native-options.ts';
-import { momentsOf } from '../optim/optimizer.ts';
+import type { Communicator } from '../ranks/communicator.ts';
+import type { RankOf } from '../ranks/shares.ts';
 import { descriptionFileName } from '../tokenizer/description.ts';
 import { tokenizerDifference } from '../tokenizer/difference.ts';
 import { readTokenizer } from '../tokenizer/open-tokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { ConfigChange } from './config-changes.ts';
 import type { FoundData } from './data-record.ts';
+import { keptMoments } from './kept-moments.ts';
+import type { Lead } from './lead.ts';
 import { continueRunState, newRunState, type RunState } from './run-state.ts';
 import { checkStageMemory } from './stage-memory.ts';
 import type { TrainConfig } from './train-config.ts';
@@ -26,11 +28,15 @@ export interface RestoreContext {
   tokenizer: Tokenizer | undefined;
   /** Keys that are changed on purpose if they differ from the run's. */
   changes: readonly string[];
+  /** The ranks that train together. */
+  communicator: Communicator | undefined;
 }
 
 export interface Restored {
   model: Model;
   state: RunState;
+  /** Where changes are to be written into a checkpoint at once, and moments still are in one: once there are other ranks to keep them. */
+  momentsFrom?: { checkpoint: string; hasChanged: boolean };
   /** For people: what was changed, what was changed before and stays, and what is not known of the data. */
   notes: string[];
 }
@@ -40,14 +46,15 @@ export interface Restored {
  * @throws {BurgeonError} ERR_BURGEON_OUT_OF_MEMORY, ERR_BURGEON_BACKEND.
  */
 export async function startRun(context: RestoreContext, initial: ModelConfig | ModelContents): Promise<Restored> {
-  const { config, data, tokenizer } = context;
+  const { config, data, tokenizer, communicator } = context;
   const state = newRunState(config, data);
-  checkStageMemory('readTensor' in initial ? initial.model : initial, config, modelOptions(config));
+  const options = modelOptions(config, communicator);
+  checkStageMemory('readTensor' in initial ? initial.model : initial, config, options);
   const model =
     'readTensor' in initial
-      ? await Model.fromContents(initial, modelOptions(config))
+      ? await Model.fromContents(initial, options)
       : await Model.create(initial, {
-          ...modelOptions(config),
+          ...options,
           seed: config.seed,
           tokenizerFiles: tokenizer?.files() ?? {},
           endOfText: tokenizer?.endOfText,
@@ -64,25 +71,29 @@ export async function startRun(context: RestoreContext, initial: ModelConfig | M
  */
 export async function continueRun(context: RestoreContext, directory: string): Promise<Restored> {
   const { model, state, made, kept, notes } = await restore(context, directory);
+  const hasChanged = made.length > 0;
   try {
-    if (made.length > 0) await saveRun(model, state);
+    if (hasChanged && !model.shard) await saveRun(model, state);
   } catch (error) {
     model.dispose();
     throw error;
   }
-  return { model, state, notes: [...made.map(changeNote), ...kept.map(keptNote), ...notes] };
+  const begun = { model, state, notes: [...made.map(changeNote), ...kept.map(keptNote), ...notes] };
+  return model.shard ? { ...begun, momentsFrom: { checkpoint: directory, hasChanged } } : begun;
 }
 
 /**
  * Writes a checkpoint of the run as it is now.
+ * @param lead of the ranks that moments are divided over.
  * @returns its directory.
- * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT.
+ * @throws {BurgeonError} ERR_BURGEON_CHECKPOINT; ERR_BURGEON_RANKS.
  */
-export function saveRun(model: Model, state: RunState): Promise<string> {
+export function saveRun(model: Model, state: RunState, lead?: Lead): Promise<string> {
   return writeCheckpoint(state.config.output, state.step, {
     ...model.contents(),
     optimizer: model.optimizer,
-    readMoment: async (name, which) => Float32Array.from(await model.moment(name, which)),
+    readMoment: async (name, which) =>
+      Float32Array.from(model.shard && lead ? await lead.moment(model, name, which) : await model.moment(name, which)),
     state,
   });
 }
@@ -110,9 +121,13 @@ async function restore({ tokenizer, ...context }: RestoreContext, directory: str
     if (checkpoint.tokenizerFiles[descriptionFileName] !== tokenizer?.files()[descriptionFileName]) {
       await refuseTokens(directory, checkpoint, tokenizer);
     }
-    const model = await Model.fromContents(checkpoint, modelOptions(continuation.state.config));
+    const options = modelOptions(continuation.state.config, context.communicator);
+    const model = await Model.fromContents(checkpoint, options);
     try {
-      await restoreMoments(model, checkpoint);
+      // Of several ranks that divide them, each gets its own when they begin.
+      for (const { name, which } of model.shard ? [] : keptMoments(model, checkpoint)) {
+        await model.setMoment(name, which, await checkpoint.readMoment(name, which));
+      }
     } catch (error) {
       model.dispose();
       throw error;
@@ -121,18 +136,6 @@ async function restore({ tokenizer, ...context }: RestoreContext, directory: str
     return { ...continuation, model };
   } finally {
     await checkpoint.close();
-  }
-}
-
-/** Where the optimizer was changed on purpose, what the two keep of a tensor in different ways begins at zero. */
-async function restoreMoments(model: Model, checkpoint: OpenCheckpoint): Promise<void> {
-  const had = new Map(
-    listTensors(model.config).map((tensor) => [tensor.name, momentsOf(checkpoint.optimizer, tensor)]),
-  );
-  for (const name of model.tensorNames) {
-    const kept = model.moments(name);
-    if (kept.join() !== had.get(name)!.join()) continue;
-    for (const which of kept) await model.setMoment(name, which, await checkpoint.readMoment(name, which));
   }
 }
 
@@ -148,8 +151,13 @@ function precisionOf({ device, precision }: TrainConfig): string {
   return choosePrecision(chooseDevice(device), precision);
 }
 
-export function modelOptions({ threads, device, precision, optimizer, batchSize, sequenceLength }: TrainConfig) {
+/** @param rank of several, over which moments are divided if the configuration says so. */
+export function modelOptions(
+  { threads, device, precision, optimizer, batchSize, sequenceLength }: TrainConfig,
+  rank: RankOf | undefined,
+) {
   return {
+    ...(optimizer.shard && rank && { shard: { rank: rank.rank, size: rank.size } }),
     ...(threads === 'auto' ? {} : { threads }),
     device,
     precision,

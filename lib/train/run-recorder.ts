@@ -200,8 +200,8 @@ export class RunRecorder {
    * @throws {BurgeonError} ERR_BURGEON_BUSY, ERR_BURGEON_CHECKPOINT.
    */
   async requirePlace(options?: { isNow: boolean }): Promise<void> {
-    const { model, metrics, place, state } = this.#run;
-    const save = (output: string) => saveRun(model, { ...state, config: { ...state.config, output } });
+    const { model, metrics, place, state, lead } = this.#run;
+    const save = (output: string) => saveRun(model, { ...state, config: { ...state.config, output } }, lead);
     try {
       await place.require(state.step, save, options);
     } catch (error) {
@@ -228,7 +228,7 @@ export class RunRecorder {
    */
   async checkpoint(validationLoss: number | undefined, { prunes = true } = {}): Promise<string> {
     await this.requirePlace({ isNow: true });
-    const { data, model, metrics, state } = this.#run;
+    const { data, model, metrics, state, lead } = this.#run;
     const { best } = state;
     if (validationLoss !== undefined && validationLoss < (best?.loss ?? Infinity)) {
       state.best = { step: state.step, loss: validationLoss, evaluatedOn: data?.validation?.sha256 };
@@ -237,7 +237,7 @@ export class RunRecorder {
     try {
       // Nothing that led to a checkpoint is younger than it after a power cut.
       await metrics.sync();
-      directory = await saveRun(model, state);
+      directory = await saveRun(model, state, lead);
     } catch (error) {
       state.best = best;
       throw error;

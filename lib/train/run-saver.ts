@@ -80,9 +80,10 @@ export class RunSaver {
 
   /**
    * After an error: keeps what was trained. Older checkpoints stay, as it may be one of them that is needed to go on.
-   * @param isWhole whether weights and moments are those of the last step.
+   * @param model.isWhole whether weights and moments are those of the last step.
+   * @param model.isHere whether all moments are, and not divided over ranks: these end with the error.
    */
-  async saveLastGood(error: unknown, isWhole: boolean): Promise<void> {
+  async saveLastGood(error: unknown, { isWhole, isHere }: { isWhole: boolean; isHere: boolean }): Promise<void> {
     const { state, recorder, onNote } = this.#run;
     // What could not be written just now is not tried again.
     if (this.isSaved || isCheckpointError(error)) return;
@@ -92,6 +93,8 @@ export class RunSaver {
       onNote(`no checkpoint of step ${state.step}, after which numbers are not finite; ${newest}`);
     } else if (!isWhole) {
       onNote(`no checkpoint of step ${state.step}, as the step after it has changed weights already; ${newest}`);
+    } else if (!isHere) {
+      onNote(`no checkpoint of step ${state.step}, whose moments are divided over ranks (optimizer.shard); ${newest}`);
     } else {
       try {
         const directory = await this.#write(() => recorder.checkpoint(undefined, { prunes: false }));

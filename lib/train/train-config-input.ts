@@ -146,6 +146,8 @@ export interface TrainConfigInput {
         gradientClip?: number | undefined;
         /** Parameters active in no group of a step: updated with a zero gradient, or left untouched. Default: zero-grad. */
         inactive?: 'zero-grad' | 'freeze' | undefined;
+        /** Whether several ranks divide moments and update: less memory, the same bits. May change when a run is resumed. Default: false. */
+        shard?: boolean | undefined;
       }
     | undefined;
   /** Loss on held-out data. */

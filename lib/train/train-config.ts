@@ -195,6 +195,11 @@ const optimizerSection = section({
   inactive: word(['zero-grad', 'freeze'])
     .default('zero-grad')
     .describe('Parameters active in no group of a step: updated with a zero gradient, or left untouched'),
+  shard: flag()
+    .default(false)
+    .describe(
+      'Whether several ranks divide moments and update: less memory, the same bits. May change when a run is resumed',
+    ),
 }).transform(({ minLearningRate, ...rest }, context) => {
   if (minLearningRate !== undefined && minLearningRate > rest.learningRate) {
     context.issues.push({
@@ -202,6 +207,14 @@ const optimizerSection = section({
       input: minLearningRate,
       path: ['minLearningRate'],
       message: `expected at most learningRate (${rest.learningRate}), received ${minLearningRate}`,
+    });
+  }
+  if (rest.shard && rest.type === 'muon') {
+    context.issues.push({
+      code: 'custom',
+      input: rest.shard,
+      path: ['shard'],
+      message: 'expected false with type muon, which orthogonalises all rows of a matrix together, received true',
     });
   }
   return { ...rest, minLearningRate: minLearningRate ?? rest.learningRate / 10 };

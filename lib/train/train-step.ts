@@ -88,11 +88,11 @@ export async function trainStep(context: StepContext, step: number): Promise<Ste
     if (others.length > 0) context.onOthersStop?.(others);
     return undefined;
   }
-  const { type, schedule: _, inactive, ...optimizer } = config.optimizer;
+  const { type, schedule: _, shard: __, inactive, ...optimizer } = config.optimizer;
   const learningRate = learningRateOf(config, plan.stage, step);
   const update = { ...optimizer, ...untrained(plan, inactive), lr: learningRate };
   const { gradientNorm, losses, newtonSchulzFlops } = await replayable(where, () =>
-    timed('update', () => model.optimizerStep(update)).catch((error) => {
+    timed('update', () => model.optimizerStep(update, communicator)).catch((error) => {
       // A loss or norm that is not finite is found before anything is updated.
       if (!isNonFinite(error)) context.onChange?.();
       throw error;
@@ -153,12 +153,12 @@ async function addGradients(context: StepContext, step: number, mayStop: boolean
 }
 
 /** Before the first step of a stage: what it trains for the first time is made from what was trained. @returns whether there was any. */
-async function beginStage({ model, planner, onChange }: StepContext, step: number): Promise<boolean> {
+async function beginStage({ model, planner, communicator, onChange }: StepContext, step: number): Promise<boolean> {
   const { stage, trained } = planner.at(step);
   const { startStep, transition } = stage;
   if (step !== startStep || step === 0 || transition === undefined) return false;
   onChange?.();
-  await model.grow({ from: planner.trainedPart(step - 1), to: trained, transition });
+  await model.grow({ from: planner.trainedPart(step - 1), to: trained, transition }, communicator);
   return true;
 }
 

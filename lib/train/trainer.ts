@@ -304,7 +304,7 @@ export class Trainer implements AsyncDisposable {
     const { recorder, saver, lead } = this.#opened(this.#run);
     lead?.giveUp(error);
     const attempts = [
-      () => saver.saveLastGood(error, this.#isWhole),
+      () => saver.saveLastGood(error, { isWhole: this.#isWhole, isHere: this.model.shard === undefined }),
       () => recorder.warn((error as Error).message),
       () => recorder.end('failed', this.summary),
     ];

@@ -192,6 +192,13 @@ ModelOptions read_model_options(const Napi::Value& value) {
     options.batch = read_integer(batch, "batchSize", 1, kMaxTokens);
     options.sequence = read_integer(object.Get("sequenceLength"), "sequenceLength", 1, kMaxTokens / options.batch);
   }
+  const Napi::Value shard = object.Get("shard");
+  if (!shard.IsUndefined()) {
+    const Napi::Object place = read_object(shard, "shard");
+    const int64_t size = read_integer(place.Get("size"), "shard.size", 1, kMostRanks);
+    options.shards =
+        RowShards(static_cast<int>(read_integer(place.Get("rank"), "shard.rank", 0, size - 1)), static_cast<int>(size));
+  }
   const Napi::Value profile = object.Get("profile");
   options.profile = !profile.IsUndefined() && read_boolean(profile, "profile");
   return options;

@@ -14,6 +14,7 @@ namespace burgeon {
 
 // Most tokens of one call. With the largest model that read_model_config accepts, no size in bytes overflows then.
 constexpr int64_t kMaxTokens = int64_t{1} << 28;
+constexpr int64_t kMostRanks = 4096;
 
 double read_number(const Napi::Value& value, const char* name);
 // An integer in [low, high].

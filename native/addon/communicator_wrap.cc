@@ -15,7 +15,6 @@ namespace burgeon {
 namespace {
 
 constexpr napi_type_tag kTag = {0x8d3f1c0ab5e24f6d, 0x9a61c7d2e4b80f35};
-constexpr int64_t kMostRanks = 4096;
 constexpr int64_t kMostNumbers = 1 << 20;
 constexpr int64_t kMostText = int64_t{1} << 28;
 

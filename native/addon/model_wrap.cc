@@ -75,19 +75,28 @@ Napi::Function ModelWrap::define(Napi::Env env) {
     return Napi::Persistent(env.Global().Get(type).As<Napi::Function>());
   };
   env.SetInstanceData(new ArrayTypes{constructor("Float32Array"), constructor("Float64Array")});
-  return DefineClass(
-      env, "NativeModel",
-      {InstanceMethod<&ModelWrap::forward>("forward"), InstanceMethod<&ModelWrap::forward_backward>("forwardBackward"),
-       InstanceMethod<&ModelWrap::accumulate>("accumulate"), InstanceMethod<&ModelWrap::take_losses>("takeLosses"),
-       InstanceMethod<&ModelWrap::fold_gradients>("foldGradients"),
-       InstanceMethod<&ModelWrap::exchange_gradients>("exchangeGradients"),
-       InstanceMethod<&ModelWrap::broadcast_state>("broadcastState"), InstanceMethod<&ModelWrap::extend>("extend"),
-       InstanceMethod<&ModelWrap::optimizer_step>("optimizerStep"),
-       InstanceMethod<&ModelWrap::clear_gradients>("clearGradients"), InstanceMethod<&ModelWrap::copy_rows>("copyRows"),
-       InstanceMethod<&ModelWrap::read>("read"), InstanceMethod<&ModelWrap::write>("write"),
-       InstanceMethod<&ModelWrap::tensors>("tensors"), InstanceMethod<&ModelWrap::plan_bytes>("planBytes"),
-       InstanceMethod<&ModelWrap::take_profile>("takeProfile"), InstanceMethod<&ModelWrap::info>("info"),
-       InstanceMethod<&ModelWrap::dispose>("dispose")});
+  return DefineClass(env, "NativeModel",
+                     {InstanceMethod<&ModelWrap::forward>("forward"),
+                      InstanceMethod<&ModelWrap::forward_backward>("forwardBackward"),
+                      InstanceMethod<&ModelWrap::accumulate>("accumulate"),
+                      InstanceMethod<&ModelWrap::take_losses>("takeLosses"),
+                      InstanceMethod<&ModelWrap::fold_gradients>("foldGradients"),
+                      InstanceMethod<&ModelWrap::exchange_gradients>("exchangeGradients"),
+                      InstanceMethod<&ModelWrap::broadcast_state>("broadcastState"),
+                      InstanceMethod<&ModelWrap::gather_weights>("gatherWeights"),
+                      InstanceMethod<&ModelWrap::gather_rows>("gatherRows"),
+                      InstanceMethod<&ModelWrap::scatter_rows>("scatterRows"),
+                      InstanceMethod<&ModelWrap::extend>("extend"),
+                      InstanceMethod<&ModelWrap::optimizer_step>("optimizerStep"),
+                      InstanceMethod<&ModelWrap::clear_gradients>("clearGradients"),
+                      InstanceMethod<&ModelWrap::copy_rows>("copyRows"),
+                      InstanceMethod<&ModelWrap::read>("read"),
+                      InstanceMethod<&ModelWrap::write>("write"),
+                      InstanceMethod<&ModelWrap::tensors>("tensors"),
+                      InstanceMethod<&ModelWrap::plan_bytes>("planBytes"),
+                      InstanceMethod<&ModelWrap::take_profile>("takeProfile"),
+                      InstanceMethod<&ModelWrap::info>("info"),
+                      InstanceMethod<&ModelWrap::dispose>("dispose")});
 }
 
 ModelWrap::ModelWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ModelWrap>(info) {
@@ -205,6 +214,33 @@ Napi::Value ModelWrap::write(const Napi::CallbackInfo& info) {
     return info.Env().Undefined();
   });
 }
+
+// Of the moments, m or v. A worker fills the array that JavaScript receives; nobody else can see it before.
+Napi::Value ModelWrap::move_rows(const Napi::CallbackInfo& info, bool gathers) {
+  return translate_errors(info.Env(), [&]() -> Napi::Value {
+    const std::shared_ptr<Model> model = ready();
+    const Role role = static_cast<Role>(read_integer(info[1], "role", 2, 3));
+    const size_t index = read_tensor_index(info[2], *model);
+    const RowRange range = read_row_range(info[3], info[4], model->tensors()[index]);
+    const int64_t length = range.count * model->tensors()[index].cols;
+    const auto array = std::make_shared<Napi::ObjectReference>(
+        Napi::Persistent(new_array(info.Env(), "tensor", model->element_size(), length)));
+    void* const data = float_array_data(array->Value(), "tensor", model->element_size(), length);
+    if (!gathers && !info[5].IsUndefined()) {
+      std::memcpy(data, float_array_data(info[5], "data", model->element_size(), length),
+                  static_cast<size_t>(length) * static_cast<size_t>(model->element_size()));
+    }
+    const auto call = gathers ? &Model::gather_rows : &Model::scatter_rows;
+    return run_with_ranks(
+        info, info[0],
+        [=](Model& each, Communicator& ranks) { (each.*call)(ranks, role, index, range.first, range.count, data); },
+        [=](Napi::Env) -> Napi::Value { return array->Value(); });
+  });
+}
+
+Napi::Value ModelWrap::gather_rows(const Napi::CallbackInfo& info) { return move_rows(info, true); }
+
+Napi::Value ModelWrap::scatter_rows(const Napi::CallbackInfo& info) { return move_rows(info, false); }
 
 Napi::Value ModelWrap::tensors(const Napi::CallbackInfo& info) {
   return translate_errors(info.Env(), [&]() -> Napi::Value {

@@ -25,6 +25,9 @@ class ModelWrap : public Napi::ObjectWrap<ModelWrap> {
   Napi::Value fold_gradients(const Napi::CallbackInfo& info);
   Napi::Value exchange_gradients(const Napi::CallbackInfo& info);
   Napi::Value broadcast_state(const Napi::CallbackInfo& info);
+  Napi::Value gather_weights(const Napi::CallbackInfo& info);
+  Napi::Value gather_rows(const Napi::CallbackInfo& info);
+  Napi::Value scatter_rows(const Napi::CallbackInfo& info);
   Napi::Value optimizer_step(const Napi::CallbackInfo& info);
   Napi::Value clear_gradients(const Napi::CallbackInfo& info);
   Napi::Value copy_rows(const Napi::CallbackInfo& info);
@@ -41,8 +44,11 @@ class ModelWrap : public Napi::ObjectWrap<ModelWrap> {
   std::shared_ptr<Model> ready() const;
   // What forwardBackward and accumulate are, with one method of the model or the other.
   Napi::Value train(const Napi::CallbackInfo& info, StepResult (Model::*call)(const MicroBatch&, double));
-  // What is done with the other ranks, with the model and them busy meanwhile.
-  Napi::Value run_with_ranks(const Napi::CallbackInfo& info, void (Model::*call)(Communicator&));
+  // What is done with the other ranks, the argument `ranks`, with the model and them busy meanwhile.
+  Napi::Value run_with_ranks(
+      const Napi::CallbackInfo& info, const Napi::Value& ranks, std::function<void(Model&, Communicator&)> work,
+      std::function<Napi::Value(Napi::Env)> result = [](Napi::Env env) { return env.Undefined(); });
+  Napi::Value move_rows(const Napi::CallbackInfo& info, bool gathers);
   // Marks the model busy until the work is done.
   Napi::Value run(const Napi::CallbackInfo& info, std::function<void()> work,
                   std::function<Napi::Value(Napi::Env)> result);

@@ -60,33 +60,42 @@ Napi::Value ModelWrap::fold_gradients(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value ModelWrap::run_with_ranks(const Napi::CallbackInfo& info, void (Model::*call)(Communicator&)) {
-  return translate_errors(info.Env(), [&]() -> Napi::Value {
-    CommunicatorWrap& wrap = CommunicatorWrap::from(info[0]);
-    const std::shared_ptr<Communicator> ranks = wrap.ready();
-    const std::shared_ptr<Model> model = ready();
-    const auto held = std::make_shared<Napi::ObjectReference>(Napi::Persistent(info[0].As<Napi::Object>()));
-    const Napi::Promise promise = Task::start(
-        info.Env(), info.This().As<Napi::Object>(), [=] { ((*model).*call)(*ranks); },
-        [](Napi::Env env) -> Napi::Value { return env.Undefined(); },
-        [this, held, &wrap] {
-          busy_ = false;
-          wrap.finish();
-          held->Reset();
-          report_memory();
-        });
-    busy_ = true;
-    wrap.begin();
-    return promise;
-  });
+Napi::Value ModelWrap::run_with_ranks(const Napi::CallbackInfo& info, const Napi::Value& value,
+                                      std::function<void(Model&, Communicator&)> work,
+                                      std::function<Napi::Value(Napi::Env)> result) {
+  CommunicatorWrap& wrap = CommunicatorWrap::from(value);
+  const std::shared_ptr<Communicator> ranks = wrap.ready();
+  const std::shared_ptr<Model> model = ready();
+  const auto held = std::make_shared<Napi::ObjectReference>(Napi::Persistent(value.As<Napi::Object>()));
+  const Napi::Promise promise = Task::start(
+      info.Env(), info.This().As<Napi::Object>(), [=] { work(*model, *ranks); }, std::move(result),
+      [this, held, &wrap] {
+        busy_ = false;
+        wrap.finish();
+        held->Reset();
+        report_memory();
+      });
+  busy_ = true;
+  wrap.begin();
+  return promise;
 }
 
 Napi::Value ModelWrap::exchange_gradients(const Napi::CallbackInfo& info) {
-  return run_with_ranks(info, &Model::exchange_gradients);
+  return translate_errors(info.Env(), [&]() -> Napi::Value {
+    return run_with_ranks(info, info[0], [](Model& model, Communicator& ranks) { model.exchange_gradients(ranks); });
+  });
 }
 
 Napi::Value ModelWrap::broadcast_state(const Napi::CallbackInfo& info) {
-  return run_with_ranks(info, &Model::broadcast_state);
+  return translate_errors(info.Env(), [&]() -> Napi::Value {
+    return run_with_ranks(info, info[0], [](Model& model, Communicator& ranks) { model.broadcast_state(ranks); });
+  });
+}
+
+Napi::Value ModelWrap::gather_weights(const Napi::CallbackInfo& info) {
+  return translate_errors(info.Env(), [&]() -> Napi::Value {
+    return run_with_ranks(info, info[0], [](Model& model, Communicator& ranks) { model.gather_weights(ranks); });
+  });
 }
 
 Napi::Value ModelWrap::optimizer_step(const Napi::CallbackInfo& info) {
@@ -131,9 +140,14 @@ Napi::Value ModelWrap::copy_rows(const Napi::CallbackInfo& info) {
   return translate_errors(info.Env(), [&]() -> Napi::Value {
     const std::shared_ptr<Model> model = ready();
     const auto copies = std::make_shared<std::vector<RowCopy>>(read_row_copies(info[0]));
+    if (!info[1].IsUndefined()) {
+      const auto work = [=](Model& each, Communicator& ranks) { each.copy_rows(*copies, &ranks); };
+      return run_with_ranks(info, info[1], work);
+    }
     ready();
     return run(
-        info, [=] { model->copy_rows(*copies); }, [](Napi::Env env) -> Napi::Value { return env.Undefined(); });
+        info, [=] { model->copy_rows(*copies, nullptr); },
+        [](Napi::Env env) -> Napi::Value { return env.Undefined(); });
   });
 }
 

@@ -32,7 +32,7 @@ struct ScratchShape {
   int64_t wide;             // widest row of activations: max((NH + 2 KV) HS, F)
   int64_t head_size;        // HS
   int64_t vocabulary = 1;   // V
-  int64_t tensors = 1;      // of the model
+  int64_t blocks = 1;       // of rows, of all tensors (model/row_shards.h)
   int64_t parameters = 1;   // elements of all of them
 };
 

@@ -114,12 +114,13 @@ size_t plan_activations(const ModelConfig& config, const ActivationShape& shape,
   a.logit_stride = ops.logit_stride(V);
   a.logit_rows = ops.logit_rows(N, V);
   a.logits = cursor.take<T>(a.logit_rows * a.logit_stride);
-  a.sums = cursor.take<double>(kGlobalTensors + config.n_layer * kLayerTensors);
   const std::vector<Tensor> tensors = list_tensors(config);
+  const int64_t blocks = block_count(tensors);
+  a.sums = cursor.take<double>(blocks);
   int64_t parameters = 0;
   for (const Tensor& tensor : tensors) parameters += tensor.size();
-  const ScratchSize scratch = ops.scratch_size({N, shape.sequence, config.n_embd, std::max(qkv_width, F),
-                                                config.head_size, V, static_cast<int64_t>(tensors.size()), parameters});
+  const ScratchSize scratch = ops.scratch_size(
+      {N, shape.sequence, config.n_embd, std::max(qkv_width, F), config.head_size, V, blocks, parameters});
   *scratch_bytes = (scratch.per_thread + 63) / 64 * 64;
   const size_t before = cursor.used();
   a.shared_scratch = cursor.take<char>(static_cast<int64_t>(scratch.shared));

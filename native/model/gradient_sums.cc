@@ -1,6 +1,7 @@
 #include "model/gradient_sums.h"
 
 #include "core/master.h"
+#include "model/touched_rows.h"
 
 namespace burgeon {
 
@@ -16,29 +17,15 @@ std::vector<typename GradientSums<M>::Run> GradientSums<M>::runs_of(TouchedUnits
       runs.push_back({first, count});
     }
   };
-  touched.list();
-  for (const Tensor& tensor : parameters_.tensors()) {
-    if (tensor.layer < 0) {
-      add(tensor.offset, tensor.size());
-      continue;
-    }
-    if (!touched.layer(tensor.layer)) continue;
-    const auto [rows, count] = touched.rows(tensor.layer, touched.lists().data()).of(tensor);
-    if (!rows) {
-      add(tensor.offset, count * tensor.cols);
-      continue;
-    }
-    for (int64_t i = 0, end; i < count; i = end) {
-      for (end = i + 1; end < count && rows[end] == rows[end - 1] + 1;) ++end;
-      add(tensor.offset + rows[i] * tensor.cols, (end - i) * tensor.cols);
-    }
-  }
+  for_touched_rows(parameters_.tensors(), &touched, [&](const Tensor& tensor, int64_t row, int64_t rows) {
+    add(tensor.offset + row * tensor.cols, rows * tensor.cols);
+  });
   return runs;
 }
 
 template <class M>
 void GradientSums<M>::keep(TouchedUnits& touched) {
-  const size_t bytes = static_cast<size_t>(parameters_.count()) * sizeof(M);
+  const size_t bytes = static_cast<size_t>(parameters_.count(Role::kGradient)) * sizeof(M);
   if (in_use_ == kept_.size()) kept_.push_back({Arena(device_, bytes, "sums of gradients", parameters_.bytes()), {}});
   Kept& kept = kept_[in_use_++];
   kept.runs = runs_of(touched);

@@ -50,7 +50,7 @@ class GradientSums {
     std::vector<Run> runs;
   };
 
-  M* base() const { return parameters_.data(Role::kGradient, parameters_.tensors().front()); }
+  M* base() const { return parameters_.array(Role::kGradient); }
   std::vector<Run> runs_of(TouchedUnits& touched) const;
 
   const Parameters<M>& parameters_;

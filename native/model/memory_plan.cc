@@ -12,17 +12,18 @@
 namespace burgeon {
 
 template <class T, class W>
-MemoryPlan plan_memory(const ModelConfig& config, const Ops<T, W>& ops, int threads, const ActivationShape& shape) {
+MemoryPlan plan_memory(const ModelConfig& config, const Ops<T, W>& ops, int threads, const ActivationShape& shape,
+                       RowShards shards) {
   // Neither takes memory of the device until told to.
-  const Parameters<Master<T>> parameters(config, host_device());
+  const Parameters<Master<T>> parameters(config, host_device(), shards);
   const Operands<T, W> operands(config, ops, parameters, host_device());
   Activations<T, W> activations;
   size_t thread_scratch;
   const size_t bytes = plan_activations(config, shape, ops, threads, nullptr, &activations, &thread_scratch);
-  const size_t each = static_cast<size_t>(parameters.count()) * sizeof(Master<T>);
-  return {each,
-          each,
-          parameters.bytes() - 2 * each,
+  const auto bytes_of = [&](Role role) { return static_cast<size_t>(parameters.count(role)) * sizeof(Master<T>); };
+  return {bytes_of(Role::kWeight),
+          bytes_of(Role::kGradient),
+          bytes_of(Role::kState0) + bytes_of(Role::kState1),
           operands.bytes(),
           bytes - activations.scratch_bytes,
           activations.scratch_bytes + MuonUpdate<T, W>::bytes_of(config)};
@@ -30,10 +31,10 @@ MemoryPlan plan_memory(const ModelConfig& config, const Ops<T, W>& ops, int thre
 
 template <class T, class W>
 int64_t most_sequences(const ModelConfig& config, const Ops<T, W>& ops, int threads, const ActivationShape& shape,
-                       size_t bytes) {
+                       RowShards shards, size_t bytes) {
   const auto fits = [&](int64_t sequences) {
     const ActivationShape tried{sequences * shape.sequence, shape.sequence, shape.gradients, shape.part};
-    return plan_memory(config, ops, threads, tried).total() <= bytes;
+    return plan_memory(config, ops, threads, tried, shards).total() <= bytes;
   };
   // Between one that fits and one that does not.
   int64_t low = 0;
@@ -47,10 +48,10 @@ int64_t most_sequences(const ModelConfig& config, const Ops<T, W>& ops, int thre
 
 template <class T, class W>
 void check_memory(const ModelConfig& config, const Ops<T, W>& ops, int threads, const ActivationShape& shape,
-                  const DeviceMemory& memory) {
-  const MemoryPlan plan = plan_memory(config, ops, threads, shape);
+                  RowShards shards, const DeviceMemory& memory) {
+  const MemoryPlan plan = plan_memory(config, ops, threads, shape, shards);
   if (plan.total() <= memory.bytes) return;
-  const int64_t most = most_sequences(config, ops, threads, shape, memory.bytes);
+  const int64_t most = most_sequences(config, ops, threads, shape, shards, memory.bytes);
   const std::string length = " of " + std::to_string(shape.sequence) + " tokens";
   throw Error(ErrorCode::kOutOfMemory,
               "activations need " + binary_size(plan.activations + plan.scratch) + " for " +
@@ -62,10 +63,12 @@ void check_memory(const ModelConfig& config, const Ops<T, W>& ops, int threads, 
                   "; use a smaller model, batch size or sequence length");
 }
 
-#define BURGEON_MEMORY_PLAN(T, W)                                                                             \
-  template MemoryPlan plan_memory(const ModelConfig&, const Ops<T, W>&, int, const ActivationShape&);         \
-  template int64_t most_sequences(const ModelConfig&, const Ops<T, W>&, int, const ActivationShape&, size_t); \
-  template void check_memory(const ModelConfig&, const Ops<T, W>&, int, const ActivationShape&, const DeviceMemory&);
+#define BURGEON_MEMORY_PLAN(T, W)                                                                                \
+  template MemoryPlan plan_memory(const ModelConfig&, const Ops<T, W>&, int, const ActivationShape&, RowShards); \
+  template int64_t most_sequences(const ModelConfig&, const Ops<T, W>&, int, const ActivationShape&, RowShards,  \
+                                  size_t);                                                                       \
+  template void check_memory(const ModelConfig&, const Ops<T, W>&, int, const ActivationShape&, RowShards,       \
+                             const DeviceMemory&);
 BURGEON_MEMORY_PLAN(float, float)
 BURGEON_MEMORY_PLAN(double, double)
 BURGEON_MEMORY_PLAN(bfloat16, bfloat16)

@@ -6,6 +6,7 @@
 #include "backend/select.h"
 #include "model/activations.h"
 #include "model/config.h"
+#include "model/row_shards.h"
 
 namespace burgeon {
 
@@ -21,18 +22,19 @@ struct MemoryPlan {
   size_t total() const { return parameters() + activations + scratch; }
 };
 
-// Exactly what a model of these takes for batches of this shape.
+// Exactly what a model of these takes for batches of this shape, with the moments of own rows.
 template <class T, class W>
-MemoryPlan plan_memory(const ModelConfig& config, const Ops<T, W>& ops, int threads, const ActivationShape& shape);
+MemoryPlan plan_memory(const ModelConfig& config, const Ops<T, W>& ops, int threads, const ActivationShape& shape,
+                       RowShards shards);
 
 // The most sequences of shape.sequence tokens that fit in so many bytes; 0 where one does not.
 template <class T, class W>
 int64_t most_sequences(const ModelConfig& config, const Ops<T, W>& ops, int threads, const ActivationShape& shape,
-                       size_t bytes);
+                       RowShards shards, size_t bytes);
 
 // Throws Error(kOutOfMemory) that names this number, where the shape does not fit.
 template <class T, class W>
 void check_memory(const ModelConfig& config, const Ops<T, W>& ops, int threads, const ActivationShape& shape,
-                  const DeviceMemory& memory);
+                  RowShards shards, const DeviceMemory& memory);
 
 }  // namespace burgeon

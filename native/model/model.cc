@@ -10,9 +10,11 @@
 #include "core/bfloat16.h"
 #include "core/error.h"
 #include "core/thread_pool.h"
+#include "model/add_run.h"
 #include "model/gradient_sums.h"
 #include "model/pending_losses.h"
 #include "model/recordings.h"
+#include "model/shard_exchange.h"
 #include "model/text_cache.h"
 #include "model/workspace.h"
 
@@ -32,6 +34,7 @@ std::string text_of(double value) { return std::isnan(value) ? "nan" : std::to_s
 template <class T, class W>
 class TypedModel final : public Model {
   using M = Master<T>;
+  static constexpr ActivationShape kUpdateShape{1, 1, false, {1, 1, 1, 1}};
 
  public:
   TypedModel(const ModelConfig& config, const ModelOptions& options)
@@ -40,9 +43,9 @@ class TypedModel final : public Model {
                                  : select_backend<T, W>(options, &selection_)),
         ops_(*backend_.ops),
         device_(*backend_.device),
-        parameters_(config, device_),
+        parameters_(config, device_, options.shards),
         operands_(config, ops_, checked(parameters_), device_),
-        workspace_(config_, ops_, device_, options.threads),
+        workspace_(config_, ops_, device_, options.threads, options.shards),
         text_(device_),
         groups_(config),
         touched_(config),
@@ -54,9 +57,11 @@ class TypedModel final : public Model {
         recordings_(device_, options.graphs && !options.profile),
         losses_(device_),
         sums_(parameters_, device_),
+        exchange_(parameters_, device_),
         step_(config_, ops_, device_, parameters_, operands_, workspace_.activations(), context_),
         update_(config_, ops_, device_, parameters_, operands_, context_) {
     require_optimizer(config_, ops_);
+    require_shards(config_, options.shards);
     if (options.batch > 0) {
       workspace_.check({options.batch * options.sequence, options.sequence, true, whole_extent(config)});
     }
@@ -80,18 +85,20 @@ class TypedModel final : public Model {
   void read(Role role, size_t index, int64_t row, int64_t rows, void* data) override {
     if (role == Role::kGradient) operands_.add_gradients(context_);
     const Tensor& tensor = parameters_.tensors().at(index);
-    const M* from = data_of(role, tensor) + row * tensor.cols;
+    parameters_.require_here(role, tensor);
+    const M* from = parameters_.row(role, tensor, row);
     device_.read(data, from, static_cast<size_t>(rows * tensor.cols) * sizeof(M));
   }
 
   void write(Role role, size_t index, int64_t row, int64_t rows, const void* data) override {
     const Tensor& tensor = parameters_.tensors().at(index);
+    parameters_.require_here(role, tensor);
     if (role == Role::kGradient) {
       operands_.add_gradients(context_);
       operands_.expect_master_gradients();
       touched_.add(tensor, row, rows);
     }
-    M* to = data_of(role, tensor) + row * tensor.cols;
+    M* to = parameters_.row(role, tensor, row);
     device_.write(to, data, static_cast<size_t>(rows * tensor.cols) * sizeof(M));
     if (role == Role::kWeight) operands_.invalidate();
   }
@@ -176,7 +183,7 @@ class TypedModel final : public Model {
         throw Error(ErrorCode::kShape, "merges: expected no more sums than were kept, received " +
                                            std::to_string(merges) + ", kept were " + std::to_string(i));
       }
-      sums_.merge([&](M* to, const M* from, int64_t count) { add_run(to, from, count); });
+      sums_.merge([&](M* to, const M* from, int64_t count) { add_run(ops_, context_, to, from, count); });
     }
     if (keeps) {
       sums_.keep(touched_);
@@ -188,7 +195,15 @@ class TypedModel final : public Model {
     require_folded();
     operands_.add_gradients(context_);
     try {
-      sums_.exchange(ranks, touched_, [&](M* to, const M* from, int64_t count) { add_run(to, from, count); });
+      if (parameters_.shards().divides()) {
+        exchange_.sum_gradients(ranks, touched_);
+        reserve(kUpdateShape);
+        std::vector<double>& squares = update_.sum_squares(touched_, workspace_.activations().sums);
+        sum_over(ranks, squares.data(), static_cast<int64_t>(squares.size()), &received_, "the norm of the gradient");
+      } else {
+        sums_.exchange(ranks, touched_,
+                       [&](M* to, const M* from, int64_t count) { add_run(ops_, context_, to, from, count); });
+      }
     } catch (const Error&) {
       clear_gradients();  // of which some are sums and some are not
       throw;
@@ -197,26 +212,27 @@ class TypedModel final : public Model {
   }
 
   void broadcast_state(Communicator& ranks) override {
-    sums_.link(ranks);
-    constexpr int64_t kChunk = int64_t{1} << 20;
-    std::vector<M> chunk;
-    for (const Role role : {Role::kWeight, Role::kState0, Role::kState1}) {
-      const int64_t count = parameters_.count(role);
-      for (int64_t begin = 0; begin < count; begin += kChunk) {
-        chunk.resize(static_cast<size_t>(std::min(kChunk, count - begin)));
-        const size_t bytes = chunk.size() * sizeof(M);
-        M* const at = parameters_.array(role) + begin;
-        if (ranks.rank() == 0) device_.read(chunk.data(), at, bytes);
-        broadcast(ranks, chunk.data(), bytes, "weights and moments of rank 0");
-        if (ranks.rank() != 0) device_.write(at, chunk.data(), bytes);
-      }
-    }
+    if (!parameters_.shards().divides()) sums_.link(ranks);
+    exchange_.broadcast(ranks);
     operands_.invalidate();
+  }
+
+  void gather_weights(Communicator& ranks) override {
+    exchange_.gather_weights(ranks);
+    operands_.invalidate();
+  }
+
+  void gather_rows(Communicator& ranks, Role role, size_t index, int64_t row, int64_t rows, void* data) override {
+    exchange_.gather_rows(ranks, role, parameters_.tensors().at(index), row, rows, static_cast<M*>(data));
+  }
+
+  void scatter_rows(Communicator& ranks, Role role, size_t index, int64_t row, int64_t rows, void* data) override {
+    exchange_.scatter_rows(ranks, role, parameters_.tensors().at(index), row, rows, static_cast<M*>(data));
   }
 
   UpdateResult optimizer_step(const OptimizerStep& step, const Subnetwork* trained) override {
     require_folded();
-    reserve({1, 1, false, {1, 1, 1, 1}});  // the update uses scratch, and may be the first call of all
+    reserve(kUpdateShape);  // the update uses scratch, and may be the first call of all
     if (trained) {
       trained_plan_.assign(*trained);
       trained_.clear();
@@ -227,8 +243,16 @@ class TypedModel final : public Model {
             "trained: expected every unit that has gradients, received fewer; name all that any step has trained");
       }
     }
-    const UpdateResult result =
-        update_.run(step, touched_, trained ? &trained_ : nullptr, workspace_.activations().sums);
+    TouchedUnits* const updated = trained ? &trained_ : nullptr;
+    if (parameters_.shards().divides()) {
+      if (!update_.has_squares()) {
+        throw Error(
+            ErrorCode::kShape,
+            "gradients: expected their sums over all ranks, as moments are divided over ranks; exchange them first");
+      }
+      exchange_.expect_weights(step.freeze ? &touched_ : updated);
+    }
+    const UpdateResult result = update_.run(step, touched_, updated, workspace_.activations().sums);
     if (!std::isfinite(result.gradient_norm)) {
       clear_gradients();
       throw Error(ErrorCode::kNonfinite, "gradient norm: expected a finite number, computed " +
@@ -244,25 +268,19 @@ class TypedModel final : public Model {
     touched_.clear();
     losses_.drop();
     sums_.drop();
+    update_.drop_squares();
+    exchange_.drop();
   }
 
-  void copy_rows(const std::vector<RowCopy>& copies) override {
+  void copy_rows(const std::vector<RowCopy>& copies, Communicator* ranks) override {
     operands_.add_gradients(context_);
-    burgeon::copy_rows(copies, parameters_, device_);
+    burgeon::copy_rows(copies, parameters_, device_, exchange_, ranks);
     operands_.invalidate();
   }
 
   std::vector<OpEvent> take_profile() override { return timed_.log.take(); }
 
  private:
-  M* data_of(Role role, const Tensor& tensor) {
-    M* const data = parameters_.data(role, tensor);
-    if (data) return data;
-    throw Error(ErrorCode::kShape,
-                std::string("v of ") + tensor.name +
-                    ": expected a tensor with a second moment; with Muon matrices of layers have none");
-  }
-
   // Everything of a micro-batch, its losses included.
   StepResult queue_gradients(const MicroBatch& batch, double weight, int64_t* valid) {
     *valid = prepare(batch, true);
@@ -277,27 +295,6 @@ class TypedModel final : public Model {
     throw Error(
         ErrorCode::kShape,
         "gradients: expected none kept aside, found sums that were not merged; fold them in first, or clear them");
-  }
-
-  void add_run(M* to, const M* from, int64_t count) {
-    if (ops_.scatter_add) {
-      const ScatteredRows<M> run{to, from, nullptr, 1, count};
-      ops_.scatter_add(context_, {&run, 1});
-      return;
-    }
-    struct Run {
-      M* to;
-      const M* from;
-      int64_t count;
-    } run{to, from, count};
-    constexpr int64_t kBlock = 1 << 16;
-    pool_.run((count + kBlock - 1) / kBlock,
-              [](void* argument, int64_t block, int) {
-                const Run& each = *static_cast<const Run*>(argument);
-                const int64_t end = std::min(each.count, (block + 1) * kBlock);
-                for (int64_t i = block * kBlock; i < end; ++i) each.to[i] += each.from[i];
-              },
-              &run);
   }
 
   void check_loss(double loss, const std::string& where = "") {
@@ -353,6 +350,9 @@ class TypedModel final : public Model {
   // Validates a micro-batch, cuts it into groups, makes room for it and for positions up to `positions`, and copies it
   // in. Returns the number of targets that count.
   int64_t prepare(const MicroBatch& batch, bool gradients, int64_t positions = 0) {
+    if (exchange_.expects_weights()) {
+      throw Error(ErrorCode::kShape, "weights: expected those of all ranks, found an update that is not exchanged yet");
+    }
     const int64_t valid = groups_.assign(batch);
     const int64_t count = groups_.whole().rows();
     reserve({count, std::max(batch.sequence, positions), gradients, groups_.extent()});
@@ -418,11 +418,13 @@ class TypedModel final : public Model {
   Recordings recordings_;
   PendingLosses<M> losses_;
   GradientSums<M> sums_;
+  ShardExchange<M> exchange_;
   Step<T, W> step_;
   Update<T, W> update_;
   std::vector<int64_t> kind_;     // of the present part of the micro-batch
   std::vector<int32_t> ordered_;  // tokens and their order, on their way to the device
   std::vector<int32_t> counts_;
+  std::vector<double> received_;
 };
 
 }  // namespace
@@ -433,7 +435,8 @@ MemoryPlan Model::plan(const ModelConfig& config, const ModelOptions& options, i
   return with_types(options, [&](auto t, auto w) {
     const auto& ops = find_ops<decltype(t), decltype(w)>(options);
     require_optimizer(config, ops);
-    return plan_memory(config, ops, options.threads, shape);
+    require_shards(config, options.shards);
+    return plan_memory(config, ops, options.threads, shape, options.shards);
   });
 }
 

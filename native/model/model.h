@@ -27,6 +27,7 @@ struct ModelOptions : BackendOptions {
   bool graphs = true;    // whether devices that can keep what a micro-batch queues, and replay it (model/recordings.h)
   int64_t batch = 0;     // largest training batch to come, sequences and tokens of each; 0: not known
   int64_t sequence = 0;
+  RowShards shards;  // which moments are kept here; all, where there is one rank
 };
 
 enum class Logits { kNone, kLast, kAll };
@@ -64,7 +65,7 @@ class Model {
   virtual size_t plan_bytes(int64_t batch, int64_t sequence, bool gradients) const = 0;
 
   // Copies rows [row, row + rows) of a tensor; `data` holds rows * tensors()[index].cols elements of element_size()
-  // bytes.
+  // bytes. Throws Error(kShape) for moments that are divided over ranks.
   virtual void read(Role role, size_t index, int64_t row, int64_t rows, void* data) = 0;
   virtual void write(Role role, size_t index, int64_t row, int64_t rows, const void* data) = 0;
 
@@ -92,11 +93,19 @@ class Model {
   // micro-batch, adds so many sums kept before to its gradients, the newest first, and then, where `keeps`, keeps them
   // aside until the next. What is kept is cleared with the gradients. Throws Error(kShape) where so many were not kept.
   virtual void fold_gradients(int64_t merges, bool keeps) = 0;
-  // Replaces the gradients by the sums over all ranks: of rows that any of them has touched. Throws Error(kRanks).
+  // Replaces the gradients by the sums over all ranks: of rows that any of them has touched, and of these the own ones
+  // where moments are divided. Throws Error(kRanks).
   virtual void exchange_gradients(Communicator& ranks) = 0;
-  // Gives all ranks the weights and moments of rank 0, and links their devices where that can be (core/device_links.h):
-  // gradients go that way from then on. Throws Error(kRanks, kCuda).
+  // Gives all ranks the weights and, where they are not divided, the moments of rank 0. Without a division, links their
+  // devices where that can be (core/device_links.h): gradients go that way from then on. Throws Error(kRanks, kCuda).
   virtual void broadcast_state(Communicator& ranks) = 0;
+  // Where moments are divided, after every optimizer_step(): gives all ranks what it has updated. Throws Error(kRanks);
+  // Error(kShape) where there was none.
+  virtual void gather_weights(Communicator& ranks) = 0;
+  // Where moments are divided: reads rows of one from their owners into `data` of every rank, or writes those of rank 0
+  // where they belong, which leaves `data` of the others with any. Throws Error(kRanks).
+  virtual void gather_rows(Communicator& ranks, Role role, size_t index, int64_t row, int64_t rows, void* data) = 0;
+  virtual void scatter_rows(Communicator& ranks, Role role, size_t index, int64_t row, int64_t rows, void* data) = 0;
 
   // Consumes and clears the gradients. `trained`: what any step so far has trained;
   // the rest is neither read nor written. Null: all. A norm that is not finite throws Error(kNonfinite), clears the
@@ -105,8 +114,9 @@ class Model {
 
   virtual void clear_gradients() = 0;
 
-  // In order, where the arrays live. Throws Error(kShape) before anything is copied.
-  virtual void copy_rows(const std::vector<RowCopy>& copies) = 0;
+  // In order, where the arrays live; all ranks where moments are divided, else null. Throws Error(kShape) before
+  // anything is copied; Error(kRanks).
+  virtual void copy_rows(const std::vector<RowCopy>& copies, Communicator* ranks) = 0;
 
   // The ops called since the last time; none unless ModelOptions::profile.
   virtual std::vector<OpEvent> take_profile() = 0;

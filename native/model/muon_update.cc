@@ -15,6 +15,15 @@ void require_optimizer(const ModelConfig& config, const Ops<T, W>& ops) {
                                        " backend has no Muon yet; use the device cpu, or the optimizer adamw");
 }
 
+void require_shards(const ModelConfig& config, const RowShards& shards) {
+  if (config.optimizer != Optimizer::kMuon || !shards.divides()) return;
+  throw Error(
+      ErrorCode::kConfig,
+      "optimizer muon: expected all rows of a matrix on every rank, as they are orthogonalised together, received "
+      "a division over " +
+          std::to_string(shards.size()) + " ranks; use adamw, or do without shard");
+}
+
 template <class T, class W>
 size_t MuonUpdate<T, W>::bytes_of(const ModelConfig& config) {
   if (config.optimizer != Optimizer::kMuon) return 0;

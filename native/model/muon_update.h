@@ -17,7 +17,8 @@ namespace burgeon {
 template <class M>
 struct UpdatedRows {
   const Tensor* tensor;
-  UnitRows units;  // of its layer
+  UnitRows units;          // of its layer
+  const int32_t* on_host;  // a copy of the list of its own
   M* gradient;
   bool is_compact;  // the gradient has these rows alone
 
@@ -55,5 +56,7 @@ class MuonUpdate {
 // Throws Error(kBackend) where the ops cannot do what the model's optimizer needs.
 template <class T, class W>
 void require_optimizer(const ModelConfig& config, const Ops<T, W>& ops);
+// Throws Error(kConfig) where its rows cannot be divided over ranks.
+void require_shards(const ModelConfig& config, const RowShards& shards);
 
 }  // namespace burgeon

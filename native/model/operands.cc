@@ -45,6 +45,7 @@ Operands<T, W>::Operands(const ModelConfig& config, const Ops<T, W>& ops, const 
   layers_.reserve(layers);
   layer_of_.reserve(layers);
   slots_.resize(layers);
+  host_lists_.reserve(static_cast<size_t>(list_capacity_));
   described_.reserve(1 + 4 * layers + static_cast<size_t>(list_capacity_));
   description_.reserve(described_.capacity());
   if (ops.compact) {
@@ -106,6 +107,7 @@ void Operands<T, W>::prepare(OpContext& ctx, const SubnetworkPlan& plan) {
   if (description_ == described_) return;
   add_gradients(ctx);
   const int32_t* lists = upload(plan.rows());
+  host_lists_.assign(plan.rows().begin(), plan.rows().end());
   const auto on_device = [&](const RowList& list) {
     return RowList{list.rows ? lists + (list.rows - plan.rows().data()) : nullptr, list.count};
   };
@@ -194,7 +196,7 @@ template <class T, class W>
 void Operands<T, W>::add_gradients(OpContext& ctx) {
   if (!in_slots_) return;
   scattered_.clear();
-  for_each_slot_gradient([&](const Tensor& tensor, const UnitRows& units, M* gradient) {
+  for_each_slot_gradient([&](const Tensor& tensor, const UnitRows& units, const int32_t*, M* gradient) {
     const RowList list = units.of(tensor);
     scattered_.push_back({parameters_.data(Role::kGradient, tensor), gradient, list.rows, list.count, tensor.cols});
   });

@@ -57,13 +57,16 @@ class Operands {
   void expect_master_gradients() { in_masters_ = true; }
   // Whether all there are of the layers' gradients are in slots.
   bool gradients_are_in_slots() const { return in_slots_ && !in_masters_; }
-  // visit(tensor, active rows of its layer, slot) for every tensor of the active layers.
+  // visit(tensor, active rows of its layer, a copy on the host of the list of its own, slot) for every tensor of the
+  // active layers.
   template <class Visit>
   void for_each_slot_gradient(Visit visit) const {
     for (size_t i = 0; i < layers_.size(); ++i) {
       for (int64_t k = 0; k < tensors_per_layer_; ++k) {
         const Tensor& tensor = layer_tensors(layer_of_[i])[k];
-        visit(tensor, layers_[i].rows, layers_[i].gradient[tensor.kind]);
+        const int32_t* const rows = layers_[i].rows.of(tensor).rows;
+        const int32_t* const on_host = rows ? host_lists_.data() + (rows - lists_) : nullptr;
+        visit(tensor, layers_[i].rows, on_host, layers_[i].gradient[tensor.kind]);
       }
     }
   }
@@ -97,7 +100,8 @@ class Operands {
   size_t bytes_;
   Arena arena_;
   int32_t* lists_ = nullptr;
-  W* head_slot_ = nullptr;  // what pads its rows is never written, and zero as all memory was
+  std::vector<int32_t> host_lists_;  // those of the plan prepared last
+  W* head_slot_ = nullptr;           // what pads its rows is never written, and zero as all memory was
   std::vector<Slots> slots_;
   // Gradient slots of tensors without rows of their own, one after another: these are added to from zero.
   char* whole_gradients_ = nullptr;

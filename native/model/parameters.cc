@@ -1,20 +1,28 @@
 #include "model/parameters.h"
 
+#include <string>
+
+#include "core/error.h"
+
 namespace burgeon {
+
+namespace {
+
+// Every tensor starts on a cache line.
+int64_t in_lines(int64_t elements) { return (elements + 15) / 16 * 16; }
+
+}  // namespace
 
 std::vector<Tensor> list_tensors(const ModelConfig& config) {
   const int64_t C = config.n_embd;
   const int64_t F = config.n_inner;
   std::vector<Tensor> tensors;
   int64_t offset = 0;
-  int64_t second_offset = 0;
   const auto add = [&](const char* name, int kind, int64_t layer, int64_t rows, int64_t cols, Sampled sampled,
                        bool decays) {
     const bool is_orthogonalised = config.optimizer == Optimizer::kMuon && layer >= 0 && decays;
-    tensors.push_back({kind, name, layer, rows, cols, sampled, decays, offset, is_orthogonalised ? -1 : second_offset});
-    const int64_t elements = (rows * cols + 15) / 16 * 16;  // every tensor starts on a cache line
-    offset += elements;
-    if (!is_orthogonalised) second_offset += elements;
+    tensors.push_back({kind, name, layer, rows, cols, sampled, decays, offset, 0, is_orthogonalised ? -1 : 0});
+    offset += in_lines(rows * cols);
   };
   add("wte", kWte, -1, config.vocab_size, C, Sampled::kNever, true);
   if (!config.rotary()) add("wpe", kWpe, -1, config.context_length, C, Sampled::kNever, true);
@@ -69,24 +77,44 @@ UnitRows whole_rows(const ModelConfig& config) {
 }
 
 template <class T>
-Parameters<T>::Parameters(const ModelConfig& config, Device& device) : device_(device), tensors_(list_tensors(config)) {
+Parameters<T>::Parameters(const ModelConfig& config, Device& device, RowShards shards)
+    : device_(device), shards_(shards), tensors_(list_tensors(config)) {
   places_.assign(static_cast<size_t>(kGlobalTensors + config.n_layer * kLayerTensors), -1);
   for (size_t i = 0; i < tensors_.size(); ++i) {
-    const Tensor& tensor = tensors_[i];
+    Tensor& tensor = tensors_[i];
     const int64_t first = tensor.layer < 0 ? 0 : kGlobalTensors + tensor.layer * kLayerTensors;
     places_[static_cast<size_t>(first + tensor.kind)] = static_cast<int64_t>(i);
+    const int64_t own = in_lines(shards_.own_rows(tensor) * tensor.cols);
+    tensor.state_offset = state_count_;
+    state_count_ += own;
+    if (tensor.second_offset < 0) continue;
+    tensor.second_offset = second_count_;
+    second_count_ += own;
   }
-  for (const Tensor& tensor : tensors_) {
-    const int64_t elements = (tensor.size() + 15) / 16 * 16;
-    count_ += elements;
-    if (tensor.second_offset >= 0) second_count_ += elements;
-  }
+  count_ = tensors_.back().offset + in_lines(tensors_.back().size());
 }
 
 template <class T>
 void Parameters<T>::allocate() {
   arena_ = Arena(device_, bytes(), kUse);
-  for (int role = 0; role < kRoles; ++role) arrays_[role] = reinterpret_cast<T*>(arena_.data()) + role * count_;
+  T* next = reinterpret_cast<T*>(arena_.data());
+  for (int role = 0; role < kRoles; ++role) {
+    arrays_[role] = next;
+    next += count(static_cast<Role>(role));
+  }
+}
+
+template <class T>
+void Parameters<T>::require_here(Role role, const Tensor& tensor) const {
+  if (!data(role, tensor)) {
+    throw Error(ErrorCode::kShape,
+                std::string("v of ") + tensor.name +
+                    ": expected a tensor with a second moment; with Muon matrices of layers have none");
+  }
+  if (!is_state(role) || !shards_.divides()) return;
+  throw Error(ErrorCode::kShape, std::string(tensor.name) +
+                                     ": expected moments that are here, found them divided over " +
+                                     std::to_string(shards_.size()) + " ranks; a checkpoint has all");
 }
 
 template <class T>

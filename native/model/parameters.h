@@ -1,4 +1,5 @@
-// The list of a model's tensors and the arrays of each: weights, gradients, and what the optimizer keeps.
+// The list of a model's tensors and the arrays of each: weights, gradients, and what the optimizer keeps, this of own
+// rows only (model/row_shards.h).
 //
 // Every sampled dimension leads its matrix, so a head or a neuron is a run of contiguous floats:
 //   qkvw (NH + 2 KV, HS, C)   qkvb (NH + 2 KV, HS)   attprojw (NH, HS, C), input-major   gatew (F, C)   gateb (F)
@@ -12,25 +13,10 @@
 
 #include "core/arena.h"
 #include "model/config.h"
+#include "model/row_shards.h"
+#include "model/tensor.h"
 
 namespace burgeon {
-
-// Which list of a subnetwork names the active rows of a tensor.
-enum class Sampled { kNever, kByLayer, kQkvRows, kHeadRows, kNeurons };
-
-struct Tensor {
-  int kind;  // its LayerTensor, or its GlobalTensor
-  const char* name;
-  int64_t layer;  // -1 for the tensors outside the layers
-  int64_t rows;
-  int64_t cols;
-  Sampled sampled;
-  bool decays;            // two-dimensional in Hugging Face's layout
-  int64_t offset;         // of its first element in each of the arrays
-  int64_t second_offset;  // in that of the second moment; -1: it has none, and its update is orthogonalised
-
-  int64_t size() const { return rows * cols; }
-};
 
 // Rows of a tensor that take part: a list of them, or where it is null the first ones.
 struct RowList {
@@ -76,12 +62,13 @@ std::vector<Tensor> list_tensors(const ModelConfig& config);
 // kState0 and kState1 are the optimizer's: AdamW's first and second moment. Muon's momentum is a first moment.
 enum class Role { kWeight, kGradient, kState0, kState1 };
 constexpr int kRoles = 4;
+constexpr bool is_state(Role role) { return role == Role::kState0 || role == Role::kState1; }
 
 // T is the type of masters (core/master.h).
 template <class T>
 class Parameters {
  public:
-  Parameters(const ModelConfig& config, Device& device);
+  Parameters(const ModelConfig& config, Device& device, RowShards shards = RowShards());
 
   // Takes their memory, zeroed; before that there are no data. Throws Error(kOutOfMemory).
   void allocate();
@@ -89,17 +76,27 @@ class Parameters {
   void check() const { check_capacity(device_, bytes(), kUse); }
 
   const std::vector<Tensor>& tensors() const { return tensors_; }
-  int64_t count() const { return count_; }
-  int64_t count(Role role) const { return role == Role::kState1 ? second_count_ : count_; }
-  size_t bytes() const { return static_cast<size_t>(3 * count_ + second_count_) * sizeof(T); }
+  const RowShards& shards() const { return shards_; }
+  // Elements of an array of this role.
+  int64_t count(Role role) const {
+    return role == Role::kState1 ? second_count_ : role == Role::kState0 ? state_count_ : count_;
+  }
+  size_t bytes() const { return static_cast<size_t>(2 * count_ + state_count_ + second_count_) * sizeof(T); }
 
-  // Of all tensors, one after another.
-  T* array(Role role) const { return arrays_[static_cast<int>(role)]; }
-  // Null where the tensor has none of that role.
+  // Of what the optimizer keeps, the own rows one after another. Null where the tensor has none of that role.
   T* data(Role role, const Tensor& tensor) const {
-    const int64_t offset = role == Role::kState1 ? tensor.second_offset : tensor.offset;
+    const int64_t offset = role == Role::kState1   ? tensor.second_offset
+                           : role == Role::kState0 ? tensor.state_offset
+                                                   : tensor.offset;
     return offset < 0 ? nullptr : array(role) + offset;
   }
+  // Throws Error(kShape) where a tensor has none of that role, or only own rows of it are here.
+  void require_here(Role role, const Tensor& tensor) const;
+  // A row; of what the optimizer keeps, an own one.
+  T* row(Role role, const Tensor& tensor, int64_t row) const {
+    return data(role, tensor) + (is_state(role) ? shards_.place(tensor, row) : row) * tensor.cols;
+  }
+  T* array(Role role) const { return arrays_[static_cast<int>(role)]; }
   // Null where the architecture has no such tensor.
   T* layer(Role role, int64_t layer, LayerTensor tensor) const {
     return at(role, places_[kGlobalTensors + layer * kLayerTensors + tensor]);
@@ -113,10 +110,12 @@ class Parameters {
   T* at(Role role, int64_t place) const { return place < 0 ? nullptr : data(role, tensors_[place]); }
 
   Device& device_;
+  const RowShards shards_;
   std::vector<Tensor> tensors_;
   std::vector<int64_t> places_;  // in tensors_, of every global and then every layer's tensors; -1: there is none
-  int64_t count_ = 0;            // elements of one array, alignment gaps included
-  int64_t second_count_ = 0;     // of that of the second moment
+  int64_t count_ = 0;            // elements of an array of weights or gradients, alignment gaps included
+  int64_t state_count_ = 0;      // likewise, of first moments
+  int64_t second_count_ = 0;     // and of second ones
   Arena arena_;
   T* arrays_[kRoles];
 };

@@ -7,6 +7,7 @@
 
 #include "core/device.h"
 #include "model/parameters.h"
+#include "model/shard_exchange.h"
 
 namespace burgeon {
 
@@ -23,8 +24,10 @@ struct RowCopy {
   double moment2;
 };
 
-// In order. Throws Error(kShape) before anything is copied.
+// In order. Where rows are divided over ranks, all make the same copies: rows that others keep the moments of come over
+// `ranks`. Throws Error(kShape) before anything is copied, also where ranks are wanted and null; Error(kRanks).
 template <class M>
-void copy_rows(const std::vector<RowCopy>& copies, Parameters<M>& parameters, Device& device);
+void copy_rows(const std::vector<RowCopy>& copies, Parameters<M>& parameters, Device& device,
+               ShardExchange<M>& exchange, Communicator* ranks);
 
 }  // namespace burgeon

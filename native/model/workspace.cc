@@ -31,7 +31,7 @@ bool Workspace<T, W>::reserve(const ActivationShape& shape, size_t held) {
 
 template <class T, class W>
 void Workspace<T, W>::check(const ActivationShape& shape) const {
-  check_memory(config_, ops_, threads_, shape, {device_.capacity(), device_.name()});
+  check_memory(config_, ops_, threads_, shape, shards_, {device_.capacity(), device_.name()});
 }
 
 template <class T, class W>

@@ -8,14 +8,15 @@
 #include "core/device.h"
 #include "model/activations.h"
 #include "model/config.h"
+#include "model/row_shards.h"
 
 namespace burgeon {
 
 template <class T, class W = T>
 class Workspace {
  public:
-  Workspace(const ModelConfig& config, const Ops<T, W>& ops, Device& device, int threads)
-      : config_(config), ops_(ops), device_(device), threads_(threads) {}
+  Workspace(const ModelConfig& config, const Ops<T, W>& ops, Device& device, int threads, RowShards shards)
+      : config_(config), ops_(ops), device_(device), threads_(threads), shards_(shards) {}
 
   // Makes room for a shape; `held`: bytes that the model has taken otherwise. Whether addresses have changed: then
   // nothing of the activations is kept. Throws Error(kOutOfMemory).
@@ -35,6 +36,7 @@ class Workspace {
   const Ops<T, W>& ops_;
   Device& device_;
   const int threads_;
+  const RowShards shards_;  // of what the model takes beside
   Arena arena_;
   Activations<T, W> activations_;
   ActivationShape planned_;

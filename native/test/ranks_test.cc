@@ -1,5 +1,11 @@
 // Ranks, each a thread of this process: what they sum, and what they say when one of them is lost.
 #ifndef _WIN32
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <thread>
+
 #include "core/collectives.h"
 #include "core/tcp_communicator.h"
 #include "test/model_fixture.h"
@@ -49,6 +55,47 @@ TEST(ranks_unite_and_broadcast) {
   }));
 }
 
+TEST(shares_may_be_of_any_size) {
+  for (const int size : {2, 4, 8}) {
+    all_empty(run_ranks(size, [&](Communicator& ranks) {
+      Shares shares{0};
+      for (int place = 0; place < size; ++place)
+        shares.push_back(shares.back() + (place % 3 == 1 ? 0 : 100 * place + 7));
+      std::vector<float> data(static_cast<size_t>(shares.back()));
+      for (size_t i = 0; i < data.size(); ++i) data[i] = value_of(ranks.rank(), static_cast<int64_t>(i));
+      std::vector<float> scratch;
+      reduce_scatter(ranks, data.data(), shares, &scratch, "sums", [](float a, float b) { return a + b; });
+      all_gather(ranks, data.data(), shares, "sums");
+      for (size_t i = 0; i < data.size(); ++i) CHECK(data[i] == tree_sum(0, size, static_cast<int64_t>(i)));
+    }));
+  }
+}
+
+TEST(rows_have_one_owner_each) {
+  const auto tensor = [](int kind, int64_t rows, int64_t cols) {
+    return Tensor{kind, "", 0, rows, cols, Sampled::kByLayer, true, 0, 0, 0};
+  };
+  for (const Tensor& each : {tensor(0, 1, 1), tensor(1, 1000, 1), tensor(2, 65, 32), tensor(3, 3072, 768)}) {
+    for (const int size : {1, 2, 3, 4, 7, 64, 100}) {
+      std::vector<int64_t> own(static_cast<size_t>(size));
+      for (int rank = 0; rank < size; ++rank) {
+        const RowShards shards(rank, size);
+        int64_t next = 0;  // own rows lie one after another
+        for (int64_t row = 0; row < each.rows; ++row) {
+          if (shards.owns(each, row)) CHECK(shards.place(each, row) == next++);
+        }
+        CHECK(next == shards.own_rows(each));
+        own[static_cast<size_t>(rank)] = next;
+      }
+      int64_t all = 0;
+      for (const int64_t rows : own) all += rows;
+      CHECK(all == each.rows);
+      const auto [least, most] = std::minmax_element(own.begin(), own.end());
+      CHECK(*most - *least <= RowShards::block_rows(each));
+    }
+  }
+}
+
 TEST(ranks_are_told_who_was_lost) {
   const auto wait_in_a_sum = [](Communicator& ranks) {
     float one = 1;
@@ -96,16 +143,28 @@ TEST(ranks_that_do_not_come_are_named) {
   CHECK(message.find("rank 0 (127.0.0.1:" + std::to_string(port) + "): cannot be reached (") == 0);
 }
 
-// The same micro-batches dealt to 1, 2 and 4 ranks: one tree, one result.
+std::vector<Doubles> gather_all(Model& model, Communicator& ranks, Role role) {
+  std::vector<Doubles> all;
+  for (size_t i = 0; i < model.tensors().size(); ++i) {
+    std::vector<float> values(static_cast<size_t>(model.tensors()[i].size()));
+    model.gather_rows(ranks, role, i, 0, model.tensors()[i].rows, values.data());
+    all.emplace_back(values.begin(), values.end());
+  }
+  return all;
+}
+
+// The same micro-batches dealt to 1, 2 and 4 ranks, with moments on each or divided: one tree, one result.
 TEST(model_gradients_are_the_same_for_any_number_of_ranks) {
   for (const ModelConfig& config : {small_config(), small_llama()}) {
     for (const bool freeze : {false, true}) {
       std::vector<std::vector<Doubles>> weights;
-      for (const int size : {1, 2, 4}) {
+      for (const auto& [size, divides] : {std::pair(1, false), {2, false}, {4, false}, {2, true}, {4, true}}) {
         const int each = 4 / size;
         std::vector<std::vector<Doubles>> of_ranks(static_cast<size_t>(size));
-        const auto train = [&](int rank, Communicator* ranks) {
-          const auto model = make_model(config, on_cpu(""), ranks && rank > 0 ? 9 : 1);
+        const auto train = [&, size = size, divides = divides](int rank, Communicator* ranks) {
+          ModelOptions options = on_cpu("");
+          if (divides) options.shards = RowShards(rank, size);
+          const auto model = make_model(config, options, ranks && rank > 0 ? 9 : 1);
           if (ranks) model->broadcast_state(*ranks);
           for (int64_t step = 1; step <= 3; ++step) {
             for (int i = 0; i < each; ++i) {
@@ -122,9 +181,13 @@ TEST(model_gradients_are_the_same_for_any_number_of_ranks) {
             }
             if (ranks) model->exchange_gradients(*ranks);
             model->optimizer_step(optimizer_step(step, freeze));
+            if (divides) model->gather_weights(*ranks);
           }
           std::vector<Doubles> all = read_all(*model, Role::kWeight);
-          for (Doubles& moments : read_all(*model, Role::kState1)) all.push_back(std::move(moments));
+          const Role role = Role::kState1;
+          for (Doubles& moments : divides ? gather_all(*model, *ranks, role) : read_all(*model, role)) {
+            all.push_back(std::move(moments));
+          }
           of_ranks[static_cast<size_t>(rank)] = std::move(all);
         };
         if (size == 1) {

@@ -47,10 +47,15 @@ describe('arguments', () => {
 
   test('a model takes nothing else for ranks', () => {
     for (const wrong of [undefined, null, 1, {}, [], () => 1, new Map(), Object.create(new NativeCommunicator())]) {
-      for (const method of ['exchangeGradients', 'broadcastState'] as const) {
-        expect(() => NativeModel.prototype[method].call(newModel(), wrong as never)).toThrow(
-          /^communicator: expected /,
-        );
+      for (const method of [
+        'exchangeGradients',
+        'broadcastState',
+        'gatherWeights',
+        'gatherRows',
+        'scatterRows',
+      ] as const) {
+        const call = NativeModel.prototype[method] as (...args: unknown[]) => unknown;
+        expect(() => call.call(newModel(), wrong, 2, 0, 0, 1)).toThrow(/^communicator: expected /);
       }
     }
     const alone = new NativeCommunicator();
@@ -72,11 +77,54 @@ const facts = {
   attentionOutputBias: true,
   mlpBias: true,
 };
-const newModel = () =>
+const newModel = (shard?: { rank: number; size: number }) =>
   new NativeModel(
     { ...shape, ...facts, tiedHead: true, ropeFrequencies: new Float32Array(4), optimizer: 'adamw' },
-    { backend: 'cpu', maxIsa: '', precision: 'float32', threads: 1 },
+    { backend: 'cpu', maxIsa: '', precision: 'float32', threads: 1, ...(shard && { shard }) },
   );
+
+test('moments that are divided are of these ranks, and moved as they should be', async () => {
+  const port = await freePort();
+  const ranks = await Promise.all(
+    [0, 1].map((rank) => Communicator.connect({ rank, size: 2, address: '127.0.0.1', port })),
+  );
+  const both = <Result>(work: (model: InstanceType<typeof NativeModel>, rank: Communicator) => Promise<Result>) =>
+    Promise.all(ranks.map((each, rank) => work(models[rank]!, each)));
+  const models = [0, 1].map((rank) => newModel({ rank, size: 2 }));
+  const shared = (code: string, message: string) =>
+    expect.objectContaining({ code, message: expect.stringContaining(message) });
+  for (const model of models) {
+    expect(() => model.read(2, 0, 0, 1)).toThrow(shared('ERR_BURGEON_SHAPE', 'found them divided over 2 ranks'));
+    expect(() => model.write(3, 0, 0, 1, new Float32Array(8))).toThrow(
+      shared('ERR_BURGEON_SHAPE', 'a checkpoint has all'),
+    );
+    await expect(model.copyRows([])).rejects.toEqual(shared('ERR_BURGEON_SHAPE', 'expected the other ranks'));
+    const update = {
+      lr: 1,
+      beta1: 0.9,
+      beta2: 0.9,
+      epsilon: 1e-8,
+      weightDecay: 0,
+      gradientClip: 0,
+      step: 1,
+      freeze: false,
+      momentum: 0.95,
+    };
+    await expect(model.optimizerStep(update)).rejects.toEqual(shared('ERR_BURGEON_SHAPE', 'exchange them first'));
+  }
+  const none = await both((model, rank) => model.gatherWeights(rank.native).catch((error: unknown) => error));
+  for (const error of none) expect(error).toEqual(shared('ERR_BURGEON_SHAPE', 'found none'));
+  const others = newModel({ rank: 1, size: 3 });
+  await expect(others.gatherRows(ranks[1]!.native, 2, 0, 0, 1)).rejects.toEqual(
+    shared('ERR_BURGEON_CONFIG', 'expected those that moments are divided over, rank 1 of 3, received rank 1 of 2'),
+  );
+  const data = Float32Array.from({ length: 9 * 8 }, (_, i) => (i % 5 === 0 ? -0 : i));
+  await both((model, { native, rank }) => model.scatterRows(native, 3, 0, 0, 9, rank === 0 ? data : undefined));
+  expect(await both((model, { native }) => model.gatherRows(native, 3, 0, 2, 5))).toEqual(
+    [0, 1].map(() => data.slice(16, 56)),
+  );
+  for (const each of ranks) each.close();
+});
 
 test('one call at a time; after close() none', async () => {
   const port = await freePort();

@@ -70,10 +70,12 @@ const validArguments = {
   info: [],
   takeProfile: [],
   dispose: [],
-} satisfies Record<Exclude<keyof Native, 'exchangeGradients' | 'broadcastState'>, unknown[]>;
+} satisfies Record<Exclude<keyof Native, RankMethod>, unknown[]>;
 
 /** Those that need other ranks: native-communicator.test.ts. */
-const ofRanks = new Set(['exchangeGradients', 'broadcastState']);
+const rankMethods = ['exchangeGradients', 'broadcastState', 'gatherWeights', 'gatherRows', 'scatterRows'] as const;
+type RankMethod = (typeof rankMethods)[number];
+const ofRanks = new Set<string>(rankMethods);
 
 type Method = keyof typeof validArguments;
 const methods = Object.keys(validArguments) as Method[];

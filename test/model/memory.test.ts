@@ -19,6 +19,23 @@ describe('planned memory', () => {
     expect(parts.deviceName).toBe('this machine');
   });
 
+  it.each([0, 1, 2])('of rank %i of 3 is less by what the others keep', async (rank) => {
+    const config = smallConfig({ nLayer: 2, nHead: 6, nEmbd: 192, nInner: 768, contextLength: 128, vocabSize: 256 });
+    const options = { device: 'cpu', threads: 1, shard: { rank, size: 3 } } as const;
+    const whole = planMemory(config, 2, 16, { ...options, shard: undefined });
+    const { weights, gradients, moments, slots } = planMemory(config, 2, 16, options);
+    using model = await Model.create(config, options);
+    expect(weights + gradients + moments + slots).toBe(model.info.parameterBytes);
+    expect({ weights, gradients, slots }).toEqual({
+      weights: whole.weights,
+      gradients: whole.gradients,
+      slots: whole.slots,
+    });
+    // A third, to a block of each tensor.
+    expect(moments / whole.moments).toBeGreaterThan(0.3);
+    expect(moments / whole.moments).toBeLessThan(0.37);
+  });
+
   it('beyond the machine is refused before anything is allocated, with the number that fits', async () => {
     const config = smallConfig({ nLayer: 1, nHead: 1, nEmbd: 1, nInner: 1_048_576, contextLength: 64 });
     const options = { device: 'cpu', threads: 1 } as const;

@@ -13,25 +13,33 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-export async function pair(): Promise<[Communicator, Communicator]> {
+export async function connected(size: number): Promise<Communicator[]> {
   const port = await freePort();
-  const place = (rank: number) => ({ rank, size: 2, address: '127.0.0.1', port });
-  return Promise.all([Communicator.connect(place(0)), Communicator.connect(place(1))]);
+  const ranks = Array.from({ length: size }, (_, rank) => rank);
+  return Promise.all(ranks.map((rank) => Communicator.connect({ rank, size, address: '127.0.0.1', port })));
 }
 
-/** Trains on two ranks; the outcome of rank 0, and what the other ended with. */
-export async function trainOnTwo(
-  settings: Settings,
-  options: TrainerOptions = {},
-  onRecord?: Parameters<typeof train>[2],
-): Promise<Outcome> {
-  const [first, second] = await pair();
-  const following = follow(second);
-  try {
-    return await train(settings, { ...options, communicator: first }, onRecord);
-  } finally {
-    await following.catch(() => {});
-    first.close();
-    second.close();
-  }
+export async function pair(): Promise<[Communicator, Communicator]> {
+  return (await connected(2)) as [Communicator, Communicator];
 }
+
+/** Trains on so many ranks; the outcome of rank 0. */
+export const trainOn =
+  (size: number): typeof train =>
+  async (
+    settings: Settings,
+    options: TrainerOptions = {},
+    onRecord?: Parameters<typeof train>[2],
+  ): Promise<Outcome> => {
+    if (size === 1) return train(settings, options, onRecord);
+    const [first, ...others] = await connected(size);
+    const following = others.map((each) => follow(each));
+    try {
+      return await train(settings, { ...options, communicator: first }, onRecord);
+    } finally {
+      await Promise.allSettled(following);
+      for (const each of [first!, ...others]) each.close();
+    }
+  };
+
+export const trainOnTwo = trainOn(2);

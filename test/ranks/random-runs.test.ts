@@ -35,6 +35,7 @@ function drawn(seed: number): Settings {
       gradientClip: one(0, 0.3),
       schedule: one('cosine', 'wsd'),
       inactive: one('zero-grad', 'freeze'),
+      shard: one(false, true),
     },
     est: {
       schedule: one<unknown>(

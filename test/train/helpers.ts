@@ -4,6 +4,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { checkpointName, readCheckpoint } from '../../lib/checkpoint/checkpoint.ts';
 import { CounterRng } from '../../lib/est/rng.ts';
 import { prepare } from '../../lib/prepare/prepare.ts';
 import type { RunSummary } from '../../lib/train/summary.ts';
@@ -91,12 +92,20 @@ export function trainUntil(step: number, config: Settings, options: TrainerOptio
   });
 }
 
-/** Hashes of all weights and moments: equal exactly when all bits are. */
-async function fingerprintOf({ model }: Trainer): Promise<Record<string, string>> {
+/** Hashes of all weights and moments: equal exactly when all bits are. Moments that are divided over ranks are in the checkpoint. */
+async function fingerprintOf({ model, config, step }: Trainer): Promise<Record<string, string>> {
   const tensors = new Map<string, Float32Array | Float64Array>();
-  for (const name of model.tensorNames) {
-    tensors.set(name, await model.parameter(name));
-    for (const which of model.moments(name)) tensors.set(`${which}/${name}`, await model.moment(name, which));
+  const checkpoint = model.shard && (await readCheckpoint(path.join(config.output, checkpointName(step))));
+  try {
+    for (const name of model.tensorNames) {
+      tensors.set(name, await model.parameter(name));
+      for (const which of model.moments(name)) {
+        const moment = checkpoint ? checkpoint.readMoment(name, which) : model.moment(name, which);
+        tensors.set(`${which}/${name}`, await moment);
+      }
+    }
+  } finally {
+    await checkpoint?.close();
   }
   return fingerprints(tensors);
 }

@@ -8,7 +8,7 @@ import { planMemory } from '../../lib/model/native-options.ts';
 import { sentInStep } from '../../lib/ranks/sent-bytes.ts';
 import { foldsOf, shareOf } from '../../lib/ranks/shares.ts';
 import { exchangeStep, requireSameNorm } from '../../lib/train/exchange.ts';
-import { planRanks, stepExchange } from '../../lib/train/rank-plan.ts';
+import { planRanks, stepExchange, totalOf } from '../../lib/train/rank-plan.ts';
 import { StepPlanner } from '../../lib/train/step-planner.ts';
 import { parseTrainConfig, type TrainConfig } from '../../lib/train/train-config.ts';
 import { countedRanks } from '../ranks/relay.ts';
@@ -49,7 +49,7 @@ function configOf(model: ModelConfig, est: object): TrainConfig {
 
 /** Does a step of all ranks as train-step.ts does, on made-up tokens. */
 async function step(models: Model[], planner: StepPlanner, ranks: Parameters<typeof exchangeStep>[0][], at: number) {
-  const { batchSize, accumulationSteps } = planner.at(at);
+  const { batchSize, accumulationSteps, trainedSubnetwork: trained } = planner.at(at);
   await Promise.all(
     ranks.map(async (communicator, rank) => {
       const model = models[rank]!;
@@ -62,7 +62,7 @@ async function step(models: Model[], planner: StepPlanner, ranks: Parameters<typ
       }
       const share = { first: own, isStopped: false, blockFlops: 0, allFlops: 0 };
       await exchangeStep(communicator, model, share, accumulationSteps);
-      const { gradientNorm } = await model.optimizerStep({ lr: 1e-3 });
+      const { gradientNorm } = await model.optimizerStep({ lr: 1e-3, trained }, communicator);
       await requireSameNorm(communicator, gradientNorm);
     }),
   );
@@ -81,8 +81,8 @@ describe('bytes of given steps are those that rank 0 sends and receives', () => 
           await step(models, planner, connected.ranks, at);
           const after = connected.ofFirst();
           const ofRank = (rank: number) => {
-            const { gradients, flags, numbers } = stepExchange(model, planner, at, { rank, size }).sent;
-            return gradients + flags + numbers;
+            const { optimizer } = configOf(model, est);
+            return totalOf(stepExchange(model, planner, at, { rank, size }, optimizer).sent);
           };
           expect(after.sent - before.sent).toBe(ofRank(0));
           // The other sends the same but for a byte or a number that cannot be halved.
@@ -96,12 +96,37 @@ describe('bytes of given steps are those that rank 0 sends and receives', () => 
   );
 });
 
+test.each(cases)('where the update is divided, two ranks exchange twice their mean: %s', async (_, model, est) => {
+  const planner = new StepPlanner(model, configOf(model, est));
+  const connected = await countedRanks(2);
+  const shards = [0, 1].map((rank) => ({ rank, size: 2 }));
+  const models = await Promise.all(shards.map((shard) => Model.create(model, { seed: 1, threads: 1, shard })));
+  try {
+    for (const at of [0, 1, 3]) {
+      const before = connected.ofFirst();
+      await step(models, planner, connected.ranks, at);
+      const after = connected.ofFirst();
+      const update = { shard: true, inactive: 'zero-grad' } as const;
+      const { sent } = stepExchange(model, planner, at, { rank: 0, size: 2 }, update);
+      const odd = Math.abs(after.sent - before.sent + after.received - before.received - 2 * totalOf(sent));
+      // A flag or a number more or less that cannot be halved.
+      expect(odd).toBeLessThanOrEqual(2 * 5 * 8);
+    }
+  } finally {
+    for (const each of models) each[Symbol.dispose]();
+    connected.close();
+  }
+});
+
 describe('a plan', () => {
   test.each(cases)('expects the mean over the draws: %s', (_, model, est) => {
     const config = configOf(model, est);
     const [stage] = planRanks(model, config, 2, false);
     const planner = new StepPlanner(model, { ...config, steps: 2000 });
-    const steps = Array.from({ length: 100 }, (_, at) => stepExchange(model, planner, at, { rank: 0, size: 2 }).sent);
+    const steps = Array.from(
+      { length: 100 },
+      (_, at) => stepExchange(model, planner, at, { rank: 0, size: 2 }, config.optimizer).sent,
+    );
     const mean = steps.reduce((sum, { gradients }) => sum + gradients, 0) / steps.length;
     // What comes along between tensors and rows makes more of a model as small as this.
     expect(stage!.sentFrom.gradients / mean).toBeGreaterThan(0.96);
@@ -123,6 +148,24 @@ describe('a plan', () => {
     // Half of it is received; a second copy is packed where it does not lie in one piece.
     expect(ramp!.buffers).toBe(2 * arrayElements(gpt2));
     expect(planRanks(gpt2, configOf(gpt2, { schedule }), 2, true)[1]!.buffers).toBe(6 * arrayElements(gpt2));
+  });
+
+  test('divides moments and update: as many bytes of weights as change', () => {
+    const config = (inactive: string, est: object) => {
+      const { minLearningRate: _, ...optimizer } = configOf(gpt2, est).optimizer;
+      return parseTrainConfig({ ...configOf(gpt2, est), optimizer: { ...optimizer, shard: true, inactive } });
+    };
+    const [dense] = planRanks(gpt2, config('zero-grad', { schedule: 'dense' }), 4, false);
+    expect(dense!.sentFrom.gradients).toBe(dense!.sentFrom.weights);
+    const drawn = { schedule: [{ heads: 0.5, neurons: 0.5 }], groupsPerStep: 1 };
+    const [zeroed] = planRanks(gpt2, config('zero-grad', drawn), 4, false);
+    const [frozen] = planRanks(gpt2, config('freeze', drawn), 4, false);
+    expect(zeroed!.sentFrom.weights).toBe(dense!.sentFrom.weights);
+    expect(frozen!.sentFrom.weights).toBe(frozen!.sentFrom.gradients);
+    expect(frozen!.sentFrom.gradients).toBe(zeroed!.sentFrom.gradients);
+    const [nested] = planRanks(gpt2, config('zero-grad', { schedule: [{ layers: 0.5, ...first }] }), 4, false);
+    expect(nested!.sentFrom.weights).toBe(nested!.sentFrom.gradients);
+    expect(nested!.buffers).toBe((4 * 1.5 * nested!.sentFrom.gradients) / 3);
   });
 
   test('an array of gradients is as large as the engine says', () => {

@@ -63,6 +63,7 @@ describe('parseTrainConfig', () => {
         weightDecay: 0.1,
         gradientClip: 1,
         inactive: 'zero-grad',
+        shard: false,
       },
       evaluation: { every: 250, windows: 64 },
       sample: { every: 0, prompt: '', length: 200, temperature: 0.8, topK: 0, topP: 1 },

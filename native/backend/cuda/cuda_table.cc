@@ -259,7 +259,7 @@ ScratchSize scratch_size(const ScratchShape& shape) {
   for (int64_t rows = 1; rows <= shape.wide; ++rows) {
     want(linear_weight_gradient_scratch_bytes(n, rows, shape.width));
   }
-  want(sum_of_squares_scratch_bytes(shape.tensors, shape.parameters));
+  want(sum_of_squares_scratch_bytes(shape.blocks, shape.parameters));
   return {bytes, 0};
 }
 

@@ -22,30 +22,36 @@ double span_sum(const float* x, int64_t count) {
   return total;
 }
 
-double squares_of(OpContext& ctx, const SquaredRows<float>& part) {
-  // Spans of at most this many floats are summed in fp32, everything above in double. Without a list the matrix is one
-  // run of elements and a "row" is a span of it.
-  constexpr int64_t kSpan = 4096;
-  const float* x = part.x;
-  const int32_t* rows = part.rows;
-  const int64_t cols = part.cols;
-  const int64_t size = part.row_count * cols;
-  const int64_t units = rows ? part.row_count : ceil_div(size, kSpan);
-  const int64_t units_per_task = ceil_div(units, kMaxTasks);
-  const int64_t tasks = ceil_div(units, units_per_task);
-  double* partials = reinterpret_cast<double*>(ctx.shared_scratch);
-  parallel_for(ctx, tasks, [&](int64_t task, int) {
-    double total = 0;
-    for (int64_t unit = task * units_per_task; unit < smaller(units, (task + 1) * units_per_task); ++unit) {
-      if (!rows) {
-        total += span_sum(x + unit * kSpan, smaller(kSpan, size - unit * kSpan));
-        continue;
-      }
-      const float* row = x + rows[unit] * cols;
-      for (int64_t c = 0; c < cols; c += kSpan) total += span_sum(row + c, smaller(kSpan, cols - c));
+// Spans of at most this many floats are summed in fp32, everything above in double. Without a list the matrix is one
+// run of elements and a "row" is a span of it.
+constexpr int64_t kSpan = 4096;
+
+int64_t units_of(const SquaredRows<float>& part) {
+  return part.rows ? part.row_count : ceil_div(part.row_count * part.cols, kSpan);
+}
+
+double task_sum(const SquaredRows<float>& part, int64_t begin, int64_t end) {
+  const int64_t size = part.row_count * part.cols;
+  double total = 0;
+  for (int64_t unit = begin; unit < end; ++unit) {
+    if (!part.rows) {
+      total += span_sum(part.x + unit * kSpan, smaller(kSpan, size - unit * kSpan));
+      continue;
     }
-    partials[task] = total;
-  });
+    const float* row = part.x + part.rows[unit] * part.cols;
+    for (int64_t c = 0; c < part.cols; c += kSpan) total += span_sum(row + c, smaller(kSpan, part.cols - c));
+  }
+  return total;
+}
+
+// By one thread, or by all with `run`: the sums of tasks add up in the same order.
+template <class Run>
+double squares_of(const SquaredRows<float>& part, double* partials, Run run) {
+  const int64_t units = units_of(part);
+  const int64_t each = ceil_div(units, kMaxTasks);
+  const int64_t tasks = ceil_div(units, each);
+  run(tasks,
+      [&](int64_t task, int) { partials[task] = task_sum(part, task * each, smaller(units, (task + 1) * each)); });
   double sum = 0;
   for (int64_t task = 0; task < tasks; ++task) sum += partials[task];
   return sum;
@@ -55,9 +61,23 @@ double squares_of(OpContext& ctx, const SquaredRows<float>& part) {
 
 size_t global_norm_scratch_bytes() { return kMaxTasks * sizeof(double); }
 
+// Of many parts each thread takes whole ones.
 template <class T>
 void sum_of_squares(OpContext& ctx, double* sums, Parts<SquaredRows<Master<T>>> parts) {
-  for (int64_t i = 0; i < parts.count; ++i) sums[i] = squares_of(ctx, parts.first[i]);
+  constexpr int64_t kMany = 32;
+  if (parts.count >= kMany) {
+    parallel_for(ctx, parts.count, [&](int64_t i, int) {
+      double partials[kMaxTasks];
+      sums[i] = squares_of(parts.first[i], partials, [](int64_t tasks, auto task) {
+        for (int64_t t = 0; t < tasks; ++t) task(t, 0);
+      });
+    });
+    return;
+  }
+  double* const partials = reinterpret_cast<double*>(ctx.shared_scratch);
+  for (int64_t i = 0; i < parts.count; ++i) {
+    sums[i] = squares_of(parts.first[i], partials, [&](int64_t tasks, auto task) { parallel_for(ctx, tasks, task); });
+  }
 }
 
 template SumOfSquares<float, float> sum_of_squares<float>;
