@@ -11,7 +11,7 @@ import { someText } from '../train/helpers.ts';
 import { useWorkspace } from './workspace.ts';
 
 const briefly: Record<string, string[]> = {
-  train: ['--set', 'steps=2', '--set', 'evaluation.windows=2'],
+  train: ['--set', 'steps=2', '--set', 'evaluation.windows=2', '--set', 'checkpoint.every=1'],
   sweep: ['--set', 'steps=2', '--set', 'evaluation.windows=2'],
   bench: ['--tiny', '--rounds', '1', '--threshold', '1e9'],
 };
@@ -45,7 +45,10 @@ test('examples of the help texts', { timeout: 240_000 }, async () => {
   for (const data of ['data/book', 'data/shakespeare']) {
     await succeed(['prepare', 'book.txt', '-o', data, '-t', 'chars']);
   }
-  const book = ['data.directory=data/book', 'output=runs/book'].flatMap((setting) => ['--set', setting]);
+  const book = ['data.directory=data/book', 'output=runs/book', 'est.schedule=dense'].flatMap((setting) => [
+    '--set',
+    setting,
+  ]);
   await succeed(['train', 'shakespeare-char', ...book, ...briefly.train!, '--quiet']);
 
   const examples = [];

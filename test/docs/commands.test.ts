@@ -106,6 +106,7 @@ const train = (output: string, settings: object = {}) => ({
   data: { directory: 'data/book' },
   est: { schedule: 'dense' },
   ...{ output, steps: 2, batchSize: 4, evaluation: { windows: 2 }, log: { peakFlops: 1e11 } },
+  checkpoint: { every: 1 },
   ...settings,
 });
 
