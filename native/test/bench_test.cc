@@ -38,6 +38,7 @@ int64_t expected_multiply_adds(const std::string& op) {
   if (op == "attention_backward") return 4 * 3 * 3 * 8 * 55;
   if (op == "head_forward" || op == "head_input_gradient" || op == "head_weight_gradient") return 30 * 40 * 19;
   if (op == "attention_cached") return 2 * 3 * 3 * 8 * (55 + 10 * 7);
+  if (op == "muon") return 5 * (19 * 19 * 24 + 19 * 19 * 19 + 19 * 19 * 24);  // of the 24 active rows
   const std::set<std::string> products{"expand",      "contract",     "input_gradient", "weight_gradient",
                                        "mlp_forward", "mlp_backward", "swiglu_backward"};
   return (products.count(op) + 2 * (op == "swiglu_forward")) * 30 * 24 * 19;
@@ -93,6 +94,7 @@ TEST(bench_checks_every_op_on_gathered_weights_and_on_cuda_kernels) {
       return check_op(options_of(entry.name, backend, 1), shape);
     };
     CHECK(error_of({"reference-compact"}).norm < 1e-6);
+    if (entry.op == Op::kMuon) continue;  // which CUDA devices do not have yet
     CHECK(error_of(on_kernels(Precision::kFloat32)).norm < 1e-6);
     CHECK(error_of(on_kernels(Precision::kBfloat16)).norm < 1e-2);
   }

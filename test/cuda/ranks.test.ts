@@ -81,7 +81,7 @@ describe.skipIf(!isHost)('burgeon train --gpus', () => {
     let isKilled = false;
     launcher.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr += text;
-      if (isKilled || !stderr.includes('step 3: ')) return;
+      if (isKilled || !stderr.includes('step 4: ')) return;
       isKilled = true;
       const children = readFileSync(`/proc/${launcher.pid}/task/${launcher.pid}/children`, 'utf8').trim().split(' ');
       process.kill(Number(children[1]), 'SIGKILL');
