@@ -2,6 +2,7 @@
 #include "core/rank_watch.h"
 
 #include <poll.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <chrono>
@@ -83,7 +84,17 @@ void RankWatch::run() {
     }
     for (Peer& peer : peers_) flush(peer);
     if (has_given_up && is_all_sent()) is_told_ = true;
-    if (leaves_ && (is_all_sent() || now - leaving_since > 1)) return;
+    if (leaves_ && now - leaving_since > 1) return;
+    if (leaves_ && is_all_sent()) {
+      // Closed here with something unread, a connection would take the word of leaving back: the others close it.
+      bool is_closed = true;
+      for (const Peer& peer : peers_) {
+        if (!peer.socket) continue;
+        shutdown(peer.socket.file(), SHUT_WR);
+        is_closed = false;
+      }
+      if (is_closed) return;
+    }
 
     ready.assign(1, {asked_.read_end, POLLIN, 0});
     for (const Peer& peer : peers_) {
@@ -105,7 +116,7 @@ void RankWatch::run() {
 }
 
 void RankWatch::speak(double now) {
-  if (now - last_spoken_ < kEvery) return;
+  if (leaves_ || now - last_spoken_ < kEvery) return;
   last_spoken_ = now;
   for (Peer& peer : peers_) {
     // To one that reads nothing no more is said.
@@ -117,7 +128,8 @@ void RankWatch::flush(Peer& peer) {
   if (!peer.socket) peer.to_send.clear();
   while (!peer.to_send.empty()) {
     const long sent = send_some(peer.socket.file(), peer.to_send.data(), peer.to_send.size());
-    if (sent < 0) return lose(peer, " ended");
+    // It may have left, and have said so in what is still to be heard: hearing tells.
+    if (sent < 0) return peer.to_send.clear();
     if (sent == 0) return;
     peer.to_send.erase(0, static_cast<size_t>(sent));
   }
@@ -132,7 +144,7 @@ void RankWatch::hear(Peer& peer, double now) {
   const long received = receive_some(peer.socket.file(), bytes, sizeof(bytes));
   if (received == 0) return;
   if (received < 0) {
-    if (peer.has_left) {
+    if (peer.has_left || leaves_) {
       peer.socket.close();
     } else {
       lose(peer, " ended");
