@@ -2,7 +2,7 @@
 // tokenizers on the same text become bits per byte; other validation data or windows are refused. Pure.
 
 import { BurgeonError } from '../errors.ts';
-import type { DataDescription } from '../train/describe-data.ts';
+import { bitsPerByte, type DataDescription } from '../train/describe-data.ts';
 import type { RunData } from './run-data.ts';
 
 export type LossUnit = 'nats per token' | 'bits per byte';
@@ -116,8 +116,7 @@ function refuse(a: RunData, b: RunData, differences: readonly string[]): never {
 
 /** Losses of training too, with the bytes per token of the validation text. */
 function inBitsPerByte(run: RunData): RunData {
-  const { targets, bytes } = run.start!.data!.validation!;
-  const factor = targets / bytes! / Math.LN2;
+  const factor = bitsPerByte(1, run.start!.data)!;
   const scaled = <Column extends { loss: (number | null)[] }>(columns: Column): Column => ({
     ...columns,
     loss: columns.loss.map((loss) => (loss === null ? null : loss * factor)),
