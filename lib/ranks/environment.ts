@@ -1,9 +1,10 @@
 // Finds out from the environment whether this process is one rank of several, and which. Launchers are asked in turn; the first
 // whose variables are set decides, so that one started inside another (torchrun in an srun step) counts. docs/distributed.md has
-// the table. Pure, but for the default argument.
+// the table. Pure, but for the default argument and the file in which PBS lists hosts.
 
 import process from 'node:process';
 import { BurgeonError } from '../errors.ts';
+import { forgottenMpirun } from './jobs.ts';
 import type { RankPlace } from './place.ts';
 import { forgottenSrun, isSlurmStep, slurmJobHead, slurmLocalSize, slurmStepHead } from './slurm.ts';
 import {
@@ -57,7 +58,7 @@ export function detectRank(environment: Environment = process.env): RankPlace | 
 /** A warning where this is one process in a place that was made for several; undefined where it is not. */
 export function forgottenLauncher(environment: Environment = process.env): string | undefined {
   if (sources.some(({ isThere }) => isThere(environment))) return undefined;
-  return forgottenSrun(environment);
+  return forgottenSrun(environment) ?? forgottenMpirun(environment);
 }
 
 /** torchrun, what sets the same (Kubeflow, SkyPilot, a manifest of Kubernetes), and burgeon itself. */

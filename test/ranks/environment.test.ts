@@ -1,6 +1,9 @@
 // Which rank a process is, by the variables that every launcher sets, and what is said where they are wrong.
 
-import { describe, expect, test } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { BurgeonError } from '../../lib/errors.ts';
 import { detectRank, forgottenLauncher } from '../../lib/ranks/environment.ts';
 import { firstHost } from '../../lib/ranks/slurm.ts';
@@ -223,6 +226,11 @@ describe('a forgotten launcher', () => {
     ['tasks', sbatch, /^this Slurm allocation has 4 tasks \(SLURM_NTASKS\), .*`srun burgeon train/],
     ['nodes', without(sbatch, 'SLURM_NTASKS'), /^this Slurm allocation has 3 nodes \(SLURM_JOB_NUM_NODES\), /],
     ['the shell of salloc', { ...srun, SLURM_STEP_ID: '4294967290' }, / has 4 tasks /],
+    [
+      'hosts of LSF',
+      { LSB_JOBID: '7', LSB_MCPU_HOSTS: 'gpu1 4 gpu2 4' },
+      /^this LSF job has 2 hosts \(LSB_MCPU_HOSTS\), .*MASTER_ADDR=gpu1 burgeon train/,
+    ],
   ])('%s', (_, environment, text) => expect(forgottenLauncher(environment)).toMatch(text));
 
   test.each<[string, Environment]>([
@@ -233,5 +241,20 @@ describe('a forgotten launcher', () => {
     ['mpirun in a batch script', { ...sbatch, ...openMpi }],
     ['torchrun in a batch script', { ...sbatch, ...torchrun }],
     ['no number', { SLURM_JOB_ID: '1', SLURM_NTASKS: 'many' }],
+    ['one host of LSF', { LSB_JOBID: '7', LSB_MCPU_HOSTS: 'gpu1 8' }],
+    ['mpirun in a job of LSF', { LSB_JOBID: '7', LSB_MCPU_HOSTS: 'gpu1 4 gpu2 4', ...openMpi }],
+    ['what LSF does not write', { LSB_JOBID: '7', LSB_MCPU_HOSTS: 'gpu1 4 gpu2' }],
+    ['a list of PBS that is not there', { PBS_JOBID: '7.head', PBS_NODEFILE: '/nowhere/7' }],
   ])('not by %s', (_, environment) => expect(forgottenLauncher(environment)).toBeUndefined());
+
+  test('hosts of PBS', () => {
+    const directory = mkdtempSync(path.join(os.tmpdir(), 'burgeon-pbs-'));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const file = path.join(directory, 'nodes');
+    const environment = { PBS_JOBID: '7.head', PBS_NODEFILE: file };
+    writeFileSync(file, 'gpu1\ngpu1\n');
+    expect(forgottenLauncher(environment)).toBeUndefined();
+    writeFileSync(file, 'gpu1\ngpu1\ngpu2\n');
+    expect(forgottenLauncher(environment)).toMatch(/^this PBS job has 2 hosts \(PBS_NODEFILE\), .*MASTER_ADDR=gpu1 /);
+  });
 });
