@@ -201,19 +201,23 @@ export async function tables(): Promise<string> {
       'exchange',
       'no overlap',
       'perfect overlap',
+      'update divided',
       ...(place.hostBytes ? ['through the host'] : []),
     ]),
-    `|${'---|'.repeat(place.hostBytes ? 8 : 7)}`,
+    `|${'---|'.repeat(place.hostBytes ? 9 : 8)}`,
     ...tasks.flatMap((task) =>
       kinds.map((kind, i) => {
-        const { bytes, computing, exchange, efficiency, overlapped, throughHost } = simulate(task, kind, place, speeds);
+        const time = simulate(task, kind, place, speeds);
+        const { bytes, computing, exchange, efficiency, overlapped, divided, throughHost } = time;
         return row([
           i === 0 ? task.name : '',
           kind.name,
           `${count(bytes)}B`,
           seconds(computing),
           seconds(exchange),
-          ...[efficiency, overlapped, ...(throughHost === undefined ? [] : [throughHost])].map((each) => percent(each)),
+          ...[efficiency, overlapped, divided, ...(throughHost === undefined ? [] : [throughHost])].map((each) =>
+            percent(each),
+          ),
         ]);
       }),
     ),

@@ -34,6 +34,8 @@ export interface StepTime {
   /** How much of what R ranks could do in that time they do: without overlap, as burgeon's ranks work now; and with perfect overlap. */
   efficiency: number;
   overlapped: number;
+  /** Without overlap, where each rank updates its part (`optimizer.shard`) and gives the others their weights: the same bytes. */
+  divided: number;
   /** Where gradients go through the memory of the host, at best: the copies there and back come to the exchange. */
   throughHost: number | undefined;
 }
@@ -58,12 +60,13 @@ export function stepTime(work: StepWork, cluster: Cluster): StepTime {
   // The gradients of the last micro-batch are final layer by layer, while it goes backward.
   const hidden = Math.min(exchange, (backward * computing) / work.microBatches);
   const alone = work.computing + update;
-  const efficiencyOf = (seconds: number) => alone / (ranks * (computing + seconds + update));
+  const efficiencyOf = (seconds: number, updating = update) => alone / (ranks * (computing + seconds + updating));
   const copies = hostBytes && (2 * work.bytes) / hostBytes;
   return {
     ...{ computing, exchange, update },
     efficiency: efficiencyOf(exchange),
     overlapped: efficiencyOf(exchange - hidden),
+    divided: efficiencyOf(exchange, update / ranks),
     throughHost: copies && efficiencyOf(exchange + copies),
   };
 }

@@ -23,6 +23,8 @@ test('a step by hand', () => {
   // Backward of the only micro-batch hides 4/3 s; of the last of two, half of that.
   expect(time.overlapped).toBeCloseTo(9 / (4 * (2 + 3.016 - 4 / 3 + 1)), 12);
   expect(stepTime({ ...work, microBatches: 2 }, four).overlapped).toBeCloseTo(9 / (4 * (2 + 3.016 - 2 / 3 + 1)), 12);
+  // Each updates a quarter.
+  expect(time.divided).toBeCloseTo(9 / (4 * (2 + 3.016 + 0.25)), 12);
   // There and back at 2 GB/s: two more seconds.
   expect(stepTime(work, { ...four, hostBytes: 2e9 }).throughHost).toBeCloseTo(9 / (4 * (2 + 5.016 + 1)), 12);
   // What is short is hidden whole.
@@ -53,7 +55,8 @@ test('what the page says of the tables holds', async () => {
       expect(each!.bytes / dense!.bytes).toBeGreaterThan(0.99);
       expect(each!.efficiency).toBe(Math.min(...[dense, each, once, nested].map((time) => time!.efficiency)));
       for (const less of [once, nested]) expect(less!.bytes).toBeLessThan(0.7 * dense!.bytes);
-      for (const { efficiency, overlapped, throughHost = 0 } of [dense!, each!, once!, nested!]) {
+      for (const { efficiency, overlapped, divided, throughHost = 0 } of [dense!, each!, once!, nested!]) {
+        expect(divided).toBeGreaterThan(efficiency);
         expect(overlapped).toBeLessThanOrEqual(1);
         expect(overlapped).toBeGreaterThan(efficiency);
         expect(efficiency).toBeGreaterThan(throughHost);
