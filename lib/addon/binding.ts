@@ -153,6 +153,7 @@ export interface NativeOptimizerStep {
   /** Muon's. */
   momentum: number;
   weightDecay: number;
+  cautiousWeightDecay: boolean;
   /** Largest global gradient norm; 0 turns clipping off. */
   gradientClip: number;
   /** 1-based number of the update, for the bias correction. */

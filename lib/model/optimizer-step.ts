@@ -17,6 +17,7 @@ export function nativeOptimizerStep(model: ModelConfig, options: OptimizerOption
     epsilon: options.epsilon ?? 1e-8,
     momentum: options.momentum ?? 0.95,
     weightDecay: options.weightDecay ?? 0,
+    cautiousWeightDecay: options.cautiousWeightDecay ?? false,
     gradientClip: options.gradientClip ?? 0,
     step,
     freeze: inactive === 'freeze',

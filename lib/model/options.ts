@@ -109,6 +109,8 @@ export interface OptimizerOptions {
   momentum?: number | undefined;
   /** Decoupled, on matrices only. Default 0. */
   weightDecay?: number | undefined;
+  /** Whether only elements decay that the rest of the update does not move away from zero (docs/method.md). Default false. */
+  cautiousWeightDecay?: boolean | undefined;
   /** Largest global gradient norm; 0 turns clipping off. Default 0. */
   gradientClip?: number | undefined;
   /** What happens to units no group of the step touched (docs/method.md). Default 'zero-grad'. */

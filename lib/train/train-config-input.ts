@@ -142,6 +142,8 @@ export interface TrainConfigInput {
         momentum?: number | undefined;
         /** Decoupled weight decay of matrices and embeddings; not of biases and norms. Default: 0.1. */
         weightDecay?: number | undefined;
+        /** Whether elements that the rest of an update moves away from zero do not decay (Chen et al., arXiv 2510.12402). Default: false. */
+        cautiousWeightDecay?: boolean | undefined;
         /** Largest global norm of the gradient; 0 turns clipping off. Default: 1. */
         gradientClip?: number | undefined;
         /** Parameters active in no group of a step: updated with a zero gradient, or left untouched. Default: zero-grad. */

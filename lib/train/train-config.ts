@@ -191,6 +191,11 @@ const optimizerSection = section({
   weightDecay: nonNegativeFloat32()
     .default(0.1)
     .describe('Decoupled weight decay of matrices and embeddings; not of biases and norms'),
+  cautiousWeightDecay: flag()
+    .default(false)
+    .describe(
+      'Whether elements that the rest of an update moves away from zero do not decay (Chen et al., arXiv 2510.12402)',
+    ),
   gradientClip: nonNegativeFloat32().default(1).describe('Largest global norm of the gradient; 0 turns clipping off'),
   inactive: word(['zero-grad', 'freeze'])
     .default('zero-grad')

@@ -225,6 +225,7 @@ OptimizerStep read_optimizer_step(const Napi::Value& value) {
   step.step = read_integer(object.Get("step"), "optimizerSteps + 1", 1, int64_t{1} << 40);
   step.freeze = read_boolean(object.Get("freeze"), "freeze");
   step.momentum = decay("momentum");
+  step.cautious_decay = read_boolean(object.Get("cautiousWeightDecay"), "cautiousWeightDecay");
   return step;
 }
 

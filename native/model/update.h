@@ -23,6 +23,7 @@ struct OptimizerStep {
   int64_t step;     // 1-based, for the bias correction
   bool freeze;      // leave what no group touched alone (METHOD: inactive = freeze), instead of a zero gradient
   double momentum;  // Muon's
+  bool cautious_decay;
 };
 
 struct UpdateResult {

@@ -54,8 +54,11 @@ TEST(cuda_adamw_matches_the_reference) {
       const std::vector<Floats> outputs{
           active.hide_inactive(random.normals(size), cols), active.hide_inactive(random.normals(size, 0.1f), cols),
           active.hide_inactive(random.normals(size, 0.1f), cols), active.hide_inactive(v, cols)};
-      const AdamWStep step{1e-3, 0.9, 0.95, 1e-8, 0.1, 0.3, 1 - std::pow(0.9, 3), 1 - std::pow(0.95, 3)};
-      for (const bool decays : {false, true}) {
+      enum class Decay { kNone, kAll, kCautious };
+      for (const Decay decay : {Decay::kNone, Decay::kAll, Decay::kCautious}) {
+        const bool decays = decay != Decay::kNone;
+        const AdamWStep step{
+            1e-3, 0.9, 0.95, 1e-8, 0.1, 0.3, 1 - std::pow(0.9, 3), 1 - std::pow(0.95, 3), decay == Decay::kCautious};
         const auto part_of = [&](auto* w, auto* g, auto* m, auto* v, bool compact) {
           return AdamWRows<std::remove_pointer_t<decltype(w)>>{w,    g,      m,      v, active.rows(), active.count,
                                                                cols, decays, compact};

@@ -109,6 +109,7 @@ test('moments that are divided are of these ranks, and moved as they should be',
       step: 1,
       freeze: false,
       momentum: 0.95,
+      cautiousWeightDecay: false,
     };
     await expect(model.optimizerStep(update)).rejects.toEqual(shared('ERR_BURGEON_SHAPE', 'exchange them first'));
   }

@@ -47,6 +47,7 @@ const step = {
   epsilon: 1e-8,
   momentum: 0.95,
   weightDecay: 0.1,
+  cautiousWeightDecay: false,
   gradientClip: 1,
   step: 1,
   freeze: false,

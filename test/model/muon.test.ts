@@ -78,6 +78,7 @@ describe('an update', () => {
     ['GPT-2, all of it with a zero gradient', gpt2, sampled, { inactive: 'zero-grad' } as OptimizerOptions],
     ['GPT-2, the trained part', gpt2, nested, { trained: nested } as OptimizerOptions],
     ['Llama with grouped queries', llama, undefined, {} as OptimizerOptions],
+    ['Llama, cautious', llama, undefined, { cautiousWeightDecay: true } as OptimizerOptions],
   ];
   describe.each(devices)('on %s', (_, options, tolerance) => {
     it.each(cases)('of %s is that of the formula', async (__, config, subnetwork, more) => {
@@ -95,7 +96,9 @@ describe('an update', () => {
         let expected = { w, m };
         for (const rows of activeParts(config, tensor, part)) {
           if (rows.length > 0) {
-            expected = muonUpdate({ ...expected, g }, rows, { lr: 0.02, momentum: 0.9, weightDecay: 0.1, scale });
+            const { cautiousWeightDecay } = more;
+            const options = { lr: 0.02, momentum: 0.9, weightDecay: 0.1, scale, cautiousWeightDecay };
+            expected = muonUpdate({ ...expected, g }, rows, options);
           }
         }
         const old = w.flat();

@@ -82,11 +82,12 @@ export interface MuonOptions {
   weightDecay: number;
   /** The clip factor. */
   scale: number;
+  cautiousWeightDecay?: boolean | undefined;
 }
 
 /** Weight and momentum after an update of these rows. */
 export function muonUpdate({ w, g, m }: MuonState, rows: number[], options: MuonOptions): Pick<MuonState, 'w' | 'm'> {
-  const { lr, momentum, weightDecay, scale } = options;
+  const { lr, momentum, weightDecay, scale, cautiousWeightDecay = false } = options;
   const moved = m.map((row, r) =>
     rows.includes(r) ? row.map((value, c) => momentum * value + (1 - momentum) * scale * g[r]![c]!) : row,
   );
@@ -95,7 +96,11 @@ export function muonUpdate({ w, g, m }: MuonState, rows: number[], options: Muon
   const rate = lr * 0.2 * Math.sqrt(Math.max(rows.length, w[0]!.length));
   const updated = w.map((row, r) =>
     rows.includes(r)
-      ? row.map((value, c) => value * (1 - lr * weightDecay) - rate * direction[rows.indexOf(r)]![c]!)
+      ? row.map((value, c) => {
+          const update = direction[rows.indexOf(r)]![c]!;
+          const decay = cautiousWeightDecay && update * value < 0 ? 0 : weightDecay;
+          return value * (1 - lr * decay) - rate * update;
+        })
       : row,
   );
   return { w: updated, m: moved };

@@ -61,6 +61,7 @@ describe('parseTrainConfig', () => {
         epsilon: 1e-8,
         momentum: 0.95,
         weightDecay: 0.1,
+        cautiousWeightDecay: false,
         gradientClip: 1,
         inactive: 'zero-grad',
         shard: false,

@@ -16,6 +16,8 @@ struct AdamWStep {
   double gradient_scale;    // clip factor, applied to the gradient first
   double bias_correction1;  // 1 - beta1^step
   double bias_correction2;  // 1 - beta2^step
+  // Chen et al. (arXiv 2510.12402): what the rest of the update moves away from zero does not decay.
+  bool cautious_decay;
 };
 
 // Rows of one matrix with their gradient and moments.
@@ -36,8 +38,9 @@ struct AdamWRows {
 //   m = beta1 m + (1 - beta1) g';  v = beta2 v + (1 - beta2) g'^2
 //   w = w (1 - learning_rate weight_decay) - learning_rate (m / bias_correction1) / (sqrt(v / bias_correction2) +
 //   epsilon)
-// and g is set to 0, so that the next step starts from a clear gradient without a pass of its own; a compact gradient
-// stays. Other rows are neither read nor written.
+// where with cautious_decay weight_decay counts as 0 if m w < 0, of the w before; and g is set to 0, so that the next
+// step starts from a clear gradient without a pass of its own; a compact gradient stays. Other rows are neither read
+// nor written.
 template <class T, class = T>
 using AdamW = void(OpContext& ctx, Parts<AdamWRows<Master<T>>> parts, const AdamWStep& step);
 

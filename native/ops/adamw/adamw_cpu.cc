@@ -23,18 +23,23 @@ struct Constants {
         clip(static_cast<float>(s.gradient_scale)) {}
 };
 
+// kCautious: what decay would move against the rest of the update does not decay.
+template <bool kCautious>
 BURGEON_INLINE void update(Vec& w, Vec g, Vec& m, Vec& v, const Constants& k) {
   g *= k.clip;
   m = k.beta1 * m + k.rest1 * g;
   v = k.beta2 * v + k.rest2 * (g * g);
-  w = w * k.keep - k.rate * m / (square_root(v) * k.root_scale + k.epsilon);
+  Vec keep = splat(k.keep);
+  if (kCautious) keep = m * w >= 0.0f ? keep : splat(1.0f);
+  w = w * keep - k.rate * m / (square_root(v) * k.root_scale + k.epsilon);
 }
 
+template <bool kCautious>
 void update_span(float* w, float* g, float* m, float* v, int64_t count, const Constants& k) {
   int64_t i = 0;
   for (; i + kWidth <= count; i += kWidth) {
     Vec wi = load(w + i), mi = load(m + i), vi = load(v + i);
-    update(wi, load(g + i), mi, vi, k);
+    update<kCautious>(wi, load(g + i), mi, vi, k);
     store(w + i, wi);
     store(m + i, mi);
     store(v + i, vi);
@@ -43,7 +48,7 @@ void update_span(float* w, float* g, float* m, float* v, int64_t count, const Co
   if (i < count) {
     const int64_t left = count - i;
     Vec wi = load_first(w + i, left), mi = load_first(m + i, left), vi = load_first(v + i, left);
-    update(wi, load_first(g + i, left), mi, vi, k);
+    update<kCautious>(wi, load_first(g + i, left), mi, vi, k);
     store_first(w + i, wi, left);
     store_first(m + i, mi, left);
     store_first(v + i, vi, left);
@@ -51,13 +56,15 @@ void update_span(float* w, float* g, float* m, float* v, int64_t count, const Co
   }
 }
 
+template <bool kCautious>
 void update_rows(OpContext& ctx, const AdamWRows<float>& part, const Constants& constants) {
   const int64_t cols = part.cols;
   if (!part.rows) {
     const int64_t count = part.row_count * cols;
     parallel_for(ctx, ceil_div(count, kElementsPerTask), [&](int64_t task, int) {
       const int64_t at = task * kElementsPerTask;
-      update_span(part.w + at, part.g + at, part.m + at, part.v + at, smaller(kElementsPerTask, count - at), constants);
+      update_span<kCautious>(part.w + at, part.g + at, part.m + at, part.v + at, smaller(kElementsPerTask, count - at),
+                             constants);
     });
     return;
   }
@@ -65,7 +72,7 @@ void update_rows(OpContext& ctx, const AdamWRows<float>& part, const Constants& 
   parallel_for(ctx, ceil_div(part.row_count, rows_per_task), [&](int64_t task, int) {
     for (int64_t j = task * rows_per_task; j < smaller(part.row_count, (task + 1) * rows_per_task); ++j) {
       const int64_t at = part.rows[j] * cols;
-      update_span(part.w + at, part.g + at, part.m + at, part.v + at, cols, constants);
+      update_span<kCautious>(part.w + at, part.g + at, part.m + at, part.v + at, cols, constants);
     }
   });
 }
@@ -77,7 +84,12 @@ void adamw(OpContext& ctx, Parts<AdamWRows<Master<T>>> parts, const AdamWStep& s
   const Constants decaying(step, true);
   const Constants keeping(step, false);
   for (int64_t i = 0; i < parts.count; ++i) {
-    update_rows(ctx, parts.first[i], parts.first[i].decays ? decaying : keeping);
+    const AdamWRows<float>& part = parts.first[i];
+    if (step.cautious_decay && part.decays) {
+      update_rows<true>(ctx, part, decaying);
+    } else {
+      update_rows<false>(ctx, part, part.decays ? decaying : keeping);
+    }
   }
 }
 

@@ -9,6 +9,7 @@ namespace {
 // The constants of one step, rounded once.
 struct Constants {
   float beta1, rest1, beta2, rest2, kept, rate, correction2, epsilon, clip;
+  bool cautious;
 };
 
 Constants constants_of(const AdamWStep& s) {
@@ -20,7 +21,8 @@ Constants constants_of(const AdamWStep& s) {
           static_cast<float>(s.learning_rate / s.bias_correction1),
           static_cast<float>(1 / s.bias_correction2),
           static_cast<float>(s.epsilon),
-          static_cast<float>(s.gradient_scale)};
+          static_cast<float>(s.gradient_scale),
+          s.cautious_decay};
 }
 
 struct AdamWPart {
@@ -50,7 +52,9 @@ struct AdamWPart {
       const float scaled = step.clip * gradient[i];
       first[i] = step.beta1 * first[i] + step.rest1 * scaled;
       second[i] = step.beta2 * second[i] + step.rest2 * scaled * scaled;
-      weight[i] = weight[i] * kept - step.rate * first[i] / (square_root(second[i] * step.correction2) + step.epsilon);
+      const bool keeps = step.cautious && first[i] * weight[i] < 0;
+      weight[i] = weight[i] * (keeps ? 1 : kept) -
+                  step.rate * first[i] / (square_root(second[i] * step.correction2) + step.epsilon);
       gradient[i] = 0;
     }
     store(w + at.master, weight);

@@ -17,7 +17,8 @@ void adamw(OpContext&, Parts<AdamWRows<Master<T>>> parts, const AdamWStep& step)
         const double first = step.beta1 * part.m[i] + (1 - step.beta1) * gradient;
         const double second = step.beta2 * part.v[i] + (1 - step.beta2) * gradient * gradient;
         const double denominator = std::sqrt(second / step.bias_correction2) + step.epsilon;
-        const double decayed = part.w[i] * (1 - step.learning_rate * weight_decay);
+        const bool decays = !step.cautious_decay || first * part.w[i] >= 0;
+        const double decayed = part.w[i] * (1 - step.learning_rate * (decays ? weight_decay : 0));
         part.w[i] = static_cast<T>(decayed - step.learning_rate * (first / step.bias_correction1) / denominator);
         part.m[i] = static_cast<T>(first);
         part.v[i] = static_cast<T>(second);

@@ -18,6 +18,7 @@ struct MuonStep {
   double momentum;
   double weight_decay;
   double gradient_scale;  // clip factor, applied to the gradient first
+  bool cautious_decay;    // as AdamWStep
 };
 
 // Rows of one matrix with their gradient and momentum.
@@ -46,7 +47,8 @@ constexpr double kUpdateRms = 0.2;
 // For the active rows, r of them: with g' = gradient_scale * g
 //   m = momentum m + (1 - momentum) g';  x = momentum m + (1 - momentum) g' (Nesterov)
 //   w = w (1 - learning_rate weight_decay) - learning_rate kUpdateRms sqrt(max(r, cols)) NewtonSchulz(x / |x|)
-// and g is set to 0; a compact gradient stays. Where |x| is 0 the last term is too.
+// where with cautious_decay weight_decay counts as 0 if NewtonSchulz(x / |x|) w < 0, of the w before; and g is set to
+// 0; a compact gradient stays. Where |x| is 0 the last term is too.
 //
 // work: room for 2 r cols + 2 min(r, cols)^2 numbers of the largest part; its contents are nobody's. Products take
 // operands in T and add in Master<T>. With s = min(r, cols), l = max(r, cols) and t(s) the elements of a square that

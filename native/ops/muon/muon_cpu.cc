@@ -150,7 +150,10 @@ void apply(OpContext& ctx, const MuonRows<float>& part, const MuonStep& step, co
       float* const w = part.w + (part.rows ? part.rows[j] : j) * cols;
       for (int64_t i = 0; i < cols; i += kWidth) {
         const int64_t left = smaller(kWidth, cols - i);
-        store_first(w + i, keep * load_first(w + i, left) - rate * load_first(x.y + j * cols + i, left), left);
+        const Vec weight = load_first(w + i, left);
+        const Vec update = load_first(x.y + j * cols + i, left);
+        const Vec kept = step.cautious_decay ? (update * weight >= 0.0f ? splat(keep) : splat(1.0f)) : splat(keep);
+        store_first(w + i, kept * weight - rate * update, left);
       }
     }
   });

@@ -84,7 +84,8 @@ void update_part(OpContext& ctx, const MuonRows<M>& part, const MuonStep& step, 
   for (int64_t j = 0; j < r; ++j) {
     M* const w = part.w + begin_of(j);
     for (int64_t c = 0; c < C; ++c) {
-      w[c] = static_cast<M>(w[c] * (1 - step.learning_rate * step.weight_decay) - rate * x[j * C + c]);
+      const bool decays = !step.cautious_decay || static_cast<double>(x[j * C + c]) * w[c] >= 0;
+      w[c] = static_cast<M>(w[c] * (1 - step.learning_rate * (decays ? step.weight_decay : 0)) - rate * x[j * C + c]);
     }
   }
 }
