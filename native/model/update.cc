@@ -41,7 +41,8 @@ UpdateResult Update<T, W>::run(const OptimizerStep& step, TouchedUnits& touched,
   run_adamw({step.learning_rate, step.beta1, step.beta2, step.epsilon, step.weight_decay, scale,
              1.0 - std::pow(step.beta1, static_cast<double>(step.step)),
              1.0 - std::pow(step.beta2, static_cast<double>(step.step)), step.cautious_decay});
-  result.newton_schulz = muon_.run(ctx_, rows_, {step.learning_rate, step.momentum, step.weight_decay, scale, step.cautious_decay});
+  result.newton_schulz =
+      muon_.run(ctx_, rows_, {step.learning_rate, step.momentum, step.weight_decay, scale, step.cautious_decay});
   touched.clear();
   o_.drop_gradients();
   o_.invalidate();
