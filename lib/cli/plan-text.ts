@@ -13,6 +13,7 @@ import type { CheckpointSpace } from '../train/checkpoint-space.ts';
 import { planNotes } from '../train/plan-notes.ts';
 import type { StageMemory } from '../train/stage-memory.ts';
 import { StepPlanner } from '../train/step-planner.ts';
+import type { UpdateFlops } from '../train/update-plan.ts';
 import { onStdout } from './colour.ts';
 import { bytes, count, counted, facts, percent, plural, table } from './format.ts';
 import type { PlanSubject } from './plan-subject.ts';
@@ -172,6 +173,16 @@ export function describeCheckpoints(
       ...(available === null ? [] : [['there is', `${bytes(available)} for ${config.output}${fits}`] as const]),
     ]),
   ].join('\n');
+}
+
+export function describeUpdates(updates: readonly UpdateFlops[]): string {
+  const rows = updates.map(({ stage, newtonSchulzFlops, share }) => [
+    String(stage),
+    `${count(newtonSchulzFlops)}FLOP`,
+    percent(share),
+  ]);
+  const title = "FLOPs of Muon's products in an update (beside all others; they do not grow with the tokens)";
+  return `${onStdout.title(title)}\n${table([['stage', 'an update', 'of a step'], ...rows])}`;
 }
 
 export function describeDenseStep(dense: FlopCount): string {

@@ -13,6 +13,7 @@ import { mostRanks } from '../ranks/variables.ts';
 import { drawPlan, planColumns, planSvg } from '../report/plan-picture.ts';
 import { checkpointSpace } from '../train/checkpoint-space.ts';
 import { planStageMemory } from '../train/stage-memory.ts';
+import { planUpdates } from '../train/update-plan.ts';
 import {
   configArgumentHelp,
   deviceOption,
@@ -32,6 +33,7 @@ import {
   describeParameters,
   describePlan,
   describeUnknownMemory,
+  describeUpdates,
   titleOf,
 } from './plan-text.ts';
 
@@ -126,6 +128,7 @@ async function printPlan(file: string | undefined, flags: PlanFlags): Promise<vo
   // Without a configuration nobody has said where.
   const space = await checkpointSpace(model, config);
   const checkpoints = file === undefined ? { ...space, available: null } : space;
+  const updates = planUpdates(model, config, plan.stages);
   const dense = countFlops(model, { batchSize: options.sequencesPerStep, sequenceLength });
   if (flags.svg !== undefined) {
     const curve = planCurve(model, schedule, options, 600);
@@ -134,7 +137,17 @@ async function printPlan(file: string | undefined, flags: PlanFlags): Promise<vo
   if (flags.json) {
     console.log(
       JSON.stringify(
-        { model, parameters, memory, stageMemory, checkpoints, denseStep: dense, plan, ...(ranks && { ranks }) },
+        {
+          model,
+          parameters,
+          memory,
+          stageMemory,
+          checkpoints,
+          denseStep: dense,
+          ...(updates && { updates }),
+          plan,
+          ...(ranks && { ranks }),
+        },
         null,
         2,
       ),
@@ -148,5 +161,6 @@ async function printPlan(file: string | undefined, flags: PlanFlags): Promise<vo
   if (ranks !== null) console.log(`\n${describeRanks(ranks)}`);
   console.log(`\n${describeCheckpoints(subject, checkpoints)}`);
   console.log(`\n${describeDenseStep(dense)}`);
+  if (updates) console.log(`\n${describeUpdates(updates)}`);
   if (flags.svg !== undefined) console.log(`\nwrote ${flags.svg}`);
 }

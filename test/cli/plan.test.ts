@@ -31,6 +31,15 @@ describe.concurrent('a preset', () => {
     expect(await saved('gpt2-xl')).toBe('24.76');
   });
 
+  test('of a run with Muon what its updates cost besides', async () => {
+    const of = (...set: string[]) =>
+      plan('configs/shakespeare-char.yaml', '--vocab-size', '65', '--set', 'est.schedule=stack', ...set);
+    expect(await of('--set', 'optimizer.type=muon')).toMatch(
+      /\nFLOPs of Muon's products in an update .*\n +stage +an update +of a step\n +1 +\S+ [GM]FLOP +\S+ %\n +2 +\S+ [GM]FLOP +\S+ %\n/,
+    );
+    expect(await of()).not.toContain('Muon');
+  });
+
   test('a warm-up that never ends is named', async () => {
     const set = (key: string) => ['--set', `optimizer.warmupSteps=${key}`];
     const text = await plan('configs/shakespeare-char.yaml', '--vocab-size', '65', ...set('100000'));

@@ -5,10 +5,13 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { countNewtonSchulzFlops } from '../../lib/est/newton-schulz.ts';
+import { planSchedule } from '../../lib/est/plan.ts';
+import { Schedule } from '../../lib/est/schedule.ts';
 import { openSafetensors } from '../../lib/formats/safetensors.ts';
 import { checkpointSpace } from '../../lib/train/checkpoint-space.ts';
 import { readMetrics } from '../../lib/train/metrics.ts';
 import { parseTrainConfig } from '../../lib/train/train-config.ts';
+import { planUpdates } from '../../lib/train/update-plan.ts';
 import { prepareText, type Settings, tinyConfig, train, trainUntil } from './helpers.ts';
 
 let data: string;
@@ -55,6 +58,21 @@ test('learns, tells what it computed, and keeps one moment of matrices', async (
     'mlp.c_proj.weight',
   ]);
   const shape = JSON.parse(await readFile(path.join(config.output, 'checkpoint-00000012', 'config.json'), 'utf8'));
+  // As planned.
+  const parsed = parseTrainConfig(config);
+  const shaped = { ...parsed.model, vocabSize: shape.vocab_size };
+  const { sequenceLength, batchSize, accumulationSteps } = parsed;
+  const { stages } = planSchedule(shaped, new Schedule(parsed.est.schedule, parsed.steps), {
+    sequenceLength,
+    sequencesPerStep: batchSize * accumulationSteps,
+  });
+  expect(planUpdates(shaped, parsed, stages)).toEqual([
+    { stage: 1, newtonSchulzFlops: half, share: (4 * half) / stages[0]!.allFlops },
+    { stage: 2, newtonSchulzFlops: 2 * half, share: (16 * half) / stages[1]!.allFlops },
+  ]);
+  expect(
+    planUpdates(shaped, parseTrainConfig(settings({ optimizer: { learningRate: 1e-2 } })), stages),
+  ).toBeUndefined();
   const space = await checkpointSpace(
     { ...parseTrainConfig(config).model, vocabSize: shape.vocab_size },
     parseTrainConfig(config),
