@@ -86,8 +86,8 @@ void check_shape(const OpEntry& entry, const OpShape& shape);
 // the stride that the table wants. Other ops keep theirs.
 template <class T, class W>
 OpShape as_in_step(Op op, const OpShape& shape, const Ops<T, W>& ops) {
-  const bool is_head = op == Op::kHeadForward || op == Op::kHeadLoss || op == Op::kHeadInputGradient ||
-                       op == Op::kHeadWeightGradient;
+  const bool is_head =
+      op == Op::kHeadForward || op == Op::kHeadLoss || op == Op::kHeadInputGradient || op == Op::kHeadWeightGradient;
   if (!is_head && op != Op::kCrossEntropy) return shape;
   const int64_t vocab = is_head ? shape.rows : shape.cols;
   OpShape block = shape;

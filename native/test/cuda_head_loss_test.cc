@@ -40,8 +40,8 @@ struct Operands {
 
 void queue(cuda::Stream stream, const Shape& s, Operands& in, float* losses, float* scales, bfloat16* gradient,
            float scale, Scratch& scratch) {
-  cuda::head_loss(stream, losses, scales, gradient, in.x_in->as<bfloat16>(), in.w_in->as<bfloat16>(),
-                  in.targets.data(), s.n, s.vocab, s.rows, s.stride, s.cols, scale, scratch.data());
+  cuda::head_loss(stream, losses, scales, gradient, in.x_in->as<bfloat16>(), in.w_in->as<bfloat16>(), in.targets.data(),
+                  s.n, s.vocab, s.rows, s.stride, s.cols, scale, scratch.data());
 }
 
 // One token whose logits are the first column of the weight.
@@ -76,19 +76,22 @@ TEST(cuda_head_loss_matches_the_reference) {
   Random random(68);
   const Sm90 device;
   CHECK(cuda::fuses_head_loss(64) && !cuda::fuses_head_loss(15));
-  for (const Shape& s : {Shape{1, 1, 8, 8, 8}, {3, 7, 8, 16, 24}, {70, 203, 256, 256, 72}, {130, 257, 320, 328, 64},
+  for (const Shape& s : {Shape{1, 1, 8, 8, 8},
+                         {3, 7, 8, 16, 24},
+                         {70, 203, 256, 256, 72},
+                         {130, 257, 320, 328, 64},
                          {5, 900, 960, 960, 200}}) {
     const Note note(text(s));
     Operands in(random, s, s.cols > 100 ? 0.2f : 0.7f);
     Scratch scratch(cuda::head_loss_scratch_bytes(s.n, s.rows));
     constexpr float kScale = 0.125f;
-    const Expected expected = run_reference(
-        {1, 1, 1, 1, 1}, {in.x, in.w}, {poison(s.n), poison(s.n), poison(s.n * s.rows)},
-        [&](auto& ops, OpContext& context, auto& from, auto& out) {
-          ops.head_loss(context, out[0], out[1], out[2], from[0], from[1], in.targets.data(), s.n, s.vocab, s.rows,
-                        s.rows, s.cols, kScale);
-          ops.scale_rows(context, out[2], out[2], out[1], s.n, s.rows);
-        });
+    const Expected expected =
+        run_reference({1, 1, 1, 1, 1}, {in.x, in.w}, {poison(s.n), poison(s.n), poison(s.n * s.rows)},
+                      [&](auto& ops, OpContext& context, auto& from, auto& out) {
+                        ops.head_loss(context, out[0], out[1], out[2], from[0], from[1], in.targets.data(), s.n,
+                                      s.vocab, s.rows, s.rows, s.cols, kScale);
+                        ops.scale_rows(context, out[2], out[2], out[1], s.n, s.rows);
+                      });
     CHECK(expected.multiply_adds == s.n * s.rows * s.cols);
     const auto bound = [&](size_t which, size_t, double wanted) {
       if (which == 0) return 1e-5 * (1 + std::fabs(wanted));

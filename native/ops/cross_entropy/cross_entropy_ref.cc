@@ -1,9 +1,8 @@
-#include "ops/cross_entropy/cross_entropy.h"
-
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
+#include "ops/cross_entropy/cross_entropy.h"
 #include "ops/cross_entropy/head_loss.h"
 
 namespace burgeon::ref {

@@ -1,6 +1,6 @@
 // The loss of logits in the epilogue of the product that makes them, on devices of compute capability 9.0. Exponentials
-// are relative to the logit of the target, which a dot product gives before: the sum of a row is then the exponential of
-// its loss, at least 1, and fits bfloat16's exponent for any loss that is worth a gradient.
+// are relative to the logit of the target, which a dot product gives before: the sum of a row is then the exponential
+// of its loss, at least 1, and fits bfloat16's exponent for any loss that is worth a gradient.
 #include <cmath>
 
 #include "kernels/cuda/exponentials.cuh"
