@@ -293,6 +293,7 @@ export type NativeOp =
   | 'attention_cached'
   | 'head_forward'
   | 'cross_entropy'
+  | 'head_loss'
   | 'head_input_gradient'
   | 'head_weight_gradient'
   | 'norm_forward'

@@ -118,6 +118,7 @@ export function opCases(model: OpModel, isCompact = false): OpCase[] {
     ofNeurons('contract', 'down-projection'),
     always('head_forward', 'a block of logits', head),
     always('cross_entropy', 'loss and gradient of a block of logits', { n: tokens, cols: vocabSize }),
+    always('head_loss', 'logits and loss of a block, as a step has them: both of the above, or one', head),
     always('head_input_gradient', 'input gradient of the output head, of a block of logits', head),
     always('head_weight_gradient', 'weight gradient of the output head, of a block of logits', head),
     isGated

@@ -33,6 +33,8 @@ const numbersMoved: Record<string, (...sizes: number[]) => Numbers> = {
   swiglu_forward: (n, rows, cols) => [n! * cols! + 3 * n! * rows!, 2 * rows! * cols!, 0],
   swiglu_backward: (n, rows, cols) => [n! * cols! + 4 * n! * rows!, rows! * cols!, 0],
   cross_entropy: (n, vocab) => [2 * n! * vocab!, 0, 0],
+  head_loss: (n, _vocab, rows, _stride, cols) => [n! * cols! + n! * rows!, rows! * cols!, 0],
+  scale_rows: (n, cols) => [2 * n! * cols!, 0, 0],
   // Weight, gradient and both moments, read and written.
   adamw: (elements) => [0, 0, 8 * elements!],
   // Its products are of matrices that fit a cache; weight, gradient and momentum.

@@ -49,10 +49,10 @@ function phaseByOrder(): (op: string) => Phase {
   let state: 'forward' | 'loss' | 'backward' | 'optimizer' = 'forward';
   return (op) => {
     if (op === 'embedding_forward' || op.startsWith('gather_')) state = 'forward';
-    else if (op === 'cross_entropy') state = 'loss';
+    else if (op === 'cross_entropy' || op === 'head_loss') state = 'loss';
     else if (op === 'sum_of_squares' || op === 'adamw' || op === 'muon') state = 'optimizer';
     else if (op.endsWith('_backward')) state = 'backward';
-    if (state === 'loss') return op === 'cross_entropy' || op === 'linear_expand' ? 'forward' : 'backward';
+    if (state === 'loss') return /^(cross_entropy|head_loss|linear_expand)$/.test(op) ? 'forward' : 'backward';
     return state;
   };
 }

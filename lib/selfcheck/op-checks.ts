@@ -24,7 +24,7 @@ const products = [
   'mlp_forward',
   'mlp_backward',
 ] as const;
-const head = ['head_forward', 'head_input_gradient', 'head_weight_gradient'] as const;
+const head = ['head_forward', 'head_loss', 'head_input_gradient', 'head_weight_gradient'] as const;
 const gatedProducts = ['swiglu_forward', 'swiglu_backward'] as const;
 const attention = ['rotary', 'attention_forward', 'attention_backward'] as const;
 const cached = ['cache_append', 'attention_cached'] as const;

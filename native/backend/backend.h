@@ -11,6 +11,7 @@
 #include "ops/adamw/adamw.h"
 #include "ops/attention/attention.h"
 #include "ops/cross_entropy/cross_entropy.h"
+#include "ops/cross_entropy/head_loss.h"
 #include "ops/embedding/embedding.h"
 #include "ops/gather/gather.h"
 #include "ops/global_norm/global_norm.h"
@@ -45,6 +46,9 @@ struct Ops {
   // `counts` is room for vocab + 1 integers.
   int64_t (*token_order_words)(int64_t n);
   void (*order_tokens)(int32_t* order, const int32_t* tokens, int64_t n, int32_t* counts, int64_t vocab);
+  // Whether head_loss is to be taken rather than a product and cross_entropy, for rows of so many elements: the same
+  // device and shape get the same answer. Null where it never is.
+  bool (*fuses_loss)(const OpContext& ctx, int64_t cols);
 #define BURGEON_OP_MEMBER(name, Signature) Signature<T, W>* name;
   BURGEON_OPS(BURGEON_OP_MEMBER)  // those of BURGEON_COMPACT_OPS null unless compact, optional ones maybe
 #undef BURGEON_OP_MEMBER

@@ -35,10 +35,16 @@
 // Of backends that have them: null elsewhere, and asked for by models that need them.
 #define BURGEON_OPTIONAL_OPS(VISIT) VISIT(muon, Muon)
 
-#define BURGEON_OPS(VISIT)   \
-  BURGEON_COMPACT_OPS(VISIT) \
-  BURGEON_COMMON_OPS(VISIT)  \
-  BURGEON_OPTIONAL_OPS(VISIT)
+// Of backends that may make logits and their loss at once (Ops::fuses_loss).
+#define BURGEON_FUSED_OPS(VISIT) \
+  VISIT(head_loss, HeadLoss)     \
+  VISIT(scale_rows, ScaleRows)
+
+#define BURGEON_OPS(VISIT)    \
+  BURGEON_COMPACT_OPS(VISIT)  \
+  BURGEON_COMMON_OPS(VISIT)   \
+  BURGEON_OPTIONAL_OPS(VISIT) \
+  BURGEON_FUSED_OPS(VISIT)
 
 // Puts the function template of that name into the table `ops`.
 #define BURGEON_SET_OP(name, Signature) ops.name = name<T>;

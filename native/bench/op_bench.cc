@@ -96,7 +96,8 @@ void each_number(Device& device, const Operand& operand, const void* data, Body 
 }
 
 std::vector<int32_t> draw_tokens(Op op, const OpShape& shape, uint64_t seed) {
-  const bool has_tokens = op == Op::kEmbeddingForward || op == Op::kEmbeddingBackward || op == Op::kCrossEntropy;
+  const bool has_tokens =
+      op == Op::kEmbeddingForward || op == Op::kEmbeddingBackward || op == Op::kCrossEntropy || op == Op::kHeadLoss;
   std::vector<int32_t> tokens(has_tokens ? static_cast<size_t>(shape.n) : 0);
   const uint64_t vocabulary = static_cast<uint64_t>(op == Op::kCrossEntropy ? shape.cols : shape.rows);
   Random random(seed + 7);

@@ -31,6 +31,15 @@ void call_on_logits(Op op, const OpShape& s, const Ops<T, W>& ops, OpContext& ct
   switch (op) {
     case Op::kHeadForward:
       return ops.linear_expand(ctx, t(0), stride, t(1), w(2), nullptr, nullptr, s.n, V, s.cols, 1);
+    case Op::kHeadLoss:
+      if (ops.fuses_loss && ops.fuses_loss(ctx, s.cols)) {
+        ops.head_loss(ctx, m(0), m(2), t(1), t(3), w(4), targets, s.n, s.rows, V, stride, s.cols, 1);
+        // Once for what is multiplied with the gradient, once for what comes of it.
+        ops.scale_rows(ctx, t(5), t(3), m(2), s.n, s.cols);
+        return ops.scale_rows(ctx, t(5), t(5), m(2), s.n, s.cols);
+      }
+      ops.linear_expand(ctx, t(1), stride, t(3), w(4), nullptr, nullptr, s.n, V, s.cols, 1);
+      return ops.cross_entropy(ctx, m(0), t(1), targets, s.n, s.rows, stride, 1);
     case Op::kHeadInputGradient:
       return ops.linear_contract(ctx, w(0), t(1), stride, w(2), nullptr, nullptr, nullptr, s.n, V, s.cols, 1, 0);
     case Op::kHeadWeightGradient:
@@ -127,6 +136,7 @@ void call_op(Op op, const OpShape& s, const Ops<T, W>& ops, OpContext& ctx, cons
     }
     case Op::kHeadForward:
     case Op::kCrossEntropy:
+    case Op::kHeadLoss:
     case Op::kHeadInputGradient:
     case Op::kHeadWeightGradient:
       return call_on_logits(op, s, ops, ctx, lists.tokens, data);

@@ -42,6 +42,7 @@ double multiply_adds(Op op, const OpShape& s) {
     case Op::kSwigluForward:
       return 2 * n * static_cast<double>(s.active_rows) * static_cast<double>(s.cols);
     case Op::kHeadForward:
+    case Op::kHeadLoss:
     case Op::kHeadInputGradient:
     case Op::kHeadWeightGradient:
       return n * static_cast<double>(s.rows) * static_cast<double>(s.cols);
@@ -111,6 +112,7 @@ const std::vector<OpEntry>& op_entries() {
       {"attention_cached", Op::kAttentionCached, cached},
       {"head_forward", Op::kHeadForward, head},
       {"cross_entropy", Op::kCrossEntropy, per_token},
+      {"head_loss", Op::kHeadLoss, head},
       {"head_input_gradient", Op::kHeadInputGradient, head},
       {"head_weight_gradient", Op::kHeadWeightGradient, head},
       {"norm_forward", Op::kNormForward, per_token},

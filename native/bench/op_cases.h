@@ -27,6 +27,7 @@ enum class Op {
   kAttentionCached,
   kHeadForward,
   kCrossEntropy,
+  kHeadLoss,
   kHeadInputGradient,
   kHeadWeightGradient,
   kNormForward,
@@ -43,7 +44,7 @@ enum class Op {
 
 // What an op does not take stays 1.
 struct OpShape {
-  int64_t n = 1;            // tokens; of the head and cross entropy: rows of a block of logits
+  int64_t n = 1;            // tokens; of the head, its loss and cross entropy: rows of a block of logits
   int64_t rows = 1;         // rows of the weight; of the embeddings: vocabulary
   int64_t active_rows = 1;  // of them, spread evenly; all of them take the dense path, without a list
   int64_t block_rows = 1;   // active rows come in runs of so many neighbours, as those of a head do
@@ -85,7 +86,8 @@ void check_shape(const OpEntry& entry, const OpShape& shape);
 // the stride that the table wants. Other ops keep theirs.
 template <class T, class W>
 OpShape as_in_step(Op op, const OpShape& shape, const Ops<T, W>& ops) {
-  const bool is_head = op == Op::kHeadForward || op == Op::kHeadInputGradient || op == Op::kHeadWeightGradient;
+  const bool is_head =
+      op == Op::kHeadForward || op == Op::kHeadLoss || op == Op::kHeadInputGradient || op == Op::kHeadWeightGradient;
   if (!is_head && op != Op::kCrossEntropy) return shape;
   const int64_t vocab = is_head ? shape.rows : shape.cols;
   OpShape block = shape;

@@ -151,6 +151,14 @@ void plan_logits(Op op, const OpShape& s, Operands& operands, Cost& cost) {
       cost.activations = n * V + n * C;
       cost.words = 2 * V * C;
       break;
+    case Op::kHeadLoss:
+      // Behind the losses, what they leave and work in.
+      operands = {master(assigns(n)), in(logits, 0), master(in(n, 0)), in(n * C, x), weight(in(s.padded_vocab * C, w)),
+                  in(n * C, 0)};
+      cost.activations = n * V + n * C;
+      cost.weights = V * C;
+      cost.words = n + n;
+      break;
     case Op::kCrossEntropy:
       operands = {master(assigns(n)), changes(logits, x)};
       cost.activations = 2 * n * C;
@@ -268,6 +276,7 @@ OpPlan plan_op(Op op, const OpShape& s, bool compact, int64_t activation_bytes, 
       break;
     case Op::kHeadForward:
     case Op::kCrossEntropy:
+    case Op::kHeadLoss:
     case Op::kHeadInputGradient:
     case Op::kHeadWeightGradient:
       plan_logits(op, s, plan.operands, cost);

@@ -114,6 +114,7 @@ size_t plan_activations(const ModelConfig& config, const ActivationShape& shape,
   a.logit_stride = ops.logit_stride(V);
   a.logit_rows = ops.logit_rows(N, V);
   a.logits = cursor.take<T>(a.logit_rows * a.logit_stride);
+  if (ops.fuses_loss) a.logit_scales = cursor.take<M>(a.logit_rows);
   const std::vector<Tensor> tensors = list_tensors(config);
   const int64_t blocks = block_count(tensors);
   a.sums = cursor.take<double>(blocks);

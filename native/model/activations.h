@@ -66,6 +66,8 @@ struct Activations {
   int64_t logit_rows;
   int64_t logit_stride;  // V, or a little more
   double* sums;          // of squares of the gradient, of every block of rows (model/row_shards.h)
+  // (logit_rows) factors of the rows that head_loss leaves in place of logits; null where it is never taken.
+  Master<T>* logit_scales = nullptr;
   // Buffers of the backward pass; null without.
   W* dresidual = nullptr;  // (N, C) gradient of the residual stream
   T* dbranch = nullptr;    // (N, C) the same as products read it; `dresidual` itself where they read that

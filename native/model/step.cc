@@ -105,17 +105,31 @@ void Step<T, W>::loss(const SequenceRange& whole, M gradient_scale, M* logits, W
   const int64_t V = config_.vocab_size;
   const int64_t padded_V = ops_.padded(V);
   M* dheadw = p_.global(Role::kGradient, config_.tied_head ? kWte : kHeadw);
+  const bool fused = !logits && ops_.fuses_loss && ops_.fuses_loss(ctx_, C);
   for (int64_t begin = 0; begin < N; begin += a_.logit_rows) {
     const int64_t rows = std::min(a_.logit_rows, N - begin);
-    logits_of(begin, rows, forward);
-    if (logits) read_logits(logits + begin * V, rows);
-    ops_.cross_entropy(ctx_, a_.losses + begin, a_.logits, a_.targets + begin, rows, V, a_.logit_stride,
-                       gradient_scale);
+    const T* lnf = a_.lnf + begin * C;
+    if (fused) {
+      ops_.head_loss(ctx_, a_.losses + begin, a_.logit_scales, a_.logits, lnf, o_.head(), a_.targets + begin, rows, V,
+                     padded_V, a_.logit_stride, C, gradient_scale);
+      forward->head += drain(rows * (padded_V - V) * C);
+    } else {
+      logits_of(begin, rows, forward);
+      if (logits) read_logits(logits + begin * V, rows);
+      ops_.cross_entropy(ctx_, a_.losses + begin, a_.logits, a_.targets + begin, rows, V, a_.logit_stride,
+                         gradient_scale);
+    }
     if (gradient_scale == 0) continue;
-    ops_.linear_contract(ctx_, a_.dnorm + begin * C, a_.logits, a_.logit_stride, o_.head(), nullptr, nullptr, nullptr,
-                         rows, padded_V, C, 1, 0);
-    ops_.linear_weight_gradient(ctx_, dheadw, a_.logits, a_.logit_stride, a_.lnf + begin * C, nullptr, rows, V, C, 1,
-                                false);
+    W* dnorm = a_.dnorm + begin * C;
+    ops_.linear_contract(ctx_, dnorm, a_.logits, a_.logit_stride, o_.head(), nullptr, nullptr, nullptr, rows, padded_V,
+                         C, 1, 0);
+    if (fused) {
+      // The gradient of the residual stream comes later: until then its place is free.
+      if constexpr (std::is_same_v<T, W>) ops_.scale_rows(ctx_, dnorm, dnorm, a_.logit_scales, rows, C);
+      ops_.scale_rows(ctx_, a_.dbranch, lnf, a_.logit_scales, rows, C);
+      lnf = a_.dbranch;
+    }
+    ops_.linear_weight_gradient(ctx_, dheadw, a_.logits, a_.logit_stride, lnf, nullptr, rows, V, C, 1, false);
     backward->head += drain(rows * (padded_V - V) * C);
   }
 }

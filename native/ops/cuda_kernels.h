@@ -139,6 +139,16 @@ template <class T>
 void cross_entropy(Stream stream, float* losses, T* logits, const int32_t* targets, int64_t n, int64_t vocab,
                    int64_t stride, float gradient_scale);
 
+// Losses and gradient in the epilogue of the product that makes the logits (ops/cross_entropy/head_loss.h): on devices
+// of which fuses_head_loss() is true, with rows, stride and cols multiples of 8. The logits are not rounded, the
+// exponentials relative to the target's are; losses above 74 nats come out as about that many.
+bool fuses_head_loss(int64_t cols);
+size_t head_loss_scratch_bytes(int64_t n, int64_t rows);
+void head_loss(Stream stream, float* losses, float* scales, bfloat16* gradient, const bfloat16* x, const bfloat16* w,
+               const int32_t* targets, int64_t n, int64_t vocab, int64_t rows, int64_t stride, int64_t cols,
+               float gradient_scale, void* scratch);
+void scale_rows(Stream stream, bfloat16* y, const bfloat16* x, const float* scales, int64_t n, int64_t cols);
+
 // ---- ops/global_norm and ops/adamw
 
 // Of so many parts with so many elements in all.

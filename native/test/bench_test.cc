@@ -36,7 +36,8 @@ OpShape small_shape() {
 int64_t expected_multiply_adds(const std::string& op) {
   if (op == "attention_forward") return 2 * 3 * 3 * 8 * 55;  // 3 sequences, 3 heads of 8, 10 * 11 / 2 pairs
   if (op == "attention_backward") return 4 * 3 * 3 * 8 * 55;
-  if (op == "head_forward" || op == "head_input_gradient" || op == "head_weight_gradient") return 30 * 40 * 19;
+  const std::set<std::string> heads{"head_forward", "head_loss", "head_input_gradient", "head_weight_gradient"};
+  if (heads.count(op)) return 30 * 40 * 19;
   if (op == "attention_cached") return 2 * 3 * 3 * 8 * (55 + 10 * 7);
   if (op == "muon") return 5 * (19 * 19 * 24 + 19 * 19 * 19 + 19 * 19 * 24);  // of the 24 active rows
   const std::set<std::string> products{"expand",      "contract",     "input_gradient", "weight_gradient",

@@ -129,6 +129,30 @@ TEST(cuda_model_matches_the_reference_on_sm_90) {
   unsetenv("BURGEON_CUDA_HOST_CAPABILITY");
 }
 
+TEST(cuda_model_takes_the_loss_in_the_product_on_sm_90) {
+  const Sm90 device;
+  // Words that fill no tile, a head of its own, and rows that are not whole vectors, for which two passes stay.
+  for (const ModelConfig& config : {aligned_config(), llama_config(2, 2, 1, 32, 64, 70, 80, 203), small_config()}) {
+    const Note note(name_of(config) + ", C " + std::to_string(config.n_embd));
+    const auto reference = make_model(config, on_reference());
+    const TestBatch batch = make_batch(config, 2, std::min<int64_t>(config.context_length, 20), 3);
+    const StepResult expected = reference->forward_backward(batch.view(), 0.5);
+    for (const ModelOptions& options : {on_cuda(Precision::kBfloat16), on_cuda_with_library()}) {
+      const auto model = make_model(config, options);
+      const StepResult result = model->forward_backward(batch.view(), 0.5);
+      CHECK_NEAR(result.loss, expected.loss, 0.02 * expected.loss);
+      CHECK(same(result.forward, expected.forward) && same(result.backward, expected.backward));
+      CHECK_NEAR(cosine(read_all(*model, Role::kGradient), read_all(*reference, Role::kGradient)), 1, 1e-3);
+      CHECK(model->forward(batch.view(), Logits::kNone, nullptr).loss == result.loss);
+      // With logits there are two passes, and these are rounded.
+      Floats logits(static_cast<size_t>(batch.batch * batch.sequence * config.vocab_size));
+      const double apart = model->forward(batch.view(), Logits::kAll, logits.data()).loss;
+      CHECK_NEAR(apart, result.loss, 0.01 * result.loss);
+      CHECK((apart != result.loss) == (config.n_embd % 8 == 0));
+    }
+  }
+}
+
 namespace {
 
 // Makes NaN of what belongs to the other neurons of a layer.

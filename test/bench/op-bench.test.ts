@@ -41,6 +41,7 @@ const flops: Record<Exclude<NativeOp, CompactOp>, number> = {
   attention_cached: 4 * (triangle + 30 * 5 * 3 * 8),
   head_forward: head,
   cross_entropy: 0,
+  head_loss: head,
   head_input_gradient: head,
   head_weight_gradient: head,
   norm_forward: 0,

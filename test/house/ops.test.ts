@@ -15,6 +15,7 @@ const knownAs: Readonly<Record<string, readonly string[]>> = {
   linear_contract: ['contract', 'input_gradient'],
   linear_weight_gradient: ['weight_gradient'],
   linear_bias_gradient: ['bias_gradient'],
+  scale_rows: ['head_loss'],
 };
 
 const ops = [...read('native', 'backend', 'op_list.h').matchAll(/^ {2}VISIT\((\w+), \w+\)/gm)].map(([, name]) => name!);

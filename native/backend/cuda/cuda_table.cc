@@ -233,6 +233,21 @@ void cross_entropy(OpContext& ctx, float* losses, T* logits, const int32_t* targ
 }
 
 template <class T>
+void head_loss(OpContext& ctx, float* losses, float* scales, T* gradient, const T* x, const T* w,
+               const int32_t* targets, int64_t n, int64_t vocab, int64_t rows, int64_t stride, int64_t cols,
+               float gradient_scale) {
+  queued(ctx, n * rows * cols, [&](Stream stream) {
+    cuda::head_loss(stream, losses, scales, gradient, x, w, targets, n, vocab, rows, stride, cols, gradient_scale,
+                    ctx.shared_scratch);
+  });
+}
+
+template <class T>
+void scale_rows(OpContext& ctx, T* y, const T* x, const float* scales, int64_t n, int64_t cols) {
+  queued(ctx, 0, [&](Stream stream) { cuda::scale_rows(stream, y, x, scales, n, cols); });
+}
+
+template <class T>
 void adamw(OpContext& ctx, Parts<AdamWRows<float>> parts, const AdamWStep& step) {
   queued_parts(ctx, [&](Stream stream, void* table) { cuda::adamw(stream, parts, step, table); });
 }
@@ -245,8 +260,15 @@ void sum_of_squares(OpContext& ctx, double* sums, Parts<SquaredRows<float>> part
 
 }  // namespace op
 
+bool fuses_loss(const OpContext& ctx, int64_t cols) {
+  bool fuses = false;
+  attempt(*static_cast<Queue*>(ctx.queue), [&] { fuses = fuses_head_loss(cols); });
+  return fuses;
+}
+
 // Ops run one after another, so the scratch is as large as its hungriest user. How many rows of a matrix take part is
 // not known before, and fewer may need more.
+template <class T>
 ScratchSize scratch_size(const ScratchShape& shape) {
   const int64_t n = shape.rows;
   const int64_t heads = (shape.wide + shape.head_size - 1) / shape.head_size;
@@ -260,6 +282,10 @@ ScratchSize scratch_size(const ScratchShape& shape) {
     want(linear_weight_gradient_scratch_bytes(n, rows, shape.width));
   }
   want(sum_of_squares_scratch_bytes(shape.blocks, shape.parameters));
+  if constexpr (std::is_same_v<T, bfloat16>) {
+    const Ops<T>& ops = table<T>();
+    want(head_loss_scratch_bytes(ops.logit_rows(n, shape.vocabulary), ops.padded(shape.vocabulary)));
+  }
   return {bytes, 0};
 }
 
@@ -278,12 +304,16 @@ const Ops<T>& table() {
     ops.logit_multiple = 16 / static_cast<int64_t>(sizeof(T));
     // 10,000 rows of GPT-2: the float32 gradient of its embedding is read and written once for that many.
     ops.logit_bytes = int64_t{1} << 30;
-    ops.scratch_size = scratch_size;
+    ops.scratch_size = scratch_size<T>;
     ops.token_order_words = token_order_words;
     ops.order_tokens = order_tokens;
 #define BURGEON_SET_QUEUED_OP(name, Signature) ops.name = op::name<T>;
     BURGEON_COMPACT_OPS(BURGEON_SET_QUEUED_OP)
     BURGEON_COMMON_OPS(BURGEON_SET_QUEUED_OP)
+    if constexpr (std::is_same_v<T, bfloat16>) {
+      ops.fuses_loss = fuses_loss;
+      BURGEON_FUSED_OPS(BURGEON_SET_QUEUED_OP)
+    }
 #undef BURGEON_SET_QUEUED_OP
     return ops;
   }();

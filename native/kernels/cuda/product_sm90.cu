@@ -6,7 +6,10 @@
 // A wgmma of 64 x 256 x 16 reads 2 KiB of A and 8 KiB of B from shared memory in the 128 cycles that a multiprocessor's
 // tensor cores need for it, 80 bytes a cycle of the 128 there are; of 64 x 128 x 16, 96 bytes. A stage of a 128 x 256
 // tile is 48 KiB for 1024 cycles of products.
+#include <type_traits>
+
 #include "kernels/cuda/epilogue.cuh"
+#include "kernels/cuda/exponentials.cuh"
 #include "kernels/cuda/product_sm90.h"
 #include "kernels/cuda/quad.cuh"
 #include "kernels/cuda/ring.cuh"
@@ -157,7 +160,11 @@ sm90_product_kernel(BURGEON_TENSOR_MAP(map_a), BURGEON_TENSOR_MAP(map_b), Produc
     }
     wait_for_products<0>(sums);
     ring.release(step - 1);
-    finish<kTileN>(sums, unit.first_m + own, unit.first_n, shape, epilogue.of_split(unit.split), vectors);
+    if constexpr (std::is_same_v<Epilogue, Exponentials>) {
+      finish_exponentials(sums, unit.first_m + own, unit.first_n, shape, epilogue);
+    } else {
+      finish<kTileN>(sums, unit.first_m + own, unit.first_n, shape, epilogue.of_split(unit.split), vectors);
+    }
   }
 }
 
@@ -198,6 +205,7 @@ BURGEON_PRODUCT(true, true, ActivationEpilogue<bfloat16, Activation::kNone>)
 BURGEON_PRODUCT(true, true, ActivationEpilogue<bfloat16, Activation::kGelu>)
 BURGEON_PRODUCT(true, true, ActivationEpilogue<bfloat16, Activation::kGeluSlope>)
 BURGEON_PRODUCT(true, false, ActivationEpilogue<bfloat16, Activation::kNone>)
+BURGEON_PRODUCT(true, true, Exponentials)
 BURGEON_PRODUCT(false, false, GradientEpilogue)
 #undef BURGEON_PRODUCT
 
