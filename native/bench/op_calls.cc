@@ -73,11 +73,11 @@ void call_on_rows(Op op, const OpShape& s, const Ops<T, W>& ops, OpContext& ctx,
     }
     case Op::kAdamW: {
       const AdamWRows<M> part{m(0), m(1), m(2), m(3), rows, a, C, true, false};
-      return ops.adamw(ctx, {&part, 1}, {1e-3, 0.9, 0.95, 1e-8, 0.1, 0.5, 0.1, 0.05});
+      return ops.adamw(ctx, {&part, 1}, {1e-3, 0.9, 0.95, 1e-8, 0.1, 0.5, 0.1, 0.05, false});
     }
     case Op::kMuon: {
       const MuonRows<M> part{m(0), m(1), m(2), rows, a, C, false};
-      return present(ops.muon, op)(ctx, {&part, 1}, {2e-2, 0.95, 0.1, 0.5}, m(3));
+      return present(ops.muon, op)(ctx, {&part, 1}, {2e-2, 0.95, 0.1, 0.5, false}, m(3));
     }
     default: {
       const SquaredRows<M> part{m(1), rows, a, C};
