@@ -102,6 +102,7 @@ TEST(cuda_attention_backward_in_one_pass_matches_the_reference) {
   check_attention<bfloat16>(random, {1, 67, 4, 2, 64}, 2);
   check_attention<bfloat16>(random, {1, 270, 2, 1, 64}, 2);
   check_attention<bfloat16>(random, {2, 140, 4, 2, 64}, 2);
+  check_attention<bfloat16>(random, {8, 100, 1, 1, 64}, 2);  // keys are replaced after one tile of queries
 }
 
 // Rows of heads that are read element by element and in vectors: of fewer than eight lanes, of eight and some more.
