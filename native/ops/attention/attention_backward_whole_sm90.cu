@@ -67,46 +67,53 @@ struct Parts {
   }
 };
 
-// Of a sequence.
-BURGEON_DEVICE int tiles_of(const Heads& at) { return (at.sequence + kPassRows - 1) / kPassRows; }
+// What the blocks share out. A unit is a key and value head of a sequence.
+struct Units {
+  Heads at;
+  int count;
+  int tiles;  // of a sequence
+  int group;  // query heads that share keys and values
+
+  // call(b, g, key_tile) for each tile of keys of this block, in the order in which all of its threads take them.
+  template <class Call>
+  BURGEON_DEVICE void for_key_tiles(Call call) const {
+#pragma unroll 1
+    for (int unit = block_x(); unit < count; unit += grid_x()) {
+      const int b = unit / at.kv_heads;
+      const int g = unit % at.kv_heads;
+#pragma unroll 1
+      for (int key_tile = 0; key_tile < tiles; ++key_tile) call(b, g, key_tile);
+    }
+  }
+};
 
 // The queries that a tile of keys is seen by, 128 at a time: of all heads of a group, each from the diagonal on.
 struct Walk {
+  const Units& of;
   int first;  // tile
-  int tiles;
-  int group;
   int tile;
   int head = 0;
 
-  BURGEON_DEVICE Walk(int key_tile, const Heads& at)
-      : first(key_tile), tiles(tiles_of(at)), group(at.queries_per_kv_head()), tile(key_tile) {}
-  BURGEON_DEVICE bool is_over() const { return head == group; }
+  BURGEON_DEVICE Walk(const Units& of, int key_tile) : of(of), first(key_tile), tile(key_tile) {}
+  BURGEON_DEVICE bool is_over() const { return head == of.group; }
+  BURGEON_DEVICE bool is_first() const { return tile == first && head == 0; }
+  BURGEON_DEVICE bool is_last() const { return tile + 1 == of.tiles && head + 1 == of.group; }
   BURGEON_DEVICE bool is_diagonal() const { return tile == first; }
   BURGEON_DEVICE void advance() {
-    if (++tile == tiles) {
+    if (++tile == of.tiles) {
       tile = first;
       ++head;
     }
   }
 };
 
-// call(b, g, key_tile) for each tile of keys of this block, in the order in which all of its threads take them.
-template <class Call>
-BURGEON_DEVICE void for_key_tiles(const Heads& at, int units, Call call) {
-#pragma unroll 1
-  for (int unit = block_x(); unit < units; unit += grid_x()) {
-#pragma unroll 1
-    for (int key_tile = 0; key_tile < tiles_of(at); ++key_tile) call(unit / at.kv_heads, unit % at.kv_heads, key_tile);
-  }
-}
-
 // Orders the loads of tiles, by one thread.
-BURGEON_DEVICE void load_tiles(const Parts& parts, const TensorMap& qkv, const TensorMap& dout, const Heads& at,
-                               int units) {
+BURGEON_DEVICE void load_tiles(const Parts& parts, const TensorMap& qkv, const TensorMap& dout, const Units& units) {
+  const Heads& at = units.at;
   const auto ring = parts.ring();
   int turn = 0;
   int step = 0;
-  for_key_tiles(at, units, [&](int b, int g, int key_tile) {
+  units.for_key_tiles([&](int b, int g, int key_tile) {
     wait_for_phase(parts.own_free(turn), turn / 2 % 2 ^ 1);
     const SharedAddress own_full = parts.own_full(turn);
     const SharedAddress keys = parts.keys(turn++);
@@ -114,11 +121,11 @@ BURGEON_DEVICE void load_tiles(const Parts& parts, const TensorMap& qkv, const T
     arrive_expecting(own_full, 2 * Own::kBytes);
     Own::load(keys, qkv, column, key_tile * kPassRows, b, own_full);
     Own::load(keys + Own::kBytes, qkv, column + at.kv_heads * kSize, key_tile * kPassRows, b, own_full);
-    for (Walk walk(key_tile, at); !walk.is_over(); walk.advance()) {
+    for (Walk walk(units, key_tile); !walk.is_over(); walk.advance()) {
 #pragma unroll 1
       for (int half = 0; half < 2; ++half, ++step) {
         const int row = walk.tile * kPassRows + half * kQueries;
-        const int head = (g * walk.group + walk.head) * kSize;
+        const int head = (g * units.group + walk.head) * kSize;
         const SharedAddress full = ring.full(step);
         ring.wait_until_free(step);
         arrive_expecting(full, 2 * Tile::kBytes);
@@ -130,14 +137,15 @@ BURGEON_DEVICE void load_tiles(const Parts& parts, const TensorMap& qkv, const T
 }
 
 // Copies what there is of each query, by one warp.
-BURGEON_DEVICE void load_rows(const Parts& parts, char* bytes, const float* lse, const float* delta, const Heads& at,
-                              int units) {
+BURGEON_DEVICE void load_rows(const Parts& parts, char* bytes, const float* lse, const float* delta,
+                              const Units& units) {
+  const Heads& at = units.at;
   const auto ring = parts.ring();
   const int lane = thread_index() % kWarpSize;
   int step = 0;
-  for_key_tiles(at, units, [&](int b, int g, int key_tile) {
-    for (Walk walk(key_tile, at); !walk.is_over(); walk.advance()) {
-      const int64_t head = at.row(b, g * walk.group + walk.head);
+  units.for_key_tiles([&](int b, int g, int key_tile) {
+    for (Walk walk(units, key_tile); !walk.is_over(); walk.advance()) {
+      const int head = static_cast<int>(at.row(b, g * units.group + walk.head));  // delta's launch counts in 32 bits
 #pragma unroll 1
       for (int half = 0; half < 2; ++half, ++step) {
         float* const rows = reinterpret_cast<float*>(bytes + Parts::rows_at(step));
@@ -158,8 +166,8 @@ BURGEON_DEVICE void load_rows(const Parts& parts, char* bytes, const float* lse,
 
 BURGEON_KERNEL(kThreads, 1)
 sm90_whole_attention_gradient_kernel(bfloat16* dqkv, BURGEON_TENSOR_MAP(qkv), BURGEON_TENSOR_MAP(dout),
-                                     const float* lse, const float* delta, float* sums, Heads at, int units,
-                                     Scale scale) {
+                                     const float* lse, const float* delta, float* sums, Units units, Scale scale) {
+  const Heads& at = units.at;
   BURGEON_TILE_SHARED(bytes);
   const Parts parts{shared_address(bytes)};
   const auto ring = parts.ring();
@@ -168,26 +176,25 @@ sm90_whole_attention_gradient_kernel(bfloat16* dqkv, BURGEON_TENSOR_MAP(qkv), BU
 
   const int warpgroup = thread_index() / kWarpgroup;
   if (warpgroup == 0) {
-    give_registers<40>();
-    if (thread_index() == 0) load_tiles(parts, qkv, dout, at, units);
-    if (thread_index() / kWarpSize == 1) load_rows(parts, bytes, lse, delta, at, units);
+    give_registers<24>();
+    if (thread_index() == 0) load_tiles(parts, qkv, dout, units);
+    if (thread_index() / kWarpSize == 1) load_rows(parts, bytes, lse, delta, units);
     return;
   }
 
-  take_registers<232>();
+  take_registers<240>();
   const int own = (warpgroup - 1) * 64;  // the first of its 64 keys, and of the 64 queries whose slopes it multiplies
-  const int own_row = own + thread_index() % kWarpgroup / kWarpSize * 16;  // the first of the warp's
+  const int own_row = (thread_index() - kWarpgroup) / kWarpSize * 16;  // the first of the warp's 16
   // The sums that are added to most often, those of the last queries, lie in shared memory.
-  const int count = tiles_of(at) * at.queries_per_kv_head();
+  const int count = units.tiles * units.group;
   const int outside = count > kSharedSums ? count - kSharedSums : 0;
-  const int mine = (thread_index() - kWarpgroup) * 4;
-  float* const near_sums = reinterpret_cast<float*>(bytes + Parts::kSharedSumsAt) + mine;
-  float* const far_sums = sums + static_cast<int64_t>(block_x()) * outside * kSums + mine;
   const auto sums_at = [&](const Walk& walk) {
-    const int index = walk.tile * walk.group + walk.head;
-    return index < outside ? far_sums + index * kSums : near_sums + (index - outside) * kSums;
+    const int index = walk.tile * units.group + walk.head;
+    const bool is_near = index >= outside;
+    float* const all = is_near ? reinterpret_cast<float*>(bytes + Parts::kSharedSumsAt) : sums;
+    const int place = is_near ? index - outside : block_x() * outside + index;
+    return all + place * kSums + (thread_index() - kWarpgroup) * 4;
   };
-  const int64_t stride = at.qkv_stride();
 
   float dk[kSize / 8][4];
   float dv[kSize / 8][4];
@@ -196,13 +203,13 @@ sm90_whole_attention_gradient_kernel(bfloat16* dqkv, BURGEON_TENSOR_MAP(qkv), BU
   float slopes[kQueries / 8][4];
   uint32_t left[kQueries / 16][4];  // weights, then their slopes
   int turn = 0;                     // of tiles of keys
-  int step = 0;                     // of 64 queries
-  int round = 0;                    // of two steps
-  for_key_tiles(at, units, [&](int b, int g, int key_tile) {
+  int step = 0;                     // of 64 queries, two of which are a round
+  units.for_key_tiles([&](int b, int g, int key_tile) {
+    const int stride = at.qkv_stride();
     const auto keep_sums = [&](const Walk& walk) {
       if (walk.is_diagonal()) {
-        store_rows(dqkv + at.query(b, g * walk.group + walk.head), stride, walk.tile * kPassRows + own, at.sequence, dq,
-                   scale.natural);
+        store_rows(dqkv + at.query(b, g * units.group + walk.head), stride, walk.tile * kPassRows + own, at.sequence,
+                   dq, scale.natural);
       } else {
         float* const to = sums_at(walk);
 #pragma unroll
@@ -220,21 +227,25 @@ sm90_whole_attention_gradient_kernel(bfloat16* dqkv, BURGEON_TENSOR_MAP(qkv), BU
       Own::load_left(own_values[k / 16], keys + Own::kBytes, own_row, k);
     }
 
-    bool adds = false;  // to gradients of keys and values
+    const auto multiply_keys = [&] {
+      ring.wait_until_full(step);
+      begin_products(scores, own_keys);
+#pragma unroll
+      for (int k = 0; k < kSize; k += 16) {
+        multiply_async<true>(scores, own_keys[k / 16], Tile::across(ring.stage(step), 0, k), k > 0);
+      }
+      commit_products();
+    };
+    multiply_keys();
+    wait_for_products<0>(scores);
 #pragma unroll 1
-    for (Walk walk(key_tile, at); !walk.is_over(); walk.advance()) {
+    for (Walk walk(units, key_tile); !walk.is_over(); walk.advance()) {
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
-        ring.wait_until_full(step);
         const SharedAddress queries = ring.stage(step);
         const SharedAddress douts = queries + Tile::kBytes;
-        begin_products(scores, own_keys);
-#pragma unroll
-        for (int k = 0; k < kSize; k += 16) {
-          multiply_async<true>(scores, own_keys[k / 16], Tile::across(queries, 0, k), k > 0);
-        }
-        commit_products();
         if (half > 0) {
+          multiply_keys();
           wait_for_products<1>(left);  // of the step before
           ring.release(step - 1);
         }
@@ -247,7 +258,7 @@ sm90_whole_attention_gradient_kernel(bfloat16* dqkv, BURGEON_TENSOR_MAP(qkv), BU
 
         const float* const row_lse = reinterpret_cast<const float*>(bytes + Parts::rows_at(step));
         const float* const row_delta = row_lse + kQueries;
-        wait_for_products<1>(scores);
+        if (half > 0) wait_for_products<1>(scores);
 #pragma unroll
         for (int n = 0; n < kQueries / 8; ++n) {
           float column_lse[2];
@@ -271,7 +282,7 @@ sm90_whole_attention_gradient_kernel(bfloat16* dqkv, BURGEON_TENSOR_MAP(qkv), BU
         begin_products(dv, left);
 #pragma unroll
         for (int k = 0; k < kQueries; k += 16) {
-          multiply_async<false>(dv, left[k / 16], Tile::down(douts, k, 0), adds || half > 0 || k > 0);
+          multiply_async<false>(dv, left[k / 16], Tile::down(douts, k, 0), !walk.is_first() || half > 0 || k > 0);
         }
         commit_products();
         wait_for_products<1>(slopes);
@@ -287,10 +298,10 @@ sm90_whole_attention_gradient_kernel(bfloat16* dqkv, BURGEON_TENSOR_MAP(qkv), BU
         begin_products(dk, left);
 #pragma unroll
         for (int k = 0; k < kQueries; k += 16) {
-          multiply_async<false>(dk, left[k / 16], Tile::down(queries, k, 0), adds || half > 0 || k > 0);
+          multiply_async<false>(dk, left[k / 16], Tile::down(queries, k, 0), !walk.is_first() || half > 0 || k > 0);
         }
         commit_products();
-        if (half == 0) wait_for_phase(parts.slopes_free(), round % 2 ^ 1);
+        if (half == 0) wait_for_phase(parts.slopes_free(), step / 2 % 2 ^ 1);
 #pragma unroll
         for (int k = 0; k < kQueries; k += 16) {
           Slopes::store_left(parts.slopes, own_row, half * kQueries + k, left[k / 16]);
@@ -311,12 +322,20 @@ sm90_whole_attention_gradient_kernel(bfloat16* dqkv, BURGEON_TENSOR_MAP(qkv), BU
                                      key_tile > 0 || k > 0);
       }
       commit_products();
-      wait_for_products<0>(dk, left, dq);
-      ring.release(step - 1);
-      arrive_as_warp(parts.slopes_free());
-      keep_sums(walk);
-      adds = true;
-      ++round;
+      const auto end_round = [&] {
+        ring.release(step - 1);
+        arrive_as_warp(parts.slopes_free());
+        keep_sums(walk);
+      };
+      if (walk.is_last()) {
+        wait_for_products<0>(dk, left, dq);
+        end_round();
+      } else {
+        multiply_keys();  // of the next round, while this one ends
+        wait_for_products<1>(dk, left, dq);
+        end_round();
+        wait_for_products<0>(scores);
+      }
     }
     arrive_as_warp(parts.own_free(turn));
     store_rows(dqkv + at.key(b, g), stride, key_tile * kPassRows + own, at.sequence, dk, scale.natural);
@@ -340,12 +359,14 @@ void launch_sm90_whole_attention_backward(Stream stream, bfloat16* dqkv, const b
     const int64_t stride = heads * kSize;
     return tensor_map(data, {stride, at.sequence, stride, batch, at.sequence * stride}, kQueries);
   };
-  const int64_t units = batch * at.kv_heads;
-  if (units == 0 || at.sequence == 0) return;
-  if (units > kMostUnits) throw Error(ErrorCode::kCuda, "CUDA: attention has more than 2^30 - 1 heads of sequences");
-  const int64_t blocks = std::min({units, kPassBlocks, int64_t{multiprocessor_count()}});
+  const int64_t count = batch * at.kv_heads;
+  if (count == 0 || at.sequence == 0) return;
+  if (count > kMostUnits) throw Error(ErrorCode::kCuda, "CUDA: attention has more than 2^30 - 1 heads of sequences");
+  const int64_t blocks = std::min({count, kPassBlocks, int64_t{multiprocessor_count()}});
+  const int group = at.heads / at.kv_heads;
+  const Units units{at, static_cast<int>(count), static_cast<int>(pass_tiles(at)) / group, group};
   launch(stream, {blocks}, kThreads, Parts::kBytes, sm90_whole_attention_gradient_kernel, dqkv,
-         map(qkv, at.heads + 2 * at.kv_heads), map(dout, at.heads), lse, delta, sums, at, units, scale_of(kSize));
+         map(qkv, at.heads + 2 * at.kv_heads), map(dout, at.heads), lse, delta, sums, units, scale_of(kSize));
 }
 
 }  // namespace burgeon::cuda
