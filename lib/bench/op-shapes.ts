@@ -29,6 +29,7 @@ export const opModels = {
   gpt2: { width: 768, neurons: 3072, heads: 12, sequenceLength: 256, tokens: 1024, vocabSize: 50304 },
   // What a GPU trains.
   'gpt2-16x1024': { width: 768, neurons: 3072, heads: 12, sequenceLength: 1024, tokens: 16384, vocabSize: 50304 },
+  'gpt2-64x1024': { width: 768, neurons: 3072, heads: 12, sequenceLength: 1024, tokens: 65536, vocabSize: 50304 },
   'tinyllama-8x2048': {
     width: 2048,
     neurons: 5632,

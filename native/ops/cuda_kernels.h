@@ -70,7 +70,7 @@ template <class T>
 void attention_forward(Stream stream, T* out, float* lse, const T* qkv, int64_t batch, int64_t sequence, int64_t heads,
                        int64_t kv_heads, int64_t head_size);
 
-size_t attention_backward_scratch_bytes(int64_t batch, int64_t sequence, int64_t heads);
+size_t attention_backward_scratch_bytes(int64_t batch, int64_t sequence, int64_t heads, int64_t head_size);
 template <class T>
 void attention_backward(Stream stream, T* dqkv, const T* dout, const T* qkv, const T* out, const float* lse,
                         int64_t batch, int64_t sequence, int64_t heads, int64_t kv_heads, int64_t head_size,

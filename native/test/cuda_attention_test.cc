@@ -56,7 +56,7 @@ void check_attention(Random& random, const Shape& s, double error) {
                     });
   double largest = 0;
   for (const double value : backward.outputs[0]) largest = std::fmax(largest, std::fabs(value));
-  Scratch scratch(cuda::attention_backward_scratch_bytes(s.batch, s.sequence, s.heads));
+  Scratch scratch(cuda::attention_backward_scratch_bytes(s.batch, s.sequence, s.heads, s.head_size));
   check_kernel(
       backward.outputs, {output<T>(poison(qkv_size))},
       [&](cuda::Stream stream, std::vector<Memory>& result) {
@@ -91,6 +91,18 @@ TEST(cuda_attention_on_sm_90_matches_the_reference) {
   check_attention<bfloat16>(random, {2, 140, 4, 2, 64}, 2);  // more heads than one group of the order
   check_attention<bfloat16>(random, {2, 65, 1, 1, 128}, 2);
   check_attention<bfloat16>(random, {1, 390, 1, 1, 128}, 2);
+}
+
+// In one pass: a tile of keys and several, sums of queries in memory and in shared memory, more units than blocks.
+TEST(cuda_attention_backward_in_one_pass_matches_the_reference) {
+  const Sm90 device;
+  const PassesOf passes("1");
+  Random random(84);
+  check_attention<bfloat16>(random, {2, 1, 1, 1, 64}, 2);
+  check_attention<bfloat16>(random, {1, 67, 4, 2, 64}, 2);
+  check_attention<bfloat16>(random, {1, 270, 2, 1, 64}, 2);
+  check_attention<bfloat16>(random, {2, 140, 4, 2, 64}, 2);
+  check_attention<bfloat16>(random, {8, 100, 1, 1, 64}, 2);  // keys are replaced after one tile of queries
 }
 
 // Rows of heads that are read element by element and in vectors: of fewer than eight lanes, of eight and some more.

@@ -103,6 +103,15 @@ class Sm90 {
   Sm90& operator=(const Sm90&) = delete;
 };
 
+// While there is one, attention backward takes so many passes where it can (ops/attention/attention_passes.h).
+class PassesOf {
+ public:
+  explicit PassesOf(const char* passes) { setenv("BURGEON_ATTENTION_PASSES", passes, 1); }
+  ~PassesOf() { unsetenv("BURGEON_ATTENTION_PASSES"); }
+  PassesOf(const PassesOf&) = delete;
+  PassesOf& operator=(const PassesOf&) = delete;
+};
+
 // A path where there is nothing yet, for one test.
 class TemporaryFile {
  public:

@@ -28,6 +28,12 @@ export function peakNote(file) {
     .join(', ');
 }
 
+/** Of the entry of a file of `burgeon bench --json` that is named so after its model. */
+export function medianOf(file, name) {
+  const { entries } = JSON.parse(readFileSync(file, 'utf8'));
+  return median(entries.find(({ key }) => nameOf(key).endsWith(` ${name}`)).samples);
+}
+
 /** Of the entries of a file of `burgeon bench --json`: those that were predicted, and dense steps. */
 export function figuresOf(file) {
   const { entries } = JSON.parse(readFileSync(file, 'utf8'));

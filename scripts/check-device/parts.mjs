@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { burgeon, root } from './commands.mjs';
-import { figuresOf, peakNote } from './figures.mjs';
+import { figure, figuresOf, medianOf, peakNote } from './figures.mjs';
 import { Outcome } from './outcome.mjs';
 import { comparePytorch } from './pytorch.mjs';
 import { compareDevices, compareFirstSteps, prepareText, profileRun, schedules, trainRun } from './training.mjs';
@@ -26,6 +26,29 @@ async function bench(args, { run, file, on, isTiny }) {
   const size = isTiny ? ['--tiny', '--rounds', '1'] : [];
   await run(...burgeon(['bench', ...args, '--device', on, ...size, '--json', json]));
   return args[0] === 'peak' ? { note: peakNote(json) } : { figures: isTiny ? [] : figuresOf(json) };
+}
+
+/** Attention backward of a step of GPT-2 124M, in one pass over the scores and in two (native/ops/attention/attention_passes.h). */
+async function comparePasses({ run, file, on, isTiny }) {
+  const size = isTiny ? ['--tiny', '--rounds', '1'] : ['--model', 'gpt2-64x1024'];
+  const figures = [];
+  for (const [passes, name] of [
+    ['1', 'attention backward in one pass'],
+    ['2', 'attention backward in two passes'],
+  ]) {
+    const json = file(`.${passes}.json`);
+    const args = ['bench', 'ops', 'attention_backward', '--device', on, ...size, '--cold', '--json', json];
+    await run(...burgeon(args), { env: { BURGEON_ATTENTION_PASSES: passes } });
+    figures.push(figure(name, medianOf(json, 'attention_backward rate=1')));
+  }
+  const [one, two] = figures;
+  if (isTiny) return {};
+  const share = (100 * one.ms) / two.ms;
+  const predicted = (100 * one.predictedMs) / two.predictedMs;
+  return {
+    figures,
+    note: `one pass takes ${share.toFixed(1)} % of the time of two, ${predicted.toFixed(1)} % predicted`,
+  };
 }
 
 async function sanitize(tool, { run }) {
@@ -56,6 +79,7 @@ export function partsOf(isTiny) {
         bench(['ops', '--model', model, ...ofVocabulary(size), '--cold'], context),
       ),
     ),
+    part('attention-passes', 60, comparePasses),
     ...rows.map((row) =>
       part(`model-${row}`, row === 'g' ? 240 : 120, (context) => bench(['model', ...letters(row)], context)),
     ),

@@ -28,9 +28,9 @@ describe.skipIf(!process.env.BURGEON_CUDA_LIBRARY)('scripts/check-device.mjs --t
     (await read('summary.json')).rows.find((each: Row) => each.part === part);
 
   it('runs the parts that are asked for, each with its JSON, and none twice', async () => {
-    const { code, stdout, stderr } = await check(['--part', 'peak,ops,model,selfcheck-own-products']);
+    const { code, stdout, stderr } = await check(['--part', 'peak,ops,attention-passes,model,selfcheck-own-products']);
     expect(code, stdout + stderr).toBe(0);
-    expect(stdout).toMatch(/^5 passed, 0 failed, 0 not run, 0 open; results in .+$/m);
+    expect(stdout).toMatch(/^6 passed, 0 failed, 0 not run, 0 open; results in .+$/m);
     expect((await read('peak.json')).entries).toHaveLength(3);
     expect((await read('selfcheck-own-products.json')).summary.failed).toBe(0);
     expect(await readFile(path.join(directory, 'results', 'ops-tiny.txt'), 'utf8')).toContain('caches cold');

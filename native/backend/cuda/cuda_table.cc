@@ -275,7 +275,7 @@ ScratchSize scratch_size(const ScratchShape& shape) {
   size_t bytes = norm_backward_scratch_bytes(n, shape.width);
   const auto want = [&](size_t wanted) { bytes = std::max(bytes, wanted); };
   want(attention_backward_scratch_bytes((n + shape.sequence_length - 1) / shape.sequence_length, shape.sequence_length,
-                                        heads));
+                                        heads, shape.head_size));
   want(linear_bias_gradient_scratch_bytes(n, std::max(shape.wide, shape.width)));
   want(linear_weight_gradient_scratch_bytes(n, shape.vocabulary, shape.width));
   for (int64_t rows = 1; rows <= shape.wide; ++rows) {

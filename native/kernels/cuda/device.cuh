@@ -29,6 +29,8 @@
 //   load_tile_async(to, map, column, row, batch, barrier)   cp.async.bulk.tensor: zero where the matrix has nothing;
 //                                              rows of 128 bytes, whose chunks of 16 are permuted by the 128-byte
 //                                              swizzle
+//   store_matrices(row, registers)             stmatrix .x4, the reverse of load_matrices; loads and products may use
+//                                              what was stored after a fence_tiles() of each thread and a barrier
 //   multiply_async<across...>(sums, a, b, accumulate)   wgmma.mma_async m64nNk16 of a warpgroup; a and b are matrix
 //                                              descriptors, a also four registers; across: the shared dimension is
 //                                              contiguous. Between begin_products(registers...) and

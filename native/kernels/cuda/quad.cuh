@@ -2,7 +2,7 @@
 // 2 q + 1, in rows lane / 4 and, 8 below, of the second half of its values.
 #pragma once
 
-#include "kernels/cuda/device.cuh"
+#include "kernels/cuda/vector.cuh"
 
 namespace burgeon::cuda {
 
@@ -51,6 +51,24 @@ BURGEON_DEVICE int quad_columns(float (&v)[N], const float (&sums)[F][4], int n,
     swap_pairs(v, v + 4, 2);
     swap_pairs(v + 2, v + 6, 2);
     return (n + thread_index() % 4) * 8;
+  }
+}
+
+// Stores the 64 rows of a warpgroup, from `row` on, factor times sums, where they exist: `rows` do.
+template <int N>
+BURGEON_DEVICE void store_rows(bfloat16* to, int64_t stride, int row, int rows, const float (&sums)[N][4],
+                               float factor) {
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    const int r = row + quad_row(half);
+#pragma unroll
+    for (int n = 0; n < N; n += 4) {
+      float v[8];
+      const int column = quad_columns(v, sums, n, half);
+#pragma unroll
+      for (float& x : v) x *= factor;
+      if (r < rows) store(to + r * stride + column, v);
+    }
   }
 }
 

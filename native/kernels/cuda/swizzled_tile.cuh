@@ -38,7 +38,23 @@ struct SwizzledTile {
     return descriptor(tile + column / kTileColumns * kSlabBytes + row * kTileRowBytes, kSlabBytes);
   }
 
+  // A warp's left operand, 16 rows from `row` on and columns from `column` on, multiples of 16: from the tile to
+  // registers and from there to the tile.
+  BURGEON_DEVICE static void load_left(uint32_t (&r)[4], SharedAddress tile, int row, int column) {
+    load_matrices(r, chunk(tile, row, column));
+  }
+  BURGEON_DEVICE static void store_left(SharedAddress tile, int row, int column, const uint32_t (&r)[4]) {
+    store_matrices(chunk(tile, row, column), r);
+  }
+
  private:
+  // That of a lane.
+  BURGEON_DEVICE static SharedAddress chunk(SharedAddress tile, int row, int column) {
+    const int lane = thread_index() % kWarpSize;
+    const int first = lane / 16 ^ lane % 8;
+    return tile + column / kTileColumns * kSlabBytes + (row + lane % 16) * kTileRowBytes +
+           (first ^ column % kTileColumns / 8) * 16;
+  }
   // Eight rows are a stride; `leading` goes from 64 lanes to the next and is not used across.
   BURGEON_DEVICE static uint64_t descriptor(SharedAddress start, int leading) {
     constexpr uint64_t kStride = 8 * kTileRowBytes;

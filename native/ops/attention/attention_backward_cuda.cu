@@ -2,6 +2,7 @@
 // atomically: a block of the first kernel has 128 keys of a key and value head and walks over the queries of all heads
 // that read it, in order; a block of the second has 128 queries and walks over keys.
 #include "kernels/cuda/runtime.h"
+#include "ops/attention/attention_passes.h"
 #include "ops/attention/attention_sm90.h"
 #include "ops/attention/attention_tiles.cuh"
 #include "ops/cuda_kernels.h"
@@ -63,6 +64,11 @@ void launch_delta(Stream stream, float* delta, const T* dout, const T* out, int6
     launch(stream, {ceil_div(rows, kDeltaBlockRows)}, kThreads, 0, attention_delta_kernel<T, decltype(lanes)::value>,
            delta, dout, out, at, rows);
   });
+}
+
+// In multiples of 16 bytes.
+size_t delta_floats(int64_t batch, int64_t sequence, int64_t heads) {
+  return static_cast<size_t>(ceil_div(batch * sequence * heads, 4)) * 4;
 }
 
 // A tile of queries, of their dout, lse and delta.
@@ -326,8 +332,9 @@ void launch_backward(Stream stream, bfloat16* dqkv, const bfloat16* dout, const 
 
 }  // namespace
 
-size_t attention_backward_scratch_bytes(int64_t batch, int64_t sequence, int64_t heads) {
-  return static_cast<size_t>(batch * sequence * heads) * sizeof(float);
+// Delta, and behind it the sums of one pass, which a plan counts without a device.
+size_t attention_backward_scratch_bytes(int64_t batch, int64_t sequence, int64_t heads, int64_t head_size) {
+  return (delta_floats(batch, sequence, heads) + sm90_whole_attention_sums(head_size)) * sizeof(float);
 }
 
 template <class T>
@@ -339,6 +346,10 @@ void attention_backward(Stream stream, T* dqkv, const T* dout, const T* qkv, con
   launch_delta(stream, delta, dout, out, batch * sequence * heads, at);
   if constexpr (sizeof(T) == 2) {
     if (is_fast<T>(head_size, dqkv, dout, qkv)) {
+      if (has_wgmma() && takes_one_pass(batch, at)) {
+        float* const sums = delta + delta_floats(batch, sequence, heads);
+        return launch_sm90_whole_attention_backward(stream, dqkv, dout, qkv, lse, delta, sums, batch, at);
+      }
       if (has_wgmma()) return launch_sm90_attention_backward(stream, dqkv, dout, qkv, lse, delta, batch, at);
       if (head_size == 64) return launch_backward<64>(stream, dqkv, dout, qkv, lse, delta, batch, at);
       return launch_backward<128>(stream, dqkv, dout, qkv, lse, delta, batch, at);

@@ -32,24 +32,6 @@ struct Parts {
   BURGEON_DEVICE SharedAddress own_full() const { return ring().shared + Ring::kBytes; }
 };
 
-// Stores the 64 rows of a warpgroup, factor times sums, where they exist.
-template <int N>
-BURGEON_DEVICE void store_rows(bfloat16* to, int64_t stride, int row, int rows, const float (&sums)[N][4],
-                               float factor) {
-#pragma unroll
-  for (int half = 0; half < 2; ++half) {
-    const int r = row + quad_row(half);
-#pragma unroll
-    for (int n = 0; n < N; n += 4) {
-      float v[8];
-      const int column = quad_columns(v, sums, n, half);
-#pragma unroll
-      for (float& x : v) x *= factor;
-      if (r < rows) store(to + r * stride + column, v);
-    }
-  }
-}
-
 // ---- keys and values
 
 constexpr int kQueries = 64;  // of a tile

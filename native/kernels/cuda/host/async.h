@@ -28,9 +28,12 @@ inline void load_tile_async(SharedAddress to, const TensorMap& map, int column, 
   host::Block::current().units().load_tile(to, map, column, row, batch, barrier);
 }
 
+inline void fence_tiles() { host::Block::current().units().fence_tiles(); }
+
 namespace host {
 
 // Of a warp, whose lanes come together.
+void store_matrices(const uint32_t (&r)[4], char* row);
 void begin_products();
 void multiply_async(const ProductOperands& mine);
 void commit_products();
@@ -38,6 +41,7 @@ void wait_for_products(int groups_left);
 
 }  // namespace host
 
+inline void store_matrices(SharedAddress row, const uint32_t (&r)[4]) { host::store_matrices(r, row); }
 template <class... Registers>
 void begin_products(Registers&...) {
   host::begin_products();
@@ -59,6 +63,7 @@ void multiply_async(float (&sums)[N][4], const uint32_t (&a)[4], uint64_t b, boo
 template <int kRegisters>
 void take_registers() {
   static_assert(kRegisters % 8 == 0 && kRegisters >= 24 && kRegisters <= 256, "what setmaxnreg allows");
+  host::Block::current().units().hold_registers(kRegisters);
   sync_warp();
 }
 template <int kRegisters>

@@ -16,6 +16,8 @@ constexpr float kNothing = std::numeric_limits<float>::quiet_NaN();
 // The 128-byte swizzle: bits 7 to 9 of an address change bits 4 to 6.
 size_t swizzled(size_t address) { return address ^ (address >> 7 & 7) << 4; }
 
+constexpr size_t kChunk = 16;
+
 size_t in_window(const void* p) { return reinterpret_cast<uintptr_t>(p) % kSharedWindow; }
 
 }  // namespace
@@ -61,7 +63,19 @@ std::string AsyncUnits::left_behind() {
       return "the warps of a warpgroup ordered different products";
     }
   }
-  return "";
+  return has_registers() ? "" : "the warps took more registers than the block has";
+}
+
+void AsyncUnits::hold_registers(int count) { warp().registers = count; }
+
+// A block alone on its multiprocessor is launched with as many registers for each thread as there are, in eights. What
+// some warps take others must have given: they would wait for it for ever.
+bool AsyncUnits::has_registers() const {
+  const int warps = static_cast<int>(warps_.size());
+  const int launched = std::min(65536 / (warps * kWarp) / 8 * 8, 255);
+  int held = 0;
+  for (const Warp& warp : warps_) held += warp.registers == 0 ? launched : warp.registers;
+  return held <= launched * warps;
 }
 
 // ---- barriers
@@ -114,6 +128,9 @@ void AsyncUnits::load_tile(char* to, const TensorMap& map, int column, int row, 
   if (target < begin || target + bytes > begin + block_.dynamic_bytes()) {
     block_.fail("a tile lies outside of the dynamic shared memory");
   }
+  for (size_t at = 0; at < bytes; at += kChunk) {
+    if (lacks_fence(in_window(target + at))) block_.fail("a tile is loaded over what was stored before a fence");
+  }
   loads_.push_back({target, map, column, row, batch, barrier, {}});
   if (schedule_.below(2) == 0) loads_.back().early = read_tile(loads_.back());
   std::memset(target, 0xff, bytes);
@@ -143,6 +160,28 @@ void AsyncUnits::deliver(TileLoad& load) {
   Barrier& barrier = barrier_at(load.barrier);
   barrier.bytes -= static_cast<int64_t>(tile.size() * sizeof(bfloat16));
   complete(barrier, load.barrier);
+}
+
+void AsyncUnits::store_chunk(char* to, const void* chunk) {
+  check_aligned(to, kChunk, "a row of store_matrices");
+  auto* const begin = static_cast<char*>(block_.dynamic_shared());
+  if (to < begin || to + kChunk > begin + block_.dynamic_bytes()) {
+    block_.fail("store_matrices writes outside of the dynamic shared memory");
+  }
+  std::memcpy(to, chunk, kChunk);
+  warp().stored[in_window(to)] = ~0u;
+}
+
+void AsyncUnits::fence_tiles() {
+  std::map<size_t, uint32_t>& stored = warp().stored;
+  for (auto chunk = stored.begin(); chunk != stored.end();) {
+    chunk->second &= ~(1u << block_.thread() % kWarp);
+    chunk = chunk->second == 0 ? stored.erase(chunk) : std::next(chunk);
+  }
+}
+
+bool AsyncUnits::lacks_fence(size_t chunk) const {
+  return std::any_of(warps_.begin(), warps_.end(), [&](const Warp& w) { return w.stored.count(chunk) > 0; });
 }
 
 // ---- products
@@ -225,6 +264,7 @@ void AsyncUnits::read_operand(uint64_t descriptor, bool across, int first_lane, 
     if (at < origin || at + 16 > origin + block_.dynamic_bytes()) {
       block_.fail("a product reads outside of the dynamic shared memory");
     }
+    if (lacks_fence(at)) block_.fail("a product reads what was stored before a fence");
     return reinterpret_cast<const uint16_t*>(begin + (at - origin));
   };
   const auto widened = [](uint16_t bits) { return from_word(static_cast<uint32_t>(bits) << 16); };

@@ -2,7 +2,8 @@
 // bytes, loads of tiles by tensor maps, products of warpgroups. Each does what the PTX manual says ("mbarrier",
 // "cp.async.bulk.tensor", "wgmma.mma_async" and its matrix descriptor), at a time between the order and the wait that
 // the schedule chooses: tiles arrive in any order, and until then their targets are NaN; products read their operands
-// late, and until they are waited for their accumulators are NaN.
+// late, and until they are waited for their accumulators are NaN. What warps store to tiles themselves ("stmatrix",
+// "async proxy") may be read and replaced after a fence of each of their threads.
 #pragma once
 
 #include <array>
@@ -56,7 +57,10 @@ class AsyncUnits {
   void arrive(char* barrier, int64_t bytes);
   void wait_for_phase(char* barrier, int parity);
   void load_tile(char* to, const TensorMap& map, int column, int row, int batch, char* barrier);
+  void fence_tiles();
+  void hold_registers(int count);
   // By a warp, for all of its lanes.
+  void store_chunk(char* to, const void* chunk);
   void begin_products();
   void multiply(const std::array<ProductOperands, kWarp>& lanes);
   void commit_products();
@@ -95,7 +99,9 @@ class AsyncUnits {
     int groups = 0;
     std::deque<Product> products;
     std::vector<Sums> sums;
-    uint64_t trace = 0;  // of the products ordered, which is the same in all warps of a warpgroup
+    uint64_t trace = 0;                 // of the products ordered, which is the same in all warps of a warpgroup
+    int registers = 0;                  // of a thread, where it took or gave some
+    std::map<size_t, uint32_t> stored;  // chunks, by their places, and the lanes whose fence is missing
   };
 
   Barrier& barrier_at(char* address);
@@ -106,6 +112,8 @@ class AsyncUnits {
   Sums& sums_of(Warp& warp, const ProductOperands& first);
   void compute(int warp, const Product& product);
   void read_operand(uint64_t descriptor, bool across, int first_lane, int lanes, float* values) const;
+  bool lacks_fence(size_t chunk) const;
+  bool has_registers() const;
 
   Block& block_;
   Schedule& schedule_;

@@ -127,6 +127,28 @@ void multiply_add_bf16(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint3
 
 namespace host {
 
+namespace {
+
+struct MatrixStore {
+  const uint32_t* r;
+  char* row;
+};
+
+}  // namespace
+
+void store_matrices(const uint32_t (&r)[4], char* row) {
+  MatrixStore mine{r, row};
+  Block::current().warp_operation("store_matrices", &mine, [](void** lanes) {
+    for (int m = 0; m < 4; ++m) {
+      for (int i = 0; i < 8; ++i) {
+        uint32_t chunk[4];
+        for (int j = 0; j < 4; ++j) chunk[j] = static_cast<MatrixStore*>(lanes[4 * i + j])->r[m];
+        Block::current().units().store_chunk(static_cast<MatrixStore*>(lanes[8 * m + i])->row, chunk);
+      }
+    }
+  });
+}
+
 void begin_products() {
   Block::current().warp_operation("begin_products", nullptr, [](void**) { Block::current().units().begin_products(); });
 }

@@ -45,6 +45,14 @@ BURGEON_DEVICE void load_tile_async(SharedAddress to, const TensorMap& map, int 
       : "memory");
 }
 
+BURGEON_DEVICE void store_matrices(SharedAddress row, const uint32_t (&r)[4]) {
+  asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(row), "r"(r[0]), "r"(r[1]),
+               "r"(r[2]), "r"(r[3])
+               : "memory");
+}
+// The same fence, for what multiplies.
+BURGEON_DEVICE void fence_tiles() { fence_barriers(); }
+
 template <int kRegisters>
 BURGEON_DEVICE void take_registers() {
   asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(kRegisters));
