@@ -38,8 +38,8 @@ inline void broadcast(Communicator& ranks, void* data, size_t bytes, const char*
   }
 }
 
-// Replaces data by combine(lower rank's, higher rank's), element by element, over all ranks, neighbours first. Of little
-// data: it goes to rank 0, which adds up, and back, in as few turns as can be.
+// Replaces data by combine(lower rank's, higher rank's), element by element, over all ranks, neighbours first. Of
+// little data: it goes to rank 0, which adds up, and back, in as few turns as can be.
 template <class T, class Combine>
 void all_reduce(Communicator& ranks, T* data, int64_t count, std::vector<T>* scratch, const char* what,
                 Combine combine) {

@@ -34,8 +34,8 @@ class Communicator {
   int64_t id() const { return id_; }
 
   // Sends to peers and receives from them, all at the same time; one message for each at most. `what` names it for
-  // people: "the sum of gradients". Throws Error(kRanks) where a rank has ended, is silent or gave up, with what is known
-  // of it; then nothing more can be done.
+  // people: "the sum of gradients". Throws Error(kRanks) where a rank has ended, is silent or gave up, with what is
+  // known of it; then nothing more can be done.
   virtual void exchange(const std::vector<Message>& messages, const char* what) = 0;
   void send(int peer, const void* out, size_t bytes, const char* what) {
     exchange({{peer, out, bytes, nullptr, 0}}, what);

@@ -45,8 +45,7 @@ class TcpCommunicator final : public Communicator {
         // A descriptor that is negative is passed over.
         waiting_.push_back({events ? data_of(each.peer, what) : -1, events, 0});
       }
-      const auto next =
-          std::find_if(waiting_.begin(), waiting_.end(), [](const pollfd& each) { return each.fd >= 0; });
+      const auto next = std::find_if(waiting_.begin(), waiting_.end(), [](const pollfd& each) { return each.fd >= 0; });
       if (next == waiting_.end()) return;
       const int waited_for = left_[static_cast<size_t>(next - waiting_.begin())].peer;
       if (watch_->has_failed()) fail(waited_for, what);

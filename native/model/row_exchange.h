@@ -1,7 +1,7 @@
-// What ranks tell each other of an array of parameters: the sums of gradients, and weights. Every rank sends what it has
-// of an element to its owner, who adds up, in an order that does not depend on the number of ranks (core/sum_tree.h), and
-// gives the result to all. Where the devices of all ranks are linked this goes between their memories, and is added up by
-// the kernel that adds all else; otherwise through the hosts. The bits are the same.
+// What ranks tell each other of an array of parameters: the sums of gradients, and weights. Every rank sends what it
+// has of an element to its owner, who adds up, in an order that does not depend on the number of ranks
+// (core/sum_tree.h), and gives the result to all. Where the devices of all ranks are linked this goes between their
+// memories, and is added up by the kernel that adds all else; otherwise through the hosts. The bits are the same.
 #pragma once
 
 #include <cstdint>

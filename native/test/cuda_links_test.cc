@@ -164,8 +164,8 @@ TEST(cuda_links_end_where_a_rank_is_lost) {
       RowExchange<float> exchange(*device);
       exchange.link(ranks);
       const auto sum = [&] {
-        exchange.sum(ranks, SumTree(4, 4), {reinterpret_cast<float*>(arena.data())}, divide_evenly({{0, 1000}}, 4), true,
-                     add, "the sum");
+        exchange.sum(ranks, SumTree(4, 4), {reinterpret_cast<float*>(arena.data())}, divide_evenly({{0, 1000}}, 4),
+                     true, add, "the sum");
       };
       sum();
       if (ranks.rank() == lost) return ranks.give_up("its disk is full");
@@ -246,8 +246,13 @@ TEST(cuda_model_is_the_same_on_any_number_of_devices) {
     bool divides;
     std::string nccl;
   };
-  for (const Case& each : {Case{4, 2, false, "off"}, {4, 2, false, linked}, {4, 4, false, linked}, {4, 4, true, linked},
-                           {6, 3, true, "off"}, {6, 3, false, linked}, {6, 2, true, linked}}) {
+  for (const Case& each : {Case{4, 2, false, "off"},
+                           {4, 2, false, linked},
+                           {4, 4, false, linked},
+                           {4, 4, true, linked},
+                           {6, 3, true, "off"},
+                           {6, 3, false, linked},
+                           {6, 2, true, linked}}) {
     const std::vector<Doubles> expected = train(each.micro_batches, 1, false, nullptr, "off");
     const int64_t before = sent_bytes();
     std::vector<std::vector<Doubles>> of_ranks(static_cast<size_t>(each.size));

@@ -111,7 +111,8 @@ TEST(shares_may_be_of_any_size) {
       Shares shares{0};
       for (int rank = 0; rank < size; ++rank) shares.push_back(shares.back() + (rank % 3 == 1 ? 0 : 100 * rank + 7));
       std::vector<float> data(static_cast<size_t>(shares.back()), -1);
-      for (int64_t i = shares[static_cast<size_t>(ranks.rank())]; i < shares[static_cast<size_t>(ranks.rank() + 1)]; ++i)
+      for (int64_t i = shares[static_cast<size_t>(ranks.rank())]; i < shares[static_cast<size_t>(ranks.rank() + 1)];
+           ++i)
         data[static_cast<size_t>(i)] = static_cast<float>(i);
       all_gather(ranks, data.data(), shares, "shares");
       for (size_t i = 0; i < data.size(); ++i) CHECK(data[i] == static_cast<float>(i));

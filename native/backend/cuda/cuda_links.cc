@@ -41,9 +41,8 @@ class CudaLinks final : public DeviceLinks {
     if (messages.empty()) return;
     peer_ = messages.front().peer;
     for (const Message& each : messages) bytes_ += each.out_bytes + each.in_bytes;
-    attempt(ranks, what, [&](char* message) {
-      return api_.exchange(require_link(), messages.data(), messages.size(), message);
-    });
+    attempt(ranks, what,
+            [&](char* message) { return api_.exchange(require_link(), messages.data(), messages.size(), message); });
     wait_until_ready(ranks, what);
   }
 
