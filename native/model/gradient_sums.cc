@@ -72,11 +72,10 @@ void GradientSums<M>::exchange(Communicator& ranks, int64_t micro_batches, Touch
   const SumTree tree(micro_batches, ranks.size());
   const int expected = tree.parts(ranks.rank()) - 1;
   if (static_cast<size_t>(expected) != in_use_) {
-    throw Error(ErrorCode::kShape, "gradients: expected " + std::to_string(expected) + " sums kept aside by rank " +
+    throw Error(ErrorCode::kShape, "sums kept aside: expected " + std::to_string(expected) + " of rank " +
                                        std::to_string(ranks.rank()) + " of " + std::to_string(ranks.size()) +
                                        " after its share of " + std::to_string(micro_batches) +
-                                       " micro-batches, found " + std::to_string(in_use_) +
-                                       "; fold as foldsOf() says, or clear them");
+                                       " micro-batches, found " + std::to_string(in_use_) + "; fold as foldsOf() says");
   }
   touched.unite_with(ranks, &flags_);
   const std::vector<Run> runs = runs_of(touched);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <functional>
 #include <thread>
 
@@ -309,6 +310,24 @@ TEST(model_gradients_are_the_same_for_any_number_of_ranks) {
       for (const auto& other : weights) CHECK(other == weights.front());
     }
   }
+}
+
+TEST(model_exchange_wants_the_sums_of_its_share) {
+  all_empty(run_ranks(2, [](Communicator& ranks) {
+    const ModelConfig config = small_config();
+    const auto model = make_model(config, on_cpu(""));
+    const TestBatch batch = make_batch(config, 1, 4, 1);
+    model->accumulate(batch.view(), 1);
+    CHECK_ERROR(ErrorCode::kShape, "microBatches: expected a multiple of the 2 ranks, received 3",
+                model->exchange_gradients(ranks, 3));
+    const std::string found = " of 2 after its share of 6 micro-batches, found 0; fold as foldsOf() says";
+    CHECK_ERROR(ErrorCode::kShape, "sums kept aside: expected 1 of rank " + std::to_string(ranks.rank()) + found,
+                model->exchange_gradients(ranks, 6));
+    // Gradients were cleared; all goes on.
+    model->accumulate(batch.view(), 0.5);
+    model->exchange_gradients(ranks, 2);
+    CHECK(std::isfinite(model->optimizer_step(optimizer_step(1, false)).gradient_norm));
+  }));
 }
 
 }  // namespace burgeon::test
