@@ -1,4 +1,4 @@
-// What a step of several ranks takes: computing, the sum of gradients by recursive halving and doubling, the update. A model of the
+// What a step of several ranks takes: computing, the sum of gradients, the update. A model of the
 // machine, nothing measured here. Pure.
 
 /** Links between ranks, and what one rank is. Seconds and bytes per second. */
@@ -40,22 +40,32 @@ export interface StepTime {
   throughHost: number | undefined;
 }
 
-/** Sums of a step: what was touched, losses, gradients, norms. */
-const sumsPerStep = 4;
+/** Beside the gradients: what was touched, losses, norms. */
+const littleSums = 3;
 /** Of a float32: four arrays are read, three written. */
 const updateBytes = 4 * 7;
 /** Backward takes about two thirds of a micro-batch; forward of the last has to be over before any of its gradients. */
 const backward = 2 / 3;
 
-/** Seconds to sum so many bytes over all ranks: each sends half to a neighbour, half of that to the next, and all of it back. */
+/** That a rank sends before it receives sums of them: `at_a_time` of native/model/row_exchange.h. */
+const pieceBytes = 4 * 2 ** 24;
+
+/**
+ * Seconds to sum so many bytes over all ranks: for each piece, all send to all what these own, and then the sums of it. Each rank has one
+ * part of the sum.
+ */
 export function sumTime(bytes: number, { ranks, linkBytes, latency }: Cluster): number {
-  return 2 * Math.log2(ranks) * latency + (2 * (ranks - 1) * bytes) / ranks / linkBytes;
+  if (ranks === 1) return 0;
+  return 2 * Math.ceil(bytes / pieceBytes) * latency + (2 * (ranks - 1) * bytes) / ranks / linkBytes;
 }
+
+/** Of a few bytes: to rank 0 and back, each passing it on. */
+export const littleTime = ({ ranks, latency }: Cluster) => 2 * Math.ceil(Math.log2(ranks)) * latency;
 
 export function stepTime(work: StepWork, cluster: Cluster): StepTime {
   const { ranks, memoryBytes, hostBytes } = cluster;
   const computing = work.computing / ranks;
-  const exchange = sumTime(work.bytes, cluster) + (sumsPerStep - 1) * sumTime(0, cluster);
+  const exchange = sumTime(work.bytes, cluster) + littleSums * littleTime(cluster);
   const update = (updateBytes * work.updated) / memoryBytes;
   // The gradients of the last micro-batch are final layer by layer, while it goes backward.
   const hidden = Math.min(exchange, (backward * computing) / work.microBatches);

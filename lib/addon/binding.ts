@@ -212,8 +212,8 @@ export interface NativeModel {
   takeLosses(): Promise<number[]>;
   /** Adds `merges` sums kept before to the gradients, the newest first; then, where `keeps`, keeps and clears them. */
   foldGradients(merges: number, keeps: boolean): Promise<void>;
-  /** Replaces the gradients by the sums over all ranks. Rejects with ERR_BURGEON_RANKS: they are then cleared. */
-  exchangeGradients(communicator: NativeCommunicator): Promise<void>;
+  /** Replaces the gradients by the sums over all ranks and `microBatches`. Rejects with ERR_BURGEON_RANKS or _SHAPE: they are then cleared. */
+  exchangeGradients(communicator: NativeCommunicator, microBatches: number): Promise<void>;
   /** Gives all ranks the weights of rank 0, and its moments where they are not divided. */
   broadcastState(communicator: NativeCommunicator): Promise<void>;
   /** Where moments are divided, after each update: gives all ranks the weights that it has changed. */

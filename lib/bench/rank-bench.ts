@@ -32,7 +32,7 @@ export interface RankRow {
 }
 
 export interface RankBenchOptions {
-  /** 2, 4, 8 ... */
+  /** At least 2. */
   ranks: number;
   /** Of all ranks together. */
   threads: number;

@@ -96,7 +96,7 @@ export class RankSteps implements Disposable {
     if (communicator) {
       await this.#sumLosses(communicator);
       met = performance.now();
-      await model.exchangeGradients(communicator);
+      await model.exchangeGradients(communicator, this.#setup.microBatches);
       exchanged = performance.now();
     }
     const { inactive } = variant;
@@ -116,8 +116,9 @@ export class RankSteps implements Disposable {
 
   async #addGradients(variant: StepVariant, step: number): Promise<void> {
     const { microBatches, batchSize, sequenceLength, config } = this.#setup;
-    const { first, count } = shareOf(microBatches, this.#communicator ?? onlyRank);
-    for (const [i, fold] of foldsOf(count).entries()) {
+    const rank = this.#communicator ?? onlyRank;
+    const { first, count } = shareOf(microBatches, rank);
+    for (const [i, fold] of foldsOf(microBatches, rank).entries()) {
       const micro = first + i;
       const length = batchSize * sequenceLength;
       const tokens = Int32Array.from({ length }, (_, at) => ((at + micro * length) * 7919) % config.vocabSize);

@@ -228,7 +228,7 @@ function ranksCommand(): Command {
         'threads in all: how long they take, how much of it is the exchange of gradients, and the bytes that are sent.',
     )
     .argument('[rows]', `letters of the rows of \`bench model\` (default: ${defaultModelRows(false)})`)
-    .addOption(ranksOption('processes that train together, a power of two').default(2))
+    .addOption(ranksOption('processes that train together').default(2))
     .addOption(precisionOption())
     .action((letters: string | undefined, flags: RanksFlags, command: Command) => {
       if (flags.ranks === 1) command.error('error: --ranks: one process is measured anyway, give 2 or more');

@@ -112,8 +112,4 @@ export const threadsOption = () =>
 
 /** A number of processes that can train together. */
 export const ranksOption = (description: string, most = 1024, name = 'ranks') =>
-  new Option(`--${name} <n>`, description).argParser((text: string) => {
-    const ranks = Number(text);
-    if (/^\d+$/.test(text) && ranks >= 1 && ranks <= most && Number.isInteger(Math.log2(ranks))) return ranks;
-    throw new InvalidArgumentError(`Expected a power of two from 1 to ${most}: 1, 2, 4, 8 ...`);
-  });
+  new Option(`--${name} <n>`, description).argParser(integerBetween(1, most));

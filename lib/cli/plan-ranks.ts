@@ -1,7 +1,5 @@
 // burgeon plan --ranks: what the processes of a run exchange, in numbers and as a table.
 
-import { addonProblem } from '../addon/load.ts';
-import { chooseDevice } from '../model/device.ts';
 import type { SentBytes } from '../ranks/sent-bytes.ts';
 import { planRanks, type RankStage, secondsToSend, totalOf } from '../train/rank-plan.ts';
 import { onStdout } from './colour.ts';
@@ -19,13 +17,12 @@ export interface RankPlan {
 }
 
 /** @throws {BurgeonError} ERR_BURGEON_CONFIG where the micro-batches of a stage cannot be dealt, as training says it. */
-export function planOfRanks({ model, config, modelOptions }: PlanSubject, ranks: number, bandwidth?: number): RankPlan {
-  const isOnDevice = addonProblem() === undefined && chooseDevice(modelOptions.device).backend === 'cuda';
+export function planOfRanks({ model, config }: PlanSubject, ranks: number, bandwidth?: number): RankPlan {
   const secondsOf = (sent: SentBytes) => secondsToSend(sent, bandwidth! * 1e9);
   return {
     ranks,
     bandwidth: bandwidth ?? null,
-    stages: planRanks(model, config, ranks, isOnDevice).map((stage) => ({
+    stages: planRanks(model, config, ranks).map((stage) => ({
       ...stage,
       seconds: bandwidth === undefined ? null : { from: secondsOf(stage.sentFrom), to: secondsOf(stage.sentTo) },
     })),
@@ -58,7 +55,7 @@ export function describeRanks({ ranks, bandwidth, stages }: RankPlan): string {
   const speed = bandwidth === null ? [] : [`at ${bandwidth} GB/s`];
   const note =
     'sent: by each rank in a step, which receives as much; of groups that draw, the mean. sums: kept in the memory above. ' +
-    `buffers: of the host, beside it.${bandwidth === null ? '' : ' Times: nothing else going on, no latency.'}`;
+    `buffers: beside it, of the host or, over NCCL, of the device.${bandwidth === null ? '' : ' Times: nothing else going on, no latency.'}`;
   return [
     onStdout.title(`exchange of ${counted(ranks, 'rank')}, by rank and step`),
     table([['stage', 'micro-batches', 'groups', 'sent', 'sums', 'buffers', ...speed], ...stages.map(row)]),

@@ -114,16 +114,19 @@ async function printPlan(file: string | undefined, flags: PlanFlags): Promise<vo
   // What one process does of a step.
   const ofRank = flags.ranks === undefined ? subject : withShareOfRank(subject, flags.ranks);
   const { accumulationSteps } = ofRank.config;
-  const { modelOptions } = ofRank;
+  const memoryOptions = { ...ofRank.modelOptions, ranks: flags.ranks ?? 1 };
   const schedule = new Schedule(config.est.schedule, config.steps);
   const options = planOptions(subject);
   const plan = planSchedule(model, schedule, options);
   // Exact, because the engine itself says it; a plan is a plan without it too.
   const hasEngine = addonProblem() === undefined;
   const memory = hasEngine
-    ? planMemory(model, batchSize, sequenceLength, { ...modelOptions, accumulationSteps: Math.ceil(accumulationSteps) })
+    ? planMemory(model, batchSize, sequenceLength, {
+        ...memoryOptions,
+        accumulationSteps: Math.ceil(accumulationSteps),
+      })
     : null;
-  const stageMemory = hasEngine ? planStageMemory(model, ofRank.config, modelOptions) : null;
+  const stageMemory = hasEngine ? planStageMemory(model, ofRank.config, memoryOptions) : null;
   const parameters = countParameters(model);
   // Without a configuration nobody has said where.
   const space = await checkpointSpace(model, config);

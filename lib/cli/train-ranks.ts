@@ -9,7 +9,7 @@ import { counted } from '../format.ts';
 import { Communicator } from '../ranks/communicator.ts';
 import { endWithLauncher } from '../ranks/end-with-launcher.ts';
 import { detectRank, forgottenLauncher } from '../ranks/environment.ts';
-import { launchRanks } from '../ranks/launch.ts';
+import { type LaunchOptions, launchRanks } from '../ranks/launch.ts';
 import { mpiLibraryPath } from '../ranks/mpi.ts';
 import { cudaDeviceVariable, describeRank, type RankPlace } from '../ranks/place.ts';
 import { threadsOfRank } from '../ranks/threads.ts';
@@ -21,12 +21,12 @@ import { integerBetween, ranksOption } from './options.ts';
 export const restartsOption = () =>
   new Option(
     '--restarts <n>',
-    'with --ranks or --gpus: where a rank is lost, start all again from the newest checkpoint, n times at most',
+    'with --ranks or --gpus: where a rank is lost, start all again from the newest checkpoint, n times at most; where the same is lost twice running, fewer',
   ).argParser(integerBetween(1, 1000));
 
 export const gpusOption = () =>
   ranksOption(
-    'train by n CUDA devices of this machine, a power of two, each with a process of its own: as --ranks and --device cuda',
+    'train by n CUDA devices of this machine, each with a process of its own: as --ranks and --device cuda',
     1024,
     'gpus',
   );
@@ -92,15 +92,15 @@ export function requireGpus(wanted: number): void {
     );
 }
 
-/** Runs this very command as n ranks to their end; its exit status becomes that of this process. */
-export async function startRanks(ranks: number, restarts?: number): Promise<void> {
+/** Runs this very command as n ranks to their end; its exit status becomes that of this process. Options as of `launchRanks`. */
+export async function startRanks(ranks: number, options: Pick<LaunchOptions, 'restarts' | 'fewer'>): Promise<void> {
   // Rank 0 says that it stops.
   const interrupt = interruptSignal(() => {});
   try {
     process.exitCode = await launchRanks({
       ranks,
       command: [process.execPath, ...process.execArgv, ...process.argv.slice(1)],
-      restarts,
+      ...options,
       commandAgain: [process.execPath, ...process.execArgv, ...goingOn(process.argv.slice(1))],
       stop: interrupt.signal,
       stopSignal: interrupt.by,

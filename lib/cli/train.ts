@@ -12,7 +12,7 @@ import type { Communicator } from '../ranks/communicator.ts';
 import { type BaselineGain, baselineGainRows, gainAgainst, readBaseline } from '../report/baseline-gain.ts';
 import type { RunData } from '../report/run-data.ts';
 import { reportFileName } from '../report/write-report.ts';
-import { requireShares } from '../train/lead.ts';
+import { fewerRanks, requireShares } from '../train/lead.ts';
 import { loadTrainConfig } from '../train/load-train-config.ts';
 import { RunControl } from '../train/run-control.ts';
 import type { RunSummary } from '../train/summary.ts';
@@ -67,7 +67,7 @@ export function trainCommand(): Command {
     .addOption(deviceOption())
     .addOption(
       ranksOption(
-        'train by n processes on this machine, a power of two, each with its share of the cores; the result has the same bits',
+        'train by n processes on this machine, each with its share of the cores; the result has the same bits',
       ),
     )
     .addOption(gpusOption())
@@ -140,7 +140,8 @@ async function runTraining(file: string, flags: TrainFlags): Promise<void> {
   const ranks = place?.size ?? flags.gpus ?? flags.ranks ?? 1;
   if (place === undefined && flags.gpus !== undefined) requireGpus(flags.gpus);
   requireShares(given, { rank: 0, size: ranks });
-  if (place === undefined && ranks > 1) await startRanks(ranks, flags.restarts);
+  if (place === undefined && ranks > 1)
+    await startRanks(ranks, { restarts: flags.restarts, fewer: (all) => fewerRanks(given, all) });
   else if (place === undefined) await trainOn(given, set, flags);
   else await runRank(place, (communicator) => trainOn(given, set, flags, communicator));
 }

@@ -41,8 +41,6 @@ export interface Union {
   elements: number;
   /** Of these, elements of rows that were touched: what ranks exchange that divide the update. */
   touched: number;
-  /** Runs of adjacent elements. Of several, ranks pack a copy. */
-  runs: number;
 }
 
 /**
@@ -54,13 +52,11 @@ export function unionOf(model: ModelConfig, subnetworks: readonly (Subnetwork | 
   const { headSize } = architectureOf(model);
   let elements = 0;
   let touchedElements = 0;
-  let runs = 0;
   let end = Number.NEGATIVE_INFINITY;
   const add = (first: number, count: number) => {
     const isNear = first - end < alignment;
     elements += isNear ? first + count - end : count;
     touchedElements += count;
-    runs += isNear ? 0 : 1;
     end = first + count;
   };
   for (const { layer, rows, columns, offset } of engineTensors(model)) {
@@ -75,7 +71,7 @@ export function unionOf(model: ModelConfig, subnetworks: readonly (Subnetwork | 
       at += count * columns;
     }
   }
-  return { elements, touched: touchedElements, runs };
+  return { elements, touched: touchedElements };
 }
 
 /**

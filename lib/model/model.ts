@@ -239,9 +239,9 @@ export class Model implements Disposable {
     return this.#exclusively('foldGradients()', () => this.#native.foldGradients(merges, keeps));
   }
 
-  /** Replaces gradients by their sums over all ranks (`shard`: of own rows). @throws {BurgeonError} ERR_BURGEON_RANKS; they are then cleared. */
-  exchangeGradients(communicator: Communicator): Promise<void> {
-    return this.#exclusively('exchangeGradients()', () => this.#native.exchangeGradients(communicator.native));
+  /** Replaces gradients by their sums over all ranks and `microBatches` (`shard`: of own rows). @throws {BurgeonError} ERR_BURGEON_RANKS, ERR_BURGEON_SHAPE; they are then cleared. */
+  exchangeGradients({ native, size }: Communicator, microBatches = size): Promise<void> {
+    return this.#exclusively('exchangeGradients()', () => this.#native.exchangeGradients(native, microBatches));
   }
 
   /**

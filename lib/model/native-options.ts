@@ -43,7 +43,7 @@ export interface MemoryPlan extends NativeMemoryPlan {
 
 /**
  * What a model takes of its device's memory when it trains with batches of this shape, in bytes: exactly what it will allocate,
- * if no more than `part` of it is active, and so many micro-batches add up in a step.
+ * if no more than `part` of it is active, and so many micro-batches add up in a step; of several ranks that have so many each, the most.
  * Nothing is allocated, and of a CUDA device only the library is needed.
  * @throws {BurgeonError} ERR_BURGEON_CONFIG, ERR_BURGEON_BACKEND, ERR_BURGEON_CUDA.
  */
@@ -51,10 +51,10 @@ export function planMemory(
   config: ModelConfig,
   batchSize: number,
   sequenceLength: number,
-  options: ModelOptions & { part?: PartSize | undefined; accumulationSteps?: number } = {},
+  options: ModelOptions & { part?: PartSize | undefined; accumulationSteps?: number; ranks?: number } = {},
 ): MemoryPlan {
   const { binding } = loadAddon();
-  const { part, accumulationSteps = 1, ...model } = options;
+  const { part, accumulationSteps = 1, ranks = 1, ...model } = options;
   const plan = nativeSync(() =>
     binding.planMemory(
       nativeConfig(config, chooseOptimizer(model.optimizer)),
@@ -64,7 +64,7 @@ export function planMemory(
       part,
     ),
   );
-  const sums = keptSums(accumulationSteps) * plan.gradients;
+  const sums = keptSums(accumulationSteps * ranks, ranks) * plan.gradients;
   return { ...plan, sums, total: plan.total + sums };
 }
 

@@ -9,7 +9,7 @@ import { requireObject } from '../config/require.ts';
 export interface CommunicatorPlace {
   /** From 0. */
   rank: number;
-  /** Number of ranks: 2, 4, 8, ... */
+  /** Number of ranks, at least 2. */
   size: number;
   /** Host of rank 0. */
   address: string;

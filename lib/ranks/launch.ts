@@ -22,6 +22,8 @@ export interface LaunchOptions {
   restarts?: number | undefined;
   /** Program and arguments then. Default: as the first time. */
   commandAgain?: readonly [string, ...string[]] | undefined;
+  /** With how many to go on, fewer than these, where the same rank was lost twice running; undefined: with all of them. */
+  fewer?: ((ranks: number) => number | undefined) | undefined;
   /** Asks all ranks to stop in an orderly way, by the signal of that name. */
   stop: AbortSignal;
   stopSignal: () => NodeJS.Signals;
@@ -33,14 +35,18 @@ export interface LaunchOptions {
 
 /** @returns the exit status of the rank that failed first, else of rank 0; 128 + n for one that signal n ended. */
 export async function launchRanks(options: LaunchOptions): Promise<number> {
-  const { ranks, restarts = 0, commandAgain = options.command, stop, write = writeAboveProgress } = options;
-  let command = options.command;
+  const { restarts = 0, commandAgain = options.command, stop, write = writeAboveProgress } = options;
+  let { ranks, command } = options;
+  let lostBefore: number | undefined;
   for (let restart = 1; ; restart++) {
-    const { status, lost } = await new RankGroup({ ...options, command, write }, await freePort()).ended();
+    const { status, lost } = await new RankGroup({ ...options, ranks, command, write }, await freePort()).ended();
     if (lost === undefined || restart > restarts || stop.aborted) return status;
-    write(
-      `rank ${lost} was lost: starting all ${ranks} again from the newest checkpoint (restart ${restart} of ${restarts})\n`,
-    );
+    // What ends one rank again and again, a device or the lack of memory, would do so for ever.
+    const fewer = lost === lostBefore ? options.fewer?.(ranks) : undefined;
+    const how = fewer === undefined ? `: starting all ${ranks} again` : ` twice: starting ${fewer} of ${ranks} again`;
+    write(`rank ${lost} was lost${how} from the newest checkpoint (restart ${restart} of ${restarts})\n`);
+    lostBefore = fewer === undefined ? lost : undefined;
+    ranks = fewer ?? ranks;
     command = commandAgain;
   }
 }

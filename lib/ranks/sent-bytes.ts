@@ -1,7 +1,7 @@
-// What a rank sends in a step, in bytes, as core/collectives.h sends it: halves to neighbours, and the shares back. It
-// receives about as much at the same time. Pure.
+// What a rank sends in a step, in bytes, as native/model/row_exchange.cc and native/core/collectives.h send it. It receives about as much
+// at the same time. Pure.
 
-import type { RankOf } from './shares.ts';
+import { partsOf, type RankOf } from './shares.ts';
 
 /** Bytes that a rank sends in a step. What rank 0 says beside that (what is next) is some 100 bytes. */
 export interface SentBytes {
@@ -27,19 +27,23 @@ export interface Exchanged {
   divided?: { touched: number; updated: number; blocks: number } | undefined;
 }
 
-/** Elements that a rank sends while `count` of them are summed over all ranks: 2 (R - 1) / R of them, but for rounding. */
-export function sentOfSum(count: number, { rank, size }: RankOf): number {
-  const shares = [count];
-  let sent = 0;
+/**
+ * Elements that a rank sends while `count` of them are summed: its parts of what others own, and to all others the sums of what it owns.
+ * Of one part, 2 (R - 1) / R of them, but for rounding.
+ */
+export function sentOfSum(count: number, parts: number, { rank, size }: RankOf): number {
+  const begin = (owner: number) => Math.floor((count * owner) / size);
+  const own = begin(rank + 1) - begin(rank);
+  return parts * (count - own) + (size - 1) * own;
+}
+
+/** Of a little that is summed: it goes to rank 0 and back, each passing it on to those that follow. */
+function sentOfLittle(count: number, { rank, size }: RankOf): number {
+  let sent = rank > 0 ? count : 0;
   for (let distance = 1; distance < size; distance *= 2) {
-    const share = shares.at(-1)!;
-    const lower = Math.floor(share / 2);
-    const kept = (rank & distance) === 0 ? lower : share - lower;
-    sent += share - kept;
-    shares.push(kept);
+    if (rank < distance && rank + distance < size) sent += count;
   }
-  // Back, a rank sends what it has been given so far: all of each share that it kept.
-  return sent + shares.slice(1).reduce((sum, share) => sum + share, 0);
+  return sent;
 }
 
 /**
@@ -47,12 +51,13 @@ export function sentOfSum(count: number, { rank, size }: RankOf): number {
  * large as the rows of each rank: gradients and weights are the mean over the ranks.
  */
 export function sentInStep({ elements, flags, microBatches, divided }: Exchanged, rank: RankOf): SentBytes {
-  const ofNumbers = (count: number) => 8 * sentOfSum(count, rank);
+  const ofNumbers = (count: number) => 8 * sentOfLittle(count, rank);
   const mean = (count: number) => (4 * count * (rank.size - 1)) / rank.size;
+  const parts = partsOf(microBatches, rank);
   return {
-    gradients: divided ? mean(divided.touched) : 4 * sentOfSum(elements, rank),
+    gradients: divided ? parts * mean(divided.touched) : 4 * sentOfSum(elements, parts, rank),
     weights: divided ? mean(divided.updated) : 0,
-    flags: sentOfSum(flags, rank),
+    flags: sentOfLittle(flags, rank),
     // Two sums of FLOPs, and whether each stops, come with the losses.
     numbers: ofNumbers(2 + rank.size + microBatches) + ofNumbers(rank.size) + ofNumbers(divided?.blocks ?? 0),
   };

@@ -58,7 +58,7 @@ export async function exchangeStep(
         'more warm-up steps or gradient clipping usually help',
     );
   }
-  await model.exchangeGradients(communicator);
+  await model.exchangeGradients(communicator, microBatches);
   return { stopped, losses, blockFlops, allFlops };
 }
 

@@ -101,13 +101,24 @@ export function requireLead(config: TrainConfig, communicator: Communicator): vo
 }
 
 /** @throws {BurgeonError} ERR_BURGEON_CONFIG where the micro-batches of a stage cannot be dealt to the ranks in equal parts. */
-export function requireShares(
-  { est, steps, batchSize, accumulationSteps }: Pick<TrainConfig, 'est' | 'steps' | 'batchSize' | 'accumulationSteps'>,
-  ranks: RankOf,
-): void {
+export function requireShares(config: SharedConfig, ranks: RankOf): void {
+  for (const microBatches of microBatchesOfStages(config)) shareOf(microBatches, ranks);
+}
+
+/** Most ranks, fewer than these and at least two, to which the micro-batches of every stage can be dealt. */
+export function fewerRanks(config: SharedConfig, ranks: number): number | undefined {
+  const all = microBatchesOfStages(config);
+  for (let fewer = ranks - 1; fewer > 1; fewer--)
+    if (all.every((microBatches) => microBatches % fewer === 0)) return fewer;
+  return undefined;
+}
+
+type SharedConfig = Pick<TrainConfig, 'est' | 'steps' | 'batchSize' | 'accumulationSteps'>;
+
+function microBatchesOfStages({ est, steps, batchSize, accumulationSteps }: SharedConfig): number[] {
   const schedule = new Schedule(est.schedule, steps);
-  for (const { startStep } of schedule.stages) {
+  return schedule.stages.map(({ startStep }) => {
     const { batchSize: own = batchSize } = schedule.at(startStep);
-    shareOf((batchSize * accumulationSteps) / own, ranks);
-  }
+    return (batchSize * accumulationSteps) / own;
+  });
 }

@@ -7,7 +7,7 @@ import { sampleSubnetwork } from '../est/sampler.ts';
 import type { ResolvedStage } from '../est/schedule.ts';
 import { arrayElements, blockCount, expectedUnionElements, flagCount, type Union, unionOf } from '../est/union.ts';
 import { type Exchanged, type SentBytes, sentInStep } from '../ranks/sent-bytes.ts';
-import { keptSums, type RankOf } from '../ranks/shares.ts';
+import { keptSums, partsOf, type RankOf } from '../ranks/shares.ts';
 import { groupCount } from './groups.ts';
 import { requireShares } from './lead.ts';
 import { type PlannedConfig, type StepPlan, StepPlanner } from './step-planner.ts';
@@ -36,7 +36,7 @@ export interface RankStage {
   sentTo: SentBytes;
   /** Copies of the gradients that are kept aside while a rank's micro-batches add up. */
   sums: number;
-  /** What is packed and what is received, in the memory of the host. */
+  /** What is packed and what is received at a time: in the memory of the host, over NCCL in that of the device. */
   buffers: number;
 }
 
@@ -63,14 +63,12 @@ export function stepExchange(
 
 /**
  * What each stage that has steps takes of every rank.
- * @param isOnDevice whether gradients are in the memory of a CUDA device: then they are packed always.
  * @throws {BurgeonError} ERR_BURGEON_CONFIG where the micro-batches of a stage cannot be dealt.
  */
 export function planRanks(
   model: ModelConfig,
   config: PlannedConfig & Pick<TrainConfig, 'optimizer'>,
   ranks: number,
-  isOnDevice: boolean,
 ): RankStage[] {
   const first = { rank: 0, size: ranks };
   requireShares(config, first);
@@ -85,21 +83,34 @@ export function planRanks(
         return { union, all: exchanged(model, union, planner.at(step), config.optimizer) };
       });
       const [from, to] = ends.map(({ all }) => sentInStep(all, first));
-      // What is received; and a copy of what does not lie in one piece, or not in the memory of the host.
-      const buffersOf = ({ union: { elements, runs }, all: { divided } }: (typeof ends)[number]) =>
-        divided
-          ? 4 * (Math.ceil(divided.touched / 2) + Math.max(divided.touched, divided.updated))
-          : 4 * (Math.ceil(elements / 2) + (runs > 1 || isOnDevice ? elements : 0));
+      const buffersOf = ({ all: { elements, divided } }: (typeof ends)[number]) =>
+        4 *
+        Math.max(
+          ...(divided
+            ? [buffered(divided.touched, microBatches, ranks), buffered(divided.updated, ranks, ranks)]
+            : [buffered(elements, microBatches, ranks)]),
+        );
       return {
         stage: stage.index + 1,
         microBatches,
         groups: groupsOfStep(planner, startStep),
         sentFrom: from!,
         sentTo: to!,
-        sums: 4 * keptSums(microBatches / ranks) * arrayElements(model),
+        sums: 4 * keptSums(microBatches, ranks) * arrayElements(model),
         buffers: ranks === 1 ? 0 : Math.round(Math.max(...ends.map(buffersOf))),
       };
     });
+}
+
+/** Elements of parts that a rank sends or receives before they are added up: native/model/row_exchange.h. */
+const mostAtOnce = 2 ** 24;
+
+/** Elements of the memory for an exchange of so many, where all owners have equal parts of them. */
+function buffered(elements: number, microBatches: number, ranks: number): number {
+  const parts = Array.from({ length: ranks }, (_, rank) => partsOf(microBatches, { rank, size: ranks }));
+  const most = Math.max(...parts);
+  const atOnce = Math.min(Math.ceil(elements / ranks), Math.max(1, Math.floor(mostAtOnce / (most * ranks))));
+  return atOnce * (parts.reduce((sum, each) => sum + each, 0) + most * ranks);
 }
 
 /** Bytes of a step. */
@@ -136,7 +147,7 @@ function expectedUnion(
   const sampler = samplerOf(model, est, { ...stage.options, rates });
   if (planner.at(step).isShared) return unionOf(model, [sampleSubnetwork(sampler, { seed, step, group: 0 })]);
   const elements = expectedUnionElements(model, sampler, groupsOfStep(planner, step));
-  return { elements, touched: elements, runs: Number.POSITIVE_INFINITY };
+  return { elements, touched: elements };
 }
 
 function groupsOfStep(planner: StepPlanner, step: number): number {

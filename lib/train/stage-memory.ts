@@ -26,7 +26,11 @@ export interface StageMemory {
 type MemoryConfig = Pick<TrainConfig, 'batchSize' | 'accumulationSteps' | 'sequenceLength' | 'est' | 'steps'>;
 
 /** @throws {BurgeonError} as `planMemory`. */
-export function planStageMemory(model: ModelConfig, config: MemoryConfig, options: ModelOptions): StageMemory[] {
+export function planStageMemory(
+  model: ModelConfig,
+  config: MemoryConfig,
+  options: ModelOptions & { ranks?: number },
+): StageMemory[] {
   const { sequenceLength, est } = config;
   const schedule = new Schedule(est.schedule, config.steps);
   const whole = planMemory(model, config.batchSize, sequenceLength, options);
@@ -52,7 +56,11 @@ export function planStageMemory(model: ModelConfig, config: MemoryConfig, option
  * which its creation answers.
  * @throws {BurgeonError} ERR_BURGEON_OUT_OF_MEMORY naming the stage and the most sequences that fit.
  */
-export function checkStageMemory(model: ModelConfig, config: MemoryConfig, options: ModelOptions): void {
+export function checkStageMemory(
+  model: ModelConfig,
+  config: MemoryConfig,
+  options: ModelOptions & { ranks?: number },
+): void {
   const { stages } = new Schedule(config.est.schedule, config.steps);
   if (stages.every((stage) => stage.options.batchSize === undefined)) return;
   for (const { stage, batchSize, memory, proposedBatchSize } of planStageMemory(model, config, options)) {

@@ -135,7 +135,7 @@ async function addGradients(context: StepContext, step: number, mayStop: boolean
     }
   };
   const number = (at: number, micro: number) => at * accumulationSteps + first + micro;
-  for (const [micro, fold] of foldsOf(count).entries()) {
+  for (const [micro, fold] of foldsOf(accumulationSteps, communicator).entries()) {
     // Rank 0 looks between two steps as well.
     const isDue = micro > 0 || communicator.rank > 0;
     if (isDue && signal?.aborted && mayStop) return { ...share, isStopped: true };

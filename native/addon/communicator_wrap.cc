@@ -77,10 +77,6 @@ Napi::Value CommunicatorWrap::meet(const Napi::CallbackInfo& info) {
     const Napi::Object options = read_object(info[0], "options");
     TcpPlace place;
     place.size = static_cast<int>(read_integer(options.Get("size"), "size", 2, kMostRanks));
-    if ((place.size & (place.size - 1)) != 0) {
-      throw Error(ErrorCode::kConfig,
-                  "size: expected 2, 4, 8 or another power of two, received " + std::to_string(place.size));
-    }
     place.rank = static_cast<int>(read_integer(options.Get("rank"), "rank", 0, place.size - 1));
     const std::string mpi = read_string(options.Get("mpiLibrary"), "mpiLibrary");
     place.address = read_string(options.Get("address"), "address");

@@ -82,7 +82,12 @@ Napi::Value ModelWrap::run_with_ranks(const Napi::CallbackInfo& info, const Napi
 
 Napi::Value ModelWrap::exchange_gradients(const Napi::CallbackInfo& info) {
   return translate_errors(info.Env(), [&]() -> Napi::Value {
-    return run_with_ranks(info, info[0], [](Model& model, Communicator& ranks) { model.exchange_gradients(ranks); });
+    const Napi::Value ranks = info[0];
+    CommunicatorWrap::from(ranks);  // is looked at first
+    const int64_t micro_batches = read_integer(info[1], "microBatches", 1, int64_t{1} << 31);
+    return run_with_ranks(info, ranks, [=](Model& model, Communicator& communicator) {
+      model.exchange_gradients(communicator, micro_batches);
+    });
   });
 }
 

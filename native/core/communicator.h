@@ -1,13 +1,23 @@
-// Processes that train one model together, numbered from 0 as ranks, and what two of them say to each other. What all
-// of them do together is built of that (core/collectives.h), so that sums have one order whatever carries them.
+// Processes that train one model together, numbered from 0 as ranks, and what they say to each other. What all of them
+// do together is built of that (core/collectives.h), so that sums have one order whatever carries them.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace burgeon {
+
+// What goes to a peer and what comes from it; either may be nothing. Both say the same sizes.
+struct Message {
+  int peer;
+  const void* out;
+  size_t out_bytes;
+  void* in;
+  size_t in_bytes;
+};
 
 class Communicator {
  public:
@@ -23,10 +33,14 @@ class Communicator {
   // Of this object alone, in this process.
   int64_t id() const { return id_; }
 
-  // Sends to a peer and receives from it at the same time; either may be nothing. `what` names it for people: "the sum
-  // of gradients". Throws Error(kRanks) where a rank has ended, is silent or gave up, with what is known of it; then
-  // nothing more can be done.
-  virtual void exchange(int peer, const void* out, size_t out_bytes, void* in, size_t in_bytes, const char* what) = 0;
+  // Sends to peers and receives from them, all at the same time; one message for each at most. `what` names it for
+  // people: "the sum of gradients". Throws Error(kRanks) where a rank has ended, is silent or gave up, with what is
+  // known of it; then nothing more can be done.
+  virtual void exchange(const std::vector<Message>& messages, const char* what) = 0;
+  void send(int peer, const void* out, size_t bytes, const char* what) {
+    exchange({{peer, out, bytes, nullptr, 0}}, what);
+  }
+  void receive(int peer, void* in, size_t bytes, const char* what) { exchange({{peer, nullptr, 0, in, bytes}}, what); }
 
   // For what goes to a peer by another way: whether a rank is lost, as far as is known within the time, and what
   // exchange() throws then.

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/communicator.h"
 
@@ -36,8 +37,7 @@ class DeviceLinks {
 
   // As Communicator::exchange(), in memory of devices. Throws Error(kRanks) where a rank is lost, Error(kCuda) where
   // the way fails or takes longer than patience allows.
-  virtual void exchange(Communicator& ranks, int peer, const void* out, size_t out_bytes, void* in, size_t in_bytes,
-                        const char* what) = 0;
+  virtual void exchange(Communicator& ranks, const std::vector<Message>& messages, const char* what) = 0;
   // Returns when the device has done all of it. Throws likewise.
   virtual void finish(Communicator& ranks, const char* what) = 0;
 };

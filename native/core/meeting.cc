@@ -27,12 +27,6 @@ struct Greeting {
   char version[32] = {};
 };
 
-// Whether they exchange data (core/collectives.h): their numbers differ in one bit.
-bool are_partners(int a, int b) {
-  const int difference = a ^ b;
-  return difference != 0 && (difference & (difference - 1)) == 0;
-}
-
 // Where a rank is called, as rank 0 saw it.
 struct Place {
   char address[64] = {};
@@ -40,7 +34,8 @@ struct Place {
 };
 
 // How the ranks of a job find each other: all call rank 0, which tells them where the others are; each then calls those
-// below it. Partners watch each other as well: a network that is cut between the two alone rank 0 does not see.
+// below it. All that exchange data watch each other as well: a network that is cut between two alone rank 0 does not
+// see.
 class Meeting {
  public:
   Meeting(const TcpPlace& place, Socket listener)
@@ -94,9 +89,7 @@ class Meeting {
       const Place& at = places_[static_cast<size_t>(rank)];
       const std::string address = rank == 0 ? place_.address : at.address;
       const int port = rank == 0 ? place_.port : at.port;
-      if (rank > 0 && are_partners(rank, place_.rank)) {
-        watches_[static_cast<size_t>(rank)] = call(rank, address, port, true);
-      }
+      if (rank > 0) watches_[static_cast<size_t>(rank)] = call(rank, address, port, true);
       data_[static_cast<size_t>(rank)] = call(rank, address, port, false);
     }
     accept_all();
@@ -106,7 +99,7 @@ class Meeting {
   bool is_due(int rank, bool is_watch) const {
     if (rank <= place_.rank || rank >= place_.size) return false;
     if (!is_connecting_) return is_watch;
-    return !is_watch || (place_.rank > 0 && are_partners(rank, place_.rank));
+    return !is_watch || place_.rank > 0;
   }
 
   // Names of those that have not called yet.
@@ -199,7 +192,7 @@ class Meeting {
   const TcpPlace place_;
   const double end_;
   std::vector<Socket> data_;
-  std::vector<Socket> watches_;  // of rank 0 to all others, of another to rank 0 and its partners
+  std::vector<Socket> watches_;  // of rank 0 to all others; of another to rank 0, and to all where data goes over TCP
   std::vector<Place> places_;
   Socket listener_;
   int port_;

@@ -1,6 +1,6 @@
-// Who is still there. Every rank says so to rank 0 and its partners every second, on connections of their own and from
-// a thread of its own, however long its step takes, and rank 0 to every other; where one ends, is silent or gives up,
-// rank 0 hears of it and tells all.
+// Who is still there. Every rank says so every second to rank 0, and to every other that it exchanges data with over
+// TCP, on connections of their own and from a thread of its own, however long its step takes; where one ends, is silent
+// or gives up, rank 0 hears of it and tells all.
 #pragma once
 
 #include <atomic>

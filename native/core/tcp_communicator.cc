@@ -16,6 +16,7 @@ std::unique_ptr<Communicator> meet_over_tcp(const TcpPlace&) {
 
 #include <poll.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 #include <vector>
@@ -35,31 +36,26 @@ class TcpCommunicator final : public Communicator {
         watch_(std::move(met.watch)) {}
   ~TcpCommunicator() override { close(); }
 
-  void exchange(int peer, const void* out, size_t out_bytes, void* in, size_t in_bytes, const char* what) override {
-    if (!watch_) fail(peer, what);
-    const int file = data_[static_cast<size_t>(peer)].file();
-    const char* from = static_cast<const char*>(out);
-    char* to = static_cast<char*>(in);
-    while (out_bytes > 0 || in_bytes > 0) {
-      if (watch_->has_failed()) fail(peer, what);
-      const short events = static_cast<short>((out_bytes > 0 ? POLLOUT : 0) | (in_bytes > 0 ? POLLIN : 0));
-      pollfd ready[] = {{file, events, 0}, {watch_->wakes(), POLLIN, 0}};
-      if (poll(ready, 2, -1) < 0) {
+  void exchange(const std::vector<Message>& messages, const char* what) override {
+    left_ = messages;
+    for (;;) {
+      waiting_.clear();
+      for (const Message& each : left_) {
+        const short events = static_cast<short>((each.out_bytes > 0 ? POLLOUT : 0) | (each.in_bytes > 0 ? POLLIN : 0));
+        // A descriptor that is negative is passed over.
+        waiting_.push_back({events ? data_of(each.peer, what) : -1, events, 0});
+      }
+      const auto next = std::find_if(waiting_.begin(), waiting_.end(), [](const pollfd& each) { return each.fd >= 0; });
+      if (next == waiting_.end()) return;
+      const int waited_for = left_[static_cast<size_t>(next - waiting_.begin())].peer;
+      if (watch_->has_failed()) fail(waited_for, what);
+      waiting_.push_back({watch_->wakes(), POLLIN, 0});
+      if (poll(waiting_.data(), static_cast<nfds_t>(waiting_.size()), -1) < 0) {
         if (errno == EINTR) continue;
-        fail(peer, what);
+        fail(waited_for, what);
       }
-      if (ready[0].revents == 0) continue;
-      if (out_bytes > 0 && ready[0].revents & (POLLOUT | POLLERR | POLLHUP)) {
-        const long sent = send_some(file, from, out_bytes);
-        if (sent < 0) fail(peer, what);
-        from += sent;
-        out_bytes -= static_cast<size_t>(sent);
-      }
-      if (in_bytes > 0 && ready[0].revents & (POLLIN | POLLERR | POLLHUP)) {
-        const long received = receive_some(file, to, in_bytes);
-        if (received < 0) fail(peer, what);
-        to += received;
-        in_bytes -= static_cast<size_t>(received);
+      for (size_t i = 0; i < left_.size(); ++i) {
+        if (waiting_[i].revents != 0) pass(&left_[i], waiting_[i], what);
       }
     }
   }
@@ -81,9 +77,32 @@ class TcpCommunicator final : public Communicator {
   }
 
  private:
+  int data_of(int peer, const char* what) {
+    if (!watch_) fail(peer, what);
+    return data_[static_cast<size_t>(peer)].file();
+  }
+
+  // As much as can be now.
+  void pass(Message* left, const pollfd& ready, const char* what) {
+    if (left->out_bytes > 0 && ready.revents & (POLLOUT | POLLERR | POLLHUP)) {
+      const long sent = send_some(ready.fd, left->out, left->out_bytes);
+      if (sent < 0) fail(left->peer, what);
+      left->out = static_cast<const char*>(left->out) + sent;
+      left->out_bytes -= static_cast<size_t>(sent);
+    }
+    if (left->in_bytes > 0 && ready.revents & (POLLIN | POLLERR | POLLHUP)) {
+      const long received = receive_some(ready.fd, left->in, left->in_bytes);
+      if (received < 0) fail(left->peer, what);
+      left->in = static_cast<char*>(left->in) + received;
+      left->in_bytes -= static_cast<size_t>(received);
+    }
+  }
+
   std::vector<Socket> data_;  // to every other rank
   const std::vector<std::string> names_;
   std::unique_ptr<RankWatch> watch_;
+  std::vector<Message> left_;  // of an exchange; kept for its memory, as those that are polled
+  std::vector<pollfd> waiting_;
 };
 
 }  // namespace

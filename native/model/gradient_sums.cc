@@ -1,7 +1,10 @@
 #include "model/gradient_sums.h"
 
+#include <algorithm>
+#include <string>
+
+#include "core/error.h"
 #include "core/master.h"
-#include "model/touched_rows.h"
 
 namespace burgeon {
 
@@ -39,35 +42,54 @@ void GradientSums<M>::keep(TouchedUnits& touched) {
 
 template <class M>
 size_t GradientSums<M>::bytes() const {
-  size_t bytes = linked_.bytes();
+  size_t bytes = rows_.bytes();
   for (const Kept& kept : kept_) bytes += kept.arena.size();
   return bytes;
 }
 
 template <class M>
-void GradientSums<M>::exchange(Communicator& ranks, TouchedUnits& touched, const typename DeviceSums<M>::Add& add) {
+void GradientSums<M>::fill(const Kept& kept, const std::vector<Run>& runs) {
+  M* const sums = reinterpret_cast<M*>(kept.arena.data());
+  auto next = kept.runs.begin();
+  for (const Run& run : runs) {
+    int64_t at = run.first;
+    const int64_t end = run.first + run.count;
+    for (; next != kept.runs.end() && next->first < end; ++next) {
+      if (next->first > at) device_.clear(sums + at, static_cast<size_t>(next->first - at) * sizeof(M));
+      at = std::max(at, next->first + next->count);
+    }
+    if (at < end) device_.clear(sums + at, static_cast<size_t>(end - at) * sizeof(M));
+  }
+}
+
+template <class M>
+void GradientSums<M>::exchange(Communicator& ranks, int64_t micro_batches, TouchedUnits& touched,
+                               const typename RowExchange<M>::Add& add) {
+  if (micro_batches < ranks.size() || micro_batches % ranks.size() != 0) {
+    throw Error(ErrorCode::kShape, "microBatches: expected a multiple of the " + std::to_string(ranks.size()) +
+                                       " ranks, received " + std::to_string(micro_batches));
+  }
+  const SumTree tree(micro_batches, ranks.size());
+  const int expected = tree.parts(ranks.rank()) - 1;
+  if (static_cast<size_t>(expected) != in_use_) {
+    throw Error(ErrorCode::kShape, "sums kept aside: expected " + std::to_string(expected) + " of rank " +
+                                       std::to_string(ranks.rank()) + " of " + std::to_string(ranks.size()) +
+                                       " after its share of " + std::to_string(micro_batches) +
+                                       " micro-batches, found " + std::to_string(in_use_) + "; fold as foldsOf() says");
+  }
   touched.unite_with(ranks, &flags_);
   const std::vector<Run> runs = runs_of(touched);
-  const char* const what = "the sum of gradients";
-  if (linked_.sum(ranks, base(), runs, add, what)) return;
-  const bool is_on_host = device_.queue() == nullptr;
-  if (runs.size() == 1 && is_on_host) {
-    sum_over(ranks, base() + runs[0].first, runs[0].count, &received_, what);
-    return;
+  std::vector<M*> parts;
+  for (size_t i = 0; i < in_use_; ++i) {
+    fill(kept_[i], runs);
+    parts.push_back(reinterpret_cast<M*>(kept_[i].arena.data()));
   }
-  int64_t count = 0;
-  for (const Run& run : runs) count += run.count;
-  packed_.resize(static_cast<size_t>(count));
-  const auto for_packed = [&](auto move) {
-    M* at = packed_.data();
-    for (const Run& run : runs) {
-      move(at, base() + run.first, static_cast<size_t>(run.count) * sizeof(M));
-      at += run.count;
-    }
-  };
-  for_packed([&](M* packed, M* gradient, size_t bytes) { device_.read(packed, gradient, bytes); });
-  sum_over(ranks, packed_.data(), count, &received_, what);
-  for_packed([&](M* packed, M* gradient, size_t bytes) { device_.write(gradient, packed, bytes); });
+  parts.push_back(base());
+  const RowShards& shards = parameters_.shards();
+  const OwnedElements owned =
+      shards.divides() ? divide_by_owner(parameters_.tensors(), &touched, shards) : divide_evenly(runs, ranks.size());
+  rows_.sum(ranks, tree, parts, owned, !shards.divides(), add, "the sum of gradients");
+  drop();
 }
 
 template class GradientSums<float>;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/bfloat16.h"
+#include "core/collectives.h"
 #include "core/error.h"
 #include "core/thread_pool.h"
 #include "model/add_run.h"
@@ -57,7 +58,7 @@ class TypedModel final : public Model {
         recordings_(device_, options.graphs && !options.profile),
         losses_(device_),
         sums_(parameters_, device_),
-        exchange_(parameters_, device_),
+        exchange_(parameters_, device_, sums_.rows()),
         step_(config_, ops_, device_, parameters_, operands_, workspace_.activations(), context_),
         update_(config_, ops_, device_, parameters_, operands_, context_) {
     require_optimizer(config_, ops_);
@@ -73,7 +74,7 @@ class TypedModel final : public Model {
   int element_size() const override { return sizeof(M); }
   const std::vector<Tensor>& tensors() const override { return parameters_.tensors(); }
   size_t parameter_bytes() const override { return parameters_.bytes() + operands_.bytes(); }
-  std::string links() const override { return sums_.links(); }
+  std::string links() const override { return sums_.rows().links(); }
   size_t activation_bytes() const override {
     return workspace_.bytes() + text_.bytes() + sums_.bytes() + update_.bytes();
   }
@@ -191,18 +192,16 @@ class TypedModel final : public Model {
     }
   }
 
-  void exchange_gradients(Communicator& ranks) override {
-    require_folded();
+  void exchange_gradients(Communicator& ranks, int64_t micro_batches) override {
     operands_.add_gradients(context_);
     try {
+      if (parameters_.shards().divides()) exchange_.check(ranks);
+      sums_.exchange(ranks, micro_batches, touched_,
+                     [&](M* to, const M* from, int64_t count) { add_run(ops_, context_, to, from, count); });
       if (parameters_.shards().divides()) {
-        exchange_.sum_gradients(ranks, touched_);
         reserve(kUpdateShape);
         std::vector<double>& squares = update_.sum_squares(touched_, workspace_.activations().sums);
         sum_over(ranks, squares.data(), static_cast<int64_t>(squares.size()), &received_, "the norm of the gradient");
-      } else {
-        sums_.exchange(ranks, touched_,
-                       [&](M* to, const M* from, int64_t count) { add_run(ops_, context_, to, from, count); });
       }
     } catch (const Error&) {
       clear_gradients();  // of which some are sums and some are not
@@ -212,7 +211,7 @@ class TypedModel final : public Model {
   }
 
   void broadcast_state(Communicator& ranks) override {
-    if (!parameters_.shards().divides()) sums_.link(ranks);
+    sums_.rows().link(ranks);
     exchange_.broadcast(ranks);
     operands_.invalidate();
   }

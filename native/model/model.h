@@ -93,11 +93,12 @@ class Model {
   // micro-batch, adds so many sums kept before to its gradients, the newest first, and then, where `keeps`, keeps them
   // aside until the next. What is kept is cleared with the gradients. Throws Error(kShape) where so many were not kept.
   virtual void fold_gradients(int64_t merges, bool keeps) = 0;
-  // Replaces the gradients by the sums over all ranks: of rows that any of them has touched, and of these the own ones
-  // where moments are divided. Throws Error(kRanks).
-  virtual void exchange_gradients(Communicator& ranks) = 0;
-  // Gives all ranks the weights and, where they are not divided, the moments of rank 0. Without a division, links their
-  // devices where that can be (core/device_links.h): gradients go that way from then on. Throws Error(kRanks, kCuda).
+  // Replaces the gradients by the sums over all ranks and `micro_batches`: of rows that any of them has touched, and of
+  // these the own ones where moments are divided. Throws Error(kRanks), Error(kShape) where the folds of this rank's
+  // share (lib/ranks/shares.ts) have left another number of sums aside; the gradients are then cleared.
+  virtual void exchange_gradients(Communicator& ranks, int64_t micro_batches) = 0;
+  // Gives all ranks the weights and, where they are not divided, the moments of rank 0. Links their devices where that
+  // can be (core/device_links.h): gradients and new weights go that way from then on. Throws Error(kRanks, kCuda).
   virtual void broadcast_state(Communicator& ranks) = 0;
   // Where moments are divided, after every optimizer_step(): gives all ranks what it has updated. Throws Error(kRanks);
   // Error(kShape) where there was none.

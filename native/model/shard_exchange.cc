@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "core/collectives.h"
 #include "core/error.h"
-#include "model/touched_rows.h"
 
 namespace burgeon {
 
@@ -19,57 +19,8 @@ void ShardExchange<M>::check(const Communicator& ranks) const {
 }
 
 template <class M>
-typename ShardExchange<M>::Packing ShardExchange<M>::packing_of(TouchedUnits* units) const {
-  const RowShards& shards = p_.shards();
-  std::vector<std::vector<Run>> of_places(static_cast<size_t>(shards.size()));
-  for_touched_rows(p_.tensors(), units, [&](const Tensor& tensor, int64_t row, int64_t rows) {
-    shards.cut(tensor, row, rows, [&](int64_t first, int64_t count, int owner) {
-      of_places[static_cast<size_t>(place_of(owner, shards.size()))].push_back(
-          {tensor.offset + first * tensor.cols, count * tensor.cols});
-    });
-  });
-  Packing packing{{}, {0}};
-  for (const std::vector<Run>& runs : of_places) {
-    packing.runs.insert(packing.runs.end(), runs.begin(), runs.end());
-    packing.shares.push_back(packing.shares.back());
-    for (const Run& run : runs) packing.shares.back() += run.count;
-  }
-  return packing;
-}
-
-template <class M>
-template <class Move>
-void ShardExchange<M>::for_packed(const Packing& packing, M* array, Places places, Move move) {
-  const int64_t begin = packing.shares[static_cast<size_t>(places.low)];
-  const int64_t end = packing.shares[static_cast<size_t>(places.high)];
-  int64_t at = 0;
-  for (const Run& run : packing.runs) {
-    if (at >= begin && at < end)
-      move(packed_.data() + at, array + run.first, static_cast<size_t>(run.count) * sizeof(M));
-    at += run.count;
-  }
-}
-
-template <class M>
-void ShardExchange<M>::sum_gradients(Communicator& ranks, TouchedUnits& touched) {
-  check(ranks);
-  touched.unite_with(ranks, &flags_);
-  const Packing packing = packing_of(&touched);
-  packed_.resize(static_cast<size_t>(packing.shares.back()));
-  M* const gradients = p_.array(Role::kGradient);
-  for_packed(packing, gradients, {0, ranks.size()}, [&](M* packed, M* gradient, size_t bytes) {
-    device_.read(packed, gradient, bytes);
-    device_.clear(gradient, bytes);
-  });
-  reduce_scatter(ranks, packed_.data(), packing.shares, &received_, "the sum of gradients",
-                 [](M a, M b) { return a + b; });
-  for_packed(packing, gradients, own(),
-             [&](M* packed, M* gradient, size_t bytes) { device_.write(gradient, packed, bytes); });
-}
-
-template <class M>
 void ShardExchange<M>::expect_weights(TouchedUnits* units) {
-  updated_ = packing_of(units);
+  updated_ = divide_by_owner(p_.tensors(), units, p_.shards());
 }
 
 template <class M>
@@ -78,15 +29,7 @@ void ShardExchange<M>::gather_weights(Communicator& ranks) {
     throw Error(ErrorCode::kShape, "weights: expected an update of rows that are divided over ranks, found none");
   }
   check(ranks);
-  packed_.resize(static_cast<size_t>(updated_.shares.back()));
-  M* const weights = p_.array(Role::kWeight);
-  for_packed(updated_, weights, own(),
-             [&](M* packed, M* weight, size_t bytes) { device_.read(packed, weight, bytes); });
-  all_gather(ranks, packed_.data(), updated_.shares, "the weights of a step");
-  for (const Places others : {Places{0, own().low}, Places{own().high, ranks.size()}}) {
-    for_packed(updated_, weights, others,
-               [&](M* packed, M* weight, size_t bytes) { device_.write(weight, packed, bytes); });
-  }
+  rows_.gather(ranks, p_.array(Role::kWeight), updated_, "the weights of a step");
   drop();
 }
 
@@ -123,24 +66,24 @@ void ShardExchange<M>::gather_rows(Communicator& ranks, Role role, const Tensor&
                                    M* to) {
   check(ranks);
   const RowShards& shards = p_.shards();
-  // visit(its elements in `packed`, first row, rows) for all pieces of the owner of every place.
+  // visit(owner, its elements in `packed`, first row, elements) for all pieces of every owner.
   const auto for_pieces = [&](auto visit) {
     int64_t at = 0;
-    for (int place = 0; place < shards.size(); ++place) {
+    for (int rank = 0; rank < shards.size(); ++rank) {
       shards.cut(tensor, row, rows, [&](int64_t first, int64_t count, int owner) {
-        if (place_of(owner, shards.size()) != place) return;
-        visit(place, at, first, count * tensor.cols);
+        if (owner != rank) return;
+        visit(owner, at, first, count * tensor.cols);
         at += count * tensor.cols;
       });
     }
   };
   Shares shares(static_cast<size_t>(shards.size()) + 1, 0);
-  for_pieces([&](int place, int64_t at, int64_t, int64_t count) {
-    for (size_t i = static_cast<size_t>(place) + 1; i < shares.size(); ++i) shares[i] = at + count;
+  for_pieces([&](int owner, int64_t at, int64_t, int64_t count) {
+    for (size_t i = static_cast<size_t>(owner) + 1; i < shares.size(); ++i) shares[i] = at + count;
   });
   std::vector<M> packed(static_cast<size_t>(rows * tensor.cols));
-  for_pieces([&](int place, int64_t at, int64_t first, int64_t count) {
-    if (place != own().low) return;
+  for_pieces([&](int owner, int64_t at, int64_t first, int64_t count) {
+    if (owner != shards.rank()) return;
     device_.read(packed.data() + at, p_.row(role, tensor, first), static_cast<size_t>(count) * sizeof(M));
   });
   all_gather(ranks, packed.data(), shares, "what the optimizer keeps");

@@ -1,14 +1,13 @@
-// What ranks tell each other of weights and of what the optimizer keeps. Where each updates its own rows only
-// (model/row_shards.h): the sums of the gradients of these, and then their new weights. Rows are packed in the order of
-// their owners' shares.
+// What ranks tell each other of weights and of what the optimizer keeps, where each updates its own rows only
+// (model/row_shards.h), and in the beginning.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
-#include "core/collectives.h"
 #include "core/device.h"
 #include "model/parameters.h"
+#include "model/row_exchange.h"
 #include "model/subnetwork.h"
 
 namespace burgeon {
@@ -16,16 +15,16 @@ namespace burgeon {
 template <class M>
 class ShardExchange {
  public:
-  ShardExchange(Parameters<M>& parameters, Device& device) : p_(parameters), device_(device) {}
+  ShardExchange(Parameters<M>& parameters, Device& device, RowExchange<M>& rows)
+      : p_(parameters), device_(device), rows_(rows) {}
 
-  // Replaces the gradients of own rows by the sums over all ranks and those of other rows by 0, and what is touched by
-  // what any rank has touched.
-  void sum_gradients(Communicator& ranks, TouchedUnits& touched);
+  // Throws Error(kConfig) where these are not the ranks that rows are divided over.
+  void check(const Communicator& ranks) const;
 
   // An update of these units is to come, or of all where null; then the ranks have weights to exchange.
   void expect_weights(TouchedUnits* units);
-  bool expects_weights() const { return !updated_.runs.empty(); }
-  void drop() { updated_.runs.clear(); }
+  bool expects_weights() const { return !updated_.empty(); }
+  void drop() { updated_.clear(); }
   // Gives all ranks the weights that the update has changed. Throws Error(kShape) where there was none.
   void gather_weights(Communicator& ranks);
 
@@ -37,34 +36,10 @@ class ShardExchange {
   void gather_rows(Communicator& ranks, Role role, const Tensor& tensor, int64_t row, int64_t rows, M* to);
 
  private:
-  // Elements of an array of parameters.
-  struct Run {
-    int64_t first;
-    int64_t count;
-  };
-  struct Packing {
-    std::vector<Run> runs;  // in the order of the shares
-    Shares shares;
-  };
-
-  // Throws Error(kConfig) where these are not the ranks that rows are divided over.
-  void check(const Communicator& ranks) const;
-  Packing packing_of(TouchedUnits* units) const;
-  // move(packed, its elements of the array, count) for the runs of places [low, high).
-  template <class Move>
-  void for_packed(const Packing& packing, M* array, Places places, Move move);
-  Places own() const {
-    const int place = place_of(p_.shards().rank(), p_.shards().size());
-    return {place, place + 1};
-  }
-
   Parameters<M>& p_;
   Device& device_;
-  Packing updated_;
-  // Kept for their memory.
-  std::vector<M> packed_;
-  std::vector<M> received_;
-  std::vector<uint8_t> flags_;
+  RowExchange<M>& rows_;
+  OwnedElements updated_;
 };
 
 }  // namespace burgeon

@@ -54,19 +54,21 @@ class MpiCommunicator final : public Communicator {
         watch_(std::move(met.watch)) {}
   ~MpiCommunicator() override { close(); }
 
-  void exchange(int peer, const void* out, size_t out_bytes, void* in, size_t in_bytes, const char* what) override {
-    // MPI counts in int.
-    constexpr size_t kMost = size_t{1} << 30;
-    const char* from = static_cast<const char*>(out);
-    char* to = static_cast<char*>(in);
-    while (out_bytes > 0 || in_bytes > 0) {
-      const size_t sent = std::min(out_bytes, kMost);
-      const size_t received = std::min(in_bytes, kMost);
-      pass(peer, from, sent, to, received, what);
-      from += sent;
-      to += received;
-      out_bytes -= sent;
-      in_bytes -= received;
+  void exchange(const std::vector<Message>& messages, const char* what) override {
+    constexpr size_t kMost = size_t{1} << 30;  // MPI counts in int
+    size_t most = 0;
+    for (const Message& each : messages) most = std::max({most, each.out_bytes, each.in_bytes});
+    std::vector<Message> parts;
+    for (size_t done = 0; done < most; done += kMost) {
+      parts.clear();
+      for (const Message& each : messages) {
+        const auto left = [&](size_t bytes) { return std::min(kMost, bytes - std::min(done, bytes)); };
+        Message part{each.peer, nullptr, left(each.out_bytes), nullptr, left(each.in_bytes)};
+        if (part.out_bytes > 0) part.out = static_cast<const char*>(each.out) + done;
+        if (part.in_bytes > 0) part.in = static_cast<char*>(each.in) + done;
+        if (part.out_bytes > 0 || part.in_bytes > 0) parts.push_back(part);
+      }
+      pass(parts, what);
     }
   }
 
@@ -89,16 +91,24 @@ class MpiCommunicator final : public Communicator {
   }
 
  private:
-  void pass(int peer, const char* from, size_t sent, char* to, size_t received, const char* what) {
-    if (!watch_) fail(peer, what);
-    char message[mpi::kMessageBytes] = "";
-    mpi::Request* request = nullptr;
-    if (!api_.begin(peer, from, sent, to, received, &request, message)) fail_of_mpi(peer, what, message);
+  void pass(const std::vector<Message>& messages, const char* what) {
+    char text[mpi::kMessageBytes] = "";
+    std::vector<mpi::Request*> requests;
+    for (const auto& [peer, out, out_bytes, in, in_bytes] : messages) {
+      if (!watch_) fail(peer, what);
+      requests.push_back(nullptr);
+      if (!api_.begin(peer, out, out_bytes, in, in_bytes, &requests.back(), text)) fail_of_mpi(peer, what, text);
+    }
     // MPI makes progress while it is asked. For a short while as often as can be, then giving way to others.
     const auto begun = std::chrono::steady_clock::now();
-    for (bool done = false;;) {
-      if (!api_.is_done(request, &done, message)) fail_of_mpi(peer, what, message);
-      if (done) return;
+    for (size_t i = 0; i < messages.size();) {
+      const int peer = messages[i].peer;
+      bool done = false;
+      if (!api_.is_done(requests[i], &done, text)) fail_of_mpi(peer, what, text);
+      if (done) {
+        ++i;
+        continue;
+      }
       if (watch_->has_failed()) fail(peer, what);
       if (std::chrono::steady_clock::now() - begun > std::chrono::milliseconds(2)) {
         std::this_thread::sleep_for(std::chrono::microseconds(50));

@@ -9,7 +9,7 @@
 #include "backend/cuda/loader.h"
 #include "core/collectives.h"
 #include "core/system.h"
-#include "model/device_sums.h"
+#include "model/row_exchange.h"
 #include "test/cuda_fixture.h"
 #include "test/model_fixture.h"
 #include "test/ranks_fixture.h"
@@ -53,9 +53,7 @@ void add(float* to, const float* from, int64_t count) {
 class Impatient final : public Communicator {
  public:
   Impatient(Communicator& ranks, double seconds) : Communicator(ranks.rank(), ranks.size(), seconds), ranks_(ranks) {}
-  void exchange(int peer, const void* out, size_t out_bytes, void* in, size_t in_bytes, const char* what) override {
-    ranks_.exchange(peer, out, out_bytes, in, in_bytes, what);
-  }
+  void exchange(const std::vector<Message>& messages, const char* what) override { ranks_.exchange(messages, what); }
   bool has_lost(double seconds) override { return ranks_.has_lost(seconds); }
   [[noreturn]] void fail(int peer, const char* what) override {
     ranks_.fail(peer, what);
@@ -74,36 +72,47 @@ TEST(cuda_links_sum_to_the_bits_of_sums_through_hosts) {
   const Devices devices;
   constexpr int64_t kCount = 300;
   const std::vector<std::vector<ElementRun>> all_runs = {{{0, kCount}}, {{3, 1}, {7, 150}, {200, 33}, {240, 2}}, {}};
-  for (const int size : {2, 4}) {
+  for (const auto& [leaves, size] : {std::pair(2, 2), {4, 4}, {3, 3}, {6, 2}}) {
+    const SumTree tree(leaves, size);
     for (const int64_t at_a_time : {int64_t{7}, int64_t{64}, int64_t{1} << 24}) {
       for (const std::vector<ElementRun>& runs : all_runs) {
         const Note note(std::to_string(size) + " ranks, " + std::to_string(at_a_time));
-        int64_t summed = 0;
-        for (const ElementRun& run : runs) summed += run.count;
+        const OwnedElements owned = divide_evenly(runs, size);
         std::vector<Floats> linked(static_cast<size_t>(size));
         std::vector<Floats> through_hosts(static_cast<size_t>(size));
         const int64_t before = sent_bytes();
         all_empty(run_ranks(size, [&](Communicator& ranks) {
           Random random(static_cast<uint64_t>(ranks.rank()) + 5);
-          const Floats initial = random.normals(kCount);
           const auto device = open(ranks.rank());
-          Arena arena(*device, kCount * sizeof(float), "data");
-          float* const data = reinterpret_cast<float*>(arena.data());
-          device->write(data, initial.data(), kCount * sizeof(float));
-          DeviceSums<float> sums(*device, at_a_time);
-          CHECK(!sums.sum(ranks, data, runs, add, "a sum"));
-          sums.link(ranks);
-          CHECK(sums.sum(ranks, data, runs, add, "a sum"));
-          Floats& result = linked[static_cast<size_t>(ranks.rank())];
-          result.resize(kCount);
-          device->read(result.data(), data, kCount * sizeof(float));
-          Floats& expected = through_hosts[static_cast<size_t>(ranks.rank())];
-          expected = initial;
-          std::vector<float> scratch;
-          for (const ElementRun& run : runs) sum_over(ranks, expected.data() + run.first, run.count, &scratch, "a sum");
+          RowExchange<float> exchange(*device, at_a_time);
+          const int count = tree.parts(ranks.rank());
+          std::vector<Arena> arenas;
+          std::vector<Floats> initial;
+          std::vector<float*> parts;
+          for (int i = 0; i < count; ++i) {
+            arenas.emplace_back(*device, kCount * sizeof(float), "data");
+            initial.push_back(random.normals(kCount));
+            parts.push_back(reinterpret_cast<float*>(arenas.back().data()));
+          }
+          const auto sum = [&](Floats& result) {
+            for (size_t i = 0; i < parts.size(); ++i) {
+              device->write(parts[i], initial[i].data(), kCount * sizeof(float));
+            }
+            exchange.sum(ranks, tree, parts, owned, true, add, "a sum");
+            result.resize(kCount);
+            device->read(result.data(), parts.back(), kCount * sizeof(float));
+          };
+          const size_t rank = static_cast<size_t>(ranks.rank());
+          CHECK(exchange.links().empty());
+          sum(through_hosts[rank]);
+          CHECK(sent_bytes() == before && exchange.bytes() == 0);
+          exchange.link(ranks);
+          sum(linked[rank]);
         }));
         CHECK(linked == through_hosts);
-        CHECK(sent_bytes() - before == 2 * (size - 1) * summed * 4);
+        // Every rank sends its parts of what others own, and the sums of what it owns to all others.
+        const int64_t summed = count_of(runs);
+        CHECK(sent_bytes() - before == ((size - 1) + tree.parts() - tree.parts() / size) * summed * 4);
       }
     }
   }
@@ -152,9 +161,12 @@ TEST(cuda_links_end_where_a_rank_is_lost) {
     const auto messages = run_ranks(4, [&](Communicator& ranks) {
       const auto device = open(ranks.rank());
       Arena arena(*device, 4000, "data");
-      DeviceSums<float> sums(*device);
-      sums.link(ranks);
-      const auto sum = [&] { sums.sum(ranks, reinterpret_cast<float*>(arena.data()), {{0, 1000}}, add, "the sum"); };
+      RowExchange<float> exchange(*device);
+      exchange.link(ranks);
+      const auto sum = [&] {
+        exchange.sum(ranks, SumTree(4, 4), {reinterpret_cast<float*>(arena.data())}, divide_evenly({{0, 1000}}, 4),
+                     true, add, "the sum");
+      };
       sum();
       if (ranks.rank() == lost) return ranks.give_up("its disk is full");
       sum();
@@ -177,7 +189,7 @@ TEST(cuda_links_end_where_nothing_goes_on) {
     Arena arena(*device, 2000, "data");
     const auto links = device->link(ranks);
     const auto exchange = [&](Communicator& with) {
-      links->exchange(with, 1 - ranks.rank(), arena.data(), 1000, arena.data() + 1000, 1000, "the sum");
+      links->exchange(with, {{1 - ranks.rank(), arena.data(), 1000, arena.data() + 1000, 1000}}, "the sum");
       links->finish(with, "the sum");
     };
     exchange(ranks);
@@ -197,15 +209,18 @@ TEST(cuda_links_end_where_nothing_goes_on) {
   check_says(messages[1], "; rank 1 was waiting for rank 0 in the sum. The run can be resumed");
 }
 
-// The same micro-batches dealt to 1, 2 and 4 devices, linked or not.
+// The same micro-batches dealt to 1, 2, 3 and 4 devices, linked or not, with moments on each or divided.
 TEST(cuda_model_is_the_same_on_any_number_of_devices) {
   const Devices devices;
   const ModelConfig config = small_llama();
-  const auto train = [&](int rank, int size, Communicator* ranks, const std::string& nccl) {
-    const auto model = make_model(config, on_device(rank, nccl), rank > 0 ? 9 : 1);
+  const auto train = [&](int micro_batches, int size, bool divides, Communicator* ranks, const std::string& nccl) {
+    const int rank = ranks ? ranks->rank() : 0;
+    ModelOptions options = on_device(rank, nccl);
+    if (divides) options.shards = RowShards(rank, size);
+    const auto model = make_model(config, options, rank > 0 ? 9 : 1);
     if (ranks) model->broadcast_state(*ranks);
     CHECK(model->links() == (ranks && nccl != "off" ? "NCCL 2.29.0" : ""));
-    const int each = 4 / size;
+    const int each = micro_batches / size;
     for (int64_t step = 1; step <= 2; ++step) {
       for (int i = 0; i < each; ++i) {
         const int number = rank * each + i;
@@ -214,25 +229,39 @@ TEST(cuda_model_is_the_same_on_any_number_of_devices) {
           batch.subnetwork = small_subnetwork();
           if (number % 2 == 1) batch.subnetwork->layers = {1, 2};
         }
-        model->accumulate(batch.view(), 0.25);
-        const Fold& fold = kFolds[static_cast<size_t>(each)][static_cast<size_t>(i)];
+        model->accumulate(batch.view(), 1.0 / micro_batches);
+        const Fold fold = folds_of(micro_batches, rank, size)[static_cast<size_t>(i)];
         model->fold_gradients(fold.merges, fold.keeps);
       }
-      if (ranks) model->exchange_gradients(*ranks);
+      if (ranks) model->exchange_gradients(*ranks, micro_batches);
       model->optimizer_step(optimizer_step(step, step == 1));
+      if (divides) model->gather_weights(*ranks);
     }
     return read_all(*model, Role::kWeight);
   };
-  const std::vector<Doubles> expected = train(0, 1, nullptr, "off");
-  for (const auto& [size, nccl] :
-       {std::pair(2, "off"), {2, BURGEON_NCCL_HOST_LIBRARY}, {4, BURGEON_NCCL_HOST_LIBRARY}}) {
+  const std::string linked = BURGEON_NCCL_HOST_LIBRARY;
+  struct Case {
+    int micro_batches;
+    int size;
+    bool divides;
+    std::string nccl;
+  };
+  for (const Case& each : {Case{4, 2, false, "off"},
+                           {4, 2, false, linked},
+                           {4, 4, false, linked},
+                           {4, 4, true, linked},
+                           {6, 3, true, "off"},
+                           {6, 3, false, linked},
+                           {6, 2, true, linked}}) {
+    const std::vector<Doubles> expected = train(each.micro_batches, 1, false, nullptr, "off");
     const int64_t before = sent_bytes();
-    std::vector<std::vector<Doubles>> of_ranks(static_cast<size_t>(size));
-    all_empty(run_ranks(size, [&, n = size, path = nccl](Communicator& ranks) {
-      of_ranks[static_cast<size_t>(ranks.rank())] = train(ranks.rank(), n, &ranks, path);
+    std::vector<std::vector<Doubles>> of_ranks(static_cast<size_t>(each.size));
+    all_empty(run_ranks(each.size, [&](Communicator& ranks) {
+      of_ranks[static_cast<size_t>(ranks.rank())] =
+          train(each.micro_batches, each.size, each.divides, &ranks, each.nccl);
     }));
-    CHECK((sent_bytes() > before) == (std::string(nccl) != "off"));
-    for (const std::vector<Doubles>& each : of_ranks) CHECK(each == expected);
+    CHECK((sent_bytes() > before) == (each.nccl != "off"));
+    for (const std::vector<Doubles>& of_rank : of_ranks) CHECK(of_rank == expected);
   }
 }
 

@@ -1,6 +1,7 @@
 #ifndef _WIN32
 #include "test/ranks_fixture.h"
 
+#include <algorithm>
 #include <exception>
 #include <thread>
 
@@ -49,8 +50,21 @@ void check_says(const std::string& message, const std::string& part) {
   CHECK(message.find(part) != std::string::npos);
 }
 
-const std::vector<std::vector<Fold>> kFolds = {
-    {}, {{0, false}}, {{0, true}, {1, false}}, {}, {{0, true}, {1, true}, {0, true}, {2, false}}};
+std::vector<Fold> folds_of(int64_t micro_batches, int rank, int size) {
+  const int64_t count = micro_batches / size;
+  const int64_t first = rank * count;
+  std::vector<Fold> folds;
+  for (int64_t i = first; i < first + count; ++i) {
+    Fold fold{0, i + 1 < first + count};
+    for (int64_t width = 2; width / 2 < micro_batches; width *= 2) {
+      const int64_t begin = i / width * width;
+      if (begin < first || std::min(begin + width, micro_batches) != i + 1) break;
+      if (i >= begin + width / 2) ++fold.merges;
+    }
+    folds.push_back(fold);
+  }
+  return folds;
+}
 
 }  // namespace burgeon::test
 

@@ -21,12 +21,12 @@ bool all_empty(const std::vector<std::string>& messages);
 
 void check_says(const std::string& message, const std::string& part);
 
-// What follows each of n micro-batches, by n: sums to merge, and whether to keep.
+// What follows each micro-batch of a rank's share: sums to merge, and whether to keep (lib/ranks/shares.ts).
 struct Fold {
   int64_t merges;
   bool keeps;
 };
-extern const std::vector<std::vector<Fold>> kFolds;
+std::vector<Fold> folds_of(int64_t micro_batches, int rank, int size);
 
 }  // namespace burgeon::test
 

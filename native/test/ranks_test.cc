@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <functional>
 #include <thread>
 
 #include "core/collectives.h"
+#include "core/sum_tree.h"
 #include "core/tcp_communicator.h"
+#include "model/row_exchange.h"
 #include "test/model_fixture.h"
 #include "test/ranks_fixture.h"
 
@@ -17,16 +20,62 @@ namespace {
 
 float value_of(int rank, int64_t i) { return 1.0f / static_cast<float>(3 * rank + 1) + static_cast<float>(i) * 1e-3f; }
 
-float tree_sum(int first, int count, int64_t i) {
-  if (count == 1) return value_of(first, i);
-  return tree_sum(first, count / 2, i) + tree_sum(first + count / 2, count / 2, i);
+// Of [first, first + width) as far as there are so many.
+float tree_sum(int first, int width, int count, int64_t i) {
+  if (width == 1) return value_of(first, i);
+  const float lower = tree_sum(first, width / 2, count, i);
+  return first + width / 2 < count ? lower + tree_sum(first + width / 2, width / 2, count, i) : lower;
+}
+
+std::string text_of(const SumTree& tree, std::vector<std::string> parts) {
+  for (const SumTree::Addition& each : tree.additions()) {
+    std::string& to = parts[static_cast<size_t>(each.to)];
+    to = "(" + to + "+" + parts[static_cast<size_t>(each.from)] + ")";
+  }
+  return parts[0];
+}
+
+void add(float* to, const float* from, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) to[i] += from[i];
 }
 
 }  // namespace
 
+TEST(sums_have_one_tree_for_any_number_of_ranks) {
+  for (int64_t leaves = 1; leaves <= 60; ++leaves) {
+    std::string expected;
+    for (int size = 1; size <= leaves; ++size) {
+      if (leaves % size != 0) continue;
+      const SumTree tree(leaves, size);
+      std::vector<std::string> parts;
+      for (int rank = 0; rank < size; ++rank) {
+        CHECK(tree.first(rank) == static_cast<int>(parts.size()));
+        int64_t number = rank * (leaves / size);
+        for (const Fold& fold : folds_of(leaves, rank, size)) {
+          std::string sum = std::to_string(number++);
+          for (int64_t i = 0; i < fold.merges; ++i) {
+            sum = "(" + parts.back() + "+" + sum + ")";
+            parts.pop_back();
+          }
+          parts.push_back(sum);
+        }
+        CHECK(tree.first(rank + 1) == static_cast<int>(parts.size()));
+        CHECK(tree.parts(rank) <= tree.most_parts());
+      }
+      const std::string text = text_of(tree, parts);
+      if (size == 1) expected = text;
+      const Note note(text);
+      CHECK(text == expected);
+    }
+  }
+  CHECK(text_of(SumTree(6, 6), {"0", "1", "2", "3", "4", "5"}) == "(((0+1)+(2+3))+(4+5))");
+  CHECK(SumTree(24, 6).parts() == 6);
+  CHECK(SumTree(6, 2).parts() == 4);
+}
+
 TEST(ranks_sum_in_the_order_of_a_tree) {
-  for (const int size : {2, 4, 8}) {
-    for (const int64_t count : {0, 1, 7, 1000, 100001}) {
+  for (const int size : {2, 3, 4, 5, 8}) {
+    for (const int64_t count : {0, 1, 7, 1000}) {
       const Note note(std::to_string(size) + " ranks, " + std::to_string(count));
       std::vector<Floats> sums(static_cast<size_t>(size));
       all_empty(run_ranks(size, [&](Communicator& ranks) {
@@ -36,38 +85,97 @@ TEST(ranks_sum_in_the_order_of_a_tree) {
         sum_over(ranks, data.data(), count, &scratch, "a sum");
       }));
       Floats expected;
-      for (int64_t i = 0; i < count; ++i) expected.push_back(tree_sum(0, size, i));
+      for (int64_t i = 0; i < count; ++i) expected.push_back(tree_sum(0, 8, size, i));
       for (const Floats& sum : sums) CHECK(sum == expected);
     }
   }
 }
 
 TEST(ranks_unite_and_broadcast) {
-  all_empty(run_ranks(4, [](Communicator& ranks) {
-    std::vector<uint8_t> flags(9);
-    flags[static_cast<size_t>(2 * ranks.rank())] = 1;
-    std::vector<uint8_t> scratch;
-    unite(ranks, flags.data(), 9, &scratch, "flags");
-    CHECK(flags == std::vector<uint8_t>({1, 0, 1, 0, 1, 0, 1, 0, 0}));
-    std::vector<int> data(100000, ranks.rank() == 0 ? 7 : 0);
-    broadcast(ranks, data.data(), data.size() * sizeof(int), "data");
-    CHECK(data == std::vector<int>(100000, 7));
-  }));
+  for (const int size : {3, 4}) {
+    all_empty(run_ranks(size, [&](Communicator& ranks) {
+      std::vector<uint8_t> flags(9);
+      flags[static_cast<size_t>(2 * ranks.rank())] = 1;
+      std::vector<uint8_t> scratch;
+      unite(ranks, flags.data(), 9, &scratch, "flags");
+      for (int i = 0; i < 9; ++i) CHECK(flags[static_cast<size_t>(i)] == (i % 2 == 0 && i < 2 * size ? 1 : 0));
+      std::vector<int> data(100000, ranks.rank() == 0 ? 7 : 0);
+      broadcast(ranks, data.data(), data.size() * sizeof(int), "data");
+      CHECK(data == std::vector<int>(100000, 7));
+    }));
+  }
 }
 
 TEST(shares_may_be_of_any_size) {
-  for (const int size : {2, 4, 8}) {
+  for (const int size : {2, 3, 4, 7}) {
     all_empty(run_ranks(size, [&](Communicator& ranks) {
       Shares shares{0};
-      for (int place = 0; place < size; ++place)
-        shares.push_back(shares.back() + (place % 3 == 1 ? 0 : 100 * place + 7));
-      std::vector<float> data(static_cast<size_t>(shares.back()));
-      for (size_t i = 0; i < data.size(); ++i) data[i] = value_of(ranks.rank(), static_cast<int64_t>(i));
-      std::vector<float> scratch;
-      reduce_scatter(ranks, data.data(), shares, &scratch, "sums", [](float a, float b) { return a + b; });
-      all_gather(ranks, data.data(), shares, "sums");
-      for (size_t i = 0; i < data.size(); ++i) CHECK(data[i] == tree_sum(0, size, static_cast<int64_t>(i)));
+      for (int rank = 0; rank < size; ++rank) shares.push_back(shares.back() + (rank % 3 == 1 ? 0 : 100 * rank + 7));
+      std::vector<float> data(static_cast<size_t>(shares.back()), -1);
+      for (int64_t i = shares[static_cast<size_t>(ranks.rank())]; i < shares[static_cast<size_t>(ranks.rank() + 1)];
+           ++i)
+        data[static_cast<size_t>(i)] = static_cast<float>(i);
+      all_gather(ranks, data.data(), shares, "shares");
+      for (size_t i = 0; i < data.size(); ++i) CHECK(data[i] == static_cast<float>(i));
     }));
+  }
+}
+
+// Whatever each has of the sum, whoever owns what, and however much of it goes at a time.
+TEST(ranks_sum_rows_in_the_order_of_a_tree) {
+  constexpr int64_t kCount = 300;
+  const std::vector<ElementRun> runs = {{3, 1}, {7, 150}, {200, 33}, {240, 2}};
+  for (const auto& [leaves, size] : {std::pair(2, 2), {3, 3}, {6, 2}, {6, 3}, {10, 2}, {12, 4}, {5, 5}, {15, 3}}) {
+    for (const int64_t at_a_time : {int64_t{7}, int64_t{100}, int64_t{1} << 24}) {
+      for (const bool gives_to_all : {true, false}) {
+        const Note note(std::to_string(leaves) + " over " + std::to_string(size) + ", " + std::to_string(at_a_time));
+        const SumTree tree(leaves, size);
+        OwnedElements owned = divide_evenly(runs, size);
+        if (!gives_to_all) {
+          owned.back().insert(owned.back().end(), owned[0].begin(), owned[0].end());
+          owned[0].clear();
+        }
+        Floats expected(kCount, -1);
+        for (const ElementRun& run : runs) {
+          for (int64_t i = run.first; i < run.first + run.count; ++i) {
+            expected[static_cast<size_t>(i)] = tree_sum(0, 16, leaves, i);
+          }
+        }
+        all_empty(run_ranks(size, [&, leaf_count = leaves, n = size](Communicator& ranks) {
+          std::vector<Floats> kept;
+          int number = ranks.rank() * (leaf_count / n);
+          for (const Fold& fold : folds_of(leaf_count, ranks.rank(), n)) {
+            Floats sum(kCount, -1);
+            for (const ElementRun& run : runs) {
+              for (int64_t i = run.first; i < run.first + run.count; ++i) {
+                sum[static_cast<size_t>(i)] = value_of(number, i);
+              }
+            }
+            ++number;
+            for (int64_t merge = 0; merge < fold.merges; ++merge) {
+              for (const ElementRun& run : runs) add(&sum[run.first], &kept.back()[run.first], run.count);
+              kept.pop_back();
+            }
+            kept.push_back(std::move(sum));
+          }
+          std::vector<float*> parts;
+          for (Floats& each : kept) parts.push_back(each.data());
+          RowExchange<float> exchange(host_device(), at_a_time);
+          exchange.sum(ranks, tree, parts, owned, gives_to_all, add, "a sum");
+          Floats& sums = kept.back();
+          if (!gives_to_all) {
+            for (int other = 0; other < n; ++other) {
+              if (other == ranks.rank()) continue;
+              for (const ElementRun& run : owned[static_cast<size_t>(other)]) {
+                for (int64_t i = run.first; i < run.first + run.count; ++i) CHECK(sums[static_cast<size_t>(i)] == 0);
+              }
+            }
+            exchange.gather(ranks, sums.data(), owned, "the sums");
+          }
+          CHECK(sums == expected);
+        }));
+      }
+    }
   }
 }
 
@@ -153,13 +261,15 @@ std::vector<Doubles> gather_all(Model& model, Communicator& ranks, Role role) {
   return all;
 }
 
-// The same micro-batches dealt to 1, 2 and 4 ranks, with moments on each or divided: one tree, one result.
+// The same micro-batches dealt to any number of ranks, with moments on each or divided: one tree, one result.
 TEST(model_gradients_are_the_same_for_any_number_of_ranks) {
   for (const ModelConfig& config : {small_config(), small_llama()}) {
     for (const bool freeze : {false, true}) {
       std::vector<std::vector<Doubles>> weights;
-      for (const auto& [size, divides] : {std::pair(1, false), {2, false}, {4, false}, {2, true}, {4, true}}) {
-        const int each = 4 / size;
+      constexpr int kMicroBatches = 6;
+      for (const auto& [size, divides] :
+           {std::pair(1, false), {2, false}, {3, false}, {6, false}, {2, true}, {3, true}, {6, true}}) {
+        const int each = kMicroBatches / size;
         std::vector<std::vector<Doubles>> of_ranks(static_cast<size_t>(size));
         const auto train = [&, size = size, divides = divides](int rank, Communicator* ranks) {
           ModelOptions options = on_cpu("");
@@ -175,11 +285,11 @@ TEST(model_gradients_are_the_same_for_any_number_of_ranks) {
                 if (number % 2 == 1) batch.subnetwork->layers = {1, 2};
                 if (number == 3) batch.subnetwork->neurons.clear();
               }
-              model->accumulate(batch.view(), 0.25);
-              const Fold& fold = kFolds[static_cast<size_t>(each)][static_cast<size_t>(i)];
+              model->accumulate(batch.view(), 1.0 / kMicroBatches);
+              const Fold fold = folds_of(kMicroBatches, rank, size)[static_cast<size_t>(i)];
               model->fold_gradients(fold.merges, fold.keeps);
             }
-            if (ranks) model->exchange_gradients(*ranks);
+            if (ranks) model->exchange_gradients(*ranks, kMicroBatches);
             model->optimizer_step(optimizer_step(step, freeze));
             if (divides) model->gather_weights(*ranks);
           }
@@ -200,6 +310,24 @@ TEST(model_gradients_are_the_same_for_any_number_of_ranks) {
       for (const auto& other : weights) CHECK(other == weights.front());
     }
   }
+}
+
+TEST(model_exchange_wants_the_sums_of_its_share) {
+  all_empty(run_ranks(2, [](Communicator& ranks) {
+    const ModelConfig config = small_config();
+    const auto model = make_model(config, on_cpu(""));
+    const TestBatch batch = make_batch(config, 1, 4, 1);
+    model->accumulate(batch.view(), 1);
+    CHECK_ERROR(ErrorCode::kShape, "microBatches: expected a multiple of the 2 ranks, received 3",
+                model->exchange_gradients(ranks, 3));
+    const std::string found = " of 2 after its share of 6 micro-batches, found 0; fold as foldsOf() says";
+    CHECK_ERROR(ErrorCode::kShape, "sums kept aside: expected 1 of rank " + std::to_string(ranks.rank()) + found,
+                model->exchange_gradients(ranks, 6));
+    // Gradients were cleared; all goes on.
+    model->accumulate(batch.view(), 0.5);
+    model->exchange_gradients(ranks, 2);
+    CHECK(std::isfinite(model->optimizer_step(optimizer_step(1, false)).gradient_norm));
+  }));
 }
 
 }  // namespace burgeon::test

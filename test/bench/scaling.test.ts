@@ -1,15 +1,16 @@
 // The simulation of docs/scaling.md: the cost model by hand, and the page as the script writes it.
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { type Cluster, stepTime, sumTime } from '../../bench/scaling/cost.ts';
+import { type Cluster, littleTime, stepTime, sumTime } from '../../bench/scaling/cost.ts';
 import { kinds, markers, places, readSpeeds, simulate, tables, tasks, workOf } from '../../bench/scaling.ts';
 import { planRanks } from '../../lib/train/rank-plan.ts';
 import { parseTrainConfig } from '../../lib/train/train-config.ts';
 
 const four: Cluster = { ranks: 4, linkBytes: 1e9, latency: 0.001, memoryBytes: 28e9 };
 
-test('a sum of 4 ranks sends 3/2 of the bytes, in 4 messages', () => {
-  expect(sumTime(2e9, four)).toBeCloseTo(3 + 0.004, 12);
+test('a sum of 4 ranks sends 3/2 of the bytes, 64 MiB at a time there and back; a little goes to rank 0 and back', () => {
+  expect(sumTime(2e9, four)).toBeCloseTo(3 + 0.06, 12);
+  expect(littleTime({ ...four, ranks: 5 })).toBeCloseTo(0.006, 12);
   expect(sumTime(2e9, { ...four, ranks: 1 })).toBe(0);
 });
 
@@ -17,16 +18,17 @@ test('a step by hand', () => {
   // 8 s of work by 4 ranks; 1e9 parameters take a second to update, three more sums 12 ms.
   const work = { computing: 8, microBatches: 1, bytes: 2e9, updated: 1e9 };
   const time = stepTime(work, four);
+  const exchange = 3.072;
   expect(time).toMatchObject({ computing: 2, update: 1, throughHost: undefined });
-  expect(time.exchange).toBeCloseTo(3.016, 12);
-  expect(time.efficiency).toBeCloseTo(9 / (4 * (2 + 3.016 + 1)), 12);
+  expect(time.exchange).toBeCloseTo(exchange, 12);
+  expect(time.efficiency).toBeCloseTo(9 / (4 * (2 + exchange + 1)), 12);
   // Backward of the only micro-batch hides 4/3 s; of the last of two, half of that.
-  expect(time.overlapped).toBeCloseTo(9 / (4 * (2 + 3.016 - 4 / 3 + 1)), 12);
-  expect(stepTime({ ...work, microBatches: 2 }, four).overlapped).toBeCloseTo(9 / (4 * (2 + 3.016 - 2 / 3 + 1)), 12);
+  expect(time.overlapped).toBeCloseTo(9 / (4 * (2 + exchange - 4 / 3 + 1)), 12);
+  expect(stepTime({ ...work, microBatches: 2 }, four).overlapped).toBeCloseTo(9 / (4 * (2 + exchange - 2 / 3 + 1)), 12);
   // Each updates a quarter.
-  expect(time.divided).toBeCloseTo(9 / (4 * (2 + 3.016 + 0.25)), 12);
+  expect(time.divided).toBeCloseTo(9 / (4 * (2 + exchange + 0.25)), 12);
   // There and back at 2 GB/s: two more seconds.
-  expect(stepTime(work, { ...four, hostBytes: 2e9 }).throughHost).toBeCloseTo(9 / (4 * (2 + 5.016 + 1)), 12);
+  expect(stepTime(work, { ...four, hostBytes: 2e9 }).throughHost).toBeCloseTo(9 / (4 * (4 + exchange + 1)), 12);
   // What is short is hidden whole.
   expect(stepTime({ ...work, bytes: 1e6 }, four).overlapped).toBeCloseTo(9 / (4 * 3), 12);
 });
@@ -41,7 +43,7 @@ test.each([
   const { bytes, microBatches } = workOf(task, kinds[kind]!, 8);
   const { model, batchSize, sequenceLength } = task;
   const size = { batchSize, accumulationSteps: 8 * microBatches, sequenceLength };
-  const [stage] = planRanks(model, parseTrainConfig({ model, output: 'run', steps: 10, ...size, est }), 8, false);
+  const [stage] = planRanks(model, parseTrainConfig({ model, output: 'run', steps: 10, ...size, est }), 8);
   expect(stage!.groups).toBe(groups);
   expect(stage!.sentFrom.gradients / (1.75 * bytes)).toBeCloseTo(1, 6);
 });

@@ -210,7 +210,7 @@ describe.concurrent('mistakes', () => {
     ['model --rates 0.5,2', 'Expected rates above 0 and at most 1, separated by commas.'],
     ['model --batch 2', 'error: --batch, --length and --vocab-size need --preset'],
     ['model a --preset gpt2', 'error: --preset and rows exclude each other'],
-    ['ranks --ranks 3', "'--ranks <n>' argument '3' is invalid. Expected a power of two from 1 to 1024"],
+    ['ranks --ranks 2.5', "'--ranks <n>' argument '2.5' is invalid. Expected an integer from 1 to 1024."],
     ['ranks --ranks 1', 'error: --ranks: one process is measured anyway, give 2 or more'],
     ['ranks a --ranks 8', 'burgeon: a: expected sequences for 8 ranks, as many each, found 12'],
     ['ranks a --threads 1', 'burgeon: a: expected threads for 2 ranks, one each, found 1'],

@@ -19,12 +19,10 @@ afterAll(() => workspace.remove());
 const rank = { RANK: '1', WORLD_SIZE: '4', LOCAL_RANK: '1', LOCAL_WORLD_SIZE: '4', MASTER_ADDR: 'a', MASTER_PORT: '9' };
 
 describe.concurrent('train refuses', () => {
-  test.each(['0', '-2', '3', '6', 'two', '2.5', '2048', ''])('--ranks %j', async (ranks) => {
+  test.each(['0', '-2', 'two', '2.5', '2048', ''])('--ranks %j', async (ranks) => {
     const { code, stderr } = await workspace.burgeon(['train', 'train.yaml', `--ranks=${ranks}`]);
     expect(code).toBe(1);
-    expect(stderr).toMatch(
-      /^error: option '--ranks <n>' argument '.*' is invalid\. Expected a power of two from 1 to /,
-    );
+    expect(stderr).toMatch(/^error: option '--ranks <n>' argument '.*' is invalid\. Expected an integer from 1 to /);
   });
 
   test.each([
@@ -32,7 +30,7 @@ describe.concurrent('train refuses', () => {
     [['--gpus', '2', '--ranks', '2'], '--gpus and --ranks exclude each other'],
     [['--gpus', '2', '--device', 'cpu'], '--gpus and --device exclude each other'],
     [['--gpus', '2', '--profile', '1'], '--profile and --gpus exclude each other'],
-    [['--gpus', '3'], "option '--gpus <n>' argument '3' is invalid"],
+    [['--gpus', '0'], "option '--gpus <n>' argument '0' is invalid"],
     [['--restarts', '2'], '--restarts needs --ranks or --gpus with 2 or more'],
     [['--ranks', '1', '--restarts', '2'], '--restarts needs --ranks or --gpus with 2 or more'],
     [['--ranks', '2', '--restarts', '2', '--overwrite'], '--restarts and --overwrite exclude each other'],
@@ -88,9 +86,14 @@ describe('--ranks', () => {
   const weights = async (run: string) =>
     (await readFile(workspace.path(run, 'checkpoint-00000040', 'model.safetensors'))).toString('hex');
 
-  test.each([2, 4])('%i trains to the bits of one process, with its output', async (ranks) => {
-    const alone = await workspace.succeed(['train', 'train.yaml', '--json', ...output(`alone-${ranks}`)]);
-    const args = ['train', 'train.yaml', '--json', '--ranks', String(ranks), ...output(`together-${ranks}`)];
+  test.each([
+    [2, 4],
+    [3, 6],
+    [5, 5],
+  ])('%i train to the bits of one process, with its output', async (ranks, microBatches) => {
+    const step = ['train', 'train.yaml', '--json', '--set', `accumulationSteps=${microBatches}`];
+    const alone = await workspace.succeed([...step, ...output(`alone-${ranks}`)]);
+    const args = [...step, '--ranks', String(ranks), ...output(`together-${ranks}`)];
     const together = await workspace.succeed(args);
     expect(await weights(`together-${ranks}`)).toBe(await weights(`alone-${ranks}`));
     const losses = (text: string) => jsonLines(text).map(({ step, loss }) => [step, loss]);

@@ -23,7 +23,7 @@ export async function pair(): Promise<[Communicator, Communicator]> {
   return (await connected(2)) as [Communicator, Communicator];
 }
 
-/** Trains on so many ranks; the outcome of rank 0. */
+/** Trains on so many ranks, 4 at most: each waits in a thread of Node's, which has no more. The outcome of rank 0. */
 export const trainOn =
   (size: number): typeof train =>
   async (

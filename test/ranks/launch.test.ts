@@ -179,6 +179,17 @@ describe.concurrent('restarts', () => {
     expect(lines(ended)).toEqual(said);
   });
 
+  test('with fewer where the same rank is lost twice running', async () => {
+    const env = { RESTARTS: '5', AT_LEAST: '2', AGAIN: 'die finish finish' };
+    const ended = await launch(['die', 'finish', 'finish'], { env }).ended;
+    expect(ended.code, ended.stderr).toBe(137);
+    const expected = ['all 3', '2 of 3', 'all 2', 'all 2', 'all 2'].map((how, i) => {
+      const words = how === '2 of 3' ? ' twice: starting 2 of 3' : `: starting ${how}`;
+      return `rank 0 was lost${words} again from the newest checkpoint (restart ${i + 1} of 5)`;
+    });
+    expect(lines(ended)).toEqual(expected);
+  });
+
   test('not after a stop', async () => {
     const launched = launch(['stop', 'ignore'], { graceMs: 300, env: { RESTARTS: '2', AGAIN: 'finish finish' } });
     await launched.hear(/here/, 2);

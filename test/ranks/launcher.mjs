@@ -13,6 +13,7 @@ process.exitCode = await launchRanks({
   stopSignal: interrupt.by,
   graceMs: Number(graceMs),
   restarts: Number(process.env.RESTARTS ?? 0),
+  fewer: (count) => (count > Number(process.env.AT_LEAST ?? count) ? count - 1 : undefined),
   commandAgain: [process.execPath, program[0], ...(process.env.AGAIN ?? '').split(' ')],
 });
 interrupt.release();

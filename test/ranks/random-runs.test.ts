@@ -1,11 +1,11 @@
-// Runs drawn at random, on one rank and on two, which stop and go on: always the same bits. BURGEON_RANDOM_RUNS: how many.
+// Runs drawn at random, on one rank and on several, which stop and go on with others: always the same bits. BURGEON_RANDOM_RUNS: how many.
 import path from 'node:path';
 import process from 'node:process';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CounterRng } from '../../lib/est/rng.ts';
 import { temporaryDirectory } from '../checkpoint/helpers.ts';
 import { prepareText, type Settings, tinyConfig, train } from '../train/helpers.ts';
-import { trainOnTwo } from './helpers.ts';
+import { trainOn } from './helpers.ts';
 
 const runs = Number(process.env.BURGEON_RANDOM_RUNS ?? 3);
 
@@ -28,7 +28,7 @@ function drawn(seed: number): Settings {
     seed,
     steps: 8,
     batchSize: one(2, 3, 4),
-    accumulationSteps: one(2, 4, 6),
+    accumulationSteps: one(2, 3, 4, 6, 12),
     optimizer: {
       learningRate: 3e-3,
       warmupSteps: 1,
@@ -58,11 +58,14 @@ test.each(Array.from({ length: runs }, (_, i) => [i + 1]))('run %i', async (seed
   const settings = drawn(seed);
   const at = async () => tinyConfig(prepared.data, path.join(await temporaryDirectory(), 'run'), settings);
   const expected = (await train(await at())).fingerprint;
-  expect((await trainOnTwo(await at())).fingerprint).toEqual(expected);
+  const counts = [2, 3, 4].filter((ranks) => (settings.accumulationSteps as number) % ranks === 0);
+  const ranks = (turn: number) => counts[(seed + turn) % counts.length]!;
+  expect((await trainOn(ranks(0))(await at())).fingerprint).toEqual(expected);
   const stopped = await at();
   const stop = new AbortController();
-  await trainOnTwo(stopped, { signal: stop.signal }, ({ step }) => {
+  await trainOn(ranks(1))(stopped, { signal: stop.signal }, ({ step }) => {
     if (step === 1 + (seed % 7)) stop.abort();
   });
-  expect((await train(stopped, { start: 'resume' })).fingerprint).toEqual(expected);
+  const goesOn = seed % 2 === 0 ? train : trainOn(ranks(2));
+  expect((await goesOn(stopped, { start: 'resume' })).fingerprint).toEqual(expected);
 });

@@ -90,6 +90,14 @@ test.each(cases)('%s: the bits of one rank', async (_, overrides) => {
   }
 });
 
+test('three ranks, and two with sums of several parts: the bits of one', async () => {
+  const overrides = { accumulationSteps: 6, est: { schedule: 'est-gpt2' }, optimizer: { gradientClip: 0.3 } };
+  const expected = (await train(await configOf(overrides, false))).fingerprint;
+  for (const ranks of [2, 3]) {
+    expect((await trainOn(ranks)(await configOf(overrides, true))).fingerprint).toEqual(expected);
+  }
+});
+
 test('with one rank nothing is divided', async () => {
   const expected = (await train(await configOf({}, false))).fingerprint;
   expect((await train(await configOf({}, true))).fingerprint).toEqual(expected);

@@ -1,55 +1,63 @@
 // Which micro-batches a rank has, and the order in which gradients add up.
 import { describe, expect, test } from 'vitest';
-import { foldsOf, keptSums, shareOf } from '../../lib/ranks/shares.ts';
+import { foldsOf, keptSums, onlyRank, partsOf, type RankOf, shareOf } from '../../lib/ranks/shares.ts';
 
-/** What a process ends with that follows the folds, each micro-batch being its number. */
-function folded(numbers: readonly number[]): { sum: string; kept: number } {
-  const aside: string[] = [];
+/** What a rank is left with that follows the folds, each micro-batch being its number; and most sums kept aside at a time. */
+function folded(microBatches: number, rank: RankOf = onlyRank): { parts: string[]; kept: number } {
+  const parts: string[] = [];
   let most = 0;
-  let sum = '';
-  for (const [i, { merges, keeps }] of foldsOf(numbers.length).entries()) {
-    sum = String(numbers[i]);
-    for (let merge = 0; merge < merges; merge++) sum = `(${aside.pop()}+${sum})`;
-    if (keeps) aside.push(sum);
-    most = Math.max(most, aside.length);
+  const { first } = shareOf(microBatches, rank);
+  const folds = foldsOf(microBatches, rank);
+  for (const [i, { merges, keeps }] of folds.entries()) {
+    let sum = String(first + i);
+    for (let merge = 0; merge < merges; merge++) sum = `(${parts.pop()}+${sum})`;
+    parts.push(sum);
+    expect(keeps).toBe(i < folds.length - 1);
+    if (keeps) most = Math.max(most, parts.length);
+    else most = Math.max(most, parts.length - 1);
   }
-  expect(aside).toEqual([]);
-  return { sum, kept: most };
-}
-
-/** What ranks make of their sums: neighbours first. */
-function acrossRanks(sums: readonly string[]): string {
-  if (sums.length === 1) return sums[0]!;
-  const half = sums.length / 2;
-  return `(${acrossRanks(sums.slice(0, half))}+${acrossRanks(sums.slice(half))})`;
+  return { parts, kept: most };
 }
 
 describe('the order of a sum', () => {
   test('is a tree', () => {
-    expect(folded([0, 1, 2, 3]).sum).toBe('((0+1)+(2+3))');
-    expect(folded([0, 1, 2, 3, 4, 5]).sum).toBe('((0+(1+2))+(3+(4+5)))');
-    expect(folded([7]).sum).toBe('7');
+    expect(folded(4).parts).toEqual(['((0+1)+(2+3))']);
+    expect(folded(6).parts).toEqual(['(((0+1)+(2+3))+(4+5))']);
+    expect(folded(7).parts).toEqual(['(((0+1)+(2+3))+((4+5)+6))']);
+    expect(folded(1).parts).toEqual(['0']);
   });
 
-  test('is the same for every number of ranks that divides the micro-batches', () => {
-    for (let count = 1; count <= 48; count++) {
-      const alone = folded(Array.from({ length: count }, (_, i) => i)).sum;
-      for (let size = 2; count % size === 0; size *= 2) {
-        const sums = Array.from({ length: size }, (_, rank) => {
-          const share = shareOf(count, { rank, size });
-          return folded(Array.from({ length: share.count }, (_, i) => share.first + i)).sum;
-        });
-        expect(acrossRanks(sums)).toBe(alone);
+  test('is cut where ranks begin: what the engine puts together again (native/test/ranks_test.cc)', () => {
+    const ranks = (microBatches: number, size: number) =>
+      Array.from({ length: size }, (_, rank) => folded(microBatches, { rank, size }).parts);
+    expect(ranks(6, 3)).toEqual([['(0+1)'], ['(2+3)'], ['(4+5)']]);
+    expect(ranks(6, 2)).toEqual([
+      ['(0+1)', '2'],
+      ['3', '(4+5)'],
+    ]);
+    expect(ranks(14, 2)[1]).toEqual(['7', '((8+9)+(10+11))+(12+13)'].map((part, i) => (i === 0 ? part : `(${part})`)));
+    for (let microBatches = 1; microBatches <= 30; microBatches++) {
+      const whole = folded(microBatches).parts[0]!;
+      for (let size = 1; size <= microBatches; size++) {
+        if (microBatches % size !== 0) continue;
+        const all = ranks(microBatches, size);
+        // Every part stands as it is in the tree of one rank.
+        expect(all.flat().filter((part) => !whole.includes(part))).toEqual([]);
+        expect(all.flat().join().match(/\d+/g)!.map(Number)).toEqual(Array.from({ length: microBatches }, (_, i) => i));
+        for (const [rank, parts] of all.entries()) expect(partsOf(microBatches, { rank, size })).toBe(parts.length);
+        if (Number.isInteger(Math.log2(microBatches / size)))
+          expect(all.map(({ length }) => length)).toEqual(Array(size).fill(1));
       }
     }
   });
 
   test('needs as many copies of the gradients as the tree is deep', () => {
-    expect([1, 2, 3, 4, 5, 8, 9, 64].map(keptSums)).toEqual([0, 1, 2, 2, 3, 3, 4, 6]);
-    for (let count = 1; count < 70; count++) {
-      const { kept } = folded(Array.from({ length: count }, (_, i) => i));
-      expect(keptSums(count)).toBe(kept);
-    }
+    expect([1, 2, 3, 4, 5, 8, 9, 64].map((count) => keptSums(count))).toEqual([0, 1, 1, 2, 2, 3, 3, 6]);
+    for (let count = 1; count < 70; count++) expect(keptSums(count)).toBe(folded(count).kept);
+    // The second rank has 3, 4 and 5.
+    expect(keptSums(6, 2)).toBe(2);
+    expect(folded(6, { rank: 1, size: 2 }).kept).toBe(2);
+    expect(keptSums(24, 6)).toBe(2);
   });
 });
 

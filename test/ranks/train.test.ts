@@ -7,7 +7,7 @@ import { follow } from '../../lib/train/follow.ts';
 import { readMetrics } from '../../lib/train/metrics.ts';
 import { temporaryDirectory } from '../checkpoint/helpers.ts';
 import { prepareText, type Settings, tinyConfig, train } from '../train/helpers.ts';
-import { pair, trainOnTwo } from './helpers.ts';
+import { pair, trainOn, trainOnTwo } from './helpers.ts';
 
 let prepared: Awaited<ReturnType<typeof prepareText>>;
 beforeAll(async () => {
@@ -84,6 +84,24 @@ describe('two ranks come to the bits of one', () => {
       expect((await goOn(stopped, { start: 'resume' })).fingerprint).toEqual(expected.fingerprint);
     }
   });
+});
+
+test('any number of ranks that divides the micro-batches comes to the same, and goes on from any other', async () => {
+  // 3 ranks have a pair each, and 2 three that are no whole subtree.
+  const settings = { accumulationSteps: 6, batchSize: 2, steps: 5, threads: 1, est: { schedule: 'est-gpt2' } };
+  const expected = (await train(await config(settings))).fingerprint;
+  for (const ranks of [2, 3]) expect((await trainOn(ranks)(await config(settings))).fingerprint).toEqual(expected);
+  const handedOn = await config(settings);
+  for (const [ranks, last] of [
+    [3, 2],
+    [2, 4],
+  ] as const) {
+    const stop = new AbortController();
+    await trainOn(ranks)(handedOn, { start: last === 2 ? 'new' : 'resume', signal: stop.signal }, ({ step }) => {
+      if (step === last) stop.abort();
+    });
+  }
+  expect((await trainOn(3)(handedOn, { start: 'resume' })).fingerprint).toEqual(expected);
 });
 
 describe('where something is wrong', () => {

@@ -195,10 +195,10 @@ void close_link(Link* link) {
   delete link;
 }
 
-bool exchange(Link* link, int peer, const void* out, size_t out_bytes, void* in, size_t in_bytes, char* message) {
+bool exchange(Link* link, const Message* messages, size_t count, char* message) {
   return guarded(message, [&] {
     use_device(link->queue.device);
-    link->nccl.exchange(peer, out, out_bytes, in, in_bytes);
+    link->nccl.exchange(messages, count);
   });
 }
 

@@ -8,6 +8,7 @@
 
 #include "backend/backend.h"
 #include "core/bfloat16.h"
+#include "core/communicator.h"
 
 namespace burgeon::cuda {
 
@@ -15,7 +16,7 @@ struct Graph;
 struct Link;
 struct Queue;
 
-constexpr int kApiVersion = 5;
+constexpr int kApiVersion = 6;
 constexpr size_t kMessageBytes = 512;
 constexpr size_t kLinkIdBytes = 128;
 
@@ -68,7 +69,7 @@ struct Api {
   // As NcclLink's; null where it failed. What fails here leaves the queue as it is. The queue must outlive the link.
   Link* (*open_link)(Queue* queue, const char* nccl, const char* id, int rank, int size, char* message);
   void (*close_link)(Link* link);
-  bool (*exchange)(Link* link, int peer, const void* out, size_t out_bytes, void* in, size_t in_bytes, char* message);
+  bool (*exchange)(Link* link, const Message* messages, size_t count, char* message);
   bool (*is_ready)(Link* link, bool* ready, char* message);
 
   int64_t (*launches)();  // kernels that the calling thread has queued

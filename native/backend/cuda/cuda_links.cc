@@ -37,12 +37,12 @@ class CudaLinks final : public DeviceLinks {
 
   std::string name() const override { return name_; }
 
-  void exchange(Communicator& ranks, int peer, const void* out, size_t out_bytes, void* in, size_t in_bytes,
-                const char* what) override {
-    peer_ = peer;
-    bytes_ += out_bytes + in_bytes;
+  void exchange(Communicator& ranks, const std::vector<Message>& messages, const char* what) override {
+    if (messages.empty()) return;
+    peer_ = messages.front().peer;
+    for (const Message& each : messages) bytes_ += each.out_bytes + each.in_bytes;
     attempt(ranks, what,
-            [&](char* message) { return api_.exchange(require_link(), peer, out, out_bytes, in, in_bytes, message); });
+            [&](char* message) { return api_.exchange(require_link(), messages.data(), messages.size(), message); });
     wait_until_ready(ranks, what);
   }
 
@@ -112,7 +112,7 @@ class CudaLinks final : public DeviceLinks {
   Queue* const queue_;
   std::string name_;
   Link* link_ = nullptr;
-  int peer_;          // of the newest exchange
+  int peer_;          // the first of the newest exchange
   size_t bytes_ = 0;  // under way
 };
 
@@ -120,7 +120,7 @@ class CudaLinks final : public DeviceLinks {
 class Alone final : public Communicator {
  public:
   Alone() : Communicator(0, 1, 60) {}
-  void exchange(int, const void*, size_t, void*, size_t, const char*) override {}
+  void exchange(const std::vector<Message>&, const char*) override {}
   bool has_lost(double) override { return false; }
   [[noreturn]] void fail(int, const char* what) override { cuda::fail(what); }
   void give_up(const std::string&) noexcept override {}
@@ -156,7 +156,7 @@ int64_t check_link(const Api& api, int index, const std::string& nccl, size_t by
   std::vector<unsigned char> sent(bytes);
   for (size_t i = 0; i < bytes; ++i) sent[i] = static_cast<unsigned char>(i * 7 + i / 251);
   device->write(from.data(), sent.data(), bytes);
-  links->exchange(alone, 0, from.data(), bytes, to.data(), bytes, "a test of NCCL");
+  links->exchange(alone, {{0, from.data(), bytes, to.data(), bytes}}, "a test of NCCL");
   links->finish(alone, "a test of NCCL");
   std::vector<unsigned char> received(bytes);
   device->read(received.data(), to.data(), bytes);

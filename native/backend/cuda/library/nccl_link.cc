@@ -37,14 +37,19 @@ NcclLink::~NcclLink() {
   if (comm_) library_.comm_abort(comm_);
 }
 
-void NcclLink::exchange(int peer, const void* out, size_t out_bytes, void* in, size_t in_bytes) {
+void NcclLink::exchange(const Message* messages, size_t count) {
   check(library_.group_start(), "an exchange");
-  const nccl::Result sent =
-      out_bytes > 0 ? library_.send(out, out_bytes, nccl::kInt8, peer, comm_, stream_) : nccl::kSuccess;
-  const nccl::Result received =
-      in_bytes > 0 ? library_.recv(in, in_bytes, nccl::kInt8, peer, comm_, stream_) : nccl::kSuccess;
+  nccl::Result result = nccl::kSuccess;
+  const auto begin = [&](nccl::Result began) {
+    if (result == nccl::kSuccess || result == nccl::kInProgress) result = began;
+  };
+  for (size_t i = 0; i < count; ++i) {
+    const auto& [peer, out, out_bytes, in, in_bytes] = messages[i];
+    if (out_bytes > 0) begin(library_.send(out, out_bytes, nccl::kInt8, peer, comm_, stream_));
+    if (in_bytes > 0) begin(library_.recv(in, in_bytes, nccl::kInt8, peer, comm_, stream_));
+  }
   const nccl::Result ended = library_.group_end();  // also after a failure, or the next begins inside it
-  for (const nccl::Result result : {sent, received, ended}) check(result, "an exchange");
+  for (const nccl::Result each : {result, ended}) check(each, "an exchange");
 }
 
 bool NcclLink::is_ready() {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "backend/cuda/library/nccl.h"
+#include "core/communicator.h"
 
 namespace burgeon::cuda {
 
@@ -23,9 +24,8 @@ class NcclLink {
   ~NcclLink();
   NcclLink(const NcclLink&) = delete;
 
-  // Begins to send to a peer and to receive from it, in memory of devices; either may be nothing. Both say the same
-  // sizes. Only when it is ready.
-  void exchange(int peer, const void* out, size_t out_bytes, void* in, size_t in_bytes);
+  // Begins to send to peers and to receive from them, in memory of devices. Only when it is ready.
+  void exchange(const Message* messages, size_t count);
   // Whether all are connected, and the exchange that was begun is queued in the stream.
   bool is_ready();
 
