@@ -143,8 +143,8 @@ void call_op(Op op, const OpShape& s, const Ops<T, W>& ops, OpContext& ctx, cons
     case Op::kNormForward:
       return ops.norm_forward(ctx, t(0), m(1), m(2), w(3), m(4), m(5), n, C, static_cast<M>(1e-5));
     case Op::kNormBackward:
-      return ops.norm_backward(ctx, w(0), std::is_same_v<T, W> ? nullptr : t(8), m(1), m(2), w(3), w(4), m(5), m(6),
-                               m(7), n, C);
+      return ops.norm_backward(ctx, w(0), std::is_same_v<T, W> ? nullptr : t(9), m(1), m(2), m(3), static_cast<M>(1.25),
+                               w(4), w(5), m(6), m(7), m(8), n, C);
     case Op::kEmbeddingForward:
       return ops.embedding_forward(ctx, w(0), lists.tokens, m(1), m(2), batch, s.sequence, C);
     case Op::kEmbeddingBackward:

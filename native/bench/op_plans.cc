@@ -181,13 +181,14 @@ void plan_tokens(Op op, const OpShape& s, bool rounds, Operands& operands, Cost&
       cost.words = 2 * n + 2 * C;
       break;
     case Op::kNormBackward:
-      operands = {weight(adds(n * C, x)),   master(adds(C, x)),       master(adds(C, x)),
-                  weight(in(n * C, x)),     weight(in(n * C, x)),     master(in(n, x / 16)),
-                  master(in(n, x / 16, 1)), master(in(C, x / 16, 1)), in(n * C, 0)};
+      operands = {weight(adds(n * C, x)), master(adds(C, x)),       master(adds(C, x)),
+                  master(adds(C, x)),     weight(in(n * C, x)),     weight(in(n * C, x)),
+                  master(in(n, x / 16)),  master(in(n, x / 16, 1)), master(in(C, x / 16, 1)),
+                  in(n * C, 0)};
       // The last is the gradient as products read it, where they do not read the first.
       cost.weights = 2 * n * C + 2 * n * C;
       if (rounds) cost.activations = n * C;
-      cost.words = 4 * C + 2 * n + C;
+      cost.words = 6 * C + 2 * n + C;
       break;
     case Op::kEmbeddingForward:
       operands = {weight(assigns(n * C)), master(in(all * C, w)), master(in(s.sequence * C, w))};

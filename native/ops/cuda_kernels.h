@@ -55,8 +55,9 @@ void norm_forward(Stream stream, T* y, float* mean, float* rstd, const T* x, con
 
 size_t norm_backward_scratch_bytes(int64_t n, int64_t width);
 template <class T>
-void norm_backward(Stream stream, T* dx, float* dweight, float* dbias, const T* dy, const T* x, const float* mean,
-                   const float* rstd, const float* weight, int64_t n, int64_t width, void* scratch);
+void norm_backward(Stream stream, T* dx, float* dweight, float* dbias, float* dshift, float shift_scale, const T* dy,
+                   const T* x, const float* mean, const float* rstd, const float* weight, int64_t n, int64_t width,
+                   void* scratch);
 
 // ---- ops/rotary: table as there, in float
 

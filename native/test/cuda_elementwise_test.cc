@@ -200,33 +200,43 @@ TEST(cuda_norm_matches_the_reference) {
           if (width == 1) return;  // its gradient is rounding alone
           const Floats dy = rounded<T>(random.normals(n * width));
           const Floats residual = rounded<T>(random.normals(n * width));
+          const Floats shift_gradient = random.normals(width);
           Floats mean(forward.outputs[1].begin(), forward.outputs[1].end());
           Floats rstd(forward.outputs[2].begin(), forward.outputs[2].end());
           Memory grad = memory<T>(dy);
           Memory mean_in = memory<float>(mean);
           Memory rstd_in = memory<float>(rstd);
-          const std::vector<Floats> initial{residual, weight, bias};
-          const Expected backward =
-              run_reference(kNoScratch, {dy, x, mean, rstd, weight}, initial,
-                            [&](auto& ops, OpContext& context, auto& op_in, auto& out) {
-                              ops.norm_backward(context, out[0], nullptr, out[1], centred ? out[2] : nullptr, op_in[0],
-                                                op_in[1], centred ? op_in[2] : nullptr, op_in[3], op_in[4], n, width);
-                            });
+          const std::vector<Floats> initial{residual, weight, bias, shift_gradient};
           Scratch scratch(cuda::norm_backward_scratch_bytes(n, width));
-          check_kernel(
-              backward.outputs, {output<T>(residual), output<float>(weight), output<float>(bias)},
-              [&](cuda::Stream stream, std::vector<Memory>& out) {
-                cuda::norm_backward(stream, out[0].as<T>(), out[1].as<float>(), centred ? out[2].as<float>() : nullptr,
-                                    grad.as<T>(), in.as<T>(), centred ? mean_in.as<float>() : nullptr,
-                                    rstd_in.as<float>(), w.as<float>(), n, width, scratch.data());
-              },
-              [&](size_t which, size_t, double expected) {
-                if (which == 0) {
-                  return kRounding * sums * 64 + rounding_of<T> * std::fabs(expected);
-                }
-                return kRounding * 64 * static_cast<double>(n + 4);
-              });
-          CHECK(scratch.intact());
+          for (const bool shifted : {true, false}) {
+            if (!shifted && n > 100) continue;
+            const Note of_shift(shifted ? "with the gradient of a shift" : "without");
+            const Expected backward =
+                run_reference(kNoScratch, {dy, x, mean, rstd, weight}, initial,
+                              [&](auto& ops, OpContext& context, auto& op_in, auto& out) {
+                                ops.norm_backward(context, out[0], nullptr, out[1], centred ? out[2] : nullptr,
+                                                  shifted ? out[3] : nullptr, 0.75f, op_in[0], op_in[1],
+                                                  centred ? op_in[2] : nullptr, op_in[3], op_in[4], n, width);
+                              });
+            check_kernel(
+                backward.outputs,
+                {output<T>(residual), output<float>(weight), output<float>(bias), output<float>(shift_gradient)},
+                [&](cuda::Stream stream, std::vector<Memory>& out) {
+                  cuda::norm_backward(stream, out[0].as<T>(), out[1].as<float>(),
+                                      centred ? out[2].as<float>() : nullptr, shifted ? out[3].as<float>() : nullptr,
+                                      0.75f, grad.as<T>(), in.as<T>(), centred ? mean_in.as<float>() : nullptr,
+                                      rstd_in.as<float>(), w.as<float>(), n, width, scratch.data());
+                },
+                [&](size_t which, size_t, double expected) {
+                  if (which == 0) {
+                    return kRounding * sums * 64 + rounding_of<T> * std::fabs(expected);
+                  }
+                  // Where the pass does not add up dx itself, what is added is rounded; the roundings are independent.
+                  const double rounded = which == 3 ? 8 * rounding_of<T> * std::sqrt(static_cast<double>(n)) : 0;
+                  return rounded + kRounding * 64 * static_cast<double>(n + 4);
+                });
+            CHECK(scratch.intact());
+          }
         });
       }
     }

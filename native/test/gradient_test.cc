@@ -120,9 +120,13 @@ TEST(gradient_of_norm) {
   Doubles y(n * width);
   Doubles mean(n);
   Doubles rstd(n);
+  const double shift_scale = 1.3;
+  Doubles shift(width);  // added to every row of x
   const auto loss = [&] {
-    ops().norm_forward(context, y.data(), mean.data(), rstd.data(), x.data(), weight.data(), bias.data(), n, width,
-                       epsilon);
+    Doubles shifted = x;
+    for (int64_t i = 0; i < n * width; ++i) shifted[i] += shift_scale * shift[i % width];
+    ops().norm_forward(context, y.data(), mean.data(), rstd.data(), shifted.data(), weight.data(), bias.data(), n,
+                       width, epsilon);
     return dot(y, dy);
   };
   loss();
@@ -130,14 +134,17 @@ TEST(gradient_of_norm) {
   Doubles dx(n * width, 10);
   Doubles dweight(width, 20);
   Doubles dbias(width, 30);
-  ops().norm_backward(context, dx.data(), nullptr, dweight.data(), dbias.data(), dy.data(), x.data(), mean.data(),
-                      rstd.data(), weight.data(), n, width);
+  Doubles dshift(width, 40);
+  ops().norm_backward(context, dx.data(), nullptr, dweight.data(), dbias.data(), dshift.data(), shift_scale, dy.data(),
+                      x.data(), mean.data(), rstd.data(), weight.data(), n, width);
   for (double& value : dx) value -= 10;
   for (double& value : dweight) value -= 20;
   for (double& value : dbias) value -= 30;
+  for (double& value : dshift) value -= 40 + shift_scale * 10 * n;  // the 10 of dx are summed too
   check_gradient("x", loss, x, dx, 1e-8);
   check_gradient("weight", loss, weight, dweight);
   check_gradient("bias", loss, bias, dbias);
+  check_gradient("shift", loss, shift, dshift, 1e-8);
 }
 
 TEST(gradient_of_attention) {

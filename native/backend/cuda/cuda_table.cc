@@ -91,10 +91,12 @@ void norm_forward(OpContext& ctx, T* y, float* mean, float* rstd, const T* x, co
 
 // Products read the gradient of the residual stream itself.
 template <class T>
-void norm_backward(OpContext& ctx, T* dx, T*, float* dweight, float* dbias, const T* dy, const T* x, const float* mean,
-                   const float* rstd, const float* weight, int64_t n, int64_t width) {
+void norm_backward(OpContext& ctx, T* dx, T*, float* dweight, float* dbias, float* dshift, float shift_scale,
+                   const T* dy, const T* x, const float* mean, const float* rstd, const float* weight, int64_t n,
+                   int64_t width) {
   queued(ctx, 0, [&](Stream stream) {
-    cuda::norm_backward<T>(stream, dx, dweight, dbias, dy, x, mean, rstd, weight, n, width, ctx.shared_scratch);
+    cuda::norm_backward<T>(stream, dx, dweight, dbias, dshift, shift_scale, dy, x, mean, rstd, weight, n, width,
+                           ctx.shared_scratch);
   });
 }
 
