@@ -43,7 +43,7 @@ void call_on_logits(Op op, const OpShape& s, const Ops<T, W>& ops, OpContext& ct
     case Op::kHeadInputGradient:
       return ops.linear_contract(ctx, w(0), t(1), stride, w(2), nullptr, nullptr, nullptr, s.n, V, s.cols, 1, 0);
     case Op::kHeadWeightGradient:
-      return ops.linear_weight_gradient(ctx, m(0), t(1), stride, t(2), nullptr, s.n, s.rows, s.cols, 1, false);
+      return ops.linear_weight_gradient(ctx, m(0), nullptr, t(1), stride, t(2), nullptr, s.n, s.rows, s.cols, 1, false);
     default:
       return ops.cross_entropy(ctx, m(0), t(1), targets, s.n, s.cols, stride, 1);
   }
@@ -108,9 +108,7 @@ void call_op(Op op, const OpShape& s, const Ops<T, W>& ops, OpContext& ctx, cons
     case Op::kInputGradient:
       return ops.linear_contract(ctx, w(0), t(1), a, w(2), nullptr, nullptr, lists.rows, n, a, C, 1, 0);
     case Op::kWeightGradient:
-      return ops.linear_weight_gradient(ctx, m(0), t(1), a, t(2), lists.rows, n, a, C, ratio, false);
-    case Op::kBiasGradient:
-      return ops.linear_bias_gradient(ctx, m(0), t(1), a, lists.rows, n, a, ratio, false);
+      return ops.linear_weight_gradient(ctx, m(0), m(1), t(2), a, t(3), lists.rows, n, a, C, ratio, false);
     case Op::kMlpForward:
       return ops.mlp_forward(ctx, t(0), t(1), t(2), w(3), m(4), lists.rows, n, a, C);
     case Op::kMlpBackward:

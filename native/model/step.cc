@@ -129,7 +129,7 @@ void Step<T, W>::loss(const SequenceRange& whole, M gradient_scale, M* logits, W
       ops_.scale_rows(ctx_, a_.dbranch, lnf, a_.logit_scales, rows, C);
       lnf = a_.dbranch;
     }
-    ops_.linear_weight_gradient(ctx_, dheadw, a_.logits, a_.logit_stride, lnf, nullptr, rows, V, C, 1, false);
+    ops_.linear_weight_gradient(ctx_, dheadw, nullptr, a_.logits, a_.logit_stride, lnf, nullptr, rows, V, C, 1, false);
     backward->head += drain(rows * (padded_V - V) * C);
   }
 }
@@ -236,13 +236,11 @@ void Step<T, W>::backward_layer(const SequenceRange& group, const ActiveLayer& a
   } else {
     ops_.mlp_backward(ctx_, dfc, g_.dbranch, saved.fc, w[kFcprojw], neuron_rows, N, m, C, neuron_scale);
   }
-  weight_gradient(operands, kFcprojw, saved.act, m, g_.dbranch, neuron_rows, N, active.neurons, neuron_scale);
-  weight_gradient(operands, kFcw, dfc, m, saved.ln2, neuron_rows, N, active.neurons, 1);
-  bias_gradient(operands, kFcb, dfc, m, neuron_rows, N, active.neurons, 1);
+  weight_gradient(operands, kFcprojw, nullptr, saved.act, m, g_.dbranch, neuron_rows, N, active.neurons, neuron_scale);
+  weight_gradient(operands, kFcw, d[kFcb], dfc, m, saved.ln2, neuron_rows, N, active.neurons, 1);
   ops_.linear_contract(ctx_, g_.dnorm, dfc, m, w[kFcw], nullptr, nullptr, neuron_rows, N, m, C, 1, 0);
   if (gated) {
-    weight_gradient(operands, kGatew, dgate, m, saved.ln2, neuron_rows, N, active.neurons, 1);
-    bias_gradient(operands, kGateb, dgate, m, neuron_rows, N, active.neurons, 1);
+    weight_gradient(operands, kGatew, d[kGateb], dgate, m, saved.ln2, neuron_rows, N, active.neurons, 1);
     ops_.linear_contract(ctx_, g_.dnorm, dgate, m, w[kGatew], nullptr, g_.dnorm, neuron_rows, N, m, C, 1, 0);
   }
   const int64_t padded_products = gated ? 3 : 2;
@@ -253,14 +251,13 @@ void Step<T, W>::backward_layer(const SequenceRange& group, const ActiveLayer& a
   // Attention.
   ops_.linear_expand(ctx_, g_.datt, head_cols, g_.dbranch, w[kAttprojw], nullptr, head_rows, N, head_cols, C,
                      head_scale);
-  weight_gradient(operands, kAttprojw, saved.att, head_cols, g_.dbranch, head_rows, N, head_cols, head_scale);
+  weight_gradient(operands, kAttprojw, nullptr, saved.att, head_cols, g_.dbranch, head_rows, N, head_cols, head_scale);
   work->out_projection += drain();
   ops_.attention_backward(ctx_, g_.dwide, g_.datt, saved.qkv, saved.att, saved.lse, group.batch, group.sequence,
                           active.heads, active.kv_heads, HS);
   work->scores += drain();
   rotate(group, active, g_.dwide, true);
-  weight_gradient(operands, kQkvw, g_.dwide, qkv_cols, saved.ln1, qkv_rows, N, qkv_cols, 1);
-  bias_gradient(operands, kQkvb, g_.dwide, qkv_cols, qkv_rows, N, qkv_cols, 1);
+  weight_gradient(operands, kQkvw, d[kQkvb], g_.dwide, qkv_cols, saved.ln1, qkv_rows, N, qkv_cols, 1);
   ops_.linear_contract(ctx_, g_.dnorm, g_.dwide, qkv_cols, w[kQkvw], nullptr, nullptr, qkv_rows, N, qkv_cols, C, 1, 0);
   work->qkv += drain();
   norm_backward(d[kLn1w], d[kLn1b], before, input, saved.ln1_mean, saved.ln1_rstd, operands.vector[kLn1w], N);
@@ -284,17 +281,11 @@ void Step<T, W>::rotate(const SequenceRange& group, const ActiveLayer& active, T
 }
 
 template <class T, class W>
-void Step<T, W>::weight_gradient(const LayerOperands<W>& operands, LayerTensor tensor, const T* p, int64_t p_stride,
-                                 const T* q, const int32_t* rows, int64_t n, int64_t row_count, M alpha) {
-  ops_.linear_weight_gradient(ctx_, operands.gradient[tensor], p, p_stride, q, rows, n, row_count, config_.n_embd,
-                              alpha, operands.assigned[tensor]);
-}
-
-template <class T, class W>
-void Step<T, W>::bias_gradient(const LayerOperands<W>& operands, LayerTensor tensor, const T* p, int64_t p_stride,
-                               const int32_t* rows, int64_t n, int64_t row_count, M alpha) {
-  M* db = operands.gradient[tensor];
-  if (db) ops_.linear_bias_gradient(ctx_, db, p, p_stride, rows, n, row_count, alpha, operands.assigned[tensor]);
+void Step<T, W>::weight_gradient(const LayerOperands<W>& operands, LayerTensor tensor, M* dbias, const T* p,
+                                 int64_t p_stride, const T* q, const int32_t* rows, int64_t n, int64_t row_count,
+                                 M alpha) {
+  ops_.linear_weight_gradient(ctx_, operands.gradient[tensor], dbias, p, p_stride, q, rows, n, row_count,
+                              config_.n_embd, alpha, operands.assigned[tensor]);
 }
 
 template class Step<float>;

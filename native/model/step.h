@@ -84,11 +84,9 @@ class Step {
   // Adds to the gradient of the residual stream what comes through a norm, and makes that of the bias added before it.
   void norm_backward(M* dweight, M* dbias, const AddedBias& before, const W* input, const M* mean, const M* rstd,
                      const M* weight, int64_t n);
-  // Gradients of a matrix, and of a bias where the architecture has it.
-  void weight_gradient(const LayerOperands<W>& operands, LayerTensor tensor, const T* p, int64_t p_stride, const T* q,
-                       const int32_t* rows, int64_t n, int64_t row_count, M alpha);
-  void bias_gradient(const LayerOperands<W>& operands, LayerTensor tensor, const T* p, int64_t p_stride,
-                     const int32_t* rows, int64_t n, int64_t row_count, M alpha);
+  // The gradient of a matrix and, unless it is null, of a bias that has its rows.
+  void weight_gradient(const LayerOperands<W>& operands, LayerTensor tensor, M* dbias, const T* p, int64_t p_stride,
+                       const T* q, const int32_t* rows, int64_t n, int64_t row_count, M alpha);
   // Row lists of products: a compact backend has none.
   const int32_t* listed(const int32_t* rows) const { return ops_.compact ? nullptr : rows; }
   // Multiply-adds since the last call, without `padding`: those with rows of zeros, which a backend may want and nobody

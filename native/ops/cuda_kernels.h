@@ -107,6 +107,9 @@ template <class T>
 void linear_bias_gradient(Stream stream, float* db, const T* p, int64_t p_stride, int64_t n, int64_t row_count,
                           float alpha, float beta, void* scratch);
 
+// db = beta * db + sums, for sums that somebody else has made
+void add_bias_gradient(Stream stream, float* db, const float* sums, int64_t row_count, float beta);
+
 // to = scale * from, for products that want their bias in bfloat16
 void narrow_scaled(Stream stream, bfloat16* to, const float* from, int64_t count, float scale);
 

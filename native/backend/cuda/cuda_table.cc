@@ -124,25 +124,21 @@ void linear_contract(OpContext& ctx, T* y, const T* x, int64_t x_stride, const T
 }
 
 template <class T>
-void linear_weight_gradient(OpContext& ctx, float* dw, const T* p, int64_t p_stride, const T* q, const int32_t*,
-                            int64_t n, int64_t row_count, int64_t cols, float alpha, bool assigns) {
+void linear_weight_gradient(OpContext& ctx, float* dw, float* db, const T* p, int64_t p_stride, const T* q,
+                            const int32_t*, int64_t n, int64_t row_count, int64_t cols, float alpha, bool assigns) {
   queued(ctx, n * row_count * cols, [&](Stream stream) {
     const float beta = assigns ? 0 : 1;
     multiply<T>(
-        ctx, [&](auto& by) { return by.linear_weight_gradient(dw, p, p_stride, q, n, row_count, cols, alpha, beta); },
+        ctx,
+        [&](auto& by) {
+          return by.linear_weight_gradient(dw, db, p, p_stride, q, n, row_count, cols, alpha, beta, ctx.shared_scratch);
+        },
         [&] {
           cuda::linear_weight_gradient<T>(stream, dw, p, p_stride, q, n, row_count, cols, alpha, beta,
                                           ctx.shared_scratch);
+          if (!db) return;
+          cuda::linear_bias_gradient<T>(stream, db, p, p_stride, n, row_count, 1, beta, ctx.shared_scratch);
         });
-  });
-}
-
-template <class T>
-void linear_bias_gradient(OpContext& ctx, float* db, const T* p, int64_t p_stride, const int32_t*, int64_t n,
-                          int64_t row_count, float alpha, bool assigns) {
-  queued(ctx, 0, [&](Stream stream) {
-    cuda::linear_bias_gradient<T>(stream, db, p, p_stride, n, row_count, alpha, assigns ? 0.0f : 1.0f,
-                                  ctx.shared_scratch);
   });
 }
 
