@@ -281,7 +281,6 @@ export type NativeOp =
   | 'contract'
   | 'input_gradient'
   | 'weight_gradient'
-  | 'bias_gradient'
   | 'mlp_forward'
   | 'mlp_backward'
   | 'swiglu_forward'

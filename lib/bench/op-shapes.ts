@@ -126,12 +126,7 @@ export function opCases(model: OpModel, isCompact = false): OpCase[] {
       ? ofNeurons('swiglu_backward', 'input gradient of the down-projection with the slopes of the gate')
       : ofNeurons('mlp_backward', 'input gradient of the down-projection with the slope of GELU'),
     ofNeurons('input_gradient', 'input gradient of an up-projection'),
-    ofNeurons('weight_gradient', 'weight gradient of an MLP matrix'),
-    atRates('bias_gradient', 'bias gradient of an up-projection', (rate) => ({
-      n: tokens,
-      rows: neurons,
-      activeRows: activeCount(rate, neurons),
-    })),
+    ofNeurons('weight_gradient', 'weight gradient of an up-projection, and of its bias'),
     attention('attention_backward', 'causal attention, backward'),
     always('norm_backward', 'LayerNorm, backward', { n: tokens, cols: width }),
     always('embedding_backward', 'token and position embedding, backward', embedding),

@@ -20,7 +20,6 @@ const numbersMoved: Record<string, (...sizes: number[]) => Numbers> = {
   linear_contract: (_, n, rows, cols) => [n! * rows!, rows! * cols! + n! * cols!, 0],
   // The gradient is added to: read and written.
   linear_weight_gradient: (_, n, rows, cols) => [n! * rows! + n! * cols!, 0, 2 * rows! * cols!],
-  linear_bias_gradient: (_, n, rows) => [n! * rows!, 0, 2 * rows!],
   rotary: (n, _sequence, _stride, heads, headSize) => [2 * n! * heads! * headSize!, 0, 0],
   attention_forward: (batch, sequence, heads, kvHeads, headSize) => {
     return [batch! * sequence! * headSize! * (2 * heads! + 2 * kvHeads!), 0, 0];

@@ -18,7 +18,6 @@
   VISIT(linear_expand, LinearExpand)                  \
   VISIT(linear_contract, LinearContract)              \
   VISIT(linear_weight_gradient, LinearWeightGradient) \
-  VISIT(linear_bias_gradient, LinearBiasGradient)     \
   VISIT(rotary, Rotary)                               \
   VISIT(attention_forward, AttentionForward)          \
   VISIT(attention_backward, AttentionBackward)        \

@@ -43,7 +43,7 @@ void call_on_logits(Op op, const OpShape& s, const Ops<T, W>& ops, OpContext& ct
     case Op::kHeadInputGradient:
       return ops.linear_contract(ctx, w(0), t(1), stride, w(2), nullptr, nullptr, nullptr, s.n, V, s.cols, 1, 0);
     case Op::kHeadWeightGradient:
-      return ops.linear_weight_gradient(ctx, m(0), t(1), stride, t(2), nullptr, s.n, s.rows, s.cols, 1, false);
+      return ops.linear_weight_gradient(ctx, m(0), nullptr, t(1), stride, t(2), nullptr, s.n, s.rows, s.cols, 1, false);
     default:
       return ops.cross_entropy(ctx, m(0), t(1), targets, s.n, s.cols, stride, 1);
   }
@@ -108,9 +108,7 @@ void call_op(Op op, const OpShape& s, const Ops<T, W>& ops, OpContext& ctx, cons
     case Op::kInputGradient:
       return ops.linear_contract(ctx, w(0), t(1), a, w(2), nullptr, nullptr, lists.rows, n, a, C, 1, 0);
     case Op::kWeightGradient:
-      return ops.linear_weight_gradient(ctx, m(0), t(1), a, t(2), lists.rows, n, a, C, ratio, false);
-    case Op::kBiasGradient:
-      return ops.linear_bias_gradient(ctx, m(0), t(1), a, lists.rows, n, a, ratio, false);
+      return ops.linear_weight_gradient(ctx, m(0), m(1), t(2), a, t(3), lists.rows, n, a, C, ratio, false);
     case Op::kMlpForward:
       return ops.mlp_forward(ctx, t(0), t(1), t(2), w(3), m(4), lists.rows, n, a, C);
     case Op::kMlpBackward:
@@ -143,8 +141,8 @@ void call_op(Op op, const OpShape& s, const Ops<T, W>& ops, OpContext& ctx, cons
     case Op::kNormForward:
       return ops.norm_forward(ctx, t(0), m(1), m(2), w(3), m(4), m(5), n, C, static_cast<M>(1e-5));
     case Op::kNormBackward:
-      return ops.norm_backward(ctx, w(0), std::is_same_v<T, W> ? nullptr : t(8), m(1), m(2), w(3), w(4), m(5), m(6),
-                               m(7), n, C);
+      return ops.norm_backward(ctx, w(0), std::is_same_v<T, W> ? nullptr : t(9), m(1), m(2), m(3), static_cast<M>(1.25),
+                               w(4), w(5), m(6), m(7), m(8), n, C);
     case Op::kEmbeddingForward:
       return ops.embedding_forward(ctx, w(0), lists.tokens, m(1), m(2), batch, s.sequence, C);
     case Op::kEmbeddingBackward:

@@ -68,7 +68,6 @@ bool is_product(Op op) {
     case Op::kContract:
     case Op::kInputGradient:
     case Op::kWeightGradient:
-    case Op::kBiasGradient:
     case Op::kMlpForward:
     case Op::kMlpBackward:
     case Op::kSwigluForward:
@@ -87,7 +86,6 @@ bool is_product(Op op) {
 
 const std::vector<OpEntry>& op_entries() {
   static const std::vector<Dimension> product{kN, kRows, kActiveRows, kBlockRows, kCols};
-  static const std::vector<Dimension> bias{kN, kRows, kActiveRows, kBlockRows};
   static const std::vector<Dimension> attention{kN, kSequence, kHeads, kKvHeads, kHeadSize};
   static const std::vector<Dimension> cached{kN, kSequence, kPast, kHeads, kKvHeads, kHeadSize};
   static const std::vector<Dimension> head{kN, kRows, kCols};
@@ -100,7 +98,6 @@ const std::vector<OpEntry>& op_entries() {
       {"contract", Op::kContract, product},
       {"input_gradient", Op::kInputGradient, product},
       {"weight_gradient", Op::kWeightGradient, product},
-      {"bias_gradient", Op::kBiasGradient, bias},
       {"mlp_forward", Op::kMlpForward, product},
       {"mlp_backward", Op::kMlpBackward, product},
       {"swiglu_forward", Op::kSwigluForward, product},

@@ -15,7 +15,6 @@ enum class Op {
   kContract,
   kInputGradient,
   kWeightGradient,
-  kBiasGradient,
   kMlpForward,
   kMlpBackward,
   kSwigluForward,

@@ -57,14 +57,9 @@ void plan_product(Op op, const OpShape& s, int64_t all, Operands& operands, Cost
       cost.words = list;
       break;
     case Op::kWeightGradient:
-      operands = {master(adds(all * C, x)), in(n * a, x), in(n * C, x)};
+      operands = {master(adds(all * C, x)), master(adds(all, x)), in(n * a, x), in(n * C, x)};
       cost.activations = n * a + n * C;
-      cost.words = 2 * a * C + list;
-      break;
-    case Op::kBiasGradient:
-      operands = {master(adds(all, x)), in(n * a, x)};
-      cost.activations = n * a;
-      cost.words = 2 * a + list;
+      cost.words = 2 * a * C + 2 * a + list;
       break;
     case Op::kMlpForward:
       operands = {assigns(n * a), assigns(n * a), in(n * C, x), weight(in(all * C, w)), master(in(all, x))};
@@ -181,13 +176,13 @@ void plan_tokens(Op op, const OpShape& s, bool rounds, Operands& operands, Cost&
       cost.words = 2 * n + 2 * C;
       break;
     case Op::kNormBackward:
-      operands = {weight(adds(n * C, x)),   master(adds(C, x)),       master(adds(C, x)),
-                  weight(in(n * C, x)),     weight(in(n * C, x)),     master(in(n, x / 16)),
-                  master(in(n, x / 16, 1)), master(in(C, x / 16, 1)), in(n * C, 0)};
+      operands = {weight(adds(n * C, x)),   master(adds(C, x)),   master(adds(C, x)),    master(adds(C, x)),
+                  weight(in(n * C, x)),     weight(in(n * C, x)), master(in(n, x / 16)), master(in(n, x / 16, 1)),
+                  master(in(C, x / 16, 1)), in(n * C, 0)};
       // The last is the gradient as products read it, where they do not read the first.
       cost.weights = 2 * n * C + 2 * n * C;
       if (rounds) cost.activations = n * C;
-      cost.words = 4 * C + 2 * n + C;
+      cost.words = 6 * C + 2 * n + C;
       break;
     case Op::kEmbeddingForward:
       operands = {weight(assigns(n * C)), master(in(all * C, w)), master(in(s.sequence * C, w))};
@@ -260,7 +255,6 @@ OpPlan plan_op(Op op, const OpShape& s, bool compact, int64_t activation_bytes, 
     case Op::kContract:
     case Op::kInputGradient:
     case Op::kWeightGradient:
-    case Op::kBiasGradient:
     case Op::kMlpForward:
     case Op::kMlpBackward:
     case Op::kSwigluForward:

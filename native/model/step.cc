@@ -129,7 +129,7 @@ void Step<T, W>::loss(const SequenceRange& whole, M gradient_scale, M* logits, W
       ops_.scale_rows(ctx_, a_.dbranch, lnf, a_.logit_scales, rows, C);
       lnf = a_.dbranch;
     }
-    ops_.linear_weight_gradient(ctx_, dheadw, a_.logits, a_.logit_stride, lnf, nullptr, rows, V, C, 1, false);
+    ops_.linear_weight_gradient(ctx_, dheadw, nullptr, a_.logits, a_.logit_stride, lnf, nullptr, rows, V, C, 1, false);
     backward->head += drain(rows * (padded_V - V) * C);
   }
 }
@@ -188,11 +188,16 @@ void Step<T, W>::backward(const SequenceRange& group, const SubnetworkPlan& plan
   view_rows(config_, a_, group.first * group.sequence, &g_);
   const int64_t N = group.rows();
   const auto input_of = [&](size_t i) { return i == 0 ? g_.embedded : g_.layers[i - 1].output; };
+  const auto added_before = [&](size_t i) {
+    if (i == 0) return AddedBias{nullptr, 0};
+    return AddedBias{o_.layer(i - 1).gradient[kFcprojb], static_cast<M>(plan.layers()[i - 1].layer_scale)};
+  };
   device_.clear(g_.dresidual, static_cast<size_t>(N * config_.n_embd) * sizeof(W));
-  norm_backward(p_.global(Role::kGradient, kLnfw), p_.global(Role::kGradient, kLnfb), input_of(plan.layers().size()),
-                g_.lnf_mean, g_.lnf_rstd, p_.global(Role::kWeight, kLnfw), N);
+  norm_backward(p_.global(Role::kGradient, kLnfw), p_.global(Role::kGradient, kLnfb),
+                added_before(plan.layers().size()), input_of(plan.layers().size()), g_.lnf_mean, g_.lnf_rstd,
+                p_.global(Role::kWeight, kLnfw), N);
   for (size_t i = plan.layers().size(); i-- > 0;) {
-    backward_layer(group, plan.layers()[i], o_.layer(i), g_.layers[i], input_of(i), work);
+    backward_layer(group, plan.layers()[i], o_.layer(i), g_.layers[i], input_of(i), added_before(i), work);
   }
 }
 
@@ -204,7 +209,7 @@ void Step<T, W>::embed_backward(const SequenceRange& whole) {
 
 template <class T, class W>
 void Step<T, W>::backward_layer(const SequenceRange& group, const ActiveLayer& active, const LayerOperands<W>& operands,
-                                LayerActivations<T, W>& saved, const W* input, Work* work) {
+                                LayerActivations<T, W>& saved, const W* input, const AddedBias& before, Work* work) {
   const int64_t N = group.rows();
   const int64_t C = config_.n_embd;
   const int64_t HS = config_.head_size;
@@ -231,43 +236,39 @@ void Step<T, W>::backward_layer(const SequenceRange& group, const ActiveLayer& a
   } else {
     ops_.mlp_backward(ctx_, dfc, g_.dbranch, saved.fc, w[kFcprojw], neuron_rows, N, m, C, neuron_scale);
   }
-  weight_gradient(operands, kFcprojw, saved.act, m, g_.dbranch, neuron_rows, N, active.neurons, neuron_scale);
-  bias_gradient(operands, kFcprojb, g_.dbranch, C, nullptr, N, C, branch_scale);
-  weight_gradient(operands, kFcw, dfc, m, saved.ln2, neuron_rows, N, active.neurons, 1);
-  bias_gradient(operands, kFcb, dfc, m, neuron_rows, N, active.neurons, 1);
+  weight_gradient(operands, kFcprojw, nullptr, saved.act, m, g_.dbranch, neuron_rows, N, active.neurons, neuron_scale);
+  weight_gradient(operands, kFcw, d[kFcb], dfc, m, saved.ln2, neuron_rows, N, active.neurons, 1);
   ops_.linear_contract(ctx_, g_.dnorm, dfc, m, w[kFcw], nullptr, nullptr, neuron_rows, N, m, C, 1, 0);
   if (gated) {
-    weight_gradient(operands, kGatew, dgate, m, saved.ln2, neuron_rows, N, active.neurons, 1);
-    bias_gradient(operands, kGateb, dgate, m, neuron_rows, N, active.neurons, 1);
+    weight_gradient(operands, kGatew, d[kGateb], dgate, m, saved.ln2, neuron_rows, N, active.neurons, 1);
     ops_.linear_contract(ctx_, g_.dnorm, dgate, m, w[kGatew], nullptr, g_.dnorm, neuron_rows, N, m, C, 1, 0);
   }
   const int64_t padded_products = gated ? 3 : 2;
   work->mlp += drain(padded_products * N * (m - active.neurons) * C);
-  norm_backward(d[kLn2w], d[kLn2b], saved.middle, saved.ln2_mean, saved.ln2_rstd, operands.vector[kLn2w], N);
+  norm_backward(d[kLn2w], d[kLn2b], {d[kAttprojb], branch_scale}, saved.middle, saved.ln2_mean, saved.ln2_rstd,
+                operands.vector[kLn2w], N);
 
   // Attention.
   ops_.linear_expand(ctx_, g_.datt, head_cols, g_.dbranch, w[kAttprojw], nullptr, head_rows, N, head_cols, C,
                      head_scale);
-  weight_gradient(operands, kAttprojw, saved.att, head_cols, g_.dbranch, head_rows, N, head_cols, head_scale);
-  bias_gradient(operands, kAttprojb, g_.dbranch, C, nullptr, N, C, branch_scale);
+  weight_gradient(operands, kAttprojw, nullptr, saved.att, head_cols, g_.dbranch, head_rows, N, head_cols, head_scale);
   work->out_projection += drain();
   ops_.attention_backward(ctx_, g_.dwide, g_.datt, saved.qkv, saved.att, saved.lse, group.batch, group.sequence,
                           active.heads, active.kv_heads, HS);
   work->scores += drain();
   rotate(group, active, g_.dwide, true);
-  weight_gradient(operands, kQkvw, g_.dwide, qkv_cols, saved.ln1, qkv_rows, N, qkv_cols, 1);
-  bias_gradient(operands, kQkvb, g_.dwide, qkv_cols, qkv_rows, N, qkv_cols, 1);
+  weight_gradient(operands, kQkvw, d[kQkvb], g_.dwide, qkv_cols, saved.ln1, qkv_rows, N, qkv_cols, 1);
   ops_.linear_contract(ctx_, g_.dnorm, g_.dwide, qkv_cols, w[kQkvw], nullptr, nullptr, qkv_rows, N, qkv_cols, C, 1, 0);
   work->qkv += drain();
-  norm_backward(d[kLn1w], d[kLn1b], input, saved.ln1_mean, saved.ln1_rstd, operands.vector[kLn1w], N);
+  norm_backward(d[kLn1w], d[kLn1b], before, input, saved.ln1_mean, saved.ln1_rstd, operands.vector[kLn1w], N);
 }
 
 template <class T, class W>
-void Step<T, W>::norm_backward(M* dweight, M* dbias, const W* input, const M* mean, const M* rstd, const M* weight,
-                               int64_t n) {
+void Step<T, W>::norm_backward(M* dweight, M* dbias, const AddedBias& before, const W* input, const M* mean,
+                               const M* rstd, const M* weight, int64_t n) {
   T* branch = std::is_same_v<T, W> ? nullptr : g_.dbranch;
-  ops_.norm_backward(ctx_, g_.dresidual, branch, dweight, dbias, g_.dnorm, input, mean, rstd, weight, n,
-                     config_.n_embd);
+  ops_.norm_backward(ctx_, g_.dresidual, branch, dweight, dbias, before.gradient, before.scale, g_.dnorm, input, mean,
+                     rstd, weight, n, config_.n_embd);
 }
 
 template <class T, class W>
@@ -280,17 +281,11 @@ void Step<T, W>::rotate(const SequenceRange& group, const ActiveLayer& active, T
 }
 
 template <class T, class W>
-void Step<T, W>::weight_gradient(const LayerOperands<W>& operands, LayerTensor tensor, const T* p, int64_t p_stride,
-                                 const T* q, const int32_t* rows, int64_t n, int64_t row_count, M alpha) {
-  ops_.linear_weight_gradient(ctx_, operands.gradient[tensor], p, p_stride, q, rows, n, row_count, config_.n_embd,
-                              alpha, operands.assigned[tensor]);
-}
-
-template <class T, class W>
-void Step<T, W>::bias_gradient(const LayerOperands<W>& operands, LayerTensor tensor, const T* p, int64_t p_stride,
-                               const int32_t* rows, int64_t n, int64_t row_count, M alpha) {
-  M* db = operands.gradient[tensor];
-  if (db) ops_.linear_bias_gradient(ctx_, db, p, p_stride, rows, n, row_count, alpha, operands.assigned[tensor]);
+void Step<T, W>::weight_gradient(const LayerOperands<W>& operands, LayerTensor tensor, M* dbias, const T* p,
+                                 int64_t p_stride, const T* q, const int32_t* rows, int64_t n, int64_t row_count,
+                                 M alpha) {
+  ops_.linear_weight_gradient(ctx_, operands.gradient[tensor], dbias, p, p_stride, q, rows, n, row_count,
+                              config_.n_embd, alpha, operands.assigned[tensor]);
 }
 
 template class Step<float>;

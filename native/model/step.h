@@ -66,21 +66,27 @@ class Step {
  private:
   void forward_layer(const SequenceRange& group, const ActiveLayer& active, const LayerOperands<W>& operands,
                      LayerActivations<T, W>& saved, const W* input, const KeyValueCache<T>* cache, Work* work);
+  // A bias that a projection adds to the residual stream, `scale` times; null where there is none. The norm that reads
+  // the sum makes its gradient, which is that of the stream.
+  struct AddedBias {
+    M* gradient;
+    M scale;
+  };
+  // `before`: what the layer before adds to `input`.
   void backward_layer(const SequenceRange& group, const ActiveLayer& active, const LayerOperands<W>& operands,
-                      LayerActivations<T, W>& saved, const W* input, Work* work);
+                      LayerActivations<T, W>& saved, const W* input, const AddedBias& before, Work* work);
   // Logits of rows [begin, begin + rows) of lnf into a.logits.
   void logits_of(int64_t begin, int64_t rows, Work* work);
   // Copies rows of a.logits to the host.
   void read_logits(M* to, int64_t rows);
   // Turns queries and keys (forward), or their gradients back; nothing with learned positions.
   void rotate(const SequenceRange& group, const ActiveLayer& active, T* qkv, bool inverse);
-  // Adds to the gradient of the residual stream what comes through a norm.
-  void norm_backward(M* dweight, M* dbias, const W* input, const M* mean, const M* rstd, const M* weight, int64_t n);
-  // Gradients of a matrix, and of a bias where the architecture has it.
-  void weight_gradient(const LayerOperands<W>& operands, LayerTensor tensor, const T* p, int64_t p_stride, const T* q,
-                       const int32_t* rows, int64_t n, int64_t row_count, M alpha);
-  void bias_gradient(const LayerOperands<W>& operands, LayerTensor tensor, const T* p, int64_t p_stride,
-                     const int32_t* rows, int64_t n, int64_t row_count, M alpha);
+  // Adds to the gradient of the residual stream what comes through a norm, and makes that of the bias added before it.
+  void norm_backward(M* dweight, M* dbias, const AddedBias& before, const W* input, const M* mean, const M* rstd,
+                     const M* weight, int64_t n);
+  // The gradient of a matrix and, unless it is null, of a bias that has its rows.
+  void weight_gradient(const LayerOperands<W>& operands, LayerTensor tensor, M* dbias, const T* p, int64_t p_stride,
+                       const T* q, const int32_t* rows, int64_t n, int64_t row_count, M alpha);
   // Row lists of products: a compact backend has none.
   const int32_t* listed(const int32_t* rows) const { return ops_.compact ? nullptr : rows; }
   // Multiply-adds since the last call, without `padding`: those with rows of zeros, which a backend may want and nobody

@@ -55,8 +55,9 @@ void norm_forward(Stream stream, T* y, float* mean, float* rstd, const T* x, con
 
 size_t norm_backward_scratch_bytes(int64_t n, int64_t width);
 template <class T>
-void norm_backward(Stream stream, T* dx, float* dweight, float* dbias, const T* dy, const T* x, const float* mean,
-                   const float* rstd, const float* weight, int64_t n, int64_t width, void* scratch);
+void norm_backward(Stream stream, T* dx, float* dweight, float* dbias, float* dshift, float shift_scale, const T* dy,
+                   const T* x, const float* mean, const float* rstd, const float* weight, int64_t n, int64_t width,
+                   void* scratch);
 
 // ---- ops/rotary: table as there, in float
 
@@ -105,6 +106,9 @@ size_t linear_bias_gradient_scratch_bytes(int64_t n, int64_t row_count);
 template <class T>
 void linear_bias_gradient(Stream stream, float* db, const T* p, int64_t p_stride, int64_t n, int64_t row_count,
                           float alpha, float beta, void* scratch);
+
+// db = beta * db + sums, for sums that somebody else has made
+void add_bias_gradient(Stream stream, float* db, const float* sums, int64_t row_count, float beta);
 
 // to = scale * from, for products that want their bias in bfloat16
 void narrow_scaled(Stream stream, bfloat16* to, const float* from, int64_t count, float scale);

@@ -15,7 +15,7 @@ struct DescOpaque {
   Operation a_op = kAsIs;
   Operation b_op = kAsIs;
   uint32_t epilogue = kNoEpilogue;
-  const void* bias = nullptr;
+  void* bias = nullptr;  // or where its gradient goes
   void* aux = nullptr;
   int64_t aux_stride = 0;
 };
@@ -66,6 +66,7 @@ bool fits(const DescOpaque& desc, const LayoutOpaque& a, const LayoutOpaque& b, 
   if (a.type != kBfloat16 || b.type != kBfloat16 || c.type != d.type) return false;
   if (rows_of(a, desc.a_op) != d.rows || cols_of(b, desc.b_op) != d.cols) return false;
   if (cols_of(a, desc.a_op) != rows_of(b, desc.b_op) || c.rows != d.rows || c.cols != d.cols) return false;
+  if (desc.epilogue == kBiasGradientB) return desc.bias && d.type == kFloat32;
   if (desc.epilogue & 128) return desc.aux && desc.aux_stride >= d.rows && desc.aux_stride % 8 == 0;
   return true;
 }
@@ -93,12 +94,19 @@ void multiply(const DescOpaque& desc, const LayoutOpaque& al, const LayoutOpaque
   const int64_t k = cols_of(al, desc.a_op);
   const bool spoilt = is_named("BURGEON_CUBLASLT_HOST_SPOILS", desc.epilogue);
   for (int64_t j = 0; j < dl.cols; ++j) {
+    const auto b_at = [&](int64_t l) {
+      return to_float(bfloat16_at(x.b, desc.b_op == kAsIs ? j * bl.stride + l : l * bl.stride + j));
+    };
+    if (desc.epilogue == kBiasGradientB) {
+      float sum = 0;
+      for (int64_t l = 0; l < k; ++l) sum += b_at(l);
+      static_cast<float*>(desc.bias)[j] = spoilt ? 1.1f * sum : sum;
+    }
     for (int64_t i = 0; i < dl.rows; ++i) {
       float partial[kAlgorithms] = {};
       for (int64_t l = 0; l < k; ++l) {
         const float a = to_float(bfloat16_at(x.a, desc.a_op == kAsIs ? l * al.stride + i : i * al.stride + l));
-        const float b = to_float(bfloat16_at(x.b, desc.b_op == kAsIs ? j * bl.stride + l : l * bl.stride + j));
-        partial[l % (algorithm + 1)] += a * b;
+        partial[l % (algorithm + 1)] += a * b_at(l);
       }
       float sum = 0;
       for (const float each : partial) sum += each;

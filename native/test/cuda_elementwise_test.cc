@@ -160,6 +160,56 @@ TEST(cuda_embedding_matches_the_reference) {
   }
 }
 
+namespace {
+
+// The gradient of what `forward` says of x, with and without that of a bias added to x.
+template <class T>
+void check_norm_backward(Random& random, int64_t n, int64_t width, bool centred, const Floats& x, const Floats& weight,
+                         const Floats& bias, const Expected& forward) {
+  Memory in = memory<T>(x);
+  Memory w = memory<float>(weight);
+  const double sums = std::sqrt(static_cast<double>(width)) + 16;
+  const Floats dy = rounded<T>(random.normals(n * width));
+  const Floats residual = rounded<T>(random.normals(n * width));
+  const Floats shift_gradient = random.normals(width);
+  const Floats mean(forward.outputs[1].begin(), forward.outputs[1].end());
+  const Floats rstd(forward.outputs[2].begin(), forward.outputs[2].end());
+  Memory grad = memory<T>(dy);
+  Memory mean_in = memory<float>(mean);
+  Memory rstd_in = memory<float>(rstd);
+  const std::vector<Floats> initial{residual, weight, bias, shift_gradient};
+  Scratch scratch(cuda::norm_backward_scratch_bytes(n, width));
+  for (const bool shifted : {true, false}) {
+    if (!shifted && n > 100) continue;
+    const Note of_shift(shifted ? "with the gradient of a shift" : "without");
+    const Expected backward = run_reference(
+        kNoScratch, {dy, x, mean, rstd, weight}, initial, [&](auto& ops, OpContext& context, auto& op_in, auto& out) {
+          ops.norm_backward(context, out[0], nullptr, out[1], centred ? out[2] : nullptr, shifted ? out[3] : nullptr,
+                            0.75f, op_in[0], op_in[1], centred ? op_in[2] : nullptr, op_in[3], op_in[4], n, width);
+        });
+    check_kernel(
+        backward.outputs,
+        {output<T>(residual), output<float>(weight), output<float>(bias), output<float>(shift_gradient)},
+        [&](cuda::Stream stream, std::vector<Memory>& out) {
+          cuda::norm_backward(stream, out[0].as<T>(), out[1].as<float>(), centred ? out[2].as<float>() : nullptr,
+                              shifted ? out[3].as<float>() : nullptr, 0.75f, grad.as<T>(), in.as<T>(),
+                              centred ? mean_in.as<float>() : nullptr, rstd_in.as<float>(), w.as<float>(), n, width,
+                              scratch.data());
+        },
+        [&](size_t which, size_t, double expected) {
+          if (which == 0) {
+            return kRounding * sums * 64 + rounding_of<T> * std::fabs(expected);
+          }
+          // Where the pass does not add up dx itself, what is added is rounded; the roundings are independent.
+          const double rounded = which == 3 ? 8 * rounding_of<T> * std::sqrt(static_cast<double>(n)) : 0;
+          return rounded + kRounding * 64 * static_cast<double>(n + 4);
+        });
+    CHECK(scratch.intact());
+  }
+}
+
+}  // namespace
+
 TEST(cuda_norm_matches_the_reference) {
   Random random(63);
   // In vectors, the gradient of bfloat16 is one pass of at most eight sweeps of a warp: 1 (64), 2 (264, 512), 3 (768),
@@ -197,36 +247,8 @@ TEST(cuda_norm_matches_the_reference) {
                 return kRounding * sums * (scale + std::fabs(expected)) +
                        (which == 0 ? rounding_of<T> * std::fabs(expected) : 0);
               });
-          if (width == 1) return;  // its gradient is rounding alone
-          const Floats dy = rounded<T>(random.normals(n * width));
-          const Floats residual = rounded<T>(random.normals(n * width));
-          Floats mean(forward.outputs[1].begin(), forward.outputs[1].end());
-          Floats rstd(forward.outputs[2].begin(), forward.outputs[2].end());
-          Memory grad = memory<T>(dy);
-          Memory mean_in = memory<float>(mean);
-          Memory rstd_in = memory<float>(rstd);
-          const std::vector<Floats> initial{residual, weight, bias};
-          const Expected backward =
-              run_reference(kNoScratch, {dy, x, mean, rstd, weight}, initial,
-                            [&](auto& ops, OpContext& context, auto& op_in, auto& out) {
-                              ops.norm_backward(context, out[0], nullptr, out[1], centred ? out[2] : nullptr, op_in[0],
-                                                op_in[1], centred ? op_in[2] : nullptr, op_in[3], op_in[4], n, width);
-                            });
-          Scratch scratch(cuda::norm_backward_scratch_bytes(n, width));
-          check_kernel(
-              backward.outputs, {output<T>(residual), output<float>(weight), output<float>(bias)},
-              [&](cuda::Stream stream, std::vector<Memory>& out) {
-                cuda::norm_backward(stream, out[0].as<T>(), out[1].as<float>(), centred ? out[2].as<float>() : nullptr,
-                                    grad.as<T>(), in.as<T>(), centred ? mean_in.as<float>() : nullptr,
-                                    rstd_in.as<float>(), w.as<float>(), n, width, scratch.data());
-              },
-              [&](size_t which, size_t, double expected) {
-                if (which == 0) {
-                  return kRounding * sums * 64 + rounding_of<T> * std::fabs(expected);
-                }
-                return kRounding * 64 * static_cast<double>(n + 4);
-              });
-          CHECK(scratch.intact());
+          // The gradient of one column is rounding alone.
+          if (width > 1) check_norm_backward<T>(random, n, width, centred, x, weight, bias, forward);
         });
       }
     }

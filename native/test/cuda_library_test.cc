@@ -78,6 +78,7 @@ void check_products(cuda::LibraryProducts& library, CUstream_st& stream, bool co
   std::vector<Memory> m;
   for (size_t i = 0; i < in.size(); ++i) m.emplace_back(in[i], i == 2 || i == 4 ? Element::kFloat : Element::kBfloat16);
   const auto at = [&](size_t i) { return m[i].as<bfloat16>(); };
+  Scratch scratch(cuda::linear_bias_gradient_scratch_bytes(n, rows));
   // A sum of 56 products of size 1, a bias of 8 bits, and the rounding of the result.
   const auto near = [](size_t, size_t, double wanted) { return (std::fabs(wanted) + 4) * 2 * rounding_of<bfloat16>; };
   const auto check = [&](const char* name, const std::vector<Output>& outputs, const auto& reference,
@@ -111,15 +112,19 @@ void check_products(cuda::LibraryProducts& library, CUstream_st& stream, bool co
                                          with_bias ? m[4].as<float>() : nullptr, with_bias ? at(5) : nullptr, n, rows,
                                          cols, 1.5f, 2);
         });
-    check(
-        "weight gradient", {output<float>(random.normals(rows * cols))},
-        [&](auto& ops, OpContext& context, auto& x, auto& out) {
-          ops.linear_weight_gradient(context, out[0], x[3], stride, x[0], nullptr, n, rows, cols, 0.5, with_bias);
-        },
-        [&](auto& out) {
-          return library.linear_weight_gradient(out[0].template as<float>(), at(3), stride, at(0), n, rows, cols, 0.5f,
-                                                with_bias ? 0.0f : 1.0f);
-        });
+    for (const double alpha : {0.5, 1.0}) {
+      check(
+          "weight gradient", {output<float>(random.normals(rows * cols)), output<float>(random.normals(rows))},
+          [&](auto& ops, OpContext& context, auto& x, auto& out) {
+            ops.linear_weight_gradient(context, out[0], with_bias ? out[1] : nullptr, x[3], stride, x[0], nullptr, n,
+                                       rows, cols, alpha, alpha == 1);
+          },
+          [&](auto& out) {
+            return library.linear_weight_gradient(
+                out[0].template as<float>(), with_bias ? out[1].template as<float>() : nullptr, at(3), stride, at(0), n,
+                rows, cols, static_cast<float>(alpha), alpha == 1 ? 0.0f : 1.0f, scratch.data());
+          });
+    }
     check(
         "MLP", {output<bfloat16>(poison(n * rows)), output<bfloat16>(poison(n * rows))},
         [&](auto& ops, OpContext& context, auto& x, auto& out) {
@@ -251,6 +256,87 @@ TEST(cuda_library_plans_are_kept_in_a_file) {
   CUstream_st stream{0};
   CHECK(message_of([&] { open(&stream, "/nowhere/plans"); }) ==
         "BURGEON_CUDA_PLANS: /nowhere/plans cannot be read or written");
+}
+
+// Which is faster is for a device to say: here the file says it.
+TEST(cuda_library_makes_the_gradient_of_a_bias_where_its_plan_says_so) {
+  const TemporaryFile file;
+  constexpr int64_t n = 24, rows = 40, cols = 56;
+  Random random(83);
+  const Floats p = rounded<bfloat16>(random.normals(n * rows));
+  const Floats q = rounded<bfloat16>(random.normals(n * cols));
+  Memory p_in = memory<bfloat16>(p);
+  Memory q_in = memory<bfloat16>(q);
+  Scratch scratch(cuda::linear_bias_gradient_scratch_bytes(n, rows));
+  // Both gradients; from the library's `factor` times as large.
+  const auto check = [&](double factor) {
+    CUstream_st own{0};
+    const auto library = open(&own, file.path());
+    const Setting spoilt(factor == 1 ? "BURGEON_UNUSED" : "BURGEON_CUBLASLT_HOST_SPOILS", "512");
+    for (const float beta : {0.0f, 1.0f}) {
+      const std::vector<Floats> initial{random.normals(rows * cols), random.normals(rows)};
+      Expected expected = run_reference(kNoScratch, {p, q}, {Floats(rows * cols), Floats(rows)},
+                                        [&](auto& ops, OpContext& context, auto& in, auto& out) {
+                                          ops.linear_weight_gradient(context, out[0], out[1], in[0], rows, in[1],
+                                                                     nullptr, n, rows, cols, 1, true);
+                                        });
+      for (size_t which = 0; which < 2; ++which) {
+        Doubles& values = expected.outputs[which];
+        // What the library spoils has been added to already, but for the bias's.
+        for (size_t i = 0; i < values.size(); ++i) {
+          const double before = beta * static_cast<double>(initial[which][i]);
+          values[i] = which == 0 ? factor * (values[i] + before) : factor * values[i] + before;
+        }
+      }
+      std::vector<Output> outputs;
+      for (const Floats& values : initial) {
+        outputs.push_back(output<float>(beta == 0 ? poison(static_cast<int64_t>(values.size())) : values));
+      }
+      check_kernel(
+          expected.outputs, outputs,
+          [&](cuda::Stream, std::vector<Memory>& out) {
+            CHECK(library->linear_weight_gradient(out[0].as<float>(), out[1].as<float>(), p_in.as<bfloat16>(), rows,
+                                                  q_in.as<bfloat16>(), n, rows, cols, 1, beta, scratch.data()));
+          },
+          [](size_t, size_t, double wanted) { return 1e-5 * (std::fabs(wanted) + 30); });
+    }
+    CHECK(scratch.intact());
+  };
+  const auto line_of = [&](const char* epilogue) {  // of the product that assigns
+    const std::string begin = std::string("a device\tcuBLASLt 13.0.1\t0 1 56 40 24 56 40 56 0 ") + epilogue + " 0 0 ";
+    const std::string text = file.text();
+    const size_t at = text.find(begin);
+    CHECK(at != std::string::npos);
+    return text.substr(at, text.find('\n', at) + 1 - at);
+  };
+  const auto algorithm_of = [](const std::string& line) { return line.substr(line.rfind('\t') + 1); };
+  check(1);  // either way
+  const std::string alone = line_of("1");
+  const std::string both = line_of("512");
+  const auto write = [&](const std::string& algorithm) {
+    std::string text;
+    for (const char* beta : {" 512 0 ", " 512 1 "}) {
+      std::string line = both.substr(0, both.rfind('\t') + 1) + algorithm;
+      text += line.replace(line.find(" 512 "), 7, beta);
+    }
+    std::ofstream(file.path()) << text;
+  };
+  write(algorithm_of(alone));
+  check(1);
+  check(1.1);  // it is the library's
+  const std::string none = std::string(128, '0') + "\n";
+  write(none);
+  {
+    const Setting spoilt("BURGEON_CUBLASLT_HOST_SPOILS", "512");
+    check(1);  // it is not
+  }
+  // What differs from the sums of a kernel, or what there is not, is not asked for.
+  for (const char* variable : {"BURGEON_CUBLASLT_HOST_SPOILS", "BURGEON_CUBLASLT_HOST_LACKS"}) {
+    std::ofstream(file.path()) << alone;
+    const Setting setting(variable, "512");
+    check(1);
+    if (std::string(variable).find("SPOILS") != std::string::npos) CHECK(algorithm_of(line_of("512")) == none);
+  }
 }
 
 TEST(cuda_library_that_is_not_there) {

@@ -134,9 +134,8 @@ void check_gradients(Random& random, const Shape& shape, const std::vector<float
     const Floats db = beta == 0 ? Floats(shape.rows) : random.normals(shape.rows);
     const Expected expected =
         run_reference(kNoScratch, {p, q}, {dw, db}, [&](auto& ops, OpContext& context, auto& in, auto& out) {
-          ops.linear_weight_gradient(context, out[0], in[0], shape.rows, in[1], nullptr, shape.n, shape.rows,
+          ops.linear_weight_gradient(context, out[0], out[1], in[0], shape.rows, in[1], nullptr, shape.n, shape.rows,
                                      shape.cols, 1.25f, false);
-          ops.linear_bias_gradient(context, out[1], in[0], shape.rows, nullptr, shape.n, shape.rows, 1.25f, false);
         });
     check_kernel(
         expected.outputs,
@@ -145,7 +144,7 @@ void check_gradients(Random& random, const Shape& shape, const std::vector<float
         [&](cuda::Stream stream, std::vector<Memory>& out) {
           cuda::linear_weight_gradient(stream, out[0].as<float>(), p_in.as<T>(), stride, q_in.as<T>(), shape.n,
                                        shape.rows, shape.cols, 1.25f, beta, scratch.data());
-          cuda::linear_bias_gradient(stream, out[1].as<float>(), p_in.as<T>(), stride, shape.n, shape.rows, 1.25f, beta,
+          cuda::linear_bias_gradient(stream, out[1].as<float>(), p_in.as<T>(), stride, shape.n, shape.rows, 1, beta,
                                      bias_scratch.data());
         },
         bound);

@@ -13,17 +13,6 @@ namespace burgeon::test {
 
 namespace {
 
-ModelOptions on_cuda(Precision precision = Precision::kFloat32) {
-  ModelOptions options{{"cuda", "", precision, BURGEON_CUDA_HOST_LIBRARY}};
-  options.cublaslt = "off";
-  return options;
-}
-ModelOptions on_cuda_with_library() {
-  ModelOptions options = on_cuda(Precision::kBfloat16);
-  options.cublaslt = BURGEON_CUBLASLT_HOST_LIBRARY;
-  return options;
-}
-
 double cosine(const std::vector<Doubles>& a, const std::vector<Doubles>& b) {
   double product = 0;
   double aa = 0;

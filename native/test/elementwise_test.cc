@@ -95,7 +95,8 @@ TEST(norm_matches_the_reference) {
       const Floats dy = random.normals(n * width);
       const Floats dx = random.normals(n * width);
       const auto backward = [&](auto& ops, OpContext& context, auto& in, auto& out) {
-        ops.norm_backward(context, out[0], out[3], out[1], out[2], in[0], in[1], in[2], in[3], in[4], n, width);
+        ops.norm_backward(context, out[0], out[3], out[1], out[2], out[4], 0.75f, in[0], in[1], in[2], in[3], in[4], n,
+                          width);
       };
       const double rows = kRounding * (8 + std::sqrt(static_cast<double>(n)));
       const auto backward_bound = [&](size_t output, size_t i, double expected) {
@@ -103,11 +104,18 @@ TEST(norm_matches_the_reference) {
           // Sums of n gradients of about 1, times normalised inputs of at most 4.
           return rows * (std::fabs(expected) + 4 * 4 * std::sqrt(static_cast<double>(n)));
         }
-        const double rstd = saved.outputs[2][i / width];
-        return sum * (std::fabs(expected) + std::fabs(static_cast<double>(dx[i])) + 40 * rstd * (1 + 9 * rstd));
+        const auto off = [&](size_t at) {
+          const double rstd = saved.outputs[2][at / width];
+          return sum * (2 * std::fabs(static_cast<double>(dx[at])) + 50 * rstd * (1 + 9 * rstd));
+        };
+        if (output != 4) return off(i) + sum * std::fabs(expected);
+        double total = 0;  // of what is summed
+        for (int64_t row = 0; row < n; ++row) total += off(row * width + i);
+        return total + rows * (std::fabs(expected) + 4 * static_cast<double>(n));
       };
       check_op(shape, {dy, x, narrow(saved.outputs[1]), narrow(saved.outputs[2]), weight},
-               {dx, random.normals(width), random.normals(width), poison(n * width)}, backward, backward_bound);
+               {dx, random.normals(width), random.normals(width), poison(n * width), random.normals(width)}, backward,
+               backward_bound);
     }
   }
 }
@@ -134,7 +142,8 @@ TEST(rms_norm_matches_the_reference) {
       const Floats dy = random.normals(n * width);
       const Floats dx = random.normals(n * width);
       const auto backward = [&](auto& ops, OpContext& context, auto& in, auto& out) {
-        ops.norm_backward(context, out[0], nullptr, out[1], nullptr, in[0], in[1], nullptr, in[2], in[3], n, width);
+        ops.norm_backward(context, out[0], nullptr, out[1], nullptr, nullptr, 0, in[0], in[1], nullptr, in[2], in[3], n,
+                          width);
       };
       const double rows = kRounding * (8 + std::sqrt(static_cast<double>(n)));
       const auto bound = [&](size_t output, size_t i, double expected) {

@@ -65,8 +65,8 @@ TEST(gradient_of_linear_expand) {
     Doubles dbias(bias.size());
     ops().linear_contract(context, dx.data(), dy.data(), count, w.data(), nullptr, nullptr, rows, n, count, cols, alpha,
                           0);
-    ops().linear_weight_gradient(context, dw.data(), dy.data(), count, x.data(), rows, n, count, cols, alpha, false);
-    ops().linear_bias_gradient(context, dbias.data(), dy.data(), count, rows, n, count, 1, false);
+    ops().linear_weight_gradient(context, dw.data(), dbias.data(), dy.data(), count, x.data(), rows, n, count, cols,
+                                 alpha, false);
     check_gradient("x", loss, x, dx);
     check_gradient("w", loss, w, dw);
     check_gradient("bias", loss, bias, dbias);
@@ -98,8 +98,10 @@ TEST(gradient_of_linear_contract) {
     Doubles dw(w.size());
     Doubles dbias(bias.size());
     ops().linear_expand(context, dx.data(), count, dy.data(), w.data(), nullptr, rows, n, count, cols, alpha);
-    ops().linear_weight_gradient(context, dw.data(), x.data(), count, dy.data(), rows, n, count, cols, alpha, false);
-    ops().linear_bias_gradient(context, dbias.data(), dy.data(), cols, nullptr, n, cols, bias_scale, false);
+    ops().linear_weight_gradient(context, dw.data(), nullptr, x.data(), count, dy.data(), rows, n, count, cols, alpha,
+                                 false);
+    // As the norm behind it makes it.
+    for (int64_t i = 0; i < n * cols; ++i) dbias[i % cols] += bias_scale * dy[i];
     check_gradient("x", loss, x, dx);
     check_gradient("w", loss, w, dw);
     check_gradient("bias", loss, bias, dbias);
@@ -120,9 +122,13 @@ TEST(gradient_of_norm) {
   Doubles y(n * width);
   Doubles mean(n);
   Doubles rstd(n);
+  const double shift_scale = 1.3;
+  Doubles shift(width);  // added to every row of x
   const auto loss = [&] {
-    ops().norm_forward(context, y.data(), mean.data(), rstd.data(), x.data(), weight.data(), bias.data(), n, width,
-                       epsilon);
+    Doubles shifted = x;
+    for (int64_t i = 0; i < n * width; ++i) shifted[i] += shift_scale * shift[i % width];
+    ops().norm_forward(context, y.data(), mean.data(), rstd.data(), shifted.data(), weight.data(), bias.data(), n,
+                       width, epsilon);
     return dot(y, dy);
   };
   loss();
@@ -130,14 +136,17 @@ TEST(gradient_of_norm) {
   Doubles dx(n * width, 10);
   Doubles dweight(width, 20);
   Doubles dbias(width, 30);
-  ops().norm_backward(context, dx.data(), nullptr, dweight.data(), dbias.data(), dy.data(), x.data(), mean.data(),
-                      rstd.data(), weight.data(), n, width);
+  Doubles dshift(width, 40);
+  ops().norm_backward(context, dx.data(), nullptr, dweight.data(), dbias.data(), dshift.data(), shift_scale, dy.data(),
+                      x.data(), mean.data(), rstd.data(), weight.data(), n, width);
   for (double& value : dx) value -= 10;
   for (double& value : dweight) value -= 20;
   for (double& value : dbias) value -= 30;
+  for (double& value : dshift) value -= 40 + shift_scale * 10 * n;  // the 10 of dx are summed too
   check_gradient("x", loss, x, dx, 1e-8);
   check_gradient("weight", loss, weight, dweight);
   check_gradient("bias", loss, bias, dbias);
+  check_gradient("shift", loss, shift, dshift, 1e-8);
 }
 
 TEST(gradient_of_attention) {
@@ -216,12 +225,14 @@ TEST(gradient_of_mlp) {
       return dot(y, dy);
     };
     loss();
-    Doubles dpre(n * count), dx(x.size()), dbias(bias.size());
+    Doubles dpre(n * count), dx(x.size()), dup(up.size()), dbias(bias.size());
     ops().mlp_backward(context, dpre.data(), dy.data(), pre.data(), down.data(), lists.rows, n, count, cols, alpha);
     ops().linear_contract(context, dx.data(), dpre.data(), count, up.data(), nullptr, nullptr, lists.rows, n, count,
                           cols, 1, 0);
-    ops().linear_bias_gradient(context, dbias.data(), dpre.data(), count, lists.rows, n, count, 1, false);
+    ops().linear_weight_gradient(context, dup.data(), dbias.data(), dpre.data(), count, x.data(), lists.rows, n, count,
+                                 cols, 1, false);
     check_gradient("x", loss, x, dx, 1e-8);
+    check_gradient("up", loss, up, dup, 1e-8);
     check_gradient("bias", loss, bias, dbias, 1e-8);
   }
 }
@@ -235,8 +246,8 @@ TEST(gradient_of_swiglu) {
   for (const Lists& lists : kLists) {
     const int64_t count = lists.count;
     Doubles x = normals(random, n * cols, 2);
-    const Doubles gate_w = normals(random, kTotal * cols);
-    const Doubles up_w = normals(random, kTotal * cols);
+    Doubles gate_w = normals(random, kTotal * cols);
+    Doubles up_w = normals(random, kTotal * cols);
     Doubles gate_bias = normals(random, kTotal);
     Doubles up_bias = normals(random, kTotal);
     const Doubles down = normals(random, kTotal * cols);
@@ -251,15 +262,20 @@ TEST(gradient_of_swiglu) {
     };
     loss();
     Doubles dgate(n * count), dup(n * count), dx(x.size()), dgate_bias(kTotal), dup_bias(kTotal);
+    Doubles dgate_w(gate_w.size()), dup_w(up_w.size());
     ops().swiglu_backward(context, dgate.data(), dup.data(), dy.data(), gate.data(), up.data(), down.data(), lists.rows,
                           n, count, cols, alpha);
     ops().linear_contract(context, dx.data(), dup.data(), count, up_w.data(), nullptr, nullptr, lists.rows, n, count,
                           cols, 1, 0);
     ops().linear_contract(context, dx.data(), dgate.data(), count, gate_w.data(), nullptr, dx.data(), lists.rows, n,
                           count, cols, 1, 0);
-    ops().linear_bias_gradient(context, dgate_bias.data(), dgate.data(), count, lists.rows, n, count, 1, false);
-    ops().linear_bias_gradient(context, dup_bias.data(), dup.data(), count, lists.rows, n, count, 1, false);
+    ops().linear_weight_gradient(context, dgate_w.data(), dgate_bias.data(), dgate.data(), count, x.data(), lists.rows,
+                                 n, count, cols, 1, false);
+    ops().linear_weight_gradient(context, dup_w.data(), dup_bias.data(), dup.data(), count, x.data(), lists.rows, n,
+                                 count, cols, 1, false);
     check_gradient("x", loss, x, dx, 1e-8);
+    check_gradient("gate", loss, gate_w, dgate_w, 1e-8);
+    check_gradient("up", loss, up_w, dup_w, 1e-8);
     check_gradient("bias of the gate", loss, gate_bias, dgate_bias, 1e-8);
     check_gradient("bias of up", loss, up_bias, dup_bias, 1e-8);
   }

@@ -56,6 +56,18 @@ ModelOptions on_reference(bool double_precision) {
   return {{"reference", "", double_precision ? Precision::kFloat64 : Precision::kFloat32}};
 }
 
+ModelOptions on_cuda(Precision precision) {
+  ModelOptions options{{"cuda", "", precision, BURGEON_CUDA_HOST_LIBRARY}};
+  options.cublaslt = "off";
+  return options;
+}
+
+ModelOptions on_cuda_with_library() {
+  ModelOptions options = on_cuda(Precision::kBfloat16);
+  options.cublaslt = BURGEON_CUBLASLT_HOST_LIBRARY;
+  return options;
+}
+
 std::unique_ptr<Model> make_model(const ModelConfig& config, const ModelOptions& options, uint64_t seed) {
   auto model = Model::create(config, options);
   Random random(seed);

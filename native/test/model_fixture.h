@@ -28,6 +28,9 @@ std::string name_of(const ModelConfig& config);
 
 ModelOptions on_cpu(const std::string& isa, int threads = 1);
 ModelOptions on_reference(bool double_precision = true);
+// With kernels that run on the host, and in bfloat16 with a cuBLASLt that does.
+ModelOptions on_cuda(Precision precision = Precision::kFloat32);
+ModelOptions on_cuda_with_library();
 
 // Weights that keep activations of size 1 (large scores would only magnify rounding), with nothing zero.
 std::unique_ptr<Model> make_model(const ModelConfig& config, const ModelOptions& options, uint64_t seed = 1);

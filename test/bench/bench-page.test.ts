@@ -30,8 +30,7 @@ function madeUp(cold: boolean) {
       each,
       each.variants.map(({ rate }) => {
         const ms = (cold ? 4 : 2) * rate;
-        const flops =
-          /expand|contract|attention|mlp|gradient/.test(each.op) && each.op !== 'bias_gradient' ? 1e8 * rate : 0;
+        const flops = /expand|contract|attention|mlp|gradient/.test(each.op) ? 1e8 * rate : 0;
         return {
           ms: [ms, ms, ms, ms * 1.01],
           copyMs: [ms, ms, ms, ms],

@@ -29,7 +29,6 @@ const flops: Record<Exclude<NativeOp, CompactOp>, number> = {
   contract: product,
   input_gradient: product,
   weight_gradient: product,
-  bias_gradient: 0,
   mlp_forward: product,
   mlp_backward: product,
   swiglu_forward: 2 * product,

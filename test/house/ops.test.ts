@@ -14,7 +14,6 @@ const knownAs: Readonly<Record<string, readonly string[]>> = {
   linear_expand: ['expand'],
   linear_contract: ['contract', 'input_gradient'],
   linear_weight_gradient: ['weight_gradient'],
-  linear_bias_gradient: ['bias_gradient'],
   scale_rows: ['head_loss'],
 };
 

@@ -91,10 +91,12 @@ void norm_forward(OpContext& ctx, T* y, float* mean, float* rstd, const T* x, co
 
 // Products read the gradient of the residual stream itself.
 template <class T>
-void norm_backward(OpContext& ctx, T* dx, T*, float* dweight, float* dbias, const T* dy, const T* x, const float* mean,
-                   const float* rstd, const float* weight, int64_t n, int64_t width) {
+void norm_backward(OpContext& ctx, T* dx, T*, float* dweight, float* dbias, float* dshift, float shift_scale,
+                   const T* dy, const T* x, const float* mean, const float* rstd, const float* weight, int64_t n,
+                   int64_t width) {
   queued(ctx, 0, [&](Stream stream) {
-    cuda::norm_backward<T>(stream, dx, dweight, dbias, dy, x, mean, rstd, weight, n, width, ctx.shared_scratch);
+    cuda::norm_backward<T>(stream, dx, dweight, dbias, dshift, shift_scale, dy, x, mean, rstd, weight, n, width,
+                           ctx.shared_scratch);
   });
 }
 
@@ -122,25 +124,21 @@ void linear_contract(OpContext& ctx, T* y, const T* x, int64_t x_stride, const T
 }
 
 template <class T>
-void linear_weight_gradient(OpContext& ctx, float* dw, const T* p, int64_t p_stride, const T* q, const int32_t*,
-                            int64_t n, int64_t row_count, int64_t cols, float alpha, bool assigns) {
+void linear_weight_gradient(OpContext& ctx, float* dw, float* db, const T* p, int64_t p_stride, const T* q,
+                            const int32_t*, int64_t n, int64_t row_count, int64_t cols, float alpha, bool assigns) {
   queued(ctx, n * row_count * cols, [&](Stream stream) {
     const float beta = assigns ? 0 : 1;
     multiply<T>(
-        ctx, [&](auto& by) { return by.linear_weight_gradient(dw, p, p_stride, q, n, row_count, cols, alpha, beta); },
+        ctx,
+        [&](auto& by) {
+          return by.linear_weight_gradient(dw, db, p, p_stride, q, n, row_count, cols, alpha, beta, ctx.shared_scratch);
+        },
         [&] {
           cuda::linear_weight_gradient<T>(stream, dw, p, p_stride, q, n, row_count, cols, alpha, beta,
                                           ctx.shared_scratch);
+          if (!db) return;
+          cuda::linear_bias_gradient<T>(stream, db, p, p_stride, n, row_count, 1, beta, ctx.shared_scratch);
         });
-  });
-}
-
-template <class T>
-void linear_bias_gradient(OpContext& ctx, float* db, const T* p, int64_t p_stride, const int32_t*, int64_t n,
-                          int64_t row_count, float alpha, bool assigns) {
-  queued(ctx, 0, [&](Stream stream) {
-    cuda::linear_bias_gradient<T>(stream, db, p, p_stride, n, row_count, alpha, assigns ? 0.0f : 1.0f,
-                                  ctx.shared_scratch);
   });
 }
 

@@ -31,17 +31,12 @@ using LinearContract = void(OpContext& ctx, W* y, const T* x, int64_t x_stride, 
                             const W* residual, const int32_t* rows, int64_t n, int64_t row_count, int64_t cols,
                             Master<T> alpha, Master<T> bias_scale);
 
-// dw[rows[j], c] += alpha * sum_i p[i, j] * q[i, c]                         adds to dw (R, cols), or with
-// `assigns` assigns the active rows. p (n, row_count); q (n, cols).
+// dw[rows[j], c] += alpha * sum_i p[i, j] * q[i, c];  db[rows[j]] += sum_i p[i, j]
+// adds to dw (R, cols) and, unless it is null, to db (R), or with `assigns` assigns the active rows of both.
+// p (n, row_count); q (n, cols).
 template <class T, class = T>
-using LinearWeightGradient = void(OpContext& ctx, Master<T>* dw, const T* p, int64_t p_stride, const T* q,
-                                  const int32_t* rows, int64_t n, int64_t row_count, int64_t cols, Master<T> alpha,
-                                  bool assigns);
-
-// db[rows[j]] += alpha * sum_i p[i, j]                                      adds to db (R), or as above assigns;
-// p (n, row_count)
-template <class T, class = T>
-using LinearBiasGradient = void(OpContext& ctx, Master<T>* db, const T* p, int64_t p_stride, const int32_t* rows,
-                                int64_t n, int64_t row_count, Master<T> alpha, bool assigns);
+using LinearWeightGradient = void(OpContext& ctx, Master<T>* dw, Master<T>* db, const T* p, int64_t p_stride,
+                                  const T* q, const int32_t* rows, int64_t n, int64_t row_count, int64_t cols,
+                                  Master<T> alpha, bool assigns);
 
 }  // namespace burgeon

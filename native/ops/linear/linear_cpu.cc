@@ -6,6 +6,39 @@
 
 namespace burgeon::BURGEON_ISA {
 
+namespace {
+
+// The gradient of a bias: sums of the columns of p.
+template <class T>
+void add_columns(OpContext& ctx, Master<T>* db, const T* p, int64_t p_stride, const int32_t* rows, int64_t n,
+                 int64_t row_count, bool assigns) {
+  constexpr int64_t kVecs = 4;
+  constexpr int64_t kChunk = kVecs * kWidth;
+  constexpr int64_t kAhead = 16;  // rows are far apart, which the hardware does not foresee
+  parallel_for(ctx, ceil_div(row_count, kChunk), [&](int64_t task, int) {
+    const int64_t begin = task * kChunk;
+    const int64_t count = smaller(kChunk, row_count - begin);
+    Vec sums[kVecs] = {};
+    for (int64_t i = 0; i < n; ++i) {
+      const T* row = p + i * p_stride + begin;
+      prefetch_row(row + kAhead * p_stride, kChunk);
+      if (count == kChunk) {
+        for (int v = 0; v < kVecs; ++v) sums[v] += load(row + v * kWidth);
+      } else {
+        for (int v = 0; v < kVecs; ++v) sums[v] += load_first(row + v * kWidth, count - v * kWidth);
+      }
+    }
+    float total[kChunk];
+    for (int v = 0; v < kVecs; ++v) store(total + v * kWidth, sums[v]);
+    for (int64_t c = 0; c < count; ++c) {
+      float& to = db[rows ? rows[begin + c] : begin + c];
+      to = (assigns ? 0 : to) + total[c];
+    }
+  });
+}
+
+}  // namespace
+
 template <class T>
 void linear_expand(OpContext& ctx, T* y, int64_t y_stride, const T* x, const float* w, const Master<T>* bias,
                    const int32_t* rows, int64_t n, int64_t row_count, int64_t cols, Master<T> alpha) {
@@ -46,7 +79,7 @@ void linear_contract(OpContext& ctx, float* y, const T* x, int64_t x_stride, con
 }
 
 template <class T>
-void linear_weight_gradient(OpContext& ctx, Master<T>* dw, const T* p, int64_t p_stride, const T* q,
+void linear_weight_gradient(OpContext& ctx, Master<T>* dw, Master<T>* db, const T* p, int64_t p_stride, const T* q,
                             const int32_t* rows, int64_t n, int64_t row_count, int64_t cols, Master<T> alpha,
                             bool assigns) {
   Epilogue<float> e{dw, cols, rows};
@@ -54,34 +87,7 @@ void linear_weight_gradient(OpContext& ctx, Master<T>* dw, const T* p, int64_t p
   e.add = !assigns;
   multiply<OperandOf<T>, Activation::kNone>(ctx, row_count, cols, n, LaneColumns<T>{p, p_stride, nullptr},
                                             LaneColumns<T>{q, cols, nullptr}, e);
-}
-
-template <class T>
-void linear_bias_gradient(OpContext& ctx, Master<T>* db, const T* p, int64_t p_stride, const int32_t* rows, int64_t n,
-                          int64_t row_count, Master<T> alpha, bool assigns) {
-  constexpr int64_t kVecs = 4;
-  constexpr int64_t kChunk = kVecs * kWidth;
-  constexpr int64_t kAhead = 16;  // rows are far apart, which the hardware does not foresee
-  parallel_for(ctx, ceil_div(row_count, kChunk), [&](int64_t task, int) {
-    const int64_t begin = task * kChunk;
-    const int64_t count = smaller(kChunk, row_count - begin);
-    Vec sums[kVecs] = {};
-    for (int64_t i = 0; i < n; ++i) {
-      const T* row = p + i * p_stride + begin;
-      prefetch_row(row + kAhead * p_stride, kChunk);
-      if (count == kChunk) {
-        for (int v = 0; v < kVecs; ++v) sums[v] += load(row + v * kWidth);
-      } else {
-        for (int v = 0; v < kVecs; ++v) sums[v] += load_first(row + v * kWidth, count - v * kWidth);
-      }
-    }
-    float total[kChunk];
-    for (int v = 0; v < kVecs; ++v) store(total + v * kWidth, sums[v]);
-    for (int64_t c = 0; c < count; ++c) {
-      float& to = db[rows ? rows[begin + c] : begin + c];
-      to = (assigns ? 0 : to) + alpha * total[c];
-    }
-  });
+  if (db) add_columns(ctx, db, p, p_stride, rows, n, row_count, assigns);
 }
 
 template LinearExpand<float, float> linear_expand<float>;
@@ -90,7 +96,5 @@ template LinearContract<float, float> linear_contract<float>;
 template LinearContract<bfloat16, float> linear_contract<bfloat16>;
 template LinearWeightGradient<float> linear_weight_gradient<float>;
 template LinearWeightGradient<bfloat16> linear_weight_gradient<bfloat16>;
-template LinearBiasGradient<float> linear_bias_gradient<float>;
-template LinearBiasGradient<bfloat16> linear_bias_gradient<bfloat16>;
 
 }  // namespace burgeon::BURGEON_ISA

@@ -77,6 +77,10 @@ narrow_scaled_kernel(bfloat16* to, const float* from, uint32_t count, float scal
 
 }  // namespace
 
+void add_bias_gradient(Stream stream, float* db, const float* sums, int64_t row_count, float beta) {
+  launch(stream, column_sum_grid(row_count, 1), kColumnThreads, 0, add_bias_kernel, db, sums, 1, row_count, 1, beta);
+}
+
 void narrow_scaled(Stream stream, bfloat16* to, const float* from, int64_t count, float scale) {
   launch(stream, grid_of(count), kElementThreads, 0, narrow_scaled_kernel, to, from, count, scale);
 }

@@ -40,7 +40,7 @@ void linear_contract(OpContext& ctx, T* y, const T* x, int64_t x_stride, const T
 }
 
 template <class T>
-void linear_weight_gradient(OpContext& ctx, Master<T>* dw, const T* p, int64_t p_stride, const T* q,
+void linear_weight_gradient(OpContext& ctx, Master<T>* dw, Master<T>* db, const T* p, int64_t p_stride, const T* q,
                             const int32_t* rows, int64_t n, int64_t row_count, int64_t cols, Master<T> alpha,
                             bool assigns) {
   for (int64_t j = 0; j < row_count; ++j) {
@@ -53,17 +53,11 @@ void linear_weight_gradient(OpContext& ctx, Master<T>* dw, const T* p, int64_t p
       }
       row[c] = (assigns ? T(0) : row[c]) + static_cast<T>(alpha * sum);
     }
-  }
-}
-
-template <class T>
-void linear_bias_gradient(OpContext&, Master<T>* db, const T* p, int64_t p_stride, const int32_t* rows, int64_t n,
-                          int64_t row_count, Master<T> alpha, bool assigns) {
-  for (int64_t j = 0; j < row_count; ++j) {
+    if (!db) continue;
     double sum = 0;
     for (int64_t i = 0; i < n; ++i) sum += p[i * p_stride + j];
     T& to = db[row_of(rows, j)];
-    to = (assigns ? T(0) : to) + static_cast<T>(alpha * sum);
+    to = (assigns ? T(0) : to) + static_cast<T>(sum);
   }
 }
 
@@ -73,7 +67,5 @@ template LinearContract<float> linear_contract<float>;
 template LinearContract<double> linear_contract<double>;
 template LinearWeightGradient<float> linear_weight_gradient<float>;
 template LinearWeightGradient<double> linear_weight_gradient<double>;
-template LinearBiasGradient<float> linear_bias_gradient<float>;
-template LinearBiasGradient<double> linear_bias_gradient<double>;
 
 }  // namespace burgeon::ref

@@ -45,10 +45,12 @@ BURGEON_INLINE void forward_row(T* out, float* mean, float* rstd, const float* r
   *rstd = scale;
 }
 
-// One row of the gradient; the sums of the parameter gradients grow by the row's share.
+// One row of the gradient; the sums of the parameter gradients, and of the gradient unless that is null, grow by the
+// row's share.
 template <bool Centred, class T>
-BURGEON_INLINE void backward_row(float* out, T* branch, float* dweight_sum, float* dbias_sum, const float* grad,
-                                 const float* row, float average, float scale, const float* weight, int64_t width) {
+BURGEON_INLINE void backward_row(float* out, T* branch, float* dweight_sum, float* dbias_sum, float* dshift_sum,
+                                 const float* grad, const float* row, float average, float scale, const float* weight,
+                                 int64_t width) {
   const int64_t whole = width / kWidth * kWidth;
   Vec sums_g = {};
   Vec sums_gh = {};
@@ -77,17 +79,19 @@ BURGEON_INLINE void backward_row(float* out, T* branch, float* dweight_sum, floa
     const Vec value = load(out + c) + scale * (g - average_g - h * average_gh);
     store(out + c, value);
     if (branch) store(branch + c, value);
+    if (dshift_sum) store(dshift_sum + c, load(dshift_sum + c) + value);
   }
   for (int64_t c = whole; c < width; ++c) {
     const float h = (row[c] - average) * scale;
     out[c] += scale * (grad[c] * weight[c] - average_g - h * average_gh);
     if (branch) store_one(branch + c, out[c]);
+    if (dshift_sum) dshift_sum[c] += out[c];
   }
 }
 
 }  // namespace
 
-size_t norm_scratch_bytes(int64_t width) { return static_cast<size_t>(kMaxChunks * 2 * width) * sizeof(float); }
+size_t norm_scratch_bytes(int64_t width) { return static_cast<size_t>(kMaxChunks * 3 * width) * sizeof(float); }
 
 template <class T>
 void norm_forward(OpContext& ctx, T* y, Master<T>* mean, Master<T>* rstd, const float* x, const Master<T>* weight,
@@ -106,16 +110,17 @@ void norm_forward(OpContext& ctx, T* y, Master<T>* mean, Master<T>* rstd, const 
 }
 
 template <class T>
-void norm_backward(OpContext& ctx, float* dx, T* branch, Master<T>* dweight, Master<T>* dbias, const float* dy,
-                   const float* x, const Master<T>* mean, const Master<T>* rstd, const Master<T>* weight, int64_t n,
-                   int64_t width) {
+void norm_backward(OpContext& ctx, float* dx, T* branch, Master<T>* dweight, Master<T>* dbias, Master<T>* dshift,
+                   Master<T> shift_scale, const float* dy, const float* x, const Master<T>* mean, const Master<T>* rstd,
+                   const Master<T>* weight, int64_t n, int64_t width) {
   const int64_t chunk_rows = rows_per_chunk(n);
   const int64_t chunks = ceil_div(n, chunk_rows);
   float* partials = reinterpret_cast<float*>(ctx.shared_scratch);
   parallel_for(ctx, chunks, [&](int64_t chunk, int) {
-    float* dweight_sum = partials + chunk * 2 * width;
+    float* dweight_sum = partials + chunk * 3 * width;
     float* dbias_sum = dweight_sum + width;
-    for (int64_t c = 0; c < 2 * width; ++c) dweight_sum[c] = 0;
+    float* dshift_sum = dshift ? dbias_sum + width : nullptr;
+    for (int64_t c = 0; c < 3 * width; ++c) dweight_sum[c] = 0;
     for (int64_t i = chunk * chunk_rows; i < smaller(n, (chunk + 1) * chunk_rows); ++i) {
       const float* row = x + i * width;
       const float* grad = dy + i * width;
@@ -127,17 +132,18 @@ void norm_backward(OpContext& ctx, float* dx, T* branch, Master<T>* dweight, Mas
         prefetch_row<true>(out + width, width);
       }
       if (mean) {
-        backward_row<true>(out, rounded, dweight_sum, dbias_sum, grad, row, mean[i], rstd[i], weight, width);
+        backward_row<true>(out, rounded, dweight_sum, dbias_sum, dshift_sum, grad, row, mean[i], rstd[i], weight,
+                           width);
       } else {
-        backward_row<false>(out, rounded, dweight_sum, dbias_sum, grad, row, 0, rstd[i], weight, width);
+        backward_row<false>(out, rounded, dweight_sum, dbias_sum, dshift_sum, grad, row, 0, rstd[i], weight, width);
       }
     }
   });
   for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-    const float* sums = partials + chunk * 2 * width;
+    const float* sums = partials + chunk * 3 * width;
     for (int64_t c = 0; c < width; ++c) dweight[c] += sums[c];
-    if (!mean) continue;
-    for (int64_t c = 0; c < width; ++c) dbias[c] += sums[width + c];
+    for (int64_t c = 0; c < width && mean; ++c) dbias[c] += sums[width + c];
+    for (int64_t c = 0; c < width && dshift; ++c) dshift[c] += shift_scale * sums[2 * width + c];
   }
 }
 

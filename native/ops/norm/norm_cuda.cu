@@ -190,8 +190,11 @@ norm_parameter_kernel(float* partials, const T* dy, const T* x, const float* mea
 }
 
 BURGEON_KERNEL(kColumnThreads, 1)
-add_parameter_kernel(float* dweight, float* dbias, const float* partials, int64_t chunks, int64_t width) {
-  add_column_partials(block_y() == 0 ? dweight : dbias, partials, block_y(), grid_y(), chunks, width, 1, 1);
+add_parameter_kernel(float* dweight, float* dbias, float* dshift, float shift_scale, const float* partials, int outputs,
+                     int64_t chunks, int64_t width) {
+  const int output = block_y();
+  float* const out = output == 0 ? dweight : output == 1 ? dbias : dshift;
+  add_column_partials(out, partials, output, outputs, chunks, width, output == 2 ? shift_scale : 1, 1);
 }
 
 // Blocks of the pass: two for each multiprocessor of the largest device there is a target for.
@@ -256,16 +259,19 @@ void norm_forward(Stream stream, T* y, float* mean, float* rstd, const T* x, con
 }
 
 size_t norm_backward_scratch_bytes(int64_t n, int64_t width) {
-  const size_t pass = static_cast<size_t>(ceil_div(n, pass_chunk_rows(n)) * 2 * width) * sizeof(float);
+  const size_t pass = static_cast<size_t>(ceil_div(n, pass_chunk_rows(n)) * 3 * width) * sizeof(float);
   const size_t columns = column_scratch_bytes(2, n, width);
   return pass > columns ? pass : columns;
 }
 
 template <class T>
-void norm_backward(Stream stream, T* dx, float* dweight, float* dbias, const T* dy, const T* x, const float* mean,
-                   const float* rstd, const float* weight, int64_t n, int64_t width, void* scratch) {
+void norm_backward(Stream stream, T* dx, float* dweight, float* dbias, float* dshift, float shift_scale, const T* dy,
+                   const T* x, const float* mean, const float* rstd, const float* weight, int64_t n, int64_t width,
+                   void* scratch) {
   float* const partials = static_cast<float*>(scratch);
   int64_t chunk_rows = column_chunk_rows(n);
+  int outputs = mean ? 2 : 1;
+  bool sums_shift = false;
   with_vectors<T>(in_vectors(kVector<T>, width, dx, dy, x, weight), [&](auto lanes) {
     with_mean(mean != nullptr, [&](auto centred) {
       constexpr int N = decltype(lanes)::value;
@@ -274,7 +280,8 @@ void norm_backward(Stream stream, T* dx, float* dweight, float* dbias, const T* 
         const bool done = with_sweeps(ceil_div(width, N * kWarpSize), [&](auto sweeps) {
           chunk_rows = pass_chunk_rows(n);
           constexpr int kSweeps = decltype(sweeps)::value;
-          launch(stream, {ceil_div(n, chunk_rows)}, kRowThreads, PassRows<kSweeps>::kBytes,
+          sums_shift = kSumsShift<kSweeps, kCentred>;
+          launch(stream, {ceil_div(n, chunk_rows)}, kRowThreads, PassRows<kSweeps, kCentred>::kBytes,
                  norm_pass_kernel<T, N, kSweeps, kCentred>, dx, partials, dy, x, mean, rstd, weight, n, width,
                  chunk_rows);
         });
@@ -286,17 +293,22 @@ void norm_backward(Stream stream, T* dx, float* dweight, float* dbias, const T* 
              x, mean, rstd, n, width, chunk_rows);
     });
   });
-  launch(stream, column_sum_grid(width, mean ? 2 : 1), kColumnThreads, 0, add_parameter_kernel, dweight,
-         mean ? dbias : nullptr, partials, ceil_div(n, chunk_rows), width);
+  // The pass leaves sums of dx that nobody may have asked for.
+  launch(stream, column_sum_grid(width, sums_shift && dshift ? 3 : outputs), kColumnThreads, 0, add_parameter_kernel,
+         dweight, dbias, dshift, shift_scale, partials, sums_shift ? 3 : outputs, ceil_div(n, chunk_rows), width);
+  if (dshift && !sums_shift) {
+    linear_bias_gradient<T>(stream, dshift, dx, width, n, width, shift_scale, 1, scratch);
+  }
 }
 
 template void norm_forward<float>(Stream, float*, float*, float*, const float*, const float*, const float*, int64_t,
                                   int64_t, float);
 template void norm_forward<bfloat16>(Stream, bfloat16*, float*, float*, const bfloat16*, const float*, const float*,
                                      int64_t, int64_t, float);
-template void norm_backward<float>(Stream, float*, float*, float*, const float*, const float*, const float*,
-                                   const float*, const float*, int64_t, int64_t, void*);
-template void norm_backward<bfloat16>(Stream, bfloat16*, float*, float*, const bfloat16*, const bfloat16*, const float*,
-                                      const float*, const float*, int64_t, int64_t, void*);
+template void norm_backward<float>(Stream, float*, float*, float*, float*, float, const float*, const float*,
+                                   const float*, const float*, const float*, int64_t, int64_t, void*);
+template void norm_backward<bfloat16>(Stream, bfloat16*, float*, float*, float*, float, const bfloat16*,
+                                      const bfloat16*, const float*, const float*, const float*, int64_t, int64_t,
+                                      void*);
 
 }  // namespace burgeon::cuda

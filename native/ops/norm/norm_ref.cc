@@ -24,8 +24,9 @@ void norm_forward(OpContext&, T* y, Master<T>* mean, Master<T>* rstd, const T* x
 }
 
 template <class T>
-void norm_backward(OpContext&, T* dx, T* branch, Master<T>* dweight, Master<T>* dbias, const T* dy, const T* x,
-                   const Master<T>* mean, const Master<T>* rstd, const Master<T>* weight, int64_t n, int64_t width) {
+void norm_backward(OpContext&, T* dx, T* branch, Master<T>* dweight, Master<T>* dbias, Master<T>* dshift,
+                   Master<T> shift_scale, const T* dy, const T* x, const Master<T>* mean, const Master<T>* rstd,
+                   const Master<T>* weight, int64_t n, int64_t width) {
   for (int64_t i = 0; i < n; ++i) {
     const double average = mean ? mean[i] : 0;
     double sum_g = 0;
@@ -44,6 +45,11 @@ void norm_backward(OpContext&, T* dx, T* branch, Master<T>* dweight, Master<T>* 
       dx[i * width + c] += static_cast<T>(rstd[i] * (g - sum_g / width - h * sum_gh / width));
       if (branch) branch[i * width + c] = dx[i * width + c];
     }
+  }
+  for (int64_t c = 0; c < width && dshift; ++c) {
+    double sum = 0;
+    for (int64_t i = 0; i < n; ++i) sum += dx[i * width + c];
+    dshift[c] += static_cast<T>(shift_scale * sum);
   }
 }
 

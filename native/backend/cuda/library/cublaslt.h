@@ -43,6 +43,7 @@ enum Epilogue : uint32_t {
   kGeluAux = 32 | 128,
   kGeluAuxBias = kGeluAux | kBias,
   kGeluSlope = 64 | 128,
+  kBiasGradientB = 512,  // the rows of B added up, into a vector of D's type
 };
 // Where the sums of a split product are added up. In the output itself is a third way.
 constexpr uint32_t kReduceInComputeType = 2;

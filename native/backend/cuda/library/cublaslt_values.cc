@@ -34,6 +34,7 @@ BURGEON_SAME(kBias, CUBLASLT_EPILOGUE_BIAS);
 BURGEON_SAME(kGeluAux, CUBLASLT_EPILOGUE_GELU_AUX);
 BURGEON_SAME(kGeluAuxBias, CUBLASLT_EPILOGUE_GELU_AUX_BIAS);
 BURGEON_SAME(kGeluSlope, CUBLASLT_EPILOGUE_DGELU);
+BURGEON_SAME(kBiasGradientB, CUBLASLT_EPILOGUE_BGRADB);
 BURGEON_SAME(sizeof(Algorithm), sizeof(cublasLtMatmulAlgo_t));
 BURGEON_SAME(sizeof(HeuristicResult), sizeof(cublasLtMatmulHeuristicResult_t));
 BURGEON_SAME(offsetof(HeuristicResult, workspace_bytes), offsetof(cublasLtMatmulHeuristicResult_t, workspaceSize));

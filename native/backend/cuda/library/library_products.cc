@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -73,12 +72,13 @@ struct LibraryProducts::Product {
   int64_t d_stride;
   float alpha;
   float beta = 0;
-  const void* c = nullptr;  // null: D
-  const bfloat16* bias = nullptr;
-  void* aux = nullptr;  // (m, n), with m as its stride
+  const void* c = nullptr;     // null: D
+  const void* bias = nullptr;  // or its gradient
+  void* aux = nullptr;         // (m, n), with m as its stride
 
-  DataType d_type() const { return fused == kGradient ? kFloat32 : kBfloat16; }
-  int64_t d_bytes() const { return fused == kGradient ? 4 : 2; }
+  bool is_gradient() const { return fused == kGradient || fused == kGradients; }
+  DataType d_type() const { return is_gradient() ? kFloat32 : kBfloat16; }
+  int64_t d_bytes() const { return is_gradient() ? 4 : 2; }
   Epilogue epilogue() const {
     switch (fused) {
       case kBias:
@@ -87,6 +87,8 @@ struct LibraryProducts::Product {
         return bias ? kGeluAuxBias : kGeluAux;
       case kGeluSlope:
         return cublaslt::kGeluSlope;
+      case kGradients:
+        return kBiasGradientB;
       default:
         return kNoEpilogue;
     }
@@ -146,7 +148,10 @@ LibraryProducts::LibraryProducts(const Library& library, Stream stream, std::uni
   check(library_.create(&handle_), "a handle");
   workspace_ = allocate(kWorkspaceBytes);
   bias_ = static_cast<bfloat16*>(allocate(kWidestBias * sizeof(bfloat16)));
-  if (!workspace_ || !bias_) throw Error(ErrorCode::kCuda, "cuBLASLt: the device has no memory left for its workspace");
+  sums_ = static_cast<float*>(allocate(kWidestBias * sizeof(float)));
+  if (!workspace_ || !bias_ || !sums_) {
+    throw Error(ErrorCode::kCuda, "cuBLASLt: the device has no memory left for its workspace");
+  }
 }
 
 LibraryProducts::~LibraryProducts() {
@@ -154,6 +159,7 @@ LibraryProducts::~LibraryProducts() {
   if (handle_) library_.destroy(handle_);
   if (workspace_) release(workspace_);
   if (bias_) release(bias_);
+  if (sums_) release(sums_);
 }
 
 bool LibraryProducts::linear_expand(bfloat16* y, int64_t y_stride, const bfloat16* x, const bfloat16* w,
@@ -176,11 +182,24 @@ bool LibraryProducts::linear_contract(bfloat16* y, const bfloat16* x, int64_t x_
   return queue(product);
 }
 
-bool LibraryProducts::linear_weight_gradient(float* dw, const bfloat16* p, int64_t p_stride, const bfloat16* q,
-                                             int64_t n, int64_t row_count, int64_t cols, float alpha, float beta) {
+bool LibraryProducts::linear_weight_gradient(float* dw, float* db, const bfloat16* p, int64_t p_stride,
+                                             const bfloat16* q, int64_t n, int64_t row_count, int64_t cols, float alpha,
+                                             float beta, void* scratch) {
   Product product{kGradient, kAsIs, kTransposed, cols, row_count, n, q, cols, p, p_stride, dw, cols, alpha};
   product.beta = beta;
-  return queue(product);
+  // Nothing says whether alpha scales the gradient of the bias.
+  if (db && file_ && alpha == 1 && row_count <= kWidestBias) {
+    Product both = product;
+    both.fused = kGradients;
+    both.bias = sums_;
+    if (queue(both)) {
+      add_bias_gradient(stream_, db, sums_, row_count, beta);
+      return true;
+    }
+  }
+  if (!queue(product)) return false;
+  if (db) linear_bias_gradient<bfloat16>(stream_, db, p, p_stride, n, row_count, 1, beta, scratch);
+  return true;
 }
 
 bool LibraryProducts::mlp_forward(bfloat16* act, bfloat16* pre, const bfloat16* x, const bfloat16* w, const float* bias,
@@ -273,6 +292,7 @@ LibraryProducts::Plan& LibraryProducts::plan_of(const Product& product) {
 
 void LibraryProducts::choose(const Product& product, const std::string& key, Plan* plan) {
   const Algorithm* kept = file_ ? file_->find(key) : nullptr;
+  if (kept && product.fused == kGradients && PlanFile::is_none(*kept)) return;
   if (kept) {
     HeuristicResult result{};
     const Status status =
@@ -280,11 +300,42 @@ void LibraryProducts::choose(const Product& product, const std::string& key, Pla
     if (status != 0) kept = nullptr;
   }
   if (kept) plan->algorithms.push_back(*kept);
+  if (kept && product.fused == kGradients) return;  // nobody has compared what the others give
   const std::vector<Algorithm> proposed = propose(product, *plan);
   plan->algorithms.insert(plan->algorithms.end(), proposed.begin(), proposed.end());
   if (!file_ || kept || proposed.empty()) return;
-  sort_by_time(product, plan);
-  if (!plan->algorithms.empty()) file_->add(key, plan->algorithms.front());
+  const double taken = sort_by_time(product, plan);
+  if (plan->algorithms.empty()) return;
+  if (product.fused == kGradients) plan->algorithms.resize(both_pay(product, *plan, taken) ? 1 : 0);
+  file_->add(key, plan->algorithms.empty() ? PlanFile::none() : plan->algorithms.front());
+}
+
+bool LibraryProducts::both_pay(const Product& both, const Plan& plan, double taken) {
+  Product product = both;
+  product.fused = kGradient;
+  product.bias = nullptr;
+  const Plan& alone = plan_of(product);
+  if (alone.algorithms.empty()) return false;
+  const int64_t row_count = product.n;
+  const auto* const p = product.b;
+  const auto bytes_of = [](int64_t count) { return static_cast<size_t>(count) * sizeof(float); };
+  void* const to = allocate(bytes_of(product.n * product.d_stride));
+  float* const sums = static_cast<float*>(allocate(bytes_of(row_count)));
+  void* const scratch = allocate(linear_bias_gradient_scratch_bytes(product.k, row_count));
+  bool pay = false;
+  if (to && sums && scratch) {
+    const double apart =
+        time([&] { return multiply(product, alone, alone.algorithms.front(), to); }) + time([&] {
+          linear_bias_gradient<bfloat16>(stream_, sums, p, product.b_stride, product.k, row_count, 1, 0, scratch);
+          return true;
+        });
+    pay =
+        taken < apart && multiply(both, plan, plan.algorithms.front(), to) && are_near(stream_, sums_, sums, row_count);
+  }
+  for (void* const block : {to, static_cast<void*>(sums), scratch}) {
+    if (block) release(block);
+  }
+  return pay;
 }
 
 std::vector<Algorithm> LibraryProducts::propose(const Product& product, const Plan& plan) {
@@ -296,7 +347,7 @@ std::vector<Algorithm> LibraryProducts::propose(const Product& product, const Pl
   HeuristicResult results[kCandidates];
   int found = 0;
   // A product may be split along k where the parts are added up in one order, in float.
-  const uint32_t schemes = kReduceInComputeType | (product.fused == kGradient ? kReduceInOutputType : 0);
+  const uint32_t schemes = kReduceInComputeType | (product.is_gradient() ? kReduceInOutputType : 0);
   const bool set = prefer(kMaxWorkspaceBytes, kWorkspaceBytes) == 0 && prefer(kReductionSchemes, schemes) == 0 &&
                    prefer(kMinAlignmentA, alignment_of(product.a)) == 0 &&
                    prefer(kMinAlignmentB, alignment_of(product.b)) == 0 &&
@@ -318,29 +369,30 @@ std::vector<Algorithm> LibraryProducts::propose(const Product& product, const Pl
 }
 
 // Those that are refused go.
-void LibraryProducts::sort_by_time(const Product& product, Plan* plan) {
+double LibraryProducts::sort_by_time(const Product& product, Plan* plan) {
   void* const to = allocate(static_cast<size_t>(product.n * product.d_stride * product.d_bytes()));
-  if (!to) return;
+  if (!to) return kRefused;
   const std::vector<Algorithm> proposed = plan->algorithms;
   std::vector<std::pair<double, size_t>> order;  // milliseconds, and which of the proposed
   for (size_t i = 0; i < proposed.size(); ++i) {
-    const double taken = time(product, *plan, proposed[i], to);
+    const double taken = time([&] { return multiply(product, *plan, proposed[i], to); });
     if (taken < kRefused) order.emplace_back(taken, i);
   }
   release(to);
   std::sort(order.begin(), order.end());
   plan->algorithms.clear();
   for (const auto& [taken, i] : order) plan->algorithms.push_back(proposed[i]);
+  return order.empty() ? kRefused : order.front().first;
 }
 
-double LibraryProducts::time(const Product& product, const Plan& plan, const Algorithm& algorithm, void* to) {
+double LibraryProducts::time(const std::function<bool()>& call) {
   constexpr int kRounds = 5;
   const Event begin = open_event();
   const Event end = open_event();
   double least = kRefused;
   for (int round = 0; round <= kRounds; ++round) {
     record(stream_, begin);
-    if (!multiply(product, plan, algorithm, to)) break;
+    if (!call()) break;
     record(stream_, end);
     const double taken = milliseconds(begin, end);
     if (round > 0) least = std::min(least, taken);  // the first warms up
@@ -361,7 +413,7 @@ void LibraryProducts::test() {
   constexpr int64_t rows = Trial::kRows;
   constexpr int64_t cols = Trial::kCols;
   Trial t(stream_);
-  bool works[kFusedCount];
+  bool works[kGradients];
   works[kNothing] = t.agree<bfloat16>(
       n * cols,
       [&](bfloat16* y) { return linear_contract(y, t.wide, rows, t.w, nullptr, t.residual, n, rows, cols, 0.5f, 0); },
@@ -381,12 +433,15 @@ void LibraryProducts::test() {
       n * rows, [&](bfloat16* d) { return mlp_backward(d, t.x, t.wide, t.w, n, rows, cols, 0.5f); },
       [&](bfloat16* d) { cuda::mlp_backward<bfloat16>(stream_, d, t.x, t.wide, t.w, n, rows, cols, 0.5f); });
   works[kGradient] = t.agree<float>(
-      rows * cols, [&](float* dw) { return linear_weight_gradient(dw, t.wide, rows, t.x, n, rows, cols, 0.5f, 1); },
+      rows * cols,
+      [&](float* dw) {
+        return linear_weight_gradient(dw, nullptr, t.wide, rows, t.x, n, rows, cols, 0.5f, 1, nullptr);
+      },
       [&](float* dw) {
         cuda::linear_weight_gradient<bfloat16>(stream_, dw, t.wide, rows, t.x, n, rows, cols, 0.5f, 1, nullptr);
       });
-  constexpr const char* kNames[kFusedCount] = {"plain products", "biases", "GELU", "the slope of GELU", "gradients"};
-  for (int i = 0; i < kFusedCount; ++i) {
+  constexpr const char* kNames[] = {"plain products", "biases", "GELU", "the slope of GELU", "gradients"};
+  for (int i = 0; i < kGradients; ++i) {
     fuses_[i] = works[i];
     if (!works[i]) description_ += std::string(i == 0 || works[i - 1] ? ", not for " : ", ") + kNames[i];
   }

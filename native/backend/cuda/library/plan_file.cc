@@ -1,5 +1,6 @@
 #include "backend/cuda/library/plan_file.h"
 
+#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
@@ -54,6 +55,10 @@ PlanFile::PlanFile(const std::string& path, const std::string& device, const std
     if (line.compare(0, prefix_.size(), prefix_) != 0) continue;  // of another device or library
     algorithms_[line.substr(prefix_.size(), end - prefix_.size())] = algorithm;
   }
+}
+
+bool PlanFile::is_none(const cublaslt::Algorithm& algorithm) {
+  return std::all_of(std::begin(algorithm.data), std::end(algorithm.data), [](uint64_t word) { return word == 0; });
 }
 
 const cublaslt::Algorithm* PlanFile::find(const std::string& shape) const {

@@ -14,6 +14,10 @@ class PlanFile {
   // Reads the file, if there is one yet. Throws Error(kCuda): not readable, or a line is not a plan.
   PlanFile(const std::string& path, const std::string& device, const std::string& library);
 
+  // In place of an algorithm: that none is to be taken.
+  static cublaslt::Algorithm none() { return {}; }
+  static bool is_none(const cublaslt::Algorithm& algorithm);
+
   // Null where the file does not say.
   const cublaslt::Algorithm* find(const std::string& shape) const;
   // Throws Error(kCuda): not writable.

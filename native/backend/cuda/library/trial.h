@@ -1,4 +1,4 @@
-// A product that is computed twice, to see whether a library does what it should.
+// Products that are computed twice, to see whether a library does what it should.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,29 @@
 #include "kernels/cuda/runtime.h"
 
 namespace burgeon::cuda {
+
+inline float number(float value) { return value; }
+inline float number(bfloat16 value) { return to_float(value); }
+
+// Whether two results on the device are the same but for rounding.
+template <class T>
+bool are_near(Stream stream, const T* first, const T* second, int64_t count) {
+  const auto values = [&](const T* from) {
+    std::vector<T> read_back(static_cast<size_t>(count));
+    read(stream, read_back.data(), from, read_back.size() * sizeof(T));
+    return read_back;
+  };
+  const std::vector<T> a = values(first);
+  const std::vector<T> b = values(second);
+  double off = 0;
+  double size = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double difference = number(a[i]) - number(b[i]);
+    off += difference * difference;
+    size += static_cast<double>(number(b[i])) * number(b[i]);
+  }
+  return off <= 1e-4 * size;  // a relative error of 1 %; the square of NaN is none
+}
 
 // Operands of a small product on the device, and two results to compare.
 class Trial {
@@ -58,21 +81,7 @@ class Trial {
     T* const second = filled<T>(count);
     if (!library(first)) return false;
     kernel(second);
-    const auto values = [&](const T* from) {
-      std::vector<T> read_back(static_cast<size_t>(count));
-      read(stream_, read_back.data(), from, read_back.size() * sizeof(T));
-      return read_back;
-    };
-    const std::vector<T> a = values(first);
-    const std::vector<T> b = values(second);
-    double off = 0;
-    double size = 0;
-    for (size_t i = 0; i < a.size(); ++i) {
-      const double difference = number(a[i]) - number(b[i]);
-      off += difference * difference;
-      size += static_cast<double>(number(b[i])) * number(b[i]);
-    }
-    return off <= 1e-4 * size;  // a relative error of 1 %; the square of NaN is none
+    return are_near(stream_, first, second, count);
   }
 
   const bfloat16* x;         // (tokens, cols)
@@ -82,9 +91,6 @@ class Trial {
   const float* bias;         // (rows)
 
  private:
-  static float number(float value) { return value; }
-  static float number(bfloat16 value) { return to_float(value); }
-
   const Stream stream_;
   char* block_;
   size_t used_ = 0;
