@@ -89,7 +89,7 @@ describe('ops', () => {
     expect(stdout).toMatch(/^ops of the small model: .*, V 81$/m);
     const { entries } = await read('head.json');
     expect(entries.map(({ key }: { key: string }) => key)).toEqual(
-      ['forward', 'input_gradient', 'weight_gradient'].map(
+      ['forward', 'loss', 'input_gradient', 'weight_gradient'].map(
         (name) => `small V=81 head_${name} rate=1 float32 threads=1 warm`,
       ),
     );
