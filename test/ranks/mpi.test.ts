@@ -44,7 +44,7 @@ for (const [program, options, launcher] of [
 describe.skipIf(!isThere('mpirun.openmpi'))('training started by mpirun', () => {
   let workspace: Workspace;
   beforeAll(async () => {
-    workspace = await createWorkspace({ steps: 12, accumulationSteps: 4, checkpoint: { every: 6 } });
+    workspace = await createWorkspace({ steps: 12, accumulationSteps: 12, checkpoint: { every: 6 } });
   });
   afterAll(() => workspace.remove());
   const weights = async (run: string) =>
@@ -53,6 +53,7 @@ describe.skipIf(!isThere('mpirun.openmpi'))('training started by mpirun', () => 
   test.each([
     ['TCP', 'off', 2],
     ['MPI', '', 2],
+    ['MPI', '', 3],
     ['MPI', '', 4],
   ])('comes to the bits of one process over %s (BURGEON_MPI_LIBRARY=%s, %i ranks)', async (carrier, library, ranks) => {
     if (carrier === 'MPI' && mpiLibraryPath() === undefined) return; // not built here
