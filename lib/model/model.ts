@@ -240,8 +240,8 @@ export class Model implements Disposable {
   }
 
   /** Replaces gradients by their sums over all ranks and `microBatches` (`shard`: of own rows). @throws {BurgeonError} ERR_BURGEON_RANKS, ERR_BURGEON_SHAPE; they are then cleared. */
-  exchangeGradients({ native, size }: Communicator, microBatches = size): Promise<void> {
-    return this.#exclusively('exchangeGradients()', () => this.#native.exchangeGradients(native, microBatches));
+  exchangeGradients(ranks: Communicator, microBatches = ranks.size): Promise<void> {
+    return this.#exclusively('exchangeGradients()', () => this.#native.exchangeGradients(ranks.native, microBatches));
   }
 
   /**
