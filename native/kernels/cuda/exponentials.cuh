@@ -9,15 +9,17 @@
 namespace burgeon::cuda {
 
 // e[row, column] = 2^min(D log2(e) + base[row], kMost), 0 from column `vocab` on, and the sums of these over parts of
-// 128 columns: whatever the tiles are, they are added in one order. A D that is not a number stays one.
+// 128 columns, the target's left out: whatever the tiles are, they are added in one order. A D that is not a number
+// stays one.
 struct Exponentials {
   static constexpr int kPart = 128;
   static constexpr float kMost = 84;  // 2^17 of them, times 2^24, are finite
 
   bfloat16* e;  // (m, n), or null: sums alone. Rows of whole vectors.
   int64_t stride;
-  const float* base;  // (m)
-  float* sums;        // (n / kPart, m), the last part being the rest
+  const float* base;       // (m)
+  const int32_t* targets;  // (m), -1: none
+  float* sums;             // (n / kPart, m), the last part being the rest
   int vocab;
 
   bool vectors() const { return true; }
@@ -42,6 +44,7 @@ BURGEON_DEVICE void exponentials_of_tile(const float (&sums)[F][4], int first_m,
     const int row = first_m + quad_row(half);
     const bool there = row < shape.m;
     const float base = there ? out.base[row] : 0;
+    const int target = (there ? out.targets[row] : -1) - first_n - quad_column(0);
 #pragma unroll
     for (int part = 0; part < F / kFragments; ++part) {
       float sum = 0;
@@ -56,7 +59,7 @@ BURGEON_DEVICE void exponentials_of_tile(const float (&sums)[F][4], int first_m,
             const float power = fused_multiply_add(sums[n + i][2 * half + c], kLog2E, base);
             e[c] = exp2_fast(power > Exponentials::kMost ? Exponentials::kMost : power);
             if (!kInside && (n + i) * 8 + quad_column(c) >= words) e[c] = 0;
-            sum += e[c];
+            if ((n + i) * 8 + c != target) sum += e[c];
           }
           v.words[i] = pack_bfloat16(e[0], e[1]);
         }

@@ -46,7 +46,7 @@ target_logits_kernel(float* base, const bfloat16* x, const bfloat16* w, const in
 }
 
 // A block has 32 rows; warp w adds every eighth part from w on, the first warp what those have. Then the gradient of
-// the target is what its exponential is short of all.
+// the target is the sum of the others, negative: the row adds up to 0 however its logit was rounded.
 BURGEON_KERNEL(kThreads, 4)
 finish_loss_kernel(float* losses, float* scales, bfloat16* gradient, const float* parts, const int32_t* targets,
                    int64_t n, int64_t part_count, int64_t stride, float gradient_scale) {
@@ -64,11 +64,10 @@ finish_loss_kernel(float* losses, float* scales, bfloat16* gradient, const float
   for (int w = 1; w < kWarps; ++w) sum += sums[w * kWarpSize + lane];
   const int32_t target = targets[row];
   const float own = exp2_fast(kTarget);
-  if (sum < own) sum = own;  // the dot product was rounded another way
-  losses[row] = target < 0 ? 0 : log_accurate(sum / own);
+  losses[row] = target < 0 ? 0 : log_accurate((own + sum) / own);
   if (!gradient) return;
-  scales[row] = target < 0 ? 0 : gradient_scale / sum;
-  if (target >= 0) gradient[row * stride + target] = narrow_bfloat16(own - sum);
+  scales[row] = target < 0 ? 0 : gradient_scale / (own + sum);
+  if (target >= 0) gradient[row * stride + target] = narrow_bfloat16(-sum);
 }
 
 BURGEON_KERNEL(kElementThreads, 4)
@@ -102,7 +101,7 @@ void head_loss(Stream stream, float* losses, float* scales, bfloat16* gradient, 
   launch(stream, {ceil_div(n, kWarps)}, kThreads, 0, target_logits_kernel, base, x, w, targets, n, cols);
   launch_sm90_product<true, true>(stream, Operand<bfloat16>{x, cols}, Operand<bfloat16>{w, cols},
                                   product_shape(n, rows, cols), 1, static_cast<int>(ceil_div(cols, 64) * 64),
-                                  Exponentials{gradient, stride, base, parts, static_cast<int>(vocab)});
+                                  Exponentials{gradient, stride, base, targets, parts, static_cast<int>(vocab)});
   launch(stream, {ceil_div(n, kWarpSize)}, kThreads, 0, finish_loss_kernel, losses, scales, gradient, parts, targets, n,
          ceil_div(rows, Exponentials::kPart), stride, gradient_scale);
 }
